@@ -1,0 +1,372 @@
+/* core.h: private structs of the core, and the one expansion of ops.def for Python floats.
+ *
+ * A node is 32 bytes; its 32-bit generation lies in a parallel array: 36 bytes a scalar. Nodes
+ * live in chunks that never move, so a node's address holds while the arena is locked.
+ */
+#ifndef MG_CORE_H
+#define MG_CORE_H
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "micrograd.h"
+
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || \
+    defined(__RECIPROCAL_MATH__) || defined(__NO_SIGNED_ZEROS__) || defined(__ASSOCIATIVE_MATH__)
+#error "the core's digits are exact: build it without -ffast-math and its parts"
+#endif
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#endif
+
+#if defined(__GNUC__)
+#define MG_INLINE static inline __attribute__((always_inline))
+#define MG_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#else
+#define MG_INLINE static inline
+#define MG_UNLIKELY(condition) (condition)
+#endif
+
+#define MG_RETURN_IF(bad, status) \
+    do { \
+        if (MG_UNLIKELY(bad)) return (status); \
+    } while (0)
+#define MG_TRY(call) \
+    do { \
+        int status_of_call = (call); \
+        if (MG_UNLIKELY(status_of_call < 0)) return status_of_call; \
+    } while (0)
+
+/* ---- nodes and arena --------------------------------------------------------------------- */
+
+enum {
+    CHUNK_BITS = 12,
+    CHUNK_NODES = 1 << CHUNK_BITS,
+    MAX_NODES = 1 << 30,      /* indices fit in 30 bits beside a 2-bit operand counter */
+    GENERATION_END = 1 << 30, /* a slot that would reach it is retired */
+    UNDER_WAY = 1             /* flag: the backward under way has visited the node */
+};
+
+typedef struct node {
+    double data;
+    double gradient;
+    uint32_t operand[2];  /* indices, 0 for none; operand[1] of pow_number is the exponent */
+    uint32_t references;  /* handles given out, and nodes that use it; next slot when freed */
+    uint8_t op;
+    uint8_t arity;
+    uint8_t flags;
+    uint8_t reserved;
+} node;
+
+typedef struct chunk {
+    void *memory; /* what the allocator gave; nodes are aligned in it to cache lines */
+    node *nodes;
+    uint32_t *generations;
+} chunk;
+
+/* A growing array of indices: the only container of the core. */
+typedef struct indices {
+    uint32_t *items;
+    size_t count;
+    size_t capacity;
+} indices;
+
+/* The state of a depth-first walk from root, and of the backward that follows it. */
+typedef struct walk {
+    uint32_t root;     /* 0 when no backward is under way */
+    double seed;
+    bool clears;       /* gradients of interior nodes are set to 0 on the way */
+    bool ordered;      /* the walk is done; gradients flow from order[remaining - 1] down */
+    size_t remaining;
+    indices order;     /* interior nodes in postorder */
+    indices stack;     /* index << 2 | next operand */
+    indices leaves;    /* leaves met, in order */
+    double *saved;     /* the gradients they held before */
+    size_t saved_capacity;
+} walk;
+
+struct mg_arena {
+    atomic_flag lock;
+    mg_allocator allocator;
+    void *context;
+    size_t bytes, peak_bytes, limit;
+    int64_t fail_after; /* < 0: never */
+    bool fail_persistent;
+
+    chunk *chunks;
+    size_t chunk_count, chunk_capacity;
+    uint32_t first_free;  /* freed slots, linked through references; 0 ends */
+    uint32_t fresh;       /* the first slot never used */
+    uint32_t first_generation;
+    int64_t living, retired;
+
+    walk walk;
+    indices made; /* nodes the builder under way has recorded */
+};
+
+/* arena.c */
+void arena_lock(mg_arena *arena);
+void arena_unlock(mg_arena *arena);
+void *arena_allocate(mg_arena *arena, void *memory, size_t old_size, size_t new_size);
+int indices_grow(mg_arena *arena, indices *list);
+void indices_trim(mg_arena *arena, indices *list);
+int arena_grow(mg_arena *arena);
+void node_unuse(mg_arena *arena, uint32_t index);
+void node_discard(mg_arena *arena, uint32_t index);
+int node_find(mg_arena *arena, mg_node handle, uint32_t *index);
+int nodes_find(mg_arena *arena, int64_t count, const mg_node *handles);
+int nodes_find_idle(mg_arena *arena, int64_t count, const mg_node *handles);
+
+/* graph.c: a whole walk from root, for which w->order becomes the interior nodes that root
+ * depends on, in depth-first postorder, and w->leaves the leaves; all marked until the close,
+ * which lets go of root, the marks and large scratch memory. */
+int walk_whole(mg_arena *arena, uint32_t root);
+void walk_close(mg_arena *arena);
+
+/* Return the node at an index. */
+MG_INLINE node *node_at(const mg_arena *arena, uint32_t index)
+{
+    return &arena->chunks[index >> CHUNK_BITS].nodes[index & (CHUNK_NODES - 1)];
+}
+
+MG_INLINE uint32_t *generation_at(const mg_arena *arena, uint32_t index)
+{
+    return &arena->chunks[index >> CHUNK_BITS].generations[index & (CHUNK_NODES - 1)];
+}
+
+/* Return the index that a handle known to be alive names. */
+MG_INLINE uint32_t index_of(mg_node handle)
+{
+    return (uint32_t)(handle & 0xFFFFFFFF);
+}
+
+/* Return the handle of a node, with a reference for the caller. */
+MG_INLINE mg_node handle_give(mg_arena *arena, uint32_t index)
+{
+    node_at(arena, index)->references++;
+    return (mg_node)((uint64_t)*generation_at(arena, index) << 32 | index);
+}
+
+MG_INLINE int indices_push(mg_arena *arena, indices *list, uint32_t item)
+{
+    if (MG_UNLIKELY(list->count == list->capacity)) MG_TRY(indices_grow(arena, list));
+    list->items[list->count++] = item;
+    return MG_OK;
+}
+
+/* ---- Python's float arithmetic (scalar.c): what CPython computes, or the status of what it
+ * raises, in *status, which stays as it is otherwise ------------------------------------------ */
+
+double float_pow(double x, double y, int *status);
+double float_div(double x, double y, int *status);
+double float_exp(double x, int *status);
+double float_expm1(double x, int *status);
+double float_log(double x, int *status);
+double float_log1p(double x, int *status);
+double float_sin(double x, int *status);
+double float_cos(double x, int *status);
+double float_sigmoid(double x);
+
+MG_INLINE double float_larger(double x, double y)
+{
+    return x > y ? x : y > x ? y : x == y ? x : x + y;
+}
+
+/* The generic operations of ops.def for doubles. They use the name `status` of their includer. */
+#define ADD(x, y) ((x) + (y))
+#define SUB(x, y) ((x) - (y))
+#define MUL(x, y) ((x) * (y))
+#define DIV(x, y) float_div((x), (y), status)
+#define NEG(x) (-(x))
+#define POW(x, y) float_pow((x), (y), status)
+#define POWK(x, k) float_pow((x), (k), status)
+#define EXP(x) float_exp((x), status)
+#define EXPM1(x) float_expm1((x), status)
+#define LOG(x) float_log((x), status)
+#define LOG1P(x) float_log1p((x), status)
+#define SIN(x) float_sin((x), status)
+#define COS(x) float_cos((x), status)
+#define TANH(x) tanh(x)
+#define ERF(x) erf(x)
+#define SIGMOID(x) float_sigmoid(x)
+#define ABS(x) fabs(x)
+#define RELU(x) ((x) < 0.0 ? 0.0 : (x))
+#define POSITIVE(x) ((x) > 0.0 ? (x) : 0.0)
+#define LARGER(x, y) float_larger((x), (y))
+#define STEP(x) ((x) > 0.0 ? 1.0 : 0.0)
+#define SIGN(x) ((x) > 0.0 ? 1.0 : (x) < 0.0 ? -1.0 : 0.0)
+#define SHARE(x, y) ((x) < (y) ? 0.0 : (x) == (y) ? 0.5 : 1.0)
+#define IF_FLAT(x, y, then, otherwise) ((x) == 0.0 && (y) > 0.0 ? (then) : (otherwise))
+#define CONST(c) (c)
+#define NONE 0.0
+#define A a
+#define B b
+#define K b
+#define Y y
+#define G g
+
+/* Return the number of operands of a valid op. */
+MG_INLINE int op_arity(int op)
+{
+    static const uint8_t arities[] = {
+#define MG_OP(NAME, name, symbol, arity, value, gradient_a, gradient_b) arity,
+#include "ops.def"
+#undef MG_OP
+    };
+    return arities[op];
+}
+
+/* Return op(a, b); b is the exponent of pow_number. With a constant op only one case is left. */
+MG_INLINE double op_value(int op, double a, double b, int *status)
+{
+    (void)b, (void)status;
+    switch (op) {
+#define MG_OP(NAME, name, symbol, arity, value, gradient_a, gradient_b) \
+    case MG_##NAME: return (value);
+#include "ops.def"
+#undef MG_OP
+    default: return 0.0;
+    }
+}
+
+/* Add what node n passes on to the gradients of its operands, first a's, then b's: in x * x
+ * both are one node. Without an operand, a or b is node 0, which nobody reads. */
+MG_INLINE void op_flow(const node *n, node *first, node *second, int *status)
+{
+    double a = first->data, b = second->data, y = n->data, g = n->gradient;
+    (void)a, (void)b, (void)y;
+    switch (n->op) {
+#define MG_OP(NAME, name, symbol, arity, value, gradient_a, gradient_b) \
+    case MG_##NAME: \
+        if ((arity) > 0) first->gradient += (gradient_a); \
+        if ((arity) > 1) second->gradient += (gradient_b); \
+        return;
+#include "ops.def"
+#undef MG_OP
+    default: return;
+    }
+}
+
+#undef ADD
+#undef SUB
+#undef MUL
+#undef DIV
+#undef NEG
+#undef POW
+#undef POWK
+#undef EXP
+#undef EXPM1
+#undef LOG
+#undef LOG1P
+#undef SIN
+#undef COS
+#undef TANH
+#undef ERF
+#undef SIGMOID
+#undef ABS
+#undef RELU
+#undef POSITIVE
+#undef LARGER
+#undef STEP
+#undef SIGN
+#undef SHARE
+#undef IF_FLAT
+#undef CONST
+#undef NONE
+#undef A
+#undef B
+#undef K
+#undef Y
+#undef G
+
+/* ---- recording, shared by graph.c, emit.c and layers.c -------------------------------------- */
+
+/* Take a slot, without references. Returns 0 when a chunk is needed. */
+MG_INLINE uint32_t slot_take(mg_arena *arena)
+{
+    uint32_t index = arena->first_free;
+    if (index) {
+        arena->first_free = node_at(arena, index)->references;
+    } else {
+        if (MG_UNLIKELY((size_t)arena->fresh >> CHUNK_BITS >= arena->chunk_count)) return 0;
+        index = arena->fresh++;
+    }
+    arena->living++;
+    return index;
+}
+
+/* Make a node without references of its own, which uses its operands. *made gets its index. */
+MG_INLINE int node_make(mg_arena *arena, int op, uint32_t a, uint32_t b, double data,
+                        uint32_t *made)
+{
+    uint32_t index = slot_take(arena);
+    if (MG_UNLIKELY(!index)) {
+        MG_TRY(arena_grow(arena));
+        index = slot_take(arena);
+    }
+    node *n = node_at(arena, index);
+    n->data = data;
+    n->gradient = 0.0;
+    n->operand[0] = a;
+    n->operand[1] = b;
+    n->references = 0;
+    n->op = (uint8_t)op;
+    n->arity = (uint8_t)op_arity(op);
+    n->flags = 0;
+    n->reserved = 0;
+    if (a) node_at(arena, a)->references++;
+    if (b) node_at(arena, b)->references++;
+    *made = index;
+    return MG_OK;
+}
+
+/* A builder records several nodes in one call. It keeps a list of what it made, so that
+ * builder_close() can free, newest first, whatever ended up without a reference: everything
+ * when the call failed. The first failure stays in status, and later calls do nothing. */
+typedef struct builder {
+    mg_arena *arena;
+    int status;
+} builder;
+
+void builder_open(builder *build, mg_arena *arena);
+int builder_close(builder *build);
+
+MG_INLINE uint32_t build_node(builder *build, int op, uint32_t a, uint32_t b, double data)
+{
+    mg_arena *arena = build->arena;
+    uint32_t index = 0;
+    if (MG_UNLIKELY(build->status < 0)) return 0;
+    if (MG_UNLIKELY(arena->made.count == arena->made.capacity)) {
+        build->status = indices_grow(arena, &arena->made);
+        if (build->status < 0) return 0;
+    }
+    build->status = node_make(arena, op, a, b, data, &index);
+    if (MG_UNLIKELY(build->status < 0)) return 0;
+    arena->made.items[arena->made.count++] = index;
+    return index;
+}
+
+/* Record a leaf; returns its index, or 0 after a failure. */
+MG_INLINE uint32_t build_leaf(builder *build, double data)
+{
+    return build_node(build, MG_LEAF, 0, 0, data);
+}
+
+/* Record op(a, b), b 0 for one operand; returns its index, or 0 after a failure. */
+MG_INLINE uint32_t build_op(builder *build, int op, uint32_t a, uint32_t b)
+{
+    if (MG_UNLIKELY(build->status < 0)) return 0;
+    double of_b = b ? node_at(build->arena, b)->data : 0.0;
+    double data = op_value(op, node_at(build->arena, a)->data, of_b, &build->status);
+    return build_node(build, op, a, b, data);
+}
+
+/* Record op(a, leaf(number)). */
+MG_INLINE uint32_t build_op_number(builder *build, int op, uint32_t a, double number)
+{
+    return build_op(build, op, a, build_leaf(build, number));
+}
+
+#endif

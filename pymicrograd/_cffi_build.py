@@ -1,0 +1,83 @@
+"""Describe the extension module `pymicrograd._micrograd` to cffi.
+
+The declarations are read from `csrc/micrograd.h`, between its two marks, and `_process.h`: they
+are written nowhere else. Run by setuptools (see setup.py), not imported by the package.
+
+Two variables of the environment are for development: MICROGRAD_CFLAGS is added to the compiler's
+flags and MICROGRAD_LDFLAGS to the linker's (`-fsanitize=address` and the like).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shlex
+from pathlib import Path
+
+import cffi
+
+ROOT = Path(__file__).resolve().parent.parent
+CSRC = ROOT / "csrc"
+PACKAGE = ROOT / "pymicrograd"
+FLAGS = ["-O3", "-std=c11", "-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno"]
+FLAGS += ["-fno-builtin-pow"]
+
+
+def read_cdef() -> str:
+    """Return the C declarations of the core and of the process's arena."""
+    header = (CSRC / "micrograd.h").read_text(encoding="utf-8")
+    public = header.split("/* BEGIN CDEF */")[1].split("/* END CDEF */")[0]
+    return public + (PACKAGE / "_process.h").read_text(encoding="utf-8")
+
+
+def read_version() -> str:
+    """Return the version that pyproject.toml states."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    found = re.search(r'^version = "([^"]+)"', text, re.MULTILINE)
+    assert found, "pyproject.toml has no version"
+    return found.group(1)
+
+
+def hash_source() -> str:
+    """Return the start of a hash over the C sources, by which tests know a stale library."""
+    digest = hashlib.sha256()
+    for path in sorted([*CSRC.glob("*.[ch]"), *CSRC.glob("*.def"), *PACKAGE.glob("_process.[ch]")]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def quoted(text: str) -> str:
+    """Return text as a C string literal."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def describe() -> cffi.FFI:
+    """Return the description that cffi's setuptools hook builds."""
+    flags = FLAGS + shlex.split(os.environ.get("MICROGRAD_CFLAGS", ""))
+    sources = sorted(CSRC.glob("*.c"))
+    sources.remove(CSRC / "demo.c")
+    builder = cffi.FFI()
+    builder.cdef(read_cdef())
+    builder.set_source(
+        "pymicrograd._micrograd",
+        '#include "micrograd.h"\n#include "_process.h"\n',
+        sources=[os.path.relpath(path, ROOT) for path in [*sources, PACKAGE / "_process.c"]],
+        include_dirs=[os.path.relpath(CSRC, ROOT), os.path.relpath(PACKAGE, ROOT)],
+        depends=[
+            os.path.relpath(path, ROOT)
+            for path in [*CSRC.glob("*.h"), *CSRC.glob("*.def"), PACKAGE / "_process.h"]
+        ],
+        define_macros=[
+            ("MG_VERSION", quoted(read_version())),
+            ("MG_FLAGS", quoted(" ".join(flags))),
+            ("MG_SOURCE", quoted(hash_source())),
+        ],
+        extra_compile_args=flags,
+        extra_link_args=shlex.split(os.environ.get("MICROGRAD_LDFLAGS", "")),
+        libraries=["m"],
+    )
+    return builder
+
+
+ffibuilder = describe

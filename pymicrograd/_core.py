@@ -1,0 +1,352 @@
+"""The only module that touches cffi: handles in, handles or exceptions out.
+
+Everything here speaks of handles (integers) and floats; `value.py` makes objects of them. A call
+that fails has changed nothing, and `check` is the one place that raises.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any, NoReturn
+
+from ._micrograd import ffi, lib
+from .errors import BusyError, NodeLimitError, OutOfMemoryError, StaleNodeError
+
+SLICE = 100_000  # nodes a backward visits between two looks at Ctrl-C: a few milliseconds
+
+arena = lib.process_arena()
+if arena == ffi.NULL:
+    raise OutOfMemoryError("no memory for the first page of the graph")
+
+# Every op's number and number of operands by name, and symbol by number, as the library says.
+OPS: dict[str, int] = {
+    ffi.string(lib.mg_op_name(op)).decode(): op for op in range(lib.mg_op_count())
+}
+ARITIES: list[int] = [lib.mg_op_arity(op) for op in range(lib.mg_op_count())]
+SYMBOLS: list[str] = [ffi.string(lib.mg_op_symbol(op)).decode() for op in range(lib.mg_op_count())]
+
+EXCEPTIONS: dict[int, type[Exception]] = {
+    lib.MG_ERR_NOMEM: OutOfMemoryError,
+    lib.MG_ERR_LIMIT: NodeLimitError,
+    lib.MG_ERR_STALE: StaleNodeError,
+    lib.MG_ERR_ARG: ValueError,
+    lib.MG_ERR_BUSY: BusyError,
+    lib.MG_ERR_DOMAIN: ValueError,
+    lib.MG_ERR_OVERFLOW: OverflowError,
+    lib.MG_ERR_ZERODIV: ZeroDivisionError,
+}
+
+
+def fail(status: int, what: str) -> NoReturn:
+    """Raise the exception of a negative status; what names the call and its operands."""
+    raise EXCEPTIONS[status](f"{what}: {ffi.string(lib.mg_status_text(status)).decode()}")
+
+
+def check(status: int, what: str) -> int:
+    """Return a status or handle that is no error; raise for one that is."""
+    if status < 0:
+        fail(status, what)
+    return status
+
+
+# ---- nodes -----------------------------------------------------------------------------------
+
+
+def operand(handle: int, which: int) -> int:
+    """Return a new reference to an operand of a node."""
+    return check(lib.mg_node_operand(arena, handle, which), "operand")
+
+
+def op_of(handle: int) -> int:
+    """Return the number of a node's op."""
+    return check(lib.mg_node_op(arena, handle), "op")
+
+
+def exponent_of(handle: int) -> float:
+    """Return the constant exponent of a pow_number node."""
+    out = ffi.new("double *")
+    check(lib.mg_node_exponent(arena, handle, out), "exponent")
+    return float(out[0])
+
+
+def detach(handle: int) -> None:
+    """Turn a node into a leaf."""
+    check(lib.mg_detach(arena, handle), "detach")
+
+
+def set_data(handles: Sequence[int], numbers: Sequence[float]) -> None:
+    """Write the data of nodes: of all of them or, on an error, of none."""
+    check(lib.mg_set_data(arena, len(handles), handles, numbers), "data")
+
+
+def set_gradients(handles: Sequence[int], numbers: Sequence[float]) -> None:
+    """Write the gradients of nodes: of all of them or, on an error, of none."""
+    check(lib.mg_set_gradients(arena, len(handles), handles, numbers), "grad")
+
+
+def zero_gradients(handles: Any, count: int) -> None:
+    """Set gradients to 0.0; handles is an array or a sequence."""
+    check(lib.mg_zero_gradients(arena, count, handles), "zero_grad")
+
+
+def array_of(handles: Sequence[int]) -> Any:
+    """Return a C array of handles, to be passed many times."""
+    return ffi.new("mg_node[]", handles)
+
+
+# ---- backward --------------------------------------------------------------------------------
+
+backward_turn = Lock()  # one backward at a time; a second one waits for its turn
+
+
+def backward(handle: int, seed: float) -> None:
+    """Add the derivative of a node to the gradients of its leaves, in slices.
+
+    An exception between two slices, such as KeyboardInterrupt, leaves gradients as a failed
+    backward does: those of leaves unchanged, the others 0.0.
+    """
+    with backward_turn:
+        try:
+            status = lib.mg_backward(arena, handle, seed, SLICE)
+            while status == lib.MG_MORE:
+                status = lib.mg_backward_resume(arena, SLICE)
+        except BaseException:
+            lib.mg_backward_cancel(arena)
+            raise
+    check(status, "backward")
+
+
+def grad(output: int, inputs: Sequence[int]) -> list[int]:
+    """Record the derivatives of a node by others; returns their handles."""
+    out = ffi.new("mg_node[]", len(inputs))
+    with backward_turn:
+        status = lib.mg_grad(arena, output, len(inputs), inputs, out)
+    check(status, "grad")
+    return list(out)
+
+
+# ---- bulk builders ---------------------------------------------------------------------------
+
+
+def mlp(
+    sizes: Any,
+    layers: int,
+    activation: int,
+    last_activation: int,
+    parameters: Any,
+    rows: int,
+    inputs: Sequence[int],
+    numbers: Sequence[float] | None,
+    outputs: int,
+) -> list[int]:
+    """Record perceptrons on rows of inputs; a handle 0 among the inputs stands for a number."""
+    out = ffi.new("mg_node[]", outputs)
+    status = lib.mg_mlp(
+        arena,
+        layers,
+        sizes,
+        activation,
+        last_activation,
+        parameters,
+        rows,
+        inputs,
+        ffi.NULL if numbers is None else numbers,
+        out,
+    )
+    if status < 0:
+        fail(status, "MLP")
+    return list(out)
+
+
+def sizes_of(sizes: Sequence[int]) -> Any:
+    """Return a C array of layer sizes."""
+    return ffi.new("int64_t[]", sizes)
+
+
+def cross_entropy(
+    rows: int,
+    classes: int,
+    logits: Sequence[int],
+    targets: Sequence[int],
+    shifted: bool,
+    reduction: str,
+) -> list[int]:
+    """Record cross-entropy losses, one per row or their sum or mean."""
+    modes = {"none": lib.MG_REDUCE_NONE, "sum": lib.MG_REDUCE_SUM, "mean": lib.MG_REDUCE_MEAN}
+    out = ffi.new("mg_node[]", rows if reduction == "none" else 1)
+    check(
+        lib.mg_cross_entropy(
+            arena, rows, classes, logits, targets, shifted, modes[reduction], out
+        ),
+        "cross_entropy",
+    )
+    return list(out)
+
+
+def sum_of(handles: Sequence[int]) -> int:
+    """Record the sum of nodes."""
+    return check(lib.mg_sum(arena, len(handles), handles), "sum")
+
+
+def mean_of(handles: Sequence[int]) -> int:
+    """Record the mean of nodes."""
+    return check(lib.mg_mean(arena, len(handles), handles), "mean")
+
+
+def dot_of(a: Sequence[int], b: Sequence[int]) -> int:
+    """Record the sum of products of nodes."""
+    return check(lib.mg_dot(arena, len(a), a, b), "dot")
+
+
+def softmax(handles: Sequence[int]) -> list[int]:
+    """Record the softmax of nodes."""
+    out = ffi.new("mg_node[]", len(handles))
+    check(lib.mg_softmax(arena, len(handles), handles, out), "softmax")
+    return list(out)
+
+
+def rmsnorm(handles: Sequence[int], epsilon: float) -> list[int]:
+    """Record nodes divided by their root mean square."""
+    out = ffi.new("mg_node[]", len(handles))
+    check(lib.mg_rmsnorm(arena, len(handles), handles, epsilon, out), "rmsnorm")
+    return list(out)
+
+
+# ---- optimizers ------------------------------------------------------------------------------
+
+
+def doubles(count: int) -> Any:
+    """Return a C array of zeros for an optimizer's state."""
+    return ffi.new("double[]", count)
+
+
+def sgd_step(
+    parameters: Any,
+    count: int,
+    buffer: Any,
+    first_step: bool,
+    lr: float,
+    momentum: float,
+    dampening: float,
+    weight_decay: float,
+    nesterov: bool,
+) -> None:
+    """Update parameters by SGD; buffer is None without momentum."""
+    status = lib.mg_sgd_step(
+        arena,
+        count,
+        parameters,
+        ffi.NULL if buffer is None else buffer,
+        first_step,
+        lr,
+        momentum,
+        dampening,
+        weight_decay,
+        nesterov,
+    )
+    check(status, "SGD step")
+
+
+def adam_step(
+    parameters: Any,
+    count: int,
+    first_moment: Any,
+    second_moment: Any,
+    step: int,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+) -> None:
+    """Update parameters and moments by Adam, or decoupled by AdamW."""
+    status = lib.mg_adam_step(
+        arena,
+        count,
+        parameters,
+        first_moment,
+        second_moment,
+        step,
+        lr,
+        betas[0],
+        betas[1],
+        eps,
+        weight_decay,
+        decoupled,
+    )
+    check(status, "AdamW step" if decoupled else "Adam step")
+
+
+# ---- random numbers --------------------------------------------------------------------------
+
+
+def rng_new(seed: int) -> Any:
+    """Return a generator's state."""
+    state = ffi.new("mg_rng *")
+    check(lib.mg_rng_seed(state, seed), "RNG")
+    return state
+
+
+rng_u32 = lib.mg_rng_u32
+rng_random = lib.mg_rng_random
+rng_uniform = lib.mg_rng_uniform
+rng_normal = lib.mg_rng_normal
+
+
+def rng_permutation(state: Any, count: int) -> list[int]:
+    """Return 0 .. count - 1 in random order."""
+    out = ffi.new("int64_t[]", count)
+    check(lib.mg_rng_permutation(state, count, out), "permutation")
+    return list(out)
+
+
+# ---- the process -----------------------------------------------------------------------------
+
+
+def memory_usage() -> dict[str, int]:
+    """Report what the process's graph holds.
+
+    Returns:
+        nodes: living nodes; capacity: nodes that fit without another allocation;
+        bytes, peak_bytes: memory held now and at most, without Python's objects.
+    """
+    usage = ffi.new("mg_usage *")
+    lib.mg_arena_usage(arena, usage)
+    names = ("nodes", "capacity", "bytes", "peak_bytes")
+    return {name: int(getattr(usage, name)) for name in names}
+
+
+def set_memory_limit(size: int | None) -> None:
+    """Refuse to hold more than size bytes of graph; None takes the limit away.
+
+    A call that would need more raises OutOfMemoryError and changes nothing.
+    """
+    if size is not None and size < 1:
+        raise ValueError(f"a memory limit is at least 1 byte, not {size}")
+    lib.mg_arena_limit(arena, size or 0)
+
+
+def fail_allocation(after: int, persistent: bool = False) -> None:
+    """Let `after` allocations pass, then refuse one, or all that follow; after < 0 ends it."""
+    lib.mg_arena_fail(arena, after, persistent)
+
+
+def build_info() -> str:
+    """Return version, compiler, flags and source hash of the C library, one a line."""
+    return str(ffi.string(lib.mg_build_info()).decode())
+
+
+def _after_fork_in_child() -> None:
+    global backward_turn
+    backward_turn = Lock()
+    lib.mg_arena_after_fork(arena, True)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=lambda: lib.mg_arena_before_fork(arena),
+        after_in_parent=lambda: lib.mg_arena_after_fork(arena, False),
+        after_in_child=_after_fork_in_child,
+    )

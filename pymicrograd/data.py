@@ -1,0 +1,155 @@
+"""Data sets small enough for scalars, in pure Python, drawn from any generator.
+
+`random` is an RNG, of either engine, or anything with its methods `random`, `uniform` and
+`normal`. The same state gives the same points; functions of NumPy are not used.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+__all__ = ["gen_data", "gen_data_linear", "gen_data_moons", "gen_data_yinyang", "split"]
+
+T = TypeVar("T")
+Split = tuple[list[T], list[T], list[T]]
+
+
+def split(points: Sequence[T]) -> Split[T]:
+    """Cut points, in their order, into 80 % to train, 10 % to validate and 10 % to test."""
+    n = len(points)
+    first, second = int(0.8 * n), int(0.9 * n)
+    return list(points[:first]), list(points[first:second]), list(points[second:])
+
+
+def gen_data(random: Any, n: int = 100) -> Split[tuple[list[float], int]]:
+    """Make LLM101n's three classes of the square from -2 to 2: the left half, two quadrants.
+
+    Args:
+        random: the generator.
+        n: number of points.
+
+    Returns:
+        Three lists of `([x, y], label)`: train, val, test.
+    """
+    points = []
+    for _ in range(as_count(n)):
+        x = random.uniform(-2.0, 2.0)
+        y = random.uniform(-2.0, 2.0)
+        label = 0 if x < 0 else 1 if y < 0 else 2
+        points.append(([x, y], label))
+    return split(points)
+
+
+def gen_data_yinyang(
+    random: Any, n: int = 1000, r_small: float = 0.1, r_big: float = 0.5
+) -> Split[list[Any]]:
+    """Make LLM101n's yin, yang and their dots, in turn, scaled to the square from -2 to 2.
+
+    Source: Kriener, Goltz and Petrovici 2022, arXiv:2102.08211.
+
+    Args:
+        random: the generator.
+        n: number of points.
+        r_small: radius of the two dots, above 0 and below half of r_big.
+        r_big: radius of the whole.
+
+    Returns:
+        Three lists of `[[x, y], label]`: train, val, test.
+    """
+    if not 0.0 < r_small < 0.5 * r_big < math.inf:
+        raise ValueError(f"0 < r_small < r_big / 2 needed, not {r_small!r} and {r_big!r}")
+    points = []
+    for i in range(as_count(n)):
+        label = -1
+        while label != i % 3:
+            x = random.uniform(0, 2 * r_big)
+            y = random.uniform(0, 2 * r_big)
+            label = yinyang_class(x, y, r_small, r_big)
+        points.append([[(x / r_big - 1) * 2, (y / r_big - 1) * 2], label])
+    return split(points)
+
+
+def yinyang_class(x: float, y: float, r_small: float, r_big: float) -> int:
+    """Return 0 in yin, 1 in yang, 2 in a dot, -1 outside of the circle."""
+    if ((x - r_big) ** 2 + (y - r_big) ** 2) ** 0.5 > r_big:
+        return -1
+    to_right_dot = ((x - 1.5 * r_big) ** 2 + (y - r_big) ** 2) ** 0.5
+    to_left_dot = ((x - 0.5 * r_big) ** 2 + (y - r_big) ** 2) ** 0.5
+    if to_right_dot < r_small or to_left_dot < r_small:
+        return 2
+    is_yin = (
+        to_right_dot <= r_small
+        or r_small < to_left_dot <= 0.5 * r_big
+        or (y > r_big and to_right_dot > 0.5 * r_big)
+    )
+    return 0 if is_yin else 1
+
+
+def gen_data_moons(random: Any, n: int = 100, noise: float = 0.1) -> Split[tuple[list[float], int]]:
+    """Make two interleaving half circles, the geometry of scikit-learn's make_moons, shuffled.
+
+    Args:
+        random: the generator.
+        n: number of points; half of them, rounded down, are of the upper moon, label 0.
+        noise: standard deviation of what is added to each coordinate.
+
+    Returns:
+        Three lists of `([x, y], label)`: train, val, test.
+    """
+    n, noise = as_count(n), as_noise(noise)
+    upper = n // 2
+    points = [([math.cos(t), math.sin(t)], 0) for t in angles(upper)]
+    points += [([1.0 - math.cos(t), 0.5 - math.sin(t)], 1) for t in angles(n - upper)]
+    for i in range(n - 1, 0, -1):
+        j = int(random.random() * (i + 1))
+        points[i], points[j] = points[j], points[i]
+    for point, _ in points:
+        point[0] += random.normal(0.0, noise)
+        point[1] += random.normal(0.0, noise)
+    return split(points)
+
+
+def angles(n: int) -> list[float]:
+    """Return n angles from 0 to pi, at equal distances."""
+    return [math.pi * i / max(n - 1, 1) for i in range(n)]
+
+
+def gen_data_linear(random: Any, n: int = 10, noise: float = 0.01) -> list[tuple[float, float]]:
+    """Make points of the line y = 4 x + 3, x in [0, 1), with noise added to y.
+
+    Args:
+        random: the generator.
+        n: number of points.
+        noise: standard deviation of what is added.
+
+    Returns:
+        A list of `(x, y)`.
+    """
+    n, noise = as_count(n), as_noise(noise)
+    points = []
+    for _ in range(n):
+        x = random.random()
+        points.append((x, 4.0 * x + 3.0 + random.normal(0.0, noise)))
+    return points
+
+
+def as_count(n: Any) -> int:
+    """Return a number of points as an int of at least 0."""
+    if isinstance(n, bool) or not hasattr(type(n), "__index__"):
+        raise TypeError(f"n is an int, not {type(n).__name__}")
+    count: int = operator.index(n)
+    if count < 0:
+        raise ValueError(f"n is at least 0, not {count}")
+    return count
+
+
+def as_noise(noise: Any) -> float:
+    """Return a standard deviation as a float of at least 0."""
+    if isinstance(noise, (str, bytes)) or not hasattr(type(noise), "__float__"):
+        raise TypeError(f"noise is a number, not {type(noise).__name__}")
+    if not 0.0 <= float(noise) < math.inf:
+        raise ValueError(f"noise is at least 0 and finite, not {noise!r}")
+    return float(noise)

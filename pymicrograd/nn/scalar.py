@@ -1,0 +1,218 @@
+"""Networks of neurons on the C core: one call records what the loops of the reference record.
+
+The classes are the reference's; only `__call__` differs. A module keeps the handles of its
+parameters as a C array, its plan, until something about any module changes: `structure` counts
+the changes, which attributes and lists of modules report. Where a network is not the plain one
+(a subclass of Neuron, layers of mixed activations), the reference's loop runs, in larger steps
+where it can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .. import _core
+from ..random import default_generator
+from ..reference import nn as reference
+from ..reference.nn import as_inputs, is_batch
+from ..reference.value import as_float
+from ..value import Value, wrap_bulk
+
+__all__ = ["MLP", "Layer", "Module", "Neuron"]
+
+
+class Structure:
+    """Counts the changes that void plans."""
+
+    version = 0
+
+
+def voiding(name: str) -> Callable[..., Any]:
+    """Return a list's method that also reports a change."""
+    method = getattr(list, name)
+
+    def change(self: list[Any], *args: Any, **kwargs: Any) -> Any:
+        Structure.version += 1
+        return method(self, *args, **kwargs)
+
+    change.__name__ = name
+    return change
+
+
+class WatchedList(list[Any]):
+    """A list in a module: to change it voids the plans."""
+
+    for _name in (
+        "__delitem__", "__iadd__", "__imul__", "__setitem__", "append", "clear",
+        "extend", "insert", "pop", "remove", "reverse", "sort",
+    ):  # fmt: skip
+        locals()[_name] = voiding(_name)
+    del _name
+
+
+class Module(reference.Module):
+    """Something with parameters: the leaf Values among its attributes, lists and modules."""
+
+    value_type = Value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        Structure.version += 1
+        if type(value) is list:
+            value = WatchedList(value)
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        Structure.version += 1
+        object.__delattr__(self, name)
+
+    def zero_grad(self) -> None:
+        """Set the gradient of every parameter to 0.0."""
+        handles = [parameter._handle for parameter in self.parameters()]
+        _core.zero_gradients(handles, len(handles))
+
+    @staticmethod
+    def default_generator() -> Any:
+        """Return the generator of weights where none is given."""
+        return default_generator()
+
+
+class Plan:
+    """What one call into the core needs to know of layers of plain neurons.
+
+    Args:
+        layers: the neurons of each layer, all Neuron, of one activation in a layer.
+
+    Attributes:
+        sizes: number of inputs, then of neurons of each layer.
+        parameters: the Values, layer by layer, neuron by neuron, weights then bias.
+    """
+
+    def __init__(self, layers: list[list[Neuron]]) -> None:
+        self.sizes = [len(layers[0][0].w), *map(len, layers)]
+        self.activation = number_of(layers[0][0].activation)
+        self.last_activation = number_of(layers[-1][0].activation)
+        self.parameters = tuple(
+            p for neurons in layers for neuron in neurons for p in (*neuron.w, neuron.b)
+        )
+        self.handles = _core.array_of([p._handle for p in self.parameters])
+        self.sizes_array = _core.sizes_of(self.sizes)
+
+    def record(self, rows: list[Any]) -> list[Value]:
+        """Record the layers on rows of numbers or Values; returns all outputs, row by row."""
+        inputs = [x for row in rows for x in row]
+        handles, numbers = split(inputs)
+        made = _core.mlp(
+            self.sizes_array,
+            len(self.sizes) - 1,
+            self.activation,
+            self.last_activation,
+            self.handles,
+            len(rows),
+            handles,
+            numbers,
+            len(rows) * self.sizes[-1],
+        )
+        return wrap_bulk(made, self.parameters, inputs)
+
+
+def number_of(activation: str) -> int:
+    """Return the op of an activation; -1 is linear."""
+    return -1 if activation == "linear" else _core.OPS[activation]
+
+
+def split(inputs: list[Any]) -> tuple[list[int], list[float] | None]:
+    """Return the handles of Values, 0 for a number, and the numbers, 0.0 for a Value."""
+    try:
+        return [x._handle for x in inputs], None
+    except AttributeError:
+        handles = [x._handle if isinstance(x, Value) else 0 for x in inputs]
+        return handles, [0.0 if isinstance(x, Value) else as_float(x) for x in inputs]
+
+
+def is_plain(layers: list[list[Any]]) -> bool:
+    """Tell whether one call of the core can record these layers of neurons."""
+    if not layers or not all(layers):
+        return False
+    neurons = [neuron for layer in layers for neuron in layer]
+    if any(type(neuron) is not Neuron for neuron in neurons):
+        return False
+    if any(type(p) is not Value for neuron in neurons for p in (*neuron.w, neuron.b)):
+        return False
+    inputs = [{len(neuron.w) for neuron in layer} for layer in layers]
+    if inputs[1:] != [{len(layer)} for layer in layers[:-1]] or inputs[0] == {0}:
+        return False
+    activations = [{neuron.activation for neuron in layer} for layer in layers]
+    return len(inputs[0]) == len(activations[-1]) == 1 and len(set().union(*activations[:-1])) <= 1
+
+
+class Planned(Module):
+    """A module that is called in one step while its parts are plain."""
+
+    def _plan_layers(self) -> list[list[Any]]:
+        """Return the neurons of each layer; none where a part is not plain."""
+        raise NotImplementedError(f"{type(self).__name__} has no layers")
+
+    def _plan_now(self) -> Plan | None:
+        """Return the plan, made anew if the structure has changed; None if there is none."""
+        version, plan = vars(self).get("_plan", (-1, None))
+        if version != Structure.version:
+            layers = self._plan_layers()
+            plan = Plan(layers) if is_plain(layers) else None
+            object.__setattr__(self, "_plan", (Structure.version, plan))
+        return plan  # type: ignore[no-any-return]
+
+    def __call__(self, x: Any) -> Any:
+        """Compute the result of one example, or a list of results of a list of examples.
+
+        Args:
+            x: as many numbers or Values as there are inputs; or rows of them.
+
+        Returns:
+            A Value where one neuron comes last, else a list of them; of rows a list of such.
+
+        Raises:
+            ValueError: the number of inputs is wrong.
+        """
+        plan = self._plan_now()
+        if plan is None:
+            return super().__call__(x)  # type: ignore[misc]
+        x = as_inputs(x)
+        batch = is_batch(x)
+        rows = [as_inputs(row) for row in x] if batch else [x]
+        for row in rows:
+            if len(row) != plan.sizes[0]:
+                raise ValueError(f"{self!r} takes {plan.sizes[0]} inputs, got {len(row)}")
+        values = plan.record(rows)
+        nout = plan.sizes[-1]
+        if nout == 1:
+            return values if batch else values[0]
+        return [values[i : i + nout] for i in range(0, len(values), nout)] if batch else values
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = vars(self).copy()
+        state.pop("_plan", None)
+        return state
+
+
+class Neuron(Planned, reference.Neuron):
+    __doc__ = reference.Neuron.__doc__
+
+    def _plan_layers(self) -> list[list[Any]]:
+        return [[self]]
+
+
+class Layer(Planned, reference.Layer):
+    __doc__ = reference.Layer.__doc__
+    neuron_type = Neuron
+
+    def _plan_layers(self) -> list[list[Any]]:
+        return [self.neurons]
+
+
+class MLP(Planned, reference.MLP):
+    __doc__ = reference.MLP.__doc__
+    layer_type = Layer
+
+    def _plan_layers(self) -> list[list[Any]]:
+        return [layer.neurons if type(layer) is Layer else [] for layer in self.layers]

@@ -1,0 +1,40 @@
+"""micrograd in pure Python: the definition of every number that the C engine computes.
+
+The same classes with explicit loops and the functions of `math`, and nothing else: no compiled
+code, no NumPy. Read value.py first.
+
+Example:
+    >>> from pymicrograd.reference import Value
+    >>> x = Value(2.0)
+    >>> y = (x * 3.0 - 1.0).relu()
+    >>> y.backward()
+    >>> y, x
+    (Value(data=5.0, grad=1.0), Value(data=2.0, grad=3.0))
+"""
+
+from . import functional, nn, optim, random
+from .functional import cross_entropy
+from .nn import MLP, Layer, Module, Neuron
+from .optim import SGD, Adam, AdamW
+from .random import RNG, manual_seed
+from .value import Value, grad, no_grad
+
+__all__ = [
+    "MLP",
+    "RNG",
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Layer",
+    "Module",
+    "Neuron",
+    "Value",
+    "cross_entropy",
+    "functional",
+    "grad",
+    "manual_seed",
+    "nn",
+    "no_grad",
+    "optim",
+    "random",
+]

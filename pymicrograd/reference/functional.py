@@ -1,0 +1,207 @@
+"""Sums, softmax and losses: the loops that a micrograd program writes, node by node.
+
+They use nothing of Values but operators and methods; numbers among Values become leaves. Each
+sum begins with `+ 0.0`, as Python's `sum()` does, and runs from left to right.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from .value import Value, as_float, as_operand
+
+__all__ = [
+    "cross_entropy",
+    "dot",
+    "margin_loss",
+    "mean",
+    "mse_loss",
+    "rmsnorm",
+    "softmax",
+    "sum",
+]
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def is_value(x: Any) -> bool:
+    """Tell whether x is a Value, of this engine or another."""
+    return hasattr(x, "_prev")
+
+
+def as_values(values: Iterable[Any], what: str) -> list[Any]:
+    """Return a list of Values, numbers made leaves; refuse an empty one."""
+    result = [x if is_value(x) else as_operand(x) for x in values]
+    if not result:
+        raise ValueError(f"{what} of nothing")
+    return result
+
+
+def check_lengths(what: str, left: Sequence[Any], right: Sequence[Any]) -> None:
+    """Raise unless two lists have the same length, which is not 0."""
+    if len(left) != len(right):
+        raise ValueError(f"{what}: lengths {len(left)} and {len(right)} differ")
+    if len(left) == 0:
+        raise ValueError(f"{what} of nothing")
+
+
+def sum(values: Iterable[Any]) -> Any:
+    """Return values[0] + 0.0 + values[1] + ...
+
+    Raises:
+        ValueError: there are no values.
+    """
+    first, *rest = as_values(values, "sum")
+    total = first + 0.0
+    for value in rest:
+        total = total + value
+    return total
+
+
+def mean(values: Iterable[Any]) -> Any:
+    """Return sum(values) / n.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    values = list(values)
+    return sum(values) / len(values)
+
+
+def dot(a: Iterable[Any], b: Iterable[Any]) -> Any:
+    """Return the sum of a[i] * b[i].
+
+    Raises:
+        ValueError: the lengths differ, or are 0.
+    """
+    a, b = list(a), list(b)
+    check_lengths("dot", a, b)
+    return sum(ai * bi for ai, bi in zip(as_values(a, "dot"), as_values(b, "dot"), strict=True))
+
+
+def shifted_exponentials(logits: list[Any]) -> list[Any]:
+    """Return exp(v - m), m the largest number, a constant: no overflow."""
+    m = max(v.data for v in logits)
+    return [(v - m).exp() for v in logits]
+
+
+def softmax(logits: Iterable[Any]) -> list[Any]:
+    """Return exp(v - m) / (sum of these) for each of the logits, m their largest number.
+
+    Raises:
+        ValueError: there are no logits.
+    """
+    exponentials = shifted_exponentials(as_values(logits, "softmax"))
+    total = sum(exponentials)
+    return [e / total for e in exponentials]
+
+
+def rmsnorm(x: Iterable[Any], eps: float = 1e-5) -> list[Any]:
+    """Return x[i] * (mean of squares + eps)**-0.5.
+
+    Raises:
+        ValueError: x is empty.
+    """
+    x = as_values(x, "rmsnorm")
+    mean_square = sum(xi * xi for xi in x) / len(x)
+    scale = (mean_square + eps) ** -0.5
+    return [xi * scale for xi in x]
+
+
+def cross_entropy(
+    logits: Sequence[Any], target: Any, shifted: bool = True, reduction: str = "mean"
+) -> Any:
+    """Return -log(softmax(logits)[target]).
+
+    Args:
+        logits: one Value per class; or rows of them, a batch.
+        target: the class, an int; or one per row.
+        shifted: subtract the largest logit first, so that exp cannot overflow; LLM101n's later
+            program does not.
+        reduction: of a batch: "mean" is 0.0 + loss + loss + ... times 1 / rows, "sum" is without
+            the factor, "none" a list.
+
+    Raises:
+        TypeError: a target is not an int.
+        IndexError: a target is no class.
+        ValueError: something is empty, lengths differ, or reduction is unknown.
+    """
+    check_reduction(reduction)
+    logits = list(logits)
+    if not logits:
+        raise ValueError("cross_entropy of nothing")
+    if not hasattr(logits[0], "__len__"):
+        return example_cross_entropy(logits, target, shifted)
+    check_targets(logits, target)
+    losses = [example_cross_entropy(row, t, shifted) for row, t in zip(logits, target, strict=True)]
+    return reduced(losses, reduction, Value(0.0))
+
+
+def check_reduction(reduction: str) -> None:
+    """Raise unless a reduction is known."""
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction {reduction!r} is none of {', '.join(REDUCTIONS)}")
+
+
+def check_targets(logits: Sequence[Any], targets: Any) -> None:
+    """Raise unless there is a target for each row of a batch."""
+    if not hasattr(targets, "__len__"):
+        raise TypeError(f"a batch has a list of targets, not {type(targets).__name__}")
+    check_lengths("cross_entropy", logits, targets)
+
+
+def reduced(losses: list[Any], reduction: str, total: Any) -> Any:
+    """Return the losses, their sum or their mean, added to a total that begins at 0.0."""
+    if reduction == "none":
+        return losses
+    for loss in losses:
+        total = total + loss
+    return total * (1.0 / len(losses)) if reduction == "mean" else total
+
+
+def example_cross_entropy(logits: Iterable[Any], target: Any, shifted: bool) -> Any:
+    """Return -log(softmax(logits)[target]) of one example."""
+    logits = as_values(logits, "cross_entropy")
+    target = as_class(target, len(logits))
+    exponentials = shifted_exponentials(logits) if shifted else [v.exp() for v in logits]
+    total = sum(exponentials)
+    probabilities = [e / total for e in exponentials]
+    return -(probabilities[target].log())
+
+
+def as_class(target: Any, classes: int) -> int:
+    """Return a target as an int from 0 to classes - 1."""
+    if not hasattr(type(target), "__index__"):
+        raise TypeError(f"a target is an int, one of {classes} classes, not {target!r}")
+    index: int = operator.index(target)
+    if not 0 <= index < classes:
+        raise IndexError(f"target {index} is none of {classes} classes, 0 to {classes - 1}")
+    return index
+
+
+def margin_loss(scores: Sequence[Any], targets: Sequence[Any]) -> Any:
+    """Return the mean of relu(1 - target * score), the hinge loss of micrograd's demo.
+
+    Args:
+        scores: Values.
+        targets: -1 or 1 for each.
+
+    Raises:
+        ValueError: the lengths differ, or are 0.
+    """
+    check_lengths("margin_loss", scores, targets)
+    signs = [-t if is_value(t) else -as_float(t) for t in targets]
+    losses = [(1.0 + sign * score).relu() for sign, score in zip(signs, scores, strict=True)]
+    return sum(losses) * (1.0 / len(losses))
+
+
+def mse_loss(prediction: Sequence[Any], target: Sequence[Any]) -> Any:
+    """Return the mean of (prediction - target)**2.
+
+    Raises:
+        ValueError: the lengths differ, or are 0.
+    """
+    check_lengths("mse_loss", prediction, target)
+    return sum((p - t) ** 2 for p, t in zip(prediction, target, strict=True)) / len(prediction)

@@ -1,0 +1,720 @@
+"""Value in pure Python: a float that remembers what it was computed from.
+
+Every operation is one row of the table below: its value, and its gradient as one expression. The
+expression is evaluated twice: on floats by `Value.backward`, and on Values by
+`grad(create_graph=True)`, where it records nodes that can be differentiated again. Plain `+` and
+`*` mean the same in both; micrograd's own `a - b` is `a + b * -1` and its `a / b` is `a * b**-1`,
+so the gradients write the true operations as SUB, DIV and NEG.
+
+Numbers are Python floats and functions are `math`'s; nothing is simplified, because `b**-1` is
+not `1/b` and `y**2` is not `y*y` in the last digit. A node refers to its operands only, never to
+its users, so that a graph has no reference cycle and is freed as soon as its root is dropped.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import ContextDecorator
+from threading import get_ident
+from typing import Any, cast
+
+__all__ = ["OPS", "Op", "Scalar", "Value", "as_float", "grad", "no_grad"]
+
+
+# ---- numbers ---------------------------------------------------------------------------------
+
+
+def is_number(x: Any) -> bool:
+    """Tell whether `as_float` takes things of this kind: real numbers, not arrays or Values."""
+    kind = type(x)
+    if kind is float or kind is int:
+        return True
+    if hasattr(kind, "backward") or getattr(x, "ndim", None):
+        return False
+    return hasattr(kind, "__float__") or hasattr(kind, "__index__")
+
+
+def as_float(number: Any) -> float:
+    """Convert a real number to the float that holds it.
+
+    Args:
+        number: a float, an int, a bool, a NumPy scalar, or anything else that float() takes.
+
+    Raises:
+        TypeError: text, a complex number, an array, a Value, or no number at all.
+        OverflowError: an int beyond the largest float.
+        ValueError: an int that no float holds exactly, such as 2**53 + 1.
+    """
+    if type(number) is float:
+        return number
+    if is_number(number) and hasattr(number, "item"):
+        number = number.item()  # a NumPy scalar tells by this what kind of number it is
+    if not is_number(number):
+        reason = "; float(x) takes its number" if hasattr(type(number), "backward") else ""
+        raise TypeError(f"a real number is needed, not {type(number).__name__}{reason}")
+    result = float(number)
+    if isinstance(number, int) and result != number:
+        raise ValueError(f"no float holds the integer {number} exactly")
+    return result
+
+
+def is_array(x: Any) -> bool:
+    """Tell whether x is a NumPy array, without importing NumPy."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(x, numpy.ndarray)
+
+
+def elementwise(name: str, left: Any, right: Any) -> Value:
+    """Return NumPy's function of that name of an array and a Value, an array; else NotImplemented.
+
+    Type checkers are told that it is a Value, as with operators that have no array.
+    """
+    if is_array(left) or is_array(right):
+        return cast("Value", getattr(sys.modules["numpy"], name)(left, right))
+    return cast("Value", NotImplemented)
+
+
+# ---- the op table ----------------------------------------------------------------------------
+
+OPS: dict[str, Op] = {}
+
+
+class Op:
+    """One row of the op table; called on floats it computes, on Values it records a node.
+
+    Args:
+        name: the row's name in OPS.
+        symbol: what `_op` says.
+        value: the result y of the operands a, or a and b, which are floats.
+        gradient: `(a, y, g)` to da, or `(a, b, y, g)` to `(da, db)`, where g is the gradient of
+            y; everything is floats, or everything is Values.
+    """
+
+    __slots__ = ("gradient", "name", "symbol", "value")
+
+    def __init__(
+        self,
+        name: str,
+        symbol: str,
+        value: Callable[..., float],
+        gradient: Callable[..., Any],
+    ) -> None:
+        self.name = name
+        self.symbol = symbol
+        self.value = value
+        self.gradient = gradient
+        OPS[name] = self
+
+    def __call__(self, *operands: Any) -> Any:
+        """Compute the result of floats; record a node if one of the operands is a Value."""
+        for x in operands:
+            if isinstance(x, Value):
+                return self.node(*operands)
+        return self.value(*operands)
+
+    def node(self, *operands: Any) -> Value:
+        """Record the node of Values, or of numbers, which become leaves."""
+        nodes = tuple(map(as_operand, operands))
+        data = self.value(*[x._data for x in nodes])
+        return record(data, nodes, self.symbol, self.gradient)
+
+    def __repr__(self) -> str:
+        return f"Op({self.name!r})"
+
+
+def power(a: Any, k: float) -> Any:
+    """Return a ** k for a constant k; a negative number to a broken power is refused."""
+    if isinstance(a, Value):
+        return a**k if k else 1.0  # differentiating a**0 would ask for a**-1
+    if a < 0.0 and math.isfinite(a) and math.isfinite(k) and not k.is_integer():
+        raise ValueError(f"math domain error: {a!r} ** {k!r} is a complex number")
+    return a**k
+
+
+def power_gradients(a: Any, b: Any, y: Any, g: Any) -> tuple[Any, Any]:
+    """Return the gradients of a ** b; that of the exponent is 0 where the base is 0 and b > 0."""
+    da = (b * POW(a, SUB(b, 1.0))) * g
+    db = 0.0 if float(a) == 0.0 and b > 0.0 else (y * LOG(a)) * g
+    return da, db
+
+
+def share(x: Any, other: Any) -> float:
+    """Return how much of the gradient of a maximum goes to x; a tie is split in halves."""
+    return 0.0 if x < other else 0.5 if float(x) == float(other) else 1.0
+
+
+def sigmoid(a: float) -> float:
+    """Return 1 / (1 + exp(-a)) without overflow."""
+    if a >= 0.0:
+        return 1.0 / (1.0 + math.exp(-a))
+    e = math.exp(a)
+    return e / (1.0 + e)
+
+
+SQRT_2 = 1.4142135623730951
+SQRT_2_OVER_PI = 0.7978845608028654
+TWO_OVER_SQRT_PI = 1.1283791670955126
+ONE_OVER_SQRT_2PI = 0.3989422804014327
+
+
+def gelu_gradient(a: Any, y: Any, g: Any) -> Any:
+    """Return the gradient of gelu: a's normal distribution function plus a times its density."""
+    density = EXP(-0.5 * (a * a)) * ONE_OVER_SQRT_2PI
+    return (0.5 * (1.0 + ERF(DIV(a, SQRT_2))) + a * density) * g
+
+
+def gelu_inner(a: Any) -> Any:
+    """Return the hyperbolic tangent in the tanh form of gelu."""
+    return TANH(SQRT_2_OVER_PI * (a + 0.044715 * ((a * a) * a)))
+
+
+def gelu_tanh_gradient(a: Any, y: Any, g: Any) -> Any:
+    """Return the gradient of gelu's tanh form; 0.134145 is 3 * 0.044715."""
+    falling = SUB(1.0, gelu_inner(a) * gelu_inner(a))
+    slope = SQRT_2_OVER_PI * (1.0 + 0.134145 * (a * a))
+    return (0.5 * (1.0 + gelu_inner(a)) + ((0.5 * a) * falling) * slope) * g
+
+
+def silu_gradient(a: Any, y: Any, g: Any) -> Any:
+    """Return the gradient of a * sigmoid(a)."""
+    return (SIGMOID(a) * (1.0 + a * SUB(1.0, SIGMOID(a)))) * g
+
+
+ADD = Op("add", "+", lambda a, b: a + b, lambda a, b, y, g: (g, g))
+MUL = Op("mul", "*", lambda a, b: a * b, lambda a, b, y, g: (b * g, a * g))
+# The exponent k of pow_number is a number, not an operand; the symbol is f"**{k}".
+POW_NUMBER = Op("pow_number", "**", power, lambda a, k, y, g: (k * power(a, k - 1.0)) * g)
+POW = Op("pow", "**", power, power_gradients)
+RELU = Op(
+    "relu",
+    "ReLU",
+    lambda a: 0.0 if a < 0.0 else a,
+    lambda a, y, g: (1.0 if y > 0.0 else 0.0) * g,
+)
+TANH = Op("tanh", "tanh", math.tanh, lambda a, y, g: SUB(1.0, power(y, 2.0)) * g)
+EXP = Op("exp", "exp", math.exp, lambda a, y, g: y * g)
+LOG = Op("log", "log", math.log, lambda a, y, g: DIV(1.0, a) * g)
+SIN = Op("sin", "sin", math.sin, lambda a, y, g: COS(a) * g)
+COS: Op = Op("cos", "cos", math.cos, lambda a, y, g: NEG(SIN(a)) * g)
+EXPM1 = Op("expm1", "expm1", math.expm1, lambda a, y, g: EXP(a) * g)
+LOG1P = Op("log1p", "log1p", math.log1p, lambda a, y, g: DIV(1.0, 1.0 + a) * g)
+SIGMOID = Op("sigmoid", "sigmoid", sigmoid, lambda a, y, g: (y * SUB(1.0, y)) * g)
+SOFTPLUS = Op(
+    "softplus",
+    "softplus",
+    lambda a: math.log1p(math.exp(-abs(a))) + (a if a > 0.0 else 0.0),
+    lambda a, y, g: SIGMOID(a) * g,
+)
+GELU = Op(
+    "gelu",
+    "gelu",
+    lambda a: (0.5 * a) * (1.0 + math.erf(a / SQRT_2)),
+    gelu_gradient,
+)
+GELU_TANH = Op(
+    "gelu_tanh",
+    "gelu_tanh",
+    lambda a: (0.5 * a) * (1.0 + gelu_inner(a)),
+    gelu_tanh_gradient,
+)
+SILU = Op("silu", "silu", lambda a: a * sigmoid(a), silu_gradient)
+ERF = Op("erf", "erf", math.erf, lambda a, y, g: (TWO_OVER_SQRT_PI * EXP(NEG(a * a))) * g)
+ABS = Op(
+    "abs",
+    "abs",
+    abs,
+    lambda a, y, g: (1.0 if a > 0.0 else -1.0 if a < 0.0 else 0.0) * g,
+)
+MAXIMUM = Op(
+    "maximum",
+    "maximum",
+    lambda a, b: a if a > b else b if b > a else a if a == b else a + b,
+    lambda a, b, y, g: (share(a, b) * g, share(b, a) * g),
+)
+MINIMUM = Op(
+    "minimum",
+    "minimum",
+    lambda a, b: a if a < b else b if b < a else a if a == b else a + b,
+    lambda a, b, y, g: (share(b, a) * g, share(a, b) * g),
+)
+# micrograd's programs have none of these; gradients of gradients do.
+SUB: Op = Op("sub", "-", lambda a, b: a - b, lambda a, b, y, g: (g, NEG(g)))
+DIV: Op = Op("div", "/", lambda a, b: a / b, lambda a, b, y, g: (DIV(g, b), NEG(DIV(g * y, b))))
+NEG: Op = Op("neg", "neg", lambda a: -a, lambda a, y, g: NEG(g))
+
+
+# ---- recording -------------------------------------------------------------------------------
+
+# The threads that are inside no_grad, and how many times.
+silent: dict[int, int] = {}
+
+
+class no_grad(ContextDecorator):
+    """Compute without recording: results in this thread are leaves, until the block ends.
+
+    Example:
+        >>> x = Value(3.0)
+        >>> with no_grad():
+        ...     y = x * x
+        >>> y, y._prev
+        (Value(data=9.0, grad=0.0), ())
+
+    As a decorator, `@no_grad` or `@no_grad()`, it does so for every call of a function.
+    """
+
+    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+        return super().__new__(cls) if function is None else cls()(function)
+
+    def __enter__(self) -> no_grad:
+        thread = get_ident()
+        silent[thread] = silent.get(thread, 0) + 1
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        thread = get_ident()
+        depth = silent.pop(thread) - 1
+        if depth:
+            silent[thread] = depth
+
+
+def record(
+    data: float,
+    operands: tuple[Value, ...],
+    symbol: str,
+    gradient: Callable[..., Any] | None,
+) -> Value:
+    """Make the node of a result, or a leaf where nothing is recorded."""
+    if silent and get_ident() in silent:
+        operands, symbol, gradient = (), "", None
+    node: Value = new(Value)
+    node._data = data
+    node._grad = 0.0
+    node._prev = operands
+    node._op = symbol
+    node._rule = gradient
+    return node
+
+
+def as_operand(x: Any) -> Value:
+    """Return a Value as it is, and a number as a new leaf."""
+    return x if isinstance(x, Value) else record(as_float(x), (), "", None)
+
+
+def postorder(root: Value) -> tuple[list[Value], list[Value]]:
+    """List what a Value depends on, depth first, operands in their order and before their users.
+
+    Returns:
+        The interior nodes and the leaves; root is the last of the first, or the only leaf.
+    """
+    interior: list[Value] = []
+    leaves: list[Value] = []
+    seen: set[Value] = set()
+    path: list[Any] = [root]
+    while path:
+        node = path.pop()
+        if node is None:  # all operands of the node below have been listed
+            interior.append(path.pop())
+        elif node not in seen:
+            seen.add(node)
+            if node._prev:
+                path += (node, None)
+                path += node._prev[::-1]
+            else:
+                leaves.append(node)
+    return interior, leaves
+
+
+def compare(relation: Callable[[Any, Any], Any], a: Scalar, b: Any) -> Any:
+    """Compare the data of a with the data of b, a number, or each element of an array."""
+    if isinstance(b, Scalar):
+        return relation(a.data, b.data)
+    if is_number(b):
+        return bool(relation(a.data, b))
+    return relation(a.data, b) if is_array(b) else NotImplemented
+
+
+class Scalar:
+    """What the Values of all engines share: whatever follows from their data and operators."""
+
+    __slots__ = ()
+    __array_priority__ = 1000  # NumPy's scalars and arrays leave their operators to ours
+    label: Any = ""
+    data: Any
+    grad: Any
+    _prev: Any
+    _op: Any
+
+    def __pos__(self) -> Any:
+        return self
+
+    def sqrt(self) -> Any:
+        """Return x ** 0.5."""
+        return self**0.5
+
+    def gelu(self, approximate: str = "none") -> Any:
+        """Return 0.5 * x * (1 + erf(x / sqrt 2)), or with "tanh" its approximation by tanh."""
+        if approximate not in ("none", "tanh"):
+            raise ValueError(f"approximate is 'none' or 'tanh', not {approximate!r}")
+        return (GELU_TANH if approximate == "tanh" else GELU).node(self)
+
+    def __lt__(self, other: Any) -> Any:
+        return compare(operator.lt, self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return compare(operator.le, self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return compare(operator.gt, self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return compare(operator.ge, self, other)
+
+    def __float__(self) -> float:
+        return float(self.data)
+
+    def __int__(self) -> int:
+        return int(self.data)
+
+    def __round__(self, digits: int | None = None) -> float | int:
+        return round(self.data, digits)
+
+    def __format__(self, specification: str) -> str:
+        return format(self.data, specification) if specification else repr(self)
+
+    def __repr__(self) -> str:
+        return f"Value(data={self.data!r}, grad={self.grad!r})"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        from ..viz import mimebundle
+
+        return mimebundle(self)
+
+    def _refuse_copy(self) -> None:
+        if self._prev:
+            raise TypeError(
+                f"cannot copy or pickle the result of {self._op!r}, because a copy would lose its"
+                " operands; detach() gives a leaf that can be copied"
+            )
+
+
+class Value(Scalar):
+    """A float and its gradient, in the graph of what it was computed from.
+
+    Args:
+        data: a real number.
+        _children: nothing; operands are recorded by operations.
+        _op: what the leaf's `_op` says.
+
+    Attributes:
+        data: the number; setting it converts as the constructor does.
+        grad: the derivative that `backward` has added up here, at first 0.0.
+        label: a name for pictures. Any other attribute may be set, too.
+
+    Raises:
+        TypeError: data is not a real number, or there are children.
+        ValueError, OverflowError: data is an int that no float holds.
+
+    Example:
+        >>> a, b = Value(2.0), Value(-3.0)
+        >>> c = a * b + a**3
+        >>> c.backward()
+        >>> c, a, b
+        (Value(data=2.0, grad=1.0), Value(data=2.0, grad=9.0), Value(data=-3.0, grad=2.0))
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "_data", "_grad", "_op", "_prev", "_rule")
+    _data: float
+    _grad: float
+    _prev: tuple[Value, ...]
+    _op: str
+    _rule: Callable[..., Any] | None
+
+    def __init__(self, data: Any, _children: Any = (), _op: str = "") -> None:
+        if _children:
+            raise TypeError("operands cannot be given: operations record them, as in a + b")
+        self._data = as_float(data)
+        self._grad = 0.0
+        self._prev = ()
+        self._op = _op
+        self._rule = None
+
+    @property
+    def data(self) -> float:
+        """The number."""
+        return self._data
+
+    @data.setter
+    def data(self, number: Any) -> None:
+        self._data = as_float(number)
+
+    @property
+    def grad(self) -> float:
+        """The gradient."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, number: Any) -> None:
+        self._grad = as_float(number)
+
+    # ---- arithmetic, in the nodes that micrograd makes
+
+    def __add__(self, other: Any) -> Value:
+        if not isinstance(other, Value):
+            if not is_number(other):
+                return elementwise("add", self, other)
+            other = as_operand(other)
+        return record(self._data + other._data, (self, other), "+", add_gradient)
+
+    def __mul__(self, other: Any) -> Value:
+        if not isinstance(other, Value):
+            if not is_number(other):
+                return elementwise("multiply", self, other)
+            other = as_operand(other)
+        return record(self._data * other._data, (self, other), "*", mul_gradient)
+
+    def __pow__(self, other: Any) -> Value:
+        if isinstance(other, Value):
+            return POW.node(self, other)
+        if not is_number(other):
+            return elementwise("power", self, other)
+        k = as_float(other)
+        gradient = POW_NUMBER.gradient
+        return record(
+            power(self._data, k), (self,), f"**{other}", lambda a, y, g: gradient(a, k, y, g)
+        )
+
+    def __sub__(self, other: Any) -> Value:
+        if isinstance(other, Value):
+            return self + (-other)
+        if not is_number(other):
+            return elementwise("subtract", self, other)
+        return self + (-as_float(other))
+
+    def __truediv__(self, other: Any) -> Value:
+        if isinstance(other, Value):
+            return self * other**-1
+        if not is_number(other):
+            return elementwise("divide", self, other)
+        return self * as_float(other) ** -1
+
+    def __radd__(self, other: Any) -> Value:
+        return self + other if is_number(other) else elementwise("add", other, self)
+
+    def __rmul__(self, other: Any) -> Value:
+        return self * other if is_number(other) else elementwise("multiply", other, self)
+
+    def __rsub__(self, other: Any) -> Value:
+        return (-self) + other if is_number(other) else elementwise("subtract", other, self)
+
+    def __rtruediv__(self, other: Any) -> Value:
+        return self**-1 * other if is_number(other) else elementwise("divide", other, self)
+
+    def __rpow__(self, other: Any) -> Value:
+        return POW.node(other, self) if is_number(other) else elementwise("power", other, self)
+
+    def __neg__(self) -> Value:
+        return self * -1.0
+
+    def __abs__(self) -> Value:
+        return ABS.node(self)
+
+    # ---- functions, each of them one node
+
+    def relu(self) -> Value:
+        """Return max(x, 0)."""
+        return RELU.node(self)
+
+    def tanh(self) -> Value:
+        """Return the hyperbolic tangent."""
+        return TANH.node(self)
+
+    def exp(self) -> Value:
+        """Return e ** x."""
+        return EXP.node(self)
+
+    def log(self) -> Value:
+        """Return the natural logarithm."""
+        return LOG.node(self)
+
+    def sin(self) -> Value:
+        """Return the sine of x radians."""
+        return SIN.node(self)
+
+    def cos(self) -> Value:
+        """Return the cosine of x radians."""
+        return COS.node(self)
+
+    def expm1(self) -> Value:
+        """Return exp(x) - 1, exact for small x."""
+        return EXPM1.node(self)
+
+    def log1p(self) -> Value:
+        """Return log(1 + x), exact for small x."""
+        return LOG1P.node(self)
+
+    def sigmoid(self) -> Value:
+        """Return 1 / (1 + exp(-x))."""
+        return SIGMOID.node(self)
+
+    def softplus(self) -> Value:
+        """Return log(1 + exp(x))."""
+        return SOFTPLUS.node(self)
+
+    def silu(self) -> Value:
+        """Return x * sigmoid(x)."""
+        return SILU.node(self)
+
+    def erf(self) -> Value:
+        """Return the error function."""
+        return ERF.node(self)
+
+    def _gelu(self) -> Value:
+        return GELU(self)
+
+    def _gelu_tanh(self) -> Value:
+        return GELU_TANH(self)
+
+    def maximum(self, other: Any) -> Value:
+        """Return the larger of x and other; the gradient of a tie is split in halves."""
+        return MAXIMUM.node(self, other)
+
+    def minimum(self, other: Any) -> Value:
+        """Return the smaller of x and other; the gradient of a tie is split in halves."""
+        return MINIMUM.node(self, other)
+
+    # ---- derivatives
+
+    def backward(self, grad: Any = None) -> None:
+        """Add the derivative of this Value to the gradient of every leaf it depends on.
+
+        Gradients of interior nodes are cleared first; data is read as it is now. A formula that
+        raises leaves the gradients of leaves as they were, those of interior nodes 0.0.
+
+        Args:
+            grad: the gradient of this Value itself, by default 1.0.
+
+        Raises:
+            ZeroDivisionError, ValueError, OverflowError: as Python does, such as for the
+                gradient of x**0.5 at 0.
+        """
+        seed = 1.0 if grad is None else as_float(grad)
+        interior, leaves = postorder(self)
+        gradients_before = [leaf._grad for leaf in leaves]
+        try:
+            for node in interior:
+                node._grad = 0.0
+            self._grad = seed
+            flow(interior)
+        except BaseException:
+            for leaf, gradient in zip(leaves, gradients_before, strict=True):
+                leaf._grad = gradient
+            for node in interior:
+                node._grad = 0.0
+            raise
+
+    def zero_grad(self) -> None:
+        """Set the gradient of this Value to 0.0."""
+        self._grad = 0.0
+
+    def detach(self) -> Value:
+        """Return a new leaf with the same data."""
+        return Value(self._data)
+
+    # ---- copies: of leaves
+
+    def __getstate__(self) -> tuple[float, float, str, dict[str, Any]]:
+        self._refuse_copy()
+        return self._data, self._grad, self._op, self.__dict__
+
+    def __setstate__(self, state: tuple[float, float, str, dict[str, Any]]) -> None:
+        self._data, self._grad, self._op, attributes = state
+        self._prev = ()
+        self._rule = None
+        self.__dict__.update(attributes)
+
+
+new = object.__new__
+add_gradient = ADD.gradient
+mul_gradient = MUL.gradient
+
+
+def flow(interior: list[Value]) -> None:
+    """Add the gradient of each node, from the last to the first, to those of its operands."""
+    for node in reversed(interior):
+        rule: Any = node._rule
+        operands = node._prev
+        if len(operands) == 2:
+            a, b = operands
+            da, db = rule(a._data, b._data, node._data, node._grad)
+            a._grad += da
+            b._grad += db
+        else:
+            (a,) = operands
+            a._grad += rule(a._data, node._data, node._grad)
+
+
+def grad(
+    output: Value, inputs: Value | Iterable[Value], create_graph: bool = False
+) -> tuple[Value, ...]:
+    """Compute the derivatives of a Value; no gradient attribute is read or written.
+
+    Args:
+        output: the Value to differentiate.
+        inputs: what to differentiate by: Values, leaves or not.
+        create_graph: record the derivatives, to differentiate them in turn, even in no_grad.
+
+    Returns:
+        A derivative for each input, the same bits that `backward` gives; 0.0 for an input that
+        output does not depend on. Without create_graph they are leaves.
+
+    Raises:
+        TypeError: output or an input is not a Value.
+        ZeroDivisionError, ValueError, OverflowError: as `backward`.
+
+    Example:
+        >>> x = Value(2.0)
+        >>> (dx,) = grad(x**3, [x], create_graph=True)
+        >>> (ddx,) = grad(dx, [x])
+        >>> dx.data, ddx.data
+        (12.0, 12.0)
+    """
+    inputs = (inputs,) if isinstance(inputs, Value) else tuple(inputs)
+    for x in (output, *inputs):
+        if not isinstance(x, Value):
+            raise TypeError(f"grad is of Values by Values, not {type(x).__name__}")
+    thread = get_ident()
+    depth = silent.pop(thread, 0)
+    try:
+        totals = totals_of(output, create_graph)
+        return tuple(as_operand(totals.get(x, 0.0)) for x in inputs)
+    finally:
+        if depth:
+            silent[thread] = depth
+
+
+def is_negative_zero(x: Any) -> bool:
+    """Tell whether the data of x, or x, is -0.0."""
+    return float(x) == 0.0 and math.copysign(1.0, x) < 0.0
+
+
+def totals_of(output: Value, create_graph: bool) -> dict[Value, Any]:
+    """Return the gradient of each node that output depends on, as a float or a recorded Value."""
+    interior, _ = postorder(output)
+    totals: dict[Value, Any] = {output: Value(1.0) if create_graph else 1.0}
+    for node in reversed(interior):
+        rule: Any = node._rule
+        known: list[Any] = [*node._prev, node]
+        if not create_graph:
+            known = [x._data for x in known]
+        parts = rule(*known, totals[node])
+        if len(node._prev) == 1:
+            parts = (parts,)
+        for operand, part in zip(node._prev, parts, strict=True):
+            if operand in totals:
+                totals[operand] = totals[operand] + part
+            else:  # as if added to 0.0: only -0.0 is changed by that
+                totals[operand] = part + 0.0 if is_negative_zero(part) else part
+    return totals
