@@ -1,6 +1,6 @@
 """Describe the extension module `pymicrograd._micrograd` to cffi.
 
-The declarations are read from `csrc/micrograd.h`, between its two marks, and `_process.h`: they
+The declarations are read from `csrc/micrograd.h`, between its two marks, and `_value.h`: they
 are written nowhere else. Run by setuptools (see setup.py), not imported by the package.
 
 Two variables of the environment are for development: MICROGRAD_CFLAGS is added to the compiler's
@@ -25,10 +25,10 @@ FLAGS += ["-fno-builtin-pow"]
 
 
 def read_cdef() -> str:
-    """Return the C declarations of the core and of the process's arena."""
+    """Return the C declarations of the core and of the binding's own."""
     header = (CSRC / "micrograd.h").read_text(encoding="utf-8")
     public = header.split("/* BEGIN CDEF */")[1].split("/* END CDEF */")[0]
-    return public + (PACKAGE / "_process.h").read_text(encoding="utf-8")
+    return public + (PACKAGE / "_value.h").read_text(encoding="utf-8")
 
 
 def read_version() -> str:
@@ -42,7 +42,7 @@ def read_version() -> str:
 def hash_source() -> str:
     """Return the start of a hash over the C sources, by which tests know a stale library."""
     digest = hashlib.sha256()
-    for path in sorted([*CSRC.glob("*.[ch]"), *CSRC.glob("*.def"), *PACKAGE.glob("_process.[ch]")]):
+    for path in sorted([*CSRC.glob("*.[ch]"), *CSRC.glob("*.def"), *PACKAGE.glob("_value.[ch]")]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -61,12 +61,12 @@ def describe() -> cffi.FFI:
     builder.cdef(read_cdef())
     builder.set_source(
         "pymicrograd._micrograd",
-        '#include "micrograd.h"\n#include "_process.h"\n',
-        sources=[os.path.relpath(path, ROOT) for path in [*sources, PACKAGE / "_process.c"]],
+        '#include "micrograd.h"\n#include "_value.h"\n',
+        sources=[os.path.relpath(path, ROOT) for path in [*sources, PACKAGE / "_value.c"]],
         include_dirs=[os.path.relpath(CSRC, ROOT), os.path.relpath(PACKAGE, ROOT)],
         depends=[
             os.path.relpath(path, ROOT)
-            for path in [*CSRC.glob("*.h"), *CSRC.glob("*.def"), PACKAGE / "_process.h"]
+            for path in [*CSRC.glob("*.h"), *CSRC.glob("*.def"), PACKAGE / "_value.h"]
         ],
         define_macros=[
             ("MG_VERSION", quoted(read_version())),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import Any, NoReturn
 
+from . import _micrograd
 from ._micrograd import ffi, lib
 from .errors import BusyError, NodeLimitError, OutOfMemoryError, StaleNodeError
 
@@ -19,6 +20,9 @@ SLICE = 100_000  # nodes a backward visits between two looks at Ctrl-C: a few mi
 arena = lib.process_arena()
 if arena == ffi.NULL:
     raise OutOfMemoryError("no memory for the first page of the graph")
+if lib.value_install() < 0:
+    raise ImportError("the type ValueBase could not be made; the reason is printed above")
+ValueBase: Any = _micrograd.ValueBase
 
 # Every op's number and number of operands by name, and symbol by number, as the library says.
 OPS: dict[str, int] = {
@@ -71,6 +75,11 @@ def exponent_of(handle: int) -> float:
     return float(out[0])
 
 
+def release(handle: int) -> None:
+    """Give back a reference to a node."""
+    check(lib.mg_release(arena, handle), "release")
+
+
 def detach(handle: int) -> None:
     """Turn a node into a leaf."""
     check(lib.mg_detach(arena, handle), "detach")
@@ -120,7 +129,7 @@ def backward(handle: int, seed: float) -> None:
 
 def grad(output: int, inputs: Sequence[int]) -> list[int]:
     """Record the derivatives of a node by others; returns their handles."""
-    out = ffi.new("mg_node[]", len(inputs))
+    out = nodes_out(len(inputs))
     with backward_turn:
         status = lib.mg_grad(arena, output, len(inputs), inputs, out)
     check(status, "grad")
@@ -128,6 +137,18 @@ def grad(output: int, inputs: Sequence[int]) -> list[int]:
 
 
 # ---- bulk builders ---------------------------------------------------------------------------
+
+Nodes = Any  # a C array of handles, each a reference that the receiver owns
+
+
+def nodes_out(count: int) -> Nodes:
+    """Return an array for the results of a builder."""
+    return ffi.new("mg_node[]", count)
+
+
+def address_of(nodes: Nodes) -> int:
+    """Return where an array of handles lies, for ValueBase._wrap_all."""
+    return int(ffi.cast("uintptr_t", nodes))
 
 
 def mlp(
@@ -140,9 +161,9 @@ def mlp(
     inputs: Sequence[int],
     numbers: Sequence[float] | None,
     outputs: int,
-) -> list[int]:
+) -> Nodes:
     """Record perceptrons on rows of inputs; a handle 0 among the inputs stands for a number."""
-    out = ffi.new("mg_node[]", outputs)
+    out = nodes_out(outputs)
     status = lib.mg_mlp(
         arena,
         layers,
@@ -155,9 +176,8 @@ def mlp(
         ffi.NULL if numbers is None else numbers,
         out,
     )
-    if status < 0:
-        fail(status, "MLP")
-    return list(out)
+    check(status, "MLP")
+    return out
 
 
 def sizes_of(sizes: Sequence[int]) -> Any:
@@ -172,17 +192,17 @@ def cross_entropy(
     targets: Sequence[int],
     shifted: bool,
     reduction: str,
-) -> list[int]:
+) -> Nodes:
     """Record cross-entropy losses, one per row or their sum or mean."""
     modes = {"none": lib.MG_REDUCE_NONE, "sum": lib.MG_REDUCE_SUM, "mean": lib.MG_REDUCE_MEAN}
-    out = ffi.new("mg_node[]", rows if reduction == "none" else 1)
+    out = nodes_out(rows if reduction == "none" else 1)
     check(
         lib.mg_cross_entropy(
             arena, rows, classes, logits, targets, shifted, modes[reduction], out
         ),
         "cross_entropy",
     )
-    return list(out)
+    return out
 
 
 def sum_of(handles: Sequence[int]) -> int:
@@ -200,18 +220,18 @@ def dot_of(a: Sequence[int], b: Sequence[int]) -> int:
     return check(lib.mg_dot(arena, len(a), a, b), "dot")
 
 
-def softmax(handles: Sequence[int]) -> list[int]:
+def softmax(handles: Sequence[int]) -> Nodes:
     """Record the softmax of nodes."""
-    out = ffi.new("mg_node[]", len(handles))
+    out = nodes_out(len(handles))
     check(lib.mg_softmax(arena, len(handles), handles, out), "softmax")
-    return list(out)
+    return out
 
 
-def rmsnorm(handles: Sequence[int], epsilon: float) -> list[int]:
+def rmsnorm(handles: Sequence[int], epsilon: float) -> Nodes:
     """Record nodes divided by their root mean square."""
-    out = ffi.new("mg_node[]", len(handles))
+    out = nodes_out(len(handles))
     check(lib.mg_rmsnorm(arena, len(handles), handles, epsilon, out), "rmsnorm")
-    return list(out)
+    return out
 
 
 # ---- optimizers ------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from . import _core
@@ -16,18 +17,29 @@ __all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
 class Optimizer(reference.Optimizer):
     __doc__ = reference.Optimizer.__doc__
     value_type = Value
+    _arrays: tuple[str, ...] = ()  # attributes whose numbers lie in C arrays
 
-    def __init__(self, params: Iterable[Any], lr: float, weight_decay: float) -> None:
-        super().__init__(params, lr, weight_decay)
-        self._handles = _core.array_of([p._handle for p in self.params])
+    @cached_property
+    def _handles(self) -> Any:
+        return _core.array_of([p._handle for p in self.params])
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0.0."""
         _core.zero_gradients(self._handles, len(self.params))
 
+    def __getstate__(self) -> dict[str, Any]:
+        state = {name: x for name, x in vars(self).items() if not name.startswith("_")}
+        state.update((name, getattr(self, name)) for name in self._arrays)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, x in state.items():
+            setattr(self, name, x)
+
 
 class SGD(Optimizer, reference.SGD):
     __doc__ = reference.SGD.__doc__
+    _arrays = ("buffer",)
 
     @property
     def buffer(self) -> list[float] | None:
@@ -61,6 +73,7 @@ class SGD(Optimizer, reference.SGD):
 
 class Adam(Optimizer, reference.Adam):
     __doc__ = reference.Adam.__doc__
+    _arrays = ("m", "v")
 
     @property
     def m(self) -> list[float]:

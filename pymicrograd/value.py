@@ -7,6 +7,7 @@ one when somebody walks to it. Measured on CPython 3.11: 80 bytes an object, and
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from threading import RLock, get_ident
@@ -14,13 +15,11 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from . import _core
-from ._micrograd import lib
 from .reference.value import Scalar, as_float, elementwise, is_number, no_grad, silent
 
 __all__ = ["Value", "grad", "no_grad"]
 
-new = object.__new__
-release = lib.value_release
+wrap = _core.ValueBase._wrap  # (handle, a, b): the object of a new node, whose reference it takes
 POW_NUMBER = _core.OPS["pow_number"]
 
 
@@ -51,45 +50,32 @@ class Sources:
             self.registered = True
 
 
-def wrap(handle: int, a: Any = None, b: Any = None) -> Value:
-    """Return the object of a new node, taking over its reference.
-
-    a and b are the operands' objects; or a is the Sources of a node that a bulk builder recorded;
-    b is also what the user called the exponent of a power, or a leaf.
-    """
-    value: Value = new(Value)
-    value._handle = handle
-    value._a = a
-    value._b = b
-    if silent:
-        hush(value)
-    return value
-
-
 def hush(value: Value) -> None:
     """Make a result a leaf if this thread is inside no_grad."""
     if get_ident() in silent:
-        _core.detach(value._handle)
-        value._a = value._b = None
+        make_leaf(value)
 
 
-def wrap_bulk(handles: Iterable[int], *values: Iterable[Any]) -> list[Value]:
+def make_leaf(value: Value) -> None:
+    """Let a node go of its operands."""
+    _core.detach(value._handle)
+    value._a = value._b = None
+
+
+def wrap_bulk(nodes: _core.Nodes, *values: Iterable[Any]) -> list[Value]:
     """Return the objects of nodes that a bulk builder recorded from values."""
-    sources = Sources(*values)
-    return [wrap(handle, sources) for handle in handles]
+    return _core.ValueBase._wrap_all(  # type: ignore[no-any-return]
+        _core.address_of(nodes), len(nodes), Sources(*values)
+    )
 
 
 def object_of(handle: int, sources: Sources) -> Value:
     """Return the one object of a node below a bulk builder, taking over a reference to it."""
     value = registry.get(handle)
     if value is None:
-        value = new(Value)
-        value._handle = handle
-        value._a = sources
-        value._b = None
-        registry[handle] = value
+        value = registry[handle] = wrap(handle, sources, None)
     else:
-        release(handle)
+        _core.release(handle)
     return value
 
 
@@ -108,7 +94,7 @@ def operands_of(value: Value) -> tuple[Value, ...]:
             handle = _core.operand(value._handle, which)
             slot = slots[which]
             if isinstance(slot, Value) and slot._handle == handle:
-                release(handle)
+                _core.release(handle)
                 found.append(slot)
             else:
                 found.append(object_of(handle, sources))
@@ -119,71 +105,66 @@ def operands_of(value: Value) -> tuple[Value, ...]:
     return tuple(found)
 
 
-# ---- the hot path ----------------------------------------------------------------------------
+# ---- what ValueBase leaves to Python ---------------------------------------------------------
 
 
-def binary(
-    name: str,
-    record: Callable[[int, int], int],
-    record_number: Callable[[int, float], int],
-    ufunc: str,
-) -> Any:
-    """Return the method of an operator whose left operand is a Value."""
-
-    def operator(self: Value, other: Any) -> Any:
-        if other.__class__ is Value:
-            handle = record(self._handle, other._handle)
-        elif other.__class__ is float:
-            handle = record_number(self._handle, other)
-        elif isinstance(other, Value):
-            handle = record(self._handle, other._handle)
-        elif is_number(other):
-            handle = record_number(self._handle, as_float(other))
-        else:
-            return elementwise(ufunc, self, other)
-        if handle < 0:
-            fail(handle, ufunc, self, other)
-        value = new(Value)
-        value._handle = handle
-        value._a = self
-        value._b = other
-        if silent:
-            hush(value)
-        return value
-
-    operator.__name__ = operator.__qualname__ = name
-    return operator
+def slow_operator(name: str, left: Any, right: Any) -> Any:
+    """Apply an operator to a Value and something that is neither a Value nor a plain number."""
+    a, b = (left, right) if isinstance(left, Value) else (right, left)
+    if name == "pow" and isinstance(b, Value):
+        return record_pair("pow", left, right)
+    if not is_number(b):
+        return elementwise(UFUNCS[name], left, right)
+    number = as_float(b)
+    if name == "pow" and a is left:
+        handle = _core.lib.mg_record_number(_core.arena, POW_NUMBER, a._handle, number)
+        return wrap(handle, a, b) if handle > 0 else fail(handle, "pow", a, number)
+    if name == "pow":
+        return record_pair("pow", number, a)
+    if name == "truediv" and a is left:
+        return a * number**-1
+    return getattr(operator, name)(*((a, number) if a is left else (number, a)))
 
 
-def unary(name: str, record: Callable[[int], int], documentation: str) -> Any:
-    """Return the method of a function of one Value."""
-
-    def function(self: Value) -> Value:
-        handle = record(self._handle)
-        if handle < 0:
-            fail(handle, name, self)
-        value: Value = new(Value)
-        value._handle = handle
-        value._a = self
-        value._b = None
-        if silent:
-            hush(value)
-        return value
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = documentation
-    return function
+UFUNCS = {
+    "add": "add",
+    "mul": "multiply",
+    "sub": "subtract",
+    "truediv": "divide",
+    "pow": "power",
+}
 
 
-def rare(name: str) -> Callable[[int], int]:
-    """Return the recorder of an op of one operand that has no function of its own."""
-    op, record = _core.OPS[name], lib.value_op
-    return lambda handle: record(op, handle, 0)
+def slow_init(self: Value, data: Any, _children: Any = (), _op: str = "") -> None:
+    """Initialize a Value from anything but one float."""
+    if _children:
+        raise TypeError("operands cannot be given: operations record them, as in a + b")
+    _core.ValueBase.__init__(self, as_float(data))
+    self._b = _op or None
+
+
+def slow_set(self: Value, name: str, number: Any) -> None:
+    """Set data or grad to anything but a float."""
+    setattr(self, name, as_float(number))
 
 
 def fail(status: int, name: str, *operands: Any) -> None:
     """Raise the exception of an op; operands are Values or numbers."""
-    _core.fail(status, f"{name}({', '.join(repr(float(x)) for x in operands)})")
+    numbers = [repr(float(x)) for x in operands if isinstance(x, Value) or is_number(x)]
+    _core.fail(status, f"{name}({', '.join(numbers)})")
+
+
+def unary(name: str, documentation: str) -> Callable[[Value], Value]:
+    """Return the method of a function of one Value."""
+    op, record, arena = _core.OPS[name], _core.lib.mg_record, _core.arena
+
+    def function(self: Value) -> Value:
+        handle = record(arena, op, self._handle, 0)
+        return wrap(handle, self, None) if handle > 0 else fail(handle, name, self)  # type: ignore
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = documentation
+    return function
 
 
 def as_operand(x: Any) -> Value:
@@ -191,16 +172,14 @@ def as_operand(x: Any) -> Value:
     return x if isinstance(x, Value) else Value(x)
 
 
-def record_pair(name: str, a: Any, b: Any) -> Value:
+def record_pair(name: str, a: Any, b: Any) -> Any:
     """Record an op of two operands, Values or numbers."""
     a, b = as_operand(a), as_operand(b)
-    handle = lib.value_op(_core.OPS[name], a._handle, b._handle)
-    if handle < 0:
-        fail(handle, name, a, b)
-    return wrap(handle, a, b)
+    handle = _core.lib.mg_record(_core.arena, _core.OPS[name], a._handle, b._handle)
+    return wrap(handle, a, b) if handle > 0 else fail(handle, name, a, b)
 
 
-class Value(Scalar):
+class Value(_core.ValueBase, Scalar):  # type: ignore[misc]
     """A float and its gradient, in the graph of what it was computed from.
 
     Args:
@@ -225,45 +204,13 @@ class Value(Scalar):
         (Value(data=2.0, grad=1.0), Value(data=2.0, grad=9.0), Value(data=-3.0, grad=2.0))
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_a", "_b", "_handle")
+    __slots__ = ("__dict__", "__weakref__")
 
     _handle: int
     _a: Any
     _b: Any
-
-    def __init__(self, data: Any, _children: Any = (), _op: str = "") -> None:
-        if _children:
-            raise TypeError("operands cannot be given: operations record them, as in a + b")
-        handle = lib.value_leaf(data if data.__class__ is float else as_float(data))
-        if handle < 0:
-            _core.fail(handle, "Value")
-        self._handle = handle
-        self._a = None
-        self._b = _op or None
-
-    def __del__(self, release: Callable[[int], None] = release) -> None:
-        try:
-            release(self._handle)
-        except AttributeError:  # the constructor refused its argument
-            pass
-
-    @property
-    def data(self, read: Callable[[int], float] = lib.value_data) -> float:
-        """The number."""
-        return read(self._handle)
-
-    @data.setter
-    def data(self, number: Any) -> None:
-        _core.check(lib.value_set_data(self._handle, as_float(number)), "data")
-
-    @property
-    def grad(self, read: Callable[[int], float] = lib.value_grad) -> float:
-        """The gradient."""
-        return read(self._handle)
-
-    @grad.setter
-    def grad(self, number: Any) -> None:
-        _core.check(lib.value_set_grad(self._handle, as_float(number)), "grad")
+    data: float
+    grad: float
 
     @property
     def _prev(self) -> tuple[Value, ...]:
@@ -276,70 +223,19 @@ class Value(Scalar):
             return f"**{exponent_text(self)}"
         return _core.SYMBOLS[op] or self._b or ""
 
-    # ---- arithmetic, in the nodes that micrograd makes
+    # ---- functions, each of them one node; the operators, relu, tanh, exp, log are ValueBase's
 
-    __add__ = binary("__add__", lib.value_add, lib.value_add_number, "add")
-    __mul__ = binary("__mul__", lib.value_mul, lib.value_mul_number, "multiply")
-    __sub__ = binary(
-        "__sub__",
-        lib.value_sub,
-        lambda a, number: lib.value_add_number(a, -number),
-        "subtract",
-    )
-    __truediv__ = binary(
-        "__truediv__",
-        lib.value_div,
-        lambda a, number: lib.value_mul_number(a, number**-1),
-        "divide",
-    )
-
-    def __pow__(self, other: Any) -> Value:
-        if isinstance(other, Value):
-            return record_pair("pow", self, other)
-        if not is_number(other):
-            return elementwise("power", self, other)
-        handle = lib.value_pow_number(self._handle, as_float(other))
-        if handle < 0:
-            fail(handle, "power", self, other)
-        return wrap(handle, self, other)
-
-    def __radd__(self, other: Any) -> Value:
-        return self + other if is_number(other) else elementwise("add", other, self)
-
-    def __rmul__(self, other: Any) -> Value:
-        return self * other if is_number(other) else elementwise("multiply", other, self)
-
-    def __rsub__(self, other: Any) -> Value:
-        return (-self) + other if is_number(other) else elementwise("subtract", other, self)
-
-    def __rtruediv__(self, other: Any) -> Value:
-        return self**-1 * other if is_number(other) else elementwise("divide", other, self)
-
-    def __rpow__(self, other: Any) -> Value:
-        if is_number(other):
-            return record_pair("pow", other, self)
-        return elementwise("power", other, self)
-
-    def __neg__(self) -> Value:
-        return self * -1.0
-
-    # ---- functions, each of them one node
-
-    relu = unary("relu", lib.value_relu, "Return max(x, 0).")
-    tanh = unary("tanh", lib.value_tanh, "Return the hyperbolic tangent.")
-    exp = unary("exp", lib.value_exp, "Return e ** x.")
-    log = unary("log", lib.value_log, "Return the natural logarithm.")
-    sin = unary("sin", rare("sin"), "Return the sine of x radians.")
-    cos = unary("cos", rare("cos"), "Return the cosine of x radians.")
-    expm1 = unary("expm1", rare("expm1"), "Return exp(x) - 1, exact for small x.")
-    log1p = unary("log1p", rare("log1p"), "Return log(1 + x), exact for small x.")
-    sigmoid = unary("sigmoid", rare("sigmoid"), "Return 1 / (1 + exp(-x)).")
-    softplus = unary("softplus", rare("softplus"), "Return log(1 + exp(x)).")
-    silu = unary("silu", rare("silu"), "Return x * sigmoid(x).")
-    erf = unary("erf", rare("erf"), "Return the error function.")
-    __abs__ = unary("abs", rare("abs"), "Return x without its sign.")
-    _gelu = unary("gelu", rare("gelu"), "Return x times the normal distribution of x.")
-    _gelu_tanh = unary("gelu_tanh", rare("gelu_tanh"), "Return gelu's tanh form.")
+    sin = unary("sin", "Return the sine of x radians.")
+    cos = unary("cos", "Return the cosine of x radians.")
+    expm1 = unary("expm1", "Return exp(x) - 1, exact for small x.")
+    log1p = unary("log1p", "Return log(1 + x), exact for small x.")
+    sigmoid = unary("sigmoid", "Return 1 / (1 + exp(-x)).")
+    softplus = unary("softplus", "Return log(1 + exp(x)).")
+    silu = unary("silu", "Return x * sigmoid(x).")
+    erf = unary("erf", "Return the error function.")
+    __abs__ = unary("abs", "Return x without its sign.")
+    _gelu = unary("gelu", "Return 0.5 * x * (1 + erf(x / sqrt 2)).")
+    _gelu_tanh = unary("gelu_tanh", "Return gelu's tanh form.")
 
     def maximum(self, other: Any) -> Value:
         """Return the larger of x and other; the gradient of a tie is split in halves."""
@@ -383,9 +279,12 @@ class Value(Scalar):
 
     def __setstate__(self, state: tuple[float, float, str, dict[str, Any]]) -> None:
         data, gradient, op, attributes = state
-        Value.__init__(self, data, (), op)
+        slow_init(self, data, (), op)
         self.grad = gradient
         self.__dict__.update(attributes)
+
+
+_core.ValueBase._set_up(Value, slow_operator, slow_init, slow_set, fail, hush, silent)
 
 
 def exponent_text(value: Value) -> str:
@@ -453,6 +352,5 @@ def grad(
         results = tuple(object_of(handle, sources) for handle in handles)
     if not create_graph:
         for result in results:
-            _core.detach(result._handle)
-            result._a = None
+            make_leaf(result)
     return results

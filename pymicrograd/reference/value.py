@@ -350,15 +350,15 @@ class Scalar:
     def __pos__(self) -> Any:
         return self
 
-    def sqrt(self) -> Any:
+    def sqrt(self: Any) -> Any:
         """Return x ** 0.5."""
         return self**0.5
 
-    def gelu(self, approximate: str = "none") -> Any:
+    def gelu(self: Any, approximate: str = "none") -> Any:
         """Return 0.5 * x * (1 + erf(x / sqrt 2)), or with "tanh" its approximation by tanh."""
         if approximate not in ("none", "tanh"):
             raise ValueError(f"approximate is 'none' or 'tanh', not {approximate!r}")
-        return (GELU_TANH if approximate == "tanh" else GELU).node(self)
+        return self._gelu_tanh() if approximate == "tanh" else self._gelu()
 
     def __lt__(self, other: Any) -> Any:
         return compare(operator.lt, self, other)
@@ -378,7 +378,7 @@ class Scalar:
     def __int__(self) -> int:
         return int(self.data)
 
-    def __round__(self, digits: int | None = None) -> float | int:
+    def __round__(self, digits: int | None = None) -> Any:
         return round(self.data, digits)
 
     def __format__(self, specification: str) -> str:
@@ -572,10 +572,10 @@ class Value(Scalar):
         return ERF.node(self)
 
     def _gelu(self) -> Value:
-        return GELU(self)
+        return GELU.node(self)
 
     def _gelu_tanh(self) -> Value:
-        return GELU_TANH(self)
+        return GELU_TANH.node(self)
 
     def maximum(self, other: Any) -> Value:
         """Return the larger of x and other; the gradient of a tie is split in halves."""
