@@ -19,7 +19,6 @@
 #endif
 
 enum {
-    FREED = 2, /* flag: the slot holds no node */
     CACHE_LINE = 64,
     CHUNK_SIZE = CHUNK_NODES * (sizeof(node) + sizeof(uint32_t)) + CACHE_LINE,
     SCRATCH_KEPT = 1 << 16 /* indices that scratch lists may keep between calls */
@@ -78,9 +77,11 @@ void *arena_allocate(mg_arena *arena, void *memory, size_t old_size, size_t new_
     return moved;
 }
 
-int indices_grow(mg_arena *arena, indices *list)
+/* Make room for `more` items. */
+int indices_reserve(mg_arena *arena, indices *list, size_t more)
 {
-    size_t capacity = list->capacity ? list->capacity * 2 : 256;
+    if (list->capacity - list->count >= more) return MG_OK;
+    size_t capacity = list->capacity + list->capacity / 2 + more;
     uint32_t *items = arena_allocate(arena, list->items, list->capacity * sizeof(uint32_t),
                                      capacity * sizeof(uint32_t));
     MG_RETURN_IF(!items, MG_ERR_NOMEM);
@@ -110,11 +111,26 @@ static int chunk_table_grow(mg_arena *arena)
     return MG_OK;
 }
 
+/* Make room on the stack of free slots for those of another chunk. */
+static int free_slots_grow(mg_arena *arena)
+{
+    size_t capacity = (arena->chunk_count + arena->chunk_count / 8 + 1) * CHUNK_NODES;
+    uint32_t *slots = arena_allocate(arena, arena->free_slots,
+                                     arena->free_capacity * sizeof(uint32_t),
+                                     capacity * sizeof(uint32_t));
+    MG_RETURN_IF(!slots, MG_ERR_NOMEM);
+    arena->free_slots = slots;
+    arena->free_capacity = capacity;
+    return MG_OK;
+}
+
 /* Add a chunk of fresh slots. */
 int arena_grow(mg_arena *arena)
 {
     MG_RETURN_IF(arena->chunk_count >= (MG_MAX_NODES >> CHUNK_BITS), MG_ERR_LIMIT);
     if (arena->chunk_count == arena->chunk_capacity) MG_TRY(chunk_table_grow(arena));
+    if (arena->free_capacity < (arena->chunk_count + 1) * CHUNK_NODES)
+        MG_TRY(free_slots_grow(arena));
     void *memory = arena_allocate(arena, NULL, 0, CHUNK_SIZE);
     MG_RETURN_IF(!memory, MG_ERR_NOMEM);
     uintptr_t start = ((uintptr_t)memory + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
@@ -152,14 +168,14 @@ void mg_arena_free(mg_arena *arena)
     if (!arena) return;
     mg_allocator allocator = arena->allocator;
     void *context = arena->context;
-    indices *lists[] = {&arena->walk.order, &arena->walk.stack, &arena->walk.leaves,
-                        &arena->made};
+    indices *lists[] = {&arena->walk.order, &arena->walk.stack, &arena->walk.leaves};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         allocator(context, lists[i]->items, lists[i]->capacity * sizeof(uint32_t), 0);
     allocator(context, arena->walk.saved, arena->walk.saved_capacity * sizeof(double), 0);
     for (size_t i = 0; i < arena->chunk_count; i++)
         allocator(context, arena->chunks[i].memory, CHUNK_SIZE, 0);
     allocator(context, arena->chunks, arena->chunk_capacity * sizeof(chunk), 0);
+    allocator(context, arena->free_slots, arena->free_capacity * sizeof(uint32_t), 0);
     allocator(context, arena, sizeof *arena, 0);
 }
 
@@ -183,8 +199,8 @@ int mg_arena_fail(mg_arena *arena, int64_t after, int persistent)
 int mg_arena_usage(mg_arena *arena, mg_usage *usage)
 {
     arena_lock(arena);
-    usage->nodes = arena->living;
-    usage->capacity = (int64_t)(arena->chunk_count << CHUNK_BITS) - arena->retired;
+    usage->nodes = (int64_t)(arena->fresh - 1 - arena->free_count) - arena->retired;
+    usage->capacity = (int64_t)(arena->chunk_count << CHUNK_BITS) - 1 - arena->retired;
     usage->bytes = arena->bytes;
     usage->peak_bytes = arena->peak_bytes;
     arena_unlock(arena);
@@ -204,37 +220,42 @@ void mg_arena_after_fork(mg_arena *arena, int child)
 
 /* ---- references ----------------------------------------------------------------------------- */
 
-/* Put a slot on the free list, or retire it when its generations are used up. */
-static void slot_free(mg_arena *arena, uint32_t index)
+/* Make every handle of a freed slot stale. Returns whether the slot can be used again: it is
+ * retired when its generations are used up. */
+MG_INLINE bool slot_renew(mg_arena *arena, uint32_t index, node *n)
 {
-    node *n = node_at(arena, index);
+    bool exposed = n->flags & EXPOSED;
     n->flags = FREED;
-    arena->living--;
-    if (MG_UNLIKELY(++*generation_at(arena, index) >= GENERATION_END - 1)) {
-        arena->retired++;
-        return;
-    }
-    n->references = arena->first_free;
-    arena->first_free = index;
+    if (!exposed || ++*generation_at(arena, index) < GENERATION_END - 1) return true;
+    arena->retired++;
+    return false;
 }
 
 /* Free a node whose references are used up, and what only it used; pending nodes are linked
- * through their references. */
+ * through their references. The second operand goes first: that is mostly the reverse of the
+ * order of recording, so that the next graph lies in memory in the order it is recorded in. */
 static void node_free(mg_arena *arena, uint32_t index)
 {
-    node_at(arena, index)->references = 0;
-    while (index) {
+    uint32_t *free_slots = arena->free_slots;
+    size_t free_count = arena->free_count;
+    uint32_t pending = 0;
+    for (;;) {
         node *n = node_at(arena, index);
-        uint32_t pending = n->references;
-        for (int which = 0; which < 2; which++) {
-            uint32_t operand = n->operand[which];
-            if (!operand || --node_at(arena, operand)->references) continue;
-            node_at(arena, operand)->references = pending;
-            pending = operand;
+        uint32_t a = n->operand[0], b = n->operand[1];
+        if (slot_renew(arena, index, n)) free_slots[free_count++] = index;
+        if (a && --node_at(arena, a)->references == 0) {
+            node_at(arena, a)->references = pending;
+            pending = a;
         }
-        slot_free(arena, index);
+        if (b && --node_at(arena, b)->references == 0) {
+            index = b;
+            continue;
+        }
+        if (!pending) break;
         index = pending;
+        pending = node_at(arena, index)->references;
     }
+    arena->free_count = free_count;
 }
 
 /* Take one reference away. */
@@ -243,13 +264,11 @@ void node_unuse(mg_arena *arena, uint32_t index)
     if (--node_at(arena, index)->references == 0) node_free(arena, index);
 }
 
-/* Free one node that nothing refers to; operands are left with one reference less, even 0. */
-void node_discard(mg_arena *arena, uint32_t index)
+/* Free a node that was made without a reference, if it is still there and still has none. */
+void node_drop(mg_arena *arena, uint32_t index)
 {
-    node *n = node_at(arena, index);
-    for (int which = 0; which < 2; which++)
-        if (n->operand[which]) node_at(arena, n->operand[which])->references--;
-    slot_free(arena, index);
+    const node *n = node_at(arena, index);
+    if (index && !(n->flags & FREED) && n->references == 0) node_free(arena, index);
 }
 
 /* Find the living node that a handle names. */
@@ -307,18 +326,29 @@ void builder_open(builder *build, mg_arena *arena)
 {
     build->arena = arena;
     build->status = MG_OK;
-    arena->made.count = 0;
+    build->free_count = arena->free_count;
+    build->fresh = arena->fresh;
 }
 
-/* Free, newest first, what the builder made and nothing refers to: after a failure all of it.
- * Returns the builder's status. */
+/* Undo one node of a failed builder: its operands lose a reference. */
+static void node_undo(mg_arena *arena, uint32_t index)
+{
+    node *n = node_at(arena, index);
+    for (int which = 0; which < 2; which++)
+        if (n->operand[which]) node_at(arena, n->operand[which])->references--;
+    if (n->flags & EXPOSED) ++*generation_at(arena, index);
+    n->flags = FREED;
+}
+
+/* End a builder's call: when it failed, the arena is as it was. Returns the builder's status. */
 int builder_close(builder *build)
 {
     mg_arena *arena = build->arena;
-    for (size_t i = arena->made.count; i-- > 0;) {
-        uint32_t index = arena->made.items[i];
-        if (node_at(arena, index)->references == 0) node_discard(arena, index);
-    }
-    indices_trim(arena, &arena->made);
+    if (build->status >= 0) return build->status;
+    for (uint32_t i = build->fresh; i < arena->fresh; i++) node_undo(arena, i);
+    for (size_t i = arena->free_count; i < build->free_count; i++)
+        node_undo(arena, arena->free_slots[i]);
+    arena->fresh = build->fresh;
+    arena->free_count = build->free_count;
     return build->status;
 }

@@ -46,14 +46,17 @@ enum {
     CHUNK_NODES = 1 << CHUNK_BITS,
     MAX_NODES = 1 << 30,      /* indices fit in 30 bits beside a 2-bit operand counter */
     GENERATION_END = 1 << 30, /* a slot that would reach it is retired */
-    UNDER_WAY = 1             /* flag: the backward under way has visited the node */
+    /* flags of a node */
+    UNDER_WAY = 1, /* the backward under way has visited it */
+    FREED = 2,     /* the slot holds no node */
+    EXPOSED = 4    /* a handle was given out: the next node here needs another generation */
 };
 
 typedef struct node {
     double data;
     double gradient;
     uint32_t operand[2];  /* indices, 0 for none; operand[1] of pow_number is the exponent */
-    uint32_t references;  /* handles given out, and nodes that use it; next slot when freed */
+    uint32_t references;  /* handles given out, and nodes that use it */
     uint8_t op;
     uint8_t arity;
     uint8_t flags;
@@ -97,24 +100,24 @@ struct mg_arena {
 
     chunk *chunks;
     size_t chunk_count, chunk_capacity;
-    uint32_t first_free;  /* freed slots, linked through references; 0 ends */
-    uint32_t fresh;       /* the first slot never used */
+    uint32_t *free_slots; /* a stack with room for every slot, so that freeing cannot fail */
+    size_t free_count, free_capacity;
+    uint32_t fresh; /* the first slot never used */
     uint32_t first_generation;
-    int64_t living, retired;
+    int64_t retired;
 
     walk walk;
-    indices made; /* nodes the builder under way has recorded */
 };
 
 /* arena.c */
 void arena_lock(mg_arena *arena);
 void arena_unlock(mg_arena *arena);
 void *arena_allocate(mg_arena *arena, void *memory, size_t old_size, size_t new_size);
-int indices_grow(mg_arena *arena, indices *list);
+int indices_reserve(mg_arena *arena, indices *list, size_t more);
 void indices_trim(mg_arena *arena, indices *list);
 int arena_grow(mg_arena *arena);
 void node_unuse(mg_arena *arena, uint32_t index);
-void node_discard(mg_arena *arena, uint32_t index);
+void node_drop(mg_arena *arena, uint32_t index);
 int node_find(mg_arena *arena, mg_node handle, uint32_t *index);
 int nodes_find(mg_arena *arena, int64_t count, const mg_node *handles);
 int nodes_find_idle(mg_arena *arena, int64_t count, const mg_node *handles);
@@ -145,15 +148,10 @@ MG_INLINE uint32_t index_of(mg_node handle)
 /* Return the handle of a node, with a reference for the caller. */
 MG_INLINE mg_node handle_give(mg_arena *arena, uint32_t index)
 {
-    node_at(arena, index)->references++;
+    node *n = node_at(arena, index);
+    n->references++;
+    n->flags |= EXPOSED;
     return (mg_node)((uint64_t)*generation_at(arena, index) << 32 | index);
-}
-
-MG_INLINE int indices_push(mg_arena *arena, indices *list, uint32_t item)
-{
-    if (MG_UNLIKELY(list->count == list->capacity)) MG_TRY(indices_grow(arena, list));
-    list->items[list->count++] = item;
-    return MG_OK;
 }
 
 /* ---- Python's float arithmetic (scalar.c): what CPython computes, or the status of what it
@@ -286,15 +284,9 @@ MG_INLINE void op_flow(const node *n, node *first, node *second, int *status)
 /* Take a slot, without references. Returns 0 when a chunk is needed. */
 MG_INLINE uint32_t slot_take(mg_arena *arena)
 {
-    uint32_t index = arena->first_free;
-    if (index) {
-        arena->first_free = node_at(arena, index)->references;
-    } else {
-        if (MG_UNLIKELY((size_t)arena->fresh >> CHUNK_BITS >= arena->chunk_count)) return 0;
-        index = arena->fresh++;
-    }
-    arena->living++;
-    return index;
+    if (arena->free_count) return arena->free_slots[--arena->free_count];
+    if (MG_UNLIKELY((size_t)arena->fresh >> CHUNK_BITS >= arena->chunk_count)) return 0;
+    return arena->fresh++;
 }
 
 /* Make a node without references of its own, which uses its operands. *made gets its index. */
@@ -302,6 +294,7 @@ MG_INLINE int node_make(mg_arena *arena, int op, uint32_t a, uint32_t b, double 
                         uint32_t *made)
 {
     uint32_t index = slot_take(arena);
+    *made = 0;
     if (MG_UNLIKELY(!index)) {
         MG_TRY(arena_grow(arena));
         index = slot_take(arena);
@@ -322,12 +315,14 @@ MG_INLINE int node_make(mg_arena *arena, int op, uint32_t a, uint32_t b, double 
     return MG_OK;
 }
 
-/* A builder records several nodes in one call. It keeps a list of what it made, so that
- * builder_close() can free, newest first, whatever ended up without a reference: everything
- * when the call failed. The first failure stays in status, and later calls do nothing. */
+/* A builder records several nodes in one call, between which nothing is freed: what it took from
+ * the free slots is still written above their count. So when the call fails builder_close() can
+ * undo everything. The first failure stays in status, and later calls do nothing. */
 typedef struct builder {
     mg_arena *arena;
     int status;
+    size_t free_count; /* the arena's at the start */
+    uint32_t fresh;
 } builder;
 
 void builder_open(builder *build, mg_arena *arena);
@@ -335,16 +330,9 @@ int builder_close(builder *build);
 
 MG_INLINE uint32_t build_node(builder *build, int op, uint32_t a, uint32_t b, double data)
 {
-    mg_arena *arena = build->arena;
     uint32_t index = 0;
     if (MG_UNLIKELY(build->status < 0)) return 0;
-    if (MG_UNLIKELY(arena->made.count == arena->made.capacity)) {
-        build->status = indices_grow(arena, &arena->made);
-        if (build->status < 0) return 0;
-    }
-    build->status = node_make(arena, op, a, b, data, &index);
-    if (MG_UNLIKELY(build->status < 0)) return 0;
-    arena->made.items[arena->made.count++] = index;
+    build->status = node_make(build->arena, op, a, b, data, &index);
     return index;
 }
 

@@ -144,6 +144,16 @@ static void gradients_swap(mg_arena *arena, double *held)
     }
 }
 
+/* Free the gradients that no other one uses and nobody asked for. */
+static void gradients_drop(mg_arena *arena)
+{
+    const indices *lists[] = {&arena->walk.order, &arena->walk.leaves};
+    for (int list = 0; list < 2; list++) {
+        for (size_t i = 0; i < lists[list]->count; i++)
+            node_drop(arena, gradient_of(arena, lists[list]->items[i]));
+    }
+}
+
 /* Emit with the graph walked and marked. */
 static int grad_walked(mg_arena *arena, uint32_t root, int64_t count, const mg_node *inputs,
                        mg_node *out)
@@ -157,9 +167,11 @@ static int grad_walked(mg_arena *arena, uint32_t root, int64_t count, const mg_n
     gradients_swap(arena, held);
     gradients_emit(&build, root);
     gradients_give(&build, count, inputs, out);
+    int status = builder_close(&build);
+    if (status == MG_OK) gradients_drop(arena);
     gradients_swap(arena, held);
     arena_allocate(arena, held, size, 0);
-    return builder_close(&build);
+    return status;
 }
 
 static int grad(mg_arena *arena, mg_node root, int64_t count, const mg_node *inputs,

@@ -252,64 +252,70 @@ int mg_zero_gradients(mg_arena *arena, int64_t count, const mg_node *nodes)
 
 /* ---- the depth-first order ------------------------------------------------------------------ */
 
-/* Mark a leaf, and remember the gradient it holds, so that a failure can put it back. */
-static int walk_leaf(mg_arena *arena, uint32_t index, node *leaf)
+/* Make room for `steps` more steps: each lengthens one of the lists by at most one item. */
+static int walk_reserve(mg_arena *arena, size_t steps)
 {
     walk *w = &arena->walk;
-    if (w->leaves.count == w->saved_capacity) {
-        size_t capacity = w->saved_capacity ? w->saved_capacity * 2 : 256;
-        double *saved = arena_allocate(arena, w->saved, w->saved_capacity * sizeof(double),
-                                       capacity * sizeof(double));
-        MG_RETURN_IF(!saved, MG_ERR_NOMEM);
-        w->saved = saved;
-        w->saved_capacity = capacity;
-    }
-    MG_TRY(indices_push(arena, &w->leaves, index));
-    w->saved[w->leaves.count - 1] = leaf->gradient;
-    leaf->flags |= UNDER_WAY;
+    MG_TRY(indices_reserve(arena, &w->stack, steps + 1));
+    MG_TRY(indices_reserve(arena, &w->order, steps));
+    MG_TRY(indices_reserve(arena, &w->leaves, steps));
+    if (w->saved_capacity >= w->leaves.capacity) return MG_OK;
+    double *saved = arena_allocate(arena, w->saved, w->saved_capacity * sizeof(double),
+                                   w->leaves.capacity * sizeof(double));
+    MG_RETURN_IF(!saved, MG_ERR_NOMEM);
+    w->saved = saved;
+    w->saved_capacity = w->leaves.capacity;
     return MG_OK;
 }
 
-/* Go from a node, whose operands before number `which` are done, down to the first node whose
- * operands are all done: *index becomes that one, and the stack holds the way to it. */
-MG_INLINE int walk_descend(mg_arena *arena, uint32_t *index, uint32_t which, int64_t *budget)
+/* Walk on from the node on top of the stack, for at most `steps` steps. The node at hand and the
+ * heights of the lists stay in registers; the stack holds the nodes above, each with the number
+ * of its next operand. A leaf is marked, and the gradient it holds saved. */
+static void walk_steps(mg_arena *arena, size_t steps)
 {
-    node *n = node_at(arena, *index);
-    while (which < n->arity) {
-        uint32_t below = n->operand[which++];
-        node *operand = node_at(arena, below);
-        if (operand->flags & UNDER_WAY) continue;
-        if (operand->arity == 0) {
-            MG_TRY(walk_leaf(arena, below, operand));
+    walk *w = &arena->walk;
+    uint32_t *stack = w->stack.items, *order = w->order.items;
+    size_t height = w->stack.count, ordered = w->order.count;
+    uint32_t entry = stack[--height];
+    node *n = node_at(arena, entry >> 2);
+    for (; steps > 0; steps--) {
+        uint32_t which = entry & 3;
+        if (which == n->arity) {
+            order[ordered++] = entry >> 2;
+            if (w->clears) n->gradient = 0.0;
+            if (height == 0) break;
+            entry = stack[--height];
+            n = node_at(arena, entry >> 2);
             continue;
         }
-        MG_TRY(indices_push(arena, &arena->walk.stack, *index << 2 | which));
+        uint32_t below = n->operand[which];
+        node *operand = node_at(arena, below);
+        entry++;
+        if (operand->flags & UNDER_WAY) continue;
         operand->flags |= UNDER_WAY;
+        if (operand->arity == 0) {
+            w->saved[w->leaves.count] = operand->gradient;
+            w->leaves.items[w->leaves.count++] = below;
+            continue;
+        }
+        stack[height++] = entry;
+        entry = below << 2;
         n = operand;
-        *index = below;
-        which = 0;
-        if (--*budget < 0) break;
     }
-    return MG_OK;
+    if (steps == 0) stack[height++] = entry;
+    w->stack.count = height;
+    w->order.count = ordered;
 }
 
 /* Continue the walk for about *budget steps, which it counts down. */
 static int walk_continue(mg_arena *arena, int64_t *budget)
 {
-    walk *w = &arena->walk;
-    while (w->stack.count) {
-        uint32_t top = w->stack.items[--w->stack.count];
-        uint32_t index = top >> 2;
-        int status = walk_descend(arena, &index, top & 3, budget);
-        bool paused = *budget < 0;
-        if (status == MG_OK) {
-            status = paused ? indices_push(arena, &w->stack, index << 2)
-                            : indices_push(arena, &w->order, index);
-        }
-        if (status < 0) node_at(arena, index)->flags &= (uint8_t)~UNDER_WAY;
-        if (w->clears) node_at(arena, index)->gradient = 0.0;
-        MG_TRY(status);
-        if (paused) return MG_MORE;
+    const int64_t steps = 512;
+    while (arena->walk.stack.count) {
+        MG_RETURN_IF(*budget <= 0, MG_MORE);
+        MG_TRY(walk_reserve(arena, (size_t)steps));
+        walk_steps(arena, (size_t)steps);
+        *budget -= steps;
     }
     return MG_OK;
 }
@@ -322,9 +328,14 @@ static int walk_open(mg_arena *arena, uint32_t root, bool clears)
     w->ordered = false;
     w->clears = clears;
     w->order.count = w->stack.count = w->leaves.count = 0;
+    MG_TRY(walk_reserve(arena, 1));
     node *n = node_at(arena, root);
-    if (n->arity == 0) MG_TRY(walk_leaf(arena, root, n));
-    else MG_TRY(indices_push(arena, &w->stack, root << 2));
+    if (n->arity == 0) {
+        w->saved[w->leaves.count] = n->gradient;
+        w->leaves.items[w->leaves.count++] = root;
+    } else {
+        w->stack.items[w->stack.count++] = root << 2;
+    }
     n->flags |= UNDER_WAY;
     n->references++;
     w->root = root;
@@ -358,7 +369,7 @@ void walk_close(mg_arena *arena)
     indices_trim(arena, &w->order);
     indices_trim(arena, &w->stack);
     indices_trim(arena, &w->leaves);
-    if (w->leaves.items) return;
+    if (w->saved_capacity <= w->leaves.capacity) return;
     arena_allocate(arena, w->saved, w->saved_capacity * sizeof(double), 0);
     w->saved = NULL;
     w->saved_capacity = 0;
@@ -371,16 +382,17 @@ void walk_close(mg_arena *arena)
 static int gradients_flow(mg_arena *arena, int64_t *budget)
 {
     walk *w = &arena->walk;
+    size_t remaining = w->remaining;
     int status = MG_OK;
-    while (w->remaining) {
-        if (--*budget < 0) return MG_MORE;
-        node *n = node_at(arena, w->order.items[w->remaining - 1]);
+    while (remaining && --*budget >= 0) {
+        node *n = node_at(arena, w->order.items[remaining - 1]);
         op_flow(n, node_at(arena, n->operand[0]), node_at(arena, n->operand[1]), &status);
-        MG_RETURN_IF(status < 0, status);
+        if (MG_UNLIKELY(status < 0)) break;
         n->flags &= (uint8_t)~UNDER_WAY;
-        w->remaining--;
+        remaining--;
     }
-    return MG_OK;
+    w->remaining = remaining;
+    return status < 0 ? status : remaining ? MG_MORE : MG_OK;
 }
 
 static int backward_continue(mg_arena *arena, int64_t budget)

@@ -100,7 +100,7 @@ class Training:
             loss = self._loss(*train)
             loss.backward()
             self.optimizer.step()
-            self.model.zero_grad()
+            self.optimizer.zero_grad()
             self.train_losses.append(loss.data)
             lines.append(f"step {step}, train loss {loss.data!r}")
             del loss  # its nodes make room for the next step's

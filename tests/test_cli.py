@@ -354,11 +354,20 @@ def test_a_full_disk_is_one_line() -> None:
 def test_interrupt_is_one_line_and_status_130(engine: str) -> None:
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     arguments = ("demo", "--engine", engine, "--steps", "10000000")
-    with start(*arguments, stdout=subprocess.PIPE, env=environment) as process:
+
+    def accept_interrupts() -> None:  # a shell's background jobs inherit that they are ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    process = start(
+        *arguments, stdout=subprocess.PIPE, env=environment, preexec_fn=accept_interrupts
+    )
+    try:
         assert process.stdout is not None
         assert process.stdout.readline() == "step 0, val loss 0.917090\n"
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate()
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert err == "pymicrograd demo: interrupted\n"
 
