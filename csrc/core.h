@@ -46,10 +46,12 @@ enum {
     CHUNK_NODES = 1 << CHUNK_BITS,
     MAX_NODES = 1 << 30,      /* indices fit in 30 bits beside a 2-bit operand counter */
     GENERATION_END = 1 << 30, /* a slot that would reach it is retired */
-    /* flags of a node */
-    UNDER_WAY = 1, /* the backward under way has visited it */
-    FREED = 2,     /* the slot holds no node */
-    EXPOSED = 4    /* a handle was given out: the next node here needs another generation */
+    /* what node.kind holds: op, arity << ARITY_SHIFT, and flags */
+    ARITY_SHIFT = 8,
+    UNDER_WAY = 1 << 16, /* the backward under way has visited it */
+    FREED = 1 << 17,     /* the slot holds no node */
+    EXPOSED = 1 << 18,   /* a handle was given out: the next node here needs a new generation */
+    CACHE_LINE = 64
 };
 
 typedef struct node {
@@ -57,16 +59,13 @@ typedef struct node {
     double gradient;
     uint32_t operand[2];  /* indices, 0 for none; operand[1] of pow_number is the exponent */
     uint32_t references;  /* handles given out, and nodes that use it */
-    uint8_t op;
-    uint8_t arity;
-    uint8_t flags;
-    uint8_t reserved;
+    uint32_t kind;
 } node;
 
 typedef struct chunk {
-    void *memory; /* what the allocator gave; nodes are aligned in it to cache lines */
-    node *nodes;
-    uint32_t *generations;
+    node nodes[CHUNK_NODES]; /* on a cache line */
+    uint32_t generations[CHUNK_NODES];
+    void *memory; /* what the allocator gave for this chunk */
 } chunk;
 
 /* A growing array of indices: the only container of the core. */
@@ -98,7 +97,7 @@ struct mg_arena {
     int64_t fail_after; /* < 0: never */
     bool fail_persistent;
 
-    chunk *chunks;
+    chunk **chunks;
     size_t chunk_count, chunk_capacity;
     uint32_t *free_slots; /* a stack with room for every slot, so that freeing cannot fail */
     size_t free_count, free_capacity;
@@ -118,6 +117,7 @@ void indices_trim(mg_arena *arena, indices *list);
 int arena_grow(mg_arena *arena);
 void node_unuse(mg_arena *arena, uint32_t index);
 void node_drop(mg_arena *arena, uint32_t index);
+void free_slots_sort(mg_arena *arena, size_t count);
 int node_find(mg_arena *arena, mg_node handle, uint32_t *index);
 int nodes_find(mg_arena *arena, int64_t count, const mg_node *handles);
 int nodes_find_idle(mg_arena *arena, int64_t count, const mg_node *handles);
@@ -131,12 +131,22 @@ void walk_close(mg_arena *arena);
 /* Return the node at an index. */
 MG_INLINE node *node_at(const mg_arena *arena, uint32_t index)
 {
-    return &arena->chunks[index >> CHUNK_BITS].nodes[index & (CHUNK_NODES - 1)];
+    return &arena->chunks[index >> CHUNK_BITS]->nodes[index & (CHUNK_NODES - 1)];
 }
 
 MG_INLINE uint32_t *generation_at(const mg_arena *arena, uint32_t index)
 {
-    return &arena->chunks[index >> CHUNK_BITS].generations[index & (CHUNK_NODES - 1)];
+    return &arena->chunks[index >> CHUNK_BITS]->generations[index & (CHUNK_NODES - 1)];
+}
+
+MG_INLINE int op_of(const node *n)
+{
+    return (int)(n->kind & 0xFF);
+}
+
+MG_INLINE uint32_t arity_of(const node *n)
+{
+    return n->kind >> ARITY_SHIFT & 3;
 }
 
 /* Return the index that a handle known to be alive names. */
@@ -150,7 +160,7 @@ MG_INLINE mg_node handle_give(mg_arena *arena, uint32_t index)
 {
     node *n = node_at(arena, index);
     n->references++;
-    n->flags |= EXPOSED;
+    n->kind |= EXPOSED;
     return (mg_node)((uint64_t)*generation_at(arena, index) << 32 | index);
 }
 
@@ -235,7 +245,7 @@ MG_INLINE void op_flow(const node *n, node *first, node *second, int *status)
 {
     double a = first->data, b = second->data, y = n->data, g = n->gradient;
     (void)a, (void)b, (void)y;
-    switch (n->op) {
+    switch (op_of(n)) {
 #define MG_OP(NAME, name, symbol, arity, value, gradient_a, gradient_b) \
     case MG_##NAME: \
         if ((arity) > 0) first->gradient += (gradient_a); \
@@ -305,10 +315,7 @@ MG_INLINE int node_make(mg_arena *arena, int op, uint32_t a, uint32_t b, double 
     n->operand[0] = a;
     n->operand[1] = b;
     n->references = 0;
-    n->op = (uint8_t)op;
-    n->arity = (uint8_t)op_arity(op);
-    n->flags = 0;
-    n->reserved = 0;
+    n->kind = (uint32_t)op | (uint32_t)op_arity(op) << ARITY_SHIFT;
     if (a) node_at(arena, a)->references++;
     if (b) node_at(arena, b)->references++;
     *made = index;

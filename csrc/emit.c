@@ -72,7 +72,7 @@ static uint32_t emit_gradient(builder *build, uint32_t y, int which, uint32_t g)
 {
     const node *n = node_at(build->arena, y);
     uint32_t a = n->operand[0], b = n->operand[1];
-    switch (n->op) {
+    switch (op_of(n)) {
 #define MG_OP(NAME, name, symbol, arity, value, gradient_a, gradient_b) \
     case MG_##NAME: return which == 0 ? (gradient_a) : (gradient_b);
 #include "ops.def"
@@ -109,7 +109,7 @@ static void gradients_emit(builder *build, uint32_t root)
     for (size_t i = order->count; i-- > 0 && build->status == MG_OK;) {
         uint32_t y = order->items[i];
         uint32_t g = gradient_of(arena, y);
-        int arity = node_at(arena, y)->arity;
+        int arity = (int)arity_of(node_at(arena, y));
         for (int which = 0; which < arity && build->status == MG_OK; which++) {
             uint32_t contribution = emit_gradient(build, y, which, g);
             if (build->status == MG_OK)
@@ -124,7 +124,7 @@ static void gradients_give(builder *build, int64_t count, const mg_node *inputs,
     mg_arena *arena = build->arena;
     for (int64_t i = 0; i < count && build->status == MG_OK; i++) {
         uint32_t input = index_of(inputs[i]);
-        bool reached = node_at(arena, input)->flags & UNDER_WAY;
+        bool reached = node_at(arena, input)->kind & UNDER_WAY;
         uint32_t gradient = reached ? gradient_of(arena, input) : emit_leaf(build, 0.0);
         if (build->status == MG_OK) out[i] = handle_give(arena, gradient);
     }

@@ -140,10 +140,9 @@ static int detach(mg_arena *arena, mg_node handle)
     uint32_t index;
     MG_TRY(node_find(arena, handle, &index));
     node *n = node_at(arena, index);
-    MG_RETURN_IF(n->flags & UNDER_WAY, MG_ERR_BUSY);
+    MG_RETURN_IF(n->kind & UNDER_WAY, MG_ERR_BUSY);
     uint32_t operands[2] = {n->operand[0], n->operand[1]};
-    n->op = MG_LEAF;
-    n->arity = 0;
+    n->kind = MG_LEAF | (n->kind & EXPOSED);
     n->operand[0] = n->operand[1] = 0;
     for (int which = 0; which < 2; which++)
         if (operands[which]) node_unuse(arena, operands[which]);
@@ -165,7 +164,7 @@ int mg_node_op(mg_arena *arena, mg_node handle)
     uint32_t index;
     arena_lock(arena);
     int status = node_find(arena, handle, &index);
-    if (status == MG_OK) status = node_at(arena, index)->op;
+    if (status == MG_OK) status = op_of(node_at(arena, index));
     arena_unlock(arena);
     return status;
 }
@@ -175,7 +174,7 @@ static mg_node node_operand(mg_arena *arena, mg_node handle, int which)
     uint32_t index;
     MG_TRY(node_find(arena, handle, &index));
     const node *n = node_at(arena, index);
-    MG_RETURN_IF(which < 0 || which >= n->arity, MG_ERR_ARG);
+    MG_RETURN_IF(which < 0 || which >= (int)arity_of(n), MG_ERR_ARG);
     return handle_give(arena, n->operand[which]);
 }
 
@@ -192,7 +191,7 @@ static int node_exponent(mg_arena *arena, mg_node handle, double *exponent)
     uint32_t index;
     MG_TRY(node_find(arena, handle, &index));
     const node *n = node_at(arena, index);
-    MG_RETURN_IF(n->op != MG_POW_NUMBER, MG_ERR_ARG);
+    MG_RETURN_IF(op_of(n) != MG_POW_NUMBER, MG_ERR_ARG);
     *exponent = node_at(arena, n->operand[1])->data;
     return MG_OK;
 }
@@ -280,7 +279,7 @@ static void walk_steps(mg_arena *arena, size_t steps)
     node *n = node_at(arena, entry >> 2);
     for (; steps > 0; steps--) {
         uint32_t which = entry & 3;
-        if (which == n->arity) {
+        if (which == arity_of(n)) {
             order[ordered++] = entry >> 2;
             if (w->clears) n->gradient = 0.0;
             if (height == 0) break;
@@ -291,9 +290,9 @@ static void walk_steps(mg_arena *arena, size_t steps)
         uint32_t below = n->operand[which];
         node *operand = node_at(arena, below);
         entry++;
-        if (operand->flags & UNDER_WAY) continue;
-        operand->flags |= UNDER_WAY;
-        if (operand->arity == 0) {
+        if (operand->kind & UNDER_WAY) continue;
+        operand->kind |= UNDER_WAY;
+        if (arity_of(operand) == 0) {
             w->saved[w->leaves.count] = operand->gradient;
             w->leaves.items[w->leaves.count++] = below;
             continue;
@@ -330,13 +329,13 @@ static int walk_open(mg_arena *arena, uint32_t root, bool clears)
     w->order.count = w->stack.count = w->leaves.count = 0;
     MG_TRY(walk_reserve(arena, 1));
     node *n = node_at(arena, root);
-    if (n->arity == 0) {
+    if (arity_of(n) == 0) {
         w->saved[w->leaves.count] = n->gradient;
         w->leaves.items[w->leaves.count++] = root;
     } else {
         w->stack.items[w->stack.count++] = root << 2;
     }
-    n->flags |= UNDER_WAY;
+    n->kind |= UNDER_WAY;
     n->references++;
     w->root = root;
     return MG_OK;
@@ -354,7 +353,7 @@ int walk_whole(mg_arena *arena, uint32_t root)
 static void unmark(mg_arena *arena, const uint32_t *items, size_t count, int shift)
 {
     for (size_t i = 0; i < count; i++)
-        node_at(arena, items[i] >> shift)->flags &= (uint8_t)~UNDER_WAY;
+        node_at(arena, items[i] >> shift)->kind &= ~(uint32_t)UNDER_WAY;
 }
 
 void walk_close(mg_arena *arena)
@@ -388,7 +387,7 @@ static int gradients_flow(mg_arena *arena, int64_t *budget)
         node *n = node_at(arena, w->order.items[remaining - 1]);
         op_flow(n, node_at(arena, n->operand[0]), node_at(arena, n->operand[1]), &status);
         if (MG_UNLIKELY(status < 0)) break;
-        n->flags &= (uint8_t)~UNDER_WAY;
+        n->kind &= ~(uint32_t)UNDER_WAY;
         remaining--;
     }
     w->remaining = remaining;

@@ -31,6 +31,7 @@ typedef struct perceptron {
     int activation, last_activation;
     const mg_node *parameters;
     int64_t width; /* the largest size */
+    int64_t nodes; /* recorded for one row of nodes */
     uint32_t *scratch; /* 2 * width */
 } perceptron;
 
@@ -57,7 +58,7 @@ static bool is_activation(int op)
     return op == -1 || (mg_op_arity(op) == 1 && op != MG_POW_NUMBER);
 }
 
-/* Check a perceptron's arguments; sets its width. */
+/* Check a perceptron's arguments; sets its width and number of nodes. */
 static int perceptron_check(mg_arena *arena, perceptron *mlp)
 {
     MG_RETURN_IF(mlp->layers < 1 || mlp->sizes[0] < 1, MG_ERR_ARG);
@@ -71,6 +72,7 @@ static int perceptron_check(mg_arena *arena, perceptron *mlp)
         MG_TRY(nodes_find(arena, (nin + 1) * nout, parameters));
         parameters += (nin + 1) * nout;
         if (nout > mlp->width) mlp->width = nout;
+        mlp->nodes += nout * (2 * nin + 1);
     }
     return MG_OK;
 }
@@ -106,6 +108,7 @@ static int mlp_rows(mg_arena *arena, const perceptron *mlp, int64_t rows, const 
 {
     builder build;
     int64_t nin = mlp->sizes[0], nout = mlp->sizes[mlp->layers], row = 0;
+    free_slots_sort(arena, (size_t)(rows * mlp->nodes));
     builder_open(&build, arena);
     for (; row < rows; row++) {
         for (int64_t i = 0; i < nin; i++)
@@ -123,7 +126,7 @@ static int mlp_checked(mg_arena *arena, perceptron *mlp, int64_t rows, const mg_
                        const double *numbers, mg_node *outputs)
 {
     MG_TRY(perceptron_check(arena, mlp));
-    MG_RETURN_IF(rows < 0 || rows > INT64_MAX / mlp->width, MG_ERR_ARG);
+    MG_RETURN_IF(rows < 0 || rows > MAX_NODES / mlp->width, MG_ERR_ARG);
     MG_TRY(inputs_check(arena, rows * mlp->sizes[0], inputs, numbers));
     size_t size = 2 * (size_t)mlp->width * sizeof(uint32_t);
     mlp->scratch = arena_allocate(arena, NULL, 0, size);
@@ -137,7 +140,7 @@ int mg_mlp(mg_arena *arena, int64_t layers, const int64_t *sizes, int activation
            int last_activation, const mg_node *parameters, int64_t rows, const mg_node *inputs,
            const double *numbers, mg_node *outputs)
 {
-    perceptron mlp = {layers, sizes, activation, last_activation, parameters, 0, NULL};
+    perceptron mlp = {layers, sizes, activation, last_activation, parameters, 0, 0, NULL};
     arena_lock(arena);
     int status = mlp_checked(arena, &mlp, rows, inputs, numbers, outputs);
     arena_unlock(arena);

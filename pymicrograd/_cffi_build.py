@@ -20,6 +20,7 @@ import cffi
 ROOT = Path(__file__).resolve().parent.parent
 CSRC = ROOT / "csrc"
 PACKAGE = ROOT / "pymicrograd"
+BINDING = [PACKAGE / "_value.c", PACKAGE / "_bulk.c"]
 FLAGS = ["-O3", "-std=c11", "-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno"]
 FLAGS += ["-fno-builtin-pow"]
 
@@ -42,7 +43,8 @@ def read_version() -> str:
 def hash_source() -> str:
     """Return the start of a hash over the C sources, by which tests know a stale library."""
     digest = hashlib.sha256()
-    for path in sorted([*CSRC.glob("*.[ch]"), *CSRC.glob("*.def"), *PACKAGE.glob("_value.[ch]")]):
+    headers = [PACKAGE / "_value.h", PACKAGE / "_binding.h"]
+    for path in sorted([*CSRC.glob("*.[ch]"), *CSRC.glob("*.def"), *BINDING, *headers]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -62,11 +64,11 @@ def describe() -> cffi.FFI:
     builder.set_source(
         "pymicrograd._micrograd",
         '#include "micrograd.h"\n#include "_value.h"\n',
-        sources=[os.path.relpath(path, ROOT) for path in [*sources, PACKAGE / "_value.c"]],
+        sources=[os.path.relpath(path, ROOT) for path in [*sources, *BINDING]],
         include_dirs=[os.path.relpath(CSRC, ROOT), os.path.relpath(PACKAGE, ROOT)],
         depends=[
             os.path.relpath(path, ROOT)
-            for path in [*CSRC.glob("*.h"), *CSRC.glob("*.def"), PACKAGE / "_value.h"]
+            for path in [*CSRC.glob("*.h"), *CSRC.glob("*.def"), PACKAGE / "_value.h", PACKAGE / "_binding.h"]
         ],
         define_macros=[
             ("MG_VERSION", quoted(read_version())),

@@ -31,6 +31,12 @@ OPS: dict[str, int] = {
 ARITIES: list[int] = [lib.mg_op_arity(op) for op in range(lib.mg_op_count())]
 SYMBOLS: list[str] = [ffi.string(lib.mg_op_symbol(op)).decode() for op in range(lib.mg_op_count())]
 
+REDUCTIONS: dict[str, int] = {
+    "none": lib.MG_REDUCE_NONE,
+    "sum": lib.MG_REDUCE_SUM,
+    "mean": lib.MG_REDUCE_MEAN,
+}
+
 EXCEPTIONS: dict[int, type[Exception]] = {
     lib.MG_ERR_NOMEM: OutOfMemoryError,
     lib.MG_ERR_LIMIT: NodeLimitError,
@@ -151,38 +157,49 @@ def address_of(nodes: Nodes) -> int:
     return int(ffi.cast("uintptr_t", nodes))
 
 
-def mlp(
-    sizes: Any,
-    layers: int,
-    activation: int,
-    last_activation: int,
-    parameters: Any,
-    rows: int,
-    inputs: Sequence[int],
-    numbers: Sequence[float] | None,
-    outputs: int,
-) -> Nodes:
-    """Record perceptrons on rows of inputs; a handle 0 among the inputs stands for a number."""
-    out = nodes_out(outputs)
-    status = lib.mg_mlp(
-        arena,
-        layers,
-        sizes,
-        activation,
-        last_activation,
-        parameters,
-        rows,
-        inputs,
-        ffi.NULL if numbers is None else numbers,
-        out,
-    )
-    check(status, "MLP")
-    return out
+class Plan:
+    """The layers of neurons that one call records: what mg_mlp needs, kept in C.
 
+    Args:
+        sizes: number of inputs, then of neurons of each layer.
+        activation, last_activation: ops; -1 is linear.
+        parameters: handles, layer by layer, neuron by neuron, weights then bias.
 
-def sizes_of(sizes: Sequence[int]) -> Any:
-    """Return a C array of layer sizes."""
-    return ffi.new("int64_t[]", sizes)
+    Attributes:
+        address: where ValueBase._mlp finds it.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: int,
+        last_activation: int,
+        parameters: Sequence[int],
+    ) -> None:
+        self.sizes = ffi.new("int64_t[]", sizes)
+        self.parameters = array_of(parameters)
+        fields = (len(sizes) - 1, self.sizes, activation, last_activation, self.parameters)
+        self.struct = ffi.new("mlp_plan *", fields)
+        self.address = int(ffi.cast("uintptr_t", self.struct))
+
+    def record(self, rows: int, inputs: Sequence[int], numbers: Sequence[float]) -> Nodes:
+        """Record rows of inputs; where a handle is 0 the number counts."""
+        struct = self.struct
+        out = nodes_out(rows * self.sizes[struct.layers])
+        status = lib.mg_mlp(
+            arena,
+            struct.layers,
+            struct.sizes,
+            struct.activation,
+            struct.last_activation,
+            struct.parameters,
+            rows,
+            inputs,
+            numbers,
+            out,
+        )
+        check(status, "MLP")
+        return out
 
 
 def cross_entropy(
@@ -194,11 +211,10 @@ def cross_entropy(
     reduction: str,
 ) -> Nodes:
     """Record cross-entropy losses, one per row or their sum or mean."""
-    modes = {"none": lib.MG_REDUCE_NONE, "sum": lib.MG_REDUCE_SUM, "mean": lib.MG_REDUCE_MEAN}
     out = nodes_out(rows if reduction == "none" else 1)
     check(
         lib.mg_cross_entropy(
-            arena, rows, classes, logits, targets, shifted, modes[reduction], out
+            arena, rows, classes, logits, targets, shifted, REDUCTIONS[reduction], out
         ),
         "cross_entropy",
     )

@@ -7,18 +7,11 @@
  *
  * a and b hold the operands' objects; what else they may hold says value.py. Dropping a long
  * chain is safe: Python's subclass brings CPython's trashcan. */
-#ifndef Py_GIL_DISABLED
-#undef Py_LIMITED_API
-#define Py_LIMITED_API 0x030A0000
-#endif
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-#include <structmember.h>
+#include "_binding.h"
+
 #include <math.h>
 #include <stddef.h>
-
-#include "micrograd.h"
-#include "_value.h"
+#include <structmember.h>
 
 typedef struct value {
     PyObject_HEAD
@@ -41,18 +34,17 @@ mg_arena *process_arena(void)
     return arena;
 }
 
-static int is_value(PyObject *x)
+int is_value(PyObject *x)
 {
     return Py_TYPE(x) == value_type || PyObject_TypeCheck(x, (PyTypeObject *)base_type);
 }
 
-static mg_node handle_of(PyObject *x)
+mg_node handle_of(PyObject *x)
 {
     return ((value *)x)->handle;
 }
 
-/* Get the number of a float, or of an int that a float surely holds; 0 for anything else. */
-static int get_number(PyObject *x, double *number)
+int get_number(PyObject *x, double *number)
 {
     if (PyFloat_CheckExact(x)) {
         *number = PyFloat_AsDouble(x);
@@ -67,8 +59,7 @@ static int get_number(PyObject *x, double *number)
 
 /* ---- results ------------------------------------------------------------------------------- */
 
-/* Make the object of a node, taking over its reference; a and b may be NULL. */
-static PyObject *wrap(mg_node handle, PyObject *a, PyObject *b)
+PyObject *wrap_node(mg_node handle, PyObject *a, PyObject *b)
 {
     value *made = (value *)value_alloc(value_type, 0);
     if (!made) {
@@ -91,11 +82,10 @@ static PyObject *wrap(mg_node handle, PyObject *a, PyObject *b)
     return (PyObject *)made;
 }
 
-/* Raise the exception of a status. */
-static PyObject *fail(mg_node status, const char *name, PyObject *a, PyObject *b)
+PyObject *fail_status(mg_node status, const char *name, PyObject *a, PyObject *b)
 {
-    PyObject *none = PyObject_CallFunction(fail_function, b ? "LsOO" : "LsO", (long long)status,
-                                           name, a, b);
+    const char *format = b ? "LsOO" : a ? "LsO" : "Ls";
+    PyObject *none = PyObject_CallFunction(fail_function, format, (long long)status, name, a, b);
     Py_XDECREF(none);
     return NULL;
 }
@@ -103,7 +93,7 @@ static PyObject *fail(mg_node status, const char *name, PyObject *a, PyObject *b
 /* Make the object of what an op returned, or raise. */
 static PyObject *result_of(mg_node handle, const char *name, PyObject *a, PyObject *b)
 {
-    return handle > 0 ? wrap(handle, a, b) : fail(handle, name, a, b);
+    return handle > 0 ? wrap_node(handle, a, b) : fail_status(handle, name, a, b);
 }
 
 static PyObject *slowly(const char *name, PyObject *left, PyObject *right)
@@ -232,7 +222,7 @@ static PyObject *get_data(PyObject *self, void *Py_UNUSED(closure))
     double number = 0.0;
     mg_node handle = handle_of(self);
     int status = mg_data(arena, 1, &handle, &number);
-    return status < 0 ? fail(status, "data", self, NULL) : PyFloat_FromDouble(number);
+    return status < 0 ? fail_status(status, "data", self, NULL) : PyFloat_FromDouble(number);
 }
 
 static PyObject *get_grad(PyObject *self, void *Py_UNUSED(closure))
@@ -240,7 +230,7 @@ static PyObject *get_grad(PyObject *self, void *Py_UNUSED(closure))
     double number = 0.0;
     mg_node handle = handle_of(self);
     int status = mg_gradients(arena, 1, &handle, &number);
-    return status < 0 ? fail(status, "grad", self, NULL) : PyFloat_FromDouble(number);
+    return status < 0 ? fail_status(status, "grad", self, NULL) : PyFloat_FromDouble(number);
 }
 
 /* Let value.py convert a number, or refuse it, and set it. */
@@ -257,7 +247,7 @@ static int set_slowly(PyObject *self, const char *name, PyObject *number)
 
 static int set_status(PyObject *self, const char *name, int status)
 {
-    if (status < 0) fail(status, name, self, NULL);
+    if (status < 0) fail_status(status, name, self, NULL);
     return status < 0 ? -1 : 0;
 }
 
@@ -284,7 +274,7 @@ static int init_leaf(value *self, double data)
 {
     mg_node handle = mg_leaf(arena, data);
     if (handle < 0) {
-        fail(handle, "Value", Py_None, NULL);
+        fail_status(handle, "Value", NULL, NULL);
         return -1;
     }
     mg_node before = self->handle;
@@ -361,31 +351,7 @@ static PyObject *value_wrap(PyObject *Py_UNUSED(module), PyObject *args)
     long long handle;
     PyObject *a, *b;
     if (!PyArg_ParseTuple(args, "LOO", &handle, &a, &b)) return NULL;
-    return wrap(handle, a, b);
-}
-
-/* Make the objects of `count` nodes whose handles lie at an address; a for all of them. If one
- * cannot be made, the nodes of the others are released. */
-static PyObject *value_wrap_all(PyObject *Py_UNUSED(module), PyObject *args)
-{
-    unsigned long long address;
-    Py_ssize_t count;
-    PyObject *a;
-    if (!PyArg_ParseTuple(args, "KnO", &address, &count, &a)) return NULL;
-    const mg_node *handles = (const mg_node *)(uintptr_t)address;
-    PyObject *list = PyList_New(count);
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *made = list ? wrap(handles[i], a, NULL) : NULL;
-        if (made) {
-            PyList_SetItem(list, i, made);
-            continue;
-        }
-        for (Py_ssize_t rest = list ? i + 1 : i; rest < count; rest++)
-            mg_release(arena, handles[rest]);
-        Py_XDECREF(list);
-        return NULL;
-    }
-    return list;
+    return wrap_node(handle, a, b);
 }
 
 static PyMethodDef methods[] = {
@@ -396,6 +362,8 @@ static PyMethodDef methods[] = {
     {"_set_up", value_set_up, METH_VARARGS | METH_STATIC, NULL},
     {"_wrap", value_wrap, METH_VARARGS | METH_STATIC, NULL},
     {"_wrap_all", value_wrap_all, METH_VARARGS | METH_STATIC, NULL},
+    {"_mlp", value_mlp, METH_VARARGS | METH_STATIC, NULL},
+    {"_cross_entropy", value_cross_entropy, METH_VARARGS | METH_STATIC, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -31,23 +31,43 @@ registry_lock = RLock()
 
 
 class Sources:
-    """The Values that a bulk builder was given; what it recorded keeps them alive."""
+    """The Values that a bulk builder was given, and so what `_prev` can come upon below it.
 
-    __slots__ = ("registered", "values")
+    What the builder recorded holds the tuple of tuples in which they came; this is made of it
+    when somebody first walks below.
+    """
 
-    def __init__(self, *values: Iterable[Any]) -> None:
-        self.values = values
+    __slots__ = ("__weakref__", "groups", "registered")
+
+    def __init__(self, groups: tuple[Any, ...]) -> None:
+        self.groups = groups
         self.registered = False
 
     def __iter__(self) -> Iterator[Value]:
         """Iterate over the Values, past the numbers among them."""
-        return (x for x in chain.from_iterable(self.values) if isinstance(x, Value))
+        return (x for x in chain.from_iterable(self.groups) if isinstance(x, Value))
 
     def register(self) -> None:
         """Make the Values known to the registry."""
         if not self.registered:
             registry.update((value._handle, value) for value in self)
             self.registered = True
+
+
+known_sources: WeakValueDictionary[int, Sources] = WeakValueDictionary()
+
+
+def sources_of(value: Value) -> Sources:
+    """Return the Sources of a node, one for all that a bulk builder recorded."""
+    a = value._a
+    if isinstance(a, Sources):
+        return a
+    if type(a) is not tuple:
+        return Sources(((a, value._b),))
+    sources = known_sources.get(id(a))
+    if sources is None:
+        sources = known_sources[id(a)] = Sources(a)
+    return sources
 
 
 def hush(value: Value) -> None:
@@ -65,7 +85,7 @@ def make_leaf(value: Value) -> None:
 def wrap_bulk(nodes: _core.Nodes, *values: Iterable[Any]) -> list[Value]:
     """Return the objects of nodes that a bulk builder recorded from values."""
     return _core.ValueBase._wrap_all(  # type: ignore[no-any-return]
-        _core.address_of(nodes), len(nodes), Sources(*values)
+        _core.address_of(nodes), len(nodes), tuple(map(tuple, values))
     )
 
 
@@ -83,11 +103,8 @@ def operands_of(value: Value) -> tuple[Value, ...]:
     """Return the objects of a node's operands, and keep them in its slots."""
     arity = _core.ARITIES[_core.op_of(value._handle)]
     slots = value._a, value._b
-    if isinstance(slots[0], Sources):
-        sources = slots[0]
-    else:
-        sources = Sources(slots)
     with registry_lock:
+        sources = sources_of(value)
         sources.register()
         found = []
         for which in range(arity):
@@ -309,10 +326,7 @@ def register_graph(root: Value) -> None:
                 continue
             seen.add(value._handle)
             registry[value._handle] = value
-            if isinstance(value._a, Sources):
-                waiting.extend(value._a)
-            else:
-                waiting.extend(x for x in (value._a, value._b) if isinstance(x, Value))
+            waiting.extend(sources_of(value))
 
 
 def grad(
@@ -345,7 +359,7 @@ def grad(
         if not isinstance(x, Value):
             raise TypeError(f"grad is of Values by Values, not {type(x).__name__}")
     handles = _core.grad(output._handle, [x._handle for x in inputs])
-    sources = Sources((output, *inputs))
+    sources = Sources(((output, *inputs),))
     if create_graph:
         register_graph(output)
     with registry_lock:

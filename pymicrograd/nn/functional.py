@@ -16,7 +16,7 @@ from ..reference.functional import (
     mse_loss,
     reduced,
 )
-from ..value import Sources, Value, as_operand, wrap, wrap_bulk
+from ..value import Value, as_operand, wrap, wrap_bulk
 
 __all__ = [
     "cross_entropy",
@@ -28,6 +28,10 @@ __all__ = [
     "softmax",
     "sum",
 ]
+
+
+REDUCTIONS = _core.REDUCTIONS
+record_cross_entropy = _core.ValueBase._cross_entropy
 
 
 def as_values(values: Iterable[Any], what: str) -> list[Value]:
@@ -45,19 +49,19 @@ def handles_of(values: Iterable[Value]) -> list[int]:
 
 def sum(values: Iterable[Any]) -> Value:
     values = as_values(values, "sum")
-    return wrap(_core.sum_of(handles_of(values)), Sources(values))
+    return wrap(_core.sum_of(handles_of(values)), (values,), None)
 
 
 def mean(values: Iterable[Any]) -> Value:
     values = as_values(values, "mean")
-    return wrap(_core.mean_of(handles_of(values)), Sources(values))
+    return wrap(_core.mean_of(handles_of(values)), (values,), None)
 
 
 def dot(a: Iterable[Any], b: Iterable[Any]) -> Value:
     a, b = list(a), list(b)
     check_lengths("dot", a, b)
     a, b = as_values(a, "dot"), as_values(b, "dot")
-    return wrap(_core.dot_of(handles_of(a), handles_of(b)), Sources(a, b))
+    return wrap(_core.dot_of(handles_of(a), handles_of(b)), (a, b), None)
 
 
 def softmax(logits: Iterable[Any]) -> list[Value]:
@@ -73,7 +77,11 @@ def rmsnorm(x: Iterable[Any], eps: float = 1e-5) -> list[Value]:
 def cross_entropy(
     logits: Sequence[Any], target: Any, shifted: bool = True, reduction: str = "mean"
 ) -> Any:
-    check_reduction(reduction)
+    if reduction not in REDUCTIONS:
+        check_reduction(reduction)
+    loss = record_cross_entropy(logits, target, shifted, REDUCTIONS[reduction])
+    if loss is not NotImplemented:
+        return loss
     logits = list(logits)
     if not logits:
         raise ValueError("cross_entropy of nothing")

@@ -77,57 +77,46 @@ class Module(reference.Module):
         return default_generator()
 
 
-class Plan:
+class Plan(_core.Plan):
     """What one call into the core needs to know of layers of plain neurons.
 
     Args:
         layers: the neurons of each layer, all Neuron, of one activation in a layer.
 
     Attributes:
-        sizes: number of inputs, then of neurons of each layer.
-        parameters: the Values, layer by layer, neuron by neuron, weights then bias.
+        nin: number of inputs; nout: number of outputs.
+        values: the parameters, layer by layer, neuron by neuron, weights then bias.
     """
 
     def __init__(self, layers: list[list[Neuron]]) -> None:
-        self.sizes = [len(layers[0][0].w), *map(len, layers)]
-        self.activation = number_of(layers[0][0].activation)
-        self.last_activation = number_of(layers[-1][0].activation)
-        self.parameters = tuple(
+        self.nin, self.nout = len(layers[0][0].w), len(layers[-1])
+        self.values = tuple(
             p for neurons in layers for neuron in neurons for p in (*neuron.w, neuron.b)
         )
-        self.handles = _core.array_of([p._handle for p in self.parameters])
-        self.sizes_array = _core.sizes_of(self.sizes)
-
-    def record(self, rows: list[Any]) -> list[Value]:
-        """Record the layers on rows of numbers or Values; returns all outputs, row by row."""
-        inputs = [x for row in rows for x in row]
-        handles, numbers = split(inputs)
-        made = _core.mlp(
-            self.sizes_array,
-            len(self.sizes) - 1,
-            self.activation,
-            self.last_activation,
-            self.handles,
-            len(rows),
-            handles,
-            numbers,
-            len(rows) * self.sizes[-1],
+        super().__init__(
+            [self.nin, *map(len, layers)],
+            number_of(layers[0][0].activation),
+            number_of(layers[-1][0].activation),
+            [p._handle for p in self.values],
         )
-        return wrap_bulk(made, self.parameters, inputs)
+
+    def call(self, rows: list[Any]) -> list[Any]:
+        """Record the layers on rows, whatever kind of numbers they hold; a result for each."""
+        inputs = [x for row in rows for x in row]
+        handles = [x._handle if isinstance(x, Value) else 0 for x in inputs]
+        numbers = [0.0 if isinstance(x, Value) else as_float(x) for x in inputs]
+        values = wrap_bulk(self.record(len(rows), handles, numbers), self.values, inputs)
+        if self.nout == 1:
+            return values
+        return [values[i : i + self.nout] for i in range(0, len(values), self.nout)]
+
+
+record_mlp = _core.ValueBase._mlp
 
 
 def number_of(activation: str) -> int:
     """Return the op of an activation; -1 is linear."""
     return -1 if activation == "linear" else _core.OPS[activation]
-
-
-def split(inputs: list[Any]) -> tuple[list[int], list[float] | None]:
-    """Return the handles of Values, 0 for a number, and the numbers, 0.0 for a Value."""
-    try:
-        return [x._handle for x in inputs], None
-    except AttributeError:
-        handles = [x._handle if isinstance(x, Value) else 0 for x in inputs]
-        return handles, [0.0 if isinstance(x, Value) else as_float(x) for x in inputs]
 
 
 def is_plain(layers: list[list[Any]]) -> bool:
@@ -149,18 +138,18 @@ def is_plain(layers: list[list[Any]]) -> bool:
 class Planned(Module):
     """A module that is called in one step while its parts are plain."""
 
+    # The structure's version when the plan was made, and the plan; None where there is none.
+    _plan: tuple[int, Plan | None] = (-1, None)
+
     def _plan_layers(self) -> list[list[Any]]:
         """Return the neurons of each layer; none where a part is not plain."""
         raise NotImplementedError(f"{type(self).__name__} has no layers")
 
-    def _plan_now(self) -> Plan | None:
-        """Return the plan, made anew if the structure has changed; None if there is none."""
-        version, plan = vars(self).get("_plan", (-1, None))
-        if version != Structure.version:
-            layers = self._plan_layers()
-            plan = Plan(layers) if is_plain(layers) else None
-            object.__setattr__(self, "_plan", (Structure.version, plan))
-        return plan  # type: ignore[no-any-return]
+    def _plan_anew(self) -> Plan | None:
+        layers = self._plan_layers()
+        plan = Plan(layers) if is_plain(layers) else None
+        object.__setattr__(self, "_plan", (Structure.version, plan))
+        return plan
 
     def __call__(self, x: Any) -> Any:
         """Compute the result of one example, or a list of results of a list of examples.
@@ -174,20 +163,22 @@ class Planned(Module):
         Raises:
             ValueError: the number of inputs is wrong.
         """
-        plan = self._plan_now()
+        version, plan = self._plan
+        if version != Structure.version:
+            plan = self._plan_anew()
         if plan is None:
             return super().__call__(x)  # type: ignore[misc]
+        result = record_mlp(plan.address, plan.values, x)
+        if result is not NotImplemented:
+            return result
         x = as_inputs(x)
         batch = is_batch(x)
         rows = [as_inputs(row) for row in x] if batch else [x]
         for row in rows:
-            if len(row) != plan.sizes[0]:
-                raise ValueError(f"{self!r} takes {plan.sizes[0]} inputs, got {len(row)}")
-        values = plan.record(rows)
-        nout = plan.sizes[-1]
-        if nout == 1:
-            return values if batch else values[0]
-        return [values[i : i + nout] for i in range(0, len(values), nout)] if batch else values
+            if len(row) != plan.nin:
+                raise ValueError(f"{self!r} takes {plan.nin} inputs, got {len(row)}")
+        results = plan.call(rows)
+        return results if batch else results[0]
 
     def __getstate__(self) -> dict[str, Any]:
         state = vars(self).copy()

@@ -1,0 +1,231 @@
+/* _bulk.c: networks and losses called on lists of Values, from Python's objects and back.
+ *
+ * Only the plain case is here: exact lists or tuples, rows of equal length, Values and floats.
+ * For everything else, errors in the arguments included, the functions return NotImplemented,
+ * and Python finds out what it is. */
+#include "_binding.h"
+
+/* ---- lists and tuples -------------------------------------------------------------------------- */
+
+static int is_row(PyObject *x)
+{
+    return PyList_CheckExact(x) || PyTuple_CheckExact(x);
+}
+
+static Py_ssize_t row_length(PyObject *row)
+{
+    return PyList_CheckExact(row) ? PyList_Size(row) : PyTuple_Size(row);
+}
+
+/* Return an item, borrowed. */
+static PyObject *row_item(PyObject *row, Py_ssize_t i)
+{
+    return PyList_CheckExact(row) ? PyList_GetItem(row, i) : PyTuple_GetItem(row, i);
+}
+
+/* The rows of an argument: rows of items, or one row of items. */
+typedef struct table {
+    PyObject *x;
+    int batch;
+    Py_ssize_t rows, columns;
+} table;
+
+/* Look at x as a table; 0 if it is none, or has nothing in it. */
+static int table_open(table *t, PyObject *x)
+{
+    if (!is_row(x) || row_length(x) == 0) return 0;
+    PyObject *first = row_item(x, 0);
+    t->x = x;
+    t->batch = is_row(first);
+    t->rows = t->batch ? row_length(x) : 1;
+    t->columns = t->batch ? row_length(first) : row_length(x);
+    for (Py_ssize_t i = 0; t->batch && i < t->rows; i++) {
+        PyObject *row = row_item(x, i);
+        if (!is_row(row) || row_length(row) != t->columns) return 0;
+    }
+    return t->columns > 0;
+}
+
+static PyObject *table_row(const table *t, Py_ssize_t row)
+{
+    return t->batch ? row_item(t->x, row) : t->x;
+}
+
+/* Copy the items into a new tuple and their handles into handles[]; with numbers[], floats are
+ * welcome, as handle 0. NULL without an exception when an item is something else. */
+static PyObject *table_read(const table *t, mg_node *handles, double *numbers)
+{
+    PyObject *items = PyTuple_New(t->rows * t->columns);
+    for (Py_ssize_t i = 0; items && i < t->rows * t->columns; i++) {
+        PyObject *item = row_item(table_row(t, i / t->columns), i % t->columns);
+        Py_INCREF(item);
+        PyTuple_SetItem(items, i, item);
+        handles[i] = is_value(item) ? handle_of(item) : 0;
+        if (handles[i] || (numbers && get_number(item, &numbers[i]))) continue;
+        Py_CLEAR(items);
+    }
+    return items;
+}
+
+/* ---- results ------------------------------------------------------------------------------------ */
+
+/* Give back the nodes that did not become objects. */
+static void nodes_release(const mg_node *nodes, Py_ssize_t count)
+{
+    for (Py_ssize_t i = 0; i < count; i++) mg_release(process_arena(), nodes[i]);
+}
+
+/* Make a list of the objects of `count` nodes; sources goes into all of them. */
+static PyObject *wrap_list(const mg_node *nodes, Py_ssize_t count, PyObject *sources)
+{
+    PyObject *list = PyList_New(count);
+    if (!list) nodes_release(nodes, count);
+    for (Py_ssize_t i = 0; list && i < count; i++) {
+        PyObject *made = wrap_node(nodes[i], sources, NULL);
+        if (made) {
+            PyList_SetItem(list, i, made);
+        } else {
+            nodes_release(nodes + i + 1, count - i - 1);
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
+/* Make a list of rows of objects. */
+static PyObject *wrap_rows(const mg_node *nodes, Py_ssize_t rows, Py_ssize_t columns,
+                           PyObject *sources)
+{
+    PyObject *list = PyList_New(rows);
+    if (!list) nodes_release(nodes, rows * columns);
+    for (Py_ssize_t i = 0; list && i < rows; i++) {
+        PyObject *row = wrap_list(nodes + i * columns, columns, sources);
+        if (row) {
+            PyList_SetItem(list, i, row);
+        } else {
+            nodes_release(nodes + (i + 1) * columns, (rows - i - 1) * columns);
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
+/* _wrap_all(address, count, sources): the objects of nodes whose handles lie at an address. */
+PyObject *value_wrap_all(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    unsigned long long address;
+    Py_ssize_t count;
+    PyObject *sources;
+    if (!PyArg_ParseTuple(args, "KnO", &address, &count, &sources)) return NULL;
+    return wrap_list((const mg_node *)(uintptr_t)address, count, sources);
+}
+
+/* ---- MLP ---------------------------------------------------------------------------------------- */
+
+static PyObject *mlp_results(const mlp_plan *plan, const table *t, const mg_node *outputs,
+                             PyObject *sources)
+{
+    Py_ssize_t nout = (Py_ssize_t)plan->sizes[plan->layers];
+    if (t->batch && nout > 1) return wrap_rows(outputs, t->rows, nout, sources);
+    if (t->batch || nout > 1) return wrap_list(outputs, t->rows * nout, sources);
+    return wrap_node(outputs[0], sources, NULL);
+}
+
+/* Record the plan on a table whose items are known; buffer has room for all three arrays. */
+static PyObject *mlp_record(const mlp_plan *plan, PyObject *parameters, const table *t,
+                            mg_node *buffer)
+{
+    Py_ssize_t count = t->rows * t->columns;
+    mg_node *handles = buffer, *outputs = buffer + 2 * count;
+    double *numbers = (double *)(buffer + count);
+    PyObject *items = table_read(t, handles, numbers);
+    if (!items && PyErr_Occurred()) return NULL;
+    if (!items) Py_RETURN_NOTIMPLEMENTED;
+    PyObject *result = NULL;
+    PyObject *sources = PyTuple_Pack(2, parameters, items);
+    Py_DECREF(items);
+    if (!sources) return NULL;
+    int status = mg_mlp(process_arena(), plan->layers, plan->sizes, plan->activation,
+                        plan->last_activation, plan->parameters, t->rows, handles, numbers,
+                        outputs);
+    result = status < 0 ? fail_status(status, "MLP", NULL, NULL)
+                        : mlp_results(plan, t, outputs, sources);
+    Py_DECREF(sources);
+    return result;
+}
+
+/* _mlp(address of an mlp_plan, tuple of the parameters, x): what the network gives for x. */
+PyObject *value_mlp(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    unsigned long long address;
+    PyObject *parameters, *x;
+    table t;
+    if (!PyArg_ParseTuple(args, "KOO", &address, &parameters, &x)) return NULL;
+    const mlp_plan *plan = (const mlp_plan *)(uintptr_t)address;
+    if (!table_open(&t, x) || t.columns != plan->sizes[0]) Py_RETURN_NOTIMPLEMENTED;
+    size_t outputs = (size_t)t.rows * (size_t)plan->sizes[plan->layers];
+    size_t count = 2 * (size_t)(t.rows * t.columns) + outputs;
+    mg_node *buffer = PyMem_Malloc(count * sizeof(mg_node));
+    if (!buffer) return PyErr_NoMemory();
+    PyObject *result = mlp_record(plan, parameters, &t, buffer);
+    PyMem_Free(buffer);
+    return result;
+}
+
+/* ---- cross-entropy ------------------------------------------------------------------------------- */
+
+/* Read the classes of a table's rows, ints from 0 to columns - 1; 0 if one is something else. */
+static int read_targets(const table *t, PyObject *target, int64_t *targets)
+{
+    if (t->batch && (!is_row(target) || row_length(target) != t->rows)) return 0;
+    for (Py_ssize_t i = 0; i < t->rows; i++) {
+        PyObject *item = t->batch ? row_item(target, i) : target;
+        if (!PyLong_CheckExact(item)) return 0;
+        int overflow;
+        targets[i] = PyLong_AsLongLongAndOverflow(item, &overflow);
+        if (overflow || targets[i] < 0 || targets[i] >= t->columns) return 0;
+    }
+    return 1;
+}
+
+static PyObject *cross_entropy_record(const table *t, PyObject *target, int shifted,
+                                      int reduction, mg_node *buffer)
+{
+    mg_node *logits = buffer, *outputs = buffer + t->rows * t->columns;
+    int64_t *targets = outputs + t->rows;
+    if (!read_targets(t, target, targets)) Py_RETURN_NOTIMPLEMENTED;
+    PyObject *items = table_read(t, logits, NULL);
+    if (!items && PyErr_Occurred()) return NULL;
+    if (!items) Py_RETURN_NOTIMPLEMENTED;
+    PyObject *result = NULL;
+    PyObject *sources = PyTuple_Pack(1, items);
+    Py_DECREF(items);
+    if (!sources) return NULL;
+    if (!t->batch) reduction = MG_REDUCE_NONE;
+    int status = mg_cross_entropy(process_arena(), t->rows, t->columns, logits, targets, shifted,
+                                  reduction, outputs);
+    if (status < 0)
+        result = fail_status(status, "cross_entropy", NULL, NULL);
+    else if (t->batch && reduction == MG_REDUCE_NONE)
+        result = wrap_list(outputs, t->rows, sources);
+    else
+        result = wrap_node(outputs[0], sources, NULL);
+    Py_DECREF(sources);
+    return result;
+}
+
+/* _cross_entropy(logits, target, shifted, reduction): one loss, or for "none" a list. */
+PyObject *value_cross_entropy(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    PyObject *logits, *target;
+    int shifted, reduction;
+    table t;
+    if (!PyArg_ParseTuple(args, "OOpi", &logits, &target, &shifted, &reduction)) return NULL;
+    if (!table_open(&t, logits)) Py_RETURN_NOTIMPLEMENTED;
+    size_t count = (size_t)t.rows * (size_t)t.columns + 2 * (size_t)t.rows;
+    mg_node *buffer = PyMem_Malloc(count * sizeof(mg_node));
+    if (!buffer) return PyErr_NoMemory();
+    PyObject *result = cross_entropy_record(&t, target, shifted, reduction, buffer);
+    PyMem_Free(buffer);
+    return result;
+}
