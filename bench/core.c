@@ -74,11 +74,12 @@ static mg_node problem_record(problem *p)
     return loss;
 }
 
+/* Release the last node first, as Python's reference counts do. */
 static void problem_release(problem *p, mg_node loss)
 {
-    for (int64_t i = 0; i < p->rows * CLASSES; i++) mg_release(p->arena, p->logits[i]);
-    for (int64_t i = 0; i < p->rows * NIN; i++) mg_release(p->arena, p->inputs[i]);
     mg_release(p->arena, loss);
+    for (int64_t i = p->rows * CLASSES; i-- > 0;) mg_release(p->arena, p->logits[i]);
+    for (int64_t i = p->rows * NIN; i-- > 0;) mg_release(p->arena, p->inputs[i]);
 }
 
 int main(int argc, char **argv)

@@ -117,7 +117,6 @@ void indices_trim(mg_arena *arena, indices *list);
 int arena_grow(mg_arena *arena);
 void node_unuse(mg_arena *arena, uint32_t index);
 void node_drop(mg_arena *arena, uint32_t index);
-void free_slots_sort(mg_arena *arena, size_t count);
 int node_find(mg_arena *arena, mg_node handle, uint32_t *index);
 int nodes_find(mg_arena *arena, int64_t count, const mg_node *handles);
 int nodes_find_idle(mg_arena *arena, int64_t count, const mg_node *handles);

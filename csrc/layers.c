@@ -31,7 +31,6 @@ typedef struct perceptron {
     int activation, last_activation;
     const mg_node *parameters;
     int64_t width; /* the largest size */
-    int64_t nodes; /* recorded for one row of nodes */
     uint32_t *scratch; /* 2 * width */
 } perceptron;
 
@@ -58,7 +57,7 @@ static bool is_activation(int op)
     return op == -1 || (mg_op_arity(op) == 1 && op != MG_POW_NUMBER);
 }
 
-/* Check a perceptron's arguments; sets its width and number of nodes. */
+/* Check a perceptron's arguments; sets its width. */
 static int perceptron_check(mg_arena *arena, perceptron *mlp)
 {
     MG_RETURN_IF(mlp->layers < 1 || mlp->sizes[0] < 1, MG_ERR_ARG);
@@ -72,7 +71,6 @@ static int perceptron_check(mg_arena *arena, perceptron *mlp)
         MG_TRY(nodes_find(arena, (nin + 1) * nout, parameters));
         parameters += (nin + 1) * nout;
         if (nout > mlp->width) mlp->width = nout;
-        mlp->nodes += nout * (2 * nin + 1);
     }
     return MG_OK;
 }
@@ -108,7 +106,6 @@ static int mlp_rows(mg_arena *arena, const perceptron *mlp, int64_t rows, const 
 {
     builder build;
     int64_t nin = mlp->sizes[0], nout = mlp->sizes[mlp->layers], row = 0;
-    free_slots_sort(arena, (size_t)(rows * mlp->nodes));
     builder_open(&build, arena);
     for (; row < rows; row++) {
         for (int64_t i = 0; i < nin; i++)
@@ -140,7 +137,7 @@ int mg_mlp(mg_arena *arena, int64_t layers, const int64_t *sizes, int activation
            int last_activation, const mg_node *parameters, int64_t rows, const mg_node *inputs,
            const double *numbers, mg_node *outputs)
 {
-    perceptron mlp = {layers, sizes, activation, last_activation, parameters, 0, 0, NULL};
+    perceptron mlp = {layers, sizes, activation, last_activation, parameters, 0, NULL};
     arena_lock(arena);
     int status = mlp_checked(arena, &mlp, rows, inputs, numbers, outputs);
     arena_unlock(arena);
