@@ -33,9 +33,9 @@ HOMES = {
     "value": ("Value", "grad", "no_grad"),
     "viz": ("draw_dot", "to_dot", "to_mermaid", "trace", "vis_color"),
 }
-MODULES = ("engine", "errors", "nn", "optim", "reference")
+MODULES = ("data", "engine", "errors", "nn", "optim", "reference", "serialize")
 
-__all__ = [  # noqa: PLE0604
+__all__ = [
     "MLP", "RNG", "SGD", "Adam", "AdamW", "Layer", "Module", "Neuron", "Value",
     "build_info", "cross_entropy", "draw_dot", "gen_data", "gen_data_linear", "gen_data_moons",
     "gen_data_yinyang", "grad", "manual_seed", "margin_loss", "memory_usage", "mse_loss", "nn",

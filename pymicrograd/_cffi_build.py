@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CSRC = ROOT / "csrc"
 PACKAGE = ROOT / "pymicrograd"
 BINDING = [PACKAGE / "_value.c", PACKAGE / "_bulk.c"]
+HEADERS = [PACKAGE / "_value.h", PACKAGE / "_binding.h"]
 FLAGS = ["-O3", "-std=c11", "-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno"]
 FLAGS += ["-fno-builtin-pow"]
 
@@ -43,8 +44,7 @@ def read_version() -> str:
 def hash_source() -> str:
     """Return the start of a hash over the C sources, by which tests know a stale library."""
     digest = hashlib.sha256()
-    headers = [PACKAGE / "_value.h", PACKAGE / "_binding.h"]
-    for path in sorted([*CSRC.glob("*.[ch]"), *CSRC.glob("*.def"), *BINDING, *headers]):
+    for path in sorted([*CSRC.glob("*.[ch]"), *CSRC.glob("*.def"), *BINDING, *HEADERS]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -68,7 +68,7 @@ def describe() -> cffi.FFI:
         include_dirs=[os.path.relpath(CSRC, ROOT), os.path.relpath(PACKAGE, ROOT)],
         depends=[
             os.path.relpath(path, ROOT)
-            for path in [*CSRC.glob("*.h"), *CSRC.glob("*.def"), PACKAGE / "_value.h", PACKAGE / "_binding.h"]
+            for path in [*CSRC.glob("*.h"), *CSRC.glob("*.def"), *HEADERS]
         ],
         define_macros=[
             ("MG_VERSION", quoted(read_version())),

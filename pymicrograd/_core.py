@@ -22,7 +22,7 @@ if arena == ffi.NULL:
     raise OutOfMemoryError("no memory for the first page of the graph")
 if lib.value_install() < 0:
     raise ImportError("the type ValueBase could not be made; the reason is printed above")
-ValueBase: Any = _micrograd.ValueBase
+ValueBase = _micrograd.ValueBase
 
 # Every op's number and number of operands by name, and symbol by number, as the library says.
 OPS: dict[str, int] = {
@@ -72,6 +72,16 @@ def operand(handle: int, which: int) -> int:
 def op_of(handle: int) -> int:
     """Return the number of a node's op."""
     return check(lib.mg_node_op(arena, handle), "op")
+
+
+def record(name: str, a: int, b: int = 0) -> int:
+    """Record an op by name; returns a handle or a negative status."""
+    return int(lib.mg_record(arena, OPS[name], a, b))
+
+
+def record_power(a: int, exponent: float) -> int:
+    """Record a ** exponent; returns a handle or a negative status."""
+    return int(lib.mg_record_number(arena, OPS["pow_number"], a, exponent))
 
 
 def exponent_of(handle: int) -> float:

@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from threading import RLock, get_ident
-from typing import Any
+from typing import Any, NoReturn
 from weakref import WeakValueDictionary
 
 from . import _core
@@ -84,7 +84,7 @@ def make_leaf(value: Value) -> None:
 
 def wrap_bulk(nodes: _core.Nodes, *values: Iterable[Any]) -> list[Value]:
     """Return the objects of nodes that a bulk builder recorded from values."""
-    return _core.ValueBase._wrap_all(  # type: ignore[no-any-return]
+    return _core.ValueBase._wrap_all(
         _core.address_of(nodes), len(nodes), tuple(map(tuple, values))
     )
 
@@ -134,7 +134,7 @@ def slow_operator(name: str, left: Any, right: Any) -> Any:
         return elementwise(UFUNCS[name], left, right)
     number = as_float(b)
     if name == "pow" and a is left:
-        handle = _core.lib.mg_record_number(_core.arena, POW_NUMBER, a._handle, number)
+        handle = _core.record_power(a._handle, number)
         return wrap(handle, a, b) if handle > 0 else fail(handle, "pow", a, number)
     if name == "pow":
         return record_pair("pow", number, a)
@@ -165,19 +165,18 @@ def slow_set(self: Value, name: str, number: Any) -> None:
     setattr(self, name, as_float(number))
 
 
-def fail(status: int, name: str, *operands: Any) -> None:
+def fail(status: int, name: str, *operands: Any) -> NoReturn:
     """Raise the exception of an op; operands are Values or numbers."""
     numbers = [repr(float(x)) for x in operands if isinstance(x, Value) or is_number(x)]
     _core.fail(status, f"{name}({', '.join(numbers)})")
 
 
-def unary(name: str, documentation: str) -> Callable[[Value], Value]:
+def unary(name: str, documentation: str) -> Callable[[Value], Any]:
     """Return the method of a function of one Value."""
-    op, record, arena = _core.OPS[name], _core.lib.mg_record, _core.arena
 
-    def function(self: Value) -> Value:
-        handle = record(arena, op, self._handle, 0)
-        return wrap(handle, self, None) if handle > 0 else fail(handle, name, self)  # type: ignore
+    def function(self: Value) -> Any:
+        handle = _core.record(name, self._handle)
+        return wrap(handle, self, None) if handle > 0 else fail(handle, name, self)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = documentation
@@ -192,11 +191,11 @@ def as_operand(x: Any) -> Value:
 def record_pair(name: str, a: Any, b: Any) -> Any:
     """Record an op of two operands, Values or numbers."""
     a, b = as_operand(a), as_operand(b)
-    handle = _core.lib.mg_record(_core.arena, _core.OPS[name], a._handle, b._handle)
+    handle = _core.record(name, a._handle, b._handle)
     return wrap(handle, a, b) if handle > 0 else fail(handle, name, a, b)
 
 
-class Value(_core.ValueBase, Scalar):  # type: ignore[misc]
+class Value(_core.ValueBase, Scalar):
     """A float and its gradient, in the graph of what it was computed from.
 
     Args:
@@ -223,12 +222,6 @@ class Value(_core.ValueBase, Scalar):  # type: ignore[misc]
 
     __slots__ = ("__dict__", "__weakref__")
 
-    _handle: int
-    _a: Any
-    _b: Any
-    data: float
-    grad: float
-
     @property
     def _prev(self) -> tuple[Value, ...]:
         return operands_of(self)
@@ -254,11 +247,11 @@ class Value(_core.ValueBase, Scalar):  # type: ignore[misc]
     _gelu = unary("gelu", "Return 0.5 * x * (1 + erf(x / sqrt 2)).")
     _gelu_tanh = unary("gelu_tanh", "Return gelu's tanh form.")
 
-    def maximum(self, other: Any) -> Value:
+    def maximum(self, other: Any) -> Any:
         """Return the larger of x and other; the gradient of a tie is split in halves."""
         return record_pair("maximum", self, other)
 
-    def minimum(self, other: Any) -> Value:
+    def minimum(self, other: Any) -> Any:
         """Return the smaller of x and other; the gradient of a tie is split in halves."""
         return record_pair("minimum", self, other)
 

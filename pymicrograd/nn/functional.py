@@ -47,17 +47,17 @@ def handles_of(values: Iterable[Value]) -> list[int]:
     return [x._handle for x in values]
 
 
-def sum(values: Iterable[Any]) -> Value:
+def sum(values: Iterable[Any]) -> Any:
     values = as_values(values, "sum")
     return wrap(_core.sum_of(handles_of(values)), (values,), None)
 
 
-def mean(values: Iterable[Any]) -> Value:
+def mean(values: Iterable[Any]) -> Any:
     values = as_values(values, "mean")
     return wrap(_core.mean_of(handles_of(values)), (values,), None)
 
 
-def dot(a: Iterable[Any], b: Iterable[Any]) -> Value:
+def dot(a: Iterable[Any], b: Iterable[Any]) -> Any:
     a, b = list(a), list(b)
     check_lengths("dot", a, b)
     a, b = as_values(a, "dot"), as_values(b, "dot")
