@@ -269,7 +269,7 @@ static int set_grad(PyObject *self, PyObject *number, void *Py_UNUSED(closure))
 
 /* ---- life -------------------------------------------------------------------------------------- */
 
-/* Make self the leaf of a number: __init__ with one float. */
+/* Make self the leaf of a number. */
 static int init_leaf(value *self, double data)
 {
     mg_node handle = mg_leaf(arena, data);
@@ -287,10 +287,9 @@ static int init_leaf(value *self, double data)
 
 static int value_init(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    if (!kwargs && PyTuple_Size(args) == 1) {
-        PyObject *data = PyTuple_GetItem(args, 0);
-        if (PyFloat_CheckExact(data)) return init_leaf((value *)self, PyFloat_AsDouble(data));
-    }
+    double data;
+    if (!kwargs && PyTuple_Size(args) == 1 && get_number(PyTuple_GetItem(args, 0), &data))
+        return init_leaf((value *)self, data);
     PyObject *full = PyTuple_New(PyTuple_Size(args) + 1);
     if (!full) return -1;
     Py_INCREF(self);

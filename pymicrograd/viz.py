@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import graphviz  # type: ignore
+    import graphviz
 
 __all__ = ["draw_dot", "mimebundle", "to_dot", "to_mermaid", "trace", "vis_color"]
 

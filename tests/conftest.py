@@ -1,0 +1,59 @@
+"""What all tests share: the two engines, and how many random programs a run tries.
+
+`PYMICROGRAD_TESTS=long pytest` or `pytest --hypothesis-profile=long` tries 10,000 programs where
+the default tries a few hundred, the same ones every time.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ENGINES = {"c": "pymicrograd", "reference": "pymicrograd.reference"}
+
+settings.register_profile(
+    "default",
+    max_examples=250,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.register_profile(
+    "long",
+    settings.get_profile("default"),
+    max_examples=10_000,
+    derandomize=False,
+    print_blob=True,
+)
+settings.load_profile(os.environ.get("PYMICROGRAD_TESTS") or "default")
+
+
+def load(name: str) -> Any:
+    """Return the names of an engine that a program uses, those of functional as `F`."""
+    module = importlib.import_module(ENGINES[name])
+    functional = importlib.import_module(
+        f"{ENGINES[name]}.nn.functional" if name == "c" else f"{ENGINES[name]}.functional"
+    )
+    names = (
+        "MLP", "RNG", "SGD", "Adam", "AdamW", "Layer", "Module", "Neuron", "Value",
+        "cross_entropy", "grad", "manual_seed", "nn", "no_grad", "optim",
+    )  # fmt: skip
+    return SimpleNamespace(name=name, F=functional, **{n: getattr(module, n) for n in names})
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Any:
+    """Return the C engine, then the reference."""
+    return load(request.param)
+
+
+@pytest.fixture
+def engines() -> tuple[Any, Any]:
+    """Return both engines, to compare them: the C engine and the reference."""
+    return load("c"), load("reference")

@@ -1,0 +1,306 @@
+"""Random programs over Values, and what it means that two engines ran one alike.
+
+A program is a list of lines of Python over the names v0, v1 ... and those of an engine, so that
+a failing one prints as what to type to see it fail. Where a line raises, the names it should have
+bound become `Value(1.0)` and the program goes on.
+"""
+
+from __future__ import annotations
+
+import builtins
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+# ---- the op table --------------------------------------------------------------------------------
+
+# Every op of the library, and expressions that record it: {a} and {b} are Values, {x} is a number,
+# {k} an exponent. The last three ops are recorded only by gradients.
+OPS = {
+    "add": ["{a} + {b}", "{a} + {x}", "{x} + {a}"],
+    "mul": ["{a} * {b}", "{a} * {x}", "{x} * {a}"],
+    "pow_number": ["{a} ** {k}", "{a} ** {k}", "{a}.sqrt()"],
+    "pow": ["{a} ** {b}", "{x} ** {a}"],
+    "relu": ["{a}.relu()"],
+    "tanh": ["{a}.tanh()"],
+    "exp": ["{a}.exp()"],
+    "log": ["{a}.log()"],
+    "sin": ["{a}.sin()"],
+    "cos": ["{a}.cos()"],
+    "expm1": ["{a}.expm1()"],
+    "log1p": ["{a}.log1p()"],
+    "sigmoid": ["{a}.sigmoid()"],
+    "softplus": ["{a}.softplus()"],
+    "gelu": ["{a}.gelu()"],
+    "gelu_tanh": ["{a}.gelu('tanh')"],
+    "silu": ["{a}.silu()"],
+    "erf": ["{a}.erf()"],
+    "abs": ["abs({a})"],
+    "maximum": ["{a}.maximum({b})", "{a}.maximum({x})"],
+    "minimum": ["{a}.minimum({b})", "{a}.minimum({x})"],
+    "sub": ["grad({a}.tanh(), {a}, create_graph=True)[0]"],
+    "div": ["grad({a}.log(), {a}, create_graph=True)[0]"],
+    "neg": ["grad({a}.cos(), {a}, create_graph=True)[0]"],
+}
+# Expressions of several nodes, of none, and calls that a bulk builder records.
+COMPOSITES = [
+    "{a} - {b}", "{a} - {x}", "{x} - {a}", "{a} / {b}", "{a} / {x}", "{x} / {a}", "-{a}", "+{a}",
+    "{a} * {a}", "{a} - {a}", "{a} / {a}", "{a} + {a}", "{a} ** {a}", "{a}.maximum({a})",
+    "Value({x})", "{a}.detach()", "quietly(lambda: {a} * {b} - {x})", "sum([{a}, {b}, {a}])",
+    "F.sum([{a}, {x}, {b}])", "F.mean([{a}, {b}, {a}])", "F.dot([{a}, {x}], [{b}, {a}])",
+    "F.cross_entropy([{a}, {b}, {x}], 1)", "F.cross_entropy([{a}, {b}], 0, shifted=False)",
+    "F.cross_entropy([[{a}, {x}], [{b}, {a}]], [0, 1])",
+    "F.margin_loss([{a}, {b}], [1, -1])", "F.mse_loss([{a}, {b}], [{x}, {a}])",
+    "F.softmax([{a}, {b}, {x}])[1]", "F.rmsnorm([{a}, {b}])[0]",
+]  # fmt: skip
+# Lines that bind no name.
+STATEMENTS = [
+    "{a}.backward()", "{a}.backward({x})", "put({a}, 'data', {x})", "put({a}, 'grad', {x})",
+    "{a}.zero_grad()",
+]  # fmt: skip
+GRADIENTS = [
+    "grad({a}, [{b}, {c}])",
+    "grad({a}, [{b}, {c}], create_graph=True)",
+    "grad({a} + {b}, [{b}, {c}], create_graph=True)",
+]
+
+# ---- numbers -------------------------------------------------------------------------------------
+
+# Both zeros, infinities, NaN, the smallest and largest numbers, what pow and exp trip over, and
+# full mantissas: the 24 bits of the generator would hide a contraction of a * b + c.
+HOSTILE = [
+    "0.0", "-0.0", "inf", "-inf", "nan", "5e-324", "-5e-324", "2.2250738585072014e-308", "1e308",
+    "-1e308", "1.7976931348623157e+308", "1.0", "-1.0", "2.0", "-2.0", "0.5", "-0.5", "3", "-3",
+    "0", "1", "True", "False", "-8.0", "710.0", "-746.0", "1000.0", "0.1", "0.30000000000000004",
+    "1.0000000000000002", "0.9999999999999999", "-0.7853981633974483", "9007199254740993.0",
+    "np.float64(0.1)", "np.float32(0.1)", "np.int64(-7)", "np.float64('-inf')", "9007199254740992",
+]  # fmt: skip
+EXPONENTS = [
+    "2", "3", "-1", "0.5", "-0.5", "2.0", "1", "0", "1.5", "True", "-2", "np.float64(2)",
+    "np.int64(3)", "0.3333333333333333", "400", "-3.0", "inf", "nan", "1e300",
+]  # fmt: skip
+
+
+def literals() -> st.SearchStrategy[str]:
+    """Generate numbers as text: mostly tame ones with full mantissas."""
+    tame = st.floats(-3.0, 3.0, allow_subnormal=False)
+    return tame.filter(lambda x: abs(x) > 1e-3).map(lambda x: repr(x * 1.1))
+
+
+def hostile_literals() -> st.SearchStrategy[str]:
+    """Generate numbers as text, any float among them."""
+    return st.one_of(st.sampled_from(HOSTILE), st.floats().map(repr), literals())
+
+
+# ---- programs ------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=10_000)
+def compiled(code: str) -> Any:
+    """Return the code object of an expression."""
+    return compile(code, "<program>", "eval")
+
+
+@dataclass(frozen=True)
+class Line:
+    """`names = code`, or code alone."""
+
+    names: tuple[str, ...]
+    code: str
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.names)} = {self.code}" if self.names else self.code
+
+
+@dataclass(frozen=True)
+class Program:
+    """Lines that begin with leaves."""
+
+    lines: tuple[Line, ...]
+
+    def __repr__(self) -> str:
+        return "\n" + "\n".join(map(str, self.lines)) + "\n"
+
+    def run(self, engine: Any) -> Run:
+        """Run the program on an engine."""
+        return Run(self, engine)
+
+
+def put(value: Any, name: str, number: Any) -> None:
+    """Set an attribute, as an expression."""
+    setattr(value, name, number)
+
+
+class Run:
+    """What a program did on an engine.
+
+    Attributes:
+        values: each name's Value.
+        errors: each line's exception class, or None.
+        snapshots: the bits of all data and gradients after each line that binds no name.
+    """
+
+    def __init__(self, program: Program, engine: Any) -> None:
+        quietly: Callable[[Any], Any] = lambda function: engine.no_grad(function)()  # noqa: E731
+        names = {
+            "np": np, "inf": float("inf"), "nan": float("nan"), "put": put, "F": engine.F,
+            "Value": engine.Value, "grad": engine.grad, "quietly": quietly,
+        }  # fmt: skip
+        self.values: dict[str, Any] = {}
+        self.errors: list[type[Exception] | None] = []
+        self.snapshots: list[list[bytes]] = []
+        for line in program.lines:
+            results: Any = None
+            try:
+                results = eval(compiled(line.code), names)
+                self.errors.append(None)
+            except Exception as error:
+                self.errors.append(type(error))
+                results = [engine.Value(1.0) for _ in line.names]
+                results = results[0] if len(line.names) == 1 else results
+            if len(line.names) == 1:
+                results = [results]
+            if line.names:
+                self.values.update(zip(line.names, results, strict=True))
+                names.update(zip(line.names, results, strict=True))
+            else:
+                self.snapshots.append([bits(x.data, x.grad) for x in self.values.values()])
+
+
+class Decoder:
+    """Makes a program of bytes: each choice takes some of them, so that fewer bytes are a shorter
+    program, which hypothesis finds by itself."""
+
+    def __init__(self, code: bytes, numbers: list[str], hostile: bool, orders: int) -> None:
+        self.code = iter(code)
+        self.numbers = numbers
+        self.exponents = EXPONENTS if hostile else EXPONENTS[:9]
+        self.orders = orders
+        self.names: list[str] = []
+        self.lines: list[Line] = []
+
+    def byte(self) -> int:
+        return next(self.code, 0)
+
+    def choose(self, options: list[str]) -> str:
+        return options[self.byte() % len(options)]
+
+    def name(self) -> str:
+        """Choose a Value: one of the last few, half of the time."""
+        where, far = self.byte(), self.byte()
+        count = len(self.names)
+        last = where % min(count, 6)
+        return self.names[-1 - last if where < 128 else (where * 256 + far) % count]
+
+    def add(self, template: str, results: int) -> None:
+        numbered = [f"v{len(self.names) + i}" for i in range(results)]
+        places = {place: self.name() for place in "abcde" if f"{{{place}}}" in template}
+        if "{x}" in template:
+            places["x"] = self.choose(self.numbers)
+        if "{k}" in template:
+            places["k"] = self.choose(self.exponents)
+        for number in "xk":
+            if places.get(number, "").startswith("-"):
+                places[number] = f"({places[number]})"
+        self.lines.append(Line(tuple(numbered), template.format(**places)))
+        self.names += numbered
+
+    def program(self, steps: int) -> Program:
+        for number in self.numbers[:5]:
+            self.add(f"Value({number})", 1)
+        ops = list(OPS)
+        for _ in range(steps):
+            kind = self.byte()
+            if kind < 176:
+                self.add(self.choose(OPS[ops[kind % len(ops)]]), 1)
+            elif kind < 248:
+                self.add(self.choose(COMPOSITES), 1)
+            elif kind < 252 or not self.orders:
+                self.add(self.choose(STATEMENTS), 0)
+            else:
+                self.orders -= 1
+                self.add(self.choose(GRADIENTS), 2)
+        for _ in range(3):
+            self.add("sum([{a}, {b}, {c}, {d}, {e}])", 1)
+            self.lines.append(Line((), f"{self.names[-1]}.backward()"))
+        return Program(tuple(self.lines))
+
+
+@st.composite
+def programs(
+    draw: st.DrawFn, max_steps: int = 300, hostile: bool = False, orders: int = 0
+) -> Program:
+    """Generate programs.
+
+    Args:
+        max_steps: most lines after the leaves.
+        hostile: take any float, not only tame ones.
+        orders: most calls of grad with create_graph, each of which may multiply the graph.
+    """
+    steps = draw(st.integers(1, max_steps))
+    numbers = draw(st.lists(hostile_literals() if hostile else literals(), min_size=3, max_size=16))
+    code = draw(st.binary(min_size=9 * steps, max_size=9 * steps))
+    return Decoder(code, numbers, hostile, orders).program(steps)
+
+
+# ---- equality ------------------------------------------------------------------------------------
+
+
+def bits(*numbers: float) -> bytes:
+    """Return the bytes of floats; one NaN is like another."""
+    return struct.pack(f"<{len(numbers)}d", *(x if x == x else float("nan") for x in numbers))
+
+
+def is_builtin(error: type[Exception]) -> bool:
+    """Tell whether an exception class is one of Python's own."""
+    return getattr(builtins, error.__name__, None) is error
+
+
+def graph(roots: Iterable[Any]) -> Iterator[Any]:
+    """Yield the nodes below some Values, each once."""
+    seen: set[int] = set()
+    waiting = list(roots)
+    kept = []
+    while waiting:
+        node = waiting.pop()
+        if id(node) not in seen:
+            seen.add(id(node))
+            kept.append(node)  # or another node might get its id
+            waiting.extend(node._prev)
+            yield node
+
+
+def assert_same_graphs(roots: Iterable[Any], others: Iterable[Any]) -> None:
+    """Walk two lists of graphs side by side: data, gradients, ops and sharing must be the same."""
+    partner: dict[int, int] = {}
+    partner_back: dict[int, int] = {}
+    kept = []
+    waiting = list(zip(roots, others, strict=True))
+    while waiting:
+        a, b = waiting.pop()
+        assert partner.setdefault(id(a), id(b)) == id(b)
+        assert partner_back.setdefault(id(b), id(a)) == id(a)
+        if len(partner) == len(kept):
+            continue
+        kept.append((a, b))
+        assert (a._op, a.data, a.grad) == (b._op, b.data, b.grad) or (
+            a._op == b._op and bits(a.data, a.grad) == bits(b.data, b.grad)
+        ), (a._op, a, b._op, b)
+        assert bits(a.data, a.grad) == bits(b.data, b.grad), (a._op, a, b)
+        assert len(a._prev) == len(b._prev)
+        waiting.extend(zip(a._prev, b._prev, strict=True))
+
+
+def assert_same_runs(program: Program, engines: tuple[Any, Any]) -> None:
+    """Run a program on two engines and compare everything."""
+    a, b = (program.run(engine) for engine in engines)
+    for line, error, other in zip(program.lines, a.errors, b.errors, strict=True):
+        assert error is other, f"{line}: {error} and {other}"
+        assert error is None or is_builtin(error), f"{line}: {error}"
+    assert a.snapshots == b.snapshots
+    assert_same_graphs(a.values.values(), b.values.values())
