@@ -1,9 +1,7 @@
 """The one command: `python -m bench`, from the root of the repository.
 
-    python -m bench                       everything, about ten minutes
-    python -m bench --quick               everything roughly, about a minute
-    python -m bench --only train,graph    some subjects
-    python -m bench --markdown FILE       write the tables to a file, too
+It prints tables in Markdown; `--quick` does so roughly within a minute and a half, `--only` for
+some subjects, and `--markdown FILE` writes them to a file, too.
 """
 
 from __future__ import annotations

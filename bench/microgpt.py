@@ -78,25 +78,25 @@ class SlotsValue:
         """Return max(x, 0)."""
         return SlotsValue(max(0.0, self.data), (self,), (float(self.data > 0),))
 
-    def __neg__(self) -> SlotsValue:
+    def __neg__(self) -> Any:
         return self * -1
 
-    def __radd__(self, other: Any) -> SlotsValue:
+    def __radd__(self, other: Any) -> Any:
         return self + other
 
-    def __sub__(self, other: Any) -> SlotsValue:
+    def __sub__(self, other: Any) -> Any:
         return self + (-other)
 
-    def __rsub__(self, other: Any) -> SlotsValue:
+    def __rsub__(self, other: Any) -> Any:
         return other + (-self)
 
-    def __rmul__(self, other: Any) -> SlotsValue:
+    def __rmul__(self, other: Any) -> Any:
         return self * other
 
-    def __truediv__(self, other: Any) -> SlotsValue:
+    def __truediv__(self, other: Any) -> Any:
         return self * other**-1
 
-    def __rtruediv__(self, other: Any) -> SlotsValue:
+    def __rtruediv__(self, other: Any) -> Any:
         return other * self**-1
 
     def backward(self) -> None:
@@ -245,5 +245,5 @@ def run(report: Report, effort: Effort) -> None:
         "Forward, backward and Adam of a GPT in plain arithmetic on Values: 4192 weights, names of"
         " 8 letters. Three losses and all weights after them are equal to the bit."
     )
-    contest_table(report, measured, ours, names, 1e-3, "ms")
+    contest_table(report, measured, ours, names, 1e-3, "ms a step")
     report.missing(training.missing.values())

@@ -62,8 +62,8 @@ def pair(times: Times, unit: float = 1.0) -> str:
 
 
 def ratio(slow: Times, quick: Times) -> str:
-    """Return how many times longer the medians say that something takes."""
-    return f"{figure(slow.median / quick.median)}x"
+    """Return how many times longer something takes, by minimum and by median."""
+    return f"{figure(slow.minimum / quick.minimum)} / {figure(slow.median / quick.median)}"
 
 
 def contest_table(
@@ -75,10 +75,18 @@ def contest_table(
     unit_name: str,
     phase: int = 0,
 ) -> None:
-    """Print the times of contestants in one case, and their ratio to one of them."""
-    header = [f"{unit_name} a step, minimum / median"]
+    """Print the times of contestants in one case, and their ratio to one of them.
+
+    Args:
+        measured: what Contest.measure returned.
+        against: the contestant whose time the ratios divide by.
+        names: the rows.
+        unit, unit_name: the unit in seconds, and what is counted in it.
+        phase: the number of the phase.
+    """
+    header = [f"{unit_name}, minimum / median"]
     for collector in COLLECTOR.values():
-        header += [collector, "ratio"]
+        header += [collector, "times as long"]
     rows = []
     for contestant, name in names.items():
         if contestant not in measured:

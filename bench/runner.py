@@ -186,9 +186,7 @@ class Contest:
 
 
 @contextmanager
-def contest(
-    subject: str, contestants: Iterable[Contestant], effort: Effort
-) -> Iterator[Contest]:
+def contest(subject: str, contestants: Iterable[Contestant], effort: Effort) -> Iterator[Contest]:
     """Open a contest, and close it at the end."""
     opened = Contest(subject, contestants, effort)
     try:

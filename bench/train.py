@@ -8,6 +8,7 @@ same network on float64 tensors.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,17 +26,17 @@ SIZES = (2, 16, 3)
 BETAS = (0.9, 0.95)
 LR, EPS, WEIGHT_DECAY = 0.1, 1e-8, 1e-4
 
-# Layers of neurons, each of which is its weights and its bias.
+# Layers of neurons, each of which is its weights and its bias: Values, or numbers.
 Network = list[list[tuple[list[Any], Any]]]
 
 
-def start() -> tuple[list[list[list[tuple[list[float], float]]]], list[list[float]], list[int]]:
+def start() -> tuple[Network, list[list[float]], list[int]]:
     """Return LLM101n's first weights, and the inputs and classes of its 80 training points."""
     rng = RNG(42)
     points, _, _ = data.gen_data(rng, 100)
-    weights = [
+    weights: Network = [
         [([rng.uniform(-1, 1) * nin**-0.5 for _ in range(nin)], 0.0) for _ in range(nout)]
-        for nin, nout in zip(SIZES, SIZES[1:], strict=False)
+        for nin, nout in itertools.pairwise(SIZES)
     ]
     return weights, [x for x, _ in points], [label for _, label in points]
 
@@ -158,8 +159,8 @@ def tensor_step(torch: Any) -> tuple[Callable[[], float], Callable[[], list[floa
     inputs, targets = torch.tensor(points, dtype=torch.float64), torch.tensor(labels)
     parameters: list[Any] = []
     for layer in weights:
-        for numbers in ([ws for ws, _ in layer], [b for _, b in layer]):
-            parameters.append(torch.tensor(numbers, dtype=torch.float64, requires_grad=True))
+        for part in ([ws for ws, _ in layer], [b for _, b in layer]):
+            parameters.append(torch.tensor(part, dtype=torch.float64, requires_grad=True))
     w1, b1, w2, b2 = parameters
     optimizer = torch.optim.AdamW(
         parameters, lr=LR, betas=BETAS, eps=EPS, weight_decay=WEIGHT_DECAY
@@ -193,7 +194,7 @@ def make(engine: str, form: str, case: str) -> Job:
     if form == TENSORS:
         step, numbers = tensor_step(module)
         return Job(timed(step), lambda: [step() for _ in range(5)] + numbers())
-    make_step = plain_step if form == PLAIN else model_step
+    make_step: Callable[[Any, str], Any] = plain_step if form == PLAIN else model_step
     step, parameters = make_step(module, form)
     return Job(
         timed(step), lambda: [step() for _ in range(5)] + [float(p.data) for p in parameters]
@@ -227,5 +228,5 @@ def run(report: Report, effort: Effort) -> None:
         }
         if form == BATCH:
             names[Contestant(TORCH, TENSORS)] = f"{engines.version_of(TORCH)}, float64 tensors"
-        contest_table(report, measured, Contestant(C_ENGINE, form), names, 1e-3, "ms")
+        contest_table(report, measured, Contestant(C_ENGINE, form), names, 1e-3, "ms a step")
     report.missing(training.missing.values())

@@ -31,6 +31,7 @@ OPS: dict[str, int] = {
 ARITIES: list[int] = [lib.mg_op_arity(op) for op in range(lib.mg_op_count())]
 SYMBOLS: list[str] = [ffi.string(lib.mg_op_symbol(op)).decode() for op in range(lib.mg_op_count())]
 
+STALE: int = lib.MG_ERR_STALE
 REDUCTIONS: dict[str, int] = {
     "none": lib.MG_REDUCE_NONE,
     "sum": lib.MG_REDUCE_SUM,

@@ -52,14 +52,15 @@ int get_number(PyObject *x, double *number)
     }
     if (!PyLong_CheckExact(x)) return 0;
     *number = PyLong_AsDouble(x);
-    if (fabs(*number) <= 9007199254740992.0 && !(*number == -1.0 && PyErr_Occurred())) return 1;
+    if (fabs(*number) < 9007199254740992.0 && !(*number == -1.0 && PyErr_Occurred())) return 1;
     PyErr_Clear();
     return 0;
 }
 
 /* ---- results ------------------------------------------------------------------------------- */
 
-PyObject *wrap_node(mg_node handle, PyObject *a, PyObject *b)
+/* Make the object of a node, as wrap_node() does, of one recorded before. */
+static PyObject *adopt_node(mg_node handle, PyObject *a, PyObject *b)
 {
     value *made = (value *)value_alloc(value_type, 0);
     if (!made) {
@@ -71,15 +72,17 @@ PyObject *wrap_node(mg_node handle, PyObject *a, PyObject *b)
     Py_XINCREF(b);
     made->a = a;
     made->b = b;
-    if (PyDict_Size(silent) > 0) {
-        PyObject *none = PyObject_CallFunctionObjArgs(hush, (PyObject *)made, NULL);
-        if (!none) {
-            Py_DECREF(made);
-            return NULL;
-        }
-        Py_DECREF(none);
-    }
     return (PyObject *)made;
+}
+
+PyObject *wrap_node(mg_node handle, PyObject *a, PyObject *b)
+{
+    PyObject *made = adopt_node(handle, a, b);
+    if (!made || PyDict_Size(silent) == 0) return made;
+    PyObject *none = PyObject_CallFunctionObjArgs(hush, made, NULL);
+    if (!none) Py_CLEAR(made);
+    Py_XDECREF(none);
+    return made;
 }
 
 PyObject *fail_status(mg_node status, const char *name, PyObject *a, PyObject *b)
@@ -353,6 +356,14 @@ static PyObject *value_wrap(PyObject *Py_UNUSED(module), PyObject *args)
     return wrap_node(handle, a, b);
 }
 
+static PyObject *value_adopt(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    long long handle;
+    PyObject *a;
+    if (!PyArg_ParseTuple(args, "LO", &handle, &a)) return NULL;
+    return adopt_node(handle, a, NULL);
+}
+
 static PyMethodDef methods[] = {
     {"relu", value_relu, METH_NOARGS, "Return max(x, 0)."},
     {"tanh", value_tanh, METH_NOARGS, "Return the hyperbolic tangent."},
@@ -360,6 +371,7 @@ static PyMethodDef methods[] = {
     {"log", value_log, METH_NOARGS, "Return the natural logarithm."},
     {"_set_up", value_set_up, METH_VARARGS | METH_STATIC, NULL},
     {"_wrap", value_wrap, METH_VARARGS | METH_STATIC, NULL},
+    {"_adopt", value_adopt, METH_VARARGS | METH_STATIC, NULL},
     {"_wrap_all", value_wrap_all, METH_VARARGS | METH_STATIC, NULL},
     {"_mlp", value_mlp, METH_VARARGS | METH_STATIC, NULL},
     {"_cross_entropy", value_cross_entropy, METH_VARARGS | METH_STATIC, NULL},

@@ -19,7 +19,9 @@ from .reference.value import Scalar, as_float, elementwise, is_number, no_grad, 
 
 __all__ = ["Value", "grad", "no_grad"]
 
-wrap = _core.ValueBase._wrap  # (handle, a, b): the object of a new node, whose reference it takes
+# Both take over the reference to a node and return its object: wrap(handle, a, b) that of a node
+# just recorded, a leaf inside no_grad; adopt(handle, sources) that of one recorded before.
+wrap, adopt = _core.ValueBase._wrap, _core.ValueBase._adopt
 POW_NUMBER = _core.OPS["pow_number"]
 
 
@@ -93,7 +95,7 @@ def object_of(handle: int, sources: Sources) -> Value:
     """Return the one object of a node below a bulk builder, taking over a reference to it."""
     value = registry.get(handle)
     if value is None:
-        value = registry[handle] = wrap(handle, sources, None)
+        value = registry[handle] = adopt(handle, sources)
     else:
         _core.release(handle)
     return value
@@ -102,18 +104,16 @@ def object_of(handle: int, sources: Sources) -> Value:
 def operands_of(value: Value) -> tuple[Value, ...]:
     """Return the objects of a node's operands, and keep them in its slots."""
     arity = _core.ARITIES[_core.op_of(value._handle)]
-    slots = value._a, value._b
+    found = []
     with registry_lock:
-        sources = sources_of(value)
-        sources.register()
-        found = []
-        for which in range(arity):
+        for which, slot in enumerate((value._a, value._b)[:arity]):
             handle = _core.operand(value._handle, which)
-            slot = slots[which]
             if isinstance(slot, Value) and slot._handle == handle:
                 _core.release(handle)
                 found.append(slot)
             else:
+                sources = sources_of(value)
+                sources.register()
                 found.append(object_of(handle, sources))
         if arity:
             value._a = found[0]
@@ -160,6 +160,9 @@ def slow_init(self: Value, data: Any, _children: Any = (), _op: str = "") -> Non
     self._b = _op or None
 
 
+slow_init.__name__, slow_init.__qualname__ = "__init__", "Value.__init__"
+
+
 def slow_set(self: Value, name: str, number: Any) -> None:
     """Set data or grad to anything but a float."""
     setattr(self, name, as_float(number))
@@ -167,8 +170,9 @@ def slow_set(self: Value, name: str, number: Any) -> None:
 
 def fail(status: int, name: str, *operands: Any) -> NoReturn:
     """Raise the exception of an op; operands are Values or numbers."""
-    numbers = [repr(float(x)) for x in operands if isinstance(x, Value) or is_number(x)]
-    _core.fail(status, f"{name}({', '.join(numbers)})")
+    if status == _core.STALE:  # of a Value without a node, such as Value.__new__(Value)
+        _core.fail(status, name)
+    _core.fail(status, f"{name}({', '.join(repr(float(x)) for x in operands)})")
 
 
 def unary(name: str, documentation: str) -> Callable[[Value], Any]:
@@ -300,7 +304,7 @@ _core.ValueBase._set_up(Value, slow_operator, slow_init, slow_set, fail, hush, s
 def exponent_text(value: Value) -> str:
     """Return a constant exponent as the user wrote it, or as the bulk builder's loop does."""
     if value._b is not None:
-        return str(value._b)
+        return f"{value._b}"
     exponent = _core.exponent_of(value._handle)
     return str(int(exponent)) if exponent.is_integer() else repr(exponent)
 

@@ -137,7 +137,7 @@ class Neuron(Module):
         nonlin: bool = True,
     ) -> None:
         nin = as_size(nin, "nin")
-        activation = "linear" if activation is None or not nonlin else activation
+        activation = "linear" if activation is None else activation
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation {activation!r} is none of {', '.join(ACTIVATIONS)}")
         if init not in INITS:
@@ -148,7 +148,7 @@ class Neuron(Module):
         scale = nin**-0.5 if init == "llm101n" else 1.0
         self.w = [self.value_type(rng.uniform(-1, 1) * scale) for _ in range(nin)]
         self.b = self.value_type(0.0)
-        self.activation = activation
+        self.activation = activation if nonlin else "linear"
         for parameter in (*self.w, self.b):
             parameter._vis_color = "lightgreen"
 

@@ -145,19 +145,26 @@ static inline int is_free(const mg_arena *arena, uint32_t index)
     return (node_at(arena, index)->kind & FREED) != 0;
 }
 
-/* Hash the living nodes: numbers, operands, references, generations. */
-static inline uint64_t digest_of(const mg_arena *arena)
+/* Hash the living nodes: numbers, operands, references, generations; without the gradients of
+ * interior nodes, which a backward clears, if `leaf_gradients`. */
+static inline uint64_t state_of(const mg_arena *arena, int leaf_gradients)
 {
     uint64_t hash = 1;
     for (uint32_t i = 1; i < arena->fresh; i++) {
         if (is_free(arena, i)) continue;
         const node *n = node_at(arena, i);
         hash = mix(mix(hash, i), *generation_at(arena, i));
-        hash = mix(mix(hash, bits_of(n->data)), bits_of(n->gradient));
+        hash = mix(hash, bits_of(n->data));
+        if (!leaf_gradients || arity_of(n) == 0) hash = mix(hash, bits_of(n->gradient));
         hash = mix(mix(hash, n->operand[0]), n->operand[1]);
         hash = mix(mix(hash, n->references), n->kind & ~(uint32_t)EXPOSED);
     }
     return hash;
+}
+
+static inline uint64_t digest_of(const mg_arena *arena)
+{
+    return state_of(arena, 0);
 }
 
 static inline int64_t nodes_of(mg_arena *arena)

@@ -1,0 +1,219 @@
+/* calls.h: every call of micrograd.h on an arena as a row of one table, so that each can be given
+ * wrong handles (test_handles.c) and no memory (test_faults.c). tests/test_csrc.py checks that no
+ * call is missing. */
+#ifndef MG_CALLS_H
+#define MG_CALLS_H
+
+#include "expect.h"
+
+enum {
+    CHAIN = 1500,       /* the depth of h[0]: a walk takes several steps of 512 */
+    HANDLES = 4,        /* h[0] the end of the chain, h[1] a leaf, h[2] a power, h[3] a leaf */
+    RESULTS = 8,
+    OPTIMIZED = 3
+};
+
+/* What the calls are given and what they make. */
+typedef struct fixture {
+    mg_arena *arena;
+    ledger book;
+    mg_node h[HANDLES];
+    mg_node out[RESULTS]; /* references made by the last call */
+    int made;
+    double numbers[RESULTS];
+    double first[OPTIMIZED], second[OPTIMIZED]; /* an optimizer's state */
+} fixture;
+
+/* Record leaves until no slot is left: the next node needs another chunk. */
+static inline void fixture_fill(fixture *f, size_t chunks)
+{
+    mg_usage usage;
+    do {
+        EXPECT(mg_leaf(f->arena, 1.0) > 0);
+        mg_arena_usage(f->arena, &usage);
+    } while (f->arena->chunk_count < chunks || usage.nodes < usage.capacity);
+}
+
+/* Make an arena of full chunks in which every gradient is 0.25. */
+static inline void fixture_open(fixture *f, size_t chunks)
+{
+    memset(f, 0, sizeof *f);
+    f->arena = ledger_arena(&f->book);
+    mg_node x = mg_leaf(f->arena, 0.7310585786300049);
+    f->h[1] = x;
+    f->h[3] = mg_leaf(f->arena, 1.3862943611198906);
+    f->h[2] = mg_record_number(f->arena, MG_POW_NUMBER, x, 3.0);
+    f->h[0] = mg_record(f->arena, MG_MUL, f->h[2], f->h[3]);
+    for (int i = 0; i < CHAIN; i++) {
+        mg_node next = mg_record(f->arena, i % 2 ? MG_ADD : MG_MUL, f->h[0], i % 5 ? x : f->h[3]);
+        mg_release(f->arena, f->h[0]);
+        f->h[0] = next;
+    }
+    fixture_fill(f, chunks);
+    for (uint32_t i = 1; i < f->arena->fresh; i++) node_at(f->arena, i)->gradient = 0.25;
+    for (int i = 0; i < OPTIMIZED; i++) f->first[i] = f->second[i] = 0.5;
+}
+
+static inline void fixture_close(fixture *f)
+{
+    expect_consistent(f->arena);
+    ledger_arena_free(f->arena, &f->book);
+}
+
+/* Remember that the call succeeded in making out[0..count). */
+static inline int64_t made(fixture *f, int64_t status, int count)
+{
+    f->made = status >= 0 ? count : 0;
+    return status;
+}
+
+static inline int64_t made_one(fixture *f, mg_node handle)
+{
+    f->out[0] = handle;
+    return made(f, handle, 1);
+}
+
+/* Give back what the last call made. */
+static inline void release_made(fixture *f)
+{
+    for (; f->made > 0; f->made--) EXPECT(mg_release(f->arena, f->out[f->made - 1]) == MG_OK);
+}
+
+/* ---- the calls -------------------------------------------------------------------------------- */
+
+#define CALL(name, expression) \
+    static inline int64_t call_##name(fixture *f) \
+    { \
+        return (expression); \
+    }
+
+static const int64_t one_layer[] = {1, 1}, targets[] = {2};
+
+static inline int64_t release_and_retain(fixture *f, mg_node handle)
+{
+    int status = mg_release(f->arena, handle);
+    if (status == MG_OK) status = mg_retain(f->arena, handle);
+    return status;
+}
+
+static inline int64_t backward_in_slices(fixture *f)
+{
+    int status = mg_backward(f->arena, f->h[0], 1.0, 1);
+    while (status == MG_MORE) status = mg_backward_resume(f->arena, 1);
+    return status;
+}
+
+static inline int64_t fork_here(fixture *f)
+{
+    mg_arena_before_fork(f->arena);
+    mg_arena_after_fork(f->arena, 1);
+    return MG_OK;
+}
+
+static inline int64_t usage_here(fixture *f)
+{
+    mg_usage usage;
+    return mg_arena_usage(f->arena, &usage);
+}
+
+CALL(usage, usage_here(f))
+CALL(fork, fork_here(f))
+CALL(retain, made(f, mg_retain(f->arena, f->out[0] = f->h[0]), 1))
+CALL(release, release_and_retain(f, f->h[2]))
+CALL(leaf, made_one(f, mg_leaf(f->arena, 2.5)))
+CALL(record, made_one(f, mg_record(f->arena, MG_MUL, f->h[0], f->h[1])))
+CALL(record_unary, made_one(f, mg_record(f->arena, MG_TANH, f->h[0], 0)))
+CALL(record_number, made_one(f, mg_record_number(f->arena, MG_ADD, f->h[0], 2.5)))
+CALL(power, made_one(f, mg_record_number(f->arena, MG_POW_NUMBER, f->h[0], -1.5)))
+CALL(subtract, made_one(f, mg_subtract(f->arena, f->h[0], f->h[1])))
+CALL(divide, made_one(f, mg_divide(f->arena, f->h[0], f->h[1])))
+CALL(detach, mg_detach(f->arena, f->h[1]))
+CALL(node_op, mg_node_op(f->arena, f->h[0]))
+CALL(node_operand, made_one(f, mg_node_operand(f->arena, f->h[0], 1)))
+CALL(node_exponent, mg_node_exponent(f->arena, f->h[2], f->numbers))
+CALL(data, mg_data(f->arena, HANDLES, f->h, f->numbers))
+CALL(gradients, mg_gradients(f->arena, HANDLES, f->h, f->numbers))
+CALL(set_data, mg_set_data(f->arena, HANDLES, f->h, f->numbers))
+CALL(set_gradients, mg_set_gradients(f->arena, HANDLES, f->h, f->numbers))
+CALL(zero_gradients, mg_zero_gradients(f->arena, HANDLES, f->h))
+CALL(backward, mg_backward(f->arena, f->h[0], 1.0, 0))
+CALL(backward_resume, backward_in_slices(f))
+CALL(backward_cancel, mg_backward_cancel(f->arena))
+CALL(grad, made(f, mg_grad(f->arena, f->h[0], 3, f->h + 1, f->out), 3))
+CALL(mlp, made(f, mg_mlp(f->arena, 1, one_layer, MG_TANH, MG_RELU, f->h, 2, f->h + 2, NULL,
+                         f->out), 2))
+CALL(dense, made(f, mg_dense(f->arena, 1, 1, MG_TANH, f->h, 1, f->h + 2, NULL, f->out), 1))
+CALL(dense_numbers, made(f, mg_dense(f->arena, 1, 1, -1, f->h, 2, NULL, f->first, f->out), 2))
+CALL(entropy, made(f, mg_cross_entropy(f->arena, 1, HANDLES, f->h, targets, 1, MG_REDUCE_NONE,
+                                       f->out), 1))
+CALL(entropy_mean, made(f, mg_cross_entropy(f->arena, 1, HANDLES, f->h, targets, 0,
+                                            MG_REDUCE_MEAN, f->out), 1))
+CALL(entropy_sum, made(f, mg_cross_entropy(f->arena, 1, HANDLES, f->h, targets, 1,
+                                           MG_REDUCE_SUM, f->out), 1))
+CALL(sum, made_one(f, mg_sum(f->arena, HANDLES, f->h)))
+CALL(mean, made_one(f, mg_mean(f->arena, HANDLES, f->h)))
+CALL(dot, made_one(f, mg_dot(f->arena, 2, f->h, f->h + 2)))
+CALL(softmax, made(f, mg_softmax(f->arena, HANDLES, f->h, f->out), HANDLES))
+CALL(rmsnorm, made(f, mg_rmsnorm(f->arena, HANDLES, f->h, 1e-5, f->out), HANDLES))
+CALL(sgd, mg_sgd_step(f->arena, OPTIMIZED, f->h + 1, NULL, 1, 0.01, 0.0, 0.0, 0.1, 0))
+CALL(sgd_momentum, mg_sgd_step(f->arena, OPTIMIZED, f->h + 1, f->first, 0, 0.01, 0.9, 0.1, 0.0,
+                               1))
+CALL(adam, mg_adam_step(f->arena, OPTIMIZED, f->h + 1, f->first, f->second, 2, 0.01, 0.9, 0.95,
+                        1e-8, 0.1, 0))
+CALL(adamw, mg_adam_step(f->arena, OPTIMIZED, f->h + 1, f->first, f->second, 1, 0.01, 0.9, 0.95,
+                         1e-8, 0.1, 1))
+#undef CALL
+
+/* A row: the handles that a call takes are h[first_handle .. first_handle + handles). */
+typedef struct call {
+    const char *name;
+    int64_t (*run)(fixture *f);
+    int first_handle, handles;
+    int clears; /* gradients of interior nodes, even when it fails */
+} call;
+
+static const call calls[] = {
+    {"usage", call_usage, 0, 0, 0},
+    {"fork", call_fork, 0, 0, 0},
+    {"retain", call_retain, 0, 1, 0},
+    {"release", call_release, 2, 1, 0},
+    {"leaf", call_leaf, 0, 0, 0},
+    {"record", call_record, 0, 2, 0},
+    {"record_unary", call_record_unary, 0, 1, 0},
+    {"record_number", call_record_number, 0, 1, 0},
+    {"power", call_power, 0, 1, 0},
+    {"subtract", call_subtract, 0, 2, 0},
+    {"divide", call_divide, 0, 2, 0},
+    {"detach", call_detach, 1, 1, 0},
+    {"node_op", call_node_op, 0, 1, 0},
+    {"node_operand", call_node_operand, 0, 1, 0},
+    {"node_exponent", call_node_exponent, 2, 1, 0},
+    {"data", call_data, 0, HANDLES, 0},
+    {"gradients", call_gradients, 0, HANDLES, 0},
+    {"set_data", call_set_data, 0, HANDLES, 0},
+    {"set_gradients", call_set_gradients, 0, HANDLES, 0},
+    {"zero_gradients", call_zero_gradients, 0, HANDLES, 0},
+    {"backward", call_backward, 0, 1, 1},
+    {"backward_resume", call_backward_resume, 0, 1, 1},
+    {"backward_cancel", call_backward_cancel, 0, 0, 0},
+    {"grad", call_grad, 0, HANDLES, 0},
+    {"mlp", call_mlp, 0, HANDLES, 0},
+    {"dense", call_dense, 0, 3, 0},
+    {"dense_numbers", call_dense_numbers, 0, 2, 0},
+    {"entropy", call_entropy, 0, HANDLES, 0},
+    {"entropy_mean", call_entropy_mean, 0, HANDLES, 0},
+    {"entropy_sum", call_entropy_sum, 0, HANDLES, 0},
+    {"sum", call_sum, 0, HANDLES, 0},
+    {"mean", call_mean, 0, HANDLES, 0},
+    {"dot", call_dot, 0, HANDLES, 0},
+    {"softmax", call_softmax, 0, HANDLES, 0},
+    {"rmsnorm", call_rmsnorm, 0, HANDLES, 0},
+    {"sgd", call_sgd, 1, OPTIMIZED, 0},
+    {"sgd_momentum", call_sgd_momentum, 1, OPTIMIZED, 0},
+    {"adam", call_adam, 1, OPTIMIZED, 0},
+    {"adamw", call_adamw, 1, OPTIMIZED, 0},
+};
+
+enum { CALLS = sizeof calls / sizeof *calls };
+
+#endif
