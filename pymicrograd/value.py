@@ -22,7 +22,7 @@ __all__ = ["Value", "grad", "no_grad"]
 # Both take over the reference to a node and return its object: wrap(handle, a, b) that of a node
 # just recorded, a leaf inside no_grad; adopt(handle, sources) that of one recorded before.
 wrap, adopt = _core.ValueBase._wrap, _core.ValueBase._adopt
-POW_NUMBER = _core.OPS["pow_number"]
+LEAF, POW_NUMBER = _core.OPS["leaf"], _core.OPS["pow_number"]
 
 
 # ---- objects of nodes ------------------------------------------------------------------------
@@ -229,6 +229,11 @@ class Value(_core.ValueBase, Scalar):
     @property
     def _prev(self) -> tuple[Value, ...]:
         return operands_of(self)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether this is no result of an operation."""
+        return _core.op_of(self._handle) == LEAF
 
     @property
     def _op(self) -> str:

@@ -67,7 +67,7 @@ class Module:
                 continue
             parts: Any = ()
             if isinstance(item, self.value_type):
-                if not item._prev:
+                if item.is_leaf:
                     seen.add(id(item))
                     yield name, item
             elif isinstance(item, Module):

@@ -392,8 +392,13 @@ class Scalar:
 
         return mimebundle(self)
 
+    @property
+    def is_leaf(self) -> bool:
+        """Whether this is no result of an operation."""
+        return not self._prev
+
     def _refuse_copy(self) -> None:
-        if self._prev:
+        if not self.is_leaf:
             raise TypeError(
                 f"cannot copy or pickle the result of {self._op!r}, because a copy would lose its"
                 " operands; detach() gives a leaf that can be copied"
