@@ -9,7 +9,7 @@ where it can.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import _core
@@ -51,10 +51,41 @@ class WatchedList(list[Any]):
     del _name
 
 
+def is_watched(item: Any) -> bool:
+    """Tell whether every change of what a module holds is reported to Structure."""
+    if isinstance(item, Module):
+        return all(map(is_watched, vars(item).values()))
+    if isinstance(item, (WatchedList, tuple)):
+        return all(map(is_watched, item))
+    return not isinstance(item, (list, Mapping, reference.Module))
+
+
 class Module(reference.Module):
     """Something with parameters: the leaf Values among its attributes, lists and modules."""
 
+    __slots__ = ("_listed", "_plan")  # beside the attributes, which hold what has parameters
+
     value_type = Value
+    _listed: tuple[int, tuple[Any, ...]]  # the structure's version, and the parameters then
+    _plan: tuple[int, Plan | None]  # the structure's version, and the plan then, if there is one
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        self = super().__new__(cls)
+        object.__setattr__(self, "_listed", (-1, ()))
+        object.__setattr__(self, "_plan", (-1, None))
+        return self
+
+    def parameters(self) -> list[Any]:
+        """Return the parameters in the order of `named_parameters`."""
+        version, found = self._listed
+        if version != Structure.version:
+            found = tuple(super().parameters())
+            if is_watched(self):
+                object.__setattr__(self, "_listed", (Structure.version, found))
+        return list(found)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self).copy()
 
     def __setattr__(self, name: str, value: Any) -> None:
         Structure.version += 1
@@ -138,9 +169,6 @@ def is_plain(layers: list[list[Any]]) -> bool:
 class Planned(Module):
     """A module that is called in one step while its parts are plain."""
 
-    # The structure's version when the plan was made, and the plan; None where there is none.
-    _plan: tuple[int, Plan | None] = (-1, None)
-
     def _plan_layers(self) -> list[list[Any]]:
         """Return the neurons of each layer; none where a part is not plain."""
         raise NotImplementedError(f"{type(self).__name__} has no layers")
@@ -179,11 +207,6 @@ class Planned(Module):
                 raise ValueError(f"{self!r} takes {plan.nin} inputs, got {len(row)}")
         results = plan.call(rows)
         return results if batch else results[0]
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = vars(self).copy()
-        state.pop("_plan", None)
-        return state
 
 
 class Neuron(Planned, reference.Neuron):
