@@ -1,8 +1,9 @@
 /* arena.c: node storage, reference counts, generations, the allocator hook and the lock.
  *
- * A node lives while something refers to it. Freed slots are reused at once; freeing a graph
- * is iterative, linked through the freed nodes themselves, so it needs no memory. Chunks are
- * given back only with the arena. 4096 nodes a chunk: 144 KiB, a thousandth of a large graph. */
+ * A node lives while something refers to it. Freed slots are reused at once; freeing a
+ * graph is iterative, linked through the freed nodes themselves, so it needs no memory.
+ * Chunks are given back only with the arena. 4096 nodes a chunk: 144 KiB, a thousandth of
+ * a large graph. */
 #if defined(__unix__) || defined(__APPLE__)
 #define _POSIX_C_SOURCE 200809L
 #include <sched.h>
@@ -23,7 +24,8 @@ enum {
     SCRATCH_KEPT = 1 << 16 /* indices that scratch lists may keep between calls */
 };
 
-static void *default_allocator(void *context, void *memory, size_t old_size, size_t new_size)
+static void *default_allocator(void *context, void *memory, size_t old_size,
+                               size_t new_size)
 {
     (void)context;
     (void)old_size;
@@ -34,7 +36,7 @@ static void *default_allocator(void *context, void *memory, size_t old_size, siz
     return realloc(memory, new_size);
 }
 
-/* ---- lock: short waits only, since long work is done in slices ------------------------------ */
+/* ---- lock: short waits only, since long work is done in slices --------------------- */
 
 void arena_lock(mg_arena *arena)
 {
@@ -46,7 +48,7 @@ void arena_unlock(mg_arena *arena)
     atomic_flag_clear_explicit(&arena->lock, memory_order_release);
 }
 
-/* ---- memory ------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------ */
 
 /* Tell whether a test asked this allocation to fail. */
 static bool allocation_fails(mg_arena *arena)
@@ -65,7 +67,8 @@ void *arena_allocate(mg_arena *arena, void *memory, size_t old_size, size_t new_
 {
     if (new_size > old_size) {
         size_t growth = new_size - old_size;
-        if (arena->limit && (arena->bytes > arena->limit || growth > arena->limit - arena->bytes))
+        if (arena->limit &&
+            (arena->bytes > arena->limit || growth > arena->limit - arena->bytes))
             return NULL;
         if (allocation_fails(arena)) return NULL;
     }
@@ -81,8 +84,9 @@ int indices_reserve(mg_arena *arena, indices *list, size_t more)
 {
     if (list->capacity - list->count >= more) return MG_OK;
     size_t capacity = list->capacity + list->capacity / 2 + more;
-    uint32_t *items = arena_allocate(arena, list->items, list->capacity * sizeof(uint32_t),
-                                     capacity * sizeof(uint32_t));
+    uint32_t *items =
+        arena_allocate(arena, list->items, list->capacity * sizeof(uint32_t),
+                       capacity * sizeof(uint32_t));
     MG_RETURN_IF(!items, MG_ERR_NOMEM);
     list->items = items;
     list->capacity = capacity;
@@ -102,9 +106,9 @@ void indices_trim(mg_arena *arena, indices *list)
 static int chunk_table_grow(mg_arena *arena)
 {
     size_t capacity = arena->chunk_capacity ? arena->chunk_capacity * 2 : 16;
-    chunk **chunks = arena_allocate(arena, arena->chunks,
-                                    arena->chunk_capacity * sizeof(chunk *),
-                                    capacity * sizeof(chunk *));
+    chunk **chunks =
+        arena_allocate(arena, arena->chunks, arena->chunk_capacity * sizeof(chunk *),
+                       capacity * sizeof(chunk *));
     MG_RETURN_IF(!chunks, MG_ERR_NOMEM);
     arena->chunks = chunks;
     arena->chunk_capacity = capacity;
@@ -115,9 +119,9 @@ static int chunk_table_grow(mg_arena *arena)
 static int free_slots_grow(mg_arena *arena)
 {
     size_t capacity = (arena->chunk_count + arena->chunk_count / 8 + 1) * CHUNK_NODES;
-    uint32_t *slots = arena_allocate(arena, arena->free_slots,
-                                     arena->free_capacity * sizeof(uint32_t),
-                                     capacity * sizeof(uint32_t));
+    uint32_t *slots =
+        arena_allocate(arena, arena->free_slots, arena->free_capacity * sizeof(uint32_t),
+                       capacity * sizeof(uint32_t));
     MG_RETURN_IF(!slots, MG_ERR_NOMEM);
     arena->free_slots = slots;
     arena->free_capacity = capacity;
@@ -137,7 +141,8 @@ int arena_grow(mg_arena *arena)
     chunk *added = (chunk *)(line * CACHE_LINE);
     added->memory = memory;
     for (int i = 0; i < CHUNK_NODES; i++) added->generations[i] = arena->first_generation;
-    if (arena->chunk_count == 0) memset(&added->nodes[0], 0, sizeof(node)); /* node 0: none */
+    if (arena->chunk_count == 0)
+        memset(&added->nodes[0], 0, sizeof(node)); /* node 0: none */
     arena->chunks[arena->chunk_count] = added;
     arena->chunk_count++;
     return MG_OK;
@@ -217,10 +222,10 @@ void mg_arena_after_fork(mg_arena *arena, int child)
     if (child) mg_backward_cancel(arena);
 }
 
-/* ---- references ----------------------------------------------------------------------------- */
+/* ---- references -------------------------------------------------------------------- */
 
-/* Make every handle of a freed slot stale. Returns whether the slot can be used again: it is
- * retired when its generations are used up. */
+/* Make every handle of a freed slot stale. Returns whether the slot can be used again: it
+ * is retired when its generations are used up. */
 MG_INLINE bool slot_renew(mg_arena *arena, uint32_t index, node *n)
 {
     bool exposed = n->kind & EXPOSED;
@@ -230,9 +235,10 @@ MG_INLINE bool slot_renew(mg_arena *arena, uint32_t index, node *n)
     return false;
 }
 
-/* Free a node whose references are used up, and what only it used; pending nodes are linked
- * through their references. The second operand goes first: that is mostly the reverse of the
- * order of recording, so that the next graph lies in memory in the order it is recorded in. */
+/* Free a node whose references are used up, and what only it used; pending nodes are
+ * linked through their references. The second operand goes first: that is mostly the
+ * reverse of the order of recording, so that the next graph lies in memory in the order
+ * it is recorded in. */
 static void node_free(mg_arena *arena, uint32_t index)
 {
     uint32_t *free_slots = arena->free_slots;
@@ -263,7 +269,8 @@ void node_unuse(mg_arena *arena, uint32_t index)
     if (--node_at(arena, index)->references == 0) node_free(arena, index);
 }
 
-/* Free a node that was made without a reference, if it is still there and still has none. */
+/* Free a node that was made without a reference, if it is still there and still has
+ * none. */
 void node_drop(mg_arena *arena, uint32_t index)
 {
     const node *n = node_at(arena, index);
@@ -319,7 +326,7 @@ int mg_release(mg_arena *arena, mg_node handle)
     return status;
 }
 
-/* ---- builder -------------------------------------------------------------------------------- */
+/* ---- builder ----------------------------------------------------------------------- */
 
 void builder_open(builder *build, mg_arena *arena)
 {
@@ -339,7 +346,8 @@ static void node_undo(mg_arena *arena, uint32_t index)
     n->kind = FREED;
 }
 
-/* End a builder's call: when it failed, the arena is as it was. Returns the builder's status. */
+/* End a builder's call: when it failed, the arena is as it was. Returns the builder's
+ * status. */
 int builder_close(builder *build)
 {
     mg_arena *arena = build->arena;

@@ -1,7 +1,9 @@
-/* core.h: private structs of the core, and the one expansion of ops.def for Python floats.
+/* core.h: private structs of the core, and the one expansion of ops.def for Python
+ * floats.
  *
- * A node is 32 bytes; its 32-bit generation lies in a parallel array: 36 bytes a scalar. Nodes
- * live in chunks that never move, so a node's address holds while the arena is locked.
+ * A node is 32 bytes; its 32-bit generation lies in a parallel array: 36 bytes a scalar.
+ * Nodes live in chunks that never move, so a node's address holds while the arena is
+ * locked.
  */
 #ifndef MG_CORE_H
 #define MG_CORE_H
@@ -14,7 +16,8 @@
 #include "micrograd.h"
 
 #if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || \
-    defined(__RECIPROCAL_MATH__) || defined(__NO_SIGNED_ZEROS__) || defined(__ASSOCIATIVE_MATH__)
+    defined(__RECIPROCAL_MATH__) || defined(__NO_SIGNED_ZEROS__) || \
+    defined(__ASSOCIATIVE_MATH__)
 #error "the core's digits are exact: build it without -ffast-math and its parts"
 #endif
 #if defined(__clang__)
@@ -39,7 +42,7 @@
         if (MG_UNLIKELY(status_of_call < 0)) return status_of_call; \
     } while (0)
 
-/* ---- nodes and arena --------------------------------------------------------------------- */
+/* ---- nodes and arena --------------------------------------------------------------- */
 
 enum {
     CHUNK_BITS = 12,
@@ -50,15 +53,15 @@ enum {
     ARITY_SHIFT = 8,
     UNDER_WAY = 1 << 16, /* the backward under way has visited it */
     FREED = 1 << 17,     /* the slot holds no node */
-    EXPOSED = 1 << 18,   /* a handle was given out: the next node here needs a new generation */
+    EXPOSED = 1 << 18,   /* a handle was given out: the slot needs a new generation */
     CACHE_LINE = 64
 };
 
 typedef struct node {
     double data;
     double gradient;
-    uint32_t operand[2];  /* indices, 0 for none; operand[1] of pow_number is the exponent */
-    uint32_t references;  /* handles given out, and nodes that use it */
+    uint32_t operand[2]; /* indices, 0: none; operand[1] of pow_number is the exponent */
+    uint32_t references; /* handles given out, and nodes that use it */
     uint32_t kind;
 } node;
 
@@ -77,15 +80,15 @@ typedef struct indices {
 
 /* The state of a depth-first walk from root, and of the backward that follows it. */
 typedef struct walk {
-    uint32_t root;     /* 0 when no backward is under way */
+    uint32_t root; /* 0 when no backward is under way */
     double seed;
-    bool clears;       /* gradients of interior nodes are set to 0 on the way */
-    bool ordered;      /* the walk is done; gradients flow from order[remaining - 1] down */
+    bool clears;  /* gradients of interior nodes are set to 0 on the way */
+    bool ordered; /* the walk is done; gradients flow from order[remaining - 1] down */
     size_t remaining;
-    indices order;     /* interior nodes in postorder */
-    indices stack;     /* index << 2 | next operand */
-    indices leaves;    /* leaves met, in order */
-    double *saved;     /* the gradients they held before */
+    indices order;  /* interior nodes in postorder */
+    indices stack;  /* index << 2 | next operand */
+    indices leaves; /* leaves met, in order */
+    double *saved;  /* the gradients they held before */
     size_t saved_capacity;
 } walk;
 
@@ -99,7 +102,7 @@ struct mg_arena {
 
     chunk **chunks;
     size_t chunk_count, chunk_capacity;
-    uint32_t *free_slots; /* a stack with room for every slot, so that freeing cannot fail */
+    uint32_t *free_slots; /* a stack with room for every slot: freeing cannot fail */
     size_t free_count, free_capacity;
     uint32_t fresh; /* the first slot never used */
     uint32_t first_generation;
@@ -121,9 +124,9 @@ int node_find(mg_arena *arena, mg_node handle, uint32_t *index);
 int nodes_find(mg_arena *arena, int64_t count, const mg_node *handles);
 int nodes_find_idle(mg_arena *arena, int64_t count, const mg_node *handles);
 
-/* graph.c: a whole walk from root, for which w->order becomes the interior nodes that root
- * depends on, in depth-first postorder, and w->leaves the leaves; all marked until the close,
- * which lets go of root, the marks and large scratch memory. */
+/* graph.c: a whole walk from root, for which w->order becomes the interior nodes that
+ * root depends on, in depth-first postorder, and w->leaves the leaves; all marked until
+ * the close, which lets go of root, the marks and large scratch memory. */
 int walk_whole(mg_arena *arena, uint32_t root);
 void walk_close(mg_arena *arena);
 
@@ -163,8 +166,10 @@ MG_INLINE mg_node handle_give(mg_arena *arena, uint32_t index)
     return (mg_node)((uint64_t)*generation_at(arena, index) << 32 | index);
 }
 
-/* ---- Python's float arithmetic (scalar.c): what CPython computes, or the status of what it
- * raises, in *status, which stays as it is otherwise ------------------------------------------ */
+/* ---- Python's float arithmetic (scalar.c) ------------------------------------------ */
+
+/* What CPython computes; the status of what it raises goes to *status, which stays as it
+ * is otherwise. */
 
 double float_pow(double x, double y, int *status);
 double float_div(double x, double y, int *status);
@@ -181,7 +186,8 @@ MG_INLINE double float_larger(double x, double y)
     return x > y ? x : y > x ? y : x == y ? x : x + y;
 }
 
-/* The generic operations of ops.def for doubles. They use the name `status` of their includer. */
+/* The generic operations of ops.def for doubles. They use the name `status` of their
+ * includer. */
 #define ADD(x, y) ((x) + (y))
 #define SUB(x, y) ((x) - (y))
 #define MUL(x, y) ((x) * (y))
@@ -225,7 +231,8 @@ MG_INLINE int op_arity(int op)
     return arities[op];
 }
 
-/* Return op(a, b); b is the exponent of pow_number. With a constant op only one case is left. */
+/* Return op(a, b); b is the exponent of pow_number. With a constant op only one case is
+ * left. */
 MG_INLINE double op_value(int op, double a, double b, int *status)
 {
     (void)b, (void)status;
@@ -238,8 +245,8 @@ MG_INLINE double op_value(int op, double a, double b, int *status)
     }
 }
 
-/* Add what node n passes on to the gradients of its operands, first a's, then b's: in x * x
- * both are one node. Without an operand, a or b is node 0, which nobody reads. */
+/* Add what node n passes on to the gradients of its operands, first a's, then b's: in
+ * x * x both are one node. Without an operand, a or b is node 0, which nobody reads. */
 MG_INLINE void op_flow(const node *n, node *first, node *second, int *status)
 {
     double a = first->data, b = second->data, y = n->data, g = n->gradient;
@@ -288,7 +295,7 @@ MG_INLINE void op_flow(const node *n, node *first, node *second, int *status)
 #undef Y
 #undef G
 
-/* ---- recording, shared by graph.c, emit.c and layers.c -------------------------------------- */
+/* ---- recording, shared by graph.c, emit.c and layers.c ----------------------------- */
 
 /* Take a slot, without references. Returns 0 when a chunk is needed. */
 MG_INLINE uint32_t slot_take(mg_arena *arena)
@@ -298,7 +305,8 @@ MG_INLINE uint32_t slot_take(mg_arena *arena)
     return arena->fresh++;
 }
 
-/* Make a node without references of its own, which uses its operands. *made gets its index. */
+/* Make a node without references of its own, which uses its operands. *made gets its
+ * index. */
 MG_INLINE int node_make(mg_arena *arena, int op, uint32_t a, uint32_t b, double data,
                         uint32_t *made)
 {
@@ -321,9 +329,10 @@ MG_INLINE int node_make(mg_arena *arena, int op, uint32_t a, uint32_t b, double 
     return MG_OK;
 }
 
-/* A builder records several nodes in one call, between which nothing is freed: what it took from
- * the free slots is still written above their count. So when the call fails builder_close() can
- * undo everything. The first failure stays in status, and later calls do nothing. */
+/* A builder records several nodes in one call, between which nothing is freed: what it
+ * took from the free slots is still written above their count. So when the call fails
+ * builder_close() can undo everything. The first failure stays in status, and later calls
+ * do nothing. */
 typedef struct builder {
     mg_arena *arena;
     int status;

@@ -1,7 +1,8 @@
 /* demo.c: LLM101n's classifier of three quadrants, in C on micrograd.h alone.
  *
- * Trains MLP(2, [16, 3]) on 80 of 100 points for 100 steps of AdamW and prints, byte for byte,
- * the lines of the Python program; then the accuracy on the points it has never seen. */
+ * Trains MLP(2, [16, 3]) on 80 of 100 points for 100 steps of AdamW and prints, byte for
+ * byte, the lines of the Python program; then the accuracy on the points it has never
+ * seen. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,11 +53,13 @@ static mg_node *layer_make(model *net, mg_node *at, int nin, int nout, mg_rng *r
     return at;
 }
 
-static void logits_of(model *net, const data_set *data, int first, int rows, mg_node *logits)
+static void logits_of(model *net, const data_set *data, int first, int rows,
+                      mg_node *logits)
 {
     const int64_t sizes[] = {INPUTS, HIDDEN, CLASSES};
     check(mg_mlp(net->arena, 2, sizes, MG_TANH, -1, net->parameters, rows, NULL,
-                 data->points[first], logits), "mg_mlp");
+                 data->points[first], logits),
+          "mg_mlp");
 }
 
 static void release(model *net, int count, const mg_node *nodes)
@@ -64,14 +67,16 @@ static void release(model *net, int count, const mg_node *nodes)
     for (int i = 0; i < count; i++) mg_release(net->arena, nodes[i]);
 }
 
-/* Return the mean loss over some points; with backward, gradients are left in the parameters. */
+/* Return the mean loss over some points; with backward, gradients are left in the
+ * parameters. */
 static double loss_of(model *net, const data_set *data, int first, int rows, int backward)
 {
     mg_node logits[POINTS * CLASSES], loss = 0;
     double result = 0.0;
     logits_of(net, data, first, rows, logits);
     check(mg_cross_entropy(net->arena, rows, CLASSES, logits, data->labels + first, 1,
-                           MG_REDUCE_MEAN, &loss), "mg_cross_entropy");
+                           MG_REDUCE_MEAN, &loss),
+          "mg_cross_entropy");
     mg_data(net->arena, 1, &loss, &result);
     if (backward) check(mg_backward(net->arena, loss, 1.0, 0), "mg_backward");
     release(net, rows * CLASSES, logits);
@@ -96,7 +101,8 @@ static int count_right(model *net, const data_set *data, int first, int rows)
     return right;
 }
 
-/* Write a positive number below 1e16 as Python does: the fewest digits that read back as it. */
+/* Write a positive number below 1e16 as Python does: the fewest digits that read back as
+ * it. */
 static void print_shortest(double x)
 {
     char text[64] = "";
@@ -105,7 +111,8 @@ static void print_shortest(double x)
         if (strtod(text, NULL) != x) continue;
         int exponent = (int)floor(log10(x));
         int decimals = digits - 1 - exponent;
-        if (exponent >= -4) snprintf(text, sizeof text, "%.*f", decimals > 1 ? decimals : 1, x);
+        if (exponent >= -4)
+            snprintf(text, sizeof text, "%.*f", decimals > 1 ? decimals : 1, x);
         break;
     }
     fputs(text, stdout);
@@ -120,14 +127,16 @@ int main(void)
     data_set_make(&data, &rng);
     net.arena = mg_arena_new(NULL, NULL);
     if (!net.arena) check(MG_ERR_NOMEM, "mg_arena_new");
-    layer_make(&net, layer_make(&net, net.parameters, INPUTS, HIDDEN, &rng), HIDDEN, CLASSES,
-               &rng);
+    layer_make(&net, layer_make(&net, net.parameters, INPUTS, HIDDEN, &rng), HIDDEN,
+               CLASSES, &rng);
     for (int step = 0; step < STEPS; step++) {
         if (step % 10 == 0)
-            printf("step %d, val loss %.6f\n", step, loss_of(&net, &data, TRAIN, VALIDATE, 0));
+            printf("step %d, val loss %.6f\n", step,
+                   loss_of(&net, &data, TRAIN, VALIDATE, 0));
         double loss = loss_of(&net, &data, 0, TRAIN, 1);
-        check(mg_adam_step(net.arena, PARAMETERS, net.parameters, net.m, net.v, step + 1, 0.1,
-                           0.9, 0.95, 1e-8, 1e-4, 1), "mg_adam_step");
+        check(mg_adam_step(net.arena, PARAMETERS, net.parameters, net.m, net.v, step + 1,
+                           0.1, 0.9, 0.95, 1e-8, 1e-4, 1),
+              "mg_adam_step");
         mg_zero_gradients(net.arena, PARAMETERS, net.parameters);
         printf("step %d, train loss ", step);
         print_shortest(loss);

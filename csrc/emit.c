@@ -1,8 +1,8 @@
-/* emit.c: gradients as nodes: the formulas of ops.def recorded instead of computed, so that a
- * gradient can be differentiated again, any number of times.
+/* emit.c: gradients as nodes: the formulas of ops.def recorded instead of computed, so
+ * that a gradient can be differentiated again, any number of times.
  *
- * The order of the additions is backward's, so the data of the recorded gradients are backward's
- * gradients to the last bit. The whole call holds the arena's lock. */
+ * The order of the additions is backward's, so the data of the recorded gradients are
+ * backward's gradients to the last bit. The whole call holds the arena's lock. */
 #include "core.h"
 
 /* Record op(a, b); one call per operation of a formula keeps the expansions small. */
@@ -29,7 +29,8 @@ static double data_of(const builder *build, uint32_t index)
     return node_at(build->arena, index)->data;
 }
 
-/* The generic operations of ops.def for nodes. They use the name `build` of their includer. */
+/* The generic operations of ops.def for nodes. They use the name `build` of their
+ * includer. */
 #define ADD(x, y) emit(build, MG_ADD, (x), (y))
 #define SUB(x, y) emit(build, MG_SUB, (x), (y))
 #define MUL(x, y) emit(build, MG_MUL, (x), (y))
@@ -81,8 +82,8 @@ static uint32_t emit_gradient(builder *build, uint32_t y, int which, uint32_t g)
     }
 }
 
-/* While gradients are emitted, the gradient field of a node of the walk holds the index of the
- * node that stands for its gradient so far, 0 for none. */
+/* While gradients are emitted, the gradient field of a node of the walk holds the index
+ * of the node that stands for its gradient so far, 0 for none. */
 static uint32_t gradient_of(const mg_arena *arena, uint32_t index)
 {
     return (uint32_t)node_at(arena, index)->gradient;
@@ -119,7 +120,8 @@ static void gradients_emit(builder *build, uint32_t root)
 }
 
 /* Give out the gradients of the inputs; out[] is undefined after a failure. */
-static void gradients_give(builder *build, int64_t count, const mg_node *inputs, mg_node *out)
+static void gradients_give(builder *build, int64_t count, const mg_node *inputs,
+                           mg_node *out)
 {
     mg_arena *arena = build->arena;
     for (int64_t i = 0; i < count && build->status == MG_OK; i++) {
@@ -155,8 +157,8 @@ static void gradients_drop(mg_arena *arena)
 }
 
 /* Emit with the graph walked and marked. */
-static int grad_walked(mg_arena *arena, uint32_t root, int64_t count, const mg_node *inputs,
-                       mg_node *out)
+static int grad_walked(mg_arena *arena, uint32_t root, int64_t count,
+                       const mg_node *inputs, mg_node *out)
 {
     size_t size = (arena->walk.order.count + arena->walk.leaves.count) * sizeof(double);
     double *held = arena_allocate(arena, NULL, 0, size);
@@ -186,7 +188,8 @@ static int grad(mg_arena *arena, mg_node root, int64_t count, const mg_node *inp
     return status;
 }
 
-int mg_grad(mg_arena *arena, mg_node root, int64_t count, const mg_node *inputs, mg_node *out)
+int mg_grad(mg_arena *arena, mg_node root, int64_t count, const mg_node *inputs,
+            mg_node *out)
 {
     arena_lock(arena);
     int status = grad(arena, root, count, inputs, out);

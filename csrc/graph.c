@@ -1,8 +1,8 @@
 /* graph.c: recording an op, the depth-first order, backward.
  *
- * The order of additions is part of the result: reversed depth-first postorder, operands in
- * operand order, one addition at a time. Reverse creation order changes the last digits of
- * 79 of 110 lines of LLM101n's program. Nothing here recurses. */
+ * The order of additions is part of the result: reversed depth-first postorder, operands
+ * in operand order, one addition at a time. Reverse creation order changes the last
+ * digits of 79 of 110 lines of LLM101n's program. Nothing here recurses. */
 #include "core.h"
 
 static const char *const op_names[] = {
@@ -40,7 +40,7 @@ int mg_op_arity(int op)
     return is_op(op) ? op_arity(op) : MG_ERR_ARG;
 }
 
-/* ---- recording ------------------------------------------------------------------------------ */
+/* ---- recording --------------------------------------------------------------------- */
 
 mg_node mg_leaf(mg_arena *arena, double data)
 {
@@ -157,7 +157,7 @@ int mg_detach(mg_arena *arena, mg_node handle)
     return status;
 }
 
-/* ---- reading and writing nodes -------------------------------------------------------------- */
+/* ---- reading and writing nodes ----------------------------------------------------- */
 
 int mg_node_op(mg_arena *arena, mg_node handle)
 {
@@ -234,7 +234,8 @@ int mg_set_data(mg_arena *arena, int64_t count, const mg_node *nodes, const doub
     return status;
 }
 
-int mg_set_gradients(mg_arena *arena, int64_t count, const mg_node *nodes, const double *to)
+int mg_set_gradients(mg_arena *arena, int64_t count, const mg_node *nodes,
+                     const double *to)
 {
     arena_lock(arena);
     int status = nodes_find_idle(arena, count, nodes);
@@ -249,9 +250,10 @@ int mg_zero_gradients(mg_arena *arena, int64_t count, const mg_node *nodes)
     return mg_set_gradients(arena, count, nodes, NULL);
 }
 
-/* ---- the depth-first order ------------------------------------------------------------------ */
+/* ---- the depth-first order --------------------------------------------------------- */
 
-/* Make room for `steps` more steps: each lengthens one of the lists by at most one item. */
+/* Make room for `steps` more steps: each lengthens one of the lists by at most one
+ * item. */
 static int walk_reserve(mg_arena *arena, size_t steps)
 {
     walk *w = &arena->walk;
@@ -267,9 +269,10 @@ static int walk_reserve(mg_arena *arena, size_t steps)
     return MG_OK;
 }
 
-/* Walk on from the node on top of the stack, for at most `steps` steps. The node at hand and the
- * heights of the lists stay in registers; the stack holds the nodes above, each with the number
- * of its next operand. A leaf is marked, and the gradient it holds saved. */
+/* Walk on from the node on top of the stack, for at most `steps` steps. The node at hand
+ * and the heights of the lists stay in registers; the stack holds the nodes above, each
+ * with the number of its next operand. A leaf is marked, and the gradient it holds
+ * saved. */
 static void walk_steps(mg_arena *arena, size_t steps)
 {
     walk *w = &arena->walk;
@@ -374,10 +377,10 @@ void walk_close(mg_arena *arena)
     w->saved_capacity = 0;
 }
 
-/* ---- backward ------------------------------------------------------------------------------- */
+/* ---- backward ---------------------------------------------------------------------- */
 
-/* Let gradients flow from the last node of the order to the first, for at most *budget nodes.
- * A node that has passed its gradient on is no longer marked. */
+/* Let gradients flow from the last node of the order to the first, for at most *budget
+ * nodes. A node that has passed its gradient on is no longer marked. */
 static int gradients_flow(mg_arena *arena, int64_t *budget)
 {
     walk *w = &arena->walk;

@@ -1,7 +1,8 @@
 /* layers.c: bulk builders: the loops that micrograd's users write in Python, in one call.
  *
- * They record the same nodes in the same order, so the digits are the same; they only save the
- * crossings. No new op is defined here. A loop's nodes that no result depends on are left out. */
+ * They record the same nodes in the same order, so the digits are the same; they only
+ * save the crossings. No new op is defined here. A loop's nodes that no result depends on
+ * are left out. */
 #include "core.h"
 
 /* One operand of a layer: a node, or 0 and a number that becomes a leaf at each use. */
@@ -10,7 +11,8 @@ typedef struct operands {
     const double *numbers;
 } operands;
 
-/* act = b; act = act + w[i] * x[i] ...; activation(act). parameters: w[0] .. w[nin - 1], b. */
+/* act = b; act = act + w[i] * x[i] ...; activation(act). parameters: w[0] .. w[nin - 1],
+ * b. */
 static uint32_t build_neuron(builder *build, int64_t nin, int activation,
                              const mg_node *parameters, operands x)
 {
@@ -24,13 +26,14 @@ static uint32_t build_neuron(builder *build, int64_t nin, int activation,
     return activation < 0 ? act : build_op(build, activation, act, 0);
 }
 
-/* A perceptron's shape, and scratch memory for the values that pass between its layers. */
+/* A perceptron's shape, and scratch memory for the values that pass between its
+ * layers. */
 typedef struct perceptron {
     int64_t layers;
     const int64_t *sizes;
     int activation, last_activation;
     const mg_node *parameters;
-    int64_t width; /* the largest size */
+    int64_t width;     /* the largest size */
     uint32_t *scratch; /* 2 * width */
 } perceptron;
 
@@ -43,8 +46,8 @@ static const uint32_t *build_example(builder *build, const perceptron *mlp, oper
         bool last = layer == mlp->layers - 1;
         uint32_t *out = mlp->scratch + (layer % 2 ? 0 : mlp->width);
         for (int64_t k = 0; k < nout && build->status == MG_OK; k++) {
-            out[k] = build_neuron(build, nin, last ? mlp->last_activation : mlp->activation,
-                                  parameters, x);
+            out[k] = build_neuron(
+                build, nin, last ? mlp->last_activation : mlp->activation, parameters, x);
             parameters += nin + 1;
         }
         x.nodes = out;
@@ -82,14 +85,17 @@ static int inputs_check(mg_arena *arena, int64_t count, const mg_node *inputs,
     uint32_t index;
     MG_RETURN_IF(count && !inputs && !numbers, MG_ERR_ARG);
     for (int64_t i = 0; inputs && i < count; i++) {
-        if (inputs[i]) MG_TRY(node_find(arena, inputs[i], &index));
-        else MG_RETURN_IF(!numbers, MG_ERR_ARG);
+        if (inputs[i])
+            MG_TRY(node_find(arena, inputs[i], &index));
+        else
+            MG_RETURN_IF(!numbers, MG_ERR_ARG);
     }
     return MG_OK;
 }
 
 /* Give references to results found by their indices. */
-static void results_give(builder *build, int64_t count, const uint32_t *results, mg_node *out)
+static void results_give(builder *build, int64_t count, const uint32_t *results,
+                         mg_node *out)
 {
     for (int64_t i = 0; i < count && build->status == MG_OK; i++)
         out[i] = handle_give(build->arena, results[i]);
@@ -98,11 +104,12 @@ static void results_give(builder *build, int64_t count, const uint32_t *results,
 /* Take references back that results_give() gave before the builder failed. */
 static void results_take(builder *build, int64_t count, const mg_node *out)
 {
-    for (int64_t i = 0; i < count; i++) node_at(build->arena, index_of(out[i]))->references--;
+    for (int64_t i = 0; i < count; i++)
+        node_at(build->arena, index_of(out[i]))->references--;
 }
 
-static int mlp_rows(mg_arena *arena, const perceptron *mlp, int64_t rows, const mg_node *inputs,
-                    const double *numbers, mg_node *outputs)
+static int mlp_rows(mg_arena *arena, const perceptron *mlp, int64_t rows,
+                    const mg_node *inputs, const double *numbers, mg_node *outputs)
 {
     builder build;
     int64_t nin = mlp->sizes[0], nout = mlp->sizes[mlp->layers], row = 0;
@@ -119,8 +126,8 @@ static int mlp_rows(mg_arena *arena, const perceptron *mlp, int64_t rows, const 
     return builder_close(&build);
 }
 
-static int mlp_checked(mg_arena *arena, perceptron *mlp, int64_t rows, const mg_node *inputs,
-                       const double *numbers, mg_node *outputs)
+static int mlp_checked(mg_arena *arena, perceptron *mlp, int64_t rows,
+                       const mg_node *inputs, const double *numbers, mg_node *outputs)
 {
     MG_TRY(perceptron_check(arena, mlp));
     MG_RETURN_IF(rows < 0 || rows > MAX_NODES / mlp->width, MG_ERR_ARG);
@@ -134,8 +141,8 @@ static int mlp_checked(mg_arena *arena, perceptron *mlp, int64_t rows, const mg_
 }
 
 int mg_mlp(mg_arena *arena, int64_t layers, const int64_t *sizes, int activation,
-           int last_activation, const mg_node *parameters, int64_t rows, const mg_node *inputs,
-           const double *numbers, mg_node *outputs)
+           int last_activation, const mg_node *parameters, int64_t rows,
+           const mg_node *inputs, const double *numbers, mg_node *outputs)
 {
     perceptron mlp = {layers, sizes, activation, last_activation, parameters, 0, NULL};
     arena_lock(arena);
@@ -149,16 +156,17 @@ int mg_dense(mg_arena *arena, int64_t nin, int64_t nout, int activation,
              const double *numbers, mg_node *outputs)
 {
     int64_t sizes[2] = {nin, nout};
-    return mg_mlp(arena, 1, sizes, activation, activation, parameters, rows, inputs, numbers,
-                  outputs);
+    return mg_mlp(arena, 1, sizes, activation, activation, parameters, rows, inputs,
+                  numbers, outputs);
 }
 
-/* ---- sums ----------------------------------------------------------------------------------- */
+/* ---- sums -------------------------------------------------------------------------- */
 
 /* total + x, where total 0 is the int that Python's sum() starts from: x + 0.0. */
 static uint32_t build_sum_step(builder *build, uint32_t total, uint32_t x)
 {
-    return total ? build_op(build, MG_ADD, total, x) : build_op_number(build, MG_ADD, x, 0.0);
+    return total ? build_op(build, MG_ADD, total, x)
+                 : build_op_number(build, MG_ADD, x, 0.0);
 }
 
 static uint32_t build_sum(builder *build, int64_t count, const mg_node *x)
@@ -170,7 +178,8 @@ static uint32_t build_sum(builder *build, int64_t count, const mg_node *x)
 }
 
 /* a[0] * b[0] + 0.0 + a[1] * b[1] ... */
-static uint32_t build_dot(builder *build, int64_t count, const mg_node *a, const mg_node *b)
+static uint32_t build_dot(builder *build, int64_t count, const mg_node *a,
+                          const mg_node *b)
 {
     uint32_t total = 0;
     for (int64_t i = 0; i < count && build->status == MG_OK; i++)
@@ -238,7 +247,7 @@ mg_node mg_dot(mg_arena *arena, int64_t count, const mg_node *a, const mg_node *
     return made;
 }
 
-/* ---- softmax, cross-entropy, rmsnorm -------------------------------------------------------- */
+/* ---- softmax, cross-entropy, rmsnorm ----------------------------------------------- */
 
 /* Python's max() of the data: the first one stays unless a later one is greater. */
 static double largest(const mg_arena *arena, int64_t count, const mg_node *x)
@@ -252,8 +261,8 @@ static double largest(const mg_arena *arena, int64_t count, const mg_node *x)
 }
 
 /* exps[i] = exp(x[i] - max), or exp(x[i]) unshifted; returns their sum. */
-static uint32_t build_exponentials(builder *build, int64_t count, const mg_node *x, bool shifted,
-                                   uint32_t *exps)
+static uint32_t build_exponentials(builder *build, int64_t count, const mg_node *x,
+                                   bool shifted, uint32_t *exps)
 {
     double most = shifted ? largest(build->arena, count, x) : 0.0;
     for (int64_t i = 0; i < count && build->status == MG_OK; i++) {
@@ -296,7 +305,8 @@ static void scratch_free(mg_arena *arena, uint32_t *scratch, int64_t count)
     arena_allocate(arena, scratch, (size_t)count * sizeof(uint32_t), 0);
 }
 
-static int softmax_checked(mg_arena *arena, int64_t count, const mg_node *x, mg_node *outputs)
+static int softmax_checked(mg_arena *arena, int64_t count, const mg_node *x,
+                           mg_node *outputs)
 {
     MG_RETURN_IF(count < 1, MG_ERR_ARG);
     MG_TRY(nodes_find(arena, count, x));
@@ -325,31 +335,35 @@ static uint32_t build_row_loss(builder *build, int64_t classes, const mg_node *l
     return build_op_number(build, MG_MUL, logarithm, -1.0);
 }
 
-static int cross_entropy(mg_arena *arena, int64_t rows, int64_t classes, const mg_node *logits,
-                         const int64_t *targets, bool shifted, int reduction, mg_node *outputs,
-                         uint32_t *exps)
+static int cross_entropy(mg_arena *arena, int64_t rows, int64_t classes,
+                         const mg_node *logits, const int64_t *targets, bool shifted,
+                         int reduction, mg_node *outputs, uint32_t *exps)
 {
     builder build;
     builder_open(&build, arena);
     uint32_t total = reduction == MG_REDUCE_NONE ? 0 : build_leaf(&build, 0.0);
     int64_t row = 0;
     for (; row < rows && build.status == MG_OK; row++) {
-        uint32_t loss = build_row_loss(&build, classes, logits + row * classes, targets[row],
-                                       shifted, exps);
+        uint32_t loss = build_row_loss(&build, classes, logits + row * classes,
+                                       targets[row], shifted, exps);
         if (build.status < 0) break;
-        if (reduction == MG_REDUCE_NONE) outputs[row] = handle_give(arena, loss);
-        else total = build_op(&build, MG_ADD, total, loss);
+        if (reduction == MG_REDUCE_NONE)
+            outputs[row] = handle_give(arena, loss);
+        else
+            total = build_op(&build, MG_ADD, total, loss);
     }
     if (reduction == MG_REDUCE_MEAN)
         total = build_op_number(&build, MG_MUL, total, 1.0 / (double)rows);
-    if (reduction != MG_REDUCE_NONE) results_give(&build, 1, &total, outputs);
-    else if (build.status < 0) results_take(&build, row, outputs);
+    if (reduction != MG_REDUCE_NONE)
+        results_give(&build, 1, &total, outputs);
+    else if (build.status < 0)
+        results_take(&build, row, outputs);
     return builder_close(&build);
 }
 
 static int cross_entropy_checked(mg_arena *arena, int64_t rows, int64_t classes,
-                                 const mg_node *logits, const int64_t *targets, bool shifted,
-                                 int reduction, mg_node *outputs)
+                                 const mg_node *logits, const int64_t *targets,
+                                 bool shifted, int reduction, mg_node *outputs)
 {
     MG_RETURN_IF(rows < 0 || classes < 1 || rows > INT64_MAX / classes, MG_ERR_ARG);
     MG_RETURN_IF(reduction < MG_REDUCE_NONE || reduction > MG_REDUCE_MEAN, MG_ERR_ARG);
@@ -365,12 +379,13 @@ static int cross_entropy_checked(mg_arena *arena, int64_t rows, int64_t classes,
     return status;
 }
 
-int mg_cross_entropy(mg_arena *arena, int64_t rows, int64_t classes, const mg_node *logits,
-                     const int64_t *targets, int shifted, int reduction, mg_node *outputs)
+int mg_cross_entropy(mg_arena *arena, int64_t rows, int64_t classes,
+                     const mg_node *logits, const int64_t *targets, int shifted,
+                     int reduction, mg_node *outputs)
 {
     arena_lock(arena);
-    int status = cross_entropy_checked(arena, rows, classes, logits, targets, shifted != 0,
-                                       reduction, outputs);
+    int status = cross_entropy_checked(arena, rows, classes, logits, targets,
+                                       shifted != 0, reduction, outputs);
     arena_unlock(arena);
     return status;
 }

@@ -1,22 +1,23 @@
 /* micrograd.h: the whole public C API of the autograd core.
  *
- * A program of scalars is a graph of nodes in an arena. Recording an op computes its value at
- * once and remembers the operands; mg_backward() then adds the derivative of one node to the
- * gradients of all nodes it depends on. Every number is, to the last bit, what CPython computes
- * for micrograd's expressions: csrc/ops.def holds the formulas.
+ * A program of scalars is a graph of nodes in an arena. Recording an op computes its
+ * value at once and remembers the operands; mg_backward() then adds the derivative of one
+ * node to the gradients of all nodes it depends on. Every number is, to the last bit,
+ * what CPython computes for micrograd's expressions: csrc/ops.def holds the formulas.
  *
  * Rules that hold for every function:
- *   - A node is named by a handle > 0, never by a pointer. A function that makes one node returns
- *     its handle, or a negative status; the others return a status, and results leave by the
- *     last parameters.
- *   - A handle returned to the caller is a reference that the caller owns: give it back with
- *     mg_release(). A node lives while a reference or another node uses it.
+ *   - A node is named by a handle > 0, never by a pointer. A function that makes one node
+ *     returns its handle, or a negative status; the others return a status, and results
+ *     leave by the last parameters.
+ *   - A handle returned to the caller is a reference that the caller owns: give it back
+ *     with mg_release(). A node lives while a reference or another node uses it.
  *   - A call that fails changes nothing. A stale or foreign handle is MG_ERR_STALE.
  *   - Every function may be called from any thread; calls on one arena take turns.
- *   - Nothing prints, aborts, recurses, or reads the clock, the locale or the environment.
+ *   - Nothing prints, aborts, recurses, or reads the clock, the locale or the
+ *     environment.
  * Common errors, not repeated below: MG_ERR_STALE for a handle that names no node,
- * MG_ERR_NOMEM when the allocator or the byte limit refuses, MG_ERR_LIMIT at 2^30 nodes.
- */
+ * MG_ERR_NOMEM when the allocator or the byte limit refuses, MG_ERR_LIMIT at 2^30
+ * nodes. */
 #ifndef MICROGRAD_H
 #define MICROGRAD_H
 
@@ -27,10 +28,11 @@
 extern "C" {
 #endif
 
-/* The lines between the two marks have no preprocessor line: Python's binding reads them. */
+/* The lines between the two marks have no preprocessor line: Python's binding reads
+ * them. */
 /* BEGIN CDEF */
 
-/* ---- status ------------------------------------------------------------------------------ */
+/* ---- status ------------------------------------------------------------------------ */
 
 enum mg_status {
     MG_OK = 0,
@@ -39,7 +41,7 @@ enum mg_status {
     MG_ERR_LIMIT = -2,    /* more nodes than an arena can name */
     MG_ERR_STALE = -3,    /* the handle names no living node of this arena */
     MG_ERR_ARG = -4,      /* an argument is outside its range */
-    MG_ERR_BUSY = -5,     /* the node, or the arena's one backward, is in use by a backward */
+    MG_ERR_BUSY = -5,     /* a backward is under way, and uses the node or is the only one */
     MG_ERR_DOMAIN = -6,   /* no real result: log(-1), sin(inf), (-8)**0.5 */
     MG_ERR_OVERFLOW = -7, /* the result of finite numbers is too large: exp(1000) */
     MG_ERR_ZERODIV = -8   /* division by zero: 0.0 ** -1 */
@@ -51,7 +53,7 @@ const char *mg_status_text(int status);
 /* Name version, compiler, flags and source of this library, as "key: value" lines. */
 const char *mg_build_info(void);
 
-/* ---- random numbers: xorshift64* (Vigna 2016, doi:10.1145/2845077) ------------------------ */
+/* ---- random numbers: xorshift64* (Vigna 2016, doi:10.1145/2845077) ----------------- */
 
 typedef struct mg_rng {
     uint64_t state; /* never 0 */
@@ -59,7 +61,8 @@ typedef struct mg_rng {
     int has_spare;
 } mg_rng;
 
-/* Start a generator. Errors: MG_ERR_ARG for seed 0, whose stream would be zeros for ever. */
+/* Start a generator. Errors: MG_ERR_ARG for seed 0, whose stream would be zeros for
+ * ever. */
 int mg_rng_seed(mg_rng *rng, uint64_t seed);
 /* Return the next 32 random bits. */
 uint32_t mg_rng_u32(mg_rng *rng);
@@ -67,29 +70,33 @@ uint32_t mg_rng_u32(mg_rng *rng);
 double mg_rng_random(mg_rng *rng);
 /* Return a + (b - a) * mg_rng_random(). */
 double mg_rng_uniform(mg_rng *rng, double a, double b);
-/* Return a normal number: Marsaglia's polar method (SIAM Review 6, 1964) on a portable log. */
+/* Return a normal number: Marsaglia's polar method (SIAM Review 6, 1964) on a portable
+ * log. */
 double mg_rng_normal(mg_rng *rng, double mean, double deviation);
 /* Fill out[0..n) with a random order of 0..n-1 (Fisher-Yates from the end).
  * Errors: MG_ERR_ARG for n < 0 or n > 2^32. */
 int mg_rng_permutation(mg_rng *rng, int64_t n, int64_t *out);
 
-/* ---- arena ------------------------------------------------------------------------------- */
+/* ---- arena ------------------------------------------------------------------------- */
 
 typedef struct mg_arena mg_arena;
 typedef int64_t mg_node; /* generation << 32 | index, below 2^62 */
 
-/* The allocator hook, in the manner of realloc: memory NULL allocates, new_size 0 frees and
- * returns NULL; sizes in bytes. NULL for a new_size > 0 means that there is no memory. */
-typedef void *(*mg_allocator)(void *context, void *memory, size_t old_size, size_t new_size);
+/* The allocator hook, in the manner of realloc: memory NULL allocates, new_size 0 frees
+ * and returns NULL; sizes in bytes. NULL for a new_size > 0 means that there is no
+ * memory. */
+typedef void *(*mg_allocator)(void *context, void *memory, size_t old_size,
+                              size_t new_size);
 
 /* Make an arena; allocator NULL takes malloc's. Returns NULL when there is no memory. */
 mg_arena *mg_arena_new(mg_allocator allocator, void *context);
 /* Free an arena with all its nodes; NULL is fine. No other call may be under way. */
 void mg_arena_free(mg_arena *arena);
-/* Refuse to hold more than `size` bytes (0: no limit). Errors: none; what is held stays. */
+/* Refuse to hold more than `size` bytes (0: no limit). Errors: none; what is held
+ * stays. */
 int mg_arena_limit(mg_arena *arena, size_t size);
-/* For tests of running out of memory: let the next `after` allocations pass, then refuse one,
- * or with `persistent` all that follow; after < 0 ends it. */
+/* For tests of running out of memory: let the next `after` allocations pass, then refuse
+ * one, or with `persistent` all that follow; after < 0 ends it. */
 int mg_arena_fail(mg_arena *arena, int64_t after, int persistent);
 
 typedef struct mg_usage {
@@ -113,12 +120,12 @@ int mg_retain(mg_arena *arena, mg_node node);
  * MG_ERR_STALE and otherwise harmless. */
 int mg_release(mg_arena *arena, mg_node node);
 
-/* ---- ops --------------------------------------------------------------------------------- */
+/* ---- ops --------------------------------------------------------------------------- */
 
 /* Ops are numbered 0 .. mg_op_count() - 1 in the order of ops.def; 0 is the leaf. */
 int mg_op_count(void);
-/* Name, symbol (micrograd's _op) and number of operands (0 to 2) of an op; NULL or MG_ERR_ARG
- * for a number that is no op. */
+/* Name, symbol (micrograd's _op) and number of operands (0 to 2) of an op; NULL or
+ * MG_ERR_ARG for a number that is no op. */
 const char *mg_op_name(int op);
 const char *mg_op_symbol(int op);
 int mg_op_arity(int op);
@@ -126,10 +133,11 @@ int mg_op_arity(int op);
 /* Record a leaf that holds `data`. */
 mg_node mg_leaf(mg_arena *arena, double data);
 /* Record op(a) or op(a, b); b is 0 for an op of one operand.
- * Errors: MG_ERR_ARG for a wrong op; MG_ERR_DOMAIN, _OVERFLOW, _ZERODIV where Python raises
- * ValueError, OverflowError, ZeroDivisionError. */
+ * Errors: MG_ERR_ARG for a wrong op; MG_ERR_DOMAIN, _OVERFLOW, _ZERODIV where Python
+ * raises ValueError, OverflowError, ZeroDivisionError. */
 mg_node mg_record(mg_arena *arena, int op, mg_node a, mg_node b);
-/* Record op(a, leaf(number)), or pow_number, whose exponent is no operand. Errors: as above. */
+/* Record op(a, leaf(number)), or pow_number, whose exponent is no operand. Errors: as
+ * above. */
 mg_node mg_record_number(mg_arena *arena, int op, mg_node a, double number);
 /* Record micrograd's a - b, which is a + b * -1.0. */
 mg_node mg_subtract(mg_arena *arena, mg_node a, mg_node b);
@@ -139,7 +147,8 @@ mg_node mg_divide(mg_arena *arena, mg_node a, mg_node b);
  * Errors: MG_ERR_BUSY while a backward uses it. */
 int mg_detach(mg_arena *arena, mg_node node);
 
-/* Read a node's op; its operand number `which`, as a new reference; its constant exponent. */
+/* Read a node's op; its operand number `which`, as a new reference; its constant
+ * exponent. */
 int mg_node_op(mg_arena *arena, mg_node node);
 mg_node mg_node_operand(mg_arena *arena, mg_node node, int which);
 int mg_node_exponent(mg_arena *arena, mg_node node, double *exponent);
@@ -148,42 +157,45 @@ int mg_data(mg_arena *arena, int64_t count, const mg_node *nodes, double *out);
 int mg_gradients(mg_arena *arena, int64_t count, const mg_node *nodes, double *out);
 /* Write them. Errors: MG_ERR_BUSY for a node that a backward under way uses. */
 int mg_set_data(mg_arena *arena, int64_t count, const mg_node *nodes, const double *data);
-int mg_set_gradients(mg_arena *arena, int64_t count, const mg_node *nodes, const double *to);
+int mg_set_gradients(mg_arena *arena, int64_t count, const mg_node *nodes,
+                     const double *to);
 int mg_zero_gradients(mg_arena *arena, int64_t count, const mg_node *nodes);
 
-/* ---- backward ---------------------------------------------------------------------------- */
+/* ---- backward ---------------------------------------------------------------------- */
 
 /* Add d root / d leaf, times `seed`, to the gradient of every leaf that root depends on.
  * Clears the gradients of the nodes between, sets root's to `seed`, then visits nodes in
- * reversed depth-first postorder, operands in operand order, as micrograd does. The work stops
- * after about `budget` nodes with MG_MORE (0: no budget); between slices other calls may run.
- * Errors: MG_ERR_BUSY while another backward is under way; what a gradient formula raises: then
- * leaf gradients are as before, those of the nodes between 0. */
+ * reversed depth-first postorder, operands in operand order, as micrograd does. The work
+ * stops after about `budget` nodes with MG_MORE (0: no budget); between slices other
+ * calls may run.
+ * Errors: MG_ERR_BUSY while another backward is under way; what a gradient formula
+ * raises: then leaf gradients are as before, those of the nodes between 0. */
 int mg_backward(mg_arena *arena, mg_node root, double seed, int64_t budget);
 /* Go on with the backward under way. Errors: MG_ERR_ARG when there is none. */
 int mg_backward_resume(mg_arena *arena, int64_t budget);
 /* Give up the backward under way, if any, as if it had failed. */
 int mg_backward_cancel(mg_arena *arena);
-/* Record d root / d inputs[i] as nodes, which can be differentiated again; an input that root
- * does not depend on gets a leaf 0.0. Reads and writes no gradients.
+/* Record d root / d inputs[i] as nodes, which can be differentiated again; an input that
+ * root does not depend on gets a leaf 0.0. Reads and writes no gradients.
  * Errors: what a gradient formula raises; MG_ERR_BUSY while a backward is under way. */
-int mg_grad(mg_arena *arena, mg_node root, int64_t count, const mg_node *inputs, mg_node *out);
+int mg_grad(mg_arena *arena, mg_node root, int64_t count, const mg_node *inputs,
+            mg_node *out);
 
-/* ---- bulk builders: one call records the nodes that micrograd's Python loops would ---------- */
+/* ---- bulk builders: one call records the nodes that micrograd's Python loops would - */
 
 /* Record a multilayer perceptron on `rows` examples.
- * Each neuron is act = b; act = act + w[i] * x[i] for i in order; then `activation`, an op of
- * one operand, or -1 for none; `last_activation` is that of the last layer.
+ * Each neuron is act = b; act = act + w[i] * x[i] for i in order; then `activation`, an
+ * op of one operand, or -1 for none; `last_activation` is that of the last layer.
  *   sizes        (layers + 1): inputs, then neurons of each layer
  *   parameters   layer by layer, neuron by neuron, w[0] .. w[nin - 1], b
- *   inputs       (rows, sizes[0]) handles; where one is 0, or all if NULL, numbers[] holds a
- *                number, recorded as a leaf at each use
+ *   inputs       (rows, sizes[0]) handles; where one is 0, or all if NULL, numbers[]
+ *                holds a number, recorded as a leaf at each use
  *   numbers      (rows, sizes[0]) or NULL
  *   outputs      (rows, sizes[layers]) new references
  * Errors: MG_ERR_ARG for a size < 1 or a wrong activation; what the activation raises. */
 int mg_mlp(mg_arena *arena, int64_t layers, const int64_t *sizes, int activation,
-           int last_activation, const mg_node *parameters, int64_t rows, const mg_node *inputs,
-           const double *numbers, mg_node *outputs);
+           int last_activation, const mg_node *parameters, int64_t rows,
+           const mg_node *inputs, const double *numbers, mg_node *outputs);
 /* Record one dense layer: mg_mlp() with one layer. */
 int mg_dense(mg_arena *arena, int64_t nin, int64_t nout, int activation,
              const mg_node *parameters, int64_t rows, const mg_node *inputs,
@@ -194,11 +206,14 @@ enum mg_reduction { MG_REDUCE_NONE, MG_REDUCE_SUM, MG_REDUCE_MEAN };
 /* Record -log(softmax(logits)[target]) of each row.
  * With `shifted` the row's maximum is subtracted first, as a constant: no overflow.
  *   logits    (rows, classes);  targets  (rows), 0 .. classes - 1
- *   outputs   (rows) for MG_REDUCE_NONE; else 1: 0.0 + loss + loss ..., times 1 / rows for MEAN
+ *   outputs   (rows) for MG_REDUCE_NONE; else 1: 0.0 + loss + loss ..., times 1 / rows
+ *             for MEAN
  * Of the probabilities only the target's is recorded: the loop's others die with it.
- * Errors: MG_ERR_ARG for a target out of range; unshifted: MG_ERR_OVERFLOW, MG_ERR_ZERODIV. */
-int mg_cross_entropy(mg_arena *arena, int64_t rows, int64_t classes, const mg_node *logits,
-                     const int64_t *targets, int shifted, int reduction, mg_node *outputs);
+ * Errors: MG_ERR_ARG for a target out of range; unshifted: MG_ERR_OVERFLOW,
+ * MG_ERR_ZERODIV. */
+int mg_cross_entropy(mg_arena *arena, int64_t rows, int64_t classes,
+                     const mg_node *logits, const int64_t *targets, int shifted,
+                     int reduction, mg_node *outputs);
 /* Record x[0] + 0.0 + x[1] + ..., as Python's sum() does; count >= 1. */
 mg_node mg_sum(mg_arena *arena, int64_t count, const mg_node *x);
 /* Record sum(x) * count**-1.0; count >= 1. */
@@ -207,12 +222,12 @@ mg_node mg_mean(mg_arena *arena, int64_t count, const mg_node *x);
 mg_node mg_dot(mg_arena *arena, int64_t count, const mg_node *a, const mg_node *b);
 /* Record exp(x[i] - max) / sum of them; count >= 1. */
 int mg_softmax(mg_arena *arena, int64_t count, const mg_node *x, mg_node *outputs);
-/* Record x[i] * (mean of squares + epsilon)**-0.5 (Zhang and Sennrich 2019, arXiv:1910.07467,
- * without gain); count >= 1. */
+/* Record x[i] * (mean of squares + epsilon)**-0.5 (Zhang and Sennrich 2019,
+ * arXiv:1910.07467, without gain); count >= 1. */
 int mg_rmsnorm(mg_arena *arena, int64_t count, const mg_node *x, double epsilon,
                mg_node *outputs);
 
-/* ---- optimizers: one step on distinct leaves; nothing changes when one update fails -------- */
+/* ---- optimizers: one step on distinct leaves, of which all change or, on an error, none */
 
 /* p -= lr * d with g = gradient + weight_decay * p and, for momentum != 0,
  * buffer = g at the first step, then momentum * buffer + (1 - dampening) * g;
@@ -222,16 +237,16 @@ int mg_rmsnorm(mg_arena *arena, int64_t count, const mg_node *x, double epsilon,
 int mg_sgd_step(mg_arena *arena, int64_t count, const mg_node *parameters, double *buffer,
                 int first_step, double lr, double momentum, double dampening,
                 double weight_decay, int nesterov);
-/* Adam (Kingma and Ba 2015, arXiv:1412.6980), or with `decoupled` AdamW (Loshchilov and Hutter
- * 2019, arXiv:1711.05101), in LLM101n's operation order; `step` counts from 1:
+/* Adam (Kingma and Ba 2015, arXiv:1412.6980), or with `decoupled` AdamW (Loshchilov and
+ * Hutter 2019, arXiv:1711.05101), in LLM101n's operation order; `step` counts from 1:
  *   g = gradient (+ weight_decay * p, not decoupled)
  *   m = beta1 * m + (1 - beta1) * g            v = beta2 * v + (1 - beta2) * g**2
  *   p -= lr * ((m / (1 - beta1**step)) / ((v / (1 - beta2**step))**0.5 + epsilon)
  *              (+ weight_decay * p, decoupled))
  * m, v (count) are the caller's. Errors: MG_ERR_OVERFLOW, MG_ERR_ZERODIV, MG_ERR_BUSY. */
-int mg_adam_step(mg_arena *arena, int64_t count, const mg_node *parameters, double *m, double *v,
-                 int64_t step, double lr, double beta1, double beta2, double epsilon,
-                 double weight_decay, int decoupled);
+int mg_adam_step(mg_arena *arena, int64_t count, const mg_node *parameters, double *m,
+                 double *v, int64_t step, double lr, double beta1, double beta2,
+                 double epsilon, double weight_decay, int decoupled);
 
 /* END CDEF */
 

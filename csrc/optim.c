@@ -1,6 +1,6 @@
-/* optim.c: one step of SGD, Adam or AdamW on leaves, in LLM101n's order of operations, with **
- * as pow. Every update is computed before the first is stored, so a step that would overflow or
- * divide by zero changes nothing. State belongs to the caller. */
+/* optim.c: one step of SGD, Adam or AdamW on leaves, in LLM101n's order of operations,
+ * with ** as pow. Every update is computed before the first is stored, so a step that
+ * would overflow or divide by zero changes nothing. State belongs to the caller. */
 #include "core.h"
 
 /* What a step computes before it stores it: three numbers a parameter. */
@@ -27,9 +27,9 @@ static void sgd_compute(const mg_arena *arena, int64_t count, const mg_node *par
         double d = p->gradient;
         if (step->weight_decay != 0.0) d = d + step->weight_decay * p->data;
         if (step->momentum != 0.0) {
-            double moved = step->first_step ? d
-                                            : step->momentum * buffer[i] +
-                                                  (1.0 - step->dampening) * d;
+            double moved = step->first_step
+                               ? d
+                               : step->momentum * buffer[i] + (1.0 - step->dampening) * d;
             d = step->nesterov ? d + step->momentum * moved : moved;
             to.first[i] = moved;
         }
@@ -52,9 +52,11 @@ static int adam_compute(const mg_arena *arena, int64_t count, const mg_node *par
     for (int64_t i = 0; i < count && status == MG_OK; i++) {
         const node *p = node_at(arena, index_of(parameters[i]));
         double g = p->gradient;
-        if (!set->decoupled && set->weight_decay != 0.0) g = g + set->weight_decay * p->data;
+        if (!set->decoupled && set->weight_decay != 0.0)
+            g = g + set->weight_decay * p->data;
         to.first[i] = set->beta1 * m[i] + (1.0 - set->beta1) * g;
-        to.second[i] = set->beta2 * v[i] + (1.0 - set->beta2) * float_pow(g, 2.0, &status);
+        to.second[i] =
+            set->beta2 * v[i] + (1.0 - set->beta2) * float_pow(g, 2.0, &status);
         double m_hat = float_div(to.first[i], unbias1, &status);
         double v_hat = float_div(to.second[i], unbias2, &status);
         double root = float_pow(v_hat, 0.5, &status);
@@ -68,11 +70,13 @@ static int adam_compute(const mg_arena *arena, int64_t count, const mg_node *par
 static void data_store(mg_arena *arena, int64_t count, const mg_node *parameters,
                        const double *data)
 {
-    for (int64_t i = 0; i < count; i++) node_at(arena, index_of(parameters[i]))->data = data[i];
+    for (int64_t i = 0; i < count; i++)
+        node_at(arena, index_of(parameters[i]))->data = data[i];
 }
 
 /* Check the parameters of a step and take scratch memory for its updates. */
-static int step_open(mg_arena *arena, int64_t count, const mg_node *parameters, double **scratch)
+static int step_open(mg_arena *arena, int64_t count, const mg_node *parameters,
+                     double **scratch)
 {
     MG_RETURN_IF(count < 0 || count > MAX_NODES, MG_ERR_ARG);
     MG_TRY(nodes_find_idle(arena, count, parameters));
@@ -86,8 +90,8 @@ static void step_close(mg_arena *arena, int64_t count, double *scratch)
     arena_allocate(arena, scratch, 3 * (size_t)count * sizeof(double), 0);
 }
 
-static int sgd_step(mg_arena *arena, int64_t count, const mg_node *parameters, double *buffer,
-                    const sgd *step)
+static int sgd_step(mg_arena *arena, int64_t count, const mg_node *parameters,
+                    double *buffer, const sgd *step)
 {
     double *scratch;
     MG_RETURN_IF(step->momentum != 0.0 && !buffer, MG_ERR_ARG);
@@ -128,9 +132,9 @@ static int adam_step(mg_arena *arena, int64_t count, const mg_node *parameters, 
     return status;
 }
 
-int mg_adam_step(mg_arena *arena, int64_t count, const mg_node *parameters, double *m, double *v,
-                 int64_t step, double lr, double beta1, double beta2, double epsilon,
-                 double weight_decay, int decoupled)
+int mg_adam_step(mg_arena *arena, int64_t count, const mg_node *parameters, double *m,
+                 double *v, int64_t step, double lr, double beta1, double beta2,
+                 double epsilon, double weight_decay, int decoupled)
 {
     adam set = {step, lr, beta1, beta2, epsilon, weight_decay, decoupled != 0};
     arena_lock(arena);

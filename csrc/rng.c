@@ -29,8 +29,8 @@ double mg_rng_uniform(mg_rng *rng, double a, double b)
     return a + (b - a) * mg_rng_random(rng);
 }
 
-/* Return log(x) of a normal x > 0 to about an ulp: x = m 2^e with m in [sqrt 1/2, sqrt 2),
- * log m = 2 atanh f = 2 f (1 + f^2/3 + f^4/5 + ... + f^22/23), f = (m - 1) / (m + 1).
+/* Return log(x) of a normal x > 0 to about an ulp: x = m 2^e with m in [sqrt 1/2, sqrt
+ * 2), log m = 2 atanh f = 2 f (1 + f^2/3 + f^4/5 + ... + f^22/23), f = (m - 1) / (m + 1).
  * ln 2 is split in two so that e times the first part is exact. */
 static double portable_log(double x)
 {

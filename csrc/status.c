@@ -1,4 +1,5 @@
-/* status.c: what the status codes mean, in words, and what this library was built from. */
+/* status.c: what the status codes mean, in words, and what this library was built
+ * from. */
 #include "core.h"
 
 #ifndef MG_FLAGS

@@ -15,10 +15,11 @@
 /* _value.c */
 int is_value(PyObject *x);
 mg_node handle_of(PyObject *x);
-/* Get the number of a float, or of an int that a float surely holds; 0 for anything else. */
+/* Get the number of a float, or of an int that a float surely holds; 0 for anything
+ * else. */
 int get_number(PyObject *x, double *number);
-/* Make the object of a new node, taking over its reference; a and b may be NULL. Inside no_grad
- * the node becomes a leaf. */
+/* Make the object of a new node, taking over its reference; a and b may be NULL. Inside
+ * no_grad the node becomes a leaf. */
 PyObject *wrap_node(mg_node handle, PyObject *a, PyObject *b);
 /* Raise the exception of a status; a and b are operands or NULL. Returns NULL. */
 PyObject *fail_status(mg_node status, const char *name, PyObject *a, PyObject *b);

@@ -1,11 +1,11 @@
 /* _bulk.c: networks and losses called on lists of Values, from Python's objects and back.
  *
- * Only the plain case is here: exact lists or tuples, rows of equal length, Values and floats.
- * For everything else, errors in the arguments included, the functions return NotImplemented,
- * and Python finds out what it is. */
+ * Only the plain case is here: exact lists or tuples, rows of equal length, Values and
+ * floats. For everything else, errors in the arguments included, the functions return
+ * NotImplemented, and Python finds out what it is. */
 #include "_binding.h"
 
-/* ---- lists and tuples -------------------------------------------------------------------------- */
+/* ---- lists and tuples -------------------------------------------------------------- */
 
 static int is_row(PyObject *x)
 {
@@ -51,8 +51,9 @@ static PyObject *table_row(const table *t, Py_ssize_t row)
     return t->batch ? row_item(t->x, row) : t->x;
 }
 
-/* Copy the items into a new tuple and their handles into handles[]; with numbers[], floats are
- * welcome, as handle 0. NULL without an exception when an item is something else. */
+/* Copy the items into a new tuple and their handles into handles[]; with numbers[],
+ * floats are welcome, as handle 0. NULL without an exception when an item is something
+ * else. */
 static PyObject *table_read(const table *t, mg_node *handles, double *numbers)
 {
     PyObject *items = PyTuple_New(t->rows * t->columns);
@@ -67,7 +68,7 @@ static PyObject *table_read(const table *t, mg_node *handles, double *numbers)
     return items;
 }
 
-/* ---- results ------------------------------------------------------------------------------------ */
+/* ---- results ----------------------------------------------------------------------- */
 
 /* Give back the nodes that did not become objects. */
 static void nodes_release(const mg_node *nodes, Py_ssize_t count)
@@ -110,7 +111,8 @@ static PyObject *wrap_rows(const mg_node *nodes, Py_ssize_t rows, Py_ssize_t col
     return list;
 }
 
-/* _wrap_all(address, count, sources): the objects of nodes whose handles lie at an address. */
+/* _wrap_all(address, count, sources): the objects of nodes whose handles lie at an
+ * address. */
 PyObject *value_wrap_all(PyObject *Py_UNUSED(none), PyObject *args)
 {
     unsigned long long address;
@@ -120,7 +122,7 @@ PyObject *value_wrap_all(PyObject *Py_UNUSED(none), PyObject *args)
     return wrap_list((const mg_node *)(uintptr_t)address, count, sources);
 }
 
-/* ---- MLP ---------------------------------------------------------------------------------------- */
+/* ---- MLP --------------------------------------------------------------------------- */
 
 static PyObject *mlp_results(const mlp_plan *plan, const table *t, const mg_node *outputs,
                              PyObject *sources)
@@ -131,7 +133,8 @@ static PyObject *mlp_results(const mlp_plan *plan, const table *t, const mg_node
     return wrap_node(outputs[0], sources, NULL);
 }
 
-/* Record the plan on a table whose items are known; buffer has room for all three arrays. */
+/* Record the plan on a table whose items are known; buffer has room for all three
+ * arrays. */
 static PyObject *mlp_record(const mlp_plan *plan, PyObject *parameters, const table *t,
                             mg_node *buffer)
 {
@@ -146,15 +149,16 @@ static PyObject *mlp_record(const mlp_plan *plan, PyObject *parameters, const ta
     Py_DECREF(items);
     if (!sources) return NULL;
     int status = mg_mlp(process_arena(), plan->layers, plan->sizes, plan->activation,
-                        plan->last_activation, plan->parameters, t->rows, handles, numbers,
-                        outputs);
+                        plan->last_activation, plan->parameters, t->rows, handles,
+                        numbers, outputs);
     result = status < 0 ? fail_status(status, "MLP", NULL, NULL)
                         : mlp_results(plan, t, outputs, sources);
     Py_DECREF(sources);
     return result;
 }
 
-/* _mlp(address of an mlp_plan, tuple of the parameters, x): what the network gives for x. */
+/* _mlp(address of an mlp_plan, tuple of the parameters, x): what the network gives for
+ * x. */
 PyObject *value_mlp(PyObject *Py_UNUSED(none), PyObject *args)
 {
     unsigned long long address;
@@ -172,9 +176,10 @@ PyObject *value_mlp(PyObject *Py_UNUSED(none), PyObject *args)
     return result;
 }
 
-/* ---- cross-entropy ------------------------------------------------------------------------------- */
+/* ---- cross-entropy ----------------------------------------------------------------- */
 
-/* Read the classes of a table's rows, ints from 0 to columns - 1; 0 if one is something else. */
+/* Read the classes of a table's rows, ints from 0 to columns - 1; 0 if one is something
+ * else. */
 static int read_targets(const table *t, PyObject *target, int64_t *targets)
 {
     if (t->batch && (!is_row(target) || row_length(target) != t->rows)) return 0;
@@ -202,8 +207,8 @@ static PyObject *cross_entropy_record(const table *t, PyObject *target, int shif
     Py_DECREF(items);
     if (!sources) return NULL;
     if (!t->batch) reduction = MG_REDUCE_NONE;
-    int status = mg_cross_entropy(process_arena(), t->rows, t->columns, logits, targets, shifted,
-                                  reduction, outputs);
+    int status = mg_cross_entropy(process_arena(), t->rows, t->columns, logits, targets,
+                                  shifted, reduction, outputs);
     if (status < 0)
         result = fail_status(status, "cross_entropy", NULL, NULL);
     else if (t->batch && reduction == MG_REDUCE_NONE)
@@ -220,7 +225,8 @@ PyObject *value_cross_entropy(PyObject *Py_UNUSED(none), PyObject *args)
     PyObject *logits, *target;
     int shifted, reduction;
     table t;
-    if (!PyArg_ParseTuple(args, "OOpi", &logits, &target, &shifted, &reduction)) return NULL;
+    if (!PyArg_ParseTuple(args, "OOpi", &logits, &target, &shifted, &reduction))
+        return NULL;
     if (!table_open(&t, logits)) Py_RETURN_NOTIMPLEMENTED;
     size_t count = (size_t)t.rows * (size_t)t.columns + 2 * (size_t)t.rows;
     mg_node *buffer = PyMem_Malloc(count * sizeof(mg_node));

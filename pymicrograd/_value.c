@@ -1,12 +1,14 @@
-/* _value.c: ValueBase, the part of Value that every operation passes through, as a CPython type.
+/* _value.c: ValueBase, the part of Value that every operation passes through, as a
+ * CPython type.
  *
- * A call through cffi costs 57 to 130 ns and a Python object with a __del__ 200 ns (CPython
- * 3.11), ten times the work of a node; here an operator costs 50 ns in all. The type knows floats
- * and small ints; whatever else an operand may be, and every error, is left to value.py, whose
- * functions it is given at import. Limited API of CPython 3.10, one interpreter.
+ * A call through cffi costs 57 to 130 ns and a Python object with a __del__ 200 ns
+ * (CPython 3.11), ten times the work of a node; here an operator costs 50 ns in all. The
+ * type knows floats and small ints; whatever else an operand may be, and every error, is
+ * left to value.py, whose functions it is given at import. Limited API of CPython 3.10,
+ * one interpreter.
  *
- * a and b hold the operands' objects; what else they may hold says value.py. Dropping a long
- * chain is safe: Python's subclass brings CPython's trashcan. */
+ * a and b hold the operands' objects; what else they may hold says value.py. Dropping a
+ * long chain is safe: Python's subclass brings CPython's trashcan. */
 #include "_binding.h"
 
 #include <math.h>
@@ -20,12 +22,12 @@ typedef struct value {
 } value;
 
 static mg_arena *arena;
-static PyTypeObject *value_type;  /* Value, the subclass that results are made of */
+static PyTypeObject *value_type; /* Value, the subclass that results are made of */
 static allocfunc value_alloc;
 static PyObject *base_type;
-/* value.py's functions: slow_operator(name, left, right), slow_init(self, *args, **kwargs),
- * slow_set(self, name, number), fail(status, name, *operands), hush(value); and the dict that is
- * not empty while a thread is inside no_grad. */
+/* Functions of value.py: slow_operator(name, left, right), slow_init(self, ...),
+ * slow_set(self, name, number), fail(status, name, ...), hush(value); and the dict that
+ * is not empty while a thread is inside no_grad. */
 static PyObject *slow_operator, *slow_init, *slow_set, *fail_function, *hush, *silent;
 
 mg_arena *process_arena(void)
@@ -52,12 +54,13 @@ int get_number(PyObject *x, double *number)
     }
     if (!PyLong_CheckExact(x)) return 0;
     *number = PyLong_AsDouble(x);
-    if (fabs(*number) < 9007199254740992.0 && !(*number == -1.0 && PyErr_Occurred())) return 1;
+    if (fabs(*number) < 9007199254740992.0 && !(*number == -1.0 && PyErr_Occurred()))
+        return 1;
     PyErr_Clear();
     return 0;
 }
 
-/* ---- results ------------------------------------------------------------------------------- */
+/* ---- results ----------------------------------------------------------------------- */
 
 /* Make the object of a node, as wrap_node() does, of one recorded before. */
 static PyObject *adopt_node(mg_node handle, PyObject *a, PyObject *b)
@@ -88,7 +91,8 @@ PyObject *wrap_node(mg_node handle, PyObject *a, PyObject *b)
 PyObject *fail_status(mg_node status, const char *name, PyObject *a, PyObject *b)
 {
     const char *format = b ? "LsOO" : a ? "LsO" : "Ls";
-    PyObject *none = PyObject_CallFunction(fail_function, format, (long long)status, name, a, b);
+    PyObject *none =
+        PyObject_CallFunction(fail_function, format, (long long)status, name, a, b);
     Py_XDECREF(none);
     return NULL;
 }
@@ -104,7 +108,7 @@ static PyObject *slowly(const char *name, PyObject *left, PyObject *right)
     return PyObject_CallFunction(slow_operator, "sOO", name, left, right);
 }
 
-/* ---- operators, in the nodes that micrograd makes -------------------------------------------- */
+/* ---- operators, in the nodes that micrograd makes ---------------------------------- */
 
 static PyObject *add_number(PyObject *a, PyObject *b, double number)
 {
@@ -120,10 +124,12 @@ static PyObject *value_add(PyObject *left, PyObject *right)
 {
     double number;
     if (is_value(left) && is_value(right))
-        return result_of(mg_record(arena, MG_ADD, handle_of(left), handle_of(right)), "add", left,
-                         right);
-    if (is_value(left) && get_number(right, &number)) return add_number(left, right, number);
-    if (is_value(right) && get_number(left, &number)) return add_number(right, left, number);
+        return result_of(mg_record(arena, MG_ADD, handle_of(left), handle_of(right)),
+                         "add", left, right);
+    if (is_value(left) && get_number(right, &number))
+        return add_number(left, right, number);
+    if (is_value(right) && get_number(left, &number))
+        return add_number(right, left, number);
     return slowly("add", left, right);
 }
 
@@ -131,10 +137,12 @@ static PyObject *value_multiply(PyObject *left, PyObject *right)
 {
     double number;
     if (is_value(left) && is_value(right))
-        return result_of(mg_record(arena, MG_MUL, handle_of(left), handle_of(right)), "mul", left,
-                         right);
-    if (is_value(left) && get_number(right, &number)) return multiply_number(left, right, number);
-    if (is_value(right) && get_number(left, &number)) return multiply_number(right, left, number);
+        return result_of(mg_record(arena, MG_MUL, handle_of(left), handle_of(right)),
+                         "mul", left, right);
+    if (is_value(left) && get_number(right, &number))
+        return multiply_number(left, right, number);
+    if (is_value(right) && get_number(left, &number))
+        return multiply_number(right, left, number);
     return slowly("mul", left, right);
 }
 
@@ -147,9 +155,10 @@ static PyObject *value_subtract(PyObject *left, PyObject *right)
 {
     double number;
     if (is_value(left) && is_value(right))
-        return result_of(mg_subtract(arena, handle_of(left), handle_of(right)), "sub", left,
-                         right);
-    if (is_value(left) && get_number(right, &number)) return add_number(left, NULL, -number);
+        return result_of(mg_subtract(arena, handle_of(left), handle_of(right)), "sub",
+                         left, right);
+    if (is_value(left) && get_number(right, &number))
+        return add_number(left, NULL, -number);
     if (is_value(right) && get_number(left, &number)) {
         PyObject *negative = value_negative(right);
         PyObject *result = negative ? add_number(negative, NULL, number) : NULL;
@@ -162,8 +171,8 @@ static PyObject *value_subtract(PyObject *left, PyObject *right)
 /* a ** exponent; the object keeps how the user wrote the exponent. */
 static PyObject *power_number(PyObject *a, PyObject *exponent, double number)
 {
-    return result_of(mg_record_number(arena, MG_POW_NUMBER, handle_of(a), number), "pow", a,
-                     exponent);
+    return result_of(mg_record_number(arena, MG_POW_NUMBER, handle_of(a), number), "pow",
+                     a, exponent);
 }
 
 static PyObject *value_power(PyObject *left, PyObject *right, PyObject *modulus)
@@ -179,7 +188,8 @@ static PyObject *value_divide(PyObject *left, PyObject *right)
 {
     double number;
     if (is_value(left) && is_value(right))
-        return result_of(mg_divide(arena, handle_of(left), handle_of(right)), "div", left, right);
+        return result_of(mg_divide(arena, handle_of(left), handle_of(right)), "div", left,
+                         right);
     if (is_value(right) && get_number(left, &number)) {
         PyObject *exponent = PyLong_FromLong(-1);
         PyObject *inverse = exponent ? power_number(right, exponent, -1.0) : NULL;
@@ -191,7 +201,7 @@ static PyObject *value_divide(PyObject *left, PyObject *right)
     return slowly("truediv", left, right);
 }
 
-/* ---- functions ------------------------------------------------------------------------------- */
+/* ---- functions --------------------------------------------------------------------- */
 
 static PyObject *record_unary(PyObject *self, int op, const char *name)
 {
@@ -218,14 +228,15 @@ static PyObject *value_log(PyObject *self, PyObject *Py_UNUSED(none))
     return record_unary(self, MG_LOG, "log");
 }
 
-/* ---- data and gradient ------------------------------------------------------------------------ */
+/* ---- data and gradient ------------------------------------------------------------- */
 
 static PyObject *get_data(PyObject *self, void *Py_UNUSED(closure))
 {
     double number = 0.0;
     mg_node handle = handle_of(self);
     int status = mg_data(arena, 1, &handle, &number);
-    return status < 0 ? fail_status(status, "data", self, NULL) : PyFloat_FromDouble(number);
+    return status < 0 ? fail_status(status, "data", self, NULL)
+                      : PyFloat_FromDouble(number);
 }
 
 static PyObject *get_grad(PyObject *self, void *Py_UNUSED(closure))
@@ -233,7 +244,8 @@ static PyObject *get_grad(PyObject *self, void *Py_UNUSED(closure))
     double number = 0.0;
     mg_node handle = handle_of(self);
     int status = mg_gradients(arena, 1, &handle, &number);
-    return status < 0 ? fail_status(status, "grad", self, NULL) : PyFloat_FromDouble(number);
+    return status < 0 ? fail_status(status, "grad", self, NULL)
+                      : PyFloat_FromDouble(number);
 }
 
 /* Let value.py convert a number, or refuse it, and set it. */
@@ -270,7 +282,7 @@ static int set_grad(PyObject *self, PyObject *number, void *Py_UNUSED(closure))
     return set_status(self, "grad", mg_set_gradients(arena, 1, &handle, &gradient));
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------- */
 
 /* Make self the leaf of a number. */
 static int init_leaf(value *self, double data)
@@ -334,12 +346,12 @@ static void value_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
-/* ---- for value.py ------------------------------------------------------------------------------ */
+/* ---- for value.py ------------------------------------------------------------------ */
 
 static PyObject *value_set_up(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    if (!PyArg_ParseTuple(args, "OOOOOOO", &value_type, &slow_operator, &slow_init, &slow_set,
-                          &fail_function, &hush, &silent))
+    if (!PyArg_ParseTuple(args, "OOOOOOO", &value_type, &slow_operator, &slow_init,
+                          &slow_set, &fail_function, &hush, &silent))
         return NULL;
     PyObject *kept[] = {(PyObject *)value_type, slow_operator, slow_init, slow_set,
                         fail_function, hush, silent};

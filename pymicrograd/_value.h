@@ -1,9 +1,10 @@
-/* _value.h: what the binding adds to micrograd.h for the one arena of a Python process. */
+/* _value.h: what the binding adds to micrograd.h for the one arena of a Python
+ * process. */
 
 /* Layers of neurons as _bulk.c records them: the first arguments of mg_mlp(). */
 typedef struct mlp_plan {
     int64_t layers;
-    const int64_t *sizes;      /* (layers + 1) */
+    const int64_t *sizes; /* (layers + 1) */
     int activation, last_activation;
     const mg_node *parameters; /* all borrowed from Python's Plan */
 } mlp_plan;
