@@ -41,7 +41,7 @@ enum mg_status {
     MG_ERR_LIMIT = -2,    /* more nodes than an arena can name */
     MG_ERR_STALE = -3,    /* the handle names no living node of this arena */
     MG_ERR_ARG = -4,      /* an argument is outside its range */
-    MG_ERR_BUSY = -5,     /* a backward is under way, and uses the node or is the only one */
+    MG_ERR_BUSY = -5,     /* a backward under way uses it, or must end first */
     MG_ERR_DOMAIN = -6,   /* no real result: log(-1), sin(inf), (-8)**0.5 */
     MG_ERR_OVERFLOW = -7, /* the result of finite numbers is too large: exp(1000) */
     MG_ERR_ZERODIV = -8   /* division by zero: 0.0 ** -1 */
@@ -227,7 +227,7 @@ int mg_softmax(mg_arena *arena, int64_t count, const mg_node *x, mg_node *output
 int mg_rmsnorm(mg_arena *arena, int64_t count, const mg_node *x, double epsilon,
                mg_node *outputs);
 
-/* ---- optimizers: one step on distinct leaves, of which all change or, on an error, none */
+/* ---- optimizers: one step on distinct leaves; on an error none of them changes ----- */
 
 /* p -= lr * d with g = gradient + weight_decay * p and, for momentum != 0,
  * buffer = g at the first step, then momentum * buffer + (1 - dampening) * g;

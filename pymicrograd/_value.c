@@ -110,14 +110,15 @@ static PyObject *slowly(const char *name, PyObject *left, PyObject *right)
 
 /* ---- operators, in the nodes that micrograd makes ---------------------------------- */
 
-static PyObject *add_number(PyObject *a, PyObject *b, double number)
+/* Record a + number or a * number; nobody needs the number's object. */
+static PyObject *add_number(PyObject *a, double number)
 {
-    return result_of(mg_record_number(arena, MG_ADD, handle_of(a), number), "add", a, b);
+    return result_of(mg_record_number(arena, MG_ADD, handle_of(a), number), "add", a, NULL);
 }
 
-static PyObject *multiply_number(PyObject *a, PyObject *b, double number)
+static PyObject *multiply_number(PyObject *a, double number)
 {
-    return result_of(mg_record_number(arena, MG_MUL, handle_of(a), number), "mul", a, b);
+    return result_of(mg_record_number(arena, MG_MUL, handle_of(a), number), "mul", a, NULL);
 }
 
 static PyObject *value_add(PyObject *left, PyObject *right)
@@ -127,9 +128,9 @@ static PyObject *value_add(PyObject *left, PyObject *right)
         return result_of(mg_record(arena, MG_ADD, handle_of(left), handle_of(right)),
                          "add", left, right);
     if (is_value(left) && get_number(right, &number))
-        return add_number(left, right, number);
+        return add_number(left, number);
     if (is_value(right) && get_number(left, &number))
-        return add_number(right, left, number);
+        return add_number(right, number);
     return slowly("add", left, right);
 }
 
@@ -140,15 +141,15 @@ static PyObject *value_multiply(PyObject *left, PyObject *right)
         return result_of(mg_record(arena, MG_MUL, handle_of(left), handle_of(right)),
                          "mul", left, right);
     if (is_value(left) && get_number(right, &number))
-        return multiply_number(left, right, number);
+        return multiply_number(left, number);
     if (is_value(right) && get_number(left, &number))
-        return multiply_number(right, left, number);
+        return multiply_number(right, number);
     return slowly("mul", left, right);
 }
 
 static PyObject *value_negative(PyObject *a)
 {
-    return multiply_number(a, NULL, -1.0);
+    return multiply_number(a, -1.0);
 }
 
 static PyObject *value_subtract(PyObject *left, PyObject *right)
@@ -158,10 +159,10 @@ static PyObject *value_subtract(PyObject *left, PyObject *right)
         return result_of(mg_subtract(arena, handle_of(left), handle_of(right)), "sub",
                          left, right);
     if (is_value(left) && get_number(right, &number))
-        return add_number(left, NULL, -number);
+        return add_number(left, -number);
     if (is_value(right) && get_number(left, &number)) {
         PyObject *negative = value_negative(right);
-        PyObject *result = negative ? add_number(negative, NULL, number) : NULL;
+        PyObject *result = negative ? add_number(negative, number) : NULL;
         Py_XDECREF(negative);
         return result;
     }
@@ -193,7 +194,7 @@ static PyObject *value_divide(PyObject *left, PyObject *right)
     if (is_value(right) && get_number(left, &number)) {
         PyObject *exponent = PyLong_FromLong(-1);
         PyObject *inverse = exponent ? power_number(right, exponent, -1.0) : NULL;
-        PyObject *result = inverse ? multiply_number(inverse, NULL, number) : NULL;
+        PyObject *result = inverse ? multiply_number(inverse, number) : NULL;
         Py_XDECREF(exponent);
         Py_XDECREF(inverse);
         return result;
