@@ -113,12 +113,14 @@ static PyObject *slowly(const char *name, PyObject *left, PyObject *right)
 /* Record a + number or a * number; nobody needs the number's object. */
 static PyObject *add_number(PyObject *a, double number)
 {
-    return result_of(mg_record_number(arena, MG_ADD, handle_of(a), number), "add", a, NULL);
+    mg_node made = mg_record_number(arena, MG_ADD, handle_of(a), number);
+    return result_of(made, "add", a, NULL);
 }
 
 static PyObject *multiply_number(PyObject *a, double number)
 {
-    return result_of(mg_record_number(arena, MG_MUL, handle_of(a), number), "mul", a, NULL);
+    mg_node made = mg_record_number(arena, MG_MUL, handle_of(a), number);
+    return result_of(made, "mul", a, NULL);
 }
 
 static PyObject *value_add(PyObject *left, PyObject *right)
