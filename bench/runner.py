@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -170,8 +171,9 @@ class Contest:
         effort = self.effort
         counts: dict[Contestant, int] = {}
         for c in contestants:
-            warm = self.processes[c].ask("steps", count=effort.warmup, collect=collect)
-            a_step = max(min(map(sum, warm)), 1e-7)
+            started = time.perf_counter()
+            self.processes[c].ask("steps", count=effort.warmup, collect=collect)
+            a_step = (time.perf_counter() - started) / effort.warmup
             counts[c] = max(-(-effort.steps // effort.rounds), math.ceil(effort.block / a_step))
         steps: dict[Contestant, list[list[float]]] = {c: [] for c in contestants}
         for _ in range(effort.rounds):

@@ -255,7 +255,7 @@ MG_INLINE void op_flow(const node *n, node *first, node *second, int *status)
 #define MG_OP(NAME, name, symbol, arity, value, gradient_a, gradient_b) \
     case MG_##NAME: \
         if ((arity) > 0) first->gradient += (gradient_a); \
-        if ((arity) > 1) second->gradient += (gradient_b); \
+        if ((arity) > 1 && *status == MG_OK) second->gradient += (gradient_b); \
         return;
 #include "ops.def"
 #undef MG_OP

@@ -389,7 +389,7 @@ static int gradients_flow(mg_arena *arena, int64_t *budget)
     while (remaining && --*budget >= 0) {
         node *n = node_at(arena, w->order.items[remaining - 1]);
         op_flow(n, node_at(arena, n->operand[0]), node_at(arena, n->operand[1]), &status);
-        if (MG_UNLIKELY(status < 0)) break;
+        if (MG_UNLIKELY(status != MG_OK)) break;
         n->kind &= ~(uint32_t)UNDER_WAY;
         remaining--;
     }

@@ -6,15 +6,12 @@ the default tries a few hundred, the same ones every time.
 
 from __future__ import annotations
 
-import importlib
 import os
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-
-ENGINES = {"c": "pymicrograd", "reference": "pymicrograd.reference"}
+from programs import ENGINES, load
 
 settings.register_profile(
     "default",
@@ -32,19 +29,6 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile(os.environ.get("PYMICROGRAD_TESTS") or "default")
-
-
-def load(name: str) -> Any:
-    """Return the names of an engine that a program uses, those of functional as `F`."""
-    module = importlib.import_module(ENGINES[name])
-    functional = importlib.import_module(
-        f"{ENGINES[name]}.nn.functional" if name == "c" else f"{ENGINES[name]}.functional"
-    )
-    names = (
-        "MLP", "RNG", "SGD", "Adam", "AdamW", "Layer", "Module", "Neuron", "Value",
-        "cross_entropy", "grad", "manual_seed", "nn", "no_grad", "optim",
-    )  # fmt: skip
-    return SimpleNamespace(name=name, F=functional, **{n: getattr(module, n) for n in names})
 
 
 @pytest.fixture(params=ENGINES)

@@ -1,4 +1,4 @@
-"""Random programs over Values, and what it means that two engines ran one alike.
+"""The two engines, random programs for them, and what it means that both ran one alike.
 
 A program is a list of lines of Python over the names v0, v1 ... and those of an engine, so that
 a failing one prints as what to type to see it fail. Where a line raises, the names it should have
@@ -8,14 +8,31 @@ bound become `Value(1.0)` and the program goes on.
 from __future__ import annotations
 
 import builtins
+import importlib
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
+
+ENGINES = {"c": "pymicrograd", "reference": "pymicrograd.reference"}
+NAMES = (
+    "MLP", "RNG", "SGD", "Adam", "AdamW", "Layer", "Module", "Neuron", "Value", "cross_entropy",
+    "grad", "manual_seed", "nn", "no_grad", "optim",
+)  # fmt: skip
+
+
+def load(name: str) -> Any:
+    """Return the names of an engine that programs use, the module of its functions as `F`."""
+    package = importlib.import_module(ENGINES[name])
+    functional = "nn.functional" if name == "c" else "functional"
+    functions = importlib.import_module(f"{ENGINES[name]}.{functional}")
+    return SimpleNamespace(name=name, F=functions, **{n: getattr(package, n) for n in NAMES})
+
 
 # ---- the op table --------------------------------------------------------------------------------
 
@@ -58,11 +75,12 @@ COMPOSITES = [
     "F.cross_entropy([[{a}, {x}], [{b}, {a}]], [0, 1])",
     "F.margin_loss([{a}, {b}], [1, -1])", "F.mse_loss([{a}, {b}], [{x}, {a}])",
     "F.softmax([{a}, {b}, {x}])[1]", "F.rmsnorm([{a}, {b}])[0]",
+    "quietly(lambda: F.softmax([{a}, {b}])[0])",
 ]  # fmt: skip
 # Lines that bind no name.
 STATEMENTS = [
     "{a}.backward()", "{a}.backward({x})", "put({a}, 'data', {x})", "put({a}, 'grad', {x})",
-    "{a}.zero_grad()",
+    "{a}.zero_grad()", "mark({a})", "quietly(lambda: mark({a}))",
 ]  # fmt: skip
 # Lines that bind two names to gradients.
 GRADIENTS = [
@@ -143,6 +161,12 @@ def put(value: Any, name: str, number: Any) -> None:
     setattr(value, name, number)
 
 
+def mark(root: Any) -> None:
+    """Set an attribute on all nodes below a Value, as pictures and optimizers do."""
+    for node in graph([root]):
+        node.marks = getattr(node, "marks", 0) + 1
+
+
 class Run:
     """What a program did on an engine.
 
@@ -155,8 +179,8 @@ class Run:
     def __init__(self, program: Program, engine: Any) -> None:
         quietly: Callable[[Any], Any] = lambda function: engine.no_grad(function)()  # noqa: E731
         names = {
-            "np": np, "inf": float("inf"), "nan": float("nan"), "put": put, "F": engine.F,
-            "Value": engine.Value, "grad": engine.grad, "quietly": quietly,
+            "np": np, "inf": float("inf"), "nan": float("nan"), "F": engine.F, "put": put,
+            "Value": engine.Value, "grad": engine.grad, "mark": mark, "quietly": quietly,
         }  # fmt: skip
         self.values: dict[str, Any] = {}
         self.errors: list[type[Exception] | None] = []
@@ -196,7 +220,11 @@ class Composer:
     def add(self, template: str, results: int, code: bytes = bytes(8)) -> None:
         """Add a line."""
         numbered = [f"v{len(self.names) + i}" for i in range(results)]
-        places = {p: self.name(b) for p, b in zip("abc", code, strict=False) if f"{{{p}}}" in template}
+        places = {
+            place: self.name(where)
+            for place, where in zip("abc", code, strict=False)
+            if f"{{{place}}}" in template
+        }
         if "{x}" in template:
             places["x"] = f"({self.numbers[code[3] % len(self.numbers)]})"
         if "{k}" in template:
@@ -295,6 +323,7 @@ def assert_same_graphs(
             continue
         kept.append((a, b))
         assert bits(a.data, a.grad) == bits(b.data, b.grad), (a._op, a, b)
+        assert vars(a) == vars(b), (a._op, vars(a), vars(b))
         if id(a) not in ends:
             assert (a._op, len(a._prev)) == (b._op, len(b._prev)), (a, b)
             waiting.extend(zip(a._prev, b._prev, strict=True))
@@ -311,5 +340,6 @@ def assert_same_runs(program: Program, engines: tuple[Any, Any]) -> None:
         assert error is other, f"{line}: {error} and {other}"
         assert error is None or is_builtin(error), f"{line}: {error}"
     assert a.snapshots == b.snapshots
-    gradients = [a.values[name] for line in program.lines if "grad(" in line.code for name in line.names]
+    recording = [line for line in program.lines if "grad(" in line.code]
+    gradients = [a.values[name] for line in recording for name in line.names]
     assert_same_graphs(a.values.values(), b.values.values(), closed=gradients)

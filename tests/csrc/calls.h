@@ -1,14 +1,14 @@
-/* calls.h: every call of micrograd.h on an arena as a row of one table, so that each can be given
- * wrong handles (test_handles.c) and no memory (test_faults.c). tests/test_csrc.py checks that no
- * call is missing. */
+/* calls.h: every call of micrograd.h on an arena as a row of one table, so that each can
+ * be given wrong handles (test_handles.c) and no memory (test_faults.c).
+ * tests/test_csrc.py checks that no call is missing. */
 #ifndef MG_CALLS_H
 #define MG_CALLS_H
 
 #include "expect.h"
 
 enum {
-    CHAIN = 1500,       /* the depth of h[0]: a walk takes several steps of 512 */
-    HANDLES = 4,        /* h[0] the end of the chain, h[1] a leaf, h[2] a power, h[3] a leaf */
+    CHAIN = 1500, /* the depth of h[0]: a walk takes several steps of 512 */
+    HANDLES = 4, /* h[0] the end of the chain, h[1] a leaf, h[2] a power, h[3] a leaf */
     RESULTS = 8,
     OPTIMIZED = 3
 };
@@ -45,7 +45,8 @@ static inline void fixture_open(fixture *f, size_t chunks)
     f->h[2] = mg_record_number(f->arena, MG_POW_NUMBER, x, 3.0);
     f->h[0] = mg_record(f->arena, MG_MUL, f->h[2], f->h[3]);
     for (int i = 0; i < CHAIN; i++) {
-        mg_node next = mg_record(f->arena, i % 2 ? MG_ADD : MG_MUL, f->h[0], i % 5 ? x : f->h[3]);
+        mg_node next = mg_record(f->arena, i % 2 ? MG_ADD : MG_MUL, f->h[0],
+                                 i % 5 ? x : f->h[3]);
         mg_release(f->arena, f->h[0]);
         f->h[0] = next;
     }
@@ -76,10 +77,11 @@ static inline int64_t made_one(fixture *f, mg_node handle)
 /* Give back what the last call made. */
 static inline void release_made(fixture *f)
 {
-    for (; f->made > 0; f->made--) EXPECT(mg_release(f->arena, f->out[f->made - 1]) == MG_OK);
+    for (; f->made > 0; f->made--)
+        EXPECT(mg_release(f->arena, f->out[f->made - 1]) == MG_OK);
 }
 
-/* ---- the calls -------------------------------------------------------------------------------- */
+/* ---- the calls --------------------------------------------------------------------- */
 
 #define CALL(name, expression) \
     static inline int64_t call_##name(fixture *f) \
@@ -140,28 +142,38 @@ CALL(backward, mg_backward(f->arena, f->h[0], 1.0, 0))
 CALL(backward_resume, backward_in_slices(f))
 CALL(backward_cancel, mg_backward_cancel(f->arena))
 CALL(grad, made(f, mg_grad(f->arena, f->h[0], 3, f->h + 1, f->out), 3))
-CALL(mlp, made(f, mg_mlp(f->arena, 1, one_layer, MG_TANH, MG_RELU, f->h, 2, f->h + 2, NULL,
-                         f->out), 2))
-CALL(dense, made(f, mg_dense(f->arena, 1, 1, MG_TANH, f->h, 1, f->h + 2, NULL, f->out), 1))
-CALL(dense_numbers, made(f, mg_dense(f->arena, 1, 1, -1, f->h, 2, NULL, f->first, f->out), 2))
-CALL(entropy, made(f, mg_cross_entropy(f->arena, 1, HANDLES, f->h, targets, 1, MG_REDUCE_NONE,
-                                       f->out), 1))
-CALL(entropy_mean, made(f, mg_cross_entropy(f->arena, 1, HANDLES, f->h, targets, 0,
-                                            MG_REDUCE_MEAN, f->out), 1))
-CALL(entropy_sum, made(f, mg_cross_entropy(f->arena, 1, HANDLES, f->h, targets, 1,
-                                           MG_REDUCE_SUM, f->out), 1))
+CALL(mlp, made(f,
+               mg_mlp(f->arena, 1, one_layer, MG_TANH, MG_RELU, f->h, 2, f->h + 2, NULL,
+                      f->out),
+               2))
+CALL(dense,
+     made(f, mg_dense(f->arena, 1, 1, MG_TANH, f->h, 1, f->h + 2, NULL, f->out), 1))
+CALL(dense_numbers,
+     made(f, mg_dense(f->arena, 1, 1, -1, f->h, 2, NULL, f->first, f->out), 2))
+CALL(entropy, made(f,
+                   mg_cross_entropy(f->arena, 1, HANDLES, f->h, targets, 1,
+                                    MG_REDUCE_NONE, f->out),
+                   1))
+CALL(entropy_mean, made(f,
+                        mg_cross_entropy(f->arena, 1, HANDLES, f->h, targets, 0,
+                                         MG_REDUCE_MEAN, f->out),
+                        1))
+CALL(entropy_sum,
+     made(f,
+          mg_cross_entropy(f->arena, 1, HANDLES, f->h, targets, 1, MG_REDUCE_SUM, f->out),
+          1))
 CALL(sum, made_one(f, mg_sum(f->arena, HANDLES, f->h)))
 CALL(mean, made_one(f, mg_mean(f->arena, HANDLES, f->h)))
 CALL(dot, made_one(f, mg_dot(f->arena, 2, f->h, f->h + 2)))
 CALL(softmax, made(f, mg_softmax(f->arena, HANDLES, f->h, f->out), HANDLES))
 CALL(rmsnorm, made(f, mg_rmsnorm(f->arena, HANDLES, f->h, 1e-5, f->out), HANDLES))
 CALL(sgd, mg_sgd_step(f->arena, OPTIMIZED, f->h + 1, NULL, 1, 0.01, 0.0, 0.0, 0.1, 0))
-CALL(sgd_momentum, mg_sgd_step(f->arena, OPTIMIZED, f->h + 1, f->first, 0, 0.01, 0.9, 0.1, 0.0,
-                               1))
-CALL(adam, mg_adam_step(f->arena, OPTIMIZED, f->h + 1, f->first, f->second, 2, 0.01, 0.9, 0.95,
-                        1e-8, 0.1, 0))
-CALL(adamw, mg_adam_step(f->arena, OPTIMIZED, f->h + 1, f->first, f->second, 1, 0.01, 0.9, 0.95,
-                         1e-8, 0.1, 1))
+CALL(sgd_momentum,
+     mg_sgd_step(f->arena, OPTIMIZED, f->h + 1, f->first, 0, 0.01, 0.9, 0.1, 0.0, 1))
+CALL(adam, mg_adam_step(f->arena, OPTIMIZED, f->h + 1, f->first, f->second, 2, 0.01, 0.9,
+                        0.95, 1e-8, 0.1, 0))
+CALL(adamw, mg_adam_step(f->arena, OPTIMIZED, f->h + 1, f->first, f->second, 1, 0.01, 0.9,
+                         0.95, 1e-8, 0.1, 1))
 #undef CALL
 
 /* A row: the handles that a call takes are h[first_handle .. first_handle + handles). */

@@ -1,5 +1,5 @@
-/* expect.h: what every C test of the core is made of: EXPECT, an allocator that checks its
- * caller, and a look at the whole state of an arena through core.h.
+/* expect.h: what every C test of the core is made of: EXPECT, an allocator that checks
+ * its caller, and a look at the whole state of an arena through core.h.
  *
  * A test program prints the checks that failed and returns 1 if there were any. */
 #ifndef MG_EXPECT_H
@@ -34,7 +34,7 @@ static inline int finish(void)
     return failures != 0;
 }
 
-/* ---- an allocator that moves every block, fills what it gives and takes, and checks sizes ---- */
+/* ---- an allocator that moves every block, fills what it takes, and checks sizes --------- */
 
 typedef struct ledger {
     size_t bytes, blocks;
@@ -83,14 +83,16 @@ static inline void block_free(ledger *book, void *memory)
     free(head);
 }
 
-static inline void *ledger_allocate(void *context, void *memory, size_t old_size, size_t new_size)
+static inline void *ledger_allocate(void *context, void *memory, size_t old_size,
+                                    size_t new_size)
 {
     ledger *book = context;
     if (!memory) {
         EXPECT(old_size == 0);
     } else {
         const block_head *head = (const block_head *)memory - 1;
-        if (!EXPECT(head->mark == BLOCK_MARK) || !EXPECT(head->size == old_size)) return NULL;
+        if (!EXPECT(head->mark == BLOCK_MARK) || !EXPECT(head->size == old_size))
+            return NULL;
     }
     if (new_size == 0) {
         if (memory) block_free(book, memory);
@@ -125,7 +127,7 @@ static inline void ledger_arena_free(mg_arena *arena, const ledger *book)
     EXPECT(book->blocks == 0);
 }
 
-/* ---- the state of an arena ------------------------------------------------------------------ */
+/* ---- the state of an arena -------------------------------------------------------------- */
 
 static inline uint64_t mix(uint64_t hash, uint64_t word)
 {
@@ -145,8 +147,8 @@ static inline int is_free(const mg_arena *arena, uint32_t index)
     return (node_at(arena, index)->kind & FREED) != 0;
 }
 
-/* Hash the living nodes: numbers, operands, references, generations; without the gradients of
- * interior nodes, which a backward clears, if `leaf_gradients`. */
+/* Hash the living nodes: numbers, operands, references, generations; without the
+ * gradients of interior nodes, which a backward clears, if `leaf_gradients`. */
 static inline uint64_t state_of(const mg_arena *arena, int leaf_gradients)
 {
     uint64_t hash = 1;
@@ -236,7 +238,7 @@ static inline void expect_consistent(const mg_arena *arena)
     free(uses);
 }
 
-/* ---- graphs to test with ---------------------------------------------------------------------- */
+/* ---- graphs to test with ---------------------------------------------------------------- */
 
 /* A number with a full mantissa from 0.5 to 1.5. */
 static inline double full_number(mg_rng *rng)

@@ -1,5 +1,8 @@
-/* test_api.c: what the calls that fail or only tell something return: names, ranges, texts. */
+/* test_api.c: what the calls that fail or only tell something return: names, ranges,
+ * texts. */
 #include "expect.h"
+
+#define REFUSED(call) EXPECT((call) == MG_ERR_ARG)
 
 static void test_texts(void)
 {
@@ -27,7 +30,7 @@ static void test_op_table(void)
     for (int i = 0; i < 4; i++) {
         EXPECT(mg_op_name(no_ops[i]) == NULL);
         EXPECT(mg_op_symbol(no_ops[i]) == NULL);
-        EXPECT(mg_op_arity(no_ops[i]) == MG_ERR_ARG);
+        REFUSED(mg_op_arity(no_ops[i]));
     }
 }
 
@@ -35,12 +38,12 @@ static void test_rng(void)
 {
     mg_rng rng;
     int64_t order[10], seen = 0;
-    EXPECT(mg_rng_seed(&rng, 0) == MG_ERR_ARG);
+    REFUSED(mg_rng_seed(&rng, 0));
     EXPECT(mg_rng_seed(&rng, UINT64_MAX) == MG_OK);
     EXPECT(mg_rng_seed(&rng, 42) == MG_OK);
     EXPECT(mg_rng_random(&rng) == 0.3390852212905884);
-    EXPECT(mg_rng_permutation(&rng, -1, order) == MG_ERR_ARG);
-    EXPECT(mg_rng_permutation(&rng, ((int64_t)1 << 32) + 1, order) == MG_ERR_ARG);
+    REFUSED(mg_rng_permutation(&rng, -1, order));
+    REFUSED(mg_rng_permutation(&rng, ((int64_t)1 << 32) + 1, order));
     EXPECT(mg_rng_permutation(&rng, 0, NULL) == MG_OK);
     EXPECT(mg_rng_permutation(&rng, 10, order) == MG_OK);
     for (int i = 0; i < 10; i++) seen |= (int64_t)1 << order[i];
@@ -53,66 +56,65 @@ static void test_arguments(mg_arena *arena)
     mg_node x = mg_leaf(arena, 2.0), y = mg_record_number(arena, MG_POW_NUMBER, x, 2.0);
     mg_node nodes[4] = {x, y, x, y}, out[4];
     double numbers[4] = {1.0, 2.0, 3.0, 4.0};
-    int64_t sizes[3] = {1, 1, 1}, none[3] = {1, 0, 1}, wrong[2] = {-1, 2}, fit[2] = {1, 0};
+    int64_t sizes[3] = {1, 1, 1}, none[3] = {1, 0, 1}, wrong[2] = {-1, 2},
+            fit[2] = {1, 0};
     const int64_t huge = INT64_MAX / 2, many[2] = {(int64_t)1 << 30, 1};
     uint64_t before = digest_of(arena);
-    EXPECT(mg_record(arena, -1, x, y) == MG_ERR_ARG);
-    EXPECT(mg_record(arena, MG_OP_COUNT, x, y) == MG_ERR_ARG);
-    EXPECT(mg_record(arena, MG_LEAF, x, 0) == MG_ERR_ARG);
-    EXPECT(mg_record(arena, MG_POW_NUMBER, x, 0) == MG_ERR_ARG);
-    EXPECT(mg_record(arena, MG_ADD, x, 0) == MG_ERR_ARG);
-    EXPECT(mg_record(arena, MG_TANH, x, y) == MG_ERR_ARG);
-    EXPECT(mg_record_number(arena, MG_TANH, x, 1.0) == MG_ERR_ARG);
-    EXPECT(mg_record_number(arena, MG_LEAF, x, 1.0) == MG_ERR_ARG);
-    EXPECT(mg_record_number(arena, INT32_MIN, x, 1.0) == MG_ERR_ARG);
-    EXPECT(mg_node_operand(arena, x, 0) == MG_ERR_ARG);
-    EXPECT(mg_node_operand(arena, y, 1) == MG_ERR_ARG);
-    EXPECT(mg_node_operand(arena, y, -1) == MG_ERR_ARG);
-    EXPECT(mg_node_exponent(arena, x, numbers) == MG_ERR_ARG);
-    EXPECT(mg_data(arena, -1, nodes, numbers) == MG_ERR_ARG);
-    EXPECT(mg_gradients(arena, -1, nodes, numbers) == MG_ERR_ARG);
-    EXPECT(mg_set_data(arena, -1, nodes, numbers) == MG_ERR_ARG);
-    EXPECT(mg_set_gradients(arena, -1, nodes, numbers) == MG_ERR_ARG);
-    EXPECT(mg_zero_gradients(arena, -1, nodes) == MG_ERR_ARG);
-    EXPECT(mg_backward_resume(arena, 0) == MG_ERR_ARG);
+    REFUSED(mg_record(arena, -1, x, y));
+    REFUSED(mg_record(arena, MG_OP_COUNT, x, y));
+    REFUSED(mg_record(arena, MG_LEAF, x, 0));
+    REFUSED(mg_record(arena, MG_POW_NUMBER, x, 0));
+    REFUSED(mg_record(arena, MG_ADD, x, 0));
+    REFUSED(mg_record(arena, MG_TANH, x, y));
+    REFUSED(mg_record_number(arena, MG_TANH, x, 1.0));
+    REFUSED(mg_record_number(arena, MG_LEAF, x, 1.0));
+    REFUSED(mg_record_number(arena, INT32_MIN, x, 1.0));
+    REFUSED(mg_node_operand(arena, x, 0));
+    REFUSED(mg_node_operand(arena, y, 1));
+    REFUSED(mg_node_operand(arena, y, -1));
+    REFUSED(mg_node_exponent(arena, x, numbers));
+    REFUSED(mg_data(arena, -1, nodes, numbers));
+    REFUSED(mg_gradients(arena, -1, nodes, numbers));
+    REFUSED(mg_set_data(arena, -1, nodes, numbers));
+    REFUSED(mg_set_gradients(arena, -1, nodes, numbers));
+    REFUSED(mg_zero_gradients(arena, -1, nodes));
+    REFUSED(mg_backward_resume(arena, 0));
     EXPECT(mg_backward_cancel(arena) == MG_OK);
-    EXPECT(mg_grad(arena, y, -1, nodes, out) == MG_ERR_ARG);
-    EXPECT(mg_mlp(arena, 0, sizes, MG_TANH, -1, nodes, 1, nodes, NULL, out) == MG_ERR_ARG);
-    EXPECT(mg_mlp(arena, -1, sizes, MG_TANH, -1, nodes, 1, nodes, NULL, out) == MG_ERR_ARG);
-    EXPECT(mg_mlp(arena, 2, none, MG_TANH, -1, nodes, 1, nodes, NULL, out) == MG_ERR_ARG);
-    EXPECT(mg_mlp(arena, 1, wrong, MG_TANH, -1, nodes, 1, nodes, NULL, out) == MG_ERR_ARG);
-    EXPECT(mg_mlp(arena, 1, many, MG_TANH, -1, nodes, 1, nodes, NULL, out) == MG_ERR_ARG);
-    EXPECT(mg_mlp(arena, 1, sizes, MG_ADD, -1, nodes, 1, nodes, NULL, out) == MG_ERR_ARG);
-    EXPECT(mg_mlp(arena, 1, sizes, MG_TANH, MG_LEAF, nodes, 1, nodes, NULL, out) == MG_ERR_ARG);
-    EXPECT(mg_mlp(arena, 1, sizes, MG_POW_NUMBER, -1, nodes, 1, nodes, NULL, out) == MG_ERR_ARG);
-    EXPECT(mg_mlp(arena, 1, sizes, -2, -1, nodes, 1, nodes, NULL, out) == MG_ERR_ARG);
-    EXPECT(mg_mlp(arena, 1, sizes, MG_TANH, -1, nodes, -1, nodes, NULL, out) == MG_ERR_ARG);
-    EXPECT(mg_mlp(arena, 1, sizes, MG_TANH, -1, nodes, 1, NULL, NULL, out) == MG_ERR_ARG);
+    REFUSED(mg_grad(arena, y, -1, nodes, out));
+    REFUSED(mg_mlp(arena, 0, sizes, MG_TANH, -1, nodes, 1, nodes, NULL, out));
+    REFUSED(mg_mlp(arena, -1, sizes, MG_TANH, -1, nodes, 1, nodes, NULL, out));
+    REFUSED(mg_mlp(arena, 2, none, MG_TANH, -1, nodes, 1, nodes, NULL, out));
+    REFUSED(mg_mlp(arena, 1, wrong, MG_TANH, -1, nodes, 1, nodes, NULL, out));
+    REFUSED(mg_mlp(arena, 1, many, MG_TANH, -1, nodes, 1, nodes, NULL, out));
+    REFUSED(mg_mlp(arena, 1, sizes, MG_ADD, -1, nodes, 1, nodes, NULL, out));
+    REFUSED(mg_mlp(arena, 1, sizes, MG_TANH, MG_LEAF, nodes, 1, nodes, NULL, out));
+    REFUSED(mg_mlp(arena, 1, sizes, MG_POW_NUMBER, -1, nodes, 1, nodes, NULL, out));
+    REFUSED(mg_mlp(arena, 1, sizes, -2, -1, nodes, 1, nodes, NULL, out));
+    REFUSED(mg_mlp(arena, 1, sizes, MG_TANH, -1, nodes, -1, nodes, NULL, out));
+    REFUSED(mg_mlp(arena, 1, sizes, MG_TANH, -1, nodes, 1, NULL, NULL, out));
     nodes[3] = 0;
-    EXPECT(mg_mlp(arena, 1, sizes, MG_TANH, -1, nodes, 1, nodes + 3, NULL, out) == MG_ERR_ARG);
+    REFUSED(mg_mlp(arena, 1, sizes, MG_TANH, -1, nodes, 1, nodes + 3, NULL, out));
     nodes[3] = y;
-    EXPECT(mg_dense(arena, 0, 1, MG_TANH, nodes, 1, nodes, NULL, out) == MG_ERR_ARG);
-    EXPECT(mg_dense(arena, 1, -1, MG_TANH, nodes, 1, nodes, NULL, out) == MG_ERR_ARG);
-    EXPECT(mg_cross_entropy(arena, 1, 0, nodes, fit, 1, 0, out) == MG_ERR_ARG);
-    EXPECT(mg_cross_entropy(arena, -1, 2, nodes, fit, 1, 0, out) == MG_ERR_ARG);
-    EXPECT(mg_cross_entropy(arena, huge, 4, nodes, fit, 1, 0, out) == MG_ERR_ARG);
-    EXPECT(mg_cross_entropy(arena, 1, 2, nodes, wrong, 1, 0, out) == MG_ERR_ARG);
-    EXPECT(mg_cross_entropy(arena, 1, 2, nodes, wrong + 1, 1, 0, out) == MG_ERR_ARG);
-    EXPECT(mg_cross_entropy(arena, 1, 2, nodes, fit, 1, 3, out) == MG_ERR_ARG);
-    EXPECT(mg_cross_entropy(arena, 1, 2, nodes, fit, 1, -1, out) == MG_ERR_ARG);
-    EXPECT(mg_cross_entropy(arena, 0, 2, nodes, fit, 1, MG_REDUCE_MEAN, out) == MG_ERR_ARG);
+    REFUSED(mg_dense(arena, 0, 1, MG_TANH, nodes, 1, nodes, NULL, out));
+    REFUSED(mg_dense(arena, 1, -1, MG_TANH, nodes, 1, nodes, NULL, out));
+    REFUSED(mg_cross_entropy(arena, 1, 0, nodes, fit, 1, 0, out));
+    REFUSED(mg_cross_entropy(arena, -1, 2, nodes, fit, 1, 0, out));
+    REFUSED(mg_cross_entropy(arena, huge, 4, nodes, fit, 1, 0, out));
+    REFUSED(mg_cross_entropy(arena, 1, 2, nodes, wrong, 1, 0, out));
+    REFUSED(mg_cross_entropy(arena, 1, 2, nodes, wrong + 1, 1, 0, out));
+    REFUSED(mg_cross_entropy(arena, 1, 2, nodes, fit, 1, 3, out));
+    REFUSED(mg_cross_entropy(arena, 1, 2, nodes, fit, 1, -1, out));
+    REFUSED(mg_cross_entropy(arena, 0, 2, nodes, fit, 1, MG_REDUCE_MEAN, out));
     EXPECT(mg_cross_entropy(arena, 0, 2, nodes, fit, 1, MG_REDUCE_NONE, out) == MG_OK);
-    EXPECT(mg_sum(arena, 0, nodes) == MG_ERR_ARG);
-    EXPECT(mg_mean(arena, 0, nodes) == MG_ERR_ARG);
-    EXPECT(mg_dot(arena, 0, nodes, nodes) == MG_ERR_ARG);
-    EXPECT(mg_softmax(arena, 0, nodes, out) == MG_ERR_ARG);
-    EXPECT(mg_rmsnorm(arena, 0, nodes, 1e-5, out) == MG_ERR_ARG);
-    EXPECT(mg_sgd_step(arena, -1, nodes, NULL, 1, 0.1, 0, 0, 0, 0) == MG_ERR_ARG);
-    EXPECT(mg_sgd_step(arena, 1, nodes, NULL, 1, 0.1, 0.9, 0, 0, 0) == MG_ERR_ARG);
-    EXPECT(mg_adam_step(arena, -1, nodes, numbers, numbers, 1, .1, .9, .9, 1e-8, 0, 1) ==
-           MG_ERR_ARG);
-    EXPECT(mg_adam_step(arena, 1, nodes, numbers, numbers, 0, .1, .9, .9, 1e-8, 0, 1) ==
-           MG_ERR_ARG);
+    REFUSED(mg_sum(arena, 0, nodes));
+    REFUSED(mg_mean(arena, 0, nodes));
+    REFUSED(mg_dot(arena, 0, nodes, nodes));
+    REFUSED(mg_softmax(arena, 0, nodes, out));
+    REFUSED(mg_rmsnorm(arena, 0, nodes, 1e-5, out));
+    REFUSED(mg_sgd_step(arena, -1, nodes, NULL, 1, 0.1, 0, 0, 0, 0));
+    REFUSED(mg_sgd_step(arena, 1, nodes, NULL, 1, 0.1, 0.9, 0, 0, 0));
+    REFUSED(mg_adam_step(arena, -1, nodes, numbers, numbers, 1, .1, .9, .9, 1e-8, 0, 1));
+    REFUSED(mg_adam_step(arena, 1, nodes, numbers, numbers, 0, .1, .9, .9, 1e-8, 0, 1));
     EXPECT(digest_of(arena) == before);
     mg_release(arena, x);
     mg_release(arena, y);
@@ -121,7 +123,8 @@ static void test_arguments(mg_arena *arena)
 /* Errors of Python's arithmetic are statuses, and change nothing. */
 static void test_arithmetic(mg_arena *arena)
 {
-    mg_node zero = mg_leaf(arena, 0.0), minus = mg_leaf(arena, -1.0), big = mg_leaf(arena, 1e3);
+    mg_node zero = mg_leaf(arena, 0.0), minus = mg_leaf(arena, -1.0),
+            big = mg_leaf(arena, 1e3);
     mg_node infinite = mg_leaf(arena, HUGE_VAL), half = mg_leaf(arena, 0.5), out[2];
     mg_node logits[2] = {big, zero};
     const int64_t target = 0;

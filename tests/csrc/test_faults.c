@@ -1,6 +1,7 @@
-/* test_faults.c: no memory at every allocation of every call, once and from then on, refused by
- * the arena or by its allocator, and by the byte limit: MG_ERR_NOMEM, nothing changed, and the
- * same call works once there is memory, with the result it would have had. */
+/* test_faults.c: no memory at every allocation of every call, once and from then on,
+ * refused by the arena or by its allocator, and by the byte limit: MG_ERR_NOMEM, nothing
+ * changed, and the same call works once there is memory, with the result it would have
+ * had. */
 #include "calls.h"
 
 enum { BY_ARENA, BY_ALLOCATOR, BY_LIMIT, WAYS };
@@ -29,14 +30,17 @@ static int was_refused(const fixture *f, int way, int64_t after)
 {
     if (way == BY_ALLOCATOR) return f->book.refused > 0;
     if (way == BY_LIMIT) return after < 1 << 24;
-    return f->arena->fail_after < 0 || f->arena->fail_persistent * (f->arena->fail_after == 0);
+    return f->arena->fail_after < 0 ||
+           (f->arena->fail_persistent && f->arena->fail_after == 0);
 }
 
-/* Hash what a call that succeeded did: the data of its results, all gradients and leaf data. */
+/* Hash what a call that succeeded did: the data of its results, all gradients and leaf
+ * data. */
 static uint64_t outcome_of(const fixture *f, int64_t status)
 {
     uint64_t hash = status > MG_OP_COUNT ? 1 : (uint64_t)status;
-    for (int i = 0; i < f->made; i++) hash = mix(hash, bits_of(data_of(f->arena, f->out[i])));
+    for (int i = 0; i < f->made; i++)
+        hash = mix(hash, bits_of(data_of(f->arena, f->out[i])));
     for (int i = 0; i < HANDLES; i++) {
         hash = mix(hash, bits_of(data_of(f->arena, f->h[i])));
         hash = mix(hash, bits_of(gradient_of(f->arena, f->h[i])));
@@ -55,7 +59,8 @@ static uint64_t outcome_unrefused(const call *row, size_t chunks)
     return outcome;
 }
 
-/* After a failure gradients of interior nodes are 0.0, or as before where the walk had not come. */
+/* After a failure gradients of interior nodes are 0.0, or as before where the walk had
+ * not come. */
 static void expect_cleared(const mg_arena *arena)
 {
     for (uint32_t i = 1; i < arena->fresh; i++) {
@@ -65,8 +70,8 @@ static void expect_cleared(const mg_arena *arena)
 }
 
 /* Run a call with memory refused; returns whether any was. */
-static int run_refused(const call *row, size_t chunks, int way, int persistent, int64_t after,
-                       uint64_t outcome)
+static int run_refused(const call *row, size_t chunks, int way, int persistent,
+                       int64_t after, uint64_t outcome)
 {
     fixture f;
     fixture_open(&f, chunks);
@@ -96,7 +101,7 @@ static void test_call(const call *row, size_t chunks)
 {
     uint64_t outcome = outcome_unrefused(row, chunks);
     for (int way = 0; way < WAYS; way++) {
-        for (int persistent = 0; persistent < 2; persistent++) {
+        for (int persistent = 0; persistent < (way == BY_LIMIT ? 1 : 2); persistent++) {
             int before = failures;
             int64_t after = 0;
             while (run_refused(row, chunks, way, persistent, after, outcome))
@@ -106,13 +111,18 @@ static void test_call(const call *row, size_t chunks)
     }
 }
 
-/* These calls must not need memory at all: a program out of memory can still read, and free. */
+/* These calls must not need memory at all: a program out of memory can still read, and
+ * free. */
 static void test_calls_without_memory(void)
 {
     static int64_t (*const runs[])(fixture *) = {
-        call_usage, call_fork, call_retain, call_release, call_detach, call_node_op,
-        call_node_operand, call_node_exponent, call_data, call_gradients, call_set_data,
-        call_set_gradients, call_zero_gradients, call_backward_cancel,
+        call_usage,          call_fork,
+        call_retain,         call_release,
+        call_detach,         call_node_op,
+        call_node_operand,   call_node_exponent,
+        call_data,           call_gradients,
+        call_set_data,       call_set_gradients,
+        call_zero_gradients, call_backward_cancel,
     };
     fixture f;
     fixture_open(&f, 1);

@@ -1,5 +1,6 @@
-/* test_handles.c: a handle that names no living node of the arena is MG_ERR_STALE in every place
- * of every call that takes one, and the call changes nothing. Generations end, slots retire. */
+/* test_handles.c: a handle that names no living node of the arena is MG_ERR_STALE in
+ * every place of every call that takes one, and the call changes nothing. Generations
+ * end, slots retire. */
 #include "calls.h"
 
 /* Expect a call to refuse a handle in one place. */
@@ -30,9 +31,20 @@ static void test_bad_handles(void)
     for (int64_t i = 0; i <= (f.h[0] & 0xFFFFFFFF); i++) foreign = mg_leaf(other, 1.0);
     mg_release(f.arena, freed);
     mg_node bad[] = {
-        0, -1, INT64_MIN, INT64_MAX, freed, foreign, f.h[0] + generation, f.h[0] - generation,
-        f.h[0] | INT64_MIN, f.h[0] & 0xFFFFFFFF, f.h[0] & ~(mg_node)0xFFFFFFFF,
-        f.h[0] | 0xFFFFFFFF, f.arena->fresh + (f.h[0] & ~(mg_node)0xFFFFFFFF), MG_ERR_NOMEM,
+        0,
+        -1,
+        INT64_MIN,
+        INT64_MAX,
+        freed,
+        foreign,
+        f.h[0] + generation,
+        f.h[0] - generation,
+        f.h[0] | INT64_MIN,
+        f.h[0] & 0xFFFFFFFF,
+        f.h[0] & ~(mg_node)0xFFFFFFFF,
+        f.h[0] | 0xFFFFFFFF,
+        f.arena->fresh + (f.h[0] & ~(mg_node)0xFFFFFFFF),
+        MG_ERR_NOMEM,
     };
     for (int i = 0; i < CALLS; i++) {
         for (int place = 0; place < calls[i].handles; place++) {
@@ -46,7 +58,8 @@ static void test_bad_handles(void)
     fixture_close(&f);
 }
 
-/* With good handles every call of the table succeeds: the refusals above mean something. */
+/* With good handles every call of the table succeeds: the refusals above mean something.
+ * */
 static void test_good_handles(void)
 {
     for (int i = 0; i < CALLS; i++) {
@@ -103,7 +116,8 @@ static void test_generations_end(void)
     ledger_arena_free(arena, &book);
 }
 
-/* Failed builders, too, use up generations: of results that they had already given out. */
+/* Failed builders, too, use up generations: of results that they had already given out.
+ * */
 static void test_generations_end_in_failed_calls(void)
 {
     enum { LEFT = 4, ROWS = 2 };
