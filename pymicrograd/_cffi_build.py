@@ -34,10 +34,10 @@ def read_cdef() -> str:
 
 
 def read_version() -> str:
-    """Return the version that pyproject.toml states."""
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    found = re.search(r'^version = "([^"]+)"', text, re.MULTILINE)
-    assert found, "pyproject.toml has no version"
+    """Return the version that the package states."""
+    text = (PACKAGE / "__init__.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__ = "([^"]+)"', text, re.MULTILINE)
+    assert found, "pymicrograd/__init__.py has no version"
     return found.group(1)
 
 
