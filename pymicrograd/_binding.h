@@ -25,8 +25,11 @@ PyObject *wrap_node(mg_node handle, PyObject *a, PyObject *b);
 PyObject *fail_status(mg_node status, const char *name, PyObject *a, PyObject *b);
 
 /* _bulk.c, static methods of ValueBase */
-PyObject *value_wrap_all(PyObject *none, PyObject *args);
 PyObject *value_mlp(PyObject *none, PyObject *args);
 PyObject *value_cross_entropy(PyObject *none, PyObject *args);
+PyObject *value_sum(PyObject *none, PyObject *args);
+PyObject *value_dot(PyObject *none, PyObject *args);
+PyObject *value_softmax(PyObject *none, PyObject *args);
+PyObject *value_rmsnorm(PyObject *none, PyObject *args);
 
 #endif

@@ -111,17 +111,6 @@ static PyObject *wrap_rows(const mg_node *nodes, Py_ssize_t rows, Py_ssize_t col
     return list;
 }
 
-/* _wrap_all(address, count, sources): the objects of nodes whose handles lie at an
- * address. */
-PyObject *value_wrap_all(PyObject *Py_UNUSED(none), PyObject *args)
-{
-    unsigned long long address;
-    Py_ssize_t count;
-    PyObject *sources;
-    if (!PyArg_ParseTuple(args, "KnO", &address, &count, &sources)) return NULL;
-    return wrap_list((const mg_node *)(uintptr_t)address, count, sources);
-}
-
 /* ---- MLP --------------------------------------------------------------------------- */
 
 static PyObject *mlp_results(const mlp_plan *plan, const table *t, const mg_node *outputs,
@@ -234,4 +223,126 @@ PyObject *value_cross_entropy(PyObject *Py_UNUSED(none), PyObject *args)
     PyObject *result = cross_entropy_record(&t, target, shifted, reduction, buffer);
     PyMem_Free(buffer);
     return result;
+}
+
+/* ---- functions of lists ------------------------------------------------------------ */
+
+/* A list of Values read for a function: handles, room for as many results, and what the
+ * results keep alive. */
+typedef struct vector {
+    int64_t count;
+    mg_node *handles, *outputs;
+    PyObject *sources;
+} vector;
+
+static void vector_close(vector *v)
+{
+    PyMem_Free(v->handles);
+    Py_CLEAR(v->sources);
+}
+
+/* Read a list of Values. 0 when there is something else in it or, with an exception set,
+ * no memory. */
+static int vector_open(vector *v, PyObject *x)
+{
+    table t;
+    v->sources = NULL;
+    if (!table_open(&t, x) || t.batch) return 0;
+    v->count = t.columns;
+    v->handles = PyMem_Malloc(2 * (size_t)t.columns * sizeof(mg_node));
+    if (!v->handles) {
+        PyErr_NoMemory();
+        return 0;
+    }
+    v->outputs = v->handles + t.columns;
+    PyObject *items = table_read(&t, v->handles, NULL);
+    v->sources = items ? PyTuple_Pack(1, items) : NULL;
+    Py_XDECREF(items);
+    if (!v->sources) vector_close(v);
+    return v->sources != NULL;
+}
+
+/* What a function returns whose list could not be read. */
+static PyObject *not_read(void)
+{
+    if (PyErr_Occurred()) return NULL;
+    Py_RETURN_NOTIMPLEMENTED;
+}
+
+/* Close a vector, and make the object of the one result. */
+static PyObject *vector_result(vector *v, const char *name, mg_node made)
+{
+    PyObject *result = made > 0 ? wrap_node(made, v->sources, NULL)
+                                : fail_status(made, name, NULL, NULL);
+    vector_close(v);
+    return result;
+}
+
+/* Close a vector, and make the objects of its outputs. */
+static PyObject *vector_results(vector *v, const char *name, int status)
+{
+    Py_ssize_t count = (Py_ssize_t)v->count;
+    PyObject *result = status < 0 ? fail_status(status, name, NULL, NULL)
+                                  : wrap_list(v->outputs, count, v->sources);
+    vector_close(v);
+    return result;
+}
+
+/* _sum(values, mean): their sum, or their mean. */
+PyObject *value_sum(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    PyObject *x;
+    int mean;
+    vector v;
+    if (!PyArg_ParseTuple(args, "Op", &x, &mean)) return NULL;
+    if (!vector_open(&v, x)) return not_read();
+    mg_node made = mean ? mg_mean(process_arena(), v.count, v.handles)
+                        : mg_sum(process_arena(), v.count, v.handles);
+    return vector_result(&v, mean ? "mean" : "sum", made);
+}
+
+/* _dot(a, b): the sum of products of two lists of one length. */
+PyObject *value_dot(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    PyObject *x, *y;
+    vector a, b;
+    if (!PyArg_ParseTuple(args, "OO", &x, &y)) return NULL;
+    if (!vector_open(&a, x)) return not_read();
+    if (!vector_open(&b, y) || a.count != b.count) {
+        if (b.sources) vector_close(&b);
+        vector_close(&a);
+        return not_read();
+    }
+    PyObject *both = PyTuple_Pack(2, PyTuple_GetItem(a.sources, 0),
+                                  PyTuple_GetItem(b.sources, 0));
+    Py_DECREF(a.sources);
+    a.sources = both;
+    mg_node made = both ? mg_dot(process_arena(), a.count, a.handles, b.handles) : 0;
+    vector_close(&b);
+    if (both) return vector_result(&a, "dot", made);
+    vector_close(&a);
+    return NULL;
+}
+
+/* _softmax(values): a list. */
+PyObject *value_softmax(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    PyObject *x;
+    vector v;
+    if (!PyArg_ParseTuple(args, "O", &x)) return NULL;
+    if (!vector_open(&v, x)) return not_read();
+    int status = mg_softmax(process_arena(), v.count, v.handles, v.outputs);
+    return vector_results(&v, "softmax", status);
+}
+
+/* _rmsnorm(values, epsilon): a list. */
+PyObject *value_rmsnorm(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    PyObject *x;
+    double epsilon;
+    vector v;
+    if (!PyArg_ParseTuple(args, "Od", &x, &epsilon)) return NULL;
+    if (!vector_open(&v, x)) return not_read();
+    int status = mg_rmsnorm(process_arena(), v.count, v.handles, epsilon, v.outputs);
+    return vector_results(&v, "rmsnorm", status);
 }

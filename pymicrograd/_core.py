@@ -75,16 +75,6 @@ def op_of(handle: int) -> int:
     return check(lib.mg_node_op(arena, handle), "op")
 
 
-def record(name: str, a: int, b: int = 0) -> int:
-    """Record an op by name; returns a handle or a negative status."""
-    return int(lib.mg_record(arena, OPS[name], a, b))
-
-
-def record_power(a: int, exponent: float) -> int:
-    """Record a ** exponent; returns a handle or a negative status."""
-    return int(lib.mg_record_number(arena, OPS["pow_number"], a, exponent))
-
-
 def exponent_of(handle: int) -> float:
     """Return the constant exponent of a pow_number node."""
     out = ffi.new("double *")
@@ -146,7 +136,7 @@ def backward(handle: int, seed: float) -> None:
 
 def grad(output: int, inputs: Sequence[int]) -> list[int]:
     """Record the derivatives of a node by others; returns their handles."""
-    out = nodes_out(len(inputs))
+    out = ffi.new("mg_node[]", len(inputs))
     with backward_turn:
         status = lib.mg_grad(arena, output, len(inputs), inputs, out)
     check(status, "grad")
@@ -154,19 +144,6 @@ def grad(output: int, inputs: Sequence[int]) -> list[int]:
 
 
 # ---- bulk builders ---------------------------------------------------------------------------
-
-Nodes = Any  # a C array of handles, each a reference that the receiver owns
-
-
-def nodes_out(count: int) -> Nodes:
-    """Return an array for the results of a builder."""
-    return ffi.new("mg_node[]", count)
-
-
-def address_of(nodes: Nodes) -> int:
-    """Return where an array of handles lies, for ValueBase._wrap_all."""
-    return int(ffi.cast("uintptr_t", nodes))
-
 
 class Plan:
     """The layers of neurons that one call records: what mg_mlp needs, kept in C.
@@ -192,73 +169,6 @@ class Plan:
         fields = (len(sizes) - 1, self.sizes, activation, last_activation, self.parameters)
         self.struct = ffi.new("mlp_plan *", fields)
         self.address = int(ffi.cast("uintptr_t", self.struct))
-
-    def record(self, rows: int, inputs: Sequence[int], numbers: Sequence[float]) -> Nodes:
-        """Record rows of inputs; where a handle is 0 the number counts."""
-        struct = self.struct
-        out = nodes_out(rows * self.sizes[struct.layers])
-        status = lib.mg_mlp(
-            arena,
-            struct.layers,
-            struct.sizes,
-            struct.activation,
-            struct.last_activation,
-            struct.parameters,
-            rows,
-            inputs,
-            numbers,
-            out,
-        )
-        check(status, "MLP")
-        return out
-
-
-def cross_entropy(
-    rows: int,
-    classes: int,
-    logits: Sequence[int],
-    targets: Sequence[int],
-    shifted: bool,
-    reduction: str,
-) -> Nodes:
-    """Record cross-entropy losses, one per row or their sum or mean."""
-    out = nodes_out(rows if reduction == "none" else 1)
-    check(
-        lib.mg_cross_entropy(
-            arena, rows, classes, logits, targets, shifted, REDUCTIONS[reduction], out
-        ),
-        "cross_entropy",
-    )
-    return out
-
-
-def sum_of(handles: Sequence[int]) -> int:
-    """Record the sum of nodes."""
-    return check(lib.mg_sum(arena, len(handles), handles), "sum")
-
-
-def mean_of(handles: Sequence[int]) -> int:
-    """Record the mean of nodes."""
-    return check(lib.mg_mean(arena, len(handles), handles), "mean")
-
-
-def dot_of(a: Sequence[int], b: Sequence[int]) -> int:
-    """Record the sum of products of nodes."""
-    return check(lib.mg_dot(arena, len(a), a, b), "dot")
-
-
-def softmax(handles: Sequence[int]) -> Nodes:
-    """Record the softmax of nodes."""
-    out = nodes_out(len(handles))
-    check(lib.mg_softmax(arena, len(handles), handles, out), "softmax")
-    return out
-
-
-def rmsnorm(handles: Sequence[int], epsilon: float) -> Nodes:
-    """Record nodes divided by their root mean square."""
-    out = nodes_out(len(handles))
-    check(lib.mg_rmsnorm(arena, len(handles), handles, epsilon, out), "rmsnorm")
-    return out
 
 
 # ---- optimizers ------------------------------------------------------------------------------

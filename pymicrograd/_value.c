@@ -178,13 +178,28 @@ static PyObject *power_number(PyObject *a, PyObject *exponent, double number)
                      a, exponent);
 }
 
+/* number ** b, which has a leaf for the number. */
+static PyObject *power_of_number(PyObject *a, double number, PyObject *b)
+{
+    mg_node leaf = mg_leaf(arena, number);
+    if (leaf < 0) return fail_status(leaf, "pow", a, b);
+    mg_node made = mg_record(arena, MG_POW, leaf, handle_of(b));
+    mg_release(arena, leaf);
+    return made > 0 ? wrap_node(made, NULL, b) : fail_status(made, "pow", a, b);
+}
+
 static PyObject *value_power(PyObject *left, PyObject *right, PyObject *modulus)
 {
     double number;
-    if (modulus == Py_None && is_value(left) && get_number(right, &number))
+    if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
+    if (is_value(left) && get_number(right, &number))
         return power_number(left, right, number);
-    if (modulus == Py_None) return slowly("pow", left, right);
-    Py_RETURN_NOTIMPLEMENTED;
+    if (is_value(left) && is_value(right))
+        return result_of(mg_record(arena, MG_POW, handle_of(left), handle_of(right)),
+                         "pow", left, right);
+    if (is_value(right) && get_number(left, &number))
+        return power_of_number(left, number, right);
+    return slowly("pow", left, right);
 }
 
 static PyObject *value_divide(PyObject *left, PyObject *right)
@@ -211,24 +226,53 @@ static PyObject *record_unary(PyObject *self, int op, const char *name)
     return result_of(mg_record(arena, op, handle_of(self), 0), name, self, NULL);
 }
 
-static PyObject *value_relu(PyObject *self, PyObject *Py_UNUSED(none))
+static PyObject *value_absolute(PyObject *self)
 {
-    return record_unary(self, MG_RELU, "relu");
+    return record_unary(self, MG_ABS, "abs");
 }
 
-static PyObject *value_tanh(PyObject *self, PyObject *Py_UNUSED(none))
+/* The methods that are one op of one operand. */
+#define UNARY_METHODS(METHOD) \
+    METHOD(RELU, relu, "Return max(x, 0).") \
+    METHOD(TANH, tanh, "Return the hyperbolic tangent.") \
+    METHOD(EXP, exp, "Return e ** x.") \
+    METHOD(LOG, log, "Return the natural logarithm.") \
+    METHOD(SIN, sin, "Return the sine of x radians.") \
+    METHOD(COS, cos, "Return the cosine of x radians.") \
+    METHOD(EXPM1, expm1, "Return exp(x) - 1, exact for small x.") \
+    METHOD(LOG1P, log1p, "Return log(1 + x), exact for small x.") \
+    METHOD(SIGMOID, sigmoid, "Return 1 / (1 + exp(-x)).") \
+    METHOD(SOFTPLUS, softplus, "Return log(1 + exp(x)).") \
+    METHOD(SILU, silu, "Return x * sigmoid(x).") \
+    METHOD(ERF, erf, "Return the error function.") \
+    METHOD(GELU, _gelu, "Return 0.5 * x * (1 + erf(x / sqrt 2)).") \
+    METHOD(GELU_TANH, _gelu_tanh, "Return gelu's tanh form.")
+
+#define METHOD_FUNCTION(NAME, name, documentation) \
+    static PyObject *value_##name(PyObject *self, PyObject *Py_UNUSED(none)) \
+    { \
+        return record_unary(self, MG_##NAME, #name); \
+    }
+UNARY_METHODS(METHOD_FUNCTION)
+
+/* Record maximum or minimum of a Value and a Value or number. */
+static PyObject *record_extreme(int op, const char *name, PyObject *a, PyObject *b)
 {
-    return record_unary(self, MG_TANH, "tanh");
+    double number;
+    if (is_value(b))
+        return result_of(mg_record(arena, op, handle_of(a), handle_of(b)), name, a, b);
+    if (!get_number(b, &number)) return slowly(name, a, b);
+    return result_of(mg_record_number(arena, op, handle_of(a), number), name, a, NULL);
 }
 
-static PyObject *value_exp(PyObject *self, PyObject *Py_UNUSED(none))
+static PyObject *value_maximum(PyObject *self, PyObject *other)
 {
-    return record_unary(self, MG_EXP, "exp");
+    return record_extreme(MG_MAXIMUM, "maximum", self, other);
 }
 
-static PyObject *value_log(PyObject *self, PyObject *Py_UNUSED(none))
+static PyObject *value_minimum(PyObject *self, PyObject *other)
 {
-    return record_unary(self, MG_LOG, "log");
+    return record_extreme(MG_MINIMUM, "minimum", self, other);
 }
 
 /* ---- data and gradient ------------------------------------------------------------- */
@@ -380,16 +424,22 @@ static PyObject *value_adopt(PyObject *Py_UNUSED(module), PyObject *args)
 }
 
 static PyMethodDef methods[] = {
-    {"relu", value_relu, METH_NOARGS, "Return max(x, 0)."},
-    {"tanh", value_tanh, METH_NOARGS, "Return the hyperbolic tangent."},
-    {"exp", value_exp, METH_NOARGS, "Return e ** x."},
-    {"log", value_log, METH_NOARGS, "Return the natural logarithm."},
+#define METHOD_ROW(NAME, name, documentation) \
+    {#name, value_##name, METH_NOARGS, documentation},
+    UNARY_METHODS(METHOD_ROW)
+    {"maximum", value_maximum, METH_O,
+     "Return the larger of x and other; the gradient of a tie is split in halves."},
+    {"minimum", value_minimum, METH_O,
+     "Return the smaller of x and other; the gradient of a tie is split in halves."},
     {"_set_up", value_set_up, METH_VARARGS | METH_STATIC, NULL},
     {"_wrap", value_wrap, METH_VARARGS | METH_STATIC, NULL},
     {"_adopt", value_adopt, METH_VARARGS | METH_STATIC, NULL},
-    {"_wrap_all", value_wrap_all, METH_VARARGS | METH_STATIC, NULL},
     {"_mlp", value_mlp, METH_VARARGS | METH_STATIC, NULL},
     {"_cross_entropy", value_cross_entropy, METH_VARARGS | METH_STATIC, NULL},
+    {"_sum", value_sum, METH_VARARGS | METH_STATIC, NULL},
+    {"_dot", value_dot, METH_VARARGS | METH_STATIC, NULL},
+    {"_softmax", value_softmax, METH_VARARGS | METH_STATIC, NULL},
+    {"_rmsnorm", value_rmsnorm, METH_VARARGS | METH_STATIC, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -422,6 +472,7 @@ static PyType_Slot slots[] = {
     {Py_nb_true_divide, value_divide},
     {Py_nb_power, value_power},
     {Py_nb_negative, value_negative},
+    {Py_nb_absolute, value_absolute},
     {0, NULL},
 };
 

@@ -16,7 +16,8 @@ from ..reference.functional import (
     mse_loss,
     reduced,
 )
-from ..value import Value, as_operand, wrap, wrap_bulk
+from ..reference.value import as_float
+from ..value import Value, as_operand
 
 __all__ = [
     "cross_entropy",
@@ -42,36 +43,26 @@ def as_values(values: Iterable[Any], what: str) -> list[Value]:
     return result
 
 
-def handles_of(values: Iterable[Value]) -> list[int]:
-    """Return the handles of Values."""
-    return [x._handle for x in values]
-
-
 def sum(values: Iterable[Any]) -> Any:
-    values = as_values(values, "sum")
-    return wrap(_core.sum_of(handles_of(values)), (values,), None)
+    return Value._sum(as_values(values, "sum"), False)
 
 
 def mean(values: Iterable[Any]) -> Any:
-    values = as_values(values, "mean")
-    return wrap(_core.mean_of(handles_of(values)), (values,), None)
+    return Value._sum(as_values(values, "mean"), True)
 
 
 def dot(a: Iterable[Any], b: Iterable[Any]) -> Any:
     a, b = list(a), list(b)
     check_lengths("dot", a, b)
-    a, b = as_values(a, "dot"), as_values(b, "dot")
-    return wrap(_core.dot_of(handles_of(a), handles_of(b)), (a, b), None)
+    return Value._dot(as_values(a, "dot"), as_values(b, "dot"))
 
 
-def softmax(logits: Iterable[Any]) -> list[Value]:
-    logits = as_values(logits, "softmax")
-    return wrap_bulk(_core.softmax(handles_of(logits)), logits)
+def softmax(logits: Iterable[Any]) -> Any:
+    return Value._softmax(as_values(logits, "softmax"))
 
 
-def rmsnorm(x: Iterable[Any], eps: float = 1e-5) -> list[Value]:
-    x = as_values(x, "rmsnorm")
-    return wrap_bulk(_core.rmsnorm(handles_of(x), eps), x)
+def rmsnorm(x: Iterable[Any], eps: float = 1e-5) -> Any:
+    return Value._rmsnorm(as_values(x, "rmsnorm"), as_float(eps))
 
 
 def cross_entropy(
@@ -79,33 +70,23 @@ def cross_entropy(
 ) -> Any:
     if reduction not in REDUCTIONS:
         check_reduction(reduction)
-    loss = record_cross_entropy(logits, target, shifted, REDUCTIONS[reduction])
+    mode = REDUCTIONS[reduction]
+    loss = record_cross_entropy(logits, target, shifted, mode)
     if loss is not NotImplemented:
         return loss
     logits = list(logits)
     if not logits:
         raise ValueError("cross_entropy of nothing")
     if not hasattr(logits[0], "__len__"):
-        return batch_cross_entropy([logits], [target], shifted, "none")[0]
+        values = as_values(logits, "cross_entropy")
+        return record_cross_entropy(values, as_class(target, len(values)), shifted, mode)
     check_targets(logits, target)
-    if len(set(map(len, logits))) == 1:
-        return batch_cross_entropy(logits, target, shifted, reduction)
-    losses = [cross_entropy(row, t, shifted) for row, t in zip(logits, target, strict=True)]
+    rows = [as_values(row, "cross_entropy") for row in logits]
+    classes = [as_class(t, len(row)) for t, row in zip(target, rows, strict=True)]
+    if len(set(map(len, rows))) == 1:
+        return record_cross_entropy(rows, classes, shifted, mode)
+    losses = [cross_entropy(row, t, shifted) for row, t in zip(rows, classes, strict=True)]
     return reduced(losses, reduction, Value(0.0))
-
-
-def batch_cross_entropy(
-    logits: Sequence[Any], targets: Sequence[Any], shifted: bool, reduction: str
-) -> Any:
-    """Return the losses of rows of equal length, or their sum or mean."""
-    classes = len(logits[0])
-    values = as_values((x for row in logits for x in row), "cross_entropy")
-    indices = [as_class(t, classes) for t in targets]
-    handles = _core.cross_entropy(
-        len(logits), classes, handles_of(values), indices, shifted, reduction
-    )
-    losses = wrap_bulk(handles, values)
-    return losses if reduction == "none" else losses[0]
 
 
 for _function in (sum, mean, dot, softmax, rmsnorm, cross_entropy):

@@ -17,7 +17,7 @@ from ..random import default_generator
 from ..reference import nn as reference
 from ..reference.nn import as_inputs, is_batch
 from ..reference.value import as_float
-from ..value import Value, wrap_bulk
+from ..value import Value
 
 __all__ = ["MLP", "Layer", "Module", "Neuron"]
 
@@ -115,12 +115,12 @@ class Plan(_core.Plan):
         layers: the neurons of each layer, all Neuron, of one activation in a layer.
 
     Attributes:
-        nin: number of inputs; nout: number of outputs.
+        nin: number of inputs.
         values: the parameters, layer by layer, neuron by neuron, weights then bias.
     """
 
     def __init__(self, layers: list[list[Neuron]]) -> None:
-        self.nin, self.nout = len(layers[0][0].w), len(layers[-1])
+        self.nin = len(layers[0][0].w)
         self.values = tuple(
             p for neurons in layers for neuron in neurons for p in (*neuron.w, neuron.b)
         )
@@ -130,16 +130,6 @@ class Plan(_core.Plan):
             number_of(layers[-1][0].activation),
             [p._handle for p in self.values],
         )
-
-    def call(self, rows: list[Any]) -> list[Any]:
-        """Record the layers on rows, whatever kind of numbers they hold; a result for each."""
-        inputs = [x for row in rows for x in row]
-        handles = [x._handle if isinstance(x, Value) else 0 for x in inputs]
-        numbers = [0.0 if isinstance(x, Value) else as_float(x) for x in inputs]
-        values = wrap_bulk(self.record(len(rows), handles, numbers), self.values, inputs)
-        if self.nout == 1:
-            return values
-        return [values[i : i + self.nout] for i in range(0, len(values), self.nout)]
 
 
 record_mlp = _core.ValueBase._mlp
@@ -205,8 +195,8 @@ class Planned(Module):
         for row in rows:
             if len(row) != plan.nin:
                 raise ValueError(f"{self!r} takes {plan.nin} inputs, got {len(row)}")
-        results = plan.call(rows)
-        return results if batch else results[0]
+        rows = [[x if isinstance(x, Value) else as_float(x) for x in row] for row in rows]
+        return record_mlp(plan.address, plan.values, rows if batch else rows[0])
 
 
 class Neuron(Planned, reference.Neuron):
