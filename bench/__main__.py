@@ -11,7 +11,7 @@ import importlib
 import sys
 import time
 
-from . import report
+from . import engines, report
 from .runner import FULL, QUICK, DigitsDiffer
 
 SUBJECTS = {
@@ -35,7 +35,7 @@ def subjects(text: str) -> list[str]:
 
 
 def main() -> int:
-    """Run the benchmarks; exit status 1 means that digits differ."""
+    """Run the benchmarks; exit status 1: digits differ, or the C engine does not load."""
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Time the C engine against the reference, PyPI's micrograd and torch.",
@@ -45,6 +45,11 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer steps and smaller graphs")
     parser.add_argument("--markdown", metavar="FILE", help="write the tables to a file, too")
     arguments = parser.parse_args()
+    try:
+        engines.load(engines.C_ENGINE)
+    except engines.Missing as missing:
+        print(f"bench: {missing}", file=sys.stderr)
+        return 1
     effort = QUICK if arguments.quick else FULL
     output = report.Report()
     output.say(report.machine(effort))

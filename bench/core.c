@@ -1,8 +1,10 @@
 /* core.c: what recording, backward and release cost in C alone, per node.
  *
- * Usage: core NODES ROUNDS. Trains nothing: records MLP(2, [16, 3]) and the mean cross-entropy
- * on as many points as give about NODES nodes, in one graph, and times each phase ROUNDS times.
- * Prints one line of JSON: nodes, and the minimum and median of each phase in ns a node. */
+ * Usage: core NODES WARMUP ROUNDS. Trains nothing: records MLP(2, [16, 3]) and the mean
+ * cross-entropy on as many points as give about NODES nodes, in one graph, and times each
+ * phase ROUNDS times, after WARMUP rounds that do not count. Prints one line of JSON:
+ * nodes, bytes a node when recorded and at most, minimum and median of each phase in ns a
+ * node. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +12,8 @@
 
 #include "micrograd.h"
 
-enum { NIN = 2, HIDDEN = 16, CLASSES = 3, PARAMETERS = (NIN + 1) * HIDDEN + (HIDDEN + 1) * CLASSES };
+enum { NIN = 2, HIDDEN = 16, CLASSES = 3 };
+enum { PARAMETERS = (NIN + 1) * HIDDEN + (HIDDEN + 1) * CLASSES };
 enum { RECORD, BACKWARD, RELEASE, PHASES };
 
 static double seconds(void)
@@ -57,7 +60,7 @@ static void problem_make(problem *p, int64_t rows)
     for (int64_t i = 0; i < rows; i++) p->targets[i] = mg_rng_u32(&rng) % CLASSES;
 }
 
-/* Record the loss; the inputs are new leaves, as in a program that makes them each step. */
+/* Record the loss; inputs are new leaves, as in a program that makes them each step. */
 static mg_node problem_record(problem *p)
 {
     const int64_t sizes[] = {NIN, HIDDEN, CLASSES};
@@ -65,8 +68,8 @@ static mg_node problem_record(problem *p)
     for (int64_t i = 0; i < p->rows * NIN; i++)
         p->inputs[i] = mg_leaf(p->arena, (double)(i % 17) / 8.0 - 1.0);
     int tanh_op = MG_TANH;
-    int status = mg_mlp(p->arena, 2, sizes, tanh_op, -1, p->parameters, p->rows, p->inputs, NULL,
-                        p->logits);
+    int status = mg_mlp(p->arena, 2, sizes, tanh_op, -1, p->parameters, p->rows,
+                        p->inputs, NULL, p->logits);
     fail_unless(status == MG_OK, "mg_mlp");
     status = mg_cross_entropy(p->arena, p->rows, CLASSES, p->logits, p->targets, 1,
                               MG_REDUCE_MEAN, &loss);
@@ -84,15 +87,15 @@ static void problem_release(problem *p, mg_node loss)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3) return 2;
+    if (argc != 4) return 2;
     int64_t rows = atoll(argv[1]) / 203 + 1;
-    int rounds = atoi(argv[2]);
+    int warmup = atoi(argv[2]), rounds = atoi(argv[3]);
     double *times[PHASES];
     problem p;
     mg_usage usage = {0, 0, 0, 0}, backward_usage = {0, 0, 0, 0};
     problem_make(&p, rows);
     for (int phase = 0; phase < PHASES; phase++) times[phase] = calloc((size_t)rounds, 8);
-    for (int round = -2; round < rounds; round++) { /* two rounds to warm up */
+    for (int round = -warmup; round < rounds; round++) {
         double start = seconds();
         mg_node loss = problem_record(&p);
         double recorded = seconds();
@@ -115,8 +118,8 @@ int main(int argc, char **argv)
     for (int phase = 0; phase < PHASES; phase++) {
         qsort(times[phase], (size_t)rounds, sizeof(double), by_size);
         double scale = 1e9 / (double)usage.nodes;
-        printf(", \"%s_min\": %.3f, \"%s_median\": %.3f", names[phase], times[phase][0] * scale,
-               names[phase], times[phase][rounds / 2] * scale);
+        printf(", \"%s_min\": %.3f, \"%s_median\": %.3f", names[phase],
+               times[phase][0] * scale, names[phase], times[phase][rounds / 2] * scale);
     }
     printf("}\n");
     mg_arena_free(p.arena);

@@ -166,7 +166,7 @@ def make(engine: str, form: str, case: str) -> Job:
     """Return the job of a contestant: its phases are recording, and recording with backward."""
     module = engines.load(engine)
     if engine == MICROGRAD and case not in MICROGRAD_HAS:
-        raise Missing("")
+        raise Missing("")  # for no reason that a reader does not know
     line = case
     if engine == TORCH:
         names = names_of_tensors(module)
@@ -219,8 +219,8 @@ def run(report: Report, effort: Effort) -> None:
     """Print tables of the ops, and of the bulk functions."""
     report.say(
         "Values and gradients are equal to the bit between C engine and reference, and agree to"
-        f" {engines.TOLERANCE:g} with the others. Behind a time stands how many times the C"
-        " engine's it is, by the median."
+        f" {engines.TOLERANCE:g} with the others, where they take part. Behind a time stands how"
+        " many times the C engine's it is, by the median."
     )
     with contest("ops", CONTESTANTS, effort) as opened:
         scalars = measure_all(opened, SCALARS)

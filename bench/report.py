@@ -133,12 +133,13 @@ def cpu() -> str:
 
 
 def build() -> list[str]:
-    """Return compiler and flags of the C engine."""
-    try:
-        from pymicrograd._core import build_info
-    except ImportError as error:
-        return [f"C engine: does not load: {error}"]
-    return [line for line in build_info().splitlines() if not line.startswith("version")]
+    """Return compiler and flags of the C engine, and whether it was built from other sources."""
+    from pymicrograd import _cffi_build, build_info
+
+    lines = [line for line in build_info().splitlines() if not line.startswith("version")]
+    if f"source: {_cffi_build.hash_source()}" not in lines:
+        lines[-1] += ", which is not what the files say: build the C engine anew"
+    return lines
 
 
 def commit() -> str:

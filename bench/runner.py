@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from .engines import EXACT, TOLERANCE
+from .worker import pin
 
 ROOT = Path(__file__).resolve().parent.parent
 COLLECTOR = {True: "default gc", False: "gc off"}
@@ -135,18 +136,20 @@ class Contest:
         self.missing: dict[Contestant, str] = {}
         self.processes = {c: Process(subject, c) for c in contestants}
 
-    def measure(self, case: str, only: Iterable[Contestant] = ()) -> dict[Contestant, Measured]:
+    def measure(
+        self, case: str, only: Iterable[Contestant] | None = None
+    ) -> dict[Contestant, Measured]:
         """Compare the digits of contestants in a case, then time them.
 
         Args:
             case: what the subject's `make` knows.
-            only: those that take part; all by default.
+            only: those that take part; None is all of them.
 
         Raises:
             DigitsDiffer: digits are not equal, or not close for those that cannot be.
         """
         present = []
-        for contestant in only or self.processes:
+        for contestant in self.processes if only is None else only:
             reason = self.processes[contestant].ask("open", case=case)
             if reason is None:
                 present.append(contestant)
@@ -171,14 +174,14 @@ class Contest:
         effort = self.effort
         counts: dict[Contestant, int] = {}
         for c in contestants:
-            started = time.perf_counter()
-            self.processes[c].ask("steps", count=effort.warmup, collect=collect)
-            a_step = (time.perf_counter() - started) / effort.warmup
-            counts[c] = max(-(-effort.steps // effort.rounds), math.ceil(effort.block / a_step))
+            seconds, _ = self.processes[c].ask("steps", count=effort.warmup, collect=collect)
+            quick = math.ceil(effort.block * effort.warmup / seconds)
+            counts[c] = max(math.ceil(effort.steps / effort.rounds), quick)
         steps: dict[Contestant, list[list[float]]] = {c: [] for c in contestants}
         for _ in range(effort.rounds):
             for c in contestants:
-                steps[c] += self.processes[c].ask("steps", count=counts[c], collect=collect)
+                _, more = self.processes[c].ask("steps", count=counts[c], collect=collect)
+                steps[c] += more
         return {c: [Times.of(p) for p in zip(*steps[c], strict=True)] for c in contestants}
 
     def close(self) -> None:
@@ -205,19 +208,35 @@ def compare(case: str, digits: dict[Contestant, list[float]]) -> None:
     if first is None:
         first, expected = next(iter(digits.items()))
     for contestant, numbers in digits.items():
-        same = len(numbers) == len(expected) and all(
-            x == y or (x != x and y != y) or (not contestant.exact and is_close(x, y))
-            for x, y in zip(numbers, expected, strict=True)
-        )
-        if not same:
-            raise DigitsDiffer(
-                f"{case}: {contestant.name} computes {numbers[:8]}, {first.name} {expected[:8]}"
-            )
+        if len(numbers) != len(expected):
+            raise DigitsDiffer(f"{case}: {contestant.name} has {len(numbers)} numbers to compare")
+        for i, (x, y) in enumerate(zip(numbers, expected, strict=True)):
+            same = x == y or (x != x and y != y)
+            if not same and (contestant.exact or not is_close(x, y)):
+                raise DigitsDiffer(
+                    f"{case}: number {i} is {x!r} of {contestant.name}, {y!r} of {first.name}"
+                )
 
 
 def is_close(x: float, y: float) -> bool:
     """Tell whether two numbers differ by rounding only."""
     return math.isclose(x, y, rel_tol=TOLERANCE, abs_tol=1e-12)
+
+
+def run_pinned(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a program on the core that the contestants use, and return what it printed.
+
+    Raises:
+        subprocess.CalledProcessError: it failed.
+    """
+    return subprocess.run(
+        command,
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        preexec_fn=pin if os.name == "posix" else None,
+    )
 
 
 def compile_c(sources: Sequence[Path], directory: str, name: str) -> Path:
@@ -239,8 +258,6 @@ def compile_c(sources: Sequence[Path], directory: str, name: str) -> Path:
 
 def compiler() -> str:
     """Return the name of the C compiler."""
-    import os
-
     return os.environ.get("CC", "cc")
 
 

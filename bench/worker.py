@@ -52,12 +52,18 @@ def pin() -> None:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
-def run_steps(job: Job, count: int, collect: bool) -> list[Sequence[float]]:
-    """Do steps with Python's collector on, as it is by default, or off, and return their times."""
+def run_steps(job: Job, count: int, collect: bool) -> tuple[float, list[Sequence[float]]]:
+    """Do steps with Python's collector on, as it is by default, or off.
+
+    Returns:
+        The seconds that all took, and those of the phases of each.
+    """
     if not collect:
         gc.disable()
+    started = time.perf_counter()
     try:
-        return [job.step() for _ in range(count)]
+        steps = [job.step() for _ in range(count)]
+        return time.perf_counter() - started, steps
     finally:
         if not collect:
             gc.enable()

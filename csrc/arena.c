@@ -342,7 +342,6 @@ static void node_undo(mg_arena *arena, uint32_t index)
     node *n = node_at(arena, index);
     for (int which = 0; which < 2; which++)
         if (n->operand[which]) node_at(arena, n->operand[which])->references--;
-    if (n->kind & EXPOSED) ++*generation_at(arena, index);
     n->kind = FREED;
 }
 

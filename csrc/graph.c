@@ -135,28 +135,6 @@ mg_node mg_divide(mg_arena *arena, mg_node a, mg_node b)
     return made;
 }
 
-static int detach(mg_arena *arena, mg_node handle)
-{
-    uint32_t index;
-    MG_TRY(node_find(arena, handle, &index));
-    node *n = node_at(arena, index);
-    MG_RETURN_IF(n->kind & UNDER_WAY, MG_ERR_BUSY);
-    uint32_t operands[2] = {n->operand[0], n->operand[1]};
-    n->kind = MG_LEAF | (n->kind & EXPOSED);
-    n->operand[0] = n->operand[1] = 0;
-    for (int which = 0; which < 2; which++)
-        if (operands[which]) node_unuse(arena, operands[which]);
-    return MG_OK;
-}
-
-int mg_detach(mg_arena *arena, mg_node handle)
-{
-    arena_lock(arena);
-    int status = detach(arena, handle);
-    arena_unlock(arena);
-    return status;
-}
-
 /* ---- reading and writing nodes ----------------------------------------------------- */
 
 int mg_node_op(mg_arena *arena, mg_node handle)

@@ -101,11 +101,13 @@ static void results_give(builder *build, int64_t count, const uint32_t *results,
         out[i] = handle_give(build->arena, results[i]);
 }
 
-/* Take references back that results_give() gave before the builder failed. */
-static void results_take(builder *build, int64_t count, const mg_node *out)
+/* Take back the references that were given before the builder failed. */
+static void results_take(builder *build, int64_t count, mg_node *out)
 {
-    for (int64_t i = 0; i < count; i++)
+    for (int64_t i = 0; i < count; i++) {
         node_at(build->arena, index_of(out[i]))->references--;
+        out[i] = 0;
+    }
 }
 
 static int mlp_rows(mg_arena *arena, const perceptron *mlp, int64_t rows,

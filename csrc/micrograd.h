@@ -11,7 +11,7 @@
  *     leave by the last parameters.
  *   - A handle returned to the caller is a reference that the caller owns: give it back
  *     with mg_release(). A node lives while a reference or another node uses it.
- *   - A call that fails changes nothing. A stale or foreign handle is MG_ERR_STALE.
+ *   - A call that fails changes nothing, and leaves nothing in its outputs. A stale or foreign handle is MG_ERR_STALE.
  *   - Every function may be called from any thread; calls on one arena take turns.
  *   - Nothing prints, aborts, recurses, or reads the clock, the locale or the
  *     environment.
@@ -143,10 +143,6 @@ mg_node mg_record_number(mg_arena *arena, int op, mg_node a, double number);
 mg_node mg_subtract(mg_arena *arena, mg_node a, mg_node b);
 /* Record micrograd's a / b, which is a * b**-1.0. Errors: MG_ERR_ZERODIV where b is 0. */
 mg_node mg_divide(mg_arena *arena, mg_node a, mg_node b);
-/* Turn a node into a leaf of the same data: it lets go of its operands.
- * Errors: MG_ERR_BUSY while a backward uses it. */
-int mg_detach(mg_arena *arena, mg_node node);
-
 /* Read a node's op; its operand number `which`, as a new reference; its constant
  * exponent. */
 int mg_node_op(mg_arena *arena, mg_node node);

@@ -87,11 +87,6 @@ def release(handle: int) -> None:
     check(lib.mg_release(arena, handle), "release")
 
 
-def detach(handle: int) -> None:
-    """Turn a node into a leaf."""
-    check(lib.mg_detach(arena, handle), "detach")
-
-
 def set_data(handles: Sequence[int], numbers: Sequence[float]) -> None:
     """Write the data of nodes: of all of them or, on an error, of none."""
     check(lib.mg_set_data(arena, len(handles), handles, numbers), "data")

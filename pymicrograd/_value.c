@@ -26,9 +26,9 @@ static PyTypeObject *value_type; /* Value, the subclass that results are made of
 static allocfunc value_alloc;
 static PyObject *base_type;
 /* Functions of value.py: slow_operator(name, left, right), slow_init(self, ...),
- * slow_set(self, name, number), fail(status, name, ...), hush(value); and the dict that
- * is not empty while a thread is inside no_grad. */
-static PyObject *slow_operator, *slow_init, *slow_set, *fail_function, *hush, *silent;
+ * slow_set(self, name, number), fail(status, name, ...); and no_grad's dict, whose keys
+ * are the threads inside it. */
+static PyObject *slow_operator, *slow_init, *slow_set, *fail_function, *silent;
 
 mg_arena *process_arena(void)
 {
@@ -78,14 +78,33 @@ static PyObject *adopt_node(mg_node handle, PyObject *a, PyObject *b)
     return (PyObject *)made;
 }
 
+/* Tell whether this thread is inside no_grad; -1 with an exception. */
+static int is_silent(void)
+{
+    if (PyDict_Size(silent) == 0) return 0;
+    PyObject *thread = PyLong_FromUnsignedLong(PyThread_get_thread_ident());
+    int found = thread ? PyDict_Contains(silent, thread) : -1;
+    Py_XDECREF(thread);
+    return found;
+}
+
+/* Make the leaf that no_grad leaves of a result. */
+static PyObject *wrap_silently(mg_node handle)
+{
+    double data = 0.0;
+    mg_data(arena, 1, &handle, &data);
+    mg_release(arena, handle);
+    mg_node leaf = mg_leaf(arena, data);
+    return leaf > 0 ? adopt_node(leaf, NULL, NULL) : fail_status(leaf, "Value", NULL, NULL);
+}
+
 PyObject *wrap_node(mg_node handle, PyObject *a, PyObject *b)
 {
-    PyObject *made = adopt_node(handle, a, b);
-    if (!made || PyDict_Size(silent) == 0) return made;
-    PyObject *none = PyObject_CallFunctionObjArgs(hush, made, NULL);
-    if (!none) Py_CLEAR(made);
-    Py_XDECREF(none);
-    return made;
+    int silence = is_silent();
+    if (silence == 0) return adopt_node(handle, a, b);
+    if (silence > 0) return wrap_silently(handle);
+    mg_release(arena, handle);
+    return NULL;
 }
 
 PyObject *fail_status(mg_node status, const char *name, PyObject *a, PyObject *b)
@@ -397,11 +416,11 @@ static void value_dealloc(PyObject *self)
 
 static PyObject *value_set_up(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    if (!PyArg_ParseTuple(args, "OOOOOOO", &value_type, &slow_operator, &slow_init,
-                          &slow_set, &fail_function, &hush, &silent))
+    if (!PyArg_ParseTuple(args, "OOOOOO", &value_type, &slow_operator, &slow_init,
+                          &slow_set, &fail_function, &silent))
         return NULL;
     PyObject *kept[] = {(PyObject *)value_type, slow_operator, slow_init, slow_set,
-                        fail_function, hush, silent};
+                        fail_function, silent};
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) Py_INCREF(kept[i]);
     value_alloc = (allocfunc)PyType_GetSlot(value_type, Py_tp_alloc);
     Py_RETURN_NONE;

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from . import _core
@@ -19,16 +18,29 @@ class Optimizer(reference.Optimizer):
     value_type = Value
     _arrays: tuple[str, ...] = ()  # attributes whose numbers lie in C arrays
 
-    @cached_property
-    def _handles(self) -> Any:
-        return _core.array_of([p._handle for p in self.params])
+    @property
+    def params(self) -> Any:
+        """The parameters, a tuple."""
+        return self._params
+
+    @params.setter
+    def params(self, params: Iterable[Any]) -> None:
+        self._params = tuple(params)
+        self._handles = _core.array_of([p._handle for p in self._params])
+
+    def _state(self, array: Any) -> Any:
+        """Return a C array of the optimizer's state, if it fits the parameters."""
+        if len(array) != len(self._params):
+            raise ValueError(f"{len(self._params)} parameters, but state for {len(array)}")
+        return array
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0.0."""
         _core.zero_gradients(self._handles, len(self.params))
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {name: x for name, x in vars(self).items() if not name.startswith("_")}
+        state = {"params": self.params}
+        state.update((name, x) for name, x in vars(self).items() if not name.startswith("_"))
         state.update((name, getattr(self, name)) for name in self._arrays)
         return state
 
@@ -57,6 +69,8 @@ class SGD(Optimizer, reference.SGD):
         buffer = self._buffer
         if momentum and first:
             buffer = _core.doubles(len(self.params))
+        elif momentum:
+            buffer = self._state(buffer)
         _core.sgd_step(
             self._handles,
             len(self.params),
@@ -99,8 +113,8 @@ class Adam(Optimizer, reference.Adam):
         _core.adam_step(
             self._handles,
             len(self.params),
-            self._m,
-            self._v,
+            self._state(self._m),
+            self._state(self._v),
             self.t + 1,
             as_float(self.lr),
             (as_float(beta1), as_float(beta2)),

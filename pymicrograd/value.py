@@ -7,10 +7,11 @@ one when somebody walks to it. Measured on CPython 3.11: 80 bytes an object and 
 
 from __future__ import annotations
 
+import copyreg
 import operator
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from threading import RLock, get_ident
+from threading import RLock
 from typing import Any, NoReturn
 from weakref import WeakValueDictionary
 
@@ -70,18 +71,6 @@ def sources_of(value: Value) -> Sources:
     if sources is None:
         sources = known_sources[id(a)] = Sources(a)
     return sources
-
-
-def hush(value: Value) -> None:
-    """Make a result a leaf if this thread is inside no_grad."""
-    if get_ident() in silent:
-        make_leaf(value)
-
-
-def make_leaf(value: Value) -> None:
-    """Let a node go of its operands."""
-    _core.detach(value._handle)
-    value._a = value._b = None
 
 
 def object_of(handle: int, sources: Sources) -> Value:
@@ -242,6 +231,9 @@ class Value(_core.ValueBase, Scalar):
 
     # ---- copies: of leaves
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return copyreg.__newobj__, (type(self),), self.__getstate__()  # type: ignore[attr-defined]
+
     def __getstate__(self) -> tuple[float, float, str, dict[str, Any]]:
         self._refuse_copy()
         return self.data, self.grad, self._op, self.__dict__
@@ -253,7 +245,7 @@ class Value(_core.ValueBase, Scalar):
         self.__dict__.update(attributes)
 
 
-_core.ValueBase._set_up(Value, slow_operator, slow_init, slow_set, fail, hush, silent)
+_core.ValueBase._set_up(Value, slow_operator, slow_init, slow_set, fail, silent)
 
 
 def exponent_text(value: Value) -> str:
@@ -316,7 +308,4 @@ def grad(
         register_graph(output)
     with registry_lock:
         results = tuple(object_of(handle, sources) for handle in handles)
-    if not create_graph:
-        for result in results:
-            make_leaf(result)
-    return results
+    return results if create_graph else tuple(result.detach() for result in results)

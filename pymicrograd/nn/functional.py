@@ -12,9 +12,9 @@ from ..reference.functional import (
     check_lengths,
     check_reduction,
     check_targets,
-    margin_loss,
-    mse_loss,
+    hinges,
     reduced,
+    squared_errors,
 )
 from ..reference.value import as_float
 from ..value import Value, as_operand
@@ -89,5 +89,14 @@ def cross_entropy(
     return reduced(losses, reduction, Value(0.0))
 
 
-for _function in (sum, mean, dot, softmax, rmsnorm, cross_entropy):
+def margin_loss(scores: Sequence[Any], targets: Sequence[Any]) -> Any:
+    losses = hinges(scores, targets)
+    return sum(losses) * (1.0 / len(losses))
+
+
+def mse_loss(prediction: Sequence[Any], target: Sequence[Any]) -> Any:
+    return mean(squared_errors(prediction, target))
+
+
+for _function in (sum, mean, dot, softmax, rmsnorm, cross_entropy, margin_loss, mse_loss):
     _function.__doc__ = getattr(reference, _function.__name__).__doc__

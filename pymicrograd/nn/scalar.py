@@ -66,18 +66,13 @@ class Module(reference.Module):
     __slots__ = ("_listed", "_plan")  # beside the attributes, which hold what has parameters
 
     value_type = Value
+    list_type = WatchedList
     _listed: tuple[int, tuple[Any, ...]]  # the structure's version, and the parameters then
     _plan: tuple[int, Plan | None]  # the structure's version, and the plan then, if there is one
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        self = super().__new__(cls)
-        object.__setattr__(self, "_listed", (-1, ()))
-        object.__setattr__(self, "_plan", (-1, None))
-        return self
-
     def parameters(self) -> list[Any]:
         """Return the parameters in the order of `named_parameters`."""
-        version, found = self._listed
+        version, found = getattr(self, "_listed", (-1, ()))
         if version != Structure.version:
             found = tuple(super().parameters())
             if is_watched(self):
@@ -89,8 +84,6 @@ class Module(reference.Module):
 
     def __setattr__(self, name: str, value: Any) -> None:
         Structure.version += 1
-        if type(value) is list:
-            value = WatchedList(value)
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
@@ -140,14 +133,16 @@ def number_of(activation: str) -> int:
     return -1 if activation == "linear" else _core.OPS[activation]
 
 
-def is_plain(layers: list[list[Any]]) -> bool:
-    """Tell whether one call of the core can record these layers of neurons."""
-    if not layers or not all(layers):
+def is_plain(layers: list[Any]) -> bool:
+    """Tell whether one call of the core can record layers, each a list of neurons."""
+    if not layers or not all(type(layer) is WatchedList and layer for layer in layers):
         return False
     neurons = [neuron for layer in layers for neuron in layer]
-    if any(type(neuron) is not Neuron for neuron in neurons):
+    if not all(type(neuron) is Neuron and type(neuron.w) is WatchedList for neuron in neurons):
         return False
-    if any(type(p) is not Value for neuron in neurons for p in (*neuron.w, neuron.b)):
+    if not all(type(p) is Value for neuron in neurons for p in (*neuron.w, neuron.b)):
+        return False
+    if not all(neuron.activation in reference.ACTIVATIONS for neuron in neurons):
         return False
     inputs = [{len(neuron.w) for neuron in layer} for layer in layers]
     if inputs[1:] != [{len(layer)} for layer in layers[:-1]] or inputs[0] == {0}:
@@ -159,7 +154,7 @@ def is_plain(layers: list[list[Any]]) -> bool:
 class Planned(Module):
     """A module that is called in one step while its parts are plain."""
 
-    def _plan_layers(self) -> list[list[Any]]:
+    def _plan_layers(self) -> list[Any]:
         """Return the neurons of each layer; none where a part is not plain."""
         raise NotImplementedError(f"{type(self).__name__} has no layers")
 
@@ -181,7 +176,10 @@ class Planned(Module):
         Raises:
             ValueError: the number of inputs is wrong.
         """
-        version, plan = self._plan
+        try:
+            version, plan = self._plan
+        except AttributeError:
+            version = -1
         if version != Structure.version:
             plan = self._plan_anew()
         if plan is None:
@@ -202,15 +200,15 @@ class Planned(Module):
 class Neuron(Planned, reference.Neuron):
     __doc__ = reference.Neuron.__doc__
 
-    def _plan_layers(self) -> list[list[Any]]:
-        return [[self]]
+    def _plan_layers(self) -> list[Any]:
+        return [WatchedList([self])]
 
 
 class Layer(Planned, reference.Layer):
     __doc__ = reference.Layer.__doc__
     neuron_type = Neuron
 
-    def _plan_layers(self) -> list[list[Any]]:
+    def _plan_layers(self) -> list[Any]:
         return [self.neurons]
 
 
@@ -218,5 +216,7 @@ class MLP(Planned, reference.MLP):
     __doc__ = reference.MLP.__doc__
     layer_type = Layer
 
-    def _plan_layers(self) -> list[list[Any]]:
+    def _plan_layers(self) -> list[Any]:
+        if type(self.layers) is not WatchedList:
+            return []
         return [layer.neurons if type(layer) is Layer else [] for layer in self.layers]

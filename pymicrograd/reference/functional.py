@@ -191,10 +191,15 @@ def margin_loss(scores: Sequence[Any], targets: Sequence[Any]) -> Any:
     Raises:
         ValueError: the lengths differ, or are 0.
     """
+    losses = hinges(scores, targets)
+    return sum(losses) * (1.0 / len(losses))
+
+
+def hinges(scores: Sequence[Any], targets: Sequence[Any]) -> list[Any]:
+    """Return relu(1 - target * score) for each pair."""
     check_lengths("margin_loss", scores, targets)
     signs = [-t if is_value(t) else -as_float(t) for t in targets]
-    losses = [(1.0 + sign * score).relu() for sign, score in zip(signs, scores, strict=True)]
-    return sum(losses) * (1.0 / len(losses))
+    return [(1.0 + sign * score).relu() for sign, score in zip(signs, scores, strict=True)]
 
 
 def mse_loss(prediction: Sequence[Any], target: Sequence[Any]) -> Any:
@@ -203,5 +208,10 @@ def mse_loss(prediction: Sequence[Any], target: Sequence[Any]) -> Any:
     Raises:
         ValueError: the lengths differ, or are 0.
     """
+    return mean(squared_errors(prediction, target))
+
+
+def squared_errors(prediction: Sequence[Any], target: Sequence[Any]) -> list[Any]:
+    """Return (prediction - target)**2 for each pair."""
     check_lengths("mse_loss", prediction, target)
-    return sum((p - t) ** 2 for p, t in zip(prediction, target, strict=True)) / len(prediction)
+    return [(p - t) ** 2 for p, t in zip(prediction, target, strict=True)]

@@ -49,13 +49,14 @@ def as_inputs(x: Any) -> Sequence[Any]:
 
 def is_batch(x: Sequence[Any]) -> bool:
     """Tell whether the inputs of a call are rows of inputs."""
-    return len(x) > 0 and hasattr(x[0], "__len__")
+    return len(x) > 0 and hasattr(x[0], "__len__") and not isinstance(x[0], (str, bytes))
 
 
 class Module:
     """Something with parameters: the leaf Values among its attributes, lists and modules."""
 
     value_type: type[Any] = Value
+    list_type: type[Any] = list
 
     def named_parameters(self) -> Iterator[tuple[str, Any]]:
         """Yield each parameter once with its path, such as 'layers.0.neurons.3.w.1'."""
@@ -146,7 +147,8 @@ class Neuron(Module):
         if not hasattr(rng, "uniform"):
             raise TypeError(f"rng has a method uniform(a, b); {type(rng).__name__} has not")
         scale = nin**-0.5 if init == "llm101n" else 1.0
-        self.w = [self.value_type(rng.uniform(-1, 1) * scale) for _ in range(nin)]
+        weights = [self.value_type(rng.uniform(-1, 1) * scale) for _ in range(nin)]
+        self.w = self.list_type(weights)
         self.b = self.value_type(0.0)
         self.activation = activation if nonlin else "linear"
         for parameter in (*self.w, self.b):
@@ -204,10 +206,10 @@ class Layer(Module):
         init: str = "llm101n",
         nonlin: bool = True,
     ) -> None:
-        self.neurons = [
+        self.neurons = self.list_type(
             self.neuron_type(nin, rng, activation, init, nonlin)
             for _ in range(as_size(nout, "nout"))
-        ]
+        )
 
     def __call__(self, x: Any) -> Any:
         """Compute each neuron's result; of one neuron the Value itself, of rows a list of such."""
@@ -254,10 +256,10 @@ class MLP(Module):
         if len(nouts) == 0:
             raise ValueError("nouts names no layer")
         sizes = [nin, *nouts]
-        self.layers = [
+        self.layers = self.list_type(
             self.layer_type(sizes[i], sizes[i + 1], rng, activation, init, i + 2 < len(sizes))
             for i in range(len(nouts))
-        ]
+        )
 
     def __call__(self, x: Any) -> Any:
         """Compute the last layer's results of one example, or a list of them of rows."""

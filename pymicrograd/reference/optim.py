@@ -46,14 +46,15 @@ class Optimizer:
     value_type: type[Any] = Value
 
     def __init__(self, params: Iterable[Any], lr: float, weight_decay: float) -> None:
-        self.params = tuple(params)
-        for p in self.params:
+        params = tuple(params)
+        for p in params:
             if not isinstance(p, self.value_type):
                 raise TypeError(f"a parameter is a Value, not {type(p).__name__}")
-        if not self.params:
+        if not params:
             raise ValueError("an optimizer needs at least one parameter")
-        if len({id(p) for p in self.params}) < len(self.params):
+        if len({id(p) for p in params}) < len(params):
             raise ValueError("a parameter is given twice")
+        self.params: Any = params
         self.lr = not_negative("lr", lr)
         self.weight_decay = not_negative("weight_decay", weight_decay)
 

@@ -129,7 +129,6 @@ CALL(record_number, made_one(f, mg_record_number(f->arena, MG_ADD, f->h[0], 2.5)
 CALL(power, made_one(f, mg_record_number(f->arena, MG_POW_NUMBER, f->h[0], -1.5)))
 CALL(subtract, made_one(f, mg_subtract(f->arena, f->h[0], f->h[1])))
 CALL(divide, made_one(f, mg_divide(f->arena, f->h[0], f->h[1])))
-CALL(detach, mg_detach(f->arena, f->h[1]))
 CALL(node_op, mg_node_op(f->arena, f->h[0]))
 CALL(node_operand, made_one(f, mg_node_operand(f->arena, f->h[0], 1)))
 CALL(node_exponent, mg_node_exponent(f->arena, f->h[2], f->numbers))
@@ -196,7 +195,6 @@ static const call calls[] = {
     {"power", call_power, 0, 1, 0},
     {"subtract", call_subtract, 0, 2, 0},
     {"divide", call_divide, 0, 2, 0},
-    {"detach", call_detach, 1, 1, 0},
     {"node_op", call_node_op, 0, 1, 0},
     {"node_operand", call_node_operand, 0, 1, 0},
     {"node_exponent", call_node_exponent, 2, 1, 0},

@@ -34,7 +34,7 @@ static inline int finish(void)
     return failures != 0;
 }
 
-/* ---- an allocator that moves every block, fills what it takes, and checks sizes --------- */
+/* ---- an allocator that moves every block, fills what it takes, and checks sizes ---- */
 
 typedef struct ledger {
     size_t bytes, blocks;
@@ -127,7 +127,7 @@ static inline void ledger_arena_free(mg_arena *arena, const ledger *book)
     EXPECT(book->blocks == 0);
 }
 
-/* ---- the state of an arena -------------------------------------------------------------- */
+/* ---- the state of an arena --------------------------------------------------------- */
 
 static inline uint64_t mix(uint64_t hash, uint64_t word)
 {
@@ -238,7 +238,7 @@ static inline void expect_consistent(const mg_arena *arena)
     free(uses);
 }
 
-/* ---- graphs to test with ---------------------------------------------------------------- */
+/* ---- graphs to test with ----------------------------------------------------------- */
 
 /* A number with a full mantissa from 0.5 to 1.5. */
 static inline double full_number(mg_rng *rng)

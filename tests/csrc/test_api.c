@@ -50,6 +50,18 @@ static void test_rng(void)
     EXPECT(seen == 1023);
 }
 
+/* The numbers of seed 42, as pymicrograd.reference draws them. */
+static void test_rng_numbers(void)
+{
+    mg_rng rng;
+    mg_rng_seed(&rng, 42);
+    EXPECT(mg_rng_uniform(&rng, -1.0, 1.0) == -0x1.498db00000000p-2);
+    EXPECT(mg_rng_normal(&rng, 0.0, 1.0) == 0x1.48320bb1fae69p-1);
+    EXPECT(mg_rng_normal(&rng, 0.0, 1.0) == 0x1.515c00b1886adp-1);
+    EXPECT(mg_rng_normal(&rng, 2.0, 3.0) == 0x1.c00a308e6b544p+1);
+    EXPECT(mg_rng_u32(&rng) == 1888976411u);
+}
+
 /* Arguments out of range are MG_ERR_ARG and change nothing. */
 static void test_arguments(mg_arena *arena)
 {
@@ -154,6 +166,7 @@ int main(void)
     test_texts();
     test_op_table();
     test_rng();
+    test_rng_numbers();
     mg_arena *arena = ledger_arena(&book);
     test_arguments(arena);
     test_arithmetic(arena);

@@ -118,7 +118,7 @@ static void test_calls_without_memory(void)
     static int64_t (*const runs[])(fixture *) = {
         call_usage,          call_fork,
         call_retain,         call_release,
-        call_detach,         call_node_op,
+        call_node_op,
         call_node_operand,   call_node_exponent,
         call_data,           call_gradients,
         call_set_data,       call_set_gradients,

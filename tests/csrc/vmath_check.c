@@ -1,0 +1,272 @@
+/* vmath_check.c: every float32 result of csrc/vmath.h against correctly rounded ones, and
+ * any result as bits.
+ *
+ * The exhaustive run, all 2^32 inputs of every function on two threads, about a minute a
+ * function:
+ *
+ *   cc -std=c11 -O3 -ffp-contract=off -fno-trapping-math -fno-math-errno -Icsrc -DVM_QUAD \
+ *      tests/csrc/vmath_check.c -o vmath_check -lquadmath -lm -lpthread && \
+ *      nice ./vmath_check f32 all 1
+ *
+ *   vmath_check f32 NAME STRIDE   checks every STRIDE-th float from 0 on; prints the inputs
+ *                                 whose result is not correctly rounded, and their number
+ *   vmath_check f64 NAME COUNT    prints the largest error, in units in the last place, of
+ *                                 COUNT random doubles (needs VM_QUAD)
+ *   vmath_check bits              reads lines "NAME f64|f32 X [Y]", numbers as hexadecimal
+ *                                 bits, and prints the results' bits
+ *
+ * The right float lies between two bounds around the C library's double, which errs by
+ * less than 2^-49; where they round differently, the long double of less than 2^-57
+ * decides, then libquadmath's 113 bits (without VM_QUAD: "undecided").
+ */
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmath.h"
+
+#if defined(VM_QUAD)
+typedef __float128 quad;
+#define QUAD(name) quad name##q(quad);
+QUAD(exp) QUAD(exp2) QUAD(expm1) QUAD(log) QUAD(log2) QUAD(log1p) QUAD(sin) QUAD(cos)
+QUAD(tan) QUAD(asin) QUAD(acos) QUAD(atan) QUAD(sinh) QUAD(cosh) QUAD(tanh) QUAD(asinh)
+QUAD(acosh) QUAD(atanh) QUAD(erf) QUAD(erfc)
+#else
+typedef long double quad;
+#endif
+
+/* The functions that the C library lacks, of one type: F(exp) is its exp. */
+#define OWN(type, suffix) \
+    static type sigmoid##suffix(type x) \
+    { \
+        type small = F(exp)(x < 0 ? x : -x); \
+        return (x < 0 ? small : 1) / (1 + small); \
+    } \
+    static type softplus##suffix(type x) \
+    { \
+        return F(log1p)(F(exp)(x < 0 ? x : -x)) + (x < 0 ? 0 : x); \
+    }
+#define F(name) name
+OWN(double, )
+#undef F
+#define F(name) name##l
+OWN(long double, l)
+#undef F
+#if defined(VM_QUAD)
+#define F(name) name##q
+OWN(quad, q)
+#undef F
+#endif
+
+/* Unary functions, then whether all float32 results must be correctly rounded. */
+#define UNARY(DO) \
+    DO(exp) DO(log) DO(tanh) DO(sigmoid) DO(sin) DO(cos) DO(exp2) DO(expm1) DO(log2) \
+    DO(log1p) DO(tan) DO(asin) DO(acos) DO(atan) DO(sinh) DO(cosh) DO(asinh) DO(acosh) \
+    DO(atanh) DO(softplus)
+
+typedef struct function {
+    const char *name;
+    double (*f64)(double);
+    void (*f32)(int n, const float *x, float *y);
+    double (*rough)(double);
+    long double (*fine)(long double);
+    quad (*finest)(quad);
+} function;
+
+#define DEFINE(name) \
+    static double name##_f64(double x) { return vm_##name(x); } \
+    static void name##_f32(int n, const float *x, float *y) \
+    { \
+        for (int i = 0; i < n; i++) y[i] = vm_##name##_f32(x[i]); \
+    }
+UNARY(DEFINE)
+
+#if defined(VM_QUAD)
+#define ROW(name) {#name, name##_f64, name##_f32, name, name##l, name##q},
+#else
+#define ROW(name) {#name, name##_f64, name##_f32, name, name##l, NULL},
+#endif
+static const function functions[] = {UNARY(ROW)};
+enum { FUNCTIONS = sizeof functions / sizeof *functions, BLOCK = 4096, SHOWN = 200 };
+
+static bool same(float a, float b)
+{
+    return (a != a && b != b) || memcmp(&a, &b, sizeof a) == 0;
+}
+
+/* Return whether y is f(x) correctly rounded: 1 yes, 0 no, -1 unknown. *right gets the
+ * right value. */
+static int judge(const function *f, float x, float *right)
+{
+    double rough = f->rough((double)x);
+    *right = (float)(rough * (1 - 0x1p-49));
+    if (same(*right, (float)(rough * (1 + 0x1p-49)))) return 1;
+    long double fine = f->fine((long double)x);
+    *right = (float)(fine * (1 - 0x1p-57L));
+    if (same(*right, (float)(fine * (1 + 0x1p-57L)))) return 1;
+#if defined(VM_QUAD)
+    quad finest = f->finest((quad)x);
+    *right = (float)finest;
+    return same((float)(finest * (1 - (quad)0x1p-105)), (float)(finest * (1 + (quad)0x1p-105)))
+               ? 1 : -1;
+#else
+    return -1;
+#endif
+}
+
+typedef struct share {
+    const function *f;
+    uint64_t first, step;
+    uint64_t checked, wrong, undecided;
+    pthread_t thread;
+} share;
+
+static void *check_share(void *argument)
+{
+    static pthread_mutex_t printing = PTHREAD_MUTEX_INITIALIZER;
+    share *s = argument;
+    float x[BLOCK], y[BLOCK];
+    for (uint64_t next = s->first; next < (uint64_t)1 << 32;) {
+        int n = 0;
+        for (; n < BLOCK && next < (uint64_t)1 << 32; next += s->step, n++) {
+            uint32_t bits = (uint32_t)next;
+            memcpy(&x[n], &bits, sizeof bits);
+        }
+        s->f->f32(n, x, y);
+        for (int i = 0; i < n; i++) {
+            float right;
+            int verdict = judge(s->f, x[i], &right);
+            s->checked++;
+            if (verdict < 0) s->undecided++;
+            if (verdict > 0 && same(y[i], right)) continue;
+            if (verdict > 0) s->wrong++;
+            if (s->wrong + s->undecided > SHOWN) continue;
+            uint32_t bits[3];
+            memcpy(&bits[0], &x[i], 4);
+            memcpy(&bits[1], &y[i], 4);
+            memcpy(&bits[2], &right, 4);
+            pthread_mutex_lock(&printing);
+            printf("%s %s %08x: got %08x right %08x  x = %a\n", s->f->name,
+                   verdict < 0 ? "undecided" : "wrong", bits[0], bits[1], bits[2],
+                   (double)x[i]);
+            pthread_mutex_unlock(&printing);
+        }
+    }
+    return NULL;
+}
+
+static int check_floats(const function *f, uint64_t stride)
+{
+    share shares[2] = {{.f = f, .first = 0, .step = 2 * stride},
+                       {.f = f, .first = stride, .step = 2 * stride}};
+    for (int i = 0; i < 2; i++)
+        if (pthread_create(&shares[i].thread, NULL, check_share, &shares[i])) exit(2);
+    for (int i = 0; i < 2; i++) pthread_join(shares[i].thread, NULL);
+    printf("%s: checked %llu wrong %llu undecided %llu\n", f->name,
+           (unsigned long long)(shares[0].checked + shares[1].checked),
+           (unsigned long long)(shares[0].wrong + shares[1].wrong),
+           (unsigned long long)(shares[0].undecided + shares[1].undecided));
+    fflush(stdout);
+    return shares[0].wrong + shares[1].wrong + shares[0].undecided + shares[1].undecided > 0;
+}
+
+#if defined(VM_QUAD)
+/* Return a random double: of any bits, of moderate size, or uniform in some interval. */
+static double draw(uint64_t *state)
+{
+    static const double reach[] = {1.0, 4.0, 40.0, 800.0};
+    uint64_t s = *state;
+    s ^= s >> 12;
+    s ^= s << 25;
+    s ^= s >> 27;
+    *state = s;
+    uint64_t bits = s * 0x2545F4914F6CDD1Du;
+    double unit = (double)(bits >> 11) * 0x1p-53;
+    switch (s >> 8 & 7) {
+    case 0: return of_bits(bits);
+    case 1: return of_bits((bits & 0x800FFFFFFFFFFFFFu) | (983 + (s >> 16) % 60) << 52);
+    case 2: return 0.5 + 1.5 * unit;
+    case 3: return 1.0 + (2.0 * unit - 1.0) * of_bits((1023 - (s >> 16) % 52) << 52);
+    default: return (2.0 * unit - 1.0) * reach[s >> 8 & 3];
+    }
+}
+
+/* Return |y - right| in units of the last place of a double near right; 0 for what is
+ * beyond the doubles. */
+static double error_of(double y, quad right)
+{
+    double near = (double)right;
+    if (y != y || near != near) return (y != y) == (near != near) ? 0.0 : 1e9;
+    if (fabs(near) > DBL_MAX || fabs(y) > DBL_MAX) return y == near ? 0.0 : 1e9;
+    uint64_t exponent = bits_of(near) >> 52 & 0x7FF;
+    double unit = exponent > 52 ? of_bits((exponent - 52) << 52)
+                                : of_bits((uint64_t)1 << (exponent ? exponent - 1 : 0));
+    quad error = ((quad)y - right) / (quad)unit;
+    return (double)(error < 0 ? -error : error);
+}
+
+static void check_doubles(const function *f, uint64_t count)
+{
+    uint64_t state = 0x9E3779B97F4A7C15u;
+    double worst = 0.0, at = 0.0;
+    for (uint64_t i = 0; i < count; i++) {
+        double x = draw(&state);
+        if (x != x) continue;
+        double error = error_of(f->f64(x), f->finest((quad)x));
+        if (error <= worst) continue;
+        worst = error;
+        at = x;
+    }
+    printf("%s: largest error %.4f ulp at %a\n", f->name, worst, at);
+}
+#endif
+
+/* Print the result of one line of input; false if there is no such function. */
+static bool print_bits(const char *name, const char *type, uint64_t x, uint64_t y)
+{
+    (void)y;
+    const function *f = functions;
+    while (f < functions + FUNCTIONS && strcmp(f->name, name)) f++;
+    if (f == functions + FUNCTIONS) return false;
+    if (!strcmp(type, "f64")) {
+        printf("%016llx\n", (unsigned long long)bits_of(f->f64(of_bits(x))));
+    } else {
+        uint32_t bits = (uint32_t)x;
+        float value, result;
+        memcpy(&value, &bits, 4);
+        f->f32(1, &value, &result);
+        memcpy(&bits, &result, 4);
+        printf("%08x\n", bits);
+    }
+    return true;
+}
+
+static int answer_lines(void)
+{
+    char line[128], name[16], type[4];
+    while (fgets(line, sizeof line, stdin)) {
+        unsigned long long x = 0, y = 0;
+        if (sscanf(line, "%15s %3s %llx %llx", name, type, &x, &y) < 3) return 2;
+        if (!print_bits(name, type, x, y)) return 2;
+    }
+    return 0;
+}
+
+int main(int count, char **arguments)
+{
+    if (count == 2 && !strcmp(arguments[1], "bits")) return answer_lines();
+    if (count != 4) return 2;
+    int failed = 0;
+    bool floats = !strcmp(arguments[1], "f32");
+    uint64_t number = strtoull(arguments[3], NULL, 10);
+    for (const function *f = functions; f < functions + FUNCTIONS; f++) {
+        if (strcmp(arguments[2], "all") && strcmp(arguments[2], f->name)) continue;
+        if (floats) failed |= check_floats(f, number);
+#if defined(VM_QUAD)
+        else check_doubles(f, number);
+#endif
+    }
+    return failed;
+}

@@ -1,0 +1,148 @@
+"""Data sets: LLM101n's points to the last bit, moons, a line, and the split."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pymicrograd
+from pymicrograd import data
+
+MAKERS = [data.gen_data, data.gen_data_yinyang, data.gen_data_moons, data.gen_data_linear]
+
+
+def test_gen_data_is_llm101ns(engine: Any) -> None:
+    rng, other = engine.RNG(42), engine.RNG(42)
+    train, val, test = data.gen_data(rng)
+    assert rng.state == 71058172779015269
+    assert Counter(label for _, label in train) == {0: 37, 1: 17, 2: 26}
+    assert (len(train), len(val), len(test)) == (80, 10, 10)
+    for (x, y), label in train + val + test:
+        assert (x, y) == (other.uniform(-2, 2), other.uniform(-2, 2))
+        assert label == (0 if x < 0 else 1 if y < 0 else 2)
+    assert type(train[0]) is tuple and type(train[0][0]) is list
+
+
+def test_gen_data_yinyang_is_llm101ns(engine: Any) -> None:
+    rng = engine.RNG(42)
+    splits = data.gen_data_yinyang(rng, n=100)
+    assert rng.state == 40890607258806830
+    points = [point for split in splits for point in split]
+    assert [label for _, label in points] == [i % 3 for i in range(100)]
+    assert type(points[0]) is list and type(points[0][0]) is list
+    for (x, y), label in points:
+        assert x * x + y * y <= 4.0 + 1e-9  # the scaling rounds
+        dot = min(math.hypot(x - 1, y), math.hypot(x + 1, y)) < 0.4
+        assert dot == (label == 2)
+    assert [len(split) for split in data.gen_data_yinyang(rng)] == [800, 100, 100]
+
+
+def test_yinyang_of_other_sizes(engine: Any) -> None:
+    (points, *_) = data.gen_data_yinyang(engine.RNG(1), 30, r_small=1.0, r_big=4.0)
+    assert all(math.hypot(x, y) <= 2.0 + 1e-9 for (x, y), _ in points)
+    for radii in ((0.0, 0.5), (0.25, 0.5), (0.1, math.inf), (math.nan, 0.5), (-0.1, 0.5)):
+        with pytest.raises(ValueError, match="r_small"):
+            data.gen_data_yinyang(engine.RNG(1), 10, *radii)
+
+
+def test_moons(engine: Any) -> None:
+    splits = data.gen_data_moons(engine.RNG(3), n=101, noise=0.0)
+    points = [point for split in splits for point in split]
+    assert Counter(label for _, label in points) == {0: 50, 1: 51}
+    for (x, y), label in points:
+        cx, cy, side = (0.0, 0.0, 1.0) if label == 0 else (1.0, 0.5, -1.0)
+        assert math.hypot(x - cx, y - cy) == pytest.approx(1.0, rel=1e-15)  # of sin and cos
+        assert side * (y - cy) >= -1e-15
+    labels = [label for _, label in points]
+    assert labels != sorted(labels)
+    noisy = [p for split in data.gen_data_moons(engine.RNG(3), 101, 0.1) for p in split]
+    assert [label for _, label in noisy] == labels
+    pairs = zip(noisy, points, strict=True)
+    shifts = [a - b for (p, _), (q, _) in pairs for a, b in zip(p, q, strict=True)]
+    assert 0.08 < (sum(s * s for s in shifts) / len(shifts)) ** 0.5 < 0.12
+
+
+def test_moons_are_scikit_learns() -> None:
+    datasets = pytest.importorskip("sklearn.datasets")
+    for n in (1, 2, 7, 100):
+        points, labels = datasets.make_moons(n, shuffle=False, noise=None)
+        ours = [point for split in data.gen_data_moons(Plain(), n, 0.0) for point in split]
+        # sorted, for one is shuffled; rounded, for NumPy's sin and cos are others
+        mine = sorted((*np.round(point, 12), label) for point, label in ours)
+        its = sorted((*p, int(t)) for p, t in zip(np.round(points, 12), labels, strict=True))
+        assert mine == its
+
+
+class Plain:
+    """A generator of nothing but constants: the least that a data set asks for."""
+
+    def random(self) -> float:
+        return 0.5
+
+    def uniform(self, a: float, b: float) -> float:
+        return a + (b - a) * 0.5
+
+    def normal(self, mu: float, sigma: float) -> float:
+        return mu
+
+
+def test_a_line(engine: Any) -> None:
+    rng, other = engine.RNG(4), engine.RNG(4)
+    points = data.gen_data_linear(rng)
+    assert len(points) == 10
+    for x, y in points:
+        assert x == other.random()
+        assert y == 4.0 * x + 3.0 + other.normal(0.0, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("n", "sizes"),
+    [(0, (0, 0, 0)), (1, (0, 0, 1)), (5, (4, 0, 1)), (7, (5, 1, 1)), (15, (12, 1, 2)),
+     (33, (26, 3, 4)), (100, (80, 10, 10))],
+)  # fmt: skip
+def test_split_sizes_are_llm101ns(n: int, sizes: tuple[int, ...]) -> None:
+    parts = data.split(range(n))
+    assert tuple(map(len, parts)) == sizes
+    assert [x for part in parts for x in part] == list(range(n))
+    assert all(type(part) is list for part in parts)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_any_generator_and_both_engines_alike(make: Any) -> None:
+    reference = __import__("pymicrograd.reference", fromlist=["RNG"])
+    assert make(pymicrograd.RNG(5), 20) == make(reference.RNG(5), 20)
+    assert make(pymicrograd.RNG(5), np.int64(20)) == make(pymicrograd.RNG(5), 20)
+    first, second = pymicrograd.RNG(5), pymicrograd.RNG(5)
+    make(first, 20)
+    assert first.state != second.state
+    assert sum(len(part) for part in make(pymicrograd.RNG(5), 0)) == 0
+    if make is not data.gen_data_yinyang:  # which waits for points that fit
+        make(Plain(), 20)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize(("n", "error"), [(-1, ValueError), (2.0, TypeError), (True, TypeError),
+                                          ("9", TypeError), (None, TypeError)])  # fmt: skip
+def test_a_wrong_number_of_points_is_refused(make: Any, n: Any, error: type[Exception]) -> None:
+    rng = pymicrograd.RNG(1)
+    with pytest.raises(error, match="n is"):
+        make(rng, n)
+    assert rng.state == 1
+
+
+@pytest.mark.parametrize("make", [data.gen_data_moons, data.gen_data_linear])
+@pytest.mark.parametrize("noise", [-0.1, math.nan, math.inf, "0.1", None])
+def test_a_wrong_noise_is_refused(make: Any, noise: Any) -> None:
+    with pytest.raises((ValueError, TypeError), match="noise"):
+        make(pymicrograd.RNG(1), 10, noise=noise)
+
+
+def test_the_names_at_the_top() -> None:
+    module: ModuleType = data
+    for name in module.__all__:
+        assert getattr(pymicrograd, name) is getattr(module, name)

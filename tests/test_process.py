@@ -1,0 +1,485 @@
+"""Processes: fork with live graphs, Ctrl-C, and every way for an interpreter to end."""
+
+from __future__ import annotations
+
+import dis
+import gc
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import pytest
+from isolated import run_function, run_python
+
+import pymicrograd as mg
+from pymicrograd import MLP, RNG, Value, _core, cross_entropy, grad, memory_usage, no_grad
+from pymicrograd import value as value_module
+from pymicrograd.nn import functional
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+def chain(x: Value, length: int) -> Value:
+    """Return x + x + ... of so many additions."""
+    last = x
+    for _ in range(length):
+        last = last + x
+    return last
+
+
+# ---- fork ------------------------------------------------------------------------------------
+
+
+def in_child(function: Callable[[], None]) -> None:
+    """Fork, run a function in the child, and expect it to end well."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            function()
+            status = 0
+        finally:
+            sys.stdout.flush()
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def fork_with_graphs() -> None:
+    x = Value(0.5)
+    root = (x * 3.0).tanh()
+    root.backward()
+    model = MLP(2, [4, 2], rng=RNG(1))
+    before = x.grad, memory_usage()["nodes"]
+
+    def child() -> None:
+        assert (x.grad, memory_usage()["nodes"]) == before
+        root.backward()
+        assert x.grad == 2 * before[0]
+        cross_entropy(model([0.5, x]), 1).backward()
+        mg.SGD(model.parameters()).step()
+        assert root._prev[0]._prev[0] is x
+        in_child(lambda: (x * x).backward())
+
+    for _ in range(10):
+        in_child(child)
+    assert (x.grad, memory_usage()["nodes"]) == before
+    (root * 2.0).backward()
+
+
+@forks
+def test_fork_with_live_graphs() -> None:
+    run_function(fork_with_graphs, timeout=30)
+
+
+def fork_under_way() -> None:
+    """Fork again and again while another thread is in the middle of one backward or another."""
+    sys.setswitchinterval(1e-5)
+    x, y = Value(1.0), Value(0.5)
+    root = chain(x, 400_000)
+    other = y * 2.0
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            root.backward()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+
+    def child() -> None:
+        other.backward()
+        assert y.grad == 2.0
+        assert x.grad % 400_001.0 == 0.0  # that of whole backwards
+        root.backward()
+        x.data = 2.0
+        assert (x * y).data == 1.0
+        assert grad(other, [y])[0].data == 2.0
+
+    for _ in range(15):
+        in_child(child)
+    stop.set()
+    thread.join()
+    assert x.grad % 400_001.0 == 0.0
+    assert y.grad == 0.0
+
+
+@forks
+def test_fork_with_a_backward_under_way() -> None:
+    run_function(fork_under_way, timeout=60)
+
+
+@forks
+@pytest.mark.parametrize("when", ["before the import", "after the import"])
+def test_fork_hooks_of_others(when: str) -> None:
+    """A collector that runs between our hook and the fork does not wait for ever."""
+    source = """
+import gc, os
+def collect():
+    gc.collect()
+def make():
+    from pymicrograd import Value
+    cycle = [Value(1.0) * 2.0]
+    cycle.append(cycle)
+def register():
+    os.register_at_fork(before=collect, after_in_child=collect, after_in_parent=collect)
+WHEN
+gc.disable()
+from pymicrograd import Value
+AFTER
+make()
+pid = os.fork()
+make()
+gc.collect()
+(Value(2.0) * 3.0).backward()
+if pid == 0:
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+    first = "before" in when
+    source = source.replace("WHEN", "register()" if first else "")
+    source = source.replace("AFTER", "" if first else "register()")
+    assert run_python(source, timeout=20) == "0\n"
+
+
+def fork_while_walking() -> None:
+    """A lock that a thread of the parent holds is free in the child."""
+    x = Value(2.0)
+    root = functional.sum([x, x * x])
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with value_module.registry_lock, _core.backward_turn:
+            held.set()
+            done.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+
+    def child() -> None:
+        assert root._prev[1]._prev == (x, x)
+        root.backward()
+        assert grad(root, [x])[0].data == x.grad == 5.0
+
+    in_child(child)
+    done.set()
+    thread.join()
+
+
+@forks
+def test_fork_while_a_thread_holds_our_locks() -> None:
+    run_function(fork_while_walking, timeout=20)
+
+
+MULTIPROCESSING = """
+import multiprocessing, pymicrograd
+x = pymicrograd.Value(3.0)
+y = x * x
+def work(number):
+    y.backward()
+    (x * number).backward()
+    return x.grad, y
+def run(number):
+    return work(number)[0]
+if __name__ == "__main__":
+    with multiprocessing.get_context("fork").Pool(2, maxtasksperchild=1) as pool:
+        print(pool.map(run, [1.0, 2.0, 3.0], chunksize=1), x.grad)
+"""
+
+
+@forks
+def test_multiprocessing_by_fork() -> None:
+    assert run_python(MULTIPROCESSING, timeout=60) == "[7.0, 8.0, 9.0] 0.0\n"
+
+
+# ---- Ctrl-C ----------------------------------------------------------------------------------
+
+
+def interrupts() -> None:
+    """Send SIGINT at moments of a long backward, by a timer: whole backwards count, or nothing."""
+    x = Value(1.0)
+    root = chain(x, 1_000_000)
+    whole = 1_000_001.0
+    once = 0
+    root.backward()
+    for trial in range(20):
+        x.grad = 0.0
+        done, caught = 0, False
+        signal.setitimer(signal.ITIMER_REAL, 0.002 + 0.0017 * trial)
+        try:
+            while True:
+                root.backward()
+                done += 1
+        except KeyboardInterrupt:
+            caught = True
+        assert caught
+        assert x.grad in (done * whole, (done + 1) * whole), (trial, x.grad, done)
+        once += x.grad == done * whole
+        x.grad = 0.0
+        root.backward()
+        assert x.grad == whole
+    print(once)
+
+
+def interrupt_by_timer() -> None:
+    signal.signal(signal.SIGALRM, lambda number, frame: os.kill(os.getpid(), signal.SIGINT))
+    interrupts()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no setitimer")
+def test_interrupts_during_backward() -> None:
+    """Most of the twenty come in the middle of one, of which nothing is left."""
+    assert int(run_function(interrupt_by_timer, timeout=60)) >= 10
+
+
+class Interruption(BaseException):
+    """What a signal handler raises."""
+
+
+def interrupted_at(function: Callable[[], object], moment: int) -> bool:
+    """Run a function and raise at a moment at which CPython would run a signal handler.
+
+    These are the entry of a function, a jump backward, and the return from a call.
+
+    Returns:
+        Whether there was such a moment.
+    """
+    package = os.path.dirname(mg.__file__)
+    before: dict[int, str] = {}
+    count = 0
+
+    def local(frame: FrameType, event: str, argument: Any) -> Any:
+        nonlocal count
+        if event == "opcode":
+            last = before.get(id(frame), "CALL")
+            before[id(frame)] = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+            if last.startswith("CALL") or last in ("RESUME", "JUMP_BACKWARD", "JUMP_ABSOLUTE"):
+                count += 1
+                if count == moment:
+                    raise Interruption
+        return local
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        if not frame.f_code.co_filename.startswith(package):
+            return None
+        if frame.f_code.co_name == "__exit__":  # which Python does not shield, no_grad's neither
+            return None
+        before.pop(id(frame), None)
+        frame.f_trace_opcodes = True
+        return local
+
+    tracer = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        function()
+    except Interruption:
+        return True
+    finally:
+        sys.settrace(tracer)
+    return False
+
+
+class Subject:
+    """What the interrupted calls work on."""
+
+    def __init__(self) -> None:
+        self.x, self.y = Value(0.5), Value(1.5)
+        self.model = MLP(2, [3, 2], rng=RNG(3))
+        self.optimizer = mg.AdamW(self.model.parameters())
+
+
+CALLS: dict[str, Callable[[Subject], object]] = {
+    "sin": lambda s: s.x.sin(),
+    "maximum": lambda s: s.x.maximum(s.y),
+    "power": lambda s: 2**s.x,
+    "bool": lambda s: s.x + True,
+    "new": lambda s: Value(True),
+    "backward": lambda s: (s.x * s.y).backward(),
+    "grad": lambda s: grad(s.x * s.y, [s.x]),
+    "create_graph": lambda s: grad((s.x * s.y).tanh(), [s.x, s.y], create_graph=True),
+    "walk": lambda s: functional.sum([s.x, 2.0])._prev[0]._prev,
+    "MLP": lambda s: s.model([[s.x, 2.0], [s.y, True]]),
+    "cross_entropy": lambda s: cross_entropy([[s.x, s.y], [s.y, 1.0]], [1, True]),
+    "softmax": lambda s: functional.softmax([s.x, s.y]),
+    "rmsnorm": lambda s: functional.rmsnorm([s.x, s.y]),
+    "sum": lambda s: functional.sum([s.x, s.y, 1]),
+    "step": lambda s: s.optimizer.step(),
+    "no_grad": lambda s: no_grad()(lambda: s.x * s.y)(),
+    "detach": lambda s: (s.x * s.y).detach(),
+    "mse_loss": lambda s: mg.mse_loss([s.x], [1]),
+    "new MLP": lambda s: MLP(2, [2, 1], rng=RNG(3)),
+}
+
+
+def expect_usable(subject: Subject) -> None:
+    """Expect that no lock is held, no backward under way, and gradients are whole."""
+    assert not _core.backward_turn.locked()
+    assert value_module.registry_lock.acquire(blocking=False)
+    value_module.registry_lock.release()
+    assert (subject.x.grad, subject.y.grad) in ((0.0, 0.0), (1.5, 0.5))
+    subject.x.grad = subject.y.grad = 0.0
+    (subject.x * subject.x).backward()
+    assert subject.x.grad == 1.0
+    subject.x.grad = 0.0
+    assert len((subject.x * subject.y)._prev) == 2
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_an_interrupt_at_any_moment(name: str) -> None:
+    """Wherever a handler of a signal raises in the package's own code, nothing is left undone."""
+    subject, moment = Subject(), 1
+    CALLS[name](subject)
+    subject.x.grad = subject.y.grad = 0.0
+    while interrupted_at(lambda: CALLS[name](subject), moment):
+        expect_usable(subject)
+        moment += 1
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_an_interrupt_leaks_nothing(name: str) -> None:
+    """What a call had recorded when a handler raised is freed."""
+    subject, moment = Subject(), 1
+    CALLS[name](subject)
+    gc.collect()
+    start = memory_usage()["nodes"]
+    leaks = {}
+    while interrupted_at(lambda: CALLS[name](subject), moment):
+        left = memory_usage()["nodes"] - start
+        if left:
+            leaks[moment] = left
+            start += left
+        moment += 1
+    assert leaks == {}
+
+
+# ---- the end of the interpreter --------------------------------------------------------------
+
+ENDS = {
+    "live graphs": "y = (x * 2.0).tanh(); y.backward()",
+    "long chain": "for i in range(200_000): x = x + 1.0",
+    "cycles": "x.me = x; y = x * 2.0; y.friends = [y, x]; x.y = y",
+    "walked": "y = nn.functional.sum([x, 1.0]); y._prev[0]._prev; y.me = y",
+    "atexit": "import atexit; atexit.register(lambda: ((x * x).backward(), print(x.grad)))",
+    "module": "import sys; sys.modules['kept'] = x; sys.x = x; __builtins__.y = x * 3.0",
+    "del": """
+class Keeper:
+    def __init__(self): self.value = x * 2.0
+    def __del__(self): self.value + 1.0; self.value.backward(); repr(self.value)
+keeper = Keeper(); keeper.me = keeper""",
+    "training": "m = MLP(2, [3, 2]); o = AdamW(m.parameters()); l = m([x, 1.0]); m.l = l; m.m = m",
+    "weak": "import weakref; w = weakref.finalize(x, print, 'gone'); y = x * x",
+    "subclass": """
+class Named(Value):
+    def __del__(self): print('gone')
+named = Named(2.0); y = named * named; del named""",
+    "sys.exit": "import sys; y = x * x; sys.exit(0)",
+    "no cleaning": "import os; y = x * x; os._exit(0)",
+    "thread": """
+import threading
+def work():
+    for i in range(2000): (x * i).backward()
+threading.Thread(target=work).start()""",
+    "daemon recording": """
+import threading
+def work():
+    global x
+    while True: x = x * 1.0 if i % 1000 else Value(1.0)
+i = 1
+threading.Thread(target=work, daemon=True).start()
+for i in range(20_000): y = Value(1.0) * 2.0""",
+    "daemon in backward": """
+import threading
+y = x
+for i in range(300_000): y = y + x
+started = threading.Event()
+def work():
+    while True:
+        started.set()
+        y.backward()
+threading.Thread(target=work, daemon=True).start()
+started.wait()""",
+    "no_grad": "n = no_grad(); n.__enter__(); y = x * 2.0",
+    "generator": "def g():\n    with no_grad():\n        yield x * 2.0\nh = g(); next(h)",
+    "exception": "try: (x * 0.0).log()\nexcept ValueError as error: kept = error",
+    "reference": "import pymicrograd.reference as r; y = r.Value(2.0) * 3.0; y.backward()",
+    "numpy": "import numpy; a = numpy.array([x, x * 2.0], dtype=object); b = a * a",
+}
+
+
+@pytest.mark.parametrize("options", [(), ("-X", "dev")], ids=["plain", "dev"])
+@pytest.mark.parametrize("name", ENDS)
+def test_interpreter_ends_well(name: str, options: tuple[str, ...]) -> None:
+    """The exit status is 0, and nothing is said on stderr."""
+    if name == "numpy":
+        pytest.importorskip("numpy")
+    source = f"from pymicrograd import *\nx = Value(0.5)\n{ENDS[name]}\nprint('end')\n"
+    if name in ("sys.exit", "no cleaning"):
+        source = source.replace("\nprint('end')", "")
+    output = run_python(source, *options, timeout=60)
+    expected = {"sys.exit": "", "no cleaning": "", "atexit": "end\n1.0\n"}.get(name, "end\n")
+    if name in ("weak", "subclass"):
+        expected = "end\ngone\n"
+    assert output == expected
+
+
+def test_modules_may_go_first() -> None:
+    """Values die after the package's modules have been emptied."""
+    source = """
+import sys, gc
+from pymicrograd import Value, nn
+x = Value(1.0); y = nn.functional.sum([x, 2.0]); y._prev; z = x * y; z.me = z
+for name in [name for name in sys.modules if name.startswith("pymicrograd")]:
+    vars(sys.modules[name]).clear()
+    del sys.modules[name]
+del x, y, z, Value, nn
+gc.collect()
+print("end")
+"""
+    assert run_python(source) == "end\n"
+
+
+def test_import_twice_and_reload() -> None:
+    """A second copy of the package works by itself; Values of the first are no Values of it."""
+    source = """
+import importlib, sys
+import pymicrograd
+old = pymicrograd.Value(2.0)
+for name in [name for name in sys.modules if name.startswith("pymicrograd.")]:
+    if name != "pymicrograd._micrograd":
+        del sys.modules[name]
+del sys.modules["pymicrograd"]
+import pymicrograd
+new = pymicrograd.Value(3.0)
+y = new * new
+y.backward()
+print(new.grad, old.data)
+try:
+    new + old
+except TypeError:
+    print("TypeError")
+"""
+    assert run_python(source) == "6.0 2.0\nTypeError\n"
+
+
+def test_subinterpreter_is_refused() -> None:
+    """The engine is one interpreter's; another one is told so, and the first goes on."""
+    pytest.importorskip("_xxsubinterpreters", reason="CPython 3.8 to 3.12 only")
+    source = """
+import _xxsubinterpreters as interpreters
+from pymicrograd import Value
+x = Value(2.0)
+other = interpreters.create()
+try:
+    interpreters.run_string(other, "import pymicrograd; pymicrograd.Value")
+except Exception as error:
+    print("ImportError" in str(error), "interpreter" in str(error))
+interpreters.destroy(other)
+y = x * x
+y.backward()
+print(x.grad)
+"""
+    assert run_python(source) == "True True\n4.0\n"

@@ -1,0 +1,137 @@
+"""The reference on its own: nothing but Python, no cycles, and the same names as the C engine."""
+
+from __future__ import annotations
+
+import ast
+import gc
+import inspect
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from programs import load
+
+import pymicrograd
+from pymicrograd import reference
+
+pytestmark = pytest.mark.usefixtures("frozen")
+SOURCES = sorted(pathlib.Path(reference.__file__).parent.glob("*.py"))
+
+
+def test_it_loads_no_compiled_code_and_no_numpy() -> None:
+    code = """if True:
+        import sys
+        before = set(sys.modules)
+        from pymicrograd.reference import Value, MLP, RNG, AdamW, cross_entropy
+        model = MLP(2, [3, 2], rng=RNG(1))
+        loss = cross_entropy(model([1.0, 2.0]), 1)
+        loss.backward()
+        AdamW(model.parameters()).step()
+        loaded = sorted(set(sys.modules) - before)
+        print(*[n for n in loaded if n.startswith(("pymicrograd", "numpy", "_cffi", "cffi"))])
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert sorted(done.stdout.split()) == sorted(
+        ["pymicrograd", "pymicrograd.reference"]
+        + [f"pymicrograd.reference.{path.stem}" for path in SOURCES if path.stem != "__init__"]
+    )
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_it_imports_the_standard_library_and_itself(path: pathlib.Path) -> None:
+    allowed = {"__future__", "collections", "contextlib", "math", "operator", "sys", "threading",
+               "typing"}  # fmt: skip
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            assert {alias.name.split(".")[0] for alias in node.names} <= allowed
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            assert node.module is not None and node.module.split(".")[0] in allowed
+        elif isinstance(node, ast.ImportFrom) and node.level == 2:
+            assert node.module == "viz"  # for pictures in notebooks, when they are asked for
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_sums_of_floats_are_explicit_loops(path: pathlib.Path) -> None:
+    """From CPython 3.12 on, sum() of floats is compensated: other digits."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute):
+            assert node.attr not in ("fsum", "sumprod", "dist", "hypot", "prod")
+    module = sys.modules[f"pymicrograd.reference.{path.stem}"] if path.stem != "__init__" else None
+    if module is not None and "sum" in vars(module):
+        assert vars(module)["sum"] is reference.functional.sum
+
+
+def test_a_training_leaves_nothing_to_the_cyclic_collector() -> None:
+    rng = reference.RNG(1)
+    model = reference.MLP(2, [4, 2], rng=rng)
+    optimizer = reference.AdamW(model.parameters())
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            rows = model([[0.1, 0.2], [0.3, -0.4]])
+            loss = reference.cross_entropy(rows, [0, 1])
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            (slope,) = reference.grad(loss, [model.parameters()[0]], create_graph=True)
+        del rows, loss, slope
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda e: e.Value(1.0), lambda e: e.Value(1.0) + 1, lambda e: e.RNG(1), lambda e: e.Module(),
+     lambda e: e.Neuron(2), lambda e: e.MLP(2, [1]), lambda e: e.SGD([e.Value(1.0)]),
+     lambda e: e.AdamW([e.Value(1.0)]), lambda e: e.no_grad()],
+)  # fmt: skip
+def test_objects_have_the_same_names_and_all_are_documented(make: Any) -> None:
+    c, its = make(load("c")), make(load("reference"))
+    public = {name for name in dir(its) if not name.startswith("_")}
+    ours = {name for name in dir(c) if not name.startswith("_")}
+    assert ours ^ public <= {"default_generator"}
+    for name in public:
+        for thing in (c, its):
+            if inspect.ismethod(getattr(thing, name)):
+                assert inspect.getdoc(getattr(thing, name)), name
+    assert inspect.getdoc(c) == inspect.getdoc(its) != ""
+
+
+@pytest.mark.parametrize(
+    "name", ["RNG", "Neuron", "Layer", "MLP", "SGD", "Adam", "AdamW", "grad", "manual_seed"]
+)
+def test_names_take_the_same_arguments(name: str) -> None:
+    ours, its = (getattr(load(engine), name) for engine in ("c", "reference"))
+    assert parameters(ours) == parameters(its)
+    assert inspect.getdoc(ours) == inspect.getdoc(its) != ""
+
+
+def test_functions_take_the_same_arguments() -> None:
+    functions = load("reference").F
+    assert set(functions.__all__) == set(load("c").F.__all__)
+    for name in functions.__all__:
+        ours, its = getattr(load("c").F, name), getattr(functions, name)
+        assert parameters(ours) == parameters(its), name
+        assert inspect.getdoc(ours) == inspect.getdoc(its) != "", name
+
+
+def parameters(function: Any) -> list[tuple[str, Any]]:
+    """Return the names and defaults of a function's parameters."""
+    return [(p.name, p.default) for p in inspect.signature(function).parameters.values()]
+
+
+def test_names_of_the_reference_are_names_at_the_top() -> None:
+    for name in reference.__all__:
+        if name not in ("random", "functional"):
+            assert hasattr(pymicrograd, name), name
+    for name in pymicrograd.__all__:
+        assert getattr(pymicrograd, name) is not None
+    with pytest.raises(AttributeError):
+        _ = pymicrograd.no_such_name
+    assert set(pymicrograd.__all__) <= set(dir(pymicrograd))
+    assert pymicrograd.engine.Value is pymicrograd.Value
+    assert pymicrograd.nn.MLP is pymicrograd.MLP

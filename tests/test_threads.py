@@ -1,0 +1,399 @@
+"""Threads: on one graph they take turns, and the result is that of some order of their calls."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from isolated import run_function
+
+import pymicrograd as mg
+from pymicrograd import MLP, RNG, Value, _core, cross_entropy, grad, memory_usage, no_grad
+from pymicrograd.nn import functional
+
+
+@pytest.fixture(autouse=True)
+def restless() -> Iterator[None]:
+    """Let the interpreter change threads as often as it can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def run_threads(*functions: Callable[[], object]) -> list[Any]:
+    """Run functions at the same time, all started at once; returns what they return."""
+    results: list[Any] = [None] * len(functions)
+    barrier = threading.Barrier(len(functions))
+
+    def run(i: int) -> None:
+        barrier.wait()
+        try:
+            results[i] = functions[i]()
+        except BaseException as error:
+            results[i] = error
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(functions))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return results
+
+
+class BetweenSlices:
+    """The library, with a function called after each slice of a backward but the last.
+
+    Args:
+        library: the library.
+        function: called with the number of slices done.
+    """
+
+    def __init__(self, library: Any, function: Callable[[int], object]) -> None:
+        self.library = library
+        self.function = function
+        self.slices = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.library, name)
+
+    def seen(self, status: int) -> int:
+        if status == self.library.MG_MORE:
+            self.slices += 1
+            self.function(self.slices)
+        return status
+
+    def mg_backward(self, arena: Any, root: int, seed: float, budget: int) -> int:
+        return self.seen(self.library.mg_backward(arena, root, seed, budget))
+
+    def mg_backward_resume(self, arena: Any, budget: int) -> int:
+        return self.seen(self.library.mg_backward_resume(arena, budget))
+
+
+def backward_in_slices(root: Value, function: Callable[[int], object]) -> int:
+    """Run a backward in the smallest slices, a function between them; returns their number."""
+    with pytest.MonkeyPatch.context() as patch:
+        between = BetweenSlices(_core.lib, function)
+        patch.setattr(_core, "lib", between)
+        patch.setattr(_core, "SLICE", 1)
+        root.backward()
+    return between.slices
+
+
+def powers(x: Value, count: int) -> Value:
+    """Return x + x**2 + ... + x**count, by products."""
+    power = total = x
+    for _ in range(count - 1):
+        power = power * x
+        total = total + power
+    return total
+
+
+def slope(x: float, count: int) -> float:
+    """Return the gradient of powers() as one thread computes it."""
+    leaf = Value(x)
+    powers(leaf, count).backward()
+    return leaf.grad
+
+
+# ---- one graph, several threads --------------------------------------------------------------
+
+
+def test_backwards_of_one_graph_add_up() -> None:
+    """Each addition to a gradient counts: none is lost and none doubled."""
+    x = Value(1.0)
+    root = powers(x, 50)
+    once = slope(1.0, 50)
+
+    def work() -> None:
+        for _ in range(200):
+            root.backward()
+
+    run_threads(*[work] * 4)
+    assert x.grad == 800 * once
+
+
+def test_forward_and_backward_of_shared_leaves() -> None:
+    x = Value(1.0)
+
+    def work() -> int:
+        for i in range(100):
+            root = powers(x, 20 + i % 3)
+            assert root.data == 20 + i % 3
+            root.backward()
+        return 100
+
+    run_threads(*[work] * 4)
+    expected = sum(slope(1.0, 20 + i % 3) for i in range(100))
+    assert x.grad == 4 * expected
+
+
+def test_recorded_gradients_from_threads() -> None:
+    x = Value(1.5)
+    expected = [d.data for d in grad(grad(powers(x, 9), [x], create_graph=True)[0], [x])]
+
+    def work() -> list[float]:
+        found: list[float] = []
+        for _ in range(60):
+            (first,) = grad(powers(x, 9), [x], create_graph=True)
+            found = [d.data for d in grad(first, [x])]
+            assert found == expected
+        return found
+
+    assert run_threads(*[work] * 3) == [expected] * 3
+    assert x.grad == 0.0
+
+
+def test_trainings_of_their_own() -> None:
+    """Threads that share nothing get what one thread gets."""
+
+    def train() -> list[float]:
+        rng = RNG(11)
+        model = MLP(2, [6, 2], rng=rng)
+        optimizer = mg.AdamW(model.parameters(), lr=0.05)
+        points = [[rng.uniform(-1, 1), rng.uniform(-1, 1)] for _ in range(12)]
+        losses = []
+        for _ in range(20):
+            optimizer.zero_grad()
+            loss = cross_entropy(model(points), [i % 2 for i in range(12)])
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.data)
+        return losses
+
+    alone = train()
+    assert run_threads(*[train] * 4) == [alone] * 4
+
+
+def test_objects_are_the_same_in_all_threads() -> None:
+    """Nodes without an object get one, and only one, whoever walks there first."""
+    for _ in range(30):
+        x = Value(2.0)
+        root = functional.sum([x, x * 3.0, 4.0])
+
+        def walk(root: Value = root) -> list[int]:
+            found, waiting = [], [root]
+            while waiting:
+                value = waiting.pop()
+                found.append(id(value))
+                waiting.extend(value._prev)
+            return found
+
+        first, *others = run_threads(*[walk] * 4)
+        assert others == [first] * 3
+
+
+def test_no_grad_is_a_threads_own() -> None:
+    x = Value(3.0)
+    inside, outside = threading.Barrier(2), threading.Barrier(2)
+
+    def silent() -> tuple[Value, ...]:
+        with no_grad():
+            inside.wait()
+            result = (x * 2.0)._prev
+            outside.wait()
+        return result
+
+    def loud() -> tuple[Value, ...]:
+        inside.wait()
+        result = (x * 2.0)._prev
+        outside.wait()
+        return result
+
+    assert [len(operands) for operands in run_threads(silent, loud)] == [0, 2]
+
+
+# ---- while a backward is under way -----------------------------------------------------------
+
+
+def test_recording_between_slices() -> None:
+    """Other threads record, read and drop in every slice; the backward does not notice."""
+    x = Value(0.75)
+    root = powers(x, 200)
+    expected = slope(0.75, 200)
+    start = memory_usage()["nodes"]
+
+    def record() -> None:
+        value = (x * 2.0 + root).tanh()
+        value.grad = 1.0
+        assert value._prev[0]._prev[1] is root
+        assert functional.softmax([x, root])[0].data < 1.0
+        assert x.data == 0.75
+
+    assert backward_in_slices(root, lambda done: run_threads(record)) > 300
+    assert x.grad == expected
+    assert memory_usage()["nodes"] == start
+
+
+def test_writing_between_slices_is_refused() -> None:
+    x = Value(0.75)
+    y = x * 2.0
+    root = y * y + x
+    optimizer = mg.SGD([x])
+    refused: list[str] = []
+
+    def write() -> None:
+        for change in (
+            lambda: setattr(x, "data", 9.0),
+            lambda: setattr(x, "grad", 9.0),
+            lambda: setattr(x, "grad", 9),
+            x.zero_grad,
+            optimizer.zero_grad,
+            optimizer.step,
+        ):
+            with pytest.raises(mg.errors.BusyError, match="backward") as caught:
+                change()
+            assert isinstance(caught.value, RuntimeError)
+            refused.append(str(caught.value))
+
+    backward_in_slices(root, lambda done: run_threads(write))
+    assert refused
+    assert (x.data, x.grad) == (0.75, 7.0)
+    x.data = 1.0
+    optimizer.step()
+    assert x.data == 1.0 - 0.1 * 7.0
+
+
+def test_a_second_backward_waits() -> None:
+    """It begins when the first is done, whichever graph it is of."""
+    x, y = Value(0.75), Value(2.0)
+    first, second = powers(x, 50), powers(y, 5)
+    thread = threading.Thread(target=second.backward)
+
+    def start(done: int) -> None:
+        if done == 3:
+            thread.start()
+        if done > 3:
+            assert y.grad == 0.0
+            assert thread.is_alive()
+
+    assert backward_in_slices(first, start) > 10
+    thread.join()
+    assert x.grad == slope(0.75, 50)
+    assert y.grad == slope(2.0, 5)
+
+
+def test_gradients_to_record_wait_too() -> None:
+    x = Value(0.75)
+    root = powers(x, 30)
+    found: list[float] = []
+    thread = threading.Thread(target=lambda: found.append(grad(root, [x])[0].data))
+
+    def start(done: int) -> None:
+        if done == 1:
+            thread.start()
+        assert not found
+
+    backward_in_slices(root, start)
+    thread.join()
+    assert found == [x.grad] == [slope(0.75, 30)]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, SystemExit])
+def test_an_exception_in_any_slice(error: type[BaseException]) -> None:
+    """Gradients of leaves are as before, the others 0.0, and the graph is as good as new."""
+    x, y = Value(0.75), Value(0.5)
+    middle = x * y
+    root = powers(middle, 40)
+    x.grad = y.grad = 0.125
+    slices = backward_in_slices(root, lambda done: None)
+    once = x.grad, y.grad
+    assert slices > 70
+
+    def stop_after(count: int) -> Callable[[int], None]:
+        def stop(done: int) -> None:
+            if done == count:
+                raise error
+
+        return stop
+
+    for count in range(1, slices + 1):
+        x.grad = y.grad = 0.125
+        with pytest.raises(error):
+            backward_in_slices(root, stop_after(count))
+        assert (x.grad, y.grad, middle.grad, root.grad) == (0.125, 0.125, 0.0, 0.0)
+        root.backward()
+        assert (x.grad, y.grad) == once
+
+
+# ---- everything at once ----------------------------------------------------------------------
+
+
+def storm() -> None:
+    """Do all there is to do in eight threads at once."""
+    sys.setswitchinterval(1e-6)
+    shared = [Value(0.25 * i + 0.5) for i in range(6)]
+    model = MLP(2, [3, 2], rng=RNG(4))
+    optimizer = mg.AdamW(model.parameters())
+    gc.set_threshold(50, 2, 2)
+
+    def record(rng: RNG) -> None:
+        a, b = (shared[rng.random_u32() % 6] for _ in range(2))
+        value = (a * b + a / b - b).tanh().sin()
+        value.friend = value  # a cycle: the collector's to free
+        value._prev[0]._prev[0].label = "seen"
+
+    def differentiate(rng: RNG) -> None:
+        a, b = (shared[rng.random_u32() % 6] for _ in range(2))
+        (a * b + a).backward()
+        grad((a * b).exp(), [a, b], create_graph=True)
+
+    def train(rng: RNG) -> None:
+        try:
+            cross_entropy(model([[shared[0], 1.0], [0.5, shared[1]]]), [0, 1]).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        except mg.errors.BusyError:
+            pass
+
+    def write(rng: RNG) -> None:
+        value = shared[rng.random_u32() % 6]
+        try:
+            value.data = value.data
+            value.grad = 0.0
+        except mg.errors.BusyError:
+            pass
+
+    def work(seed: int) -> None:
+        rng = RNG(seed)
+        for _ in range(600):
+            (record, differentiate, train, write)[rng.random_u32() % 4](rng)
+
+    run_threads(*[lambda seed=seed: work(seed) for seed in range(1, 9)])  # type: ignore[misc]
+    gc.collect()
+    for value in shared:
+        assert value.data == value.data
+    print(memory_usage()["nodes"])
+
+
+def test_a_storm_of_threads() -> None:
+    parameters = 3 * 3 + 2 * 4
+    assert int(run_function(storm)) == 6 + parameters
+
+
+def small_stack() -> None:
+    """Build, walk and drop a chain of a million Values in a thread with a stack of 256 KiB."""
+    gc.disable()
+    start = memory_usage()["nodes"]
+
+    def work() -> float:
+        x = last = Value(0.5)
+        for _ in range(1_000_000):
+            last = last + x
+        last.backward()
+        return x.grad
+
+    threading.stack_size(256 * 1024)
+    print(run_threads(work)[0])
+    assert memory_usage()["nodes"] == start
+
+
+def test_a_long_chain_in_a_small_stack() -> None:
+    assert float(run_function(small_stack)) == 1_000_001.0
