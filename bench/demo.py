@@ -1,6 +1,6 @@
 """The demo end to end: processes that train LLM101n's classifier for 100 steps and print it.
 
-The time is that of the whole process, from its start to its end. `pymicrograd demo` runs without
+The time is that of the whole process, by the clock on the wall. `pymicrograd demo` runs without
 its own comparison to the reference. With the collector off it is started through `python -c`.
 """
 

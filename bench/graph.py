@@ -12,7 +12,6 @@ import importlib
 import itertools
 import json
 import subprocess
-import time
 import tracemalloc
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -33,7 +32,7 @@ from .runner import (
     scratch,
 )
 from .train import parameters_of, plain_loss, plain_network, start
-from .worker import Job
+from .worker import Job, clock
 
 PLAIN, BULK, CHAIN = "plain", "bulk", "chain"
 PHASES = ("record", "backward", "release")
@@ -164,13 +163,13 @@ def make(engine: str, form: str, case: str) -> Job:
         record, leaves = (bulk_graph if form == BULK else plain_graph)(module, points)
 
     def step() -> list[float]:
-        times = [time.perf_counter()]
+        times = [clock()]
         root = record()
-        times.append(time.perf_counter())
+        times.append(clock())
         root.backward()
-        times.append(time.perf_counter())
+        times.append(clock())
         del root
-        times.append(time.perf_counter())
+        times.append(clock())
         return [(after - before) / nodes for before, after in itertools.pairwise(times)]
 
     def digits() -> list[float]:

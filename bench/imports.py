@@ -1,6 +1,7 @@
 """How long an import takes, in a process that has imported nothing else.
 
-Each line runs in fresh processes, in turns; the time is that of the line, and of the process.
+Each line runs in fresh processes, in turns; the time is that of the line, and of the process, by
+the clock on the wall.
 """
 
 from __future__ import annotations

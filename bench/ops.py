@@ -18,9 +18,9 @@ from .engines import C_ENGINE, MICROGRAD, REFERENCE, TORCH, Missing
 from .report import Report, figure, pair
 from .runner import COLLECTOR, Contest, Contestant, Effort, Measured, contest
 from .train import plain_cross_entropy, plain_logits, plain_network
-from .worker import Job
+from .worker import Job, clock
 
-TURNS, BULK_TURNS = 200, 10
+TURNS, BULK_TURNS = 1000, 50
 A, B = 0.7390851332151607, 1.3247179572447460
 WIDTH = 27  # of the lists that bulk functions take
 
@@ -177,8 +177,8 @@ def make(engine: str, form: str, case: str) -> Job:
     setup = {collect: "import gc; gc.enable()" if collect else "" for collect in COLLECTOR}
     timers = {
         collect: [
-            timeit.Timer(line, setup[collect], globals=names),
-            timeit.Timer(f"({line}).backward()", setup[collect], globals=names),
+            timeit.Timer(line, setup[collect], clock, names),
+            timeit.Timer(f"({line}).backward()", setup[collect], clock, names),
         ]
         for collect in COLLECTOR
     }

@@ -111,7 +111,7 @@ def machine(effort: Effort) -> str:
         f"- contestants: {', '.join(engines.version_of(e) for e in contestants())}",
         f"- {load()}",
         f"- {effort.warmup} steps to warm up, {effort.steps} or more timed in {effort.rounds}"
-        " turns; each contestant is a process; less than 3 % is noise",
+        " turns; each contestant is a process; processor time; less than 3 % is noise",
     ]
     return "\n".join(lines)
 

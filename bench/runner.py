@@ -2,8 +2,9 @@
 
 Every contestant is a process of its own, pinned to one core. They take turns in rounds: each does
 a block of steps while the others sleep, so that a slow minute of the machine hits all of them.
-Blocks of quick steps are long enough that caches are warm. Digits are compared first, then steps
-are timed twice, with Python's collector as it is by default and with the collector off.
+Blocks of quick steps are long enough that caches are warm. What is measured is processor time,
+except for whole processes (imports.py, demo.py). Digits are compared first; then steps are timed
+twice, with Python's collector as it is by default and with the collector off.
 """
 
 from __future__ import annotations

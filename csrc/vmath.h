@@ -117,9 +117,9 @@ MG_INLINE double pair_to_odd(vm_pair x)
 {
     vm_pair y = pair_sum(x.head, x.tail);
     uint64_t bits = bits_of(y.head), even = (bits & 1) - 1;
-    double outward = flip(y.tail, y.head);
-    uint64_t step = outward > 0.0 ? 1 : outward < 0.0 ? (uint64_t)0 - 1 : 0;
-    return of_bits(bits + (step & even));
+    double outward = flip(y.tail, y.head), up = of_bits(1), down = of_bits(~(uint64_t)0);
+    double step = outward > 0.0 ? up : outward < 0.0 ? down : 0.0; /* 1, -1, 0 as bits */
+    return of_bits(bits + (bits_of(step) & even));
 }
 
 /* Return a * b, all but exactly. */
@@ -525,6 +525,222 @@ MG_INLINE double vm_softplus(double x)
     vm_pair sum = pair_sum_any(x > 0.0 ? x : 0.0, y.head);
     double result = sum.head + (sum.tail + y.tail);
     return x > 60.0 ? x : x < -60.0 ? scale(m.head, e.rounded) : result;
+}
+
+/* ---- erf, gelu --------------------------------------------------------------------- */
+
+#define VM_TWO_OVER_SQRT_PI 1.1283791670955126
+#define VM_TWO_OVER_SQRT_PI_26_HEAD 1.1283791661262512
+#define VM_TWO_OVER_SQRT_PI_26_TAIL 9.692613531930338e-10
+#define VM_SQRT_2 1.4142135623730951
+#define VM_SQRT_2_TAIL -9.667293313452913e-17
+#define VM_K_0 0.769193049750063
+#define VM_K_0_TAIL -1.4111732346705386e-17
+#define VM_K_1 (-0.6653825028900568)
+#define VM_K_2 0.495305615969976
+#define VM_PHI_0 0.3989422804014327 /* 1 / sqrt(2 pi) */
+#define VM_PHI_0_26_HEAD 0.3989422768354416
+#define VM_PHI_0_26_TAIL 3.5659910885844774e-09
+
+/* (K(u) - K_0 - K_1 u - K_2 u^2) / u^3, see gauss_tail(), -0.755 <= u <= 0.781. */
+MG_INLINE double tail_series(double u)
+{
+    double p = -1.2627949160663984e-09;
+    p = p * u + 9.715352547163562e-10;
+    p = p * u + 1.1113993333982987e-08;
+    p = p * u - 6.780469592264461e-09;
+    p = p * u - 7.056906159988971e-08;
+    p = p * u + 3.8743867507577155e-08;
+    p = p * u + 4.3661976150756224e-07;
+    p = p * u - 3.338494355090718e-07;
+    p = p * u - 2.7708773890793272e-06;
+    p = p * u + 3.9795679196049604e-06;
+    p = p * u + 1.668168843146123e-05;
+    p = p * u - 4.976240591889907e-05;
+    p = p * u - 5.9375817218943666e-05;
+    p = p * u + 0.0005448989860470108;
+    p = p * u - 0.0007978693880419833;
+    p = p * u - 0.002993376761340314;
+    p = p * u + 0.02079506679916661;
+    p = p * u - 0.0691186387068996;
+    p = p * u + 0.16502036617041074;
+    p = p * u - 0.3135331566712871;
+    return p;
+}
+/* (Phi x - 1/2 - x / sqrt(2 pi)) / x^3, z = x^2 <= 1. */
+MG_INLINE double phi_series(double z)
+{
+    double p = 4.071079300014915e-12;
+    p = p * z - 1.1062670490122953e-10;
+    p = p * z + 2.2703777676180685e-09;
+    p = p * z - 4.12240642669442e-08;
+    p = p * z + 6.659679566447255e-07;
+    p = p * z - 9.444655779180687e-06;
+    p = p * z + 0.00011543468751287783;
+    p = p * z - 0.0011873282154675135;
+    p = p * z + 0.009973557010034995;
+    p = p * z - 0.06649038006690543;
+    return p;
+}
+/* (erf x - 2 x / sqrt(pi)) / x^3, z = x^2 <= 9/16. */
+MG_INLINE double erf_series(double z)
+{
+    double p = -9.747140708754054e-10;
+    p = p * z + 1.44920098795558e-08;
+    p = p * z - 1.6344068290560517e-07;
+    p = p * z + 1.6461237641664102e-06;
+    p = p * z - 1.4925631492385068e-05;
+    p = p * z + 0.00012055332889800746;
+    p = p * z - 0.0008548327029006006;
+    p = p * z + 0.00522397762558737;
+    p = p * z - 0.026866170645146844;
+    p = p * z + 0.11283791670955202;
+    p = p * z - 0.37612638903183754;
+    return p;
+}
+/* 2^n m, of which n = rounded - ROUNDER; to be rounded once, to a double or a float. */
+typedef struct vm_scaled {
+    vm_pair m;
+    double rounded;
+} vm_scaled;
+
+/* Return the normal distribution's tail Phi(-z) of 0.7 <= z <= 40: v e^-(z^2 / 2) K(u), with
+ * v = 1 / (z + 5), u = 1 - 10 v, half = z^2 / 2. K goes from 1.77 to 0.45. */
+MG_INLINE vm_scaled gauss_tail(vm_pair z, vm_pair half)
+{
+    vm_pair below = pair_sum_any(z.head, 5.0);
+    below.tail = below.tail + z.tail;
+    vm_pair v = pair_quotient((vm_pair){1.0, 0.0}, below);
+    vm_pair u = pair_sum_any(1.0, -10.0 * v.head);
+    u = pair_sum(u.head, u.tail - 10.0 * v.tail);
+    vm_pair bend = pair_sum(VM_K_2, u.head * tail_series(u.head));
+    vm_pair rise = pair_product(u.head, bend.head), slope = pair_sum(VM_K_1, rise.head);
+    slope.tail = slope.tail + (rise.tail + (u.head * bend.tail + u.tail * bend.head));
+    vm_pair k = pair_product(u.head, slope.head), k_sum = pair_sum(VM_K_0, k.head);
+    double k_tail = k.tail + (u.head * slope.tail + u.tail * slope.head);
+    k_sum.tail = k_sum.tail + (k_tail + VM_K_0_TAIL);
+    vm_exp_parts e = exp_reduce((vm_pair){-half.head, -half.tail});
+    vm_pair power = exp_mantissa(e), y = pair_product(power.head, k_sum.head);
+    y.tail = y.tail + (power.head * k_sum.tail + power.tail * k_sum.head);
+    y = pair_sum(y.head, y.tail);
+    v = pair_sum(v.head, v.tail);
+    vm_pair m = pair_product(y.head, v.head);
+    m.tail = m.tail + (y.head * v.tail + y.tail * v.head);
+    return (vm_scaled){m, e.rounded};
+}
+
+/* erf |x| = 1 - 2 Phi(-sqrt(2) |x|), and a series below 3/4. */
+MG_INLINE double vm_erf(double x)
+{
+    double positive = fabs(x), z = x * x, unit = positive < 0x1p-900 ? 0x1p100 : 1.0;
+    double large = positive * unit, high = cut(large); /* tails must not be subnormal */
+    double tail = high * VM_TWO_OVER_SQRT_PI_26_TAIL + (large - high) * VM_TWO_OVER_SQRT_PI;
+    tail = tail + large * z * erf_series(z);
+    double small = (high * VM_TWO_OVER_SQRT_PI_26_HEAD + tail) * (1.0 / unit);
+    double bounded = positive > 6.0 ? 6.0 : positive; /* where it rounds to 1 */
+    vm_pair root = pair_product(VM_SQRT_2, bounded);
+    root.tail = root.tail + VM_SQRT_2_TAIL * bounded;
+    vm_scaled t = gauss_tail(root, pair_product(bounded, bounded));
+    double power = -2.0 * power_of_two(t.rounded);
+    vm_pair y = pair_sum(1.0, power * t.m.head);
+    return flip(positive < 0.71875 ? small : y.head + (y.tail + power * t.m.tail), x);
+}
+
+/* |x| Phi(x), |x| <= 40: Phi is a series for |x| < 3/4, then 1 - the tail, or the tail. */
+MG_INLINE vm_scaled gelu_size(double x)
+{
+    double positive = fabs(x), bounded = positive > 40.0 ? 40.0 : positive;
+    double high = cut(x), z = x * x;
+    vm_pair near = pair_sum(0.5, high * VM_PHI_0_26_HEAD);
+    near.tail = near.tail + (high * VM_PHI_0_26_TAIL + (x - high) * VM_PHI_0 +
+                             x * z * phi_series(z));
+    vm_pair half = pair_product(0.5 * bounded, bounded);
+    vm_scaled t = gauss_tail((vm_pair){bounded, 0.0}, half);
+    double power = bounded > 12.0 ? 0.0 : -power_of_two(t.rounded);
+    vm_pair far = pair_sum(1.0, power * t.m.head);
+    far.tail = far.tail + power * t.m.tail;
+    far.head = x < 0.0 ? t.m.head : far.head;
+    far.tail = x < 0.0 ? t.m.tail : far.tail;
+    int small = positive < 0.75;
+    vm_pair y = pair_product(bounded, small ? near.head : far.head);
+    y.tail = y.tail + bounded * (small ? near.tail : far.tail);
+    return (vm_scaled){y, x < 0.0 && !small ? t.rounded : VM_ROUNDER};
+}
+
+MG_INLINE double vm_gelu(double x)
+{
+    vm_scaled y = gelu_size(x);
+    return x > 40.0 ? x : flip(scale(y.m.head + y.m.tail, y.rounded), x);
+}
+
+MG_INLINE float vm_gelu_f32(float x)
+{
+    vm_scaled y = gelu_size((double)x);
+    return x > 40.0f ? x : (float)flip(scale(pair_to_odd(y.m), y.rounded), (double)x);
+}
+
+/* ---- silu, gelu_tanh --------------------------------------------------------------- */
+
+/* Return |x| sigmoid(t): |x| / (1 + E), or |x| E / (1 + E) for t < 0, with E = e^-|t| =
+ * power * m. */
+MG_INLINE vm_scaled times_sigmoid(double x, vm_pair t)
+{
+    int negative = t.head < 0.0;
+    double positive = fabs(x) > 1000.0 ? 1000.0 : fabs(x);
+    vm_pair bounded = {fabs(t.head), negative ? t.tail : -t.tail};
+    bounded.tail = bounded.head > 800.0 ? 0.0 : bounded.tail;
+    bounded.head = bounded.head > 800.0 ? -800.0 : -bounded.head;
+    vm_exp_parts e = exp_reduce(bounded);
+    vm_pair m = exp_mantissa(e);
+    double power = bounded.head < -100.0 ? 0.0 : power_of_two(e.rounded);
+    vm_pair below = pair_sum(1.0, power * m.head), above = pair_product(positive, m.head);
+    below.tail = below.tail + power * m.tail;
+    above.head = negative ? above.head : positive;
+    above.tail = negative ? above.tail + positive * m.tail : 0.0;
+    vm_pair y = pair_quotient(above, below);
+    return (vm_scaled){y, negative ? e.rounded : VM_ROUNDER};
+}
+
+MG_INLINE double vm_silu(double x)
+{
+    vm_scaled y = times_sigmoid(x, (vm_pair){x, 0.0});
+    return x > 800.0 ? x : flip(scale(y.m.head + y.m.tail, y.rounded), x);
+}
+
+MG_INLINE float vm_silu_f32(float x)
+{
+    vm_scaled y = times_sigmoid((double)x, (vm_pair){(double)x, 0.0});
+    return x > 800.0f ? x : (float)flip(scale(pair_to_odd(y.m), y.rounded), (double)x);
+}
+
+#define VM_GELU_1 1.5957691216057308 /* 2 sqrt(2 / pi) */
+#define VM_GELU_1_TAIL -9.96930880911092e-17
+#define VM_GELU_3 0.07135481627260025 /* 0.044715 of that */
+#define VM_GELU_3_TAIL -6.175149918155315e-19
+
+/* x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) = x sigmoid(twice that argument). */
+MG_INLINE vm_scaled gelu_tanh_size(double x)
+{
+    double bounded = clamp(x, 30.0);
+    vm_pair z = pair_product(bounded, bounded), cubic = pair_product(z.head, VM_GELU_3);
+    cubic.tail = cubic.tail + (z.tail * VM_GELU_3 + z.head * VM_GELU_3_TAIL);
+    vm_pair slope = pair_sum_any(VM_GELU_1, cubic.head);
+    slope.tail = slope.tail + (cubic.tail + VM_GELU_1_TAIL);
+    vm_pair t = pair_product(slope.head, bounded);
+    t.tail = t.tail + slope.tail * bounded;
+    return times_sigmoid(x, t);
+}
+
+MG_INLINE double vm_gelu_tanh(double x)
+{
+    vm_scaled y = gelu_tanh_size(x);
+    return x > 800.0 ? x : flip(scale(y.m.head + y.m.tail, y.rounded), x);
+}
+
+MG_INLINE float vm_gelu_tanh_f32(float x)
+{
+    vm_scaled y = gelu_tanh_size((double)x);
+    return x > 800.0f ? x : (float)flip(scale(pair_to_odd(y.m), y.rounded), (double)x);
 }
 
 /* ---- log2, pow --------------------------------------------------------------------- */
@@ -981,6 +1197,11 @@ MG_INLINE float vm_atanh_f32(float x)
 MG_INLINE float vm_softplus_f32(float x)
 {
     return (float)vm_softplus((double)x);
+}
+
+MG_INLINE float vm_erf_f32(float x)
+{
+    return (float)vm_erf((double)x);
 }
 
 MG_INLINE float vm_pow_f32(float x, float y)

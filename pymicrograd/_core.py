@@ -22,6 +22,8 @@ if arena == ffi.NULL:
     raise OutOfMemoryError("no memory for the first page of the graph")
 if lib.value_install() < 0:
     raise ImportError("the type ValueBase could not be made; the reason is printed above")
+if not hasattr(_micrograd, "ValueBase"):
+    raise ImportError("pymicrograd works in one interpreter of a process, and this is another")
 ValueBase = _micrograd.ValueBase
 
 # Every op's number and number of operands by name, and symbol by number, as the library says.
@@ -65,11 +67,6 @@ def check(status: int, what: str) -> int:
 # ---- nodes -----------------------------------------------------------------------------------
 
 
-def operand(handle: int, which: int) -> int:
-    """Return a new reference to an operand of a node."""
-    return check(lib.mg_node_operand(arena, handle, which), "operand")
-
-
 def op_of(handle: int) -> int:
     """Return the number of a node's op."""
     return check(lib.mg_node_op(arena, handle), "op")
@@ -80,11 +77,6 @@ def exponent_of(handle: int) -> float:
     out = ffi.new("double *")
     check(lib.mg_node_exponent(arena, handle, out), "exponent")
     return float(out[0])
-
-
-def release(handle: int) -> None:
-    """Give back a reference to a node."""
-    check(lib.mg_release(arena, handle), "release")
 
 
 def set_data(handles: Sequence[int], numbers: Sequence[float]) -> None:
@@ -127,15 +119,6 @@ def backward(handle: int, seed: float) -> None:
             lib.mg_backward_cancel(arena)
             raise
     check(status, "backward")
-
-
-def grad(output: int, inputs: Sequence[int]) -> list[int]:
-    """Record the derivatives of a node by others; returns their handles."""
-    out = ffi.new("mg_node[]", len(inputs))
-    with backward_turn:
-        status = lib.mg_grad(arena, output, len(inputs), inputs, out)
-    check(status, "grad")
-    return list(out)
 
 
 # ---- bulk builders ---------------------------------------------------------------------------
@@ -292,13 +275,8 @@ def build_info() -> str:
 
 def _after_fork_in_child() -> None:
     global backward_turn
-    backward_turn = Lock()
-    lib.mg_arena_after_fork(arena, True)
+    backward_turn = Lock()  # its holder is a thread of the parent; the core looks after itself
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=lambda: lib.mg_arena_before_fork(arena),
-        after_in_parent=lambda: lib.mg_arena_after_fork(arena, False),
-        after_in_child=_after_fork_in_child,
-    )
+    os.register_at_fork(after_in_child=_after_fork_in_child)

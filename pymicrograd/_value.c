@@ -14,6 +14,9 @@
 #include <math.h>
 #include <stddef.h>
 #include <structmember.h>
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#endif
 
 typedef struct value {
     PyObject_HEAD
@@ -30,9 +33,42 @@ static PyObject *base_type;
  * are the threads inside it. */
 static PyObject *slow_operator, *slow_init, *slow_set, *fail_function, *silent;
 
+#if defined(__unix__) || defined(__APPLE__)
+static void before_fork(void)
+{
+    mg_arena_before_fork(arena);
+}
+
+static void after_fork_in_parent(void)
+{
+    mg_arena_after_fork(arena, 0);
+}
+
+static void after_fork_in_child(void)
+{
+    mg_arena_after_fork(arena, 1);
+}
+
+/* Not by os.register_at_fork: between its hooks and the fork, Python may free Values. */
+static int watch_forks(void)
+{
+    return pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+#else
+static int watch_forks(void)
+{
+    return 0;
+}
+#endif
+
 mg_arena *process_arena(void)
 {
-    if (!arena) arena = mg_arena_new(NULL, NULL);
+    if (arena) return arena;
+    arena = mg_arena_new(NULL, NULL);
+    if (arena && watch_forks() != 0) {
+        mg_arena_free(arena);
+        arena = NULL;
+    }
     return arena;
 }
 
@@ -426,20 +462,49 @@ static PyObject *value_set_up(PyObject *Py_UNUSED(module), PyObject *args)
     Py_RETURN_NONE;
 }
 
-static PyObject *value_wrap(PyObject *Py_UNUSED(module), PyObject *args)
+/* _operand(value, which): the operand as a new object, even where it has one. */
+static PyObject *value_operand(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    long long handle;
-    PyObject *a, *b;
-    if (!PyArg_ParseTuple(args, "LOO", &handle, &a, &b)) return NULL;
-    return wrap_node(handle, a, b);
+    PyObject *self;
+    int which;
+    if (!PyArg_ParseTuple(args, "Oi", &self, &which)) return NULL;
+    mg_node operand = mg_node_operand(arena, handle_of(self), which);
+    return operand > 0 ? adopt_node(operand, NULL, NULL)
+                       : fail_status(operand, "operand", self, NULL);
 }
 
-static PyObject *value_adopt(PyObject *Py_UNUSED(module), PyObject *args)
+/* Make new objects of nodes in a list; NULL after an exception, with all of them freed. */
+static PyObject *adopt_list(const mg_node *nodes, Py_ssize_t count)
 {
-    long long handle;
-    PyObject *a;
-    if (!PyArg_ParseTuple(args, "LO", &handle, &a)) return NULL;
-    return adopt_node(handle, a, NULL);
+    PyObject *list = PyList_New(count);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *made = list ? adopt_node(nodes[i], NULL, NULL) : NULL;
+        if (made) PyList_SetItem(list, i, made);
+        else if (!list) mg_release(arena, nodes[i]);
+        else Py_CLEAR(list);
+    }
+    return list;
+}
+
+/* _grad(output, tuple of inputs): the derivatives as new objects in a list. */
+static PyObject *value_grad(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *output, *inputs;
+    if (!PyArg_ParseTuple(args, "OO!", &output, &PyTuple_Type, &inputs)) return NULL;
+    Py_ssize_t count = PyTuple_Size(inputs);
+    mg_node *handles = PyMem_Malloc(2 * (size_t)(count + 1) * sizeof(mg_node));
+    if (!handles) return PyErr_NoMemory();
+    mg_node *out = handles + count, root = handle_of(output);
+    for (Py_ssize_t i = 0; i < count; i++)
+        handles[i] = handle_of(PyTuple_GetItem(inputs, i));
+    int status;
+    Py_BEGIN_ALLOW_THREADS
+    status = mg_grad(arena, root, count, handles, out);
+    Py_END_ALLOW_THREADS
+    PyObject *list = status < 0 ? fail_status(status, "grad", output, NULL)
+                                : adopt_list(out, count);
+    PyMem_Free(handles);
+    return list;
 }
 
 static PyMethodDef methods[] = {
@@ -451,8 +516,8 @@ static PyMethodDef methods[] = {
     {"minimum", value_minimum, METH_O,
      "Return the smaller of x and other; the gradient of a tie is split in halves."},
     {"_set_up", value_set_up, METH_VARARGS | METH_STATIC, NULL},
-    {"_wrap", value_wrap, METH_VARARGS | METH_STATIC, NULL},
-    {"_adopt", value_adopt, METH_VARARGS | METH_STATIC, NULL},
+    {"_operand", value_operand, METH_VARARGS | METH_STATIC, NULL},
+    {"_grad", value_grad, METH_VARARGS | METH_STATIC, NULL},
     {"_mlp", value_mlp, METH_VARARGS | METH_STATIC, NULL},
     {"_cross_entropy", value_cross_entropy, METH_VARARGS | METH_STATIC, NULL},
     {"_sum", value_sum, METH_VARARGS | METH_STATIC, NULL},
@@ -505,6 +570,7 @@ static PyType_Spec specification = {
 
 int value_install(void)
 {
+    if (base_type) return 0;
     PyGILState_STATE state = PyGILState_Ensure();
     PyObject *module = PyImport_AddModule("pymicrograd._micrograd");
     base_type = module ? PyType_FromSpec(&specification) : NULL;

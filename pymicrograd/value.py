@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copyreg
 import operator
+import os
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from threading import RLock
@@ -20,9 +21,6 @@ from .reference.value import Scalar, as_float, elementwise, is_number, no_grad, 
 
 __all__ = ["Value", "grad", "no_grad"]
 
-# Both take over the reference to a node and return its object: wrap(handle, a, b) that of a node
-# just recorded, a leaf inside no_grad; adopt(handle, sources) that of one recorded before.
-wrap, adopt = _core.ValueBase._wrap, _core.ValueBase._adopt
 LEAF, POW_NUMBER = _core.OPS["leaf"], _core.OPS["pow_number"]
 
 
@@ -73,13 +71,13 @@ def sources_of(value: Value) -> Sources:
     return sources
 
 
-def object_of(handle: int, sources: Sources) -> Value:
-    """Return the one object of a node below a bulk builder, taking over a reference to it."""
-    value = registry.get(handle)
+def known(candidate: Value, sources: Sources) -> Value:
+    """Return the one object of a node below a bulk builder: an earlier one or this candidate."""
+    sources.register()
+    value = registry.get(candidate._handle)
     if value is None:
-        value = registry[handle] = adopt(handle, sources)
-    else:
-        _core.release(handle)
+        candidate._a = sources
+        value = registry[candidate._handle] = candidate
     return value
 
 
@@ -89,19 +87,23 @@ def operands_of(value: Value) -> tuple[Value, ...]:
     found = []
     with registry_lock:
         for which, slot in enumerate((value._a, value._b)[:arity]):
-            handle = _core.operand(value._handle, which)
-            if isinstance(slot, Value) and slot._handle == handle:
-                _core.release(handle)
-                found.append(slot)
-            else:
-                sources = sources_of(value)
-                sources.register()
-                found.append(object_of(handle, sources))
+            operand = _core.ValueBase._operand(value, which)
+            same = isinstance(slot, Value) and slot._handle == operand._handle
+            found.append(slot if same else known(operand, sources_of(value)))
         if arity:
             value._a = found[0]
         if arity == 2:
             value._b = found[1]
     return tuple(found)
+
+
+def _after_fork_in_child() -> None:
+    global registry_lock
+    registry_lock = RLock()  # its holder may be a thread of the parent
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 # ---- what ValueBase leaves to Python ---------------------------------------------------------
@@ -302,10 +304,11 @@ def grad(
     for x in (output, *inputs):
         if not isinstance(x, Value):
             raise TypeError(f"grad is of Values by Values, not {type(x).__name__}")
-    handles = _core.grad(output._handle, [x._handle for x in inputs])
+    with _core.backward_turn:
+        results = _core.ValueBase._grad(output, inputs)
+    if not create_graph:
+        return tuple(result.detach() for result in results)
+    register_graph(output)
     sources = Sources(((output, *inputs),))
-    if create_graph:
-        register_graph(output)
     with registry_lock:
-        results = tuple(object_of(handle, sources) for handle in handles)
-    return results if create_graph else tuple(result.detach() for result in results)
+        return tuple(known(result, sources) for result in results)

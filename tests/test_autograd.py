@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from programs import OPS, bits, graph
 
+import pymicrograd
+
 pytestmark = pytest.mark.usefixtures("frozen")
 
 # ---- backward ------------------------------------------------------------------------------------
@@ -411,6 +413,33 @@ def test_a_graph_is_freed_as_soon_as_its_root_is_dropped(engine: Any) -> None:
         assert [reference() for reference in watched] == [None, None]
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_gradients_that_are_dropped_leave_no_nodes(create_graph: bool) -> None:
+    x, y = pymicrograd.Value(2.0), pymicrograd.Value(3.0)
+    z = (x * y).tanh() / x + x.maximum(y) ** y
+    gc.collect()
+    before = pymicrograd.memory_usage()["nodes"]
+    gradients = pymicrograd.grad(z, [y], create_graph=create_graph)
+    assert pymicrograd.memory_usage()["nodes"] > before
+    del gradients
+    assert pymicrograd.memory_usage()["nodes"] == before
+    with pytest.raises(ZeroDivisionError):
+        pymicrograd.grad((x - x) ** 0.5 * z, [x], create_graph=create_graph)
+    gc.collect()
+    assert pymicrograd.memory_usage()["nodes"] == before
+
+
+def test_attributes_that_close_a_cycle_are_collected(engine: Any) -> None:
+    x = engine.Value(1.0)
+    x.result = engine.F.sum([x * 2, x - 1])
+    x.result.inner = x.result._prev[0]._prev
+    watched = [weakref.ref(x), weakref.ref(x.result)]
+    del x
+    assert watched[0]() is not None
+    gc.collect()
+    assert [reference() for reference in watched] == [None, None]
 
 
 @pytest.mark.parametrize("kind", ["add", "sub", "sum"])

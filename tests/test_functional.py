@@ -154,6 +154,19 @@ def test_numbers_among_the_values_become_leaves(engine: Any, case: str) -> None:
     assert numbers[0] == numbers[1]
 
 
+def test_a_mean_is_a_power_and_a_mean_loss_a_quotient(engine: Any) -> None:
+    """1923 is the first count at which the two factors are not the same float."""
+    count = 1923
+    power, quotient = float(count) ** -1.0, 1.0 / count
+    assert power != quotient
+    one = engine.Value(1.0)
+    assert engine.F.mean([one] * count)._prev[1].data == power
+    assert engine.F.mse_loss([one] * count, [0.0] * count)._prev[1].data == power
+    assert engine.F.rmsnorm([one] * count)[0]._prev[1]._prev[0]._prev[0]._prev[1].data == power
+    assert engine.F.cross_entropy([[one]] * count, [0] * count)._prev[1].data == quotient
+    assert engine.F.margin_loss([one] * count, [1] * count)._prev[1].data == quotient
+
+
 def test_losses_of_values_and_numbers_mixed(engine: Any) -> None:
     x = engine.Value(0.75)
     loss = engine.F.mse_loss([x, 0.5, engine.Value(2.0)], [1.0, x, 1])

@@ -37,6 +37,12 @@ QUAD(acosh) QUAD(atanh) QUAD(erf) QUAD(erfc)
 typedef long double quad;
 #endif
 
+/* sqrt(1/2) and 2 sqrt(2 / pi) in three doubles. */
+#define ROOT_HALF(type) \
+    ((type)0.7071067811865476 + (type)-4.833646656726457e-17 + (type)2.0693376543497068e-33)
+#define TWICE_ROOT(type) \
+    ((type)1.5957691216057308 + (type)-9.96930880911092e-17 + (type)-1.3699701790918484e-33)
+
 /* The functions that the C library lacks, of one type: F(exp) is its exp. */
 #define OWN(type, suffix) \
     static type sigmoid##suffix(type x) \
@@ -47,6 +53,27 @@ typedef long double quad;
     static type softplus##suffix(type x) \
     { \
         return F(log1p)(F(exp)(x < 0 ? x : -x)) + (x < 0 ? 0 : x); \
+    } \
+    /* x / 2 (1 + c x), c > 0, of so small an x that only the side of x / 2 matters */ \
+    static type tiny_half##suffix(type x) \
+    { \
+        return x / 2 * (x < 0 ? 1 - (type)0x1p-100 : 1 + (type)0x1p-100); \
+    } \
+    static type silu##suffix(type x) \
+    { \
+        if (x < (type)0x1p-60 && -x < (type)0x1p-60) return tiny_half##suffix(x); \
+        return x < -20000 ? 0 * x : x * sigmoid##suffix(x); \
+    } \
+    static type gelu##suffix(type x) \
+    { \
+        if (x < (type)0x1p-60 && -x < (type)0x1p-60) return tiny_half##suffix(x); \
+        return x < -200 ? 0 * x : x / 2 * F(erfc)(-x * ROOT_HALF(type)); \
+    } \
+    static type gelu_tanh##suffix(type x) \
+    { \
+        if (x < (type)0x1p-60 && -x < (type)0x1p-60) return tiny_half##suffix(x); \
+        type slope = TWICE_ROOT(type) * (1 + (type)44715 / 1000000 * x * x); \
+        return x < -200 ? 0 * x : x > 200 ? x : x * sigmoid##suffix(x * slope); \
     }
 #define F(name) name
 OWN(double, )
@@ -64,7 +91,7 @@ OWN(quad, q)
 #define UNARY(DO) \
     DO(exp) DO(log) DO(tanh) DO(sigmoid) DO(sin) DO(cos) DO(exp2) DO(expm1) DO(log2) \
     DO(log1p) DO(tan) DO(asin) DO(acos) DO(atan) DO(sinh) DO(cosh) DO(asinh) DO(acosh) \
-    DO(atanh) DO(softplus)
+    DO(atanh) DO(erf) DO(softplus) DO(silu) DO(gelu) DO(gelu_tanh)
 
 typedef struct function {
     const char *name;
@@ -223,23 +250,32 @@ static void check_doubles(const function *f, uint64_t count)
 }
 #endif
 
-/* Print the result of one line of input; false if there is no such function. */
-static bool print_bits(const char *name, const char *type, uint64_t x, uint64_t y)
+static float float_of(uint64_t bits)
 {
-    (void)y;
+    uint32_t low = (uint32_t)bits;
+    float x;
+    memcpy(&x, &low, sizeof x);
+    return x;
+}
+
+/* Print the result of one line of input; false if there is no such function. */
+static bool print_bits(const char *name, bool wide, uint64_t x, uint64_t y)
+{
     const function *f = functions;
     while (f < functions + FUNCTIONS && strcmp(f->name, name)) f++;
-    if (f == functions + FUNCTIONS) return false;
-    if (!strcmp(type, "f64")) {
-        printf("%016llx\n", (unsigned long long)bits_of(f->f64(of_bits(x))));
-    } else {
-        uint32_t bits = (uint32_t)x;
-        float value, result;
-        memcpy(&value, &bits, 4);
-        f->f32(1, &value, &result);
-        memcpy(&bits, &result, 4);
-        printf("%08x\n", bits);
+    bool power = !strcmp(name, "pow");
+    if (f == functions + FUNCTIONS && !power) return false;
+    if (wide) {
+        double result = power ? vm_pow(of_bits(x), of_bits(y)) : f->f64(of_bits(x));
+        printf("%016llx\n", (unsigned long long)bits_of(result));
+        return true;
     }
+    float value = float_of(x), result;
+    if (power) result = vm_pow_f32(value, float_of(y));
+    else f->f32(1, &value, &result);
+    uint32_t bits;
+    memcpy(&bits, &result, sizeof bits);
+    printf("%08x\n", bits);
     return true;
 }
 
@@ -249,7 +285,7 @@ static int answer_lines(void)
     while (fgets(line, sizeof line, stdin)) {
         unsigned long long x = 0, y = 0;
         if (sscanf(line, "%15s %3s %llx %llx", name, type, &x, &y) < 3) return 2;
-        if (!print_bits(name, type, x, y)) return 2;
+        if (!print_bits(name, !strcmp(type, "f64"), x, y)) return 2;
     }
     return 0;
 }
