@@ -1,12 +1,12 @@
-/* vmath.h: exp, log, tanh, sin ... in plain IEEE double arithmetic, the same bits on every
- * machine, compiler and instruction set.
+/* vmath.h: exp, log, tanh, sin ... in plain IEEE double arithmetic, the same bits on
+ * every machine, compiler and instruction set.
  *
  * No function of the C library, no fused multiply-add, no table and, sin, cos and tan of
- * |x| > 2^20 aside, no branch: a loop over any of these vectorises as it stands. Nothing
- * here rounds twice what it can round once: sums that decide the last bit are kept as
- * pairs of doubles, head + tail. A float32 function is the double one rounded to float32,
- * a few listed inputs aside; SPEC.md says what that is worth. Needs round-to-nearest,
- * subnormals, and a compiler that is not told to break IEEE arithmetic.
+ * |x| > 2^20 aside, no branch: a loop over any of these vectorises as it stands. Sums that
+ * decide the last bit are kept as pairs of doubles, head + tail: errors stay below 0.9
+ * units in the last place. A float32 function is the double one rounded to float32, for
+ * some from the pair, by way of pair_to_odd(); SPEC.md says what that is worth. Needs
+ * round-to-nearest, subnormals, and a compiler that is not told to break IEEE arithmetic.
  *
  * Sources: Dekker 1971 (doi:10.1007/BF01397083) for pairs; Cody and Waite 1980 and Payne
  * and Hanek 1983 for the reductions; the sums of log after Sun's fdlibm. Coefficients are
@@ -487,7 +487,8 @@ MG_INLINE double vm_acosh(double x)
     return log_special(x >= 1.0 ? x : (double)NAN, y.head + y.tail);
 }
 
-/* atanh x = (e log 2) / 2 + atanh s, s = (a - b) / (a + b), a = 1 + x, b = 2^e (1 - x). */
+/* atanh x = (e log 2) / 2 + atanh s, s = (a - b) / (a + b), a = 1 + x, b = 2^e (1 - x);
+ * for e = 0, s = x. */
 MG_INLINE double vm_atanh(double x)
 {
     double positive = fabs(x), bounded = positive < 1.0 ? positive : 0.5;
@@ -529,9 +530,9 @@ MG_INLINE double vm_softplus(double x)
 
 /* ---- erf, gelu --------------------------------------------------------------------- */
 
-#define VM_TWO_OVER_SQRT_PI 1.1283791670955126
-#define VM_TWO_OVER_SQRT_PI_26_HEAD 1.1283791661262512
-#define VM_TWO_OVER_SQRT_PI_26_TAIL 9.692613531930338e-10
+#define VM_ERF_1 1.1283791670955126 /* 2 / sqrt(pi) */
+#define VM_ERF_1_26_HEAD 1.1283791661262512
+#define VM_ERF_1_26_TAIL 9.692613531930338e-10
 #define VM_SQRT_2 1.4142135623730951
 #define VM_SQRT_2_TAIL -9.667293313452913e-17
 #define VM_K_0 0.769193049750063
@@ -604,8 +605,9 @@ typedef struct vm_scaled {
     double rounded;
 } vm_scaled;
 
-/* Return the normal distribution's tail Phi(-z) of 0.7 <= z <= 40: v e^-(z^2 / 2) K(u), with
- * v = 1 / (z + 5), u = 1 - 10 v, half = z^2 / 2. K goes from 1.77 to 0.45. */
+/* Return the normal distribution's tail Phi(-z) of 0.7 <= z <= 40: v e^-half K(u), with
+ * half = z^2 / 2, v = 1 / (z + 5), u = 1 - 10 v. K goes from 1.77 to 0.45; the first
+ * three terms of its series are pairs. */
 MG_INLINE vm_scaled gauss_tail(vm_pair z, vm_pair half)
 {
     vm_pair below = pair_sum_any(z.head, 5.0);
@@ -634,9 +636,9 @@ MG_INLINE double vm_erf(double x)
 {
     double positive = fabs(x), z = x * x, unit = positive < 0x1p-900 ? 0x1p100 : 1.0;
     double large = positive * unit, high = cut(large); /* tails must not be subnormal */
-    double tail = high * VM_TWO_OVER_SQRT_PI_26_TAIL + (large - high) * VM_TWO_OVER_SQRT_PI;
+    double tail = high * VM_ERF_1_26_TAIL + (large - high) * VM_ERF_1;
     tail = tail + large * z * erf_series(z);
-    double small = (high * VM_TWO_OVER_SQRT_PI_26_HEAD + tail) * (1.0 / unit);
+    double small = (high * VM_ERF_1_26_HEAD + tail) * (1.0 / unit);
     double bounded = positive > 6.0 ? 6.0 : positive; /* where it rounds to 1 */
     vm_pair root = pair_product(VM_SQRT_2, bounded);
     root.tail = root.tail + VM_SQRT_2_TAIL * bounded;
@@ -646,7 +648,7 @@ MG_INLINE double vm_erf(double x)
     return flip(positive < 0.71875 ? small : y.head + (y.tail + power * t.m.tail), x);
 }
 
-/* |x| Phi(x), |x| <= 40: Phi is a series for |x| < 3/4, then 1 - the tail, or the tail. */
+/* |x| Phi(x), |x| <= 40: Phi is a series for |x| < 3/4, then 1 - the tail or the tail. */
 MG_INLINE vm_scaled gelu_size(double x)
 {
     double positive = fabs(x), bounded = positive > 40.0 ? 40.0 : positive;
@@ -784,11 +786,11 @@ MG_INLINE double vm_log2(double x)
     return log_special(x, sum.head + (sum.tail + tail));
 }
 
-/* Return whether x is an integer. */
-MG_INLINE int is_integer(double x)
+/* Return 0 for an integer, what rounds it to one for another x. */
+MG_INLINE double to_integer(double x)
 {
-    double positive = fabs(x);
-    return positive >= 0x1p52 || (positive + 0x1p52) - 0x1p52 == positive;
+    double positive = fabs(x), rest = ((positive + 0x1p52) - 0x1p52) - positive;
+    return positive < 0x1p52 ? rest : 0.0;
 }
 
 /* Return |x|^y = e^(y log|x|), with 0 and infinity as limits. */
@@ -801,7 +803,8 @@ MG_INLINE double positive_power(double x, double y)
     p.tail = p.tail + l.tail * y;
     double log_x = log_special(x, l.head), product = log_x == 0.0 ? 0.0 : log_x * y;
     vm_pair bounded = {clamp(product, 800.0), 0.0};
-    bounded.tail = fabs(product) < 800.0 && fabs(product) > 0x1p-100 ? p.tail : 0.0;
+    bounded.tail = fabs(product) < 800.0 ? p.tail : 0.0;
+    bounded.tail = fabs(product) > 0x1p-100 ? bounded.tail : 0.0;
     vm_exp_parts e = exp_reduce(bounded);
     return scale(exp_mantissa(e).head, e.rounded);
 }
@@ -809,19 +812,19 @@ MG_INLINE double positive_power(double x, double y)
 /* x^y with the special cases of C99 F.9.4.4. */
 MG_INLINE double vm_pow(double x, double y)
 {
-    double positive = fabs(x), result = positive_power(positive, y);
-    int whole = is_integer(y), odd = whole && !is_integer(0.5 * y);
-    int infinite = positive == (double)INFINITY;
-    result = odd ? flip(result, x) : result;
-    result = x < 0.0 && !whole && !infinite ? (double)NAN : result;
+    double result = positive_power(fabs(x), y);
+    double of_integer = to_integer(0.5 * y) == 0.0 ? result : flip(result, x);
+    double of_negative = x > -(double)INFINITY ? (double)NAN : result;
+    result = to_integer(y) == 0.0 ? of_integer : x < 0.0 ? of_negative : result;
     result = y == y ? result : y;
-    return x == 1.0 || y == 0.0 ? 1.0 : result;
+    result = y == 0.0 ? 1.0 : result;
+    return x == 1.0 ? 1.0 : result;
 }
 
 /* ---- sin, cos ---------------------------------------------------------------------- */
 
 #define VM_TWO_OVER_PI 0.6366197723675814
-/* pi / 2 in parts of 33, 33, 32 and 53 bits: times n < 2^20, the first three are exact. */
+/* pi / 2 in parts of 33, 33, 32 and 53 bits: the first three times n < 2^20 are exact. */
 #define VM_HALF_PI_1 1.5707963267341256
 #define VM_HALF_PI_2 6.077100506303966e-11
 #define VM_HALF_PI_3 2.0222662487111665e-21
@@ -903,8 +906,8 @@ MG_INLINE double angle_sin(vm_angle x, uint64_t turn)
     return of_bits(bits_of(y) ^ (quadrant & 2) << 62);
 }
 
-/* Write the 192 bits of m times 2 / pi, m < 2^53, that start at the bit 63 places before
- * `first`, of a 2 / pi that 64 zeros precede: product[0] holds the highest. */
+/* Write the low 192 bits of m < 2^53 times the 192 bits of 2 / pi that start at bit
+ * `first`, counted in the table, where 64 zeros precede it: product[0] is the highest. */
 static inline void multiply_two_over_pi(uint64_t m, unsigned first, uint64_t product[3])
 {
     static const uint64_t two_over_pi[20] = {
@@ -953,8 +956,9 @@ static inline vm_angle angle_far(double x)
         p[1] = p[1] << 1 | p[2] >> 63;
         p[2] = p[2] << 1;
     }
+    uint64_t next = (p[0] & 0x7FF) << 42 | p[1] >> 22;
     double head = (double)(p[0] >> 11) * of_bits(unit << 52);
-    double tail = (double)((p[0] & 0x7FF) << 42 | p[1] >> 22) * of_bits((unit - 53) << 52);
+    double tail = (double)next * of_bits((unit - 53) << 52);
     vm_pair a = pair_product(head, 1.5707963267948966);
     a.tail = a.tail + (head * 6.123233995736766e-17 + tail * 1.5707963267948966);
     a = pair_sum(a.head, a.tail);
@@ -988,9 +992,16 @@ MG_INLINE double vm_cos(double x)
     return angle_sin(angle_any(fabs(x)), 1);
 }
 
+/* The one |x| whose sine is too near the middle of two floats for a double to tell. */
+MG_INLINE float sin_to_float(double y, float x)
+{
+    const float hard = 0x1.33333p+13f;
+    return x == hard ? -0x1.63f4bap-2f : x == -hard ? 0x1.63f4bap-2f : (float)y;
+}
+
 MG_INLINE float vm_sin_near_f32(float x)
 {
-    return (float)vm_sin_near((double)x);
+    return sin_to_float(vm_sin_near((double)x), x);
 }
 
 MG_INLINE float vm_cos_near_f32(float x)
@@ -1000,7 +1011,7 @@ MG_INLINE float vm_cos_near_f32(float x)
 
 MG_INLINE float vm_sin_f32(float x)
 {
-    return (float)vm_sin((double)x);
+    return sin_to_float(vm_sin((double)x), x);
 }
 
 MG_INLINE float vm_cos_f32(float x)

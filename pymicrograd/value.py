@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import copyreg
 import operator
-import os
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from threading import RLock
 from typing import Any, NoReturn
-from weakref import WeakValueDictionary
+from weakref import KeyedRef, WeakValueDictionary
 
 from . import _core
 from .reference.value import Scalar, as_float, elementwise, is_number, no_grad, silent
@@ -26,9 +24,26 @@ LEAF, POW_NUMBER = _core.OPS["leaf"], _core.OPS["pow_number"]
 
 # ---- objects of nodes ------------------------------------------------------------------------
 
-# The objects that can be met on more than one way: those below a bulk builder, by handle.
-registry: WeakValueDictionary[int, Value] = WeakValueDictionary()
-registry_lock = RLock()
+# The objects that can be met on more than one way, those below a bulk builder: weak references by
+# handle. No lock: dict's setdefault is one step, for threads as for a signal's handler.
+registry: dict[int, KeyedRef[int, Value]] = {}
+
+
+def forget(reference: KeyedRef[int, Value]) -> None:
+    """Take the entry of an object that is gone out of the registry."""
+    if registry.get(reference.key) is reference:
+        registry.pop(reference.key, None)
+
+
+def known(candidate: Value) -> Value:
+    """Return the one object of a node: an earlier one or, from now on, this candidate."""
+    reference = KeyedRef(candidate, forget, candidate._handle)
+    while True:
+        found = registry.setdefault(candidate._handle, reference)
+        value = found()
+        if value is not None:
+            return value
+        forget(found)
 
 
 class Sources:
@@ -51,7 +66,8 @@ class Sources:
     def register(self) -> None:
         """Make the Values known to the registry."""
         if not self.registered:
-            registry.update((value._handle, value) for value in self)
+            for value in self:
+                known(value)
             self.registered = True
 
 
@@ -71,39 +87,24 @@ def sources_of(value: Value) -> Sources:
     return sources
 
 
-def known(candidate: Value, sources: Sources) -> Value:
-    """Return the one object of a node below a bulk builder: an earlier one or this candidate."""
-    sources.register()
-    value = registry.get(candidate._handle)
-    if value is None:
-        candidate._a = sources
-        value = registry[candidate._handle] = candidate
-    return value
-
-
 def operands_of(value: Value) -> tuple[Value, ...]:
     """Return the objects of a node's operands, and keep them in its slots."""
-    arity = _core.ARITIES[_core.op_of(value._handle)]
     found = []
-    with registry_lock:
-        for which, slot in enumerate((value._a, value._b)[:arity]):
-            operand = _core.ValueBase._operand(value, which)
-            same = isinstance(slot, Value) and slot._handle == operand._handle
-            found.append(slot if same else known(operand, sources_of(value)))
-        if arity:
-            value._a = found[0]
-        if arity == 2:
-            value._b = found[1]
+    arity = _core.ARITIES[_core.op_of(value._handle)]
+    for which, slot in enumerate((value._a, value._b)[:arity]):
+        operand = _core.ValueBase._operand(value, which)
+        if isinstance(slot, Value) and slot._handle == operand._handle:
+            found.append(slot)
+            continue
+        sources = sources_of(value)
+        sources.register()
+        operand._a = sources
+        found.append(known(operand))
+    if arity:
+        value._a = found[0]
+    if arity == 2:
+        value._b = found[1]
     return tuple(found)
-
-
-def _after_fork_in_child() -> None:
-    global registry_lock
-    registry_lock = RLock()  # its holder may be a thread of the parent
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 # ---- what ValueBase leaves to Python ---------------------------------------------------------
@@ -265,13 +266,11 @@ def register_graph(root: Value) -> None:
     """Make the existing objects of everything that root depends on known to the registry."""
     waiting = [root]
     seen: set[int] = set()
-    with registry_lock:
-        while waiting:
-            value = waiting.pop()
-            if value._handle in seen:
-                continue
+    while waiting:
+        value = waiting.pop()
+        if value._handle not in seen:
             seen.add(value._handle)
-            registry[value._handle] = value
+            known(value)
             waiting.extend(sources_of(value))
 
 
@@ -310,5 +309,6 @@ def grad(
         return tuple(result.detach() for result in results)
     register_graph(output)
     sources = Sources(((output, *inputs),))
-    with registry_lock:
-        return tuple(known(result, sources) for result in results)
+    for result in results:
+        result._a = sources
+    return tuple(map(known, results))

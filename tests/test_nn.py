@@ -168,8 +168,7 @@ def test_every_activation(activation: str) -> None:
                 neuron.b.data = 2.0  # where log is defined
         return [model(POINTS), model.layers[0]([engine.Value(0.1), 0.2])]
 
-    for value in flat(assert_same(build)):
-        assert value.data == value.data
+    assert all(value.data == value.data for value in flat(assert_same(build)))
 
 
 @pytest.mark.parametrize(
@@ -253,7 +252,6 @@ def test_a_list_of_inputs_may_be_changed_after_the_call(engine: Any) -> None:
     results = [model(row), *model(rows), engine.F.sum(row), engine.cross_entropy(row, 1)]
     row[0] = engine.Value(9.0)
     rows[0].clear()
-    rows.clear()
     row.clear()
     for result in results:
         nodes = list(graph([result]))

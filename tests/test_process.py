@@ -17,7 +17,6 @@ from isolated import run_function, run_python
 
 import pymicrograd as mg
 from pymicrograd import MLP, RNG, Value, _core, cross_entropy, grad, memory_usage, no_grad
-from pymicrograd import value as value_module
 from pymicrograd.nn import functional
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -152,7 +151,7 @@ def fork_while_walking() -> None:
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with value_module.registry_lock, _core.backward_turn:
+        with _core.backward_turn:
             held.set()
             done.wait()
 
@@ -318,8 +317,6 @@ CALLS: dict[str, Callable[[Subject], object]] = {
 def expect_usable(subject: Subject) -> None:
     """Expect that no lock is held, no backward under way, and gradients are whole."""
     assert not _core.backward_turn.locked()
-    assert value_module.registry_lock.acquire(blocking=False)
-    value_module.registry_lock.release()
     assert (subject.x.grad, subject.y.grad) in ((0.0, 0.0), (1.5, 0.5))
     subject.x.grad = subject.y.grad = 0.0
     (subject.x * subject.x).backward()

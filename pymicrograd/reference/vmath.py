@@ -58,9 +58,9 @@ LOG2_E_26_TAIL = 1.9259629911266175e-08
 TWO_THIRDS = 0.6666666666666666
 TWO_THIRDS_HEAD = 0.6666666567325592
 TWO_THIRDS_TAIL = 9.934107462565104e-09
-TWO_OVER_SQRT_PI = 1.1283791670955126
-TWO_OVER_SQRT_PI_26_HEAD = 1.1283791661262512
-TWO_OVER_SQRT_PI_26_TAIL = 9.692613531930338e-10
+ERF_1 = 1.1283791670955126
+ERF_1_26_HEAD = 1.1283791661262512
+ERF_1_26_TAIL = 9.692613531930338e-10
 SQRT_2 = 1.4142135623730951
 SQRT_2_TAIL = -9.667293313452913e-17
 K_0 = 0.769193049750063
@@ -605,9 +605,9 @@ def erf(x: float) -> float:
         unit = 2.0**100 if positive < 2.0**-900 else 1.0
         large = positive * unit
         high = cut(large)
-        tail = high * TWO_OVER_SQRT_PI_26_TAIL + (large - high) * TWO_OVER_SQRT_PI
+        tail = high * ERF_1_26_TAIL + (large - high) * ERF_1
         tail = tail + large * z * erf_series(z)
-        return flip((high * TWO_OVER_SQRT_PI_26_HEAD + tail) * (1.0 / unit), x)
+        return flip((high * ERF_1_26_HEAD + tail) * (1.0 / unit), x)
     bounded = clamp(positive, 6.0)
     head, tail = pair_product(SQRT_2, bounded)
     m, n = gauss_tail((head, tail + SQRT_2_TAIL * bounded), pair_product(bounded, bounded))
@@ -945,7 +945,7 @@ def acos(x: float) -> float:
 
 
 def atan(x: float) -> float:
-    """Return the arc tangent: of a = |x|, of (a - 1) / (a + 1) plus pi/4, or of -1 / a plus pi/2."""
+    """Return the arc tangent: of a = |x|, pi/4 + atan((a - 1) / (a + 1)), pi/2 + atan(-1 / a)."""
     if x != x:
         return x
     a = clamp(math.fabs(x), 2.0**60)
@@ -983,6 +983,13 @@ def log_f32(x: float) -> float:
     return to_float32(pair_to_odd(log_sum(*log_reduce(x), 0.0)) if limit is None else limit)
 
 
+def sin_f32(x: float) -> float:
+    """Return the sine of a float32; one |x| is too near the middle of two for a float64 to tell."""
+    if math.fabs(x) == 9830.39990234375:
+        return flip(-0.34761324524879456, x)
+    return to_float32(sin(x))
+
+
 def sized(
     size: Callable[[float], tuple[Pair, float]], identity_above: float
 ) -> Callable[[float], float]:
@@ -1013,6 +1020,7 @@ FLOAT32: dict[str, Callable[[float], float]] = {
     **{name: rounded(function) for name, function in FLOAT64.items()},
     "sigmoid": sigmoid_f32,
     "log": log_f32,
+    "sin": sin_f32,
     "silu": sized(lambda x: times_sigmoid(x, (x, 0.0)), 800.0),
     "gelu": sized(gelu_size, 40.0),
     "gelu_tanh": sized(gelu_tanh_size, 800.0),

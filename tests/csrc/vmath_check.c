@@ -4,16 +4,16 @@
  * The exhaustive run, all 2^32 inputs of every function on two threads, about a minute a
  * function:
  *
- *   cc -std=c11 -O3 -ffp-contract=off -fno-trapping-math -fno-math-errno -Icsrc -DVM_QUAD \
- *      tests/csrc/vmath_check.c -o vmath_check -lquadmath -lm -lpthread && \
- *      nice ./vmath_check f32 all 1
+ *   cc -std=c11 -O3 -ffp-contract=off -fno-trapping-math -fno-math-errno -Icsrc \
+ *      -DVM_QUAD tests/csrc/vmath_check.c -o vmath_check -lquadmath -lm -lpthread &&
+ *   nice ./vmath_check f32 all 1
  *
- *   vmath_check f32 NAME STRIDE   checks every STRIDE-th float from 0 on; prints the inputs
- *                                 whose result is not correctly rounded, and their number
- *   vmath_check f64 NAME COUNT    prints the largest error, in units in the last place, of
- *                                 COUNT random doubles (needs VM_QUAD)
- *   vmath_check bits              reads lines "NAME f64|f32 X [Y]", numbers as hexadecimal
- *                                 bits, and prints the results' bits
+ *   vmath_check f32 NAME STRIDE  checks every STRIDE-th float from 0 on; prints the inputs
+ *                                whose result is not correctly rounded, and their number
+ *   vmath_check f64 NAME COUNT   prints the largest error, in units in the last place, of
+ *                                COUNT random doubles (needs VM_QUAD)
+ *   vmath_check bits             reads lines "NAME f64|f32 X [Y]", numbers as hexadecimal
+ *                                bits, and prints the results' bits; NAME may be pow
  *
  * The right float lies between two bounds around the C library's double, which errs by
  * less than 2^-49; where they round differently, the long double of less than 2^-57
@@ -39,9 +39,11 @@ typedef long double quad;
 
 /* sqrt(1/2) and 2 sqrt(2 / pi) in three doubles. */
 #define ROOT_HALF(type) \
-    ((type)0.7071067811865476 + (type)-4.833646656726457e-17 + (type)2.0693376543497068e-33)
+    ((type)0.7071067811865476 - (type)4.833646656726457e-17 + \
+     (type)2.0693376543497068e-33)
 #define TWICE_ROOT(type) \
-    ((type)1.5957691216057308 + (type)-9.96930880911092e-17 + (type)-1.3699701790918484e-33)
+    ((type)1.5957691216057308 - (type)9.96930880911092e-17 - \
+     (type)1.3699701790918484e-33)
 
 /* The functions that the C library lacks, of one type: F(exp) is its exp. */
 #define OWN(type, suffix) \
@@ -136,8 +138,8 @@ static int judge(const function *f, float x, float *right)
 #if defined(VM_QUAD)
     quad finest = f->finest((quad)x);
     *right = (float)finest;
-    return same((float)(finest * (1 - (quad)0x1p-105)), (float)(finest * (1 + (quad)0x1p-105)))
-               ? 1 : -1;
+    float low = (float)(finest * (1 - (quad)0x1p-105));
+    return same(low, (float)(finest * (1 + (quad)0x1p-105))) ? 1 : -1;
 #else
     return -1;
 #endif
@@ -196,7 +198,7 @@ static int check_floats(const function *f, uint64_t stride)
            (unsigned long long)(shares[0].wrong + shares[1].wrong),
            (unsigned long long)(shares[0].undecided + shares[1].undecided));
     fflush(stdout);
-    return shares[0].wrong + shares[1].wrong + shares[0].undecided + shares[1].undecided > 0;
+    return shares[0].wrong || shares[1].wrong || shares[0].undecided || shares[1].undecided;
 }
 
 #if defined(VM_QUAD)
