@@ -2,11 +2,11 @@
  * every machine, compiler and instruction set.
  *
  * No function of the C library, no fused multiply-add, no table and, sin, cos and tan of
- * |x| > 2^20 aside, no branch: a loop over any of these vectorises as it stands. Sums that
- * decide the last bit are kept as pairs of doubles, head + tail: errors stay below 0.9
- * units in the last place. A float32 function is the double one rounded to float32, for
- * some from the pair, by way of pair_to_odd(); SPEC.md says what that is worth. Needs
- * round-to-nearest, subnormals, and a compiler that is not told to break IEEE arithmetic.
+ * |x| > 2^20 aside, no branch: a loop over any of these vectorises as it stands. Sums
+ * that decide the last bit are kept as pairs of doubles, head + tail: measured errors are
+ * below 0.9 units in the last place. A float32 function is the double one rounded to
+ * float32, or the pair, by way of pair_to_odd(); SPEC.md says what that is worth.
+ * Needs round-to-nearest, subnormals, and a compiler not told to break IEEE arithmetic.
  *
  * Sources: Dekker 1971 (doi:10.1007/BF01397083) for pairs; Cody and Waite 1980 and Payne
  * and Hanek 1983 for the reductions; the sums of log after Sun's fdlibm. Coefficients are
@@ -82,13 +82,13 @@ MG_INLINE double cut(double x)
 }
 
 /* Return x with its sign changed if y is negative. */
-MG_INLINE double flip(double x, double y)
+MG_INLINE double flip_sign(double x, double y)
 {
     return of_bits(bits_of(x) ^ (bits_of(y) & 0x8000000000000000u));
 }
 
 /* Return a if the lowest bit is set, else b, with masks, which SSE2 has. */
-MG_INLINE double choose(uint64_t bit, double a, double b)
+MG_INLINE double choose_by(uint64_t bit, double a, double b)
 {
     uint64_t mask = 0 - (bit & 1);
     return of_bits((bits_of(a) & mask) | (bits_of(b) & ~mask));
@@ -117,7 +117,8 @@ MG_INLINE double pair_to_odd(vm_pair x)
 {
     vm_pair y = pair_sum(x.head, x.tail);
     uint64_t bits = bits_of(y.head), even = (bits & 1) - 1;
-    double outward = flip(y.tail, y.head), up = of_bits(1), down = of_bits(~(uint64_t)0);
+    double up = of_bits(1), down = of_bits(~(uint64_t)0);
+    double outward = flip_sign(y.tail, y.head);
     double step = outward > 0.0 ? up : outward < 0.0 ? down : 0.0; /* 1, -1, 0 as bits */
     return of_bits(bits + (bits_of(step) & even));
 }
@@ -149,7 +150,7 @@ MG_INLINE double power_of_two(double rounded)
 
 /* Return y 2^n of rounded = n + ROUNDER, rounded once, also where it is subnormal; for
  * |n| <= 2044. */
-MG_INLINE double scale(double y, double rounded)
+MG_INLINE double scale_by(double y, double rounded)
 {
     double half = (rounded - VM_ROUNDER) * 0.5 + VM_ROUNDER;
     double rest = of_bits((bits_of(rounded) - bits_of(half) + 1023) << 52);
@@ -195,7 +196,7 @@ MG_INLINE vm_exp_parts exp_reduce(vm_pair x)
 }
 
 /* Return x, but no less than -bound and no more than bound. */
-MG_INLINE double clamp(double x, double bound)
+MG_INLINE double clamp_to(double x, double bound)
 {
     return x > bound ? bound : x < -bound ? -bound : x;
 }
@@ -219,15 +220,15 @@ MG_INLINE vm_pair exp_less_one(vm_exp_parts e)
 
 MG_INLINE double vm_exp(double x)
 {
-    vm_exp_parts e = exp_reduce((vm_pair){clamp(x, 800.0), 0.0});
+    vm_exp_parts e = exp_reduce((vm_pair){clamp_to(x, 800.0), 0.0});
     vm_pair y = exp_mantissa(e);
-    return scale(y.head, e.rounded);
+    return scale_by(y.head, e.rounded);
 }
 
 /* The range of a double is wide enough to scale at once. */
 MG_INLINE float vm_exp_f32(float x)
 {
-    vm_exp_parts e = exp_reduce((vm_pair){clamp((double)x, 110.0), 0.0});
+    vm_exp_parts e = exp_reduce((vm_pair){clamp_to((double)x, 110.0), 0.0});
     vm_pair y = exp_mantissa(e);
     return (float)(y.head * power_of_two(e.rounded));
 }
@@ -235,11 +236,11 @@ MG_INLINE float vm_exp_f32(float x)
 /* 2^x = 2^n e^((x - n) log 2); the product as a pair. */
 MG_INLINE double vm_exp2(double x)
 {
-    x = clamp(x, 1100.0);
+    x = clamp_to(x, 1100.0);
     double rounded = x + VM_ROUNDER, r = x - (rounded - VM_ROUNDER), high = cut(r);
     double tail = high * VM_LN2_26_TAIL + (r - high) * VM_LN2;
     vm_pair y = exp_mantissa(exp_parts_of(rounded, high * VM_LN2_26_HEAD, tail));
-    return scale(y.head, rounded);
+    return scale_by(y.head, rounded);
 }
 
 /* e^x - 1 = 2^n ((1 - 2^-n) + r + rest). */
@@ -251,7 +252,7 @@ MG_INLINE double vm_expm1(double x)
     power = bounded > 100.0 ? 0.0 : power;
     vm_pair p = pair_sum(e.r, e.rest), q = pair_sum(1.0, -power);
     vm_pair y = pair_sum(q.head, p.head);
-    double result = scale(y.head + (y.tail + (q.tail + p.tail)), e.rounded);
+    double result = scale_by(y.head + (y.tail + (q.tail + p.tail)), e.rounded);
     return x == 0.0 ? x : result;
 }
 
@@ -273,18 +274,18 @@ MG_INLINE double sinh_series(double z)
 /* With e^|x| = 2^n m: sinh |x| = 2^(n-1) (m - 2^-2n / m), cosh x the same with +. */
 MG_INLINE double half_exp(double positive, double sign)
 {
-    vm_exp_parts e = exp_reduce((vm_pair){clamp(positive, 800.0), 0.0});
+    vm_exp_parts e = exp_reduce((vm_pair){clamp_to(positive, 800.0), 0.0});
     vm_pair m = exp_mantissa(e);
     double power = of_bits((1023 - 2 * bits_of(e.rounded)) << 52);
     double inverse = positive > 30.0 ? 0.0 : power / m.head;
-    return scale(m.head + (m.tail + sign * inverse), e.rounded - 1.0);
+    return scale_by(m.head + (m.tail + sign * inverse), e.rounded - 1.0);
 }
 
 MG_INLINE double vm_sinh(double x)
 {
     double positive = fabs(x), z = x * x, large = half_exp(positive, -1.0);
     double small = positive + positive * z * sinh_series(z);
-    return flip(positive < 1.0 ? small : large, x);
+    return flip_sign(positive < 1.0 ? small : large, x);
 }
 
 MG_INLINE double vm_cosh(double x)
@@ -303,7 +304,7 @@ MG_INLINE double vm_tanh(double x)
     vm_pair below = pair_sum(2.0, t.head);
     below.tail = below.tail + t.tail;
     vm_pair y = pair_quotient((vm_pair){-t.head, -t.tail}, below);
-    return flip(y.head + y.tail, x);
+    return flip_sign(y.head + y.tail, x);
 }
 
 MG_INLINE float vm_tanh_f32(float x)
@@ -323,7 +324,7 @@ MG_INLINE double vm_sigmoid(double x)
     below.tail = below.tail + power * m.tail;
     vm_pair above = {x < 0.0 ? m.head : 1.0, x < 0.0 ? m.tail : 0.0};
     vm_pair y = pair_quotient(above, below);
-    return scale(y.head + y.tail, x < 0.0 ? e.rounded : VM_ROUNDER);
+    return scale_by(y.head + y.tail, x < 0.0 ? e.rounded : VM_ROUNDER);
 }
 
 MG_INLINE float vm_sigmoid_f32(float x)
@@ -461,7 +462,7 @@ MG_INLINE double vm_asinh(double x)
 {
     double positive = fabs(x), z = x * x;
     double huge = positive > 0x1p30 ? 1.0 : 0.0;
-    vm_pair root = pair_sqrt(square_and_one(clamp(positive, 0x1p30), 1.0));
+    vm_pair root = pair_sqrt(square_and_one(clamp_to(positive, 0x1p30), 1.0));
     vm_pair u = pair_sum(root.head, positive);
     u.head = huge > 0.0 ? positive : u.head;
     u.tail = huge > 0.0 ? 0.0 : u.tail + root.tail;
@@ -469,14 +470,14 @@ MG_INLINE double vm_asinh(double x)
     vm_pair y = log_sum(m.exponent + huge, m.f, u.tail / u.head);
     double large = log_special(positive, y.head + y.tail);
     double small = positive + positive * z * asinh_series(z);
-    return flip(positive < 0.5 ? small : large, x);
+    return flip_sign(positive < 0.5 ? small : large, x);
 }
 
 /* acosh x = log(x + sqrt(x^2 - 1)). */
 MG_INLINE double vm_acosh(double x)
 {
     double huge = x > 0x1p30 ? 1.0 : 0.0;
-    vm_pair root = pair_sqrt(square_and_one(clamp(x, 0x1p30), -1.0));
+    vm_pair root = pair_sqrt(square_and_one(clamp_to(x, 0x1p30), -1.0));
     vm_pair u = pair_sum(x, root.head), f = pair_sum(root.head, x - 1.0);
     u.head = huge > 0.0 ? x : u.head;
     u.tail = huge > 0.0 ? 0.0 : u.tail + root.tail;
@@ -509,14 +510,14 @@ MG_INLINE double vm_atanh(double x)
     double tail = 0.5 * exponent * VM_LN2_TAIL + s.tail;
     double result = y.head + (y.tail + (tail + 0.5 * s.head * z * log_series(z)));
     result = positive < 1.0 ? result : positive == 1.0 ? (double)INFINITY : (double)NAN;
-    return flip(result, x);
+    return flip_sign(result, x);
 }
 
 /* log(1 + e^x) = max(x, 0) + log1p(E), E = e^-|x|; e^x below -60, x above 60. */
 MG_INLINE double vm_softplus(double x)
 {
     double negative = -fabs(x);
-    vm_exp_parts e = exp_reduce((vm_pair){clamp(negative, 800.0), 0.0});
+    vm_exp_parts e = exp_reduce((vm_pair){clamp_to(negative, 800.0), 0.0});
     vm_pair m = exp_mantissa(e);
     double power = negative < -100.0 ? 0.0 : power_of_two(e.rounded);
     vm_pair small = {power * m.head, power * m.tail}, u = pair_sum(1.0, small.head);
@@ -525,7 +526,7 @@ MG_INLINE double vm_softplus(double x)
     y = pair_sum(y.head, y.tail);
     vm_pair sum = pair_sum_any(x > 0.0 ? x : 0.0, y.head);
     double result = sum.head + (sum.tail + y.tail);
-    return x > 60.0 ? x : x < -60.0 ? scale(m.head, e.rounded) : result;
+    return x > 60.0 ? x : x < -60.0 ? scale_by(m.head, e.rounded) : result;
 }
 
 /* ---- erf, gelu --------------------------------------------------------------------- */
@@ -534,16 +535,16 @@ MG_INLINE double vm_softplus(double x)
 #define VM_ERF_1_26_HEAD 1.1283791661262512
 #define VM_ERF_1_26_TAIL 9.692613531930338e-10
 #define VM_SQRT_2 1.4142135623730951
-#define VM_SQRT_2_TAIL -9.667293313452913e-17
+#define VM_SQRT_2_TAIL (-9.667293313452913e-17)
 #define VM_K_0 0.769193049750063
-#define VM_K_0_TAIL -1.4111732346705386e-17
+#define VM_K_0_TAIL (-1.4111732346705386e-17)
 #define VM_K_1 (-0.6653825028900568)
 #define VM_K_2 0.495305615969976
 #define VM_PHI_0 0.3989422804014327 /* 1 / sqrt(2 pi) */
 #define VM_PHI_0_26_HEAD 0.3989422768354416
 #define VM_PHI_0_26_TAIL 3.5659910885844774e-09
 
-/* (K(u) - K_0 - K_1 u - K_2 u^2) / u^3, see gauss_tail(), -0.755 <= u <= 0.781. */
+/* (K(u) - K_0 - K_1 u - K_2 u^2) / u^3, K of gauss_tail(), -0.755 <= u <= 0.781. */
 MG_INLINE double tail_series(double u)
 {
     double p = -1.2627949160663984e-09;
@@ -606,8 +607,8 @@ typedef struct vm_scaled {
 } vm_scaled;
 
 /* Return the normal distribution's tail Phi(-z) of 0.7 <= z <= 40: v e^-half K(u), with
- * half = z^2 / 2, v = 1 / (z + 5), u = 1 - 10 v. K goes from 1.77 to 0.45; the first
- * three terms of its series are pairs. */
+ * half = z^2 / 2, v = 1 / (z + 5), u = 1 - 10 v. K = (z + 5) e^half Phi(-z) goes from
+ * 1.77 to 0.44; the first three terms of its series are pairs. */
 MG_INLINE vm_scaled gauss_tail(vm_pair z, vm_pair half)
 {
     vm_pair below = pair_sum_any(z.head, 5.0);
@@ -631,7 +632,8 @@ MG_INLINE vm_scaled gauss_tail(vm_pair z, vm_pair half)
     return (vm_scaled){m, e.rounded};
 }
 
-/* erf |x| = 1 - 2 Phi(-sqrt(2) |x|), and a series below 3/4. */
+/* erf |x| = 1 - 2 Phi(-sqrt(2) |x|), and a series below
+ * 0.71875. */
 MG_INLINE double vm_erf(double x)
 {
     double positive = fabs(x), z = x * x, unit = positive < 0x1p-900 ? 0x1p100 : 1.0;
@@ -645,7 +647,8 @@ MG_INLINE double vm_erf(double x)
     vm_scaled t = gauss_tail(root, pair_product(bounded, bounded));
     double power = -2.0 * power_of_two(t.rounded);
     vm_pair y = pair_sum(1.0, power * t.m.head);
-    return flip(positive < 0.71875 ? small : y.head + (y.tail + power * t.m.tail), x);
+    double far = y.head + (y.tail + power * t.m.tail);
+    return flip_sign(positive < 0.71875 ? small : far, x);
 }
 
 /* |x| Phi(x), |x| <= 40: Phi is a series for |x| < 3/4, then 1 - the tail or the tail. */
@@ -672,13 +675,14 @@ MG_INLINE vm_scaled gelu_size(double x)
 MG_INLINE double vm_gelu(double x)
 {
     vm_scaled y = gelu_size(x);
-    return x > 40.0 ? x : flip(scale(y.m.head + y.m.tail, y.rounded), x);
+    return x > 40.0 ? x : flip_sign(scale_by(y.m.head + y.m.tail, y.rounded), x);
 }
 
 MG_INLINE float vm_gelu_f32(float x)
 {
     vm_scaled y = gelu_size((double)x);
-    return x > 40.0f ? x : (float)flip(scale(pair_to_odd(y.m), y.rounded), (double)x);
+    double size = scale_by(pair_to_odd(y.m), y.rounded);
+    return x > 40.0f ? x : (float)flip_sign(size, (double)x);
 }
 
 /* ---- silu, gelu_tanh --------------------------------------------------------------- */
@@ -706,24 +710,25 @@ MG_INLINE vm_scaled times_sigmoid(double x, vm_pair t)
 MG_INLINE double vm_silu(double x)
 {
     vm_scaled y = times_sigmoid(x, (vm_pair){x, 0.0});
-    return x > 800.0 ? x : flip(scale(y.m.head + y.m.tail, y.rounded), x);
+    return x > 800.0 ? x : flip_sign(scale_by(y.m.head + y.m.tail, y.rounded), x);
 }
 
 MG_INLINE float vm_silu_f32(float x)
 {
     vm_scaled y = times_sigmoid((double)x, (vm_pair){(double)x, 0.0});
-    return x > 800.0f ? x : (float)flip(scale(pair_to_odd(y.m), y.rounded), (double)x);
+    double size = scale_by(pair_to_odd(y.m), y.rounded);
+    return x > 800.0f ? x : (float)flip_sign(size, (double)x);
 }
 
 #define VM_GELU_1 1.5957691216057308 /* 2 sqrt(2 / pi) */
-#define VM_GELU_1_TAIL -9.96930880911092e-17
+#define VM_GELU_1_TAIL (-9.96930880911092e-17)
 #define VM_GELU_3 0.07135481627260025 /* 0.044715 of that */
-#define VM_GELU_3_TAIL -6.175149918155315e-19
+#define VM_GELU_3_TAIL (-6.175149918155315e-19)
 
 /* x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) = x sigmoid(twice that argument). */
 MG_INLINE vm_scaled gelu_tanh_size(double x)
 {
-    double bounded = clamp(x, 30.0);
+    double bounded = clamp_to(x, 30.0);
     vm_pair z = pair_product(bounded, bounded), cubic = pair_product(z.head, VM_GELU_3);
     cubic.tail = cubic.tail + (z.tail * VM_GELU_3 + z.head * VM_GELU_3_TAIL);
     vm_pair slope = pair_sum_any(VM_GELU_1, cubic.head);
@@ -736,13 +741,14 @@ MG_INLINE vm_scaled gelu_tanh_size(double x)
 MG_INLINE double vm_gelu_tanh(double x)
 {
     vm_scaled y = gelu_tanh_size(x);
-    return x > 800.0 ? x : flip(scale(y.m.head + y.m.tail, y.rounded), x);
+    return x > 800.0 ? x : flip_sign(scale_by(y.m.head + y.m.tail, y.rounded), x);
 }
 
 MG_INLINE float vm_gelu_tanh_f32(float x)
 {
     vm_scaled y = gelu_tanh_size((double)x);
-    return x > 800.0f ? x : (float)flip(scale(pair_to_odd(y.m), y.rounded), (double)x);
+    double size = scale_by(pair_to_odd(y.m), y.rounded);
+    return x > 800.0f ? x : (float)flip_sign(size, (double)x);
 }
 
 /* ---- log2, pow --------------------------------------------------------------------- */
@@ -802,18 +808,18 @@ MG_INLINE double positive_power(double x, double y)
     vm_pair p = pair_product(l.head, y);
     p.tail = p.tail + l.tail * y;
     double log_x = log_special(x, l.head), product = log_x == 0.0 ? 0.0 : log_x * y;
-    vm_pair bounded = {clamp(product, 800.0), 0.0};
+    vm_pair bounded = {clamp_to(product, 800.0), 0.0};
     bounded.tail = fabs(product) < 800.0 ? p.tail : 0.0;
     bounded.tail = fabs(product) > 0x1p-100 ? bounded.tail : 0.0;
     vm_exp_parts e = exp_reduce(bounded);
-    return scale(exp_mantissa(e).head, e.rounded);
+    return scale_by(exp_mantissa(e).head, e.rounded);
 }
 
 /* x^y with the special cases of C99 F.9.4.4. */
 MG_INLINE double vm_pow(double x, double y)
 {
     double result = positive_power(fabs(x), y);
-    double of_integer = to_integer(0.5 * y) == 0.0 ? result : flip(result, x);
+    double of_integer = to_integer(0.5 * y) == 0.0 ? result : flip_sign(result, x);
     double of_negative = x > -(double)INFINITY ? (double)NAN : result;
     result = to_integer(y) == 0.0 ? of_integer : x < 0.0 ? of_negative : result;
     result = y == y ? result : y;
@@ -902,7 +908,7 @@ MG_INLINE double angle_sin(vm_angle x, uint64_t turn)
     uint64_t quadrant = x.quadrant + turn;
     vm_pair sine = sin_sum(x.a), cosine = cos_sum(x.a);
     double of_sine = sine.head + sine.tail, of_cosine = cosine.head + cosine.tail;
-    double y = choose(quadrant, of_cosine, of_sine);
+    double y = choose_by(quadrant, of_cosine, of_sine);
     return of_bits(bits_of(y) ^ (quadrant & 2) << 62);
 }
 
@@ -974,7 +980,7 @@ MG_INLINE vm_angle angle_any(double x)
 
 MG_INLINE double vm_sin_near(double x)
 {
-    return flip(angle_sin(angle_near(fabs(x)), 0), x);
+    return flip_sign(angle_sin(angle_near(fabs(x)), 0), x);
 }
 
 MG_INLINE double vm_cos_near(double x)
@@ -984,7 +990,7 @@ MG_INLINE double vm_cos_near(double x)
 
 MG_INLINE double vm_sin(double x)
 {
-    return flip(angle_sin(angle_any(fabs(x)), 0), x);
+    return flip_sign(angle_sin(angle_any(fabs(x)), 0), x);
 }
 
 MG_INLINE double vm_cos(double x)
@@ -992,7 +998,8 @@ MG_INLINE double vm_cos(double x)
     return angle_sin(angle_any(fabs(x)), 1);
 }
 
-/* The one |x| whose sine is too near the middle of two floats for a double to tell. */
+/* The only |x| whose sines and cosines are too near the middle of two floats for a double
+ * to tell. */
 MG_INLINE float sin_to_float(double y, float x)
 {
     const float hard = 0x1.33333p+13f;
@@ -1016,7 +1023,10 @@ MG_INLINE float vm_sin_f32(float x)
 
 MG_INLINE float vm_cos_f32(float x)
 {
-    return (float)vm_cos((double)x);
+    const float hard[2] = {0x1.3170fp+63f, 0x1.2b9622p+67f};
+    float positive = fabsf(x), y = (float)vm_cos((double)x);
+    y = positive == hard[0] ? 0x1.fe2976p-1f : y;
+    return positive == hard[1] ? 0x1.f0285ep-1f : y;
 }
 
 /* sin / cos, or -cos / sin in the odd quadrants. */
@@ -1025,22 +1035,22 @@ MG_INLINE double angle_tan(vm_angle x)
     vm_pair sine = sin_sum(x.a), cosine = cos_sum(x.a);
     sine = pair_sum(sine.head, sine.tail);
     cosine = pair_sum(cosine.head, cosine.tail);
-    vm_pair above = {choose(x.quadrant, -cosine.head, sine.head),
-                     choose(x.quadrant, -cosine.tail, sine.tail)};
-    vm_pair below = {choose(x.quadrant, sine.head, cosine.head),
-                     choose(x.quadrant, sine.tail, cosine.tail)};
+    vm_pair above = {choose_by(x.quadrant, -cosine.head, sine.head),
+                     choose_by(x.quadrant, -cosine.tail, sine.tail)};
+    vm_pair below = {choose_by(x.quadrant, sine.head, cosine.head),
+                     choose_by(x.quadrant, sine.tail, cosine.tail)};
     vm_pair y = pair_quotient(above, below);
     return y.head + y.tail;
 }
 
 MG_INLINE double vm_tan_near(double x)
 {
-    return flip(angle_tan(angle_near(fabs(x))), x);
+    return flip_sign(angle_tan(angle_near(fabs(x))), x);
 }
 
 MG_INLINE double vm_tan(double x)
 {
-    return flip(angle_tan(angle_any(fabs(x))), x);
+    return flip_sign(angle_tan(angle_any(fabs(x))), x);
 }
 
 /* ---- asin, acos, atan -------------------------------------------------------------- */
@@ -1100,7 +1110,7 @@ MG_INLINE double vm_asin(double x)
     double positive = fabs(x);
     vm_pair s = asin_sum(positive), y = pair_sum(VM_HALF_PI, -2.0 * s.head);
     double large = y.head + (y.tail + (VM_HALF_PI_TAIL - 2.0 * s.tail));
-    return flip(positive < 0.5 ? s.head + s.tail : large, x);
+    return flip_sign(positive < 0.5 ? s.head + s.tail : large, x);
 }
 
 /* pi / 2 - asin x; 2 asin s from 1/2 on; pi - 2 asin s below -1/2. */
@@ -1130,7 +1140,7 @@ MG_INLINE double vm_atan(double x)
     double z = t.head * t.head;
     vm_pair y = pair_sum(eighths * 0.5 * VM_HALF_PI, t.head);
     double tail = eighths * 0.5 * VM_HALF_PI_TAIL + t.tail;
-    return flip(y.head + (y.tail + (tail + t.head * z * atan_series(z))), x);
+    return flip_sign(y.head + (y.tail + (tail + t.head * z * atan_series(z))), x);
 }
 
 /* ---- the float32 functions that are nothing but rounded ---------------------------- */

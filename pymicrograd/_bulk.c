@@ -52,20 +52,31 @@ static PyObject *table_row(const table *t, Py_ssize_t row)
 }
 
 /* Copy the items into a new tuple and their handles into handles[]; with numbers[],
- * floats are welcome, as handle 0. NULL without an exception when an item is something
- * else. */
+ * floats are welcome, as handle 0; -1 is for a Value that has no node. NULL without an
+ * exception when an item is something else. To make the tuple may run the collector and,
+ * in it, anything: if the lists have become shorter, that is an IndexError. */
 static PyObject *table_read(const table *t, mg_node *handles, double *numbers)
 {
     PyObject *items = PyTuple_New(t->rows * t->columns);
     for (Py_ssize_t i = 0; items && i < t->rows * t->columns; i++) {
-        PyObject *item = row_item(table_row(t, i / t->columns), i % t->columns);
-        Py_INCREF(item);
+        PyObject *row = table_row(t, i / t->columns);
+        PyObject *item = row && is_row(row) ? row_item(row, i % t->columns) : NULL;
+        Py_XINCREF(item);
         PyTuple_SetItem(items, i, item);
-        handles[i] = is_value(item) ? handle_of(item) : 0;
-        if (handles[i] || (numbers && get_number(item, &numbers[i]))) continue;
-        Py_CLEAR(items);
+        handles[i] = 0;
+        if (item && is_value(item))
+            handles[i] = handle_of(item) ? handle_of(item) : -1;
+        else if (!item || !numbers || !get_number(item, &numbers[i]))
+            Py_CLEAR(items);
     }
     return items;
+}
+
+/* What a function returns whose arguments could not be read. */
+static PyObject *not_read(void)
+{
+    if (PyErr_Occurred()) return NULL;
+    Py_RETURN_NOTIMPLEMENTED;
 }
 
 /* ---- results ----------------------------------------------------------------------- */
@@ -131,8 +142,7 @@ static PyObject *mlp_record(const mlp_plan *plan, PyObject *parameters, const ta
     mg_node *handles = buffer, *outputs = buffer + 2 * count;
     double *numbers = (double *)(buffer + count);
     PyObject *items = table_read(t, handles, numbers);
-    if (!items && PyErr_Occurred()) return NULL;
-    if (!items) Py_RETURN_NOTIMPLEMENTED;
+    if (!items) return not_read();
     PyObject *result = NULL;
     PyObject *sources = PyTuple_Pack(2, parameters, items);
     Py_DECREF(items);
@@ -174,7 +184,7 @@ static int read_targets(const table *t, PyObject *target, int64_t *targets)
     if (t->batch && (!is_row(target) || row_length(target) != t->rows)) return 0;
     for (Py_ssize_t i = 0; i < t->rows; i++) {
         PyObject *item = t->batch ? row_item(target, i) : target;
-        if (!PyLong_CheckExact(item)) return 0;
+        if (!item || !PyLong_CheckExact(item)) return 0;
         int overflow;
         targets[i] = PyLong_AsLongLongAndOverflow(item, &overflow);
         if (overflow || targets[i] < 0 || targets[i] >= t->columns) return 0;
@@ -187,10 +197,9 @@ static PyObject *cross_entropy_record(const table *t, PyObject *target, int shif
 {
     mg_node *logits = buffer, *outputs = buffer + t->rows * t->columns;
     int64_t *targets = outputs + t->rows;
-    if (!read_targets(t, target, targets)) Py_RETURN_NOTIMPLEMENTED;
+    if (!read_targets(t, target, targets)) return not_read();
     PyObject *items = table_read(t, logits, NULL);
-    if (!items && PyErr_Occurred()) return NULL;
-    if (!items) Py_RETURN_NOTIMPLEMENTED;
+    if (!items) return not_read();
     PyObject *result = NULL;
     PyObject *sources = PyTuple_Pack(1, items);
     Py_DECREF(items);
@@ -260,13 +269,6 @@ static int vector_open(vector *v, PyObject *x)
     Py_XDECREF(items);
     if (!v->sources) vector_close(v);
     return v->sources != NULL;
-}
-
-/* What a function returns whose list could not be read. */
-static PyObject *not_read(void)
-{
-    if (PyErr_Occurred()) return NULL;
-    Py_RETURN_NOTIMPLEMENTED;
 }
 
 /* Close a vector, and make the object of the one result. */

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dis
 import gc
 import os
 import signal
@@ -242,43 +241,34 @@ class Interruption(BaseException):
 def interrupted_at(function: Callable[[], object], moment: int) -> bool:
     """Run a function and raise at a moment at which CPython would run a signal handler.
 
-    These are the entry of a function, a jump backward, and the return from a call.
+    These are the entry of a function and the return from a call, in the package's own code.
 
     Returns:
         Whether there was such a moment.
     """
     package = os.path.dirname(mg.__file__)
-    before: dict[int, str] = {}
     count = 0
 
-    def local(frame: FrameType, event: str, argument: Any) -> Any:
+    def profile(frame: FrameType, event: str, argument: Any) -> None:
         nonlocal count
-        if event == "opcode":
-            last = before.get(id(frame), "CALL")
-            before[id(frame)] = dis.opname[frame.f_code.co_code[frame.f_lasti]]
-            if last.startswith("CALL") or last in ("RESUME", "JUMP_BACKWARD", "JUMP_ABSOLUTE"):
-                count += 1
-                if count == moment:
-                    raise Interruption
-        return local
+        code = frame.f_code
+        ours = code.co_filename.startswith(package)
+        # Python shields no __exit__ that is written in Python, no_grad's neither, and it drops
+        # what a callback of a weak reference raises.
+        ours = ours and code.co_name not in ("__enter__", "__exit__", "forget")
+        if ours and event in ("call", "return", "c_return"):
+            count += 1
+            if count == moment:
+                raise Interruption
 
-    def trace(frame: FrameType, event: str, argument: Any) -> Any:
-        if not frame.f_code.co_filename.startswith(package):
-            return None
-        if frame.f_code.co_name == "__exit__":  # which Python does not shield, no_grad's neither
-            return None
-        before.pop(id(frame), None)
-        frame.f_trace_opcodes = True
-        return local
-
-    tracer = sys.gettrace()
-    sys.settrace(trace)
+    profiler = sys.getprofile()
+    sys.setprofile(profile)
     try:
         function()
     except Interruption:
         return True
     finally:
-        sys.settrace(tracer)
+        sys.setprofile(profiler)
     return False
 
 

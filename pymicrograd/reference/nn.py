@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .random import default_generator
-from .value import Value, as_float
+from .value import Value, as_float, is_number
 
 __all__ = ["ACTIVATIONS", "INITS", "MLP", "Layer", "Module", "Neuron"]
 
@@ -49,7 +49,9 @@ def as_inputs(x: Any) -> Sequence[Any]:
 
 def is_batch(x: Sequence[Any]) -> bool:
     """Tell whether the inputs of a call are rows of inputs."""
-    return len(x) > 0 and hasattr(x[0], "__len__") and not isinstance(x[0], (str, bytes))
+    if len(x) == 0 or isinstance(x[0], (str, bytes)) or is_number(x[0]):
+        return False
+    return hasattr(x[0], "__len__")
 
 
 class Module:

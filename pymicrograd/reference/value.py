@@ -32,7 +32,7 @@ def is_number(x: Any) -> bool:
     kind = type(x)
     if kind is float or kind is int:
         return True
-    if hasattr(kind, "backward") or getattr(x, "ndim", None):
+    if hasattr(kind, "backward") or hasattr(kind, "mask") or getattr(x, "ndim", None):
         return False
     return hasattr(kind, "__float__") or hasattr(kind, "__index__")
 
@@ -68,13 +68,13 @@ def is_array(x: Any) -> bool:
 
 
 def elementwise(name: str, left: Any, right: Any) -> Value:
-    """Return NumPy's function of that name of an array and a Value, an array; else NotImplemented.
-
-    Type checkers are told that it is a Value, as with operators that have no array.
-    """
+    """Apply NumPy's function of that name if an operand is an array; else leave it to Python."""
+    for x in (left, right):
+        if is_array(x) and hasattr(x, "mask") and x.ndim == 0:
+            raise TypeError(f"a real number is needed, not {type(x).__name__}")
     if is_array(left) or is_array(right):
-        return cast("Value", getattr(sys.modules["numpy"], name)(left, right))
-    return cast("Value", NotImplemented)
+        return getattr(sys.modules["numpy"], name)(left, right)  # type: ignore[no-any-return]
+    return NotImplemented
 
 
 # ---- the op table ----------------------------------------------------------------------------

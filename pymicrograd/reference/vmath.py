@@ -122,7 +122,7 @@ def cut(x: float) -> float:
     return of_bits(bits_of(x) & 0xFFFFFFFFF8000000)
 
 
-def flip(x: float, y: float) -> float:
+def flip_sign(x: float, y: float) -> float:
     """Return x with its sign changed if y is negative."""
     return -x if math.copysign(1.0, y) < 0.0 else x
 
@@ -139,7 +139,7 @@ def square_root(x: float) -> float:
     return math.nan if x < 0.0 else math.sqrt(x)
 
 
-def clamp(x: float, bound: float) -> float:
+def clamp_to(x: float, bound: float) -> float:
     """Return x, but no less than -bound and no more than bound."""
     return bound if x > bound else -bound if x < -bound else x
 
@@ -160,7 +160,7 @@ def pair_sum_any(a: float, b: float) -> Pair:
 def pair_to_odd(x: Pair) -> float:
     """Return head + tail rounded to a float whose last bit is odd, unless it is exact."""
     head, tail = pair_sum(*x)
-    outward = flip(tail, head)
+    outward = flip_sign(tail, head)
     bits = bits_of(head)
     if bits & 1 == 0:
         bits += 1 if outward > 0.0 else -1 if outward < 0.0 else 0
@@ -190,7 +190,7 @@ def power_of_two(n: float) -> float:
     return math.ldexp(1.0, int(n))
 
 
-def scale(y: float, n: float) -> float:
+def scale_by(y: float, n: float) -> float:
     """Return y 2**n rounded once, also where it is subnormal; for |n| <= 2044."""
     half = (n * 0.5 + ROUNDER) - ROUNDER
     return y * power_of_two(half) * power_of_two(n - half)
@@ -212,6 +212,7 @@ def exp_series(r: float) -> float:
     p = p * r + 0.041666666666666685
     p = p * r + 0.16666666666666685
     return p
+
 
 def exp_parts_of(n: float, a: float, b: float) -> tuple[float, float, float]:
     """Return n, r, rest of 2**n e**(a + b) = 2**n (1 + r + rest), |a| < 0.347, b far smaller."""
@@ -246,21 +247,21 @@ def exp(x: float) -> float:
     """Return e**x."""
     if x != x:
         return x
-    n, r, rest = exp_reduce(clamp(x, 800.0))
-    return scale(exp_mantissa(r, rest)[0], n)
+    n, r, rest = exp_reduce(clamp_to(x, 800.0))
+    return scale_by(exp_mantissa(r, rest)[0], n)
 
 
 def exp2(x: float) -> float:
     """Return 2**x."""
     if x != x:
         return x
-    x = clamp(x, 1100.0)
+    x = clamp_to(x, 1100.0)
     n = (x + ROUNDER) - ROUNDER
     whole = x - n
     high = cut(whole)
     tail = high * LN2_26_TAIL + (whole - high) * LN2
     n, r, rest = exp_parts_of(n, high * LN2_26_HEAD, tail)
-    return scale(exp_mantissa(r, rest)[0], n)
+    return scale_by(exp_mantissa(r, rest)[0], n)
 
 
 def expm1(x: float) -> float:
@@ -272,7 +273,7 @@ def expm1(x: float) -> float:
     power = 0.0 if bounded > 100.0 else power_of_two(-n)
     p, q = pair_sum(r, rest), pair_sum(1.0, -power)
     head, tail = pair_sum(q[0], p[0])
-    return scale(head + (tail + (q[1] + p[1])), n)
+    return scale_by(head + (tail + (q[1] + p[1])), n)
 
 
 # ---- sinh, cosh
@@ -290,12 +291,13 @@ def sinh_series(z: float) -> float:
     p = p * z + 0.16666666666666666
     return p
 
+
 def half_exp(positive: float, sign: float) -> float:
     """Return (e**x + sign e**-x) / 2 of x >= 0."""
-    n, r, rest = exp_reduce(clamp(positive, 800.0))
+    n, r, rest = exp_reduce(clamp_to(positive, 800.0))
     head, tail = exp_mantissa(r, rest)
     inverse = 0.0 if positive > 30.0 else power_of_two(-2.0 * n) / head
-    return scale(head + (tail + sign * inverse), n - 1.0)
+    return scale_by(head + (tail + sign * inverse), n - 1.0)
 
 
 def sinh(x: float) -> float:
@@ -304,8 +306,8 @@ def sinh(x: float) -> float:
         return x
     positive, z = math.fabs(x), x * x
     if positive < 1.0:
-        return flip(positive + positive * z * sinh_series(z), x)
-    return flip(half_exp(positive, -1.0), x)
+        return flip_sign(positive + positive * z * sinh_series(z), x)
+    return flip_sign(half_exp(positive, -1.0), x)
 
 
 def cosh(x: float) -> float:
@@ -320,15 +322,15 @@ def tanh(x: float) -> float:
     """Return tanh x = -t / (2 + t), t = e**(-2 |x|) - 1, with the sign of x."""
     if x != x:
         return x
-    t = exp_less_one(*exp_reduce(-2.0 * clamp(math.fabs(x), 22.0)))
+    t = exp_less_one(*exp_reduce(-2.0 * clamp_to(math.fabs(x), 22.0)))
     head, tail = pair_sum(2.0, t[0])
     y = pair_quotient((-t[0], -t[1]), (head, tail + t[1]))
-    return flip(y[0] + y[1], x)
+    return flip_sign(y[0] + y[1], x)
 
 
 def sigmoid_parts(x: float) -> tuple[Pair, float]:
     """Return a pair and n whose product with 2**n is the sigmoid of x."""
-    negative = clamp(-math.fabs(x), 800.0)
+    negative = clamp_to(-math.fabs(x), 800.0)
     n, r, rest = exp_reduce(negative)
     m = exp_mantissa(r, rest)
     power = 0.0 if negative < -100.0 else power_of_two(n)
@@ -342,7 +344,7 @@ def sigmoid(x: float) -> float:
     if x != x:
         return x
     y, n = sigmoid_parts(x)
-    return scale(y[0] + y[1], n)
+    return scale_by(y[0] + y[1], n)
 
 
 # ---- log
@@ -359,6 +361,7 @@ def log_series(z: float) -> float:
     p = p * z + 0.4000000000000489
     p = p * z + 0.6666666666666666
     return p
+
 
 def log_reduce(x: float) -> Pair:
     """Return e and f of a finite x = 2**e (1 + f) > 0, 1 + f in [sqrt(1/2), sqrt(2))."""
@@ -448,13 +451,14 @@ def asinh_series(z: float) -> float:
     p = p * z - 0.16666666666666666
     return p
 
+
 def asinh(x: float) -> float:
     """Return log(x + sqrt(x**2 + 1))."""
     positive, z = math.fabs(x), x * x
     if x != x or positive == math.inf:
         return x
     if positive < 0.5:
-        return flip(positive + positive * z * asinh_series(z), x)
+        return flip_sign(positive + positive * z * asinh_series(z), x)
     if positive > 2.0**30:
         exponent, f = log_reduce(positive)
         head, tail = log_sum(exponent + 1.0, f, 0.0)
@@ -463,7 +467,7 @@ def asinh(x: float) -> float:
         u = pair_sum(root[0], positive)
         exponent, f = log_reduce(u[0])
         head, tail = log_sum(exponent, f, (u[1] + root[1]) / u[0])
-    return flip(head + tail, x)
+    return flip_sign(head + tail, x)
 
 
 def acosh(x: float) -> float:
@@ -476,9 +480,7 @@ def acosh(x: float) -> float:
     else:
         root = pair_sqrt(square_and_one(x, -1.0))
         u, less_one = pair_sum(x, root[0]), pair_sum(root[0], x - 1.0)
-        head, tail = log_of_pair(
-            (u[0], u[1] + root[1]), (less_one[0], less_one[1] + root[1])
-        )
+        head, tail = log_of_pair((u[0], u[1] + root[1]), (less_one[0], less_one[1] + root[1]))
     return head + tail
 
 
@@ -486,7 +488,7 @@ def atanh(x: float) -> float:
     """Return (e log 2) / 2 + atanh s, s = (a - b) / (a + b), a = 1 + x, b = 2**e (1 - x)."""
     positive = math.fabs(x)
     if x != x or positive >= 1.0:
-        return flip(math.inf, x) if positive == 1.0 else math.nan
+        return flip_sign(math.inf, x) if positive == 1.0 else math.nan
     a, b = pair_sum(1.0, positive), pair_sum(1.0, -positive)
     exponent = log_reduce(a[0] / b[0])[0]
     above, below = (2.0 * positive, 0.0), (2.0, 0.0)
@@ -499,17 +501,17 @@ def atanh(x: float) -> float:
     z = s[0] * s[0]
     head, tail = pair_sum(0.5 * exponent * LN2_HEAD, s[0])
     more = 0.5 * exponent * LN2_TAIL + s[1]
-    return flip(head + (tail + (more + 0.5 * s[0] * z * log_series(z))), x)
+    return flip_sign(head + (tail + (more + 0.5 * s[0] * z * log_series(z))), x)
 
 
 def softplus(x: float) -> float:
     """Return log(1 + e**x)."""
     if x != x or x > 60.0:
         return x
-    n, r, rest = exp_reduce(clamp(-math.fabs(x), 800.0))
+    n, r, rest = exp_reduce(clamp_to(-math.fabs(x), 800.0))
     m = exp_mantissa(r, rest)
     if x < -60.0:
-        return scale(m[0], n)
+        return scale_by(m[0], n)
     power = power_of_two(n)
     small = power * m[0], power * m[1]
     head, tail = pair_sum(1.0, small[0])
@@ -545,6 +547,7 @@ def tail_series(u: float) -> float:
     p = p * u - 0.3135331566712871
     return p
 
+
 def phi_series(z: float) -> float:
     """Return (Phi x - 1/2 - x / sqrt(2 pi)) / x^3, z = x^2 <= 1."""
     p = 4.071079300014915e-12
@@ -558,6 +561,7 @@ def phi_series(z: float) -> float:
     p = p * z + 0.009973557010034995
     p = p * z - 0.06649038006690543
     return p
+
 
 def erf_series(z: float) -> float:
     """Return (erf x - 2 x / sqrt(pi)) / x^3, z = x^2 <= 9/16."""
@@ -573,6 +577,7 @@ def erf_series(z: float) -> float:
     p = p * z + 0.11283791670955202
     p = p * z - 0.37612638903183754
     return p
+
 
 def gauss_tail(z: Pair, half: Pair) -> tuple[Pair, float]:
     """Return a pair and n of the normal distribution's tail Phi(-z), half = z**2 / 2."""
@@ -607,18 +612,18 @@ def erf(x: float) -> float:
         high = cut(large)
         tail = high * ERF_1_26_TAIL + (large - high) * ERF_1
         tail = tail + large * z * erf_series(z)
-        return flip((high * ERF_1_26_HEAD + tail) * (1.0 / unit), x)
-    bounded = clamp(positive, 6.0)
+        return flip_sign((high * ERF_1_26_HEAD + tail) * (1.0 / unit), x)
+    bounded = clamp_to(positive, 6.0)
     head, tail = pair_product(SQRT_2, bounded)
     m, n = gauss_tail((head, tail + SQRT_2_TAIL * bounded), pair_product(bounded, bounded))
     power = -2.0 * power_of_two(n)
     head, tail = pair_sum(1.0, power * m[0])
-    return flip(head + (tail + power * m[1]), x)
+    return flip_sign(head + (tail + power * m[1]), x)
 
 
 def gelu_size(x: float) -> tuple[Pair, float]:
     """Return a pair and n of |x| Phi(x), |x| <= 40."""
-    bounded, z, n = clamp(math.fabs(x), 40.0), x * x, 0.0
+    bounded, z, n = clamp_to(math.fabs(x), 40.0), x * x, 0.0
     if bounded < 0.75:
         high = cut(x)
         head, tail = pair_sum(0.5, high * PHI_0_26_HEAD)
@@ -640,7 +645,7 @@ def gelu(x: float) -> float:
     if x != x or x > 40.0:
         return x
     y, n = gelu_size(x)
-    return flip(scale(y[0] + y[1], n), x)
+    return flip_sign(scale_by(y[0] + y[1], n), x)
 
 
 # ---- silu, gelu_tanh
@@ -649,7 +654,7 @@ def gelu(x: float) -> float:
 def times_sigmoid(x: float, t: Pair) -> tuple[Pair, float]:
     """Return a pair and n of |x| sigmoid(t)."""
     negative = t[0] < 0.0
-    positive = clamp(math.fabs(x), 1000.0)
+    positive = clamp_to(math.fabs(x), 1000.0)
     head, tail = math.fabs(t[0]), t[1] if negative else -t[1]
     head, tail = (-800.0, 0.0) if head > 800.0 else (-head, tail)
     n, r, rest = exp_reduce(head, tail)
@@ -666,7 +671,7 @@ def times_sigmoid(x: float, t: Pair) -> tuple[Pair, float]:
 
 def gelu_tanh_size(x: float) -> tuple[Pair, float]:
     """Return a pair and n of |x| sigmoid(2 sqrt(2 / pi) (x + 0.044715 x**3))."""
-    bounded = clamp(x, 30.0)
+    bounded = clamp_to(x, 30.0)
     z = pair_product(bounded, bounded)
     head, tail = pair_product(z[0], GELU_3)
     tail = tail + (z[1] * GELU_3 + z[0] * GELU_3_TAIL)
@@ -681,7 +686,7 @@ def silu(x: float) -> float:
     if x != x or x > 800.0:
         return x
     y, n = times_sigmoid(x, (x, 0.0))
-    return flip(scale(y[0] + y[1], n), x)
+    return flip_sign(scale_by(y[0] + y[1], n), x)
 
 
 def gelu_tanh(x: float) -> float:
@@ -689,7 +694,7 @@ def gelu_tanh(x: float) -> float:
     if x != x or x > 800.0:
         return x
     y, n = gelu_tanh_size(x)
-    return flip(scale(y[0] + y[1], n), x)
+    return flip_sign(scale_by(y[0] + y[1], n), x)
 
 
 # ---- log2, pow
@@ -705,6 +710,7 @@ def power_series(z: float) -> float:
     p = p * z + 0.2857142857004743
     p = p * z + 0.40000000000002384
     return p
+
 
 def log_pair(f: float) -> Pair:
     """Return log(1 + f) to 2**-65."""
@@ -754,8 +760,8 @@ def positive_power(x: float, y: float) -> float:
         product = 0.0 if h[0] == 0.0 else h[0] * y
         if 2.0**-100 < math.fabs(product) < 800.0:
             tail = pair_product(h[0], y)[1] + h[1] * y
-    n, r, rest = exp_reduce(clamp(product, 800.0), tail)
-    return scale(exp_mantissa(r, rest)[0], n)
+    n, r, rest = exp_reduce(clamp_to(product, 800.0), tail)
+    return scale_by(exp_mantissa(r, rest)[0], n)
 
 
 def power(x: float, y: float) -> float:
@@ -768,7 +774,7 @@ def power(x: float, y: float) -> float:
     if x < 0.0 and not whole and x != -math.inf:
         return math.nan
     result = positive_power(math.fabs(x), y)
-    return flip(result, x) if whole and not is_integer(0.5 * y) else result
+    return flip_sign(result, x) if whole and not is_integer(0.5 * y) else result
 
 
 # ---- sin, cos, tan
@@ -784,6 +790,7 @@ def sin_series(z: float) -> float:
     p = p * z - 0.1666666666666663
     return p
 
+
 def cos_series(z: float) -> float:
     """Return (cos a - 1 + z / 2) / z^2, z = a^2 <= (pi / 4)^2."""
     p = -1.1359034621562258e-11
@@ -793,6 +800,7 @@ def cos_series(z: float) -> float:
     p = p * z - 0.0013888888888873446
     p = p * z + 0.041666666666666595
     return p
+
 
 def angle_near(x: float) -> tuple[int, Pair]:
     """Return quadrant and a of 0 <= x = quadrant pi / 2 + a <= 2**20."""
@@ -853,7 +861,7 @@ def angle_sin(x: float, turn: int) -> float:
 
 def sin(x: float) -> float:
     """Return the sine; NaN for infinity."""
-    return flip(angle_sin(x, 0), x) if math.fabs(x) < math.inf else math.nan
+    return flip_sign(angle_sin(x, 0), x) if math.fabs(x) < math.inf else math.nan
 
 
 def cos(x: float) -> float:
@@ -870,7 +878,7 @@ def tan(x: float) -> float:
     if quadrant & 1:
         sine, cosine = (-cosine[0], -cosine[1]), sine
     head, tail = pair_quotient(sine, cosine)
-    return flip(head + tail, x)
+    return flip_sign(head + tail, x)
 
 
 # ---- asin, acos, atan
@@ -893,6 +901,7 @@ def asin_series(z: float) -> float:
     p = p * z + 0.1666666666666676
     return p
 
+
 def atan_series(z: float) -> float:
     """Return (atan t - t) / t^3, z = t^2 <= (sqrt(2) - 1)^2."""
     p = 0.015126551834543669
@@ -908,6 +917,7 @@ def atan_series(z: float) -> float:
     p = p * z + 0.1999999999999725
     p = p * z - 0.33333333333333326
     return p
+
 
 def asin_sum(positive: float) -> Pair:
     """Return asin s as a pair: s = |x| below 1/2, from there on sqrt((1 - |x|) / 2)."""
@@ -926,9 +936,9 @@ def asin(x: float) -> float:
         return math.nan
     s = asin_sum(positive)
     if positive < 0.5:
-        return flip(s[0] + s[1], x)
+        return flip_sign(s[0] + s[1], x)
     head, tail = pair_sum(HALF_PI, -2.0 * s[0])
-    return flip(head + (tail + (HALF_PI_TAIL - 2.0 * s[1])), x)
+    return flip_sign(head + (tail + (HALF_PI_TAIL - 2.0 * s[1])), x)
 
 
 def acos(x: float) -> float:
@@ -948,7 +958,7 @@ def atan(x: float) -> float:
     """Return the arc tangent: of a = |x|, pi/4 + atan((a - 1) / (a + 1)), pi/2 + atan(-1 / a)."""
     if x != x:
         return x
-    a = clamp(math.fabs(x), 2.0**60)
+    a = clamp_to(math.fabs(x), 2.0**60)
     eighths, above, below = 0.0, (a, 0.0), (1.0, 0.0)
     if a > 2.414213562373095:
         eighths, above, below = 2.0, (-1.0, 0.0), (a, 0.0)
@@ -958,7 +968,7 @@ def atan(x: float) -> float:
     z = t[0] * t[0]
     head, tail = pair_sum(eighths * 0.5 * HALF_PI, t[0])
     more = eighths * 0.5 * HALF_PI_TAIL + t[1]
-    return flip(head + (tail + (more + t[0] * z * atan_series(z))), x)
+    return flip_sign(head + (tail + (more + t[0] * z * atan_series(z))), x)
 
 
 # ---- float32
@@ -974,7 +984,7 @@ def sigmoid_f32(x: float) -> float:
     if x != x:
         return x
     y, n = sigmoid_parts(x)
-    return to_float32(scale(pair_to_odd(y), n))
+    return to_float32(scale_by(pair_to_odd(y), n))
 
 
 def log_f32(x: float) -> float:
@@ -986,8 +996,15 @@ def log_f32(x: float) -> float:
 def sin_f32(x: float) -> float:
     """Return the sine of a float32; one |x| is too near the middle of two for a float64 to tell."""
     if math.fabs(x) == 9830.39990234375:
-        return flip(-0.34761324524879456, x)
+        return flip_sign(-0.34761324524879456, x)
     return to_float32(sin(x))
+
+
+def cos_f32(x: float) -> float:
+    """Return the cosine of a float32; two |x| are too near the middle for a float64 to tell."""
+    hard = {1.100467763087514e19: 0.996410071849823, 1.7269983397793917e20: 0.9690579771995544}
+    y = hard.get(math.fabs(x))
+    return to_float32(cos(x)) if y is None else y
 
 
 def sized(
@@ -999,7 +1016,7 @@ def sized(
         if x != x or x > identity_above:
             return x
         y, n = size(x)
-        return to_float32(flip(scale(pair_to_odd(y), n), x))
+        return to_float32(flip_sign(scale_by(pair_to_odd(y), n), x))
 
     return function
 
@@ -1021,6 +1038,7 @@ FLOAT32: dict[str, Callable[[float], float]] = {
     "sigmoid": sigmoid_f32,
     "log": log_f32,
     "sin": sin_f32,
+    "cos": cos_f32,
     "silu": sized(lambda x: times_sigmoid(x, (x, 0.0)), 800.0),
     "gelu": sized(gelu_size, 40.0),
     "gelu_tanh": sized(gelu_tanh_size, 800.0),

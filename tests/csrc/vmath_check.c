@@ -8,7 +8,7 @@
  *      -DVM_QUAD tests/csrc/vmath_check.c -o vmath_check -lquadmath -lm -lpthread &&
  *   nice ./vmath_check f32 all 1
  *
- *   vmath_check f32 NAME STRIDE  checks every STRIDE-th float from 0 on; prints the inputs
+ *   vmath_check f32 NAME STRIDE  checks every STRIDE-th float from 0 on; prints inputs
  *                                whose result is not correctly rounded, and their number
  *   vmath_check f64 NAME COUNT   prints the largest error, in units in the last place, of
  *                                COUNT random doubles (needs VM_QUAD)
@@ -198,7 +198,7 @@ static int check_floats(const function *f, uint64_t stride)
            (unsigned long long)(shares[0].wrong + shares[1].wrong),
            (unsigned long long)(shares[0].undecided + shares[1].undecided));
     fflush(stdout);
-    return shares[0].wrong || shares[1].wrong || shares[0].undecided || shares[1].undecided;
+    return shares[0].wrong + shares[1].wrong || shares[0].undecided + shares[1].undecided;
 }
 
 #if defined(VM_QUAD)
