@@ -68,13 +68,16 @@ def is_array(x: Any) -> bool:
 
 
 def elementwise(name: str, left: Any, right: Any) -> Value:
-    """Apply NumPy's function of that name if an operand is an array; else leave it to Python."""
+    """Return NumPy's function of that name of an array and a Value, an array; else NotImplemented.
+
+    Type checkers are told that it is a Value, as with operators that have no array.
+    """
     for x in (left, right):
         if is_array(x) and hasattr(x, "mask") and x.ndim == 0:
             raise TypeError(f"a real number is needed, not {type(x).__name__}")
     if is_array(left) or is_array(right):
-        return getattr(sys.modules["numpy"], name)(left, right)  # type: ignore[no-any-return]
-    return NotImplemented
+        return cast("Value", getattr(sys.modules["numpy"], name)(left, right))
+    return cast("Value", NotImplemented)
 
 
 # ---- the op table ----------------------------------------------------------------------------
