@@ -424,6 +424,14 @@ MG_INLINE double vm_log1p(double x)
     return x == 0.0 ? x : result;
 }
 
+MG_INLINE float vm_log1p_f32(float x)
+{
+    vm_pair u = pair_sum_any(1.0, (double)x);
+    vm_pair y = log_of_pair(u, (vm_pair){(double)x, 0.0});
+    double result = log_special(u.head, pair_to_odd(y));
+    return x == 0.0f ? x : (float)result;
+}
+
 /* Return sqrt(x.head + x.tail) of x >= 0. */
 MG_INLINE vm_pair pair_sqrt(vm_pair x)
 {
@@ -457,10 +465,10 @@ MG_INLINE double asinh_series(double z)
     p = p * z - 0.16666666666666666;
     return p;
 }
-/* asinh x = log(x + sqrt(x^2 + 1)), from 2^30 on log(x) + log(2). */
-MG_INLINE double vm_asinh(double x)
+/* asinh x = log(x + sqrt(x^2 + 1)), from 2^30 on log(x) + log(2), of x >= 0. */
+MG_INLINE vm_pair asinh_sum(double positive)
 {
-    double positive = fabs(x), z = x * x;
+    double z = positive * positive;
     double huge = positive > 0x1p30 ? 1.0 : 0.0;
     vm_pair root = pair_sqrt(square_and_one(clamp_to(positive, 0x1p30), 1.0));
     vm_pair u = pair_sum(root.head, positive);
@@ -468,13 +476,24 @@ MG_INLINE double vm_asinh(double x)
     u.tail = huge > 0.0 ? 0.0 : u.tail + root.tail;
     vm_log_parts m = log_reduce(u.head);
     vm_pair y = log_sum(m.exponent + huge, m.f, u.tail / u.head);
-    double large = log_special(positive, y.head + y.tail);
-    double small = positive + positive * z * asinh_series(z);
-    return flip_sign(positive < 0.5 ? small : large, x);
+    double small = positive * z * asinh_series(z);
+    return (vm_pair){positive < 0.5 ? positive : y.head, positive < 0.5 ? small : y.tail};
+}
+
+MG_INLINE double vm_asinh(double x)
+{
+    vm_pair y = asinh_sum(fabs(x));
+    return fabs(x) < (double)INFINITY ? flip_sign(y.head + y.tail, x) : x;
+}
+
+MG_INLINE float vm_asinh_f32(float x)
+{
+    double result = flip_sign(pair_to_odd(asinh_sum(fabs((double)x))), (double)x);
+    return fabsf(x) < INFINITY ? (float)result : x;
 }
 
 /* acosh x = log(x + sqrt(x^2 - 1)). */
-MG_INLINE double vm_acosh(double x)
+MG_INLINE vm_pair acosh_sum(double x)
 {
     double huge = x > 0x1p30 ? 1.0 : 0.0;
     vm_pair root = pair_sqrt(square_and_one(clamp_to(x, 0x1p30), -1.0));
@@ -484,8 +503,19 @@ MG_INLINE double vm_acosh(double x)
     vm_log_parts m = log_reduce(u.head);
     double near = m.exponent == 0.0 ? 1.0 : 0.0;
     double tail = near > 0.0 ? f.tail + root.tail : u.tail;
-    vm_pair y = log_sum(m.exponent + huge, near > 0.0 ? f.head : m.f, tail / u.head);
+    return log_sum(m.exponent + huge, near > 0.0 ? f.head : m.f, tail / u.head);
+}
+
+MG_INLINE double vm_acosh(double x)
+{
+    vm_pair y = acosh_sum(x);
     return log_special(x >= 1.0 ? x : (double)NAN, y.head + y.tail);
+}
+
+MG_INLINE float vm_acosh_f32(float x)
+{
+    double result = pair_to_odd(acosh_sum((double)x));
+    return (float)log_special(x >= 1.0f ? (double)x : (double)NAN, result);
 }
 
 /* atanh x = (e log 2) / 2 + atanh s, s = (a - b) / (a + b), a = 1 + x, b = 2^e (1 - x);
@@ -1160,11 +1190,6 @@ MG_INLINE float vm_log2_f32(float x)
     return (float)vm_log2((double)x);
 }
 
-MG_INLINE float vm_log1p_f32(float x)
-{
-    return (float)vm_log1p((double)x);
-}
-
 MG_INLINE float vm_tan_near_f32(float x)
 {
     return (float)vm_tan_near((double)x);
@@ -1198,16 +1223,6 @@ MG_INLINE float vm_sinh_f32(float x)
 MG_INLINE float vm_cosh_f32(float x)
 {
     return (float)vm_cosh((double)x);
-}
-
-MG_INLINE float vm_asinh_f32(float x)
-{
-    return (float)vm_asinh((double)x);
-}
-
-MG_INLINE float vm_acosh_f32(float x)
-{
-    return (float)vm_acosh((double)x);
 }
 
 MG_INLINE float vm_atanh_f32(float x)

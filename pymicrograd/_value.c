@@ -215,8 +215,8 @@ static PyObject *value_subtract(PyObject *left, PyObject *right)
     if (is_value(left) && is_value(right))
         return result_of(mg_subtract(arena, handle_of(left), handle_of(right)), "sub",
                          left, right);
-    if (is_value(left) && get_number(right, &number))
-        return add_number(left, -number);
+    if (is_value(left) && get_number(right, &number)) /* the int 0 has no negative */
+        return add_number(left, number == 0.0 && PyLong_Check(right) ? 0.0 : -number);
     if (is_value(right) && get_number(left, &number)) {
         PyObject *negative = value_negative(right);
         PyObject *result = negative ? add_number(negative, number) : NULL;

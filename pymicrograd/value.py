@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from weakref import KeyedRef, WeakValueDictionary
 
 from . import _core
-from .reference.value import Scalar, as_float, elementwise, is_number, no_grad, silent
+from .reference.value import Scalar, as_float, elementwise, is_number, negative, no_grad, silent
 
 __all__ = ["Value", "grad", "no_grad"]
 
@@ -120,6 +120,8 @@ def slow_operator(name: str, left: Any, right: Any) -> Any:
     number = as_float(b)
     if name == "truediv" and a is left:
         return a * number**-1
+    if name == "sub" and a is left:
+        return a + negative(b)
     result = getattr(operator, name)(*((a, number) if a is left else (number, a)))
     if name == "pow" and a is left:
         result._b = b  # the exponent as the user wrote it

@@ -53,11 +53,21 @@ class WatchedList(list[Any]):
 
 def is_watched(item: Any) -> bool:
     """Tell whether every change of what a module holds is reported to Structure."""
-    if isinstance(item, Module):
-        return all(map(is_watched, vars(item).values()))
-    if isinstance(item, (WatchedList, tuple)):
-        return all(map(is_watched, item))
-    return not isinstance(item, (list, Mapping, reference.Module))
+    pending, seen = [item], set()
+    while pending:
+        item = pending.pop()
+        if id(item) in seen:
+            continue
+        if isinstance(item, Module):
+            pending += vars(item).values()
+        elif isinstance(item, (WatchedList, tuple)):
+            pending += item
+        elif isinstance(item, (list, Mapping, reference.Module)):
+            return False
+        else:
+            continue
+        seen.add(id(item))
+    return True
 
 
 class Module(reference.Module):

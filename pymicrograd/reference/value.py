@@ -61,6 +61,12 @@ def as_float(number: Any) -> float:
     return result
 
 
+def negative(number: Any) -> float:
+    """Return -number as a float; the int 0, unlike 0.0, has no negative."""
+    result = as_float(number)
+    return 0.0 if result == 0.0 and hasattr(type(number), "__index__") else -result
+
+
 def is_array(x: Any) -> bool:
     """Tell whether x is a NumPy array, without importing NumPy."""
     numpy = sys.modules.get("numpy")
@@ -499,7 +505,7 @@ class Value(Scalar):
             return self + (-other)
         if not is_number(other):
             return elementwise("subtract", self, other)
-        return self + (-as_float(other))
+        return self + negative(other)
 
     def __truediv__(self, other: Any) -> Value:
         if isinstance(other, Value):

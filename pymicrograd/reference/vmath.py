@@ -452,35 +452,43 @@ def asinh_series(z: float) -> float:
     return p
 
 
-def asinh(x: float) -> float:
-    """Return log(x + sqrt(x**2 + 1))."""
-    positive, z = math.fabs(x), x * x
-    if x != x or positive == math.inf:
-        return x
+def asinh_sum(positive: float) -> Pair:
+    """Return log(x + sqrt(x**2 + 1)) of a finite x >= 0."""
+    z = positive * positive
     if positive < 0.5:
-        return flip_sign(positive + positive * z * asinh_series(z), x)
+        return positive, positive * z * asinh_series(z)
     if positive > 2.0**30:
         exponent, f = log_reduce(positive)
-        head, tail = log_sum(exponent + 1.0, f, 0.0)
-    else:
-        root = pair_sqrt(square_and_one(positive, 1.0))
-        u = pair_sum(root[0], positive)
-        exponent, f = log_reduce(u[0])
-        head, tail = log_sum(exponent, f, (u[1] + root[1]) / u[0])
+        return log_sum(exponent + 1.0, f, 0.0)
+    root = pair_sqrt(square_and_one(positive, 1.0))
+    u = pair_sum(root[0], positive)
+    exponent, f = log_reduce(u[0])
+    return log_sum(exponent, f, (u[1] + root[1]) / u[0])
+
+
+def asinh(x: float) -> float:
+    """Return the inverse hyperbolic sine."""
+    if not math.fabs(x) < math.inf:
+        return x
+    head, tail = asinh_sum(math.fabs(x))
     return flip_sign(head + tail, x)
 
 
-def acosh(x: float) -> float:
-    """Return log(x + sqrt(x**2 - 1)); NaN below 1."""
-    if x != x or x == math.inf or x < 1.0:
-        return math.nan if x < 1.0 else x
+def acosh_sum(x: float) -> Pair:
+    """Return log(x + sqrt(x**2 - 1)) of a finite x >= 1."""
     if x > 2.0**30:
         exponent, f = log_reduce(x)
-        head, tail = log_sum(exponent + 1.0, f, 0.0)
-    else:
-        root = pair_sqrt(square_and_one(x, -1.0))
-        u, less_one = pair_sum(x, root[0]), pair_sum(root[0], x - 1.0)
-        head, tail = log_of_pair((u[0], u[1] + root[1]), (less_one[0], less_one[1] + root[1]))
+        return log_sum(exponent + 1.0, f, 0.0)
+    root = pair_sqrt(square_and_one(x, -1.0))
+    u, less_one = pair_sum(x, root[0]), pair_sum(root[0], x - 1.0)
+    return log_of_pair((u[0], u[1] + root[1]), (less_one[0], less_one[1] + root[1]))
+
+
+def acosh(x: float) -> float:
+    """Return the inverse hyperbolic cosine; NaN below 1."""
+    if not 1.0 <= x < math.inf:
+        return math.nan if x < 1.0 else x
+    head, tail = acosh_sum(x)
     return head + tail
 
 
@@ -993,6 +1001,25 @@ def log_f32(x: float) -> float:
     return to_float32(pair_to_odd(log_sum(*log_reduce(x), 0.0)) if limit is None else limit)
 
 
+def log1p_f32(x: float) -> float:
+    """Return log(1 + x) of a float32, rounded to odd first."""
+    if not -1.0 < x < math.inf or x == 0.0:
+        return log1p(x)
+    return to_float32(pair_to_odd(log_of_pair(pair_sum_any(1.0, x), (x, 0.0))))
+
+
+def asinh_f32(x: float) -> float:
+    """Return the inverse hyperbolic sine of a float32, rounded to odd first."""
+    if not math.fabs(x) < math.inf:
+        return x
+    return to_float32(flip_sign(pair_to_odd(asinh_sum(math.fabs(x))), x))
+
+
+def acosh_f32(x: float) -> float:
+    """Return the inverse hyperbolic cosine of a float32, rounded to odd first."""
+    return to_float32(pair_to_odd(acosh_sum(x))) if 1.0 <= x < math.inf else acosh(x)
+
+
 def sin_f32(x: float) -> float:
     """Return the sine of a float32; one |x| is too near the middle of two for a float64 to tell."""
     if math.fabs(x) == 9830.39990234375:
@@ -1037,6 +1064,9 @@ FLOAT32: dict[str, Callable[[float], float]] = {
     **{name: rounded(function) for name, function in FLOAT64.items()},
     "sigmoid": sigmoid_f32,
     "log": log_f32,
+    "log1p": log1p_f32,
+    "asinh": asinh_f32,
+    "acosh": acosh_f32,
     "sin": sin_f32,
     "cos": cos_f32,
     "silu": sized(lambda x: times_sigmoid(x, (x, 0.0)), 800.0),
