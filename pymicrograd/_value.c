@@ -131,7 +131,8 @@ static PyObject *wrap_silently(mg_node handle)
     mg_data(arena, 1, &handle, &data);
     mg_release(arena, handle);
     mg_node leaf = mg_leaf(arena, data);
-    return leaf > 0 ? adopt_node(leaf, NULL, NULL) : fail_status(leaf, "Value", NULL, NULL);
+    if (leaf < 0) return fail_status(leaf, "Value", NULL, NULL);
+    return adopt_node(leaf, NULL, NULL);
 }
 
 PyObject *wrap_node(mg_node handle, PyObject *a, PyObject *b)
@@ -473,7 +474,7 @@ static PyObject *value_operand(PyObject *Py_UNUSED(module), PyObject *args)
                        : fail_status(operand, "operand", self, NULL);
 }
 
-/* Make new objects of nodes in a list; NULL after an exception, with all of them freed. */
+/* Make new objects of nodes in a list; NULL after an exception, with all freed. */
 static PyObject *adopt_list(const mg_node *nodes, Py_ssize_t count)
 {
     PyObject *list = PyList_New(count);
