@@ -141,6 +141,7 @@ CALL(backward, mg_backward(f->arena, f->h[0], 1.0, 0))
 CALL(backward_resume, backward_in_slices(f))
 CALL(backward_cancel, mg_backward_cancel(f->arena))
 CALL(grad, made(f, mg_grad(f->arena, f->h[0], 3, f->h + 1, f->out), 3))
+CALL(grad_one, made(f, mg_grad(f->arena, f->h[0], 1, f->h + 1, f->out), 1))
 CALL(mlp, made(f,
                mg_mlp(f->arena, 1, one_layer, MG_TANH, MG_RELU, f->h, 2, f->h + 2, NULL,
                       f->out),
@@ -207,6 +208,7 @@ static const call calls[] = {
     {"backward_resume", call_backward_resume, 0, 1, 1},
     {"backward_cancel", call_backward_cancel, 0, 0, 0},
     {"grad", call_grad, 0, HANDLES, 0},
+    {"grad_one", call_grad_one, 0, 2, 0},
     {"mlp", call_mlp, 0, HANDLES, 0},
     {"dense", call_dense, 0, 3, 0},
     {"dense_numbers", call_dense_numbers, 0, 2, 0},

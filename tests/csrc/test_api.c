@@ -132,6 +132,27 @@ static void test_arguments(mg_arena *arena)
     mg_release(arena, y);
 }
 
+/* Bulk builders of one element, where a loop has one turn. */
+static void test_one_element(mg_arena *arena)
+{
+    mg_node x = mg_leaf(arena, 0.5), out[6];
+    const int64_t target = 0;
+    out[0] = mg_sum(arena, 1, &x);
+    out[1] = mg_mean(arena, 1, &x);
+    out[2] = mg_dot(arena, 1, &x, &x);
+    EXPECT(mg_softmax(arena, 1, &x, out + 3) == MG_OK);
+    EXPECT(mg_rmsnorm(arena, 1, &x, 0.0, out + 4) == MG_OK);
+    EXPECT(mg_cross_entropy(arena, 1, 1, &x, &target, 1, MG_REDUCE_MEAN, out + 5) ==
+           MG_OK);
+    const double expected[6] = {0.5, 0.5, 0.25, 1.0, 1.0, 0.0};
+    for (int i = 0; i < 6; i++) {
+        EXPECT(data_of(arena, out[i]) == expected[i]);
+        EXPECT(mg_release(arena, out[i]) == MG_OK);
+    }
+    EXPECT(mg_release(arena, x) == MG_OK);
+    EXPECT(nodes_of(arena) == 0);
+}
+
 /* Errors of Python's arithmetic are statuses, and change nothing. */
 static void test_arithmetic(mg_arena *arena)
 {
@@ -169,6 +190,7 @@ int main(void)
     test_rng_numbers();
     mg_arena *arena = ledger_arena(&book);
     test_arguments(arena);
+    test_one_element(arena);
     test_arithmetic(arena);
     ledger_arena_free(arena, &book);
     mg_arena_free(NULL);

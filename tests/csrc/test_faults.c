@@ -116,13 +116,10 @@ static void test_call(const call *row, size_t chunks)
 static void test_calls_without_memory(void)
 {
     static int64_t (*const runs[])(fixture *) = {
-        call_usage,          call_fork,
-        call_retain,         call_release,
-        call_node_op,
-        call_node_operand,   call_node_exponent,
-        call_data,           call_gradients,
-        call_set_data,       call_set_gradients,
-        call_zero_gradients, call_backward_cancel,
+        call_usage,           call_fork,         call_retain,        call_release,
+        call_node_op,         call_node_operand, call_node_exponent, call_data,
+        call_gradients,       call_set_data,     call_set_gradients, call_zero_gradients,
+        call_backward_cancel,
     };
     fixture f;
     fixture_open(&f, 1);
