@@ -95,8 +95,7 @@ static void test_slices(const graph *g)
 }
 
 /* Cancel a backward. Leaves are as before; interior nodes hold 0.0, or what they held
- * where
- * the walk had not come. */
+ * where the walk had not come. */
 static void cancel(const graph *g)
 {
     int ordered = g->arena->walk.ordered;
