@@ -50,6 +50,7 @@ static double data_of(const builder *build, uint32_t index)
 #define SHARE(x, y) emit_leaf(build, share(data_of(build, (x)), data_of(build, (y))))
 #define IF_FLAT(x, y, then, otherwise) \
     (data_of(build, (x)) == 0.0 && data_of(build, (y)) > 0.0 ? (then) : (otherwise))
+#define EITHER(number, element) (number)
 #define CONST(c) emit_leaf(build, (c))
 #define NONE 0
 #define A a
@@ -74,10 +75,9 @@ static uint32_t emit_gradient(builder *build, uint32_t y, int which, uint32_t g)
     const node *n = node_at(build->arena, y);
     uint32_t a = n->operand[0], b = n->operand[1];
     switch (op_of(n)) {
-#define MG_OP(NAME, name, symbol, arity, value, gradient_a, gradient_b) \
+#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
     case MG_##NAME: return which == 0 ? (gradient_a) : (gradient_b);
 #include "ops.def"
-#undef MG_OP
     default: return 0;
     }
 }

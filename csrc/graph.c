@@ -6,14 +6,12 @@
 #include "core.h"
 
 static const char *const op_names[] = {
-#define MG_OP(NAME, name, symbol, arity, value, gradient_a, gradient_b) #name,
+#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) #name,
 #include "ops.def"
-#undef MG_OP
 };
 static const char *const op_symbols[] = {
-#define MG_OP(NAME, name, symbol, arity, value, gradient_a, gradient_b) symbol,
+#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) symbol,
 #include "ops.def"
-#undef MG_OP
 };
 static bool is_op(int op)
 {

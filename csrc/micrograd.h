@@ -244,13 +244,48 @@ int mg_adam_step(mg_arena *arena, int64_t count, const mg_node *parameters, doub
                  double *v, int64_t step, double lr, double beta1, double beta2,
                  double epsilon, double weight_decay, int decoupled);
 
+/* ---- arrays ------------------------------------------------------------------------ */
+
+enum mg_dtype {
+    MG_FLOAT32,
+    MG_FLOAT64,
+    MG_FLOAT16, /* stored only: computed in float32, rounded once at the end of an op */
+    MG_INT64,
+    MG_INT32,
+    MG_UINT8,
+    MG_BOOL, /* one byte, 0 or 1 */
+    MG_DTYPE_COUNT
+};
+enum { MG_MAX_RANK = 8 };
+
+/* ---- instruction sets and threads: neither changes any result ---------------------- */
+
+/* Choose the kernels that arrays are computed with: "baseline", "avx2", "avx512", or NULL
+ * for the best that the machine has, which is also what holds before the first call.
+ * Errors: MG_ERR_ARG for a name that is none, or that this machine does not have. */
+int mg_set_isa(const char *name);
+/* Return the name of the kernels in use. */
+const char *mg_isa(void);
+/* Use up to `count` threads for large work, the caller's among them; 0: one a core.
+ * Errors: MG_ERR_ARG for less than 0 or more than 1024. */
+int mg_set_num_threads(int count);
+/* Return the number of threads in use for large work. */
+int mg_num_threads(void);
+
 /* END CDEF */
 
 /* The ops by name: MG_LEAF, MG_ADD, MG_MUL ... */
 enum mg_op {
-#define MG_OP(NAME, name, symbol, arity, value, gradient_a, gradient_b) MG_##NAME,
+#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) MG_##NAME,
 #include "ops.def"
-#undef MG_OP
+    MG_SCALAR_OP_COUNT, /* ops of numbers come first */
+    MG_LAST_SCALAR_OP = MG_SCALAR_OP_COUNT - 1,
+#define MG_MAP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) MG_##NAME,
+#include "ops.def"
+    MG_MAP_OP_COUNT, /* then those of elements */
+    MG_LAST_MAP_OP = MG_MAP_OP_COUNT - 1,
+#define MG_ARRAY(NAME, name, symbol, gradient) MG_##NAME,
+#include "ops.def"
     MG_OP_COUNT
 };
 
