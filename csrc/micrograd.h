@@ -37,6 +37,8 @@ extern "C" {
 enum mg_status {
     MG_OK = 0,
     MG_MORE = 1,          /* the budget is used up: call mg_backward_resume() */
+    MG_HOOK = 2,          /* a sweep stopped at a watched node */
+    MG_CALL = 3,          /* a sweep stopped at a function of the caller's */
     MG_ERR_NOMEM = -1,    /* out of memory, or the arena's byte limit is reached */
     MG_ERR_LIMIT = -2,    /* more nodes than an arena can name */
     MG_ERR_STALE = -3,    /* the handle names no living node of this arena */
@@ -44,7 +46,14 @@ enum mg_status {
     MG_ERR_BUSY = -5,     /* a backward under way uses it, or must end first */
     MG_ERR_DOMAIN = -6,   /* no real result: log(-1), sin(inf), (-8)**0.5 */
     MG_ERR_OVERFLOW = -7, /* the result of finite numbers is too large: exp(1000) */
-    MG_ERR_ZERODIV = -8   /* division by zero: 0.0 ** -1 */
+    MG_ERR_ZERODIV = -8,  /* division by zero: 0.0 ** -1 */
+    MG_ERR_SHAPE = -9,    /* shapes do not fit */
+    MG_ERR_DTYPE = -10,   /* the op has no meaning for the type */
+    MG_ERR_INDEX = -11,   /* an index is out of range */
+    MG_ERR_READONLY = -12, /* the memory may not be written to */
+    MG_ERR_VIEW = -13,    /* other views would show a change that is to be recorded */
+    MG_ERR_GRADIENT = -14, /* nothing here requires a gradient */
+    MG_ERR_CHANGED = -15  /* a value that a gradient needs was written to since */
 };
 
 /* Say in a few English words what a status means; never NULL. */
@@ -244,7 +253,16 @@ int mg_adam_step(mg_arena *arena, int64_t count, const mg_node *parameters, doub
                  double *v, int64_t step, double lr, double beta1, double beta2,
                  double epsilon, double weight_decay, int decoupled);
 
-/* ---- arrays ------------------------------------------------------------------------ */
+/* ---- arrays: nodes that hold N-dimensional arrays -----------------------------------
+ *
+ * An array is a node like any other: named by a handle, alive while it is referred to. It
+ * is a view of a buffer: a type, a shape of up to 8 axes, strides. Ops on arrays follow
+ * csrc/SPEC.md to the last bit. Functions above that read or write numbers refuse arrays
+ * with MG_ERR_DTYPE, those below refuse numbers in the same way. An op is recorded, that
+ * is its node keeps its operands, if `record` is set and an operand of a floating type
+ * requires a gradient; otherwise the result is a leaf. Errors not repeated below:
+ * MG_ERR_SHAPE for shapes that do not fit, MG_ERR_DTYPE for a type that an op has no
+ * meaning for. */
 
 enum mg_dtype {
     MG_FLOAT32,
@@ -257,6 +275,112 @@ enum mg_dtype {
     MG_DTYPE_COUNT
 };
 enum { MG_MAX_RANK = 8 };
+
+/* Make a leaf of the given shape, with a copy of `data` (contiguous, row-major), or of
+ * zeros where data is NULL. rank 0 .. MG_MAX_RANK, sizes 0 or more.
+ * Errors: MG_ERR_ARG for a wrong dtype, rank or size; MG_ERR_LIMIT above 2^62 bytes. */
+mg_node mg_array(mg_arena *arena, int dtype, int rank, const int64_t *shape,
+                 const void *data);
+/* Make a leaf that uses the caller's memory, aligned to its elements, until nothing uses
+ * it any more; then mg_released() hands out `owner`, which is not NULL. `strides` are in
+ * elements. Errors: as mg_array(). */
+mg_node mg_array_share(mg_arena *arena, int dtype, int rank, const int64_t *shape,
+                       const int64_t *strides, void *data, int read_only, void *owner);
+/* Return the next owner whose memory is not used any more, NULL when there is none. To be
+ * called until NULL after calls that may release nodes. */
+void *mg_released(mg_arena *arena);
+/* Return the owner of the buffer of an array; NULL for the core's own memory. */
+void *mg_owner(mg_arena *arena, mg_node node);
+
+typedef struct mg_array_info {
+    int dtype, rank;
+    int64_t count; /* elements */
+    int64_t shape[8], strides[8]; /* strides in elements */
+    void *data; /* the first element; valid while the node lives */
+    int op, operands; /* MG_LEAF and 0 for a leaf */
+    int requires_grad, retains_grad, contiguous, read_only;
+    int64_t version; /* of the buffer: grows when it is written to */
+} mg_array_info;
+
+/* Describe an array. */
+int mg_array_describe(mg_arena *arena, mg_node node, mg_array_info *info);
+/* Return operand number `which` of an array node, as a new reference. */
+mg_node mg_array_operand(mg_arena *arena, mg_node node, int which);
+
+/* Apply an op of csrc/ops.def to arrays; there stand its operands, integers and numbers.
+ * Operands of elementwise ops are broadcast and cast to their common type, as in PyTorch:
+ * `weak`, bit i for operand i, marks arrays without axes that stand for Python numbers, which
+ * count only by their kind (bool < int < float) against the others. */
+mg_node mg_apply(mg_arena *arena, int op, int operand_count, const mg_node *operands,
+                 int integer_count, const int64_t *integers, int number_count,
+                 const double *numbers, unsigned weak, int record);
+/* Apply an elementwise op of one or two operands (b 0) with a Python number as operand:
+ * which 0: op(number, a), 1: op(a, number), or pow_number. kind: 0 bool, 1 int, 2 float;
+ * an int's value is in `integer`. */
+mg_node mg_apply_number(mg_arena *arena, int op, mg_node a, int which, int kind,
+                        int64_t integer, double number, int record);
+/* Write op(a, b) over a, in a's type; b is broadcast to a's shape; b 0: op(a). The op
+ * MG_CAST copies b into a. Nothing is recorded; a's buffer gets a new version.
+ * Errors: MG_ERR_DTYPE when the result's kind is above a's (float into int);
+ * MG_ERR_READONLY. */
+int mg_apply_in_place(mg_arena *arena, int op, mg_node a, mg_node b, unsigned weak);
+/* Record op (MG_ASSIGN, MG_PUT_AT, MG_ADD_AT, MG_SCATTER_ADD) in such a way that the result
+ * takes over a's memory, operand 0, instead of a copy. Errors: MG_ERR_VIEW when views of
+ * a's memory are alive that would show the change, and a gradient is to be recorded;
+ * MG_ERR_READONLY. */
+mg_node mg_apply_over(mg_arena *arena, int op, int operand_count, const mg_node *operands,
+                      int integer_count, const int64_t *integers, int record);
+
+/* ---- gradients of arrays ----------------------------------------------------------- */
+
+/* Let a leaf of a floating type require a gradient, or no longer. Errors: MG_ERR_DTYPE;
+ * MG_ERR_ARG for a node with operands. */
+int mg_require_gradient(mg_arena *arena, mg_node node, int on);
+/* Let backward keep the gradient of a node with operands. */
+int mg_retain_gradient(mg_arena *arena, mg_node node);
+/* Let a sweep stop at this node (MG_HOOK) before its gradient is used. */
+int mg_watch_gradient(mg_arena *arena, mg_node node, int on);
+/* Return the gradient that backward left at a node, as a new reference, or 0. */
+mg_node mg_gradient(mg_arena *arena, mg_node node);
+/* Set it; 0 removes it. Errors: MG_ERR_SHAPE, MG_ERR_DTYPE unless it is like the node. */
+int mg_set_gradient(mg_arena *arena, mg_node node, mg_node gradient);
+
+/* A walk that takes gradients from roots to what they depend on, in reversed depth-first
+ * postorder, roots and operands in order. It is one thread's at a time; others may record,
+ * and sweeps may nest (from the inside of a hook), last opened first closed. */
+typedef struct mg_sweep mg_sweep;
+
+enum mg_sweep_flags {
+    MG_ACCUMULATE = 1,   /* add to the gradients of leaves and of nodes that retain theirs */
+    MG_CREATE_GRAPH = 2, /* record the gradients, so that they can be differentiated */
+    MG_GIVE = 4          /* keep the gradients of the inputs for mg_sweep_give() */
+};
+
+/* Open a sweep. seeds[i] is the gradient of roots[i], 0 for ones (a root of one element).
+ * With input_count > 0, only what leads to the inputs is visited, and only they get
+ * gradients. Errors: MG_ERR_GRADIENT when no root requires a gradient; MG_ERR_SHAPE for a
+ * seed unlike its root; MG_ERR_ARG for seed 0 of another root. */
+int mg_sweep_open(mg_arena *arena, int64_t root_count, const mg_node *roots,
+                  const mg_node *seeds, int64_t input_count, const mg_node *inputs,
+                  int flags, mg_sweep **sweep);
+/* Go on, for about `budget` elements (0: to the end). Returns MG_MORE when the budget is
+ * used up; MG_HOOK at a watched node; MG_CALL at an MG_FUNCTION node, for which the caller
+ * gives mg_sweep_contribute() for each operand and calls again; MG_OK at the end, when
+ * leaves have their gradients. Errors: MG_ERR_CHANGED when a value that a gradient needs
+ * was written to since; then, as after every error, gradients are as they were. */
+int mg_sweep_run(mg_sweep *sweep, int64_t budget);
+/* Return the node a sweep stopped at, as a new reference. */
+mg_node mg_sweep_node(mg_sweep *sweep);
+/* Return the gradient of a node so far, as a new reference; 0 when it has none. */
+mg_node mg_sweep_gradient(mg_sweep *sweep, mg_node node);
+/* Replace the gradient of the node a sweep stopped at. Errors: as mg_set_gradient(). */
+int mg_sweep_replace(mg_sweep *sweep, mg_node gradient);
+/* Add to the gradient of operand `which` of the MG_FUNCTION node a sweep stopped at. */
+int mg_sweep_contribute(mg_sweep *sweep, int which, mg_node gradient);
+/* Fill out[] with the gradients of the inputs, as new references; 0: not reached. */
+int mg_sweep_give(mg_sweep *sweep, mg_node *out);
+/* Free a sweep, finished or not; NULL is fine. */
+void mg_sweep_close(mg_sweep *sweep);
 
 /* ---- instruction sets and threads: neither changes any result ---------------------- */
 

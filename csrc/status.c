@@ -32,6 +32,16 @@ const char *mg_status_text(int status)
     case MG_ERR_DOMAIN: return "math domain error";
     case MG_ERR_OVERFLOW: return "math range error";
     case MG_ERR_ZERODIV: return "division by zero";
+    case MG_HOOK: return "a watched node is reached";
+    case MG_CALL: return "a function of the caller's is reached";
+    case MG_ERR_SHAPE: return "the shapes do not fit";
+    case MG_ERR_DTYPE: return "not for this dtype";
+    case MG_ERR_INDEX: return "an index is out of range";
+    case MG_ERR_READONLY: return "the memory is read-only";
+    case MG_ERR_VIEW: return "other views share the memory";
+    case MG_ERR_GRADIENT: return "nothing here requires a gradient";
+    case MG_ERR_CHANGED:
+        return "a value that a gradient needs was changed in place since it was used";
     default: return "unknown status";
     }
 }
