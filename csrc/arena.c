@@ -62,14 +62,19 @@ static bool allocation_fails(mg_arena *arena)
     return true;
 }
 
+static bool is_over_limit(const mg_arena *arena, size_t growth)
+{
+    if (!arena->limit) return false;
+    return arena->bytes > arena->limit || growth > arena->limit - arena->bytes;
+}
+
 /* Allocate, resize or (new_size 0) free through the hook. NULL when memory is refused. */
 void *arena_allocate(mg_arena *arena, void *memory, size_t old_size, size_t new_size)
 {
     if (new_size > old_size) {
         size_t growth = new_size - old_size;
-        if (arena->limit &&
-            (arena->bytes > arena->limit || growth > arena->limit - arena->bytes))
-            return NULL;
+        if (is_over_limit(arena, growth)) blocks_trim(arena);
+        if (is_over_limit(arena, growth)) return NULL;
         if (allocation_fails(arena)) return NULL;
     }
     void *moved = arena->allocator(arena->context, memory, old_size, new_size);
@@ -170,6 +175,7 @@ mg_arena *mg_arena_new(mg_allocator allocator, void *context)
 void mg_arena_free(mg_arena *arena)
 {
     if (!arena) return;
+    arrays_free(arena); /* with the large blocks they use */
     mg_allocator allocator = arena->allocator;
     void *context = arena->context;
     indices *lists[] = {&arena->walk.order, &arena->walk.stack, &arena->walk.leaves};
@@ -180,6 +186,8 @@ void mg_arena_free(mg_arena *arena)
         allocator(context, arena->chunks[i]->memory, CHUNK_SIZE, 0);
     allocator(context, arena->chunks, arena->chunk_capacity * sizeof(chunk *), 0);
     allocator(context, arena->free_slots, arena->free_capacity * sizeof(uint32_t), 0);
+    allocator(context, arena->temporaries.items,
+              arena->temporaries.capacity * sizeof(uint32_t), 0);
     allocator(context, arena, sizeof *arena, 0);
 }
 
@@ -247,6 +255,7 @@ static void node_free(mg_arena *arena, uint32_t index)
     for (;;) {
         node *n = node_at(arena, index);
         uint32_t a = n->operand[0], b = n->operand[1];
+        if (MG_UNLIKELY(n->kind & ARRAY)) pending = array_unlink(arena, n, pending);
         if (slot_renew(arena, index, n)) free_slots[free_count++] = index;
         if (a && --node_at(arena, a)->references == 0) {
             node_at(arena, a)->references = pending;
@@ -278,7 +287,7 @@ void node_drop(mg_arena *arena, uint32_t index)
 }
 
 /* Find the living node that a handle names. */
-int node_find(mg_arena *arena, mg_node handle, uint32_t *index)
+int node_find_any(mg_arena *arena, mg_node handle, uint32_t *index)
 {
     uint32_t found = index_of(handle);
     MG_RETURN_IF(handle <= 0 || found == 0 || found >= arena->fresh, MG_ERR_STALE);
@@ -288,7 +297,14 @@ int node_find(mg_arena *arena, mg_node handle, uint32_t *index)
     return MG_OK;
 }
 
-/* Check that every handle names a living node. */
+/* Find the living node of a number. */
+int node_find(mg_arena *arena, mg_node handle, uint32_t *index)
+{
+    MG_TRY(node_find_any(arena, handle, index));
+    return node_at(arena, *index)->kind & ARRAY ? MG_ERR_DTYPE : MG_OK;
+}
+
+/* Check that every handle names a living node of a number. */
 int nodes_find(mg_arena *arena, int64_t count, const mg_node *handles)
 {
     uint32_t index;
@@ -310,7 +326,7 @@ int mg_retain(mg_arena *arena, mg_node handle)
 {
     uint32_t index;
     arena_lock(arena);
-    int status = node_find(arena, handle, &index);
+    int status = node_find_any(arena, handle, &index);
     if (status == MG_OK) node_at(arena, index)->references++;
     arena_unlock(arena);
     return status;
@@ -320,7 +336,7 @@ int mg_release(mg_arena *arena, mg_node handle)
 {
     uint32_t index;
     arena_lock(arena);
-    int status = node_find(arena, handle, &index);
+    int status = node_find_any(arena, handle, &index);
     if (status == MG_OK) node_unuse(arena, index);
     arena_unlock(arena);
     return status;

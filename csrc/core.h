@@ -54,12 +54,27 @@ enum {
     UNDER_WAY = 1 << 16, /* the backward under way has visited it */
     FREED = 1 << 17,     /* the slot holds no node */
     EXPOSED = 1 << 18,   /* a handle was given out: the slot needs a new generation */
-    CACHE_LINE = 64
+    ARRAY = 1 << 19,     /* the node holds an array */
+    REQUIRES = 1 << 20,  /* an array that a gradient flows to */
+    RETAINS = 1 << 21,   /* one that keeps it, though it has operands */
+    WATCHED = 1 << 22,   /* one at which sweeps stop */
+    INPUT = 1 << 23,     /* an input of the sweep that is being opened */
+    CACHE_LINE = 64,
+    BLOCK_CLASSES = 240 /* sizes of blocks for arrays: array.c */
 };
 
 typedef struct node {
-    double data;
-    double gradient;
+    union {
+        double data;
+        struct array *array; /* of an ARRAY node */
+    };
+    union {
+        double gradient;
+        struct {
+            uint32_t gradient_node; /* what backward left, 0: nothing */
+            uint32_t slot;          /* of the sweep under way, 0: none */
+        };
+    };
     uint32_t operand[2]; /* indices, 0: none; operand[1] of pow_number is the exponent */
     uint32_t references; /* handles given out, and nodes that use it */
     uint32_t kind;
@@ -109,6 +124,14 @@ struct mg_arena {
     int64_t retired;
 
     walk walk;
+
+    /* arrays: free blocks by class, slabs they were cut from, buffers to be released */
+    struct block *free_blocks[BLOCK_CLASSES];
+    struct slab *slabs;
+    size_t free_block_bytes, used_block_bytes;
+    struct buffer *released;
+    indices temporaries; /* nodes of open scopes */
+    struct mg_sweep *sweep; /* the innermost one under way */
 };
 
 /* arena.c */
@@ -120,7 +143,8 @@ void indices_trim(mg_arena *arena, indices *list);
 int arena_grow(mg_arena *arena);
 void node_unuse(mg_arena *arena, uint32_t index);
 void node_drop(mg_arena *arena, uint32_t index);
-int node_find(mg_arena *arena, mg_node handle, uint32_t *index);
+int node_find(mg_arena *arena, mg_node handle, uint32_t *index); /* of a number */
+int node_find_any(mg_arena *arena, mg_node handle, uint32_t *index);
 int nodes_find(mg_arena *arena, int64_t count, const mg_node *handles);
 int nodes_find_idle(mg_arena *arena, int64_t count, const mg_node *handles);
 
@@ -371,6 +395,161 @@ MG_INLINE uint32_t build_op_number(builder *build, int op, uint32_t a, double nu
     return build_op(build, op, a, build_leaf(build, number));
 }
 
+/* ---- arrays ------------------------------------------------------------------------ */
+
+enum {
+    BLOCK_ALIGNMENT = 64, /* of blocks and so of the data of arrays: a cache line */
+    MAX_SAVED = 3 /* operands whose values a gradient may need */
+};
+
+/* The memory of arrays: a header, and in the same block the data, unless they are
+ * `owner`'s. */
+typedef struct buffer {
+    void *data;
+    size_t size;        /* bytes of data */
+    void *owner;        /* whom the data belong to, NULL: the core */
+    struct buffer *next; /* of the buffers whose owner waits for mg_released() */
+    uint32_t references; /* arrays */
+    uint32_t views;      /* of these, arrays that view ops made */
+    uint32_t version;    /* grows when the data are written to */
+    bool read_only;
+} buffer;
+
+/* What an array node keeps besides its first two operands; followed by its integers,
+ * numbers, and further operands. */
+typedef struct extra {
+    int64_t size; /* bytes, these included */
+    int32_t integer_count, number_count, operand_count, unused;
+} extra;
+
+typedef struct array {
+    buffer *buffer;
+    char *data; /* the first element */
+    int64_t count;
+    extra *extra; /* NULL: none */
+    buffer *attached; /* whose owner is the object of mg_attach(); NULL: none */
+    uint8_t dtype, rank;
+    bool contiguous; /* row-major, without holes */
+    bool is_view;
+    uint32_t operand_count;
+    uint32_t version;           /* of the buffer, when the node was made */
+    uint32_t saved[MAX_SAVED];  /* versions of the first operands at that time */
+    int64_t shape[MG_MAX_RANK];
+    int64_t strides[MG_MAX_RANK]; /* in elements; 0 along broadcast axes */
+} array;
+
+MG_INLINE const int64_t *extra_integers(const extra *e)
+{
+    return (const int64_t *)(e + 1);
+}
+
+MG_INLINE const double *extra_numbers(const extra *e)
+{
+    return (const double *)(extra_integers(e) + e->integer_count);
+}
+
+MG_INLINE const uint32_t *extra_operands(const extra *e)
+{
+    return (const uint32_t *)(extra_numbers(e) + e->number_count);
+}
+
+/* array.c */
+extern const uint8_t dtype_sizes[MG_DTYPE_COUNT];
+void *block_take(mg_arena *arena, size_t size);
+void block_give(mg_arena *arena, void *block, size_t size);
+void blocks_trim(mg_arena *arena);
+void arrays_free(mg_arena *arena);
+int array_new(mg_arena *arena, int dtype, int rank, const int64_t *shape, array **made);
+int array_view(mg_arena *arena, const array *of, array **made);
+int array_set_shape(array *a, int rank, const int64_t *shape, const int64_t *strides);
+void array_free(mg_arena *arena, array *a);
+uint32_t array_unlink(mg_arena *arena, node *n, uint32_t pending);
+int array_find(mg_arena *arena, mg_node handle, uint32_t *index);
+int shape_broadcast(const array *a, const array *b, int *rank, int64_t *shape);
+bool shape_equal(const array *a, const array *b);
+int dtype_promote(int a, int b);
+
+MG_INLINE bool is_float(int dtype)
+{
+    return dtype <= MG_FLOAT16;
+}
+
+/* Return the type that an op on `dtype` is computed in: float16's is float32. */
+MG_INLINE int wide_of(int dtype)
+{
+    return dtype == MG_FLOAT16 ? MG_FLOAT32 : dtype;
+}
+
+MG_INLINE array *array_at(const mg_arena *arena, uint32_t index)
+{
+    return node_at(arena, index)->array;
+}
+
+/* An op on its way: operands that live, to a new result. */
+typedef struct call {
+    mg_arena *arena;
+    int op;
+    int operand_count, integer_count, number_count;
+    const uint32_t *operands;
+    const int64_t *integers;
+    const double *numbers;
+    unsigned weak; /* bit i: operand i stands for a Python number */
+    bool record;
+    bool over; /* the result takes over the memory of operand 0 */
+    array *result;
+    array *scratch[6]; /* freed at the end of the call */
+    int scratch_count;
+} call;
+
+MG_INLINE const array *operand_of(const call *c, int i)
+{
+    return array_at(c->arena, c->operands[i]);
+}
+
+/* map.c: elementwise loops over strided arrays of any types. */
+
+int map_value(call *c); /* forward of all elementwise ops */
+int operands_dtype(const call *c, int first);
+int number_dtype(int op, int dtype, int kind);
+int op_dtypes(int op, int common, int *computed, int *result);
+int op_arity_of(int op);
+int map_check(int op, int result, const array *b);
+void map_apply(int op, int dtype, const array *a, const array *b, double number,
+               array *out);
+void map_gradient(int op, int which, int dtype, const array *a, const array *b,
+                  const array *y, const array *g, double number, array *out);
+void map_copy(const array *from, array *to); /* casts, broadcasts */
+void map_choose(const array *test, const array *a, const array *b, array *out);
+void array_fill(array *a, double value);
+int array_cast(call *c, const array *a, int dtype, bool contiguous, const array **made);
+
+/* apply.c: recording. */
+int array_record(call *c, uint32_t *made);
+int array_leaf(mg_arena *arena, array *a, uint32_t *made);
+
+/* Several ops recorded in one go: the nodes it makes live to its end, on the arena's list
+ * of temporaries. The first failure stays in status and later calls do nothing. */
+typedef struct scope {
+    mg_arena *arena;
+    int status;
+    bool record;
+    size_t first; /* of its nodes in arena->temporaries */
+} scope;
+
+void scope_open(scope *s, mg_arena *arena, bool record);
+int scope_close(scope *s);
+uint32_t scope_keep(scope *s, uint32_t index); /* takes over a reference */
+uint32_t scope_apply(scope *s, int op, int operand_count, const uint32_t *operands,
+                     int integer_count, const int64_t *integers, int number_count,
+                     const double *numbers);
+uint32_t scope_constant(scope *s, int dtype, double value); /* an array without axes */
+uint32_t scope_array(scope *s, array *a);                   /* a leaf; takes over a */
+
+/* vjp.c: record what node y passes on to its operand `which`, given its gradient g; 0:
+ * nothing. The result has the operand's shape and type. */
+uint32_t vjp(scope *s, uint32_t y, int which, uint32_t g);
+uint32_t operand_index(const mg_arena *arena, uint32_t node_index, int which);
+
 /* ---- kernels: loops over contiguous elements, one set for each instruction set ------ */
 
 /* A kernel never allocates and never fails; it sees contiguous rows, except where a stride
@@ -418,6 +597,22 @@ typedef void (*gemm_kernel)(int64_t m, int64_t n, int64_t k, const void *a, int6
 enum { REDUCE_SUM, REDUCE_PROD, REDUCE_MAX, REDUCE_MIN, REDUCTION_COUNT };
 enum { WIDE_COUNT = 2 }; /* float32, float64: the types that are computed in */
 
+/* The constants of an update. */
+typedef struct sgd_rule {
+    double lr, momentum, weight_decay;
+    double fresh; /* 1 - dampening, or 1 at the first step */
+    bool nesterov;
+    double look_ahead; /* Nesterov's factor, the momentum */
+} sgd_rule;
+
+typedef struct adam_rule {
+    double beta1, beta2, epsilon;
+    double step_size;       /* lr / (1 - beta1^step) */
+    double root_correction; /* sqrt(1 - beta2^step) */
+    double decay;           /* added to the gradient, times the parameter */
+    double keep;            /* 1 - lr * weight_decay when that is decoupled, else 1 */
+} adam_rule;
+
 typedef struct kernel_set {
     const char *name; /* "baseline", "avx2", "avx512" */
     map_kernel value[MG_OP_COUNT][MG_DTYPE_COUNT]; /* by the operands' type; or NULL */
@@ -444,6 +639,11 @@ typedef struct kernel_set {
      * [0] .. [3]; repeats as above for a (bit 0) and b (bit 1) */
     void (*choose[4])(int64_t n, const uint8_t *test, const void *a, const void *b,
                       void *out, unsigned repeats);
+    /* updates of n parameters in place; buffer may be NULL */
+    void (*sgd[WIDE_COUNT])(int64_t n, void *parameter, const void *gradient, void *buffer,
+                            const sgd_rule *rule);
+    void (*adam[WIDE_COUNT])(int64_t n, void *parameter, const void *gradient, void *m,
+                             void *v, const adam_rule *rule);
     gemm_kernel gemm[WIDE_COUNT];
     size_t (*gemm_workspace)(int64_t m, int64_t n, int64_t k, size_t element);
 } kernel_set;

@@ -8,19 +8,39 @@
 static const char *const op_names[] = {
 #define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) #name,
 #include "ops.def"
+#define MG_MAP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) #name,
+#include "ops.def"
+#define MG_ARRAY(NAME, name, symbol, gradient) #name,
+#include "ops.def"
 };
 static const char *const op_symbols[] = {
 #define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) symbol,
 #include "ops.def"
+#define MG_MAP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) symbol,
+#include "ops.def"
+#define MG_ARRAY(NAME, name, symbol, gradient) symbol,
+#include "ops.def"
 };
+
 static bool is_op(int op)
 {
     return op >= 0 && op < MG_OP_COUNT;
 }
 
+/* Tell whether numbers have this op. */
+static bool is_scalar_op(int op)
+{
+    return op >= 0 && op < MG_SCALAR_OP_COUNT;
+}
+
 int mg_op_count(void)
 {
     return MG_OP_COUNT;
+}
+
+int mg_scalar_op_count(void)
+{
+    return MG_SCALAR_OP_COUNT;
 }
 
 const char *mg_op_name(int op)
@@ -35,7 +55,15 @@ const char *mg_op_symbol(int op)
 
 int mg_op_arity(int op)
 {
-    return is_op(op) ? op_arity(op) : MG_ERR_ARG;
+    static const int8_t arities[] = {
+#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) arity,
+#include "ops.def"
+#define MG_MAP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) arity,
+#include "ops.def"
+#define MG_ARRAY(NAME, name, symbol, gradient) -1,
+#include "ops.def"
+    };
+    return is_op(op) ? arities[op] : MG_ERR_ARG;
 }
 
 /* ---- recording --------------------------------------------------------------------- */
@@ -64,7 +92,7 @@ static mg_node record(mg_arena *arena, int op, uint32_t a, uint32_t b)
 static mg_node record_handles(mg_arena *arena, int op, mg_node a, mg_node b)
 {
     uint32_t index_a, index_b = 0;
-    MG_RETURN_IF(!is_op(op) || op == MG_LEAF || op == MG_POW_NUMBER, MG_ERR_ARG);
+    MG_RETURN_IF(!is_scalar_op(op) || op == MG_LEAF || op == MG_POW_NUMBER, MG_ERR_ARG);
     MG_RETURN_IF((op_arity(op) == 2) != (b != 0), MG_ERR_ARG);
     MG_TRY(node_find(arena, a, &index_a));
     if (b) MG_TRY(node_find(arena, b, &index_b));
@@ -83,7 +111,7 @@ static mg_node record_number(mg_arena *arena, int op, mg_node a, double number)
 {
     uint32_t index;
     builder build;
-    MG_RETURN_IF(!is_op(op), MG_ERR_ARG);
+    MG_RETURN_IF(!is_scalar_op(op), MG_ERR_ARG);
     MG_RETURN_IF(op_arity(op) != 2 && op != MG_POW_NUMBER, MG_ERR_ARG);
     MG_TRY(node_find(arena, a, &index));
     builder_open(&build, arena);

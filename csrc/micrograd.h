@@ -131,10 +131,12 @@ int mg_release(mg_arena *arena, mg_node node);
 
 /* ---- ops --------------------------------------------------------------------------- */
 
-/* Ops are numbered 0 .. mg_op_count() - 1 in the order of ops.def; 0 is the leaf. */
+/* Ops are numbered 0 .. mg_op_count() - 1 in the order of ops.def; 0 is the leaf, and
+ * those below mg_scalar_op_count() are ops of numbers. */
 int mg_op_count(void);
-/* Name, symbol (micrograd's _op) and number of operands (0 to 2) of an op; NULL or
- * MG_ERR_ARG for a number that is no op. */
+int mg_scalar_op_count(void);
+/* Name, symbol (micrograd's _op) and number of operands of an op: 0 to 2, -1 for an op of
+ * whole arrays; NULL or MG_ERR_ARG for a number that is no op. */
 const char *mg_op_name(int op);
 const char *mg_op_symbol(int op);
 int mg_op_arity(int op);
@@ -292,6 +294,14 @@ void *mg_released(mg_arena *arena);
 /* Return the owner of the buffer of an array; NULL for the core's own memory. */
 void *mg_owner(mg_arena *arena, mg_node node);
 
+/* Keep an object with an array; when the array dies, or another object (NULL: none) takes its
+ * place, mg_released() hands it out. */
+int mg_attach(mg_arena *arena, mg_node node, void *object);
+/* Return what mg_attach() left, or NULL. */
+void *mg_attached(mg_arena *arena, mg_node node);
+/* Return how many handles and nodes refer to an array. */
+int64_t mg_references(mg_arena *arena, mg_node node);
+
 typedef struct mg_array_info {
     int dtype, rank;
     int64_t count; /* elements */
@@ -299,7 +309,8 @@ typedef struct mg_array_info {
     void *data; /* the first element; valid while the node lives */
     int op, operands; /* MG_LEAF and 0 for a leaf */
     int requires_grad, retains_grad, contiguous, read_only;
-    int64_t version; /* of the buffer: grows when it is written to */
+    int views; /* living arrays, this one included, that view ops made of the memory */
+    int64_t version; /* of the memory: grows when it is written to */
 } mg_array_info;
 
 /* Describe an array. */
@@ -382,6 +393,30 @@ int mg_sweep_give(mg_sweep *sweep, mg_node *out);
 /* Free a sweep, finished or not; NULL is fine. */
 void mg_sweep_close(mg_sweep *sweep);
 
+/* ---- optimizers for arrays ----------------------------------------------------------
+ *
+ * Parameters are contiguous leaves of float32 or float64; those without a gradient are
+ * left out. Buffers are arrays of their shapes and types, contiguous. On an error nothing
+ * changes. Errors: MG_ERR_DTYPE, MG_ERR_SHAPE, MG_ERR_READONLY; MG_ERR_ARG where an array
+ * is not contiguous. */
+
+/* g = gradient + weight_decay * p; without buffers p -= lr * g. With them b = momentum * b +
+ * (1 - dampening) * g, in the first step 0 * b + g; p -= lr * (nesterov ? g + momentum * b :
+ * b). Source: torch.optim.SGD. */
+int mg_array_sgd(mg_arena *arena, int64_t count, const mg_node *parameters,
+                 const mg_node *buffers, int first_step, double lr, double momentum,
+                 double dampening, double weight_decay, int nesterov);
+/* Adam (Kingma and Ba 2015, arXiv:1412.6980), or with `decoupled` AdamW (Loshchilov and
+ * Hutter 2019, arXiv:1711.05101); step counts from 1:
+ *   d = gradient (+ weight_decay * p, not decoupled)
+ *   m = beta1 * m + (1 - beta1) * d            v = beta2 * v + (1 - beta2) * (d * d)
+ *   p = (1 - lr * weight_decay, decoupled; else 1) * p
+ *       - lr / (1 - beta1^step) * (m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon))
+ * Numbers in front are computed as doubles and rounded to the type once. */
+int mg_array_adam(mg_arena *arena, int64_t count, const mg_node *parameters,
+                  const mg_node *m, const mg_node *v, int64_t step, double lr, double beta1,
+                  double beta2, double epsilon, double weight_decay, int decoupled);
+
 /* ---- instruction sets and threads: neither changes any result ---------------------- */
 
 /* Choose the kernels that arrays are computed with: "baseline", "avx2", "avx512", or NULL
@@ -390,6 +425,15 @@ void mg_sweep_close(mg_sweep *sweep);
 int mg_set_isa(const char *name);
 /* Return the name of the kernels in use. */
 const char *mg_isa(void);
+/* What can be wrong with the arithmetic of a build or of a process. */
+enum mg_problems {
+    MG_FUSES = 1,            /* products and sums are fused: the build's fault */
+    MG_REORDERS = 2,         /* sums are reordered: the build's fault */
+    MG_FLUSHES = 4,          /* subnormal numbers become 0: a state of the thread */
+    MG_ROUNDS_OTHERWISE = 8 /* not to the nearest: a state of the thread */
+};
+/* Return the problems, joined, of the kernels in use in the calling thread; 0: none. */
+int mg_selftest(void);
 /* Use up to `count` threads for large work, the caller's among them; 0: one a core.
  * Errors: MG_ERR_ARG for less than 0 or more than 1024. */
 int mg_set_num_threads(int count);

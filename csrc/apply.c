@@ -1,0 +1,374 @@
+/* apply.c: recording ops on arrays.
+ *
+ * An op's forward function makes the result; here it becomes a node, which keeps its
+ * operands only when a gradient may flow through it. What a call makes on the way lives in
+ * its scratch, what a rule of vjp.c makes in a scope: a failure leaves nothing behind. */
+#include "core.h"
+
+typedef int (*forward_step)(call *c);
+
+#define MG_ARRAY(NAME, name, symbol, gradient) int forward_##name(call *c);
+#include "ops.def"
+
+static const forward_step forwards[] = {
+#define MG_ARRAY(NAME, name, symbol, gradient) forward_##name,
+#include "ops.def"
+};
+
+static const bool flows[] = {
+#define MG_ARRAY(NAME, name, symbol, gradient) gradient,
+#include "ops.def"
+};
+
+enum { MAX_INTEGERS = 64, MAX_NUMBERS = 8 };
+
+/* ---- nodes ------------------------------------------------------------------------- */
+
+/* Tell whether an op's gradient is to flow. */
+static bool is_recorded(const call *c)
+{
+    if (!c->record || !is_float(c->result->dtype)) return false;
+    if (c->op >= MG_MAP_OP_COUNT && !flows[c->op - MG_MAP_OP_COUNT]) return false;
+    for (int i = 0; i < c->operand_count; i++)
+        if (node_at(c->arena, c->operands[i])->kind & REQUIRES) return true;
+    return false;
+}
+
+/* Give the result what a node keeps beside its first two operands. */
+static int extra_keep(call *c)
+{
+    int more = c->operand_count > 2 ? c->operand_count - 2 : 0;
+    if (!more && !c->integer_count && !c->number_count) return MG_OK;
+    size_t size = sizeof(extra) + (size_t)c->integer_count * sizeof(int64_t) +
+                  (size_t)c->number_count * sizeof(double) +
+                  (size_t)more * sizeof(uint32_t);
+    extra *kept = block_take(c->arena, size);
+    MG_RETURN_IF(!kept, MG_ERR_NOMEM);
+    kept->size = (int64_t)size;
+    kept->integer_count = c->integer_count;
+    kept->number_count = c->number_count;
+    kept->operand_count = more;
+    kept->unused = 0;
+    int64_t *integers = (int64_t *)(kept + 1);
+    for (int i = 0; i < c->integer_count; i++) integers[i] = c->integers[i];
+    double *numbers = (double *)(integers + c->integer_count);
+    for (int i = 0; i < c->number_count; i++) numbers[i] = c->numbers[i];
+    uint32_t *operands = (uint32_t *)(numbers + c->number_count);
+    for (int i = 0; i < more; i++) operands[i] = c->operands[i + 2];
+    c->result->extra = kept;
+    return MG_OK;
+}
+
+/* Make the result's node, which uses the operands. */
+static int recorded_node(call *c, uint32_t *made)
+{
+    mg_arena *arena = c->arena;
+    array *a = c->result;
+    MG_TRY(extra_keep(c));
+    MG_TRY(node_make(arena, MG_LEAF, c->operands[0],
+                     c->operand_count > 1 ? c->operands[1] : 0, 0.0, made));
+    node *n = node_at(arena, *made);
+    n->array = a;
+    n->gradient_node = n->slot = 0;
+    n->kind = (uint32_t)c->op | ARRAY | REQUIRES;
+    a->operand_count = (uint32_t)c->operand_count;
+    a->version = a->buffer->version;
+    for (int i = 0; i < c->operand_count; i++) {
+        if (i >= 2) node_at(arena, c->operands[i])->references++;
+        if (i < MAX_SAVED) a->saved[i] = operand_of(c, i)->buffer->version;
+    }
+    return MG_OK;
+}
+
+/* Run an op and make a node of its result, without references of its own. The call's
+ * result is freed when that fails. */
+int array_record(call *c, uint32_t *made)
+{
+    c->result = NULL;
+    c->scratch_count = 0;
+    int status = c->op < MG_MAP_OP_COUNT ? map_value(c)
+                                         : forwards[c->op - MG_MAP_OP_COUNT](c);
+    for (int i = 0; i < c->scratch_count; i++) array_free(c->arena, c->scratch[i]);
+    if (status < 0) {
+        if (c->result) array_free(c->arena, c->result);
+        return status;
+    }
+    if (!is_recorded(c)) return array_leaf(c->arena, c->result, made);
+    status = recorded_node(c, made);
+    if (status < 0) array_free(c->arena, c->result);
+    return status;
+}
+
+/* ---- scopes ------------------------------------------------------------------------ */
+
+void scope_open(scope *s, mg_arena *arena, bool record)
+{
+    s->arena = arena;
+    s->status = MG_OK;
+    s->record = record;
+    s->first = arena->temporaries.count;
+}
+
+/* Let go of the nodes made. */
+int scope_close(scope *s)
+{
+    indices *temporaries = &s->arena->temporaries;
+    while (temporaries->count > s->first)
+        node_unuse(s->arena, temporaries->items[--temporaries->count]);
+    return s->status;
+}
+
+/* Keep a node to the end of the scope; takes over one reference. Returns 0 on failure. */
+uint32_t scope_keep(scope *s, uint32_t index)
+{
+    int status = indices_reserve(s->arena, &s->arena->temporaries, 1);
+    if (status < 0) {
+        node_unuse(s->arena, index);
+        s->status = status;
+        return 0;
+    }
+    s->arena->temporaries.items[s->arena->temporaries.count++] = index;
+    return index;
+}
+
+uint32_t scope_apply(scope *s, int op, int operand_count, const uint32_t *operands,
+                     int integer_count, const int64_t *integers, int number_count,
+                     const double *numbers)
+{
+    uint32_t made;
+    call c = {.arena = s->arena, .op = op, .record = s->record};
+    if (s->status < 0) return 0;
+    c.operand_count = operand_count;
+    c.operands = operands;
+    c.integer_count = integer_count;
+    c.integers = integers;
+    c.number_count = number_count;
+    c.numbers = numbers;
+    s->status = array_record(&c, &made);
+    if (s->status < 0) return 0;
+    node_at(s->arena, made)->references++;
+    return scope_keep(s, made);
+}
+
+uint32_t scope_array(scope *s, array *a)
+{
+    uint32_t made;
+    s->status = array_leaf(s->arena, a, &made);
+    if (s->status < 0) return 0;
+    node_at(s->arena, made)->references++;
+    return scope_keep(s, made);
+}
+
+uint32_t scope_constant(scope *s, int dtype, double value)
+{
+    array *a;
+    if (s->status < 0) return 0;
+    s->status = array_new(s->arena, dtype, 0, NULL, &a);
+    if (s->status < 0) return 0;
+    array_fill(a, value);
+    return scope_array(s, a);
+}
+
+/* ---- calls from outside ------------------------------------------------------------ */
+
+/* Find the nodes of handles. They become the call's operands, at the end of the arena's
+ * list of temporaries: no forward function opens a scope. */
+static int operands_find(call *c, const mg_node *handles)
+{
+    mg_arena *arena = c->arena;
+    indices *list = &arena->temporaries;
+    size_t count = (size_t)c->operand_count;
+    MG_TRY(indices_reserve(arena, list, count));
+    for (size_t i = 0; i < count; i++)
+        MG_TRY(array_find(arena, handles[i], &list->items[list->count + i]));
+    c->operands = list->items + list->count;
+    return MG_OK;
+}
+
+static mg_node apply(call *c, const mg_node *handles)
+{
+    uint32_t made;
+    MG_RETURN_IF(c->op <= MG_LEAF || c->op >= MG_OP_COUNT, MG_ERR_ARG);
+    MG_RETURN_IF(c->operand_count < 1 || c->operand_count > 1 << 20, MG_ERR_ARG);
+    MG_RETURN_IF(c->integer_count < 0 || c->integer_count > MAX_INTEGERS, MG_ERR_ARG);
+    MG_RETURN_IF(c->number_count < 0 || c->number_count > MAX_NUMBERS, MG_ERR_ARG);
+    MG_TRY(operands_find(c, handles));
+    MG_TRY(array_record(c, &made));
+    return handle_give(c->arena, made);
+}
+
+mg_node mg_apply(mg_arena *arena, int op, int operand_count, const mg_node *operands,
+                 int integer_count, const int64_t *integers, int number_count,
+                 const double *numbers, unsigned weak, int record)
+{
+    call c = {.arena = arena, .op = op, .operand_count = operand_count};
+    c.integer_count = integer_count;
+    c.integers = integers;
+    c.number_count = number_count;
+    c.numbers = numbers;
+    c.weak = weak;
+    c.record = record != 0;
+    arena_lock(arena);
+    mg_node made = apply(&c, operands);
+    arena_unlock(arena);
+    return made;
+}
+
+/* Make an array without axes of a Python number. */
+static int number_array(mg_arena *arena, int dtype, int kind, int64_t integer,
+                        double number, uint32_t *made)
+{
+    array *a;
+    array from = {.count = 1, .contiguous = true};
+    from.dtype = kind == 2 ? MG_FLOAT64 : MG_INT64;
+    from.data = kind == 2 ? (char *)&number : (char *)&integer;
+    MG_TRY(array_new(arena, dtype, 0, NULL, &a));
+    map_copy(&from, a);
+    return array_leaf(arena, a, made);
+}
+
+static mg_node apply_number(call *c, mg_node handle, int which, int kind, int64_t integer,
+                            double number)
+{
+    uint32_t operands[2], made = 0, leaf = 0;
+    MG_RETURN_IF(c->op <= MG_LEAF || c->op >= MG_MAP_OP_COUNT, MG_ERR_ARG);
+    MG_RETURN_IF(kind < 0 || kind > 2 || which < 0 || which > 1, MG_ERR_ARG);
+    MG_TRY(array_find(c->arena, handle, &operands[0]));
+    c->operands = operands;
+    if (c->op == MG_POW_NUMBER) {
+        c->operand_count = c->number_count = 1;
+        c->numbers = &number;
+    } else {
+        int dtype = array_at(c->arena, operands[0])->dtype;
+        bool inverse = c->op == MG_POW && which == 1 && kind < 2 && integer < 0;
+        MG_RETURN_IF(inverse && !is_float(dtype), MG_ERR_DOMAIN);
+        dtype = number_dtype(c->op, dtype, kind);
+        MG_TRY(number_array(c->arena, dtype, kind, integer, number, &leaf));
+        node_at(c->arena, leaf)->references++;
+        operands[1] = operands[0];
+        operands[which] = leaf;
+        c->operand_count = 2;
+        c->weak = 1u << which;
+    }
+    int status = array_record(c, &made);
+    if (leaf) node_unuse(c->arena, leaf);
+    return status < 0 ? status : handle_give(c->arena, made);
+}
+
+mg_node mg_apply_number(mg_arena *arena, int op, mg_node a, int which, int kind,
+                        int64_t integer, double number, int record)
+{
+    call c = {.arena = arena, .op = op, .record = record != 0};
+    arena_lock(arena);
+    mg_node made = apply_number(&c, a, which, kind, integer, number);
+    arena_unlock(arena);
+    return made;
+}
+
+/* ---- in place ---------------------------------------------------------------------- */
+
+/* Return whether the values of one type can be stored as another without losing their
+ * kind. */
+static bool fits_kind(int dtype, int into)
+{
+    if (is_float(dtype)) return is_float(into);
+    return dtype == MG_BOOL || into != MG_BOOL;
+}
+
+/* Make b a copy if it shares a's memory in another way than element by element. */
+static int overlap_resolve(call *c, const array *a, const array **b)
+{
+    array *copy;
+    const array *shared = *b;
+    if (shared->buffer != a->buffer) return MG_OK;
+    bool same = shared->data == a->data && shared->dtype == a->dtype &&
+                shape_equal(shared, a) &&
+                !memcmp(shared->strides, a->strides, a->rank * sizeof *a->strides);
+    if (same) return MG_OK;
+    MG_TRY(array_new(c->arena, shared->dtype, shared->rank, shared->shape, &copy));
+    map_copy(shared, copy);
+    c->scratch[c->scratch_count++] = copy;
+    *b = copy;
+    return MG_OK;
+}
+
+/* Write op(a, b) over a. */
+static int write_over(call *c)
+{
+    int rank, computed, result;
+    int64_t shape[MG_MAX_RANK];
+    array *a = array_at(c->arena, c->operands[0]);
+    const array *b = c->operand_count > 1 ? operand_of(c, 1) : NULL;
+    MG_RETURN_IF(a->buffer->read_only, MG_ERR_READONLY);
+    if (b) {
+        MG_TRY(shape_broadcast(a, b, &rank, shape));
+        bool same = rank == a->rank && !memcmp(shape, a->shape, a->rank * sizeof *shape);
+        MG_RETURN_IF(!same, MG_ERR_SHAPE);
+        MG_TRY(overlap_resolve(c, a, &b));
+    }
+    if (c->op == MG_CAST) {
+        MG_RETURN_IF(!b, MG_ERR_ARG);
+        map_copy(b, a);
+    } else {
+        MG_RETURN_IF(op_arity_of(c->op) != c->operand_count, MG_ERR_ARG);
+        MG_TRY(op_dtypes(c->op, operands_dtype(c, 0), &computed, &result));
+        MG_RETURN_IF(!fits_kind(result, a->dtype), MG_ERR_DTYPE);
+        MG_TRY(map_check(c->op, result, b));
+        map_apply(c->op, computed, a, b, 0.0, a);
+    }
+    a->buffer->version++;
+    return MG_OK;
+}
+
+int mg_apply_in_place(mg_arena *arena, int op, mg_node a, mg_node b, unsigned weak)
+{
+    uint32_t operands[2];
+    call c = {.arena = arena, .op = op, .operands = operands, .weak = weak};
+    bool known = (op > MG_LEAF && op < MG_MAP_OP_COUNT && op != MG_POW_NUMBER) ||
+                 op == MG_CAST;
+    c.operand_count = b ? 2 : 1;
+    arena_lock(arena);
+    int status = known ? array_find(arena, a, &operands[0]) : MG_ERR_ARG;
+    if (status == MG_OK && b) status = array_find(arena, b, &operands[1]);
+    if (status == MG_OK) status = write_over(&c);
+    for (int i = 0; i < c.scratch_count; i++) array_free(arena, c.scratch[i]);
+    arena_unlock(arena);
+    return status;
+}
+
+static mg_node apply_over(call *c, const mg_node *handles)
+{
+    uint32_t made;
+    bool requires = false;
+    bool known = c->op == MG_ASSIGN || c->op == MG_PUT_AT || c->op == MG_ADD_AT ||
+                 c->op == MG_SCATTER_ADD;
+    MG_RETURN_IF(!known || c->operand_count < 2 || c->operand_count > 3, MG_ERR_ARG);
+    MG_RETURN_IF(c->integer_count < 0 || c->integer_count > MAX_INTEGERS, MG_ERR_ARG);
+    MG_TRY(operands_find(c, handles));
+    for (int i = 0; i < c->operand_count; i++)
+        if (node_at(c->arena, c->operands[i])->kind & REQUIRES) requires = true;
+    const array *a = operand_of(c, 0);
+    requires = requires && c->record && is_float(a->dtype);
+    MG_RETURN_IF(a->buffer->read_only, MG_ERR_READONLY);
+    MG_RETURN_IF(requires && a->buffer->views, MG_ERR_VIEW);
+    c->over = true;
+    c->record = requires;
+    mg_node first = c->operands[0];
+    MG_TRY(array_record(c, &made));
+    if (requires) return handle_give(c->arena, made);
+    node_drop(c->arena, made);
+    return handle_give(c->arena, (uint32_t)first);
+}
+
+mg_node mg_apply_over(mg_arena *arena, int op, int operand_count, const mg_node *operands,
+                      int integer_count, const int64_t *integers, int record)
+{
+    call c = {.arena = arena, .op = op, .operand_count = operand_count};
+    c.integer_count = integer_count;
+    c.integers = integers;
+    c.record = record != 0;
+    arena_lock(arena);
+    mg_node made = apply_over(&c, operands);
+    arena_unlock(arena);
+    return made;
+}

@@ -1,0 +1,561 @@
+/* map.c: elementwise loops over arrays of any shapes, strides and types, by way of kernels
+ * that see contiguous elements of one type.
+ *
+ * Axes that lie behind each other in every operand become one first, so that most work is
+ * one run over all elements. Else pieces are copied to blocks on the stack, where they fit
+ * the first cache: strides, broadcasting and conversions are no concern of the kernels.
+ * The result of an element does not depend on the piece it is in. */
+#include "core.h"
+
+enum {
+    BLOCK = 256,        /* elements of a piece that is copied */
+    SHORT_RUN = 128,    /* below this, pieces are copied across rows */
+    MAX_INPUTS = 4,
+    OUTPUT = MAX_INPUTS, /* the output's side */
+    TASK_COST = 1 << 19  /* work of a task that is worth a thread */
+};
+
+/* One operand or the output, seen along the axes of the job. */
+typedef struct side {
+    char *data;
+    int64_t strides[MG_MAX_RANK];
+    int dtype;  /* of the elements in memory */
+    int wanted; /* the kernel's */
+    size_t size;
+    bool flat;   /* element i lies at i */
+    bool single; /* there is one element for all */
+    bool repeats; /* the kernel can take a single element */
+} side;
+
+typedef union scratch {
+    int64_t aligned;
+    char bytes[BLOCK * 8];
+} scratch;
+
+typedef struct map_job {
+    int input_count, rank;
+    int64_t count, shape[MG_MAX_RANK];
+    side sides[MAX_INPUTS + 1];
+    bool direct; /* no side needs a copy */
+    int64_t task_size;
+    double number;
+    map_kernel value; /* one of these three; or none, to copy */
+    gradient_kernel gradient;
+    void (*choose)(int64_t n, const uint8_t *test, const void *a, const void *b, void *out,
+                   unsigned repeats);
+} map_job;
+
+/* ---- axes -------------------------------------------------------------------------- */
+
+static void side_open(map_job *job, int which, const array *a, int wanted)
+{
+    side *s = &job->sides[which];
+    s->data = a->data;
+    s->dtype = a->dtype;
+    s->wanted = wanted;
+    s->size = dtype_sizes[a->dtype];
+    s->repeats = false;
+    int missing = job->rank - a->rank;
+    for (int d = 0; d < job->rank; d++) {
+        bool repeated = d < missing || a->shape[d - missing] == 1;
+        s->strides[d] = repeated ? 0 : a->strides[d - missing];
+    }
+}
+
+/* Tell whether axes d and d + 1 are one for every side. */
+static bool axes_merge(const map_job *job, int d)
+{
+    for (int which = 0; which <= OUTPUT; which++) {
+        const side *s = &job->sides[which];
+        if (which >= job->input_count && which != OUTPUT) continue;
+        if (s->strides[d] != s->strides[d + 1] * job->shape[d + 1]) return false;
+    }
+    return true;
+}
+
+static void axis_remove(map_job *job, int d)
+{
+    for (int axis = d; axis + 1 < job->rank; axis++) {
+        job->shape[axis] = job->shape[axis + 1];
+        for (int which = 0; which <= OUTPUT; which++)
+            job->sides[which].strides[axis] = job->sides[which].strides[axis + 1];
+    }
+    job->rank--;
+}
+
+/* Drop axes of size 1 and merge those that lie behind each other. */
+static void axes_simplify(map_job *job)
+{
+    for (int d = job->rank - 1; d >= 0; d--)
+        if (job->shape[d] == 1) axis_remove(job, d);
+    for (int d = job->rank - 2; d >= 0; d--) {
+        if (!axes_merge(job, d)) continue;
+        job->shape[d + 1] *= job->shape[d];
+        axis_remove(job, d);
+    }
+    job->direct = true;
+    for (int which = 0; which <= OUTPUT; which++) {
+        side *s = &job->sides[which];
+        if (which >= job->input_count && which != OUTPUT) continue;
+        s->flat = job->rank == 0 || (job->rank == 1 && s->strides[0] == 1);
+        s->single = job->rank == 0 || (job->rank == 1 && s->strides[0] == 0);
+        bool usable = s->flat || (s->single && s->repeats);
+        if (!usable || s->dtype != s->wanted) job->direct = false;
+    }
+}
+
+/* Open a job over the elements of out. */
+static void job_open(map_job *job, const array *out, int kernel_dtype)
+{
+    job->input_count = 0;
+    job->rank = out->rank;
+    job->count = out->count;
+    memcpy(job->shape, out->shape, out->rank * sizeof *out->shape);
+    job->value = NULL;
+    job->gradient = NULL;
+    job->choose = NULL;
+    job->number = 0.0;
+    job->task_size = TASK_COST;
+    side_open(job, OUTPUT, out, kernel_dtype);
+}
+
+static void job_input(map_job *job, const array *a, int wanted, bool repeats)
+{
+    side_open(job, job->input_count, a, wanted);
+    job->sides[job->input_count].repeats = repeats;
+    job->input_count++;
+}
+
+/* ---- pieces ------------------------------------------------------------------------ */
+
+/* Copy n elements of `size` bytes between strides (in elements). */
+static void copy_row(int64_t n, size_t size, const char *from, int64_t from_stride, char *to,
+                     int64_t to_stride)
+{
+    if (from_stride == 1 && to_stride == 1) {
+        memcpy(to, from, (size_t)n * size);
+        return;
+    }
+    switch (size) {
+#define COPY_ROW(type) \
+    for (int64_t i = 0; i < n; i++) \
+        ((type *)to)[i * to_stride] = ((const type *)from)[i * from_stride]; \
+    break
+    case 1: COPY_ROW(uint8_t);
+    case 2: COPY_ROW(uint16_t);
+    case 4: COPY_ROW(uint32_t);
+    default: COPY_ROW(uint64_t);
+#undef COPY_ROW
+    }
+}
+
+/* Copy elements [first, first + n) of a side to a block, or the other way. */
+static void side_copy(const map_job *job, const side *s, int64_t first, int64_t n,
+                      char *block, bool out)
+{
+    int64_t index[MG_MAX_RANK], left = first, offset = 0;
+    int last = job->rank - 1;
+    for (int d = last; d >= 0; d--) {
+        index[d] = left % job->shape[d];
+        left /= job->shape[d];
+        offset += index[d] * s->strides[d];
+    }
+    while (n > 0) {
+        int64_t run = job->shape[last] - index[last], stride = s->strides[last];
+        if (run > n) run = n;
+        char *at = s->data + offset * (int64_t)s->size;
+        if (out)
+            copy_row(run, s->size, block, 1, at, stride);
+        else
+            copy_row(run, s->size, at, stride, block, 1);
+        block += (size_t)run * s->size;
+        n -= run;
+        offset -= index[last] * stride;
+        index[last] = 0;
+        for (int d = last - 1; d >= 0; d--) {
+            offset += s->strides[d];
+            if (++index[d] < job->shape[d]) break;
+            offset -= index[d] * s->strides[d];
+            index[d] = 0;
+        }
+    }
+}
+
+/* Return where elements first .. of a side lie one after the other, or NULL. */
+static char *side_place(const map_job *job, const side *s, int64_t first, bool in_run,
+                        bool *single)
+{
+    *single = s->single;
+    if (s->flat) return s->data + first * (int64_t)s->size;
+    if (s->single) return s->repeats ? s->data : NULL;
+    int last = job->rank - 1;
+    *single = s->strides[last] == 0;
+    if (!in_run || s->strides[last] != (*single ? 0 : 1)) return NULL;
+    if (*single && !s->repeats) return NULL;
+    int64_t offset = 0;
+    for (int d = last; d >= 0; d--) {
+        offset += first % job->shape[d] * s->strides[d];
+        first /= job->shape[d];
+    }
+    return s->data + offset * (int64_t)s->size;
+}
+
+static void job_call(const map_job *job, int64_t n, const void *const *in,
+                     unsigned repeats, void *out)
+{
+    if (job->value)
+        job->value(n, in[0], in[1], out, job->number, repeats);
+    else if (job->gradient)
+        job->gradient(n, in[0], in[1], in[2], in[3], out, job->number);
+    else if (job->choose)
+        job->choose(n, in[0], in[1], in[2], out, repeats >> 1);
+    else if (in[0] != out)
+        memcpy(out, in[0], (size_t)n * dtype_sizes[job->sides[OUTPUT].wanted]);
+}
+
+/* Compute elements [first, first + n), which lie in one run or are at most BLOCK. */
+static void job_piece(const map_job *job, int64_t first, int64_t n, bool in_run)
+{
+    scratch packed[MAX_INPUTS + 1], converted[MAX_INPUTS + 1];
+    const void *in[MAX_INPUTS] = {NULL, NULL, NULL, NULL};
+    unsigned repeats = 0;
+    bool single;
+    for (int which = 0; which < job->input_count; which++) {
+        const side *s = &job->sides[which];
+        char *place = side_place(job, s, first, in_run, &single);
+        if (place && single) repeats |= 1u << which;
+        int64_t elements = place && single ? 1 : n;
+        if (!place) {
+            place = packed[which].bytes;
+            side_copy(job, s, first, n, place, false);
+        }
+        if (s->dtype != s->wanted) {
+            kernels()->cast[s->dtype][s->wanted](elements, place, converted[which].bytes);
+            place = converted[which].bytes;
+        }
+        in[which] = place;
+    }
+    const side *s = &job->sides[OUTPUT];
+    char *place = side_place(job, s, first, in_run, &single);
+    char *computed = s->dtype == s->wanted && place ? place : converted[OUTPUT].bytes;
+    job_call(job, n, in, repeats, computed);
+    if (computed == place) return;
+    if (s->dtype != s->wanted) {
+        char *stored = place ? place : packed[OUTPUT].bytes;
+        kernels()->cast[s->wanted][s->dtype](n, computed, stored);
+        computed = stored;
+    }
+    if (computed != place) side_copy(job, s, first, n, computed, true);
+}
+
+/* Compute elements [first, end), when no side needs a copy. */
+static void job_direct(const map_job *job, int64_t first, int64_t end)
+{
+    const void *in[MAX_INPUTS] = {NULL, NULL, NULL, NULL};
+    unsigned repeats = 0;
+    for (int which = 0; which < job->input_count; which++) {
+        const side *s = &job->sides[which];
+        in[which] = s->flat ? s->data + first * (int64_t)s->size : s->data;
+        if (!s->flat) repeats |= 1u << which;
+    }
+    const side *out = &job->sides[OUTPUT];
+    job_call(job, end - first, in, repeats, out->data + first * (int64_t)out->size);
+}
+
+/* Tell whether a side needs a copy in a long run. */
+static bool run_needs_copy(const map_job *job, const side *s)
+{
+    int64_t stride = s->strides[job->rank - 1];
+    return s->dtype != s->wanted || !(stride == 1 || (stride == 0 && s->repeats));
+}
+
+static void job_range(const map_job *job, int64_t first, int64_t end)
+{
+    if (job->direct) {
+        job_direct(job, first, end);
+        return;
+    }
+    int64_t run = job->rank ? job->shape[job->rank - 1] : 1, piece = run;
+    bool in_run = run >= SHORT_RUN;
+    for (int which = 0; which < job->input_count; which++)
+        if (in_run && run_needs_copy(job, &job->sides[which])) piece = BLOCK;
+    if (in_run && run_needs_copy(job, &job->sides[OUTPUT])) piece = BLOCK;
+    if (!in_run) piece = BLOCK;
+    while (first < end) {
+        int64_t n = end - first < piece ? end - first : piece;
+        if (in_run && n > run - first % run) n = run - first % run;
+        job_piece(job, first, n, in_run);
+        first += n;
+    }
+}
+
+static void job_task(void *context, int64_t i)
+{
+    const map_job *job = context;
+    int64_t first = i * job->task_size, end = first + job->task_size;
+    job_range(job, first, end < job->count ? end : job->count);
+}
+
+static void job_run(map_job *job)
+{
+    if (job->count == 0) return;
+    axes_simplify(job);
+    int64_t tasks = (job->count + job->task_size - 1) / job->task_size;
+    if (tasks > 1 && thread_count() > 1)
+        parallel_for(tasks, job_task, job);
+    else
+        job_range(job, 0, job->count);
+}
+
+/* ---- types ------------------------------------------------------------------------- */
+
+enum op_types { NOWHERE, FLOATS, NUMBERS, COMPARES, TRUTHS };
+
+static const uint8_t types_of[] = {
+#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) types,
+#include "ops.def"
+#define MG_MAP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) types,
+#include "ops.def"
+};
+
+static const uint8_t arity_of_op[] = {
+#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) arity,
+#include "ops.def"
+#define MG_MAP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) arity,
+#include "ops.def"
+};
+
+/* Join the types of operands that count more and less, as torch.result_type does: the
+ * lesser ones count by their kind only. -1: there are none. */
+static int types_join(int more, int less)
+{
+    if (more < 0 || less < 0) return more < 0 ? less : more;
+    if (is_float(more) || !(more == MG_BOOL || is_float(less))) return more;
+    return dtype_promote(more, less);
+}
+
+static int type_add(int so_far, int dtype)
+{
+    return so_far < 0 ? dtype : dtype_promote(so_far, dtype);
+}
+
+/* Return the common type of operands: those with axes, then those without, then numbers. */
+int operands_dtype(const call *c, int first)
+{
+    int with_axes = -1, without = -1, numbers = -1;
+    for (int i = first; i < c->operand_count; i++) {
+        const array *a = operand_of(c, i);
+        if (c->weak >> i & 1)
+            numbers = type_add(numbers, is_float(a->dtype) ? MG_FLOAT32 : a->dtype);
+        else if (a->rank == 0)
+            without = type_add(without, a->dtype);
+        else
+            with_axes = type_add(with_axes, a->dtype);
+    }
+    return types_join(types_join(with_axes, without), numbers);
+}
+
+/* Find the type that an op is computed in, and that of its result. */
+int op_dtypes(int op, int common, int *computed, int *result)
+{
+    switch (types_of[op]) {
+    case FLOATS: *result = is_float(common) ? common : MG_FLOAT32; break;
+    case NUMBERS:
+        *result = common;
+        if (common != MG_BOOL || kernels()->value[op][MG_BOOL]) break;
+        MG_RETURN_IF(op == MG_SUB || op == MG_NEG, MG_ERR_DTYPE);
+        *result = MG_INT64;
+        break;
+    case COMPARES: *result = MG_BOOL; break;
+    case TRUTHS: *result = *computed = MG_BOOL; return MG_OK;
+    default: return MG_ERR_ARG;
+    }
+    *computed = wide_of(types_of[op] == COMPARES ? common : *result);
+    return kernels()->value[op][*computed] ? MG_OK : MG_ERR_DTYPE;
+}
+
+/* Return the type that a Python number gets beside an array: kind 0 bool, 1 int, 2 float. */
+int number_dtype(int op, int dtype, int kind)
+{
+    static const uint8_t of_kind[] = {MG_BOOL, MG_INT64, MG_FLOAT32};
+    int computed, result, common = types_join(dtype, of_kind[kind]);
+    bool compares = types_of[op] == COMPARES;
+    if (compares && kind == 1 && !is_float(common)) return MG_INT64; /* 300 is no uint8 */
+    if (op_dtypes(op, common, &computed, &result) < 0) return common;
+    return computed;
+}
+
+/* ---- ops --------------------------------------------------------------------------- */
+
+/* Return the elements of a task: functions take eight times the time of a sum. */
+static int64_t task_size_of(int op)
+{
+    return types_of[op] == FLOATS && op != MG_DIV ? TASK_COST / 8 : TASK_COST;
+}
+
+/* out = op(a, b) elementwise; computed in `dtype`. */
+void map_apply(int op, int dtype, const array *a, const array *b, double number, array *out)
+{
+    map_job job;
+    bool is_bool = types_of[op] == COMPARES || types_of[op] == TRUTHS;
+    job_open(&job, out, is_bool ? MG_BOOL : dtype);
+    job_input(&job, a, dtype, b != NULL);
+    if (b) job_input(&job, b, dtype, true);
+    job.value = kernels()->value[op][dtype];
+    job.number = number;
+    job.task_size = task_size_of(op);
+    job_run(&job);
+}
+
+/* out = gradient of operand `which` of op(a, b) = y, given y's gradient g. */
+void map_gradient(int op, int which, int dtype, const array *a, const array *b,
+                  const array *y, const array *g, double number, array *out)
+{
+    map_job job;
+    job_open(&job, out, dtype);
+    job_input(&job, a, dtype, false);
+    job_input(&job, b ? b : a, dtype, false);
+    job_input(&job, y, dtype, false);
+    job_input(&job, g, dtype, false);
+    job.gradient = kernels()->gradient[op][which][dtype];
+    job.number = number;
+    job.task_size = task_size_of(op) / 2;
+    job_run(&job);
+}
+
+/* to = from, broadcast and cast. */
+void map_copy(const array *from, array *to)
+{
+    map_job job;
+    bool same_type = from->dtype == to->dtype;
+    if (from->contiguous && to->contiguous && shape_equal(from, to) &&
+        (to->count < TASK_COST || !same_type)) {
+        if (same_type)
+            memmove(to->data, from->data, (size_t)to->count * dtype_sizes[to->dtype]);
+        else
+            kernels()->cast[from->dtype][to->dtype](to->count, from->data, to->data);
+        return;
+    }
+    job_open(&job, to, to->dtype);
+    job_input(&job, from, to->dtype, false);
+    job_run(&job);
+}
+
+/* out = test ? a : b; all but test of one type. */
+void map_choose(const array *test, const array *a, const array *b, array *out)
+{
+    map_job job;
+    job_open(&job, out, out->dtype);
+    job_input(&job, test, MG_BOOL, false);
+    job_input(&job, a, out->dtype, true);
+    job_input(&job, b, out->dtype, true);
+    size_t size = dtype_sizes[out->dtype];
+    job.choose = kernels()->choose[size == 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3];
+    job_run(&job);
+}
+
+void array_fill(array *a, double value)
+{
+    array from = {.dtype = MG_FLOAT64, .count = 1, .contiguous = true};
+    from.data = (char *)&value;
+    map_copy(&from, a);
+}
+
+int op_arity_of(int op)
+{
+    return arity_of_op[op];
+}
+
+/* Tell whether one of the integers of an array is 0. */
+static bool has_zero(const array *a)
+{
+    int64_t wide[BLOCK];
+    map_job job;
+    job_open(&job, a, a->dtype);
+    axes_simplify(&job);
+    for (int64_t first = 0; first < job.count; first += BLOCK) {
+        scratch block;
+        int64_t n = job.count - first < BLOCK ? job.count - first : BLOCK;
+        if (job.rank)
+            side_copy(&job, &job.sides[OUTPUT], first, n, block.bytes, false);
+        else
+            memcpy(block.bytes, a->data, dtype_sizes[a->dtype]);
+        kernels()->cast[a->dtype][MG_INT64](n, block.bytes, wide);
+        for (int64_t i = 0; i < n; i++)
+            if (wide[i] == 0) return true;
+    }
+    return false;
+}
+
+/* Check what an op asks of its second operand: integers are not divided by 0. */
+int map_check(int op, int result, const array *b)
+{
+    bool divides = op == MG_FLOOR_DIVIDE || op == MG_REMAINDER;
+    return divides && !is_float(result) && has_zero(b) ? MG_ERR_ZERODIV : MG_OK;
+}
+
+/* ---- forward ----------------------------------------------------------------------- */
+
+/* The common case: arrays of one type that has kernels, contiguous, of one shape, or one
+ * of them a number. Returns false when it is not. */
+static bool value_direct(call *c, const array *a, const array *b, int *status)
+{
+    const array *longer = a;
+    unsigned repeats = 0;
+    if (types_of[c->op] > NUMBERS || a->dtype > MG_FLOAT64 || !a->contiguous) return false;
+    if (b) {
+        if (b->dtype != a->dtype || !b->contiguous) return false;
+        if (!shape_equal(a, b)) {
+            if (b->count == 1 && b->rank <= a->rank)
+                repeats = 2;
+            else if (a->count == 1 && a->rank <= b->rank)
+                repeats = 1;
+            else
+                return false;
+            longer = repeats == 1 ? b : a;
+        }
+    }
+    if (longer->count > task_size_of(c->op)) return false;
+    map_kernel kernel = kernels()->value[c->op][a->dtype];
+    *status = array_new(c->arena, a->dtype, longer->rank, longer->shape, &c->result);
+    if (*status < 0 || longer->count == 0) return true;
+    double number = c->number_count ? c->numbers[0] : 0.0;
+    kernel(longer->count, a->data, b ? b->data : NULL, c->result->data, number, repeats);
+    return true;
+}
+
+int map_value(call *c)
+{
+    int status = MG_OK, computed, result, rank;
+    int64_t shape[MG_MAX_RANK];
+    MG_RETURN_IF(c->operand_count != arity_of_op[c->op], MG_ERR_ARG);
+    MG_RETURN_IF(c->number_count != (c->op == MG_POW_NUMBER), MG_ERR_ARG);
+    const array *a = operand_of(c, 0), *b = c->operand_count > 1 ? operand_of(c, 1) : NULL;
+    if (types_of[c->op] == NOWHERE) return MG_ERR_ARG;
+    if (value_direct(c, a, b, &status)) return status;
+    int common = operands_dtype(c, 0);
+    if (types_of[c->op] == COMPARES && c->weak && common == MG_UINT8) common = MG_INT64;
+    if (types_of[c->op] == COMPARES && c->weak && common == MG_INT32) common = MG_INT64;
+    MG_TRY(op_dtypes(c->op, common, &computed, &result));
+    MG_TRY(map_check(c->op, result, b));
+    rank = a->rank;
+    memcpy(shape, a->shape, sizeof shape);
+    if (b) MG_TRY(shape_broadcast(a, b, &rank, shape));
+    MG_TRY(array_new(c->arena, result, rank, shape, &c->result));
+    double number = c->number_count ? c->numbers[0] : 0.0;
+    map_apply(c->op, computed, a, b, number, c->result);
+    return MG_OK;
+}
+
+/* Return an array of another type, and contiguous if asked for: a itself where it is. */
+int array_cast(call *c, const array *a, int dtype, bool contiguous, const array **made)
+{
+    array *copy;
+    *made = a;
+    if (a->dtype == dtype && (a->contiguous || !contiguous)) return MG_OK;
+    MG_TRY(array_new(c->arena, dtype, a->rank, a->shape, &copy));
+    map_copy(a, copy);
+    c->scratch[c->scratch_count++] = copy;
+    *made = copy;
+    return MG_OK;
+}

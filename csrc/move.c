@@ -1,0 +1,619 @@
+/* move.c: ops that move elements: views, copies, indices.
+ *
+ * Views share memory and cost the same for any size. Everything else copies rows as long
+ * as they lie one after the other. Additions at indices go in order of position. */
+#include "core.h"
+
+/* ---- views ------------------------------------------------------------------------- */
+
+/* Find the stride from one element to the next along axes from .. end - 1 of a, which must
+ * lie behind each other. */
+static bool group_stride(const array *a, int from, int end, int64_t *stride)
+{
+    int64_t next = 0;
+    bool found = false;
+    *stride = 1;
+    for (int d = end - 1; d >= from; d--) {
+        if (a->shape[d] == 1) continue;
+        if (found && a->strides[d] != next) return false;
+        if (!found) *stride = a->strides[d];
+        next = a->strides[d] * a->shape[d];
+        found = true;
+    }
+    return true;
+}
+
+/* Find strides that show a's elements in another shape, in row-major order; false where
+ * none do. Both shapes are cut into the smallest groups of axes with equal counts; within
+ * a group a's axes must lie behind each other. */
+static bool reshape_strides(const array *a, int rank, const int64_t *shape,
+                            int64_t *strides)
+{
+    int from = 0, to = 0;
+    while (to < rank || from < a->rank) {
+        int from_end = from, to_end = to;
+        int64_t of_a = 1, of_shape = 1;
+        if (from_end < a->rank) of_a = a->shape[from_end++];
+        if (to_end < rank) of_shape = shape[to_end++];
+        while (of_a != of_shape) {
+            if (of_a < of_shape)
+                of_a *= a->shape[from_end++];
+            else
+                of_shape *= shape[to_end++];
+        }
+        while (from_end < a->rank && a->shape[from_end] == 1) from_end++;
+        while (to_end < rank && shape[to_end] == 1) to_end++;
+        int64_t stride;
+        if (!group_stride(a, from, from_end, &stride)) return false;
+        for (int d = to_end - 1; d >= to; d--) {
+            strides[d] = stride;
+            stride *= shape[d];
+        }
+        from = from_end;
+        to = to_end;
+    }
+    return true;
+}
+
+/* Give the result the axes of a view. */
+static int view_of(call *c, const array *a, int rank, const int64_t *shape,
+                   const int64_t *strides)
+{
+    MG_TRY(array_view(c->arena, a, &c->result));
+    return array_set_shape(c->result, rank, shape, strides);
+}
+
+/* Make the result a contiguous copy of a, in type `dtype`. */
+static int copy_of(call *c, const array *a, int dtype)
+{
+    MG_TRY(array_new(c->arena, dtype, a->rank, a->shape, &c->result));
+    map_copy(a, c->result);
+    return MG_OK;
+}
+
+int forward_reshape(call *c)
+{
+    const array *a = operand_of(c, 0);
+    int rank = c->integer_count;
+    int64_t strides[MG_MAX_RANK], count = 1;
+    MG_RETURN_IF(rank > MG_MAX_RANK, MG_ERR_SHAPE);
+    for (int d = 0; d < rank; d++) {
+        MG_RETURN_IF(c->integers[d] < 0, MG_ERR_SHAPE);
+        MG_RETURN_IF(c->integers[d] && count > a->count / c->integers[d], MG_ERR_SHAPE);
+        count *= c->integers[d];
+    }
+    MG_RETURN_IF(count != a->count, MG_ERR_SHAPE);
+    if (a->contiguous || count == 0) return view_of(c, a, rank, c->integers, NULL);
+    if (reshape_strides(a, rank, c->integers, strides))
+        return view_of(c, a, rank, c->integers, strides);
+    MG_TRY(copy_of(c, a, a->dtype));
+    return array_set_shape(c->result, rank, c->integers, NULL);
+}
+
+int forward_permute(call *c)
+{
+    const array *a = operand_of(c, 0);
+    int64_t shape[MG_MAX_RANK], strides[MG_MAX_RANK];
+    unsigned seen = 0;
+    MG_RETURN_IF(c->integer_count != a->rank, MG_ERR_SHAPE);
+    for (int d = 0; d < a->rank; d++) {
+        int64_t axis = c->integers[d];
+        MG_RETURN_IF(axis < 0 || axis >= a->rank || seen >> axis & 1, MG_ERR_ARG);
+        seen |= 1u << axis;
+        shape[d] = a->shape[axis];
+        strides[d] = a->strides[axis];
+    }
+    return view_of(c, a, a->rank, shape, strides);
+}
+
+int forward_expand(call *c)
+{
+    const array *a = operand_of(c, 0);
+    int64_t strides[MG_MAX_RANK];
+    int rank = c->integer_count, missing = rank - a->rank;
+    MG_RETURN_IF(rank > MG_MAX_RANK || missing < 0, MG_ERR_SHAPE);
+    for (int d = 0; d < rank; d++) {
+        int64_t size = d < missing ? 1 : a->shape[d - missing];
+        MG_RETURN_IF(c->integers[d] < 0, MG_ERR_SHAPE);
+        MG_RETURN_IF(size != c->integers[d] && size != 1, MG_ERR_SHAPE);
+        strides[d] = size == 1 ? 0 : a->strides[d - missing];
+        if (size == c->integers[d] && d >= missing) strides[d] = a->strides[d - missing];
+    }
+    return view_of(c, a, rank, c->integers, strides);
+}
+
+/* Turn a into its part start, step, count of each axis. */
+static int slice_of(array *a, const int64_t *start, const int64_t *step,
+                    const int64_t *count)
+{
+    int64_t strides[MG_MAX_RANK], offset = 0;
+    for (int d = 0; d < a->rank; d++) {
+        MG_RETURN_IF(count[d] < 0 || step[d] == 0, MG_ERR_ARG);
+        if (count[d] > 0) {
+            int64_t size = a->shape[d];
+            MG_RETURN_IF(start[d] < 0 || start[d] >= size, MG_ERR_INDEX);
+            int64_t most = step[d] > 0 ? (size - 1 - start[d]) / step[d]
+                                       : start[d] / (step[d] == INT64_MIN ? INT64_MAX : -step[d]);
+            MG_RETURN_IF(count[d] - 1 > most, MG_ERR_INDEX);
+            offset += start[d] * a->strides[d];
+        }
+        strides[d] = count[d] > 1 ? a->strides[d] * step[d] : a->strides[d];
+    }
+    int64_t shape[MG_MAX_RANK];
+    memcpy(shape, count, a->rank * sizeof *count);
+    MG_TRY(array_set_shape(a, a->rank, shape, strides));
+    if (a->count) a->data += offset * dtype_sizes[a->dtype];
+    return MG_OK;
+}
+
+int forward_slice(call *c)
+{
+    const array *a = operand_of(c, 0);
+    MG_RETURN_IF(c->integer_count != 3 * a->rank, MG_ERR_ARG);
+    MG_TRY(array_view(c->arena, a, &c->result));
+    return slice_of(c->result, c->integers, c->integers + a->rank,
+                    c->integers + 2 * a->rank);
+}
+
+int forward_window(call *c)
+{
+    const array *a = operand_of(c, 0);
+    MG_RETURN_IF(c->integer_count < 1, MG_ERR_ARG);
+    int s = (int)c->integers[0];
+    MG_RETURN_IF(s < 1 || s > 3 || c->integer_count != 1 + 3 * s, MG_ERR_ARG);
+    const int64_t *size = c->integers + 1, *stride = size + s, *dilation = stride + s;
+    int lead = a->rank - s;
+    MG_RETURN_IF(lead < 0 || lead + 2 * s > MG_MAX_RANK, MG_ERR_SHAPE);
+    int64_t shape[MG_MAX_RANK], strides[MG_MAX_RANK];
+    memcpy(shape, a->shape, sizeof shape);
+    memcpy(strides, a->strides, sizeof strides);
+    for (int i = 0; i < s; i++) {
+        const int64_t limit = INT32_MAX;
+        MG_RETURN_IF(size[i] < 1 || stride[i] < 1 || dilation[i] < 1, MG_ERR_ARG);
+        MG_RETURN_IF(size[i] > limit || stride[i] > limit || dilation[i] > limit,
+                     MG_ERR_ARG);
+        int64_t reach = (size[i] - 1) * dilation[i] + 1;
+        MG_RETURN_IF(a->shape[lead + i] < reach, MG_ERR_SHAPE);
+        shape[lead + i] = (a->shape[lead + i] - reach) / stride[i] + 1;
+        shape[a->rank + i] = size[i];
+        strides[lead + i] = a->strides[lead + i] * stride[i];
+        strides[a->rank + i] = a->strides[lead + i] * dilation[i];
+    }
+    return view_of(c, a, a->rank + s, shape, strides);
+}
+
+int forward_detach(call *c)
+{
+    return array_view(c->arena, operand_of(c, 0), &c->result);
+}
+
+/* ---- copies ------------------------------------------------------------------------ */
+
+int forward_contiguous(call *c)
+{
+    const array *a = operand_of(c, 0);
+    if (a->contiguous) return array_view(c->arena, a, &c->result);
+    return copy_of(c, a, a->dtype);
+}
+
+int forward_clone(call *c)
+{
+    const array *a = operand_of(c, 0);
+    return copy_of(c, a, a->dtype);
+}
+
+int forward_cast(call *c)
+{
+    MG_RETURN_IF(c->integer_count != 1, MG_ERR_ARG);
+    int64_t dtype = c->integers[0];
+    MG_RETURN_IF(dtype < 0 || dtype >= MG_DTYPE_COUNT, MG_ERR_ARG);
+    return copy_of(c, operand_of(c, 0), (int)dtype);
+}
+
+/* Copy b to the part start, step of the result that has its shape; `region` is scratch. */
+static int region_copy(const array *result, const array *b, const int64_t *start,
+                       const int64_t *step, const int64_t *count)
+{
+    array region = *result;
+    MG_TRY(slice_of(&region, start, step, count));
+    map_copy(b, &region);
+    return MG_OK;
+}
+
+static const int64_t ones[MG_MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1};
+
+int forward_pad(call *c)
+{
+    const array *a = operand_of(c, 0);
+    int64_t shape[MG_MAX_RANK];
+    MG_RETURN_IF(c->integer_count != 2 * a->rank || c->number_count != 1, MG_ERR_ARG);
+    const int64_t *before = c->integers, *after = before + a->rank;
+    for (int d = 0; d < a->rank; d++) {
+        const int64_t limit = INT64_MAX / 4;
+        MG_RETURN_IF(before[d] < 0 || after[d] < 0, MG_ERR_ARG);
+        MG_RETURN_IF(before[d] > limit || after[d] > limit, MG_ERR_LIMIT);
+        shape[d] = before[d] + a->shape[d] + after[d];
+    }
+    MG_TRY(array_new(c->arena, a->dtype, a->rank, shape, &c->result));
+    array_fill(c->result, c->numbers[0]);
+    if (a->count == 0) return MG_OK;
+    return region_copy(c->result, a, before, ones, a->shape);
+}
+
+int forward_spread(call *c)
+{
+    const array *a = operand_of(c, 0);
+    int rank = a->rank;
+    MG_RETURN_IF(c->integer_count != 3 * rank, MG_ERR_ARG);
+    for (int d = 0; d < rank; d++) MG_RETURN_IF(c->integers[d] < 0, MG_ERR_SHAPE);
+    MG_TRY(array_new(c->arena, a->dtype, rank, c->integers, &c->result));
+    memset(c->result->data, 0, c->result->buffer->size);
+    if (a->count == 0) return MG_OK;
+    return region_copy(c->result, a, c->integers + rank, c->integers + 2 * rank, a->shape);
+}
+
+/* Add the windows at one offset, of which result and a show the steps. */
+static int fold_offset(const call *c, int s, const int64_t *offset, const array *a,
+                       array *result, int dtype)
+{
+    int rank = result->rank, lead = rank - s;
+    const int64_t *stride = c->integers + 1 + s, *dilation = stride + s;
+    int64_t start[MG_MAX_RANK], step[MG_MAX_RANK], count[MG_MAX_RANK];
+    array from = *a, to = *result;
+    for (int d = 0; d < rank; d++) {
+        start[d] = d < lead ? 0 : offset[d - lead] * dilation[d - lead];
+        step[d] = d < lead ? 1 : stride[d - lead];
+        count[d] = a->shape[d];
+    }
+    MG_TRY(slice_of(&to, start, step, count));
+    for (int i = 0; i < s; i++)
+        from.data += offset[i] * a->strides[rank + i] * dtype_sizes[a->dtype];
+    from.rank = (uint8_t)rank;
+    from.count = to.count;
+    from.contiguous = false;
+    map_apply(MG_ADD, dtype, &to, &from, 0.0, &to);
+    return MG_OK;
+}
+
+int forward_fold(call *c)
+{
+    const array *a = operand_of(c, 0);
+    MG_RETURN_IF(c->integer_count < 1, MG_ERR_ARG);
+    int s = (int)c->integers[0];
+    MG_RETURN_IF(s < 1 || s > 3 || c->integer_count != 1 + 3 * s, MG_ERR_ARG);
+    MG_RETURN_IF(a->rank < 2 * s, MG_ERR_SHAPE);
+    int rank = a->rank - s, lead = rank - s, dtype = wide_of(a->dtype);
+    const int64_t *n = c->integers + 1, *stride = n + s, *dilation = stride + s;
+    int64_t shape[MG_MAX_RANK], offset[3] = {0, 0, 0};
+    memcpy(shape, a->shape, sizeof shape);
+    for (int i = 0; i < s; i++) {
+        MG_RETURN_IF(n[i] < 0 || stride[i] < 1 || dilation[i] < 1, MG_ERR_ARG);
+        shape[lead + i] = n[i];
+    }
+    array *sum;
+    MG_TRY(array_new(c->arena, dtype, rank, shape, &sum));
+    c->scratch[c->scratch_count++] = sum;
+    memset(sum->data, 0, sum->buffer->size);
+    while (a->count > 0) {
+        MG_TRY(fold_offset(c, s, offset, a, sum, dtype));
+        int d = s - 1;
+        while (d >= 0 && ++offset[d] == a->shape[rank + d]) offset[d--] = 0;
+        if (d < 0) break;
+    }
+    if (dtype != a->dtype) return copy_of(c, sum, a->dtype);
+    c->result = c->scratch[--c->scratch_count];
+    return MG_OK;
+}
+
+int forward_cat(call *c)
+{
+    const array *first = operand_of(c, 0);
+    MG_RETURN_IF(c->integer_count != 1, MG_ERR_ARG);
+    int64_t axis = c->integers[0], shape[MG_MAX_RANK], start[MG_MAX_RANK] = {0};
+    MG_RETURN_IF(axis < 0 || axis >= first->rank, MG_ERR_ARG);
+    memcpy(shape, first->shape, sizeof shape);
+    shape[axis] = 0;
+    int dtype = first->dtype;
+    for (int i = 0; i < c->operand_count; i++) {
+        const array *a = operand_of(c, i);
+        MG_RETURN_IF(a->rank != first->rank, MG_ERR_SHAPE);
+        for (int d = 0; d < a->rank; d++)
+            MG_RETURN_IF(d != axis && a->shape[d] != shape[d], MG_ERR_SHAPE);
+        MG_RETURN_IF(a->shape[axis] > INT64_MAX / 4 - shape[axis], MG_ERR_LIMIT);
+        shape[axis] += a->shape[axis];
+        dtype = dtype_promote(dtype, a->dtype);
+    }
+    MG_TRY(array_new(c->arena, dtype, first->rank, shape, &c->result));
+    for (int i = 0; i < c->operand_count; i++) {
+        const array *a = operand_of(c, i);
+        if (a->count) MG_TRY(region_copy(c->result, a, start, ones, a->shape));
+        start[axis] += a->shape[axis];
+    }
+    return MG_OK;
+}
+
+/* Make the result a copy of operand 0, or, if it is to take over its memory, a second
+ * array of it. */
+static int base_of(call *c)
+{
+    const array *a = operand_of(c, 0);
+    if (!c->over) return copy_of(c, a, a->dtype);
+    bool is_view = a->is_view;
+    MG_TRY(array_view(c->arena, a, &c->result));
+    if (!is_view) {
+        c->result->is_view = false;
+        a->buffer->views--;
+    }
+    return MG_OK;
+}
+
+/* Count a write to the result's memory. */
+static int base_written(call *c)
+{
+    c->result->buffer->version++;
+    return MG_OK;
+}
+
+/* Make *b a copy if it shares the memory that is written to. */
+static int base_apart(call *c, const array **b)
+{
+    array *copy;
+    if (!c->over || (*b)->buffer != operand_of(c, 0)->buffer) return MG_OK;
+    MG_TRY(array_new(c->arena, (*b)->dtype, (*b)->rank, (*b)->shape, &copy));
+    map_copy(*b, copy);
+    c->scratch[c->scratch_count++] = copy;
+    *b = copy;
+    return MG_OK;
+}
+
+int forward_assign(call *c)
+{
+    const array *a = operand_of(c, 0);
+    int rank = a->rank, common_rank;
+    int64_t shape[MG_MAX_RANK];
+    MG_RETURN_IF(c->operand_count != 2 || c->integer_count != 3 * rank, MG_ERR_ARG);
+    const array *b = operand_of(c, 1);
+    array region = *a;
+    MG_TRY(slice_of(&region, c->integers, c->integers + rank, c->integers + 2 * rank));
+    MG_TRY(shape_broadcast(&region, b, &common_rank, shape));
+    bool fits = common_rank == rank && !memcmp(shape, region.shape, (size_t)rank * 8);
+    MG_RETURN_IF(!fits, MG_ERR_SHAPE);
+    MG_TRY(base_apart(c, &b));
+    MG_TRY(base_of(c));
+    if (region.count)
+        MG_TRY(region_copy(c->result, b, c->integers, c->integers + rank,
+                           c->integers + 2 * rank));
+    return base_written(c);
+}
+
+/* ---- indices ----------------------------------------------------------------------- */
+
+/* Get operand `which` as contiguous int64 positions, checked to lie in [-n, n). */
+static int positions_of(call *c, int which, int64_t n, const array **positions)
+{
+    const array *index = operand_of(c, which);
+    MG_RETURN_IF(is_float(index->dtype) || index->dtype == MG_BOOL, MG_ERR_DTYPE);
+    MG_TRY(array_cast(c, index, MG_INT64, true, positions));
+    const int64_t *p = (const int64_t *)(*positions)->data;
+    for (int64_t i = 0; i < index->count; i++)
+        MG_RETURN_IF(p[i] < -n || p[i] >= n, MG_ERR_INDEX);
+    return MG_OK;
+}
+
+/* The rows of operand 0 that its first axis counts. */
+static int64_t row_count(const array *a)
+{
+    int64_t count = 1;
+    for (int d = 1; d < a->rank; d++) count *= a->shape[d];
+    return count;
+}
+
+int forward_take(call *c)
+{
+    MG_RETURN_IF(c->operand_count != 2, MG_ERR_ARG);
+    const array *a = operand_of(c, 0), *positions;
+    MG_RETURN_IF(a->rank < 1, MG_ERR_SHAPE);
+    int64_t n = a->shape[0], shape[2 * MG_MAX_RANK];
+    MG_TRY(positions_of(c, 1, n, &positions));
+    MG_TRY(array_cast(c, a, a->dtype, true, &a));
+    int rank = positions->rank + a->rank - 1;
+    MG_RETURN_IF(rank > MG_MAX_RANK, MG_ERR_SHAPE);
+    memcpy(shape, positions->shape, positions->rank * sizeof *shape);
+    memcpy(shape + positions->rank, a->shape + 1, (size_t)(a->rank - 1) * sizeof *shape);
+    MG_TRY(array_new(c->arena, a->dtype, rank, shape, &c->result));
+    size_t size = (size_t)row_count(a) * dtype_sizes[a->dtype];
+    const int64_t *p = (const int64_t *)positions->data;
+    for (int64_t i = 0; size && i < positions->count; i++) {
+        int64_t row = p[i] < 0 ? p[i] + n : p[i];
+        memcpy(c->result->data + (size_t)i * size, a->data + (size_t)row * size, size);
+    }
+    return MG_OK;
+}
+
+/* What add_at and put_at do with a row. */
+static void row_write(int op, int dtype, int64_t n, char *to, const char *from)
+{
+    if (op == MG_PUT_AT)
+        memcpy(to, from, (size_t)n * dtype_sizes[dtype]);
+    else
+        kernels()->value[MG_ADD][dtype](n, to, from, to, 0.0, 0);
+}
+
+/* Write the rows of operand 2 at the positions of operand 1 of the base. */
+static int rows_write(call *c)
+{
+    MG_RETURN_IF(c->operand_count != 3, MG_ERR_ARG);
+    const array *a = operand_of(c, 0), *b = operand_of(c, 2), *positions;
+    MG_RETURN_IF(a->rank < 1, MG_ERR_SHAPE);
+    MG_RETURN_IF(c->over && !a->contiguous, MG_ERR_ARG);
+    int64_t n = a->shape[0];
+    MG_TRY(positions_of(c, 1, n, &positions));
+    MG_RETURN_IF(b->rank != positions->rank + a->rank - 1, MG_ERR_SHAPE);
+    for (int d = 0; d < b->rank; d++) {
+        int64_t size = d < positions->rank ? positions->shape[d]
+                                           : a->shape[d - positions->rank + 1];
+        MG_RETURN_IF(b->shape[d] != size, MG_ERR_SHAPE);
+    }
+    int dtype = c->op == MG_ADD_AT ? wide_of(a->dtype) : a->dtype;
+    MG_TRY(base_apart(c, &b));
+    MG_TRY(array_cast(c, b, dtype, true, &b));
+    const array *sums = NULL;
+    if (dtype != a->dtype) MG_TRY(array_cast(c, a, dtype, true, &sums));
+    MG_TRY(base_of(c));
+    const array *to = sums ? sums : c->result;
+    const int64_t *p = (const int64_t *)positions->data, row = row_count(a);
+    size_t size = (size_t)row * dtype_sizes[dtype];
+    for (int64_t i = 0; size && i < positions->count; i++) {
+        int64_t at = p[i] < 0 ? p[i] + n : p[i];
+        row_write(c->op, dtype, row, to->data + (size_t)at * size, b->data + (size_t)i * size);
+    }
+    if (sums) map_copy(sums, c->result);
+    return base_written(c);
+}
+
+int forward_add_at(call *c)
+{
+    return rows_write(c);
+}
+
+int forward_put_at(call *c)
+{
+    return rows_write(c);
+}
+
+/* The elements that gather reads and scatter_add writes: that of operand 0, contiguous,
+ * for each position of the index, in row-major order. */
+typedef struct along {
+    const int64_t *positions;
+    int64_t n, axis_stride, count;
+    int rank;
+    int64_t shape[MG_MAX_RANK], strides[MG_MAX_RANK], index[MG_MAX_RANK];
+    int64_t offset; /* of the current element, without its position along the axis */
+} along;
+
+static int along_open(call *c, const array *a, along *path)
+{
+    const array *positions;
+    int64_t axis = c->integer_count == 1 ? c->integers[0] : -1;
+    MG_RETURN_IF(axis < 0 || axis >= a->rank, MG_ERR_ARG);
+    MG_TRY(positions_of(c, 1, a->shape[axis], &positions));
+    MG_RETURN_IF(positions->rank != a->rank, MG_ERR_SHAPE);
+    memset(path, 0, sizeof *path);
+    path->positions = (const int64_t *)positions->data;
+    path->n = a->shape[axis];
+    path->count = positions->count;
+    path->rank = a->rank;
+    int64_t stride = 1;
+    for (int d = a->rank - 1; d >= 0; d--) {
+        MG_RETURN_IF(d != axis && positions->shape[d] > a->shape[d], MG_ERR_SHAPE);
+        path->shape[d] = positions->shape[d];
+        path->strides[d] = d == axis ? 0 : stride;
+        if (d == axis) path->axis_stride = stride;
+        stride *= a->shape[d];
+    }
+    return MG_OK;
+}
+
+/* Return where the element of position number i lies, and go on to the next. */
+static int64_t along_next(along *path, int64_t i)
+{
+    int64_t p = path->positions[i];
+    int64_t at = path->offset + (p < 0 ? p + path->n : p) * path->axis_stride;
+    for (int d = path->rank - 1; d >= 0; d--) {
+        path->offset += path->strides[d];
+        if (++path->index[d] < path->shape[d]) break;
+        path->offset -= path->strides[d] * path->shape[d];
+        path->index[d] = 0;
+    }
+    return at;
+}
+
+int forward_gather(call *c)
+{
+    along path;
+    MG_RETURN_IF(c->operand_count != 2, MG_ERR_ARG);
+    const array *a = operand_of(c, 0), *index = operand_of(c, 1);
+    MG_TRY(array_cast(c, a, a->dtype, true, &a));
+    MG_TRY(along_open(c, a, &path));
+    MG_TRY(array_new(c->arena, a->dtype, index->rank, index->shape, &c->result));
+    size_t size = dtype_sizes[a->dtype];
+    for (int64_t i = 0; i < path.count; i++)
+        memcpy(c->result->data + (size_t)i * size,
+               a->data + (size_t)along_next(&path, i) * size, size);
+    return MG_OK;
+}
+
+/* Return the part of b that has the shape of the path. */
+static int along_part(call *c, const along *path, const array **b)
+{
+    int64_t start[MG_MAX_RANK] = {0};
+    array *part;
+    MG_RETURN_IF((*b)->rank != path->rank, MG_ERR_SHAPE);
+    for (int d = 0; d < path->rank; d++)
+        MG_RETURN_IF((*b)->shape[d] < path->shape[d], MG_ERR_SHAPE);
+    MG_TRY(array_view(c->arena, *b, &part));
+    c->scratch[c->scratch_count++] = part;
+    MG_TRY(slice_of(part, start, ones, path->shape));
+    *b = part;
+    return MG_OK;
+}
+
+int forward_scatter_add(call *c)
+{
+    along path;
+    MG_RETURN_IF(c->operand_count != 3, MG_ERR_ARG);
+    const array *a = operand_of(c, 0), *b = operand_of(c, 2), *sums = NULL;
+    int dtype = wide_of(a->dtype);
+    MG_RETURN_IF(c->over && !a->contiguous, MG_ERR_ARG);
+    MG_TRY(along_open(c, a, &path));
+    MG_TRY(along_part(c, &path, &b));
+    MG_TRY(base_apart(c, &b));
+    MG_TRY(array_cast(c, b, dtype, true, &b));
+    if (dtype != a->dtype) MG_TRY(array_cast(c, a, dtype, true, &sums));
+    MG_TRY(base_of(c));
+    char *to = sums ? sums->data : c->result->data;
+    size_t size = dtype_sizes[dtype];
+    for (int64_t i = 0; i < path.count; i++) {
+        char *at = to + (size_t)along_next(&path, i) * size;
+        row_write(MG_ADD_AT, dtype, 1, at, b->data + (size_t)i * size);
+    }
+    if (sums) map_copy(sums, c->result);
+    return base_written(c);
+}
+
+int forward_nonzero(call *c)
+{
+    const array *a = operand_of(c, 0), *truths;
+    MG_TRY(array_cast(c, a, MG_BOOL, true, &truths));
+    const uint8_t *t = (const uint8_t *)truths->data;
+    int64_t shape[2] = {0, a->rank};
+    for (int64_t i = 0; i < a->count; i++) shape[0] += t[i];
+    MG_TRY(array_new(c->arena, MG_INT64, 2, shape, &c->result));
+    int64_t *out = (int64_t *)c->result->data;
+    for (int64_t i = 0; i < a->count; i++) {
+        if (!t[i]) continue;
+        int64_t left = i;
+        for (int d = a->rank - 1; d >= 0; d--) {
+            out[d] = left % a->shape[d];
+            left /= a->shape[d];
+        }
+        out += a->rank;
+    }
+    return MG_OK;
+}
+
+int forward_where(call *c)
+{
+    int rank;
+    int64_t shape[MG_MAX_RANK];
+    MG_RETURN_IF(c->operand_count != 3, MG_ERR_ARG);
+    const array *test = operand_of(c, 0), *a = operand_of(c, 1), *b = operand_of(c, 2);
+    array both = {.dtype = MG_BOOL};
+    MG_RETURN_IF(test->dtype != MG_BOOL, MG_ERR_DTYPE);
+    MG_TRY(shape_broadcast(a, b, &rank, shape));
+    MG_TRY(array_set_shape(&both, rank, shape, NULL));
+    MG_TRY(shape_broadcast(&both, test, &rank, shape));
+    MG_TRY(array_new(c->arena, operands_dtype(c, 1), rank, shape, &c->result));
+    map_choose(test, a, b, c->result);
+    return MG_OK;
+}

@@ -1,0 +1,291 @@
+/* product.c: matrix products.
+ *
+ * Each element is summed in the order of k, from 0 (SPEC.md), by the kernels of
+ * gemm.inc.c, which take any strides: a transposed operand is not copied. Threads share
+ * out rows or columns, never k. */
+#include "core.h"
+
+enum {
+    THREAD_WORK = 1 << 22, /* multiplications that are worth a second thread */
+    ROW_GRAIN = 24,
+    COLUMN_GRAIN = 96
+};
+
+/* One product of matrices, (m, k) x (k, n); strides in elements. */
+typedef struct matrices {
+    int dtype;
+    int64_t m, n, k;
+    const char *a, *b, *bias;
+    char *c;
+    int64_t a_row, a_column, b_row, b_column, c_row;
+} matrices;
+
+/* The same products of several threads: `parts` of rows or of columns each. */
+typedef struct product_job {
+    matrices whole;
+    bool by_rows;
+    int64_t part; /* rows or columns of a task */
+    char *workspace;
+    size_t workspace_size; /* of a task */
+} product_job;
+
+static int place_of(int dtype)
+{
+    return dtype == MG_FLOAT32 ? 0 : 1;
+}
+
+/* The plain loop, for integers, which wrap. */
+static void integer_product(const matrices *p)
+{
+    const uint64_t *a = (const uint64_t *)p->a, *b = (const uint64_t *)p->b;
+    uint64_t *c = (uint64_t *)p->c;
+    for (int64_t i = 0; i < p->m; i++) {
+        for (int64_t j = 0; j < p->n; j++) {
+            uint64_t sum = 0;
+            for (int64_t k = 0; k < p->k; k++)
+                sum += a[i * p->a_row + k * p->a_column] *
+                       b[k * p->b_row + j * p->b_column];
+            c[i * p->c_row + j] = sum;
+        }
+    }
+}
+
+static void product_part(const matrices *p, void *workspace)
+{
+    if (p->dtype == MG_INT64)
+        integer_product(p);
+    else
+        kernels()->gemm[place_of(p->dtype)](p->m, p->n, p->k, p->a, p->a_row, p->a_column,
+                                            p->b, p->b_row, p->b_column, p->c, p->c_row,
+                                            p->bias, workspace);
+}
+
+static void product_task(void *context, int64_t i)
+{
+    const product_job *job = context;
+    matrices p = job->whole;
+    int64_t first = i * job->part, size = dtype_sizes[p.dtype];
+    if (job->by_rows) {
+        p.m = p.m - first < job->part ? p.m - first : job->part;
+        p.a += first * p.a_row * size;
+        p.c += first * p.c_row * size;
+    } else {
+        p.n = p.n - first < job->part ? p.n - first : job->part;
+        p.b += first * p.b_column * size;
+        p.c += first * size;
+        if (p.bias) p.bias += first * size;
+    }
+    product_part(&p, job->workspace + (size_t)i * job->workspace_size);
+}
+
+/* Return the size of one of `count` parts, a multiple of grain. */
+static int64_t part_of(int64_t size, int64_t count, int64_t grain)
+{
+    return ((size + count - 1) / count + grain - 1) / grain * grain;
+}
+
+/* Run a product, shared out among threads when it is large. */
+static int product_run(mg_arena *arena, const matrices *p)
+{
+    product_job job = {.whole = *p};
+    int64_t tasks = 1;
+    if (p->m == 0 || p->n == 0) return MG_OK;
+    bool large = thread_count() > 1 && p->m > THREAD_WORK / (p->n * (p->k + 1) + 1) &&
+                 p->m * p->n > 1;
+    job.by_rows = p->m * COLUMN_GRAIN >= p->n * ROW_GRAIN;
+    int64_t size = job.by_rows ? p->m : p->n;
+    job.part = size;
+    if (large) {
+        job.part = part_of(size, thread_count(), job.by_rows ? ROW_GRAIN : COLUMN_GRAIN);
+        tasks = (size + job.part - 1) / job.part;
+    }
+    int64_t m = job.by_rows ? job.part : p->m, n = job.by_rows ? p->n : job.part;
+    if (p->dtype != MG_INT64)
+        job.workspace_size = kernels()->gemm_workspace(m, n, p->k, dtype_sizes[p->dtype]);
+    job.workspace_size = (job.workspace_size + BLOCK_ALIGNMENT - 1) & ~(size_t)63;
+    if (job.workspace_size) {
+        job.workspace = block_take(arena, job.workspace_size * (size_t)tasks);
+        MG_RETURN_IF(!job.workspace, MG_ERR_NOMEM);
+    }
+    if (tasks > 1)
+        parallel_for(tasks, product_task, &job);
+    else
+        product_part(p, job.workspace);
+    if (job.workspace_size)
+        block_give(arena, job.workspace, job.workspace_size * (size_t)tasks);
+    return MG_OK;
+}
+
+/* ---- matmul ------------------------------------------------------------------------ */
+
+/* An operand with its batch axes, broadcast, before its two last. */
+typedef struct batched {
+    const array *a;
+    int64_t rows, columns, row, column; /* sizes and strides of the last axes */
+    int64_t strides[MG_MAX_RANK];       /* of the batch axes of the result */
+} batched;
+
+/* A vector is a row as first operand, and a column as second. */
+static void batched_open(const array *a, bool first, batched *b)
+{
+    int last = a->rank - 1;
+    b->a = a;
+    b->rows = b->columns = 1;
+    b->row = b->column = 1;
+    if (a->rank > 1) {
+        b->rows = a->shape[last - 1];
+        b->row = a->strides[last - 1];
+    }
+    if (a->rank == 1 && !first) {
+        b->rows = a->shape[0];
+        b->row = a->strides[0];
+    } else {
+        b->columns = a->shape[last];
+        b->column = a->strides[last];
+    }
+}
+
+static int batch_rank(const array *a)
+{
+    return a->rank > 2 ? a->rank - 2 : 0;
+}
+
+/* Find the broadcast batch axes of two operands. */
+static int batch_shape(batched *a, batched *b, int *rank, int64_t *shape)
+{
+    array left = *a->a, right = *b->a;
+    left.rank = (uint8_t)batch_rank(a->a);
+    right.rank = (uint8_t)batch_rank(b->a);
+    MG_TRY(shape_broadcast(&left, &right, rank, shape));
+    batched *both[] = {a, b};
+    for (int i = 0; i < 2; i++) {
+        int own = batch_rank(both[i]->a);
+        for (int d = 0; d < *rank; d++) {
+            int at = d - (*rank - own);
+            bool repeated = at < 0 || both[i]->a->shape[at] == 1;
+            both[i]->strides[d] = repeated ? 0 : both[i]->a->strides[at];
+        }
+    }
+    return MG_OK;
+}
+
+/* Multiply the matrices of all batch positions into out, which is contiguous. */
+static int batch_run(mg_arena *arena, const batched *a, const batched *b, int rank,
+                     const int64_t *shape, array *out)
+{
+    int dtype = out->dtype;
+    int64_t size = dtype_sizes[dtype], index[MG_MAX_RANK] = {0};
+    matrices p = {.dtype = dtype, .m = a->rows, .n = b->columns, .k = a->columns};
+    p.a = a->a->data;
+    p.b = b->a->data;
+    p.c = out->data;
+    p.a_row = a->row;
+    p.a_column = a->column;
+    p.b_row = b->row;
+    p.b_column = b->column;
+    p.c_row = p.n;
+    while (out->count > 0) {
+        MG_TRY(product_run(arena, &p));
+        p.c += p.m * p.n * size;
+        int d = rank - 1;
+        for (; d >= 0; d--) {
+            p.a += a->strides[d] * size;
+            p.b += b->strides[d] * size;
+            if (++index[d] < shape[d]) break;
+            p.a -= a->strides[d] * shape[d] * size;
+            p.b -= b->strides[d] * shape[d] * size;
+            index[d] = 0;
+        }
+        if (d < 0) break;
+    }
+    return MG_OK;
+}
+
+/* Find the types of a product: the result's, and the one it is computed in. */
+static int product_dtypes(const array *a, const array *b, int *result, int *computed)
+{
+    *result = dtype_promote(a->dtype, b->dtype);
+    MG_RETURN_IF(*result == MG_BOOL, MG_ERR_DTYPE);
+    *computed = is_float(*result) ? wide_of(*result) : MG_INT64;
+    return MG_OK;
+}
+
+/* Make the result, and the array to compute in: the result itself if the types agree. */
+static int product_open(call *c, int result, int computed, int rank, const int64_t *shape,
+                        array **wide)
+{
+    MG_RETURN_IF(rank > MG_MAX_RANK, MG_ERR_SHAPE);
+    MG_TRY(array_new(c->arena, result, rank, shape, &c->result));
+    *wide = c->result;
+    if (result == computed) return MG_OK;
+    MG_TRY(array_new(c->arena, computed, rank, shape, wide));
+    c->scratch[c->scratch_count++] = *wide;
+    return MG_OK;
+}
+
+int forward_matmul(call *c)
+{
+    int result, computed, rank, result_rank;
+    int64_t shape[MG_MAX_RANK + 2];
+    batched left, right;
+    array *wide;
+    MG_RETURN_IF(c->operand_count != 2, MG_ERR_ARG);
+    const array *a = operand_of(c, 0), *b = operand_of(c, 1);
+    MG_RETURN_IF(a->rank < 1 || b->rank < 1, MG_ERR_SHAPE);
+    MG_TRY(product_dtypes(a, b, &result, &computed));
+    MG_TRY(array_cast(c, a, computed, false, &a));
+    MG_TRY(array_cast(c, b, computed, false, &b));
+    batched_open(a, true, &left);
+    batched_open(b, false, &right);
+    MG_RETURN_IF(left.columns != right.rows, MG_ERR_SHAPE);
+    MG_TRY(batch_shape(&left, &right, &rank, shape));
+    result_rank = rank;
+    if (a->rank > 1) shape[result_rank++] = left.rows;
+    if (b->rank > 1) shape[result_rank++] = right.columns;
+    MG_TRY(product_open(c, result, computed, result_rank, shape, &wide));
+    MG_TRY(batch_run(c->arena, &left, &right, rank, shape, wide));
+    if (wide != c->result) map_copy(wide, c->result);
+    return MG_OK;
+}
+
+/* ---- linear ------------------------------------------------------------------------ */
+
+int forward_linear(call *c)
+{
+    int result, computed;
+    array *wide;
+    const array *bias = NULL;
+    MG_RETURN_IF(c->operand_count < 2 || c->operand_count > 3, MG_ERR_ARG);
+    const array *x = operand_of(c, 0), *weight = operand_of(c, 1);
+    MG_RETURN_IF(x->rank < 1 || weight->rank != 2, MG_ERR_SHAPE);
+    int last = x->rank - 1;
+    MG_RETURN_IF(x->shape[last] != weight->shape[1], MG_ERR_SHAPE);
+    MG_TRY(product_dtypes(x, weight, &result, &computed));
+    if (c->operand_count == 3) {
+        bias = operand_of(c, 2);
+        MG_RETURN_IF(bias->rank != 1 || bias->shape[0] != weight->shape[0], MG_ERR_SHAPE);
+        MG_RETURN_IF(dtype_promote(result, bias->dtype) != result, MG_ERR_DTYPE);
+        MG_TRY(array_cast(c, bias, computed, true, &bias));
+    }
+    MG_TRY(array_cast(c, x, computed, x->rank != 2, &x));
+    MG_TRY(array_cast(c, weight, computed, false, &weight));
+    int64_t shape[MG_MAX_RANK];
+    memcpy(shape, x->shape, sizeof shape);
+    shape[last] = weight->shape[0];
+    MG_TRY(product_open(c, result, computed, x->rank, shape, &wide));
+    matrices p = {.dtype = computed, .n = weight->shape[0], .k = weight->shape[1]};
+    p.m = p.n ? wide->count / p.n : 0;
+    p.a = x->data;
+    p.b = weight->data;
+    p.bias = bias && computed != MG_INT64 ? bias->data : NULL;
+    p.c = wide->data;
+    p.a_row = x->rank == 2 ? x->strides[0] : p.k;
+    p.a_column = x->rank == 2 ? x->strides[1] : 1;
+    p.b_row = weight->strides[1];
+    p.b_column = weight->strides[0];
+    p.c_row = p.n;
+    MG_TRY(product_run(c->arena, &p));
+    if (bias && computed == MG_INT64) map_apply(MG_ADD, MG_INT64, wide, bias, 0.0, wide);
+    if (wide != c->result) map_copy(wide, c->result);
+    return MG_OK;
+}

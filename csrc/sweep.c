@@ -1,0 +1,617 @@
+/* sweep.c: taking gradients from roots to what they depend on.
+ *
+ * The order is that of Values: depth-first from each root in turn, operands in operand
+ * order, then the reverse. A gradient is a node like any other; contributions to one node
+ * are added in the order in which they come, and leaves get theirs only at the very end,
+ * so that a sweep that fails or is given up has changed nothing. */
+#include "core.h"
+
+/* What a sweep knows of a node it met; by the number of the meeting. */
+typedef struct visit {
+    uint32_t node;
+    uint32_t gradient; /* a node, of which this is a reference; 0: none so far */
+    uint32_t before;   /* the node's slot in the sweep outside */
+    bool needed;       /* it leads to an input, or there are no inputs */
+    bool input;
+    bool keeps; /* its gradient is wanted after the visit */
+    bool fresh; /* at the end: the gradient takes the place of the old one */
+} visit;
+
+struct mg_sweep {
+    mg_arena *arena;
+    mg_sweep *outer;
+    int flags;
+    bool watched, called, done; /* the node at hand was given to the caller */
+    bool all;                   /* no inputs were named */
+    visit *visits;
+    size_t visit_count, visit_capacity;
+    indices order; /* visits in postorder */
+    indices stack; /* pairs: a visit, and its next operand */
+    indices roots, inputs;
+    size_t remaining; /* order[remaining - 1] is next */
+};
+
+/* ---- the order --------------------------------------------------------------------- */
+
+/* Return the number of a node's visit in this sweep, or -1. */
+static int64_t visit_of(const mg_sweep *s, uint32_t index)
+{
+    uint32_t slot = node_at(s->arena, index)->slot;
+    if (slot == 0 || slot > s->visit_count) return -1;
+    return s->visits[slot - 1].node == index ? (int64_t)slot - 1 : -1;
+}
+
+static int visits_reserve(mg_sweep *s)
+{
+    if (s->visit_count < s->visit_capacity) return MG_OK;
+    size_t capacity = s->visit_capacity * 2 + 64;
+    visit *grown = arena_allocate(s->arena, s->visits, s->visit_capacity * sizeof(visit),
+                                  capacity * sizeof(visit));
+    MG_RETURN_IF(!grown, MG_ERR_NOMEM);
+    s->visits = grown;
+    s->visit_capacity = capacity;
+    return MG_OK;
+}
+
+/* Meet a node: number it and put it on the stack. */
+static int visit_open(mg_sweep *s, uint32_t index)
+{
+    MG_TRY(visits_reserve(s));
+    MG_TRY(indices_reserve(s->arena, &s->stack, 2));
+    node *n = node_at(s->arena, index);
+    visit *v = &s->visits[s->visit_count];
+    memset(v, 0, sizeof *v);
+    v->node = index;
+    v->before = n->slot;
+    n->slot = (uint32_t)++s->visit_count;
+    s->stack.items[s->stack.count++] = n->slot - 1;
+    s->stack.items[s->stack.count++] = 0;
+    return MG_OK;
+}
+
+/* Order a node after all its operands. */
+static int visit_settle(mg_sweep *s, uint32_t number)
+{
+    visit *v = &s->visits[number];
+    const array *a = array_at(s->arena, v->node);
+    v->input = node_at(s->arena, v->node)->kind & INPUT;
+    v->needed = s->all || v->input;
+    for (uint32_t i = 0; i < a->operand_count && !v->needed; i++) {
+        int64_t operand = visit_of(s, operand_index(s->arena, v->node, (int)i));
+        if (operand >= 0) v->needed = s->visits[operand].needed;
+    }
+    bool leaf = a->operand_count == 0;
+    bool retains = node_at(s->arena, v->node)->kind & RETAINS;
+    v->keeps = v->input || (s->all && (leaf || retains));
+    MG_TRY(indices_reserve(s->arena, &s->order, 1));
+    s->order.items[s->order.count++] = number;
+    return MG_OK;
+}
+
+/* Walk from a root. */
+static int walk_from(mg_sweep *s, uint32_t root)
+{
+    if (visit_of(s, root) >= 0) return MG_OK;
+    MG_TRY(visit_open(s, root));
+    while (s->stack.count) {
+        uint32_t *top = &s->stack.items[s->stack.count - 2];
+        uint32_t index = s->visits[top[0]].node;
+        if (top[1] == array_at(s->arena, index)->operand_count) {
+            MG_TRY(visit_settle(s, top[0]));
+            s->stack.count -= 2;
+            continue;
+        }
+        uint32_t operand = operand_index(s->arena, index, (int)top[1]++);
+        if (!(node_at(s->arena, operand)->kind & REQUIRES)) continue;
+        if (visit_of(s, operand) < 0) MG_TRY(visit_open(s, operand));
+    }
+    return MG_OK;
+}
+
+/* ---- gradients --------------------------------------------------------------------- */
+
+/* Tell whether a gradient is in nobody else's hands, so that it may be written to. */
+static bool is_own(const mg_sweep *s, uint32_t index)
+{
+    const node *n = node_at(s->arena, index);
+    const array *a = n->array;
+    return n->references == 1 && a->buffer->references == 1 && a->contiguous &&
+           !a->buffer->read_only && !a->buffer->owner && !(n->kind & REQUIRES);
+}
+
+static void gradient_set(mg_sweep *s, visit *v, uint32_t gradient)
+{
+    if (gradient) node_at(s->arena, gradient)->references++;
+    if (v->gradient) node_unuse(s->arena, v->gradient);
+    v->gradient = gradient;
+}
+
+/* a += b for contiguous arrays of one shape and type. */
+static void add_over(array *a, const array *b)
+{
+    map_apply(MG_ADD, wide_of(a->dtype), a, b, 0.0, a);
+    a->buffer->version++;
+}
+
+/* Add a contribution to a visit's gradient. */
+static int gradient_add(scope *in, mg_sweep *s, visit *v, uint32_t contribution)
+{
+    if (!v->gradient) {
+        gradient_set(s, v, contribution);
+        return MG_OK;
+    }
+    if (!in->record && is_own(s, v->gradient)) {
+        add_over(array_at(s->arena, v->gradient), array_at(s->arena, contribution));
+        node *n = node_at(s->arena, v->gradient);
+        n->array->version = n->array->buffer->version;
+        return MG_OK;
+    }
+    uint32_t both[] = {v->gradient, contribution};
+    uint32_t sum = scope_apply(in, MG_ADD, 2, both, 0, NULL, 0, NULL);
+    if (sum) gradient_set(s, v, sum);
+    return in->status;
+}
+
+static bool records(const mg_sweep *s)
+{
+    return s->flags & MG_CREATE_GRAPH;
+}
+
+/* Pass the gradient of a visit on to one operand. */
+static int pass_on(mg_sweep *s, const visit *v, int which)
+{
+    scope in;
+    int64_t to = visit_of(s, operand_index(s->arena, v->node, which));
+    if (to < 0 || !s->visits[to].needed) return MG_OK;
+    scope_open(&in, s->arena, records(s));
+    uint32_t contribution = vjp(&in, v->node, which, v->gradient);
+    if (contribution) in.status = gradient_add(&in, s, &s->visits[to], contribution);
+    return scope_close(&in);
+}
+
+/* A function of the caller's hears of its outputs' gradients at the function. */
+static void output_pass(mg_sweep *s, visit *v)
+{
+    int64_t function = visit_of(s, operand_index(s->arena, v->node, 0));
+    v->keeps = true;
+    if (function >= 0) gradient_set(s, &s->visits[function], v->gradient);
+}
+
+/* Visit the next node. Returns MG_HOOK or MG_CALL when it is the caller's turn. */
+static int visit_next(mg_sweep *s, int64_t *work)
+{
+    visit *v = &s->visits[s->order.items[s->remaining - 1]];
+    const node *n = node_at(s->arena, v->node);
+    const array *a = n->array;
+    if (v->gradient && v->needed) {
+        bool stops = (n->kind & WATCHED) && !s->watched;
+        s->watched = true;
+        MG_RETURN_IF(stops, MG_HOOK);
+        if (op_of(n) == MG_FUNCTION) {
+            bool calls = !s->called;
+            s->called = true;
+            MG_RETURN_IF(calls, MG_CALL);
+        } else if (op_of(n) == MG_OUTPUT) {
+            output_pass(s, v);
+        } else {
+            for (uint32_t i = 0; i < a->operand_count; i++)
+                MG_TRY(pass_on(s, v, (int)i));
+        }
+        *work += a->count + 64;
+    }
+    if (!v->keeps) gradient_set(s, v, 0);
+    s->watched = s->called = false;
+    s->remaining--;
+    return MG_OK;
+}
+
+/* ---- the end ----------------------------------------------------------------------- */
+
+/* Tell whether the gradient that a node has is added to in place. */
+static bool adds_over(const mg_sweep *s, uint32_t old)
+{
+    const node *n = node_at(s->arena, old);
+    return !records(s) && !(n->kind & REQUIRES) && !n->array->buffer->read_only;
+}
+
+/* Make the gradient that is to take the place of a node's old one, or of none. */
+static int gradient_prepare(mg_sweep *s, visit *v)
+{
+    scope in;
+    uint32_t old = node_at(s->arena, v->node)->gradient_node;
+    if (old && adds_over(s, old)) return MG_OK;
+    v->fresh = true;
+    if (!old && (records(s) || is_own(s, v->gradient))) return MG_OK;
+    uint32_t both[] = {old, v->gradient};
+    scope_open(&in, s->arena, records(s));
+    uint32_t made = old ? scope_apply(&in, MG_ADD, 2, both, 0, NULL, 0, NULL)
+                        : scope_apply(&in, MG_CLONE, 1, both + 1, 0, NULL, 0, NULL);
+    if (made) gradient_set(s, v, made);
+    return scope_close(&in);
+}
+
+static bool is_target(const mg_sweep *s, const visit *v)
+{
+    bool accumulates = s->flags & MG_ACCUMULATE;
+    return accumulates && v->gradient && v->keeps &&
+           op_of(node_at(s->arena, v->node)) != MG_OUTPUT;
+}
+
+/* Give leaves, and nodes that retain theirs, their gradients: what can fail comes first. */
+static int gradients_commit(mg_sweep *s)
+{
+    for (size_t i = 0; i < s->visit_count; i++)
+        if (is_target(s, &s->visits[i])) MG_TRY(gradient_prepare(s, &s->visits[i]));
+    for (size_t i = 0; i < s->visit_count; i++) {
+        visit *v = &s->visits[i];
+        if (!is_target(s, v)) continue;
+        node *n = node_at(s->arena, v->node);
+        if (!v->fresh) {
+            add_over(array_at(s->arena, n->gradient_node),
+                     array_at(s->arena, v->gradient));
+            continue;
+        }
+        uint32_t old = n->gradient_node;
+        n->gradient_node = v->gradient;
+        node_at(s->arena, v->gradient)->references++;
+        if (old) node_unuse(s->arena, old);
+    }
+    return MG_OK;
+}
+
+static int sweep_run(mg_sweep *s, int64_t budget)
+{
+    int64_t work = 0;
+    MG_RETURN_IF(s->done || s->arena->sweep != s, MG_ERR_ARG);
+    while (s->remaining) {
+        MG_RETURN_IF(budget > 0 && work >= budget, MG_MORE);
+        int status = visit_next(s, &work);
+        if (status != MG_OK) return status;
+    }
+    s->done = true;
+    return gradients_commit(s);
+}
+
+/* ---- opening and closing ----------------------------------------------------------- */
+
+/* Set the gradient of a root: a copy, or a cast, of its seed, or one. */
+static int root_seed(mg_sweep *s, uint32_t root, mg_node seed)
+{
+    scope in;
+    const array *a = array_at(s->arena, root);
+    uint32_t given = 0;
+    MG_RETURN_IF(!(node_at(s->arena, root)->kind & REQUIRES), MG_ERR_GRADIENT);
+    MG_RETURN_IF(!seed && a->count != 1, MG_ERR_ARG);
+    if (seed) {
+        MG_TRY(array_find(s->arena, seed, &given));
+        MG_RETURN_IF(!shape_equal(array_at(s->arena, given), a), MG_ERR_SHAPE);
+    }
+    scope_open(&in, s->arena, records(s));
+    if (!seed) {
+        uint32_t one = scope_constant(&in, a->dtype, 1.0);
+        given = scope_apply(&in, MG_RESHAPE, 1, &one, a->rank, a->shape, 0, NULL);
+    } else if (array_at(s->arena, given)->dtype != a->dtype) {
+        int64_t dtype = a->dtype;
+        given = scope_apply(&in, MG_CAST, 1, &given, 1, &dtype, 0, NULL);
+    }
+    if (given) in.status = gradient_add(&in, s, &s->visits[visit_of(s, root)], given);
+    return scope_close(&in);
+}
+
+/* Find nodes and hold on to them. */
+static int nodes_hold(mg_sweep *s, indices *list, int64_t count, const mg_node *handles)
+{
+    MG_RETURN_IF(count < 0, MG_ERR_ARG);
+    MG_TRY(indices_reserve(s->arena, list, (size_t)count));
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t index;
+        MG_TRY(array_find(s->arena, handles[i], &index));
+        node_at(s->arena, index)->references++;
+        list->items[list->count++] = index;
+    }
+    return MG_OK;
+}
+
+/* Mark the inputs, or take the marks away. */
+static void inputs_mark(mg_sweep *s, bool marked)
+{
+    for (size_t i = 0; i < s->inputs.count; i++) {
+        node *n = node_at(s->arena, s->inputs.items[i]);
+        n->kind = marked ? n->kind | INPUT : n->kind & ~(uint32_t)INPUT;
+    }
+}
+
+static int sweep_fill(mg_sweep *s, int64_t root_count, const mg_node *roots,
+                      const mg_node *seeds, int64_t input_count, const mg_node *inputs)
+{
+    int status = MG_OK;
+    MG_RETURN_IF(root_count < 1, MG_ERR_ARG);
+    MG_TRY(nodes_hold(s, &s->roots, root_count, roots));
+    MG_TRY(nodes_hold(s, &s->inputs, input_count, inputs));
+    for (size_t i = 0; i < s->inputs.count; i++)
+        MG_RETURN_IF(!(node_at(s->arena, s->inputs.items[i])->kind & REQUIRES),
+                     MG_ERR_GRADIENT);
+    s->all = input_count == 0;
+    inputs_mark(s, true);
+    for (int64_t i = 0; i < root_count && status == MG_OK; i++) {
+        bool requires = node_at(s->arena, s->roots.items[i])->kind & REQUIRES;
+        status = requires ? walk_from(s, s->roots.items[i]) : MG_ERR_GRADIENT;
+    }
+    inputs_mark(s, false);
+    MG_TRY(status);
+    for (int64_t i = 0; i < root_count; i++)
+        MG_TRY(root_seed(s, s->roots.items[i], seeds ? seeds[i] : 0));
+    s->remaining = s->order.count;
+    return MG_OK;
+}
+
+static void list_free(mg_arena *arena, indices *list)
+{
+    arena_allocate(arena, list->items, list->capacity * sizeof(uint32_t), 0);
+}
+
+static void nodes_let_go(mg_arena *arena, indices *list)
+{
+    for (size_t i = 0; i < list->count; i++) node_unuse(arena, list->items[i]);
+    list_free(arena, list);
+}
+
+static void sweep_close(mg_sweep *s)
+{
+    mg_arena *arena = s->arena;
+    for (mg_sweep **link = &arena->sweep; *link; link = &(*link)->outer) {
+        if (*link != s) continue;
+        *link = s->outer;
+        break;
+    }
+    for (size_t i = s->visit_count; i-- > 0;) {
+        visit *v = &s->visits[i];
+        node_at(arena, v->node)->slot = v->before;
+    }
+    for (size_t i = 0; i < s->visit_count; i++)
+        if (s->visits[i].gradient) node_unuse(arena, s->visits[i].gradient);
+    arena_allocate(arena, s->visits, s->visit_capacity * sizeof(visit), 0);
+    list_free(arena, &s->order);
+    list_free(arena, &s->stack);
+    nodes_let_go(arena, &s->roots);
+    nodes_let_go(arena, &s->inputs);
+    arena_allocate(arena, s, sizeof *s, 0);
+}
+
+static int sweep_open(mg_arena *arena, int64_t root_count, const mg_node *roots,
+                      const mg_node *seeds, int64_t input_count, const mg_node *inputs,
+                      int flags, mg_sweep **opened)
+{
+    mg_sweep *s = arena_allocate(arena, NULL, 0, sizeof *s);
+    MG_RETURN_IF(!s, MG_ERR_NOMEM);
+    memset(s, 0, sizeof *s);
+    s->arena = arena;
+    s->flags = flags;
+    s->outer = arena->sweep;
+    arena->sweep = s;
+    int status = sweep_fill(s, root_count, roots, seeds, input_count, inputs);
+    if (status < 0) {
+        sweep_close(s);
+        return status;
+    }
+    *opened = s;
+    return MG_OK;
+}
+
+int mg_sweep_open(mg_arena *arena, int64_t root_count, const mg_node *roots,
+                  const mg_node *seeds, int64_t input_count, const mg_node *inputs,
+                  int flags, mg_sweep **sweep)
+{
+    arena_lock(arena);
+    int status = sweep_open(arena, root_count, roots, seeds, input_count, inputs, flags,
+                            sweep);
+    arena_unlock(arena);
+    return status;
+}
+
+int mg_sweep_run(mg_sweep *sweep, int64_t budget)
+{
+    mg_arena *arena = sweep->arena;
+    arena_lock(arena);
+    int status = sweep_run(sweep, budget);
+    arena_unlock(arena);
+    return status;
+}
+
+void mg_sweep_close(mg_sweep *sweep)
+{
+    if (!sweep) return;
+    mg_arena *arena = sweep->arena;
+    arena_lock(arena);
+    sweep_close(sweep);
+    arena_unlock(arena);
+}
+
+/* ---- talking with the caller ------------------------------------------------------- */
+
+/* Return the visit that a sweep stopped at, or NULL. */
+static visit *visit_at_hand(const mg_sweep *s)
+{
+    if (!s->remaining || !(s->watched || s->called)) return NULL;
+    return &s->visits[s->order.items[s->remaining - 1]];
+}
+
+mg_node mg_sweep_node(mg_sweep *sweep)
+{
+    mg_arena *arena = sweep->arena;
+    arena_lock(arena);
+    const visit *v = visit_at_hand(sweep);
+    mg_node given = v ? handle_give(arena, v->node) : MG_ERR_ARG;
+    arena_unlock(arena);
+    return given;
+}
+
+mg_node mg_sweep_gradient(mg_sweep *sweep, mg_node handle)
+{
+    uint32_t index;
+    mg_arena *arena = sweep->arena;
+    arena_lock(arena);
+    mg_node given = array_find(arena, handle, &index);
+    if (given == MG_OK) {
+        int64_t number = visit_of(sweep, index);
+        uint32_t gradient = number < 0 ? 0 : sweep->visits[number].gradient;
+        given = gradient ? handle_give(arena, gradient) : 0;
+    }
+    arena_unlock(arena);
+    return given;
+}
+
+/* Check that a gradient is like the node it is for. */
+static int gradient_check(const mg_arena *arena, uint32_t of, uint32_t gradient)
+{
+    const array *a = array_at(arena, of), *g = array_at(arena, gradient);
+    MG_RETURN_IF(!shape_equal(a, g), MG_ERR_SHAPE);
+    return a->dtype == g->dtype ? MG_OK : MG_ERR_DTYPE;
+}
+
+static int sweep_replace(mg_sweep *s, mg_node gradient)
+{
+    uint32_t index;
+    visit *v = visit_at_hand(s);
+    MG_RETURN_IF(!v, MG_ERR_ARG);
+    MG_TRY(array_find(s->arena, gradient, &index));
+    MG_TRY(gradient_check(s->arena, v->node, index));
+    gradient_set(s, v, index);
+    return MG_OK;
+}
+
+int mg_sweep_replace(mg_sweep *sweep, mg_node gradient)
+{
+    mg_arena *arena = sweep->arena;
+    arena_lock(arena);
+    int status = sweep_replace(sweep, gradient);
+    arena_unlock(arena);
+    return status;
+}
+
+static int sweep_contribute(mg_sweep *s, int which, mg_node gradient)
+{
+    scope in;
+    uint32_t index;
+    const visit *v = visit_at_hand(s);
+    MG_RETURN_IF(!v || !s->called || which < 0, MG_ERR_ARG);
+    MG_RETURN_IF((uint32_t)which >= array_at(s->arena, v->node)->operand_count,
+                 MG_ERR_ARG);
+    MG_TRY(array_find(s->arena, gradient, &index));
+    uint32_t operand = operand_index(s->arena, v->node, which);
+    int64_t to = visit_of(s, operand);
+    if (to < 0 || !s->visits[to].needed) return MG_OK;
+    MG_TRY(gradient_check(s->arena, operand, index));
+    scope_open(&in, s->arena, records(s));
+    in.status = gradient_add(&in, s, &s->visits[to], index);
+    return scope_close(&in);
+}
+
+int mg_sweep_contribute(mg_sweep *sweep, int which, mg_node gradient)
+{
+    mg_arena *arena = sweep->arena;
+    arena_lock(arena);
+    int status = sweep_contribute(sweep, which, gradient);
+    arena_unlock(arena);
+    return status;
+}
+
+int mg_sweep_give(mg_sweep *sweep, mg_node *out)
+{
+    mg_arena *arena = sweep->arena;
+    arena_lock(arena);
+    int status = sweep->done ? MG_OK : MG_ERR_ARG;
+    for (size_t i = 0; status == MG_OK && i < sweep->inputs.count; i++) {
+        int64_t number = visit_of(sweep, sweep->inputs.items[i]);
+        uint32_t gradient = number < 0 ? 0 : sweep->visits[number].gradient;
+        out[i] = gradient ? handle_give(arena, gradient) : 0;
+    }
+    arena_unlock(arena);
+    return status;
+}
+
+/* ---- flags and gradients of nodes -------------------------------------------------- */
+
+/* Set or clear a flag of an array's node. */
+static void flag_set(mg_arena *arena, uint32_t index, uint32_t flag, bool on)
+{
+    node *n = node_at(arena, index);
+    n->kind = on ? n->kind | flag : n->kind & ~flag;
+}
+
+static int require_gradient(mg_arena *arena, mg_node handle, bool on)
+{
+    uint32_t index;
+    MG_TRY(array_find(arena, handle, &index));
+    MG_RETURN_IF(array_at(arena, index)->operand_count, MG_ERR_ARG);
+    MG_RETURN_IF(on && !is_float(array_at(arena, index)->dtype), MG_ERR_DTYPE);
+    flag_set(arena, index, REQUIRES, on);
+    return MG_OK;
+}
+
+int mg_require_gradient(mg_arena *arena, mg_node handle, int on)
+{
+    arena_lock(arena);
+    int status = require_gradient(arena, handle, on != 0);
+    arena_unlock(arena);
+    return status;
+}
+
+static int flag_change(mg_arena *arena, mg_node handle, uint32_t flag, bool on)
+{
+    uint32_t index;
+    arena_lock(arena);
+    int status = array_find(arena, handle, &index);
+    if (status == MG_OK && !(node_at(arena, index)->kind & REQUIRES))
+        status = MG_ERR_GRADIENT;
+    if (status == MG_OK) flag_set(arena, index, flag, on);
+    arena_unlock(arena);
+    return status;
+}
+
+int mg_retain_gradient(mg_arena *arena, mg_node handle)
+{
+    return flag_change(arena, handle, RETAINS, true);
+}
+
+int mg_watch_gradient(mg_arena *arena, mg_node handle, int on)
+{
+    return flag_change(arena, handle, WATCHED, on != 0);
+}
+
+mg_node mg_gradient(mg_arena *arena, mg_node handle)
+{
+    uint32_t index;
+    arena_lock(arena);
+    mg_node given = array_find(arena, handle, &index);
+    if (given == MG_OK) {
+        uint32_t gradient = node_at(arena, index)->gradient_node;
+        given = gradient ? handle_give(arena, gradient) : 0;
+    }
+    arena_unlock(arena);
+    return given;
+}
+
+static int set_gradient(mg_arena *arena, mg_node handle, mg_node gradient)
+{
+    uint32_t index, given = 0;
+    MG_TRY(array_find(arena, handle, &index));
+    if (gradient) {
+        MG_TRY(array_find(arena, gradient, &given));
+        MG_TRY(gradient_check(arena, index, given));
+        node_at(arena, given)->references++;
+    }
+    node *n = node_at(arena, index);
+    uint32_t old = n->gradient_node;
+    n->gradient_node = given;
+    if (old) node_unuse(arena, old);
+    return MG_OK;
+}
+
+int mg_set_gradient(mg_arena *arena, mg_node handle, mg_node gradient)
+{
+    arena_lock(arena);
+    int status = set_gradient(arena, handle, gradient);
+    arena_unlock(arena);
+    return status;
+}

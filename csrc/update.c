@@ -1,0 +1,143 @@
+/* update.c: optimizers' steps on arrays: SGD with momentum, Adam, AdamW, in place. */
+#include "core.h"
+#include "vmath.h"
+
+enum { TASK_SIZE = 1 << 17 };
+
+typedef struct update_job {
+    int place; /* 0 float32, 1 float64 */
+    int64_t n, size;
+    char *parameter, *m, *v;
+    const char *gradient;
+    const sgd_rule *sgd; /* or */
+    const adam_rule *adam;
+} update_job;
+
+static void update_task(void *context, int64_t i)
+{
+    const update_job *job = context;
+    int64_t first = i * TASK_SIZE, offset = first * job->size;
+    int64_t n = job->n - first < TASK_SIZE ? job->n - first : TASK_SIZE;
+    if (job->sgd)
+        kernels()->sgd[job->place](n, job->parameter + offset, job->gradient + offset,
+                                   job->m ? job->m + offset : NULL, job->sgd);
+    else
+        kernels()->adam[job->place](n, job->parameter + offset, job->gradient + offset,
+                                    job->m + offset, job->v + offset, job->adam);
+}
+
+static void update_run(update_job *job)
+{
+    int64_t tasks = (job->n + TASK_SIZE - 1) / TASK_SIZE;
+    if (tasks > 2)
+        parallel_for(tasks, update_task, job);
+    else
+        for (int64_t i = 0; i < tasks; i++) update_task(job, i);
+}
+
+/* Find an array that is to be written to, like another one. */
+static int state_find(mg_arena *arena, mg_node handle, const array *like, array **found)
+{
+    uint32_t index;
+    MG_TRY(array_find(arena, handle, &index));
+    *found = array_at(arena, index);
+    MG_RETURN_IF(!(*found)->contiguous, MG_ERR_ARG);
+    MG_RETURN_IF((*found)->buffer->read_only, MG_ERR_READONLY);
+    MG_RETURN_IF(like && !shape_equal(*found, like), MG_ERR_SHAPE);
+    return !like || (*found)->dtype == like->dtype ? MG_OK : MG_ERR_DTYPE;
+}
+
+/* Find parameter i with its gradient (NULL: none) and its state. */
+static int parameter_find(mg_arena *arena, int64_t i, const mg_node *parameters,
+                          const mg_node *m, const mg_node *v, array *found[4])
+{
+    found[1] = found[2] = found[3] = NULL;
+    MG_TRY(state_find(arena, parameters[i], NULL, &found[0]));
+    MG_RETURN_IF(found[0]->dtype > MG_FLOAT64, MG_ERR_DTYPE);
+    if (m) MG_TRY(state_find(arena, m[i], found[0], &found[2]));
+    if (v) MG_TRY(state_find(arena, v[i], found[0], &found[3]));
+    uint32_t gradient = node_at(arena, index_of(parameters[i]))->gradient_node;
+    if (gradient) found[1] = array_at(arena, gradient);
+    return MG_OK;
+}
+
+/* Make a contiguous copy of a gradient that is a view; NULL: no memory. */
+static array *gradient_copy(mg_arena *arena, const array *gradient)
+{
+    array *copy;
+    if (array_new(arena, gradient->dtype, gradient->rank, gradient->shape, &copy) < 0)
+        return NULL;
+    map_copy(gradient, copy);
+    return copy;
+}
+
+static int parameter_update(mg_arena *arena, array *const found[4], update_job *job)
+{
+    array *copy = NULL;
+    const array *gradient = found[1];
+    if (!gradient->contiguous) {
+        copy = gradient_copy(arena, gradient);
+        MG_RETURN_IF(!copy, MG_ERR_NOMEM);
+        gradient = copy;
+    }
+    job->place = found[0]->dtype == MG_FLOAT64;
+    job->n = found[0]->count;
+    job->size = dtype_sizes[found[0]->dtype];
+    job->parameter = found[0]->data;
+    job->gradient = gradient->data;
+    job->m = found[2] ? found[2]->data : NULL;
+    job->v = found[3] ? found[3]->data : NULL;
+    update_run(job);
+    for (int i = 0; i < 4; i++)
+        if (found[i] && i != 1) found[i]->buffer->version++;
+    if (copy) array_free(arena, copy);
+    return MG_OK;
+}
+
+static int update(mg_arena *arena, int64_t count, const mg_node *parameters,
+                  const mg_node *m, const mg_node *v, update_job *job)
+{
+    array *found[4];
+    MG_RETURN_IF(count < 0, MG_ERR_ARG);
+    for (int64_t i = 0; i < count; i++)
+        MG_TRY(parameter_find(arena, i, parameters, m, v, found));
+    for (int64_t i = 0; i < count; i++) {
+        MG_TRY(parameter_find(arena, i, parameters, m, v, found));
+        if (found[1]) MG_TRY(parameter_update(arena, found, job));
+    }
+    return MG_OK;
+}
+
+int mg_array_sgd(mg_arena *arena, int64_t count, const mg_node *parameters,
+                 const mg_node *buffers, int first_step, double lr, double momentum,
+                 double dampening, double weight_decay, int nesterov)
+{
+    sgd_rule rule = {.lr = lr, .weight_decay = weight_decay, .nesterov = nesterov != 0};
+    update_job job = {.sgd = &rule};
+    rule.momentum = first_step ? 0.0 : momentum;
+    rule.fresh = first_step ? 1.0 : 1.0 - dampening;
+    rule.look_ahead = momentum;
+    arena_lock(arena);
+    int status = update(arena, count, parameters, buffers, NULL, &job);
+    arena_unlock(arena);
+    return status;
+}
+
+int mg_array_adam(mg_arena *arena, int64_t count, const mg_node *parameters,
+                  const mg_node *m, const mg_node *v, int64_t step, double lr, double beta1,
+                  double beta2, double epsilon, double weight_decay, int decoupled)
+{
+    adam_rule rule = {.beta1 = beta1, .beta2 = beta2, .epsilon = epsilon, .keep = 1.0};
+    update_job job = {.adam = &rule};
+    MG_RETURN_IF(step < 1 || !m || !v, MG_ERR_ARG);
+    rule.step_size = lr / (1.0 - vm_pow(beta1, (double)step));
+    rule.root_correction = sqrt(1.0 - vm_pow(beta2, (double)step));
+    if (decoupled)
+        rule.keep = 1.0 - lr * weight_decay;
+    else
+        rule.decay = weight_decay;
+    arena_lock(arena);
+    int status = update(arena, count, parameters, m, v, &job);
+    arena_unlock(arena);
+    return status;
+}

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# One hash over compilers, levels, instruction sets, numbers of threads and processors:
+#     tests/bits.sh [folder]
+# Prints a line for each configuration and fails if two hashes differ, or none was made. What is
+# not installed is named; for all of it: clang, qemu-user, gcc-{aarch64,s390x,riscv64,i686}-linux-gnu
+# with their C libraries (libc6-dev-{arm64,s390x,riscv64,i386}-cross).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+folder=${1:-$(mktemp -d)}
+flags="-std=c11 -ffp-contract=off -fno-trapping-math -fno-math-errno -fno-builtin-pow"
+sources=$(ls csrc/*.c | grep -v -e demo.c -e '\.inc\.c')
+hashes=$folder/hashes
+: > "$hashes"
+
+# configuration name, runner, compiler, flags ...
+try() {
+    local name=$1 runner=$2 compiler=$3
+    shift 3
+    if ! command -v "$compiler" > /dev/null; then echo "not installed: $compiler"; return; fi
+    rm -f "$folder/hash"
+    # shellcheck disable=SC2086
+    "$compiler" "$@" $flags -Icsrc -o "$folder/hash" tests/csrc/hash.c $sources -lm -pthread
+    for isa in baseline avx2 avx512; do
+        for threads in 1 2 3 4; do
+            if [ "$isa" != baseline ] && [ -n "$runner" ]; then continue; fi
+            if [ -n "$runner" ] && [ "$threads" -gt 2 ]; then continue; fi
+            # shellcheck disable=SC2086
+            if line=$($runner "$folder/hash" $isa $threads 2> "$folder/stderr"); then
+                echo "$line $name" | tee -a "$hashes"
+            else
+                echo "$name $isa: $(cat "$folder/stderr")"
+            fi
+        done
+    done
+}
+
+try gcc-O3 "" gcc -O3
+try gcc-O0 "" gcc -O0
+for clang in clang clang-14 clang-19; do
+    command -v $clang > /dev/null || continue
+    try $clang-O3 "" $clang -O3
+    try $clang-O0 "" $clang -O0
+    break
+done
+for target in aarch64 s390x riscv64; do
+    try $target "qemu-$target-static" $target-linux-gnu-gcc -O2 -static
+done
+try i686-sse2 "" i686-linux-gnu-gcc -O2 -static -msse2 -mfpmath=sse
+
+count=$(wc -l < "$hashes")
+distinct=$(cut -d' ' -f1 "$hashes" | sort -u | wc -l)
+echo "$count runs, $distinct hash(es)"
+[ "$count" -gt 0 ] && [ "$distinct" -eq 1 ]
