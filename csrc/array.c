@@ -232,16 +232,14 @@ static bool is_contiguous(const array *a)
 /* Give an array another shape and other strides; strides NULL: row-major. */
 int array_set_shape(array *a, int rank, const int64_t *shape, const int64_t *strides)
 {
+    MG_RETURN_IF(rank < 0 || rank > MG_MAX_RANK, MG_ERR_SHAPE);
     int64_t count = count_of(rank, shape);
-    MG_RETURN_IF(rank > MG_MAX_RANK, MG_ERR_SHAPE);
     MG_RETURN_IF(count < 0, MG_ERR_LIMIT);
     a->rank = (uint8_t)rank;
     a->count = count;
-    if (rank) memmove(a->shape, shape, (size_t)rank * sizeof *shape);
-    if (strides && rank)
-        memmove(a->strides, strides, (size_t)rank * sizeof *strides);
-    else
-        row_major(rank, a->shape, a->strides);
+    for (int d = 0; d < rank; d++) a->shape[d] = shape[d];
+    for (int d = 0; strides && d < rank; d++) a->strides[d] = strides[d];
+    if (!strides) row_major(rank, a->shape, a->strides);
     a->contiguous = !strides || is_contiguous(a);
     return MG_OK;
 }

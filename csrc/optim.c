@@ -20,7 +20,7 @@ typedef struct sgd {
 } sgd;
 
 static void sgd_compute(const mg_arena *arena, int64_t count, const mg_node *parameters,
-                        const double *buffer, const sgd *step, updates to)
+                        const double *velocity, const sgd *step, updates to)
 {
     for (int64_t i = 0; i < count; i++) {
         const node *p = node_at(arena, index_of(parameters[i]));
@@ -29,7 +29,7 @@ static void sgd_compute(const mg_arena *arena, int64_t count, const mg_node *par
         if (step->momentum != 0.0) {
             double moved = step->first_step
                                ? d
-                               : step->momentum * buffer[i] + (1.0 - step->dampening) * d;
+                               : step->momentum * velocity[i] + (1.0 - step->dampening) * d;
             d = step->nesterov ? d + step->momentum * moved : moved;
             to.first[i] = moved;
         }
@@ -91,26 +91,26 @@ static void step_close(mg_arena *arena, int64_t count, double *scratch)
 }
 
 static int sgd_step(mg_arena *arena, int64_t count, const mg_node *parameters,
-                    double *buffer, const sgd *step)
+                    double *velocity, const sgd *step)
 {
     double *scratch;
-    MG_RETURN_IF(step->momentum != 0.0 && !buffer, MG_ERR_ARG);
+    MG_RETURN_IF(step->momentum != 0.0 && !velocity, MG_ERR_ARG);
     MG_TRY(step_open(arena, count, parameters, &scratch));
     updates to = updates_in(scratch, count);
-    sgd_compute(arena, count, parameters, buffer, step, to);
+    sgd_compute(arena, count, parameters, velocity, step, to);
     data_store(arena, count, parameters, to.data);
-    for (int64_t i = 0; step->momentum != 0.0 && i < count; i++) buffer[i] = to.first[i];
+    for (int64_t i = 0; step->momentum != 0.0 && i < count; i++) velocity[i] = to.first[i];
     step_close(arena, count, scratch);
     return MG_OK;
 }
 
-int mg_sgd_step(mg_arena *arena, int64_t count, const mg_node *parameters, double *buffer,
+int mg_sgd_step(mg_arena *arena, int64_t count, const mg_node *parameters, double *velocity,
                 int first_step, double lr, double momentum, double dampening,
                 double weight_decay, int nesterov)
 {
     sgd step = {lr, momentum, dampening, weight_decay, first_step != 0, nesterov != 0};
     arena_lock(arena);
-    int status = sgd_step(arena, count, parameters, buffer, &step);
+    int status = sgd_step(arena, count, parameters, velocity, &step);
     arena_unlock(arena);
     return status;
 }

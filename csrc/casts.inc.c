@@ -1,0 +1,110 @@
+/* casts.inc.c: y[i] = a[i] as another type, for all pairs of types. */
+
+/* ---- float16: a sign, 5 bits of exponent, 10 bits ----------------------------------- */
+
+MG_INLINE uint32_t bits_of_f32(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+MG_INLINE float f32_of_bits(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* Exact. */
+MG_INLINE float f32_of_half(uint16_t half)
+{
+    uint32_t size = half & 0x7FFFu, sign = (uint32_t)(half & 0x8000) << 16;
+    uint32_t bits = (size << 13) + (112u << 23); /* exponents start 112 lower */
+    bits = size >= 0x7C00 ? bits + (112u << 23) : bits;
+    uint32_t tiny = bits_of_f32((float)(int32_t)size * 0x1p-24f);
+    return f32_of_bits((size < 0x0400 ? tiny : bits) | sign);
+}
+
+/* To nearest, ties to even. A subnormal number is rounded by the sum with 1/2, whose last
+ * bit is worth 2^-24. */
+MG_INLINE uint16_t half_of_f32(float x)
+{
+    uint32_t size = bits_of_f32(x) & 0x7FFFFFFFu, sign = bits_of_f32(x) >> 16 & 0x8000u;
+    uint32_t half = (size + 0xFFF + (size >> 13 & 1) - (112u << 23)) >> 13;
+    uint32_t tiny = bits_of_f32(fabsf(x) + 0.5f) - bits_of_f32(0.5f);
+    half = size < 113u << 23 ? tiny : half;
+    half = size >= 143u << 23 ? 0x7C00 : half; /* from 2^16 on; above 65520 it is, too */
+    half = size > 0x7F800000u ? 0x7E00 : half;
+    return (uint16_t)(half | sign);
+}
+
+/* Rounded once: the same with the bits of a double. */
+MG_INLINE uint16_t half_of_f64(double x)
+{
+    const uint64_t one = (uint64_t)1 << 52; /* a step of the exponent */
+    uint64_t size = bits_of(x) & 0x7FFFFFFFFFFFFFFFu, sign = bits_of(x) >> 48 & 0x8000u;
+    uint64_t ties = ((uint64_t)1 << 41) - 1 + (size >> 42 & 1);
+    uint64_t half = (size + ties - 1008 * one) >> 42;
+    uint64_t tiny = bits_of(fabs(x) + 0x1p28) - bits_of(0x1p28);
+    half = size < 1009 * one ? tiny : half;
+    half = size >= 1039 * one ? 0x7C00 : half;
+    half = size > 2047 * one ? 0x7E00 : half;
+    return (uint16_t)(half | sign);
+}
+
+/* ---- conversions -------------------------------------------------------------------- */
+
+/* The fraction is cut off; beyond the ends of the type its ends; NaN is 0. `end` is one
+ * above the largest. */
+#define SATURATE(x, type, least, largest, end) \
+    ((x) >= (least) && (x) < (end) ? (type)(x) : (x) >= (end) ? (largest) : \
+     (x) < (least) ? (type)(least) : (type)0)
+
+/* TO_type_kind(x): x of a type of floats or integers; float16 is a float by then. */
+#define TO_f32_FLOAT(x) ((float)(x))
+#define TO_f32_INTEGER(x) ((float)(x))
+#define TO_f64_FLOAT(x) ((double)(x))
+#define TO_f64_INTEGER(x) ((double)(x))
+#define TO_f16_FLOAT(x) (sizeof(x) == 4 ? half_of_f32((float)(x)) : half_of_f64(x))
+#define TO_f16_INTEGER(x) half_of_f64((double)(x)) /* beyond 2^53 it is infinity */
+#define TO_i64_FLOAT(x) SATURATE(x, int64_t, -0x1p63f, INT64_MAX, 0x1p63f)
+#define TO_i64_INTEGER(x) ((int64_t)(x))
+#define TO_i32_FLOAT(x) SATURATE(x, int32_t, -0x1p31f, INT32_MAX, 0x1p31f)
+#define TO_i32_INTEGER(x) ((int32_t)(uint32_t)(x))
+#define TO_u8_FLOAT(x) ((uint8_t)SATURATE(x, int32_t, 0.0f, 255, 256.0f))
+#define TO_u8_INTEGER(x) ((uint8_t)(x))
+#define TO_b8_FLOAT(x) ((uint8_t)((x) != 0))
+#define TO_b8_INTEGER(x) ((uint8_t)((x) != 0))
+
+#define CAST(from, from_type, number, load, kind, to, to_type) \
+    static void cast_##from##_##to(int64_t n, const void *of_a, void *out) \
+    { \
+        const from_type *a = of_a; \
+        to_type *y = out; \
+        EACH for (int64_t i = 0; i < n; i++) \
+        { \
+            const number x = load(a[i]); \
+            y[i] = TO_##to##_##kind(x); \
+        } \
+    }
+#define CASTS(from, from_type, number, load, kind) \
+    CAST(from, from_type, number, load, kind, f32, float) \
+    CAST(from, from_type, number, load, kind, f64, double) \
+    CAST(from, from_type, number, load, kind, f16, uint16_t) \
+    CAST(from, from_type, number, load, kind, i64, int64_t) \
+    CAST(from, from_type, number, load, kind, i32, int32_t) \
+    CAST(from, from_type, number, load, kind, u8, uint8_t) \
+    CAST(from, from_type, number, load, kind, b8, uint8_t)
+
+CASTS(f32, float, float, , FLOAT)
+CASTS(f64, double, double, , FLOAT)
+CASTS(f16, uint16_t, float, f32_of_half, FLOAT)
+CASTS(i64, int64_t, int64_t, , INTEGER)
+CASTS(i32, int32_t, int32_t, , INTEGER)
+CASTS(u8, uint8_t, uint8_t, , INTEGER)
+CASTS(b8, uint8_t, uint8_t, , INTEGER)
+
+#define CASTS_FROM(from) \
+    {cast_##from##_f32, cast_##from##_f64, cast_##from##_f16, cast_##from##_i64, \
+     cast_##from##_i32, cast_##from##_u8,  cast_##from##_b8}

@@ -1,0 +1,292 @@
+/* elements.inc.c: for each row of ops.def the loop over elements of T, and for floats the
+ * loops of its gradients. KIND is FLOAT, INTEGER or TRUTH. A row gets the frame FLAT, where
+ * one expression serves all elements, unless it is named here:
+ *   ANGLE, QUOTIENT  formulas with a near form, which vectorises, and an exact one, for
+ *                    chunks that hold operands for which the near form does not do
+ *   LONG             formulas too long to stand there once for each operand that repeats
+ *   POWER            a constant exponent: a loop for each of the usual ones
+ * A formula that needs such a frame and is not named does not compile, for want of the
+ * name `exact`. No loop has a scalar end: see map_rest(). */
+
+#ifndef FRAME
+#define FRAME_sin ~, ANGLE
+#define FRAME_cos ~, ANGLE
+#define FRAME_tan ~, ANGLE
+#define FRAME_floor_divide ~, QUOTIENT
+#define FRAME_remainder ~, QUOTIENT
+#define FRAME_pow ~, LONG
+#define FRAME_pow_number ~, POWER
+#define FRAME(name) SECOND(FRAME_##name, FLAT, ~)
+
+/* Of the rows of numbers these have kernels for bools, too: or, and, or, and. */
+#define BOOL_add ~, SOME
+#define BOOL_mul ~, SOME
+#define BOOL_maximum ~, SOME
+#define BOOL_minimum ~, SOME
+#define BOOLS(name) SECOND(BOOL_##name, NO, ~)
+
+enum { CHUNK = 128 }; /* elements that share one choice between near and exact */
+
+#define MAP(name) PASTE(map_##name, TYPE)
+#define GRADIENT(name) PASTE(gradient_##name, TYPE)
+#define MAP_HEAD(name) \
+    static void MAP(name)(int64_t n, const void *of_a, const void *of_b, void *out, \
+                          double number, unsigned repeats)
+#define GRADIENT_HEAD(name) \
+    static void GRADIENT(name)(int64_t n, const void *of_a, const void *of_b, \
+                               const void *of_y, const void *of_g, void *out, \
+                               double number)
+
+/* Where all operands repeat so does the result. */
+#define MAP_REPEATED(name, arity, result) \
+    if ((repeats & ((1u << (arity)) - 1)) == (1u << (arity)) - 1) { \
+        if (n > 0) MAP(name)(1, of_a, of_b, out, number, 0); \
+        fill_with_first(n, sizeof(result), out); \
+        return; \
+    }
+#define MAP_REST(name, block, result, first, second) \
+    if (whole < n) \
+        map_rest(MAP(name), n, n - whole, block, sizeof(T), sizeof(result), first, second, \
+                 out, number, repeats);
+
+/* An operand that the formula does not use may be NULL; to read g for it costs nothing. */
+#define GRADIENT_OPEN \
+    const T *gs = of_g, *as = of_a ? of_a : gs, *bs = of_b ? of_b : gs; \
+    const T *ys = of_y ? of_y : gs; \
+    T *outs = out; \
+    const int64_t whole = WHOLE_BLOCKS(n, OF(BLOCK));
+#define GRADIENT_LOAD(i) \
+    const T a = as[i]; \
+    const T b = bs[i]; \
+    const T y = ys[i]; \
+    const T g = gs[i]; \
+    (void)a; \
+    (void)b; \
+    (void)y; \
+    (void)g
+#define GRADIENT_REST(name) \
+    if (whole < n) \
+        gradient_rest(GRADIENT(name), n, n - whole, OF(BLOCK), sizeof(T), \
+                      (const void *const[4]){of_a, of_b, of_y, of_g}, out, number);
+
+/* ---- FLAT --------------------------------------------------------------------------- */
+
+#define LOOP(count, load, out, formula) \
+    EACH for (int64_t i = 0; i < count; i++) \
+    { \
+        load; \
+        out = (formula); \
+    }
+
+#define MAP_FLAT_1(name, block, result, formula) \
+    MAP_HEAD(name) \
+    { \
+        const T *as = of_a; \
+        result *ys = out; \
+        const int64_t whole = WHOLE_BLOCKS(n, block); \
+        MAP_REPEATED(name, 1, result) \
+        LOOP(whole, const T a = as[i], ys[i], (result)(formula)) \
+        MAP_REST(name, block, result, of_a, NULL) \
+    }
+
+#define MAP_FLAT_2(name, block, result, formula) \
+    MAP_HEAD(name) \
+    { \
+        const T *as = of_a, *bs = of_b; \
+        result *ys = out; \
+        const int64_t whole = WHOLE_BLOCKS(n, block); \
+        MAP_REPEATED(name, 2, result) \
+        if (repeats & 1) { \
+            const T a = *as; \
+            LOOP(whole, const T b = bs[i], ys[i], (result)(formula)) \
+            MAP_REST(name, block, result, &a, of_b) \
+        } else if (repeats & 2) { \
+            const T b = *bs; \
+            LOOP(whole, const T a = as[i], ys[i], (result)(formula)) \
+            MAP_REST(name, block, result, of_a, &b) \
+        } else { \
+            LOOP(whole, const T a = as[i]; const T b = bs[i], ys[i], (result)(formula)) \
+            MAP_REST(name, block, result, of_a, of_b) \
+        } \
+    }
+#define MAP_FLAT(name, arity, formula) \
+    MAP_FLAT_##arity(name, OF(BLOCK), T, formula)
+
+#define GRADIENT_FLAT(name, formula) \
+    GRADIENT_HEAD(name) \
+    { \
+        GRADIENT_OPEN \
+        LOOP(whole, GRADIENT_LOAD(i), outs[i], formula) \
+        GRADIENT_REST(name) \
+    }
+
+/* ---- chunks: ANGLE, QUOTIENT, LONG -------------------------------------------------- */
+
+#define FAR_LONG false
+#define FAR_ANGLE vm_trig_is_far((double)a)
+#define FAR_QUOTIENT OF(quotient_is_far)(a, b)
+
+/* Elements 0 .. count - 1 of a chunk. */
+#define CHUNK_LOOPS(far, load, out, formula) \
+    int is_far = 0; \
+    for (int64_t i = 0; i < count; i++) { \
+        load; \
+        is_far |= far; \
+    } \
+    if (is_far) { \
+        const bool exact = true; \
+        for (int64_t i = 0; i < count; i++) { \
+            load; \
+            out = (formula); \
+        } \
+        (void)exact; \
+    } else { \
+        const bool exact = false; \
+        LOOP(count, load, out, formula) \
+        (void)exact; \
+    }
+
+/* Operands that repeat are spread out over a chunk. */
+#define MAP_CHUNKS(name, arity, far, formula) \
+    MAP_HEAD(name) \
+    { \
+        const T *first = of_a, *second = (arity) > 1 ? of_b : of_a; \
+        T firsts[CHUNK], seconds[CHUNK]; \
+        const int64_t whole = WHOLE_BLOCKS(n, OF(BLOCK)); \
+        MAP_REPEATED(name, arity, T) \
+        for (int i = 0; i < CHUNK && repeats; i++) \
+            firsts[i] = *first, seconds[i] = *second; \
+        for (int64_t start = 0; start < whole; start += CHUNK) { \
+            const int64_t count = whole - start < CHUNK ? whole - start : CHUNK; \
+            const T *as = repeats & 1 ? firsts : first + start; \
+            const T *bs = repeats & 2 ? seconds : second + start; \
+            T *ys = (T *)out + start; \
+            CHUNK_LOOPS(far, const T a = as[i]; const T b = bs[i]; (void)a; (void)b, \
+                        ys[i], formula) \
+        } \
+        MAP_REST(name, OF(BLOCK), T, repeats & 1 ? firsts : of_a, \
+                 repeats & 2 ? seconds : (arity) > 1 ? of_b : NULL) \
+    }
+#define MAP_LONG(name, arity, formula) MAP_CHUNKS(name, arity, FAR_LONG, formula)
+#define MAP_ANGLE(name, arity, formula) MAP_CHUNKS(name, arity, FAR_ANGLE, formula)
+#define MAP_QUOTIENT(name, arity, formula) MAP_CHUNKS(name, arity, FAR_QUOTIENT, formula)
+
+#define GRADIENT_CHUNKS(name, far, formula) \
+    GRADIENT_HEAD(name) \
+    { \
+        GRADIENT_OPEN \
+        for (int64_t start = 0; start < whole; start += CHUNK) { \
+            const int64_t count = whole - start < CHUNK ? whole - start : CHUNK; \
+            CHUNK_LOOPS(far, GRADIENT_LOAD(start + i), outs[start + i], formula) \
+        } \
+        GRADIENT_REST(name) \
+    }
+#define GRADIENT_LONG(name, formula) GRADIENT_FLAT(name, formula)
+#define GRADIENT_ANGLE(name, formula) GRADIENT_CHUNKS(name, FAR_ANGLE, formula)
+#define GRADIENT_QUOTIENT(name, formula) GRADIENT_CHUNKS(name, FAR_QUOTIENT, formula)
+
+/* ---- POWER -------------------------------------------------------------------------- */
+
+/* `usual` and `general` are what POWK asks for in these two. */
+#define POWER_CASE(c, value, load, out, formula) \
+    if (k == (c)) { \
+        const double usual = (c); \
+        const bool general = false; \
+        LOOP(whole, load, out, formula) \
+    } else
+#define POWER_LOOPS(load, out, formula) \
+    USUAL_EXPONENTS(POWER_CASE, load, out, formula) \
+    { \
+        const double usual = 0.0; \
+        const bool general = true; \
+        LOOP(whole, load, out, formula) \
+        (void)usual; \
+    }
+#define POWER_VALUE(name, formula) \
+    MAP_HEAD(name) \
+    { \
+        const T *as = of_a; \
+        T *ys = out; \
+        const double k = number; \
+        const int64_t whole = WHOLE_BLOCKS(n, OF(BLOCK)); \
+        MAP_REPEATED(name, 1, T) \
+        POWER_LOOPS(const T a = as[i], ys[i], formula) \
+        MAP_REST(name, OF(BLOCK), T, of_a, NULL) \
+    }
+#define POWER_GRADIENT(name, formula) \
+    GRADIENT_HEAD(name) \
+    { \
+        const double k = number - 1.0; \
+        GRADIENT_OPEN \
+        POWER_LOOPS(GRADIENT_LOAD(i), outs[i], formula) \
+        GRADIENT_REST(name) \
+    }
+#define POWER_ROW_POWER(name, value, gradient_a) \
+    POWER_VALUE(name, value) \
+    POWER_GRADIENT(name##_a, gradient_a)
+#define POWER_ROW_FLAT(name, value, gradient_a)
+#define POWER_ROW_LONG(name, value, gradient_a)
+#define POWER_ROW_ANGLE(name, value, gradient_a)
+#define POWER_ROW_QUOTIENT(name, value, gradient_a)
+#define MAP_POWER(name, arity, formula)
+#define GRADIENT_POWER(name, formula)
+
+/* ---- rows --------------------------------------------------------------------------- */
+
+#define FRAMED(what, name) PASTE(what, FRAME(name))
+#define GRADIENTS_1(name, gradient_a, gradient_b) \
+    FRAMED(GRADIENT, name)(name##_a, gradient_a)
+#define GRADIENTS_2(name, gradient_a, gradient_b) \
+    FRAMED(GRADIENT, name)(name##_a, gradient_a) \
+    FRAMED(GRADIENT, name)(name##_b, gradient_b)
+
+/* ROW_kind of element_types of the row. */
+#define ROW_FLOAT_FLOATS(name, arity, value, gradient_a, gradient_b) \
+    FRAMED(MAP, name)(name, arity, value) \
+    GRADIENTS_##arity(name, gradient_a, gradient_b)
+#define ROW_FLOAT_NUMBERS ROW_FLOAT_FLOATS
+#define ROW_FLOAT_COMPARES(name, arity, value, gradient_a, gradient_b) \
+    MAP_FLAT_2(name, CACHE_LINE, uint8_t, value)
+#define ROW_FLOAT_TRUTHS(name, arity, value, gradient_a, gradient_b)
+#define ROW_FLOAT_NOWHERE(name, arity, value, gradient_a, gradient_b)
+
+#define ROW_INTEGER_FLOATS(name, arity, value, gradient_a, gradient_b)
+#define ROW_INTEGER_NUMBERS(name, arity, value, gradient_a, gradient_b) \
+    FRAMED(MAP, name)(name, arity, value)
+#define ROW_INTEGER_COMPARES ROW_FLOAT_COMPARES
+#define ROW_INTEGER_TRUTHS(name, arity, value, gradient_a, gradient_b)
+#define ROW_INTEGER_NOWHERE(name, arity, value, gradient_a, gradient_b)
+
+#define TRUTH_NO(name, arity, value)
+#define TRUTH_SOME(name, arity, value) MAP_FLAT(name, arity, value)
+#define ROW_TRUTH_FLOATS(name, arity, value, gradient_a, gradient_b)
+#define ROW_TRUTH_NUMBERS(name, arity, value, gradient_a, gradient_b) \
+    PASTE(TRUTH, BOOLS(name))(name, arity, value)
+#define ROW_TRUTH_COMPARES ROW_FLOAT_COMPARES
+#define ROW_TRUTH_TRUTHS(name, arity, value, gradient_a, gradient_b) \
+    MAP_FLAT(name, arity, value)
+#define ROW_TRUTH_NOWHERE(name, arity, value, gradient_a, gradient_b)
+#define ROW(kind, types) PASTE(PASTE(ROW, kind), types)
+#endif
+
+enum { OF(BLOCK) = CACHE_LINE / sizeof(T) };
+
+#define POWK(x, k) (general ? VM(pow)((x), (T)(k)) : OF(power)((x), usual))
+#define POWER_ROWS_FLOAT(name, value, gradient_a) \
+    FRAMED(POWER_ROW, name)(name, value, gradient_a)
+#define POWER_ROWS_INTEGER(name, value, gradient_a)
+#define POWER_ROWS_TRUTH(name, value, gradient_a)
+#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+    PASTE(POWER_ROWS, KIND)(name, value, gradient_a)
+#include "ops.def"
+#undef POWK
+#undef POWER_ROWS_FLOAT
+#undef POWER_ROWS_INTEGER
+#undef POWER_ROWS_TRUTH
+
+#define POWK(x, k) OF(power)((x), (k))
+#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+    ROW(KIND, types)(name, arity, value, gradient_a, gradient_b)
+#define MG_MAP MG_OP
+#include "ops.def"
+#undef POWK

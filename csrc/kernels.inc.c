@@ -1,0 +1,417 @@
+/* kernels.inc.c: every loop over the elements of arrays, as plain C, compiled once for
+ * each instruction set: kernels_*.c set the target, name the set, and include this file.
+ * The parts, each included once for each type of element:
+ *
+ *   floats.inc.c, integers.inc.c   the arithmetic that the formulas of ops.def ask for
+ *   elements.inc.c                 a kernel for each row of ops.def, and its gradients
+ *   reduce.inc.c                   sum, product, maximum, minimum in lanes; argmax; cumsum
+ *   rows.inc.c                     softmax and its family, variance, norms
+ *   gemm.inc.c                     the matrix product
+ *   optim.inc.c                    updates of parameters
+ *
+ * Bits do not depend on the set: every operation is one IEEE operation or integer
+ * arithmetic that wraps, none is fused, and sums go in lanes. Nothing here calls the C
+ * library but for memory; nothing allocates, fails or keeps anything.
+ */
+#include "core.h"
+#include "vmath.h"
+
+#include "gemm.inc.c"
+#include "optim.inc.c"
+
+/* EACH, in front of a loop: its iterations do not touch each other's elements. Without it
+ * compilers ask whether out overlaps a, and take a slow loop where out is a. */
+#if defined(__clang__)
+#define EACH _Pragma("clang loop vectorize(assume_safety)")
+#pragma clang diagnostic ignored "-Wpass-failed" /* integer division stays scalar */
+#elif defined(__GNUC__)
+#define EACH _Pragma("GCC ivdep")
+#else
+#define EACH
+#endif
+
+#if defined(__GNUC__)
+#define NEVER_INLINE __attribute__((noinline))
+#else
+#define NEVER_INLINE
+#endif
+
+#define PASTE_(a, b) a##_##b
+#define PASTE(a, b) PASTE_(a, b)
+#define OF(name) PASTE(name, TYPE) /* larger_f32 */
+#define SECOND(...) SECOND_(__VA_ARGS__)
+#define SECOND_(first, second, ...) second
+
+/* The largest multiple of `block`, a power of two, that is not above n. */
+#define WHOLE_BLOCKS(n, block) ((n) & ~((int64_t)(block) - 1))
+
+/* ---- what is left of an array when blocks are done ---------------------------------- */
+
+/* Loops run over whole blocks, so that they end in vectors. The elements behind are copied
+ * to a block of their own, which repeats the last of them, and go through the same loop:
+ * a kernel calls one of these with itself. */
+
+enum { REST_BYTES = 8 * 64 }; /* the largest block: 64 elements of 8 bytes */
+
+/* Copy n elements and fill `block` with the last. */
+static void rest_copy(int64_t n, int64_t block, size_t size, const void *from, void *to)
+{
+    memcpy(to, from, (size_t)n * size);
+    if (size == 8) {
+        uint64_t *numbers = to;
+        for (int64_t i = n; i < block; i++) numbers[i] = numbers[n - 1];
+    } else if (size == 4) {
+        uint32_t *numbers = to;
+        for (int64_t i = n; i < block; i++) numbers[i] = numbers[n - 1];
+    } else {
+        memset((uint8_t *)to + n, ((uint8_t *)to)[n - 1], (size_t)(block - n));
+    }
+}
+
+static const void *element_at(const void *elements, int64_t i, size_t size)
+{
+    return (const unsigned char *)elements + (size_t)i * size;
+}
+
+/* Map the last `rest` of n elements; sizes of an operand's and a result's element. */
+static NEVER_INLINE void map_rest(map_kernel kernel, int64_t n, int64_t rest, int64_t block,
+                                  size_t size, size_t result, const void *a, const void *b,
+                                  void *out, double number, unsigned repeats)
+{
+    _Alignas(CACHE_LINE) unsigned char as[REST_BYTES], bs[REST_BYTES], ys[REST_BYTES];
+    if (!(repeats & 1)) {
+        rest_copy(rest, block, size, element_at(a, n - rest, size), as);
+        a = as;
+    }
+    if (b && !(repeats & 2)) {
+        rest_copy(rest, block, size, element_at(b, n - rest, size), bs);
+        b = bs;
+    }
+    kernel(block, a, b, ys, number, repeats);
+    memcpy((unsigned char *)out + (size_t)(n - rest) * result, ys, (size_t)rest * result);
+}
+
+/* The same for a gradient; b, y may be NULL where the formula does not use them. */
+static NEVER_INLINE void gradient_rest(gradient_kernel kernel, int64_t n, int64_t rest,
+                                       int64_t block, size_t size, const void *const in[4],
+                                       void *out, double number)
+{
+    _Alignas(CACHE_LINE) unsigned char copies[4][REST_BYTES], ys[REST_BYTES];
+    const void *rests[4] = {0};
+    for (int i = 0; i < 4; i++) {
+        if (!in[i]) continue;
+        rest_copy(rest, block, size, element_at(in[i], n - rest, size), copies[i]);
+        rests[i] = copies[i];
+    }
+    kernel(block, rests[0], rests[1], rests[2], rests[3], ys, number);
+    memcpy((unsigned char *)out + (size_t)(n - rest) * size, ys, (size_t)rest * size);
+}
+
+/* Set n elements to the first of them. */
+static NEVER_INLINE void fill_with_first(int64_t n, size_t size, void *out)
+{
+    for (int64_t i = 1; i < n; i++)
+        memcpy((unsigned char *)out + (size_t)i * size, out, size);
+}
+
+/* ---- the generic operations of ops.def ---------------------------------------------- */
+
+/* OF() names the type's own arithmetic, VM() the functions of vmath.h. */
+#define ADD(x, y) OF(add)((x), (y))
+#define SUB(x, y) OF(sub)((x), (y))
+#define MUL(x, y) OF(mul)((x), (y))
+#define DIV(x, y) ((T)((x) / (y)))
+#define NEG(x) OF(neg)(x)
+#define POW(x, y) OF(pow)((x), (y))
+#define EXP(x) VM(exp)(x)
+#define EXPM1(x) VM(expm1)(x)
+#define EXP2(x) VM(exp2)(x)
+#define LOG(x) VM(log)(x)
+#define LOG1P(x) VM(log1p)(x)
+#define LOG2(x) VM(log2)(x)
+#define ASIN(x) VM(asin)(x)
+#define ACOS(x) VM(acos)(x)
+#define ATAN(x) VM(atan)(x)
+#define SINH(x) VM(sinh)(x)
+#define COSH(x) VM(cosh)(x)
+#define ASINH(x) VM(asinh)(x)
+#define ACOSH(x) VM(acosh)(x)
+#define ATANH(x) VM(atanh)(x)
+#define TANH(x) VM(tanh)(x)
+#define ERF(x) VM(erf)(x)
+#define SIGMOID(x) VM(sigmoid)(x)
+#define SOFTPLUS(x) VM(softplus)(x)
+#define GELU(x) VM(gelu)(x)
+#define GELU_TANH(x) VM(gelu_tanh)(x)
+#define SILU(x) VM(silu)(x)
+#define SQRT(x) C(sqrt)(x)
+#define ABS(x) OF(magnitude)(x)
+#define RELU(x) OF(relu)(x)
+#define LARGER(x, y) OF(larger)((x), (y))
+#define SMALLER(x, y) OF(smaller)((x), (y))
+#define STEP(x) ((x) > (T)0 ? (T)1 : (T)0)
+#define SIGN(x) OF(sign)(x)
+#define SHARE(x, y) ((x) < (y) ? (T)0 : (x) == (y) ? (T)0.5 : (T)1)
+#define AT_LEAST(x, y) ((x) >= (y) ? (T)1 : (T)0)
+#define BELOW(x, y) ((x) >= (y) ? (T)0 : (T)1)
+#define FLOOR(x) OF(floor)(x)
+#define CEIL(x) OF(ceil)(x)
+#define ROUND(x) OF(round)(x)
+#define TRUNC(x) OF(trunc)(x)
+#define IF_FLAT(x, y, then, otherwise) \
+    ((((x) == (T)0) & ((y) > (T)0)) ? (then) : (otherwise))
+#define IF_ZERO(x, then, otherwise) ((x) == (T)0 ? (then) : (otherwise))
+#define EITHER(number, element) element
+#define CONST(c) ((T)(c))
+#define A a
+#define B b
+#define K number
+#define Y y
+#define G g
+/* With the name `exact` of elements.inc.c: near, or anywhere. */
+#define SIN(x) (exact ? VM(sin)(x) : VM(sin_near)(x))
+#define COS(x) (exact ? VM(cos)(x) : VM(cos_near)(x))
+#define TAN(x) (exact ? VM(tan)(x) : VM(tan_near)(x))
+#define FLOOR_DIVIDE(x, y) OF(floor_divide)((x), (y), exact)
+#define REMAINDER(x, y) OF(remainder)((x), (y), exact)
+
+/* ---- what a truncated division leaves -------------------------------------------------- */
+
+MG_INLINE bool quotient_is_far(double x, double y)
+{
+    return !((fabs(x / y) < 0x1p24) & (fabs(x) < 0x1p1000) & (fabs(y) < 0x1p1000));
+}
+
+/* Return x - y trunc(x / y), exactly, with the sign of x; not of a far quotient. With the
+ * quotient to the nearest integer, of 24 bits, the rest is at most y / 2, and both of
+ * y's halves give exact products and differences. */
+MG_INLINE double near_rest(double x, double y)
+{
+    double quotient = (x / y + VM_ROUNDER) - VM_ROUNDER, high = cut(y);
+    double rest = (x - quotient * high) - quotient * (y - high);
+    double back = rest + copysign(y, x);
+    return copysign(rest != 0.0 && (rest < 0.0) != (x < 0.0) ? back : rest, x);
+}
+
+/* The same of all numbers, by long division of the mantissas, 11 bits at a time. */
+static NEVER_INLINE double exact_rest(double x, double y)
+{
+    const uint64_t one = (uint64_t)1 << 52;
+    uint64_t of_x = bits_of(fabs(x)), of_y = bits_of(fabs(y));
+    if (!(fabs(x) < (double)INFINITY) || y == 0.0 || y != y) return (double)NAN;
+    if (of_x < of_y) return x;
+    int64_t exponent = (int64_t)(of_x >> 52), last = (int64_t)(of_y >> 52);
+    uint64_t rest = exponent ? (of_x & (one - 1)) | one : of_x;
+    uint64_t divisor = last ? (of_y & (one - 1)) | one : of_y;
+    if (exponent == 0) exponent = 1; /* a subnormal number has the smallest exponent */
+    if (last == 0) last = 1;
+    rest %= divisor;
+    while (exponent > last && rest) {
+        int64_t step = exponent - last < 11 ? exponent - last : 11;
+        rest = (rest << step) % divisor;
+        exponent -= step;
+    }
+    double unit = of_bits(last > 52 ? (uint64_t)(last - 52) << 52 : (uint64_t)1 << (last - 1));
+    return copysign((double)rest * unit, x); /* unit is 2^(last - 1075) */
+}
+
+/* ---- types -------------------------------------------------------------------------- */
+
+enum {
+    SHORT_ROW = 16,      /* rows up to this length are turned to columns, */
+    ROWS_AT_ONCE = 64,   /* so many of them */
+    COLUMN_BYTES = 1024, /* of a row whose columns are reduced at a time */
+    SEARCH_BLOCK = 1024, /* elements that are searched when they hold the largest */
+    SHORT_SEARCH = 32,
+    PIECE_f32 = 512, /* elements of the block for rows */
+    PIECE_f64 = 512
+};
+typedef int32_t mask_f32;
+typedef int64_t mask_f64, mask_i64;
+
+#define KIND FLOAT
+#define IS_FLOAT 1
+#define LEAST (-(T)INFINITY)
+#define GREATEST ((T)INFINITY)
+
+#define T float
+#define TYPE f32
+#define VM(name) vm_##name##_f32
+#define C(name) name##f
+#define EPSILON FLT_EPSILON
+#include "floats.inc.c"
+#include "elements.inc.c"
+#include "reduce.inc.c"
+#include "rows.inc.c"
+#undef T
+#undef TYPE
+#undef VM
+#undef C
+#undef EPSILON
+
+#define T double
+#define TYPE f64
+#define VM(name) vm_##name
+#define C(name) name
+#define EPSILON DBL_EPSILON
+#include "floats.inc.c"
+#include "elements.inc.c"
+#include "reduce.inc.c"
+#include "rows.inc.c"
+#undef T
+#undef TYPE
+#undef KIND
+#undef IS_FLOAT
+#undef LEAST
+#undef GREATEST
+
+#define KIND INTEGER
+#define IS_FLOAT 0
+#define IS_NEGATIVE(x) ((x) < 0)
+#define IS_MINUS_ONE(x) ((x) == -1)
+
+#define T int64_t
+#define TYPE i64
+#define WIDE uint64_t
+#define LEAST INT64_MIN
+#define GREATEST INT64_MAX
+#include "integers.inc.c"
+#include "elements.inc.c"
+#include "reduce.inc.c"
+#undef T
+#undef TYPE
+#undef WIDE
+#undef LEAST
+#undef GREATEST
+
+#define T int32_t
+#define TYPE i32
+#define WIDE uint32_t
+#include "integers.inc.c"
+#include "elements.inc.c"
+#undef T
+#undef TYPE
+#undef IS_NEGATIVE
+#undef IS_MINUS_ONE
+
+#define T uint8_t
+#define TYPE u8
+#define IS_NEGATIVE(x) false
+#define IS_MINUS_ONE(x) false
+#include "integers.inc.c"
+#include "elements.inc.c"
+#undef TYPE
+#undef KIND
+#undef IS_NEGATIVE
+#undef IS_MINUS_ONE
+#undef WIDE
+
+/* A bool is a byte, 0 or 1. */
+#define KIND TRUTH
+#define TYPE b8
+MG_INLINE uint8_t add_b8(uint8_t x, uint8_t y)
+{
+    return x | y;
+}
+MG_INLINE uint8_t mul_b8(uint8_t x, uint8_t y)
+{
+    return x & y;
+}
+#define larger_b8 add_b8
+#define smaller_b8 mul_b8
+#include "elements.inc.c"
+#undef T
+#undef TYPE
+#undef KIND
+#undef IS_FLOAT
+
+#include "casts.inc.c"
+
+/* ---- choices ------------------------------------------------------------------------ */
+
+#define CHOOSE(name, type) \
+    static void name(int64_t n, const uint8_t *test, const void *of_a, const void *of_b, \
+                     void *out, unsigned repeats) \
+    { \
+        const type *a = of_a, *b = of_b; \
+        type *y = out; \
+        const type first = n > 0 ? *a : 0, second = n > 0 ? *b : 0; \
+        if ((repeats & 3) == 3) { \
+            EACH for (int64_t i = 0; i < n; i++) y[i] = test[i] ? first : second; \
+        } else if (repeats & 1) { \
+            EACH for (int64_t i = 0; i < n; i++) y[i] = test[i] ? first : b[i]; \
+        } else if (repeats & 2) { \
+            EACH for (int64_t i = 0; i < n; i++) y[i] = test[i] ? a[i] : second; \
+        } else { \
+            EACH for (int64_t i = 0; i < n; i++) y[i] = test[i] ? a[i] : b[i]; \
+        } \
+    }
+CHOOSE(choose_1, uint8_t)
+CHOOSE(choose_2, uint16_t)
+CHOOSE(choose_4, uint32_t)
+CHOOSE(choose_8, uint64_t)
+
+/* ---- the set ------------------------------------------------------------------------ */
+
+#define MAPS_NOWHERE(name) {NULL}
+#define MAPS_FLOATS(name) {[MG_FLOAT32] = map_##name##_f32, [MG_FLOAT64] = map_##name##_f64}
+#define MAPS_NUMBERS(name) \
+    {[MG_FLOAT32] = map_##name##_f32, [MG_FLOAT64] = map_##name##_f64, \
+     [MG_INT64] = map_##name##_i64,   [MG_INT32] = map_##name##_i32, \
+     [MG_UINT8] = map_##name##_u8,    [MG_BOOL] = PASTE(MAP, BOOLS(name))(name)}
+#define MAP_NO(name) NULL
+#define MAP_SOME(name) map_##name##_b8
+#define MAPS_COMPARES(name) \
+    {[MG_FLOAT32] = map_##name##_f32, [MG_FLOAT64] = map_##name##_f64, \
+     [MG_INT64] = map_##name##_i64,   [MG_INT32] = map_##name##_i32, \
+     [MG_UINT8] = map_##name##_u8,    [MG_BOOL] = map_##name##_b8}
+#define MAPS_TRUTHS(name) {[MG_BOOL] = map_##name##_b8}
+
+#define GRADIENT_TABLE_NOWHERE(name, arity) {{NULL}}
+#define GRADIENT_TABLE_FLOATS(name, arity) GRADIENT_TABLE_##arity(name)
+#define GRADIENT_TABLE_NUMBERS(name, arity) GRADIENT_TABLE_##arity(name)
+#define GRADIENT_TABLE_COMPARES(name, arity) {{NULL}}
+#define GRADIENT_TABLE_TRUTHS(name, arity) {{NULL}}
+#define GRADIENT_TABLE_1(name) {{gradient_##name##_a_f32, gradient_##name##_a_f64}}
+#define GRADIENT_TABLE_2(name) \
+    {{gradient_##name##_a_f32, gradient_##name##_a_f64}, \
+     {gradient_##name##_b_f32, gradient_##name##_b_f64}}
+
+#define REDUCTIONS(name) \
+    {REDUCTION_TABLE(name, f32), REDUCTION_TABLE(name, f64), REDUCTION_TABLE(name, i64)}
+
+const kernel_set MG_KERNEL_SET = {
+    .name = MG_KERNEL_SET_NAME,
+    .value = {
+#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+        [MG_##NAME] = MAPS_##types(name),
+#define MG_MAP MG_OP
+#include "ops.def"
+    },
+    .gradient = {
+#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+        [MG_##NAME] = GRADIENT_TABLE_##types(name, arity),
+#define MG_MAP MG_OP
+#include "ops.def"
+    },
+    .cast = {[MG_FLOAT32] = CASTS_FROM(f32), [MG_FLOAT64] = CASTS_FROM(f64),
+             [MG_FLOAT16] = CASTS_FROM(f16), [MG_INT64] = CASTS_FROM(i64),
+             [MG_INT32] = CASTS_FROM(i32), [MG_UINT8] = CASTS_FROM(u8),
+             [MG_BOOL] = CASTS_FROM(b8)},
+    .reduce = {[REDUCE_SUM] = REDUCTIONS(sum), [REDUCE_PROD] = REDUCTIONS(prod),
+               [REDUCE_MAX] = REDUCTIONS(max), [REDUCE_MIN] = REDUCTIONS(min)},
+    .argmax = {rows_argmax_f32, rows_argmax_f64, rows_argmax_i64},
+    .argmin = {rows_argmin_f32, rows_argmin_f64, rows_argmin_i64},
+    .cumsum = {cumsum_f32, cumsum_f64, cumsum_i64},
+    .softmax = {softmax_f32, softmax_f64},
+    .log_softmax = {log_softmax_f32, log_softmax_f64},
+    .logsumexp = {logsumexp_f32, logsumexp_f64},
+    .variance = {variance_f32, variance_f64},
+    .layer_norm = {layer_norm_f32, layer_norm_f64},
+    .rms_norm = {rms_norm_f32, rms_norm_f64},
+    .choose = {choose_1, choose_2, choose_4, choose_8},
+    .sgd = {sgd_f32, sgd_f64},
+    .adam = {adam_f32, adam_f64},
+    .gemm = {gemm_f32, gemm_f64},
+    .gemm_workspace = gemm_workspace,
+};

@@ -1,0 +1,17 @@
+/* kernels_avx2.c: the kernels for x86 with AVX2. No FMA: it would change results. */
+#if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
+#else
+#pragma GCC target("avx2")
+#endif
+#define MG_KERNEL_SET kernels_avx2
+#define MG_KERNEL_SET_NAME "avx2"
+#define MG_VECTOR_BYTES 32
+#include "kernels.inc.c"
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+#else
+typedef int kernels_avx2_not_here; /* ISO C wants a declaration */
+#endif

@@ -1,0 +1,66 @@
+/* reduce.inc.c: the reductions of T; LEAST and GREATEST are its ends. */
+
+enum { OF(COLUMNS) = COLUMN_BYTES / sizeof(T) };
+
+#define REDUCTION sum
+#define START ((T)0)
+#define JOIN(m, v) ADD(m, v)
+#define QUICK(m, v) ADD(m, v)
+#define CHECKED 0
+#include "lanes.inc.c"
+
+#define REDUCTION prod
+#define START ((T)1)
+#define JOIN(m, v) MUL(m, v)
+#define QUICK(m, v) MUL(m, v)
+#define CHECKED 0
+#include "lanes.inc.c"
+
+#define REDUCTION max
+#define START LEAST
+#define JOIN(m, v) LARGER(m, v)
+#define QUICK(m, v) ((m) < (v) ? (v) : (m))
+#define CHECKED IS_FLOAT
+#include "lanes.inc.c"
+
+#define REDUCTION min
+#define START GREATEST
+#define JOIN(m, v) SMALLER(m, v)
+#define QUICK(m, v) ((v) < (m) ? (v) : (m))
+#define CHECKED IS_FLOAT
+#include "lanes.inc.c"
+
+#define SEARCH argmax
+#define REDUCTION max
+#define START LEAST
+#define BETTER(x, y) ((x) > (y))
+#include "search.inc.c"
+
+#define SEARCH argmin
+#define REDUCTION min
+#define START GREATEST
+#define BETTER(x, y) ((x) < (y))
+#include "search.inc.c"
+
+/* y[i] = y[i - 1] + a[i]: a chain for each row, and so four rows at a time. */
+static void OF(cumsum)(int64_t rows, int64_t n, const void *of_a, int64_t stride,
+                       void *of_y)
+{
+    const T *a = of_a;
+    T *y = of_y;
+    for (; n > 0 && rows >= 4; rows -= 4, a += 4 * stride, y += 4 * n) {
+        T sums[4];
+        for (int r = 0; r < 4; r++) y[r * n] = sums[r] = a[r * stride];
+        for (int64_t i = 1; i < n; i++)
+            for (int r = 0; r < 4; r++)
+                y[r * n + i] = sums[r] = ADD(sums[r], a[r * stride + i]);
+    }
+    for (; n > 0 && rows > 0; rows--, a += stride, y += n) {
+        T sum = y[0] = a[0];
+        for (int64_t i = 1; i < n; i++) y[i] = sum = ADD(sum, a[i]);
+    }
+}
+
+#define REDUCTION_TABLE(name, type) \
+    {rows_##name##_##type, columns_##name##_##type, lanes_##name##_##type, \
+     join_##name##_##type}

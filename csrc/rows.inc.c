@@ -1,0 +1,184 @@
+/* rows.inc.c: what is done to rows as a whole, for T, float or double: softmax and its
+ * family, variance, norms. Rows go in groups that fit in a small block, so that short ones
+ * are worked on together; a row that is longer goes through the block in pieces. */
+
+/* ---- parts -------------------------------------------------------------------------- */
+
+/* Return how many rows of n make a group. */
+MG_INLINE int64_t OF(group)(int64_t rows, int64_t n)
+{
+    int64_t group = n < OF(PIECE) ? OF(PIECE) / (n ? n : 1) : 1;
+    return rows < group ? rows : group;
+}
+
+/* y[r, i] = a[r, i] - c[r]; y's rows lie n apart. */
+static NEVER_INLINE void OF(shift)(int64_t rows, int64_t n, const T *a, int64_t stride,
+                                   const T *c, T *y)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        const T of_row = c[r];
+        EACH for (int64_t i = 0; i < n; i++) y[r * n + i] = a[r * stride + i] - of_row;
+    }
+}
+
+/* y[r, i] = y[r, i] / c[r]. */
+static void OF(divide)(int64_t rows, int64_t n, T *y, const T *c)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        const T of_row = c[r];
+        EACH for (int64_t i = 0; i < n; i++) y[r * n + i] = y[r * n + i] / of_row;
+    }
+}
+
+/* sums[r] = sum in lanes of f(a[r, i] - c[r]), f of one operand; of one group. */
+static void OF(sums_of)(map_kernel f, int64_t rows, int64_t n, const T *a, int64_t stride,
+                        const T *c, T *sums)
+{
+    _Alignas(CACHE_LINE) T piece[OF(PIECE)];
+    T lanes[LANES] = {0};
+    if (n <= OF(PIECE)) {
+        OF(shift)(rows, n, a, stride, c, piece);
+        f(rows * n, piece, NULL, piece, 0.0, 0);
+        OF(rows_sum)(rows, n, piece, n, sums);
+        return;
+    }
+    for (int64_t i = 0; i < n; i += OF(PIECE)) {
+        int64_t count = n - i < OF(PIECE) ? n - i : OF(PIECE);
+        OF(shift)(1, count, a + i, 0, c, piece);
+        f(count, piece, NULL, piece, 0.0, 0);
+        OF(lanes_sum)(count, piece, 0, LANES, lanes);
+    }
+    OF(join_sum)(lanes, sums);
+}
+
+/* m[r] = the largest of row r, sums[r] = sum of exp(a[r, i] - m[r]). */
+MG_INLINE void OF(exp_sums)(int64_t rows, int64_t n, const T *a, int64_t stride, T *m,
+                            T *sums)
+{
+    OF(rows_max)(rows, n, a, stride, m);
+    OF(sums_of)(MAP(exp), rows, n, a, stride, m, sums);
+}
+
+/* mean[r] of row r, squares[r] = sum of (a[r, i] - mean[r])^2. */
+MG_INLINE void OF(moments)(int64_t rows, int64_t n, const T *a, int64_t stride, T *mean,
+                           T *squares)
+{
+    OF(rows_sum)(rows, n, a, stride, mean);
+    for (int64_t r = 0; r < rows; r++) mean[r] = mean[r] / (T)n;
+    OF(sums_of)(MAP(square), rows, n, a, stride, mean, squares);
+}
+
+/* ---- softmax and its family --------------------------------------------------------- */
+
+/* exp(a - m) / sum of these. */
+static void OF(softmax)(int64_t rows, int64_t n, const void *of_a, int64_t stride,
+                        void *of_y)
+{
+    const T *a = of_a;
+    T *y = of_y, m[OF(PIECE)], sums[OF(PIECE)];
+    for (int64_t group; rows > 0; rows -= group, a += group * stride, y += group * n) {
+        group = OF(group)(rows, n);
+        OF(rows_max)(group, n, a, stride, m);
+        OF(shift)(group, n, a, stride, m, y);
+        MAP(exp)(group * n, y, NULL, y, 0.0, 0);
+        OF(rows_sum)(group, n, y, n, sums);
+        OF(divide)(group, n, y, sums);
+    }
+}
+
+/* (a - m) - log(sum of exp(a - m)). */
+static void OF(log_softmax)(int64_t rows, int64_t n, const void *of_a, int64_t stride,
+                            void *of_y)
+{
+    const T *a = of_a;
+    T *y = of_y, m[OF(PIECE)], sums[OF(PIECE)];
+    for (int64_t group; rows > 0; rows -= group, a += group * stride, y += group * n) {
+        group = OF(group)(rows, n);
+        OF(exp_sums)(group, n, a, stride, m, sums);
+        MAP(log)(group, sums, NULL, sums, 0.0, 0);
+        OF(shift)(group, n, a, stride, m, y);
+        OF(shift)(group, n, y, n, sums, y);
+    }
+}
+
+/* m + log(sum of exp(a - m)); m where it is infinite. */
+static void OF(logsumexp)(int64_t rows, int64_t n, const void *of_a, int64_t stride,
+                          void *of_y)
+{
+    const T *a = of_a;
+    T *y = of_y, m[OF(PIECE)], sums[OF(PIECE)];
+    for (int64_t group; rows > 0; rows -= group, a += group * stride, y += group) {
+        group = OF(group)(rows, n);
+        OF(exp_sums)(group, n, a, stride, m, sums);
+        MAP(log)(group, sums, NULL, sums, 0.0, 0);
+        for (int64_t r = 0; r < group; r++)
+            y[r] = C(fabs)(m[r]) == (T)INFINITY ? m[r] : m[r] + sums[r];
+    }
+}
+
+/* ---- variance, norms ---------------------------------------------------------------- */
+
+static void OF(variance)(int64_t rows, int64_t n, const void *of_a, int64_t stride,
+                         double correction, void *of_y)
+{
+    const T *a = of_a;
+    T *y = of_y, mean[OF(PIECE)], squares[OF(PIECE)];
+    T freedom = (T)n - (T)correction, divisor = freedom > 0 ? freedom : 0;
+    for (int64_t group; rows > 0; rows -= group, a += group * stride, y += group) {
+        group = OF(group)(rows, n);
+        OF(moments)(group, n, a, stride, mean, squares);
+        for (int64_t r = 0; r < group; r++) y[r] = squares[r] / divisor;
+    }
+}
+
+/* y[r, i] = ((a[r, i] - mean[r]) * scale[r]) * weight[i] + bias[i]. */
+static void OF(normalize)(int64_t rows, int64_t n, const T *a, const T *mean,
+                          const T *scale, const T *weight, const T *bias, T *y)
+{
+    for (int64_t r = 0; r < rows; r++, a += n, y += n) {
+        const T m = mean[r], s = scale[r];
+        if (weight && bias) {
+            EACH for (int64_t i = 0; i < n; i++)
+                y[i] = (a[i] - m) * s * weight[i] + bias[i];
+        } else if (weight) {
+            EACH for (int64_t i = 0; i < n; i++) y[i] = (a[i] - m) * s * weight[i];
+        } else if (bias) {
+            EACH for (int64_t i = 0; i < n; i++) y[i] = (a[i] - m) * s + bias[i];
+        } else {
+            EACH for (int64_t i = 0; i < n; i++) y[i] = (a[i] - m) * s;
+        }
+    }
+}
+
+/* squares[r] = 1 / sqrt(squares[r] / n + epsilon). */
+static void OF(scales)(int64_t rows, int64_t n, double epsilon, T *squares)
+{
+    for (int64_t r = 0; r < rows; r++)
+        squares[r] = 1 / C(sqrt)(squares[r] / (T)n + (T)epsilon);
+}
+
+static void OF(layer_norm)(int64_t rows, int64_t n, const void *of_a, const void *weight,
+                           const void *bias, double epsilon, void *of_y)
+{
+    const T *a = of_a;
+    T *y = of_y, mean[OF(PIECE)], squares[OF(PIECE)];
+    for (int64_t group; rows > 0; rows -= group, a += group * n, y += group * n) {
+        group = OF(group)(rows, n);
+        OF(moments)(group, n, a, n, mean, squares);
+        OF(scales)(group, n, epsilon, squares);
+        OF(normalize)(group, n, a, mean, squares, weight, bias, y);
+    }
+}
+
+static void OF(rms_norm)(int64_t rows, int64_t n, const void *of_a, const void *weight,
+                         double epsilon, void *of_y)
+{
+    const T *a = of_a;
+    T *y = of_y, zeros[OF(PIECE)] = {0}, squares[OF(PIECE)]; /* a - 0 is a */
+    for (int64_t group; rows > 0; rows -= group, a += group * n, y += group * n) {
+        group = OF(group)(rows, n);
+        OF(sums_of)(MAP(square), group, n, a, n, zeros, squares);
+        OF(scales)(group, n, epsilon, squares);
+        OF(normalize)(group, n, a, zeros, squares, weight, NULL, y);
+    }
+}

@@ -1,0 +1,271 @@
+/* threads.c: the workers that large array ops share.
+ *
+ * One pool for the process, since what it shares out are the cores of the machine, which
+ * are not an arena's: the only state of the library besides the chosen kernels. Nothing
+ * here is seen in results: tasks do not depend on each other, so neither on who runs them.
+ *
+ * Workers start at the first use that needs them and sleep when idle, after they have
+ * looked out for the next job for some 20 to 50 us: in a network one large op follows the
+ * other, and waking a thread takes as long. They hold no locks while they run tasks, and
+ * no signal is delivered to them. A process that forks keeps its workers; its child starts
+ * with none. The environment is not read here, and no core is asked for by name. */
+#if defined(__linux__)
+#define _GNU_SOURCE /* sched_getaffinity */
+#endif
+#include "core.h"
+
+enum { MAX_THREADS = 1024 };
+
+#if (defined(__unix__) || defined(__APPLE__)) && !defined(MG_NO_THREADS)
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
+
+enum { SPINS = 1000 }; /* looks at a flag before a thread goes to sleep: 10 to 50 us */
+
+typedef struct job {
+    void (*task)(void *context, int64_t i);
+    void *context;
+    size_t count;
+} job;
+
+static struct pool {
+    atomic_flag in_use;    /* some thread is in parallel_for() and has the workers */
+    atomic_int chosen;     /* what mg_set_num_threads() was told; 0: one a core */
+    atomic_int cores;      /* 0: not counted yet */
+    atomic_uint announced; /* jobs so far: a worker that looks out sees it change */
+    atomic_int running;    /* workers in the job; grows under the lock only */
+    atomic_size_t next;    /* the first task that nobody has taken */
+
+    pthread_mutex_t lock; /* of everything below; held for a few instructions */
+    pthread_cond_t wake, done;
+    job job;
+    int seats;    /* workers that may still join the job */
+    int sleeping; /* workers that wait for `wake` */
+    int started;  /* workers alive */
+    bool forks;   /* the handlers for fork() are set */
+} pool = {
+    .in_use = ATOMIC_FLAG_INIT,
+    .lock = PTHREAD_MUTEX_INITIALIZER,
+    .wake = PTHREAD_COND_INITIALIZER,
+    .done = PTHREAD_COND_INITIALIZER,
+};
+
+/* ---- how many ---------------------------------------------------------------------- */
+
+/* Count the cores that this process may run on. */
+static int cores_count(void)
+{
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    int count = online < 1 ? 1 : online > MAX_THREADS ? MAX_THREADS : (int)online;
+#if defined(__linux__) && defined(CPU_COUNT)
+    cpu_set_t allowed; /* the call fails on machines of more than 1024 cores */
+    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) {
+        int usable = CPU_COUNT(&allowed);
+        if (usable > 0 && usable < count) count = usable;
+    }
+#endif
+    return count;
+}
+
+int thread_count(void)
+{
+    int count = atomic_load_explicit(&pool.chosen, memory_order_relaxed);
+    if (count) return count;
+    count = atomic_load_explicit(&pool.cores, memory_order_relaxed);
+    if (count) return count;
+    count = cores_count();
+    atomic_store_explicit(&pool.cores, count, memory_order_relaxed);
+    return count;
+}
+
+int mg_set_num_threads(int count)
+{
+    MG_RETURN_IF(count < 0 || count > MAX_THREADS, MG_ERR_ARG);
+    atomic_store_explicit(&pool.chosen, count, memory_order_relaxed);
+    pthread_mutex_lock(&pool.lock);
+    pthread_cond_broadcast(&pool.wake); /* those too many end */
+    pthread_mutex_unlock(&pool.lock);
+    return MG_OK;
+}
+
+/* ---- a job ------------------------------------------------------------------------- */
+
+/* Tell the processor that this thread only waits. */
+MG_INLINE void spin(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__) && defined(__GNUC__)
+    __asm__ volatile("isb"); /* some 10 ns; yield takes none */
+#endif
+}
+
+/* Run tasks of the job until all are taken. */
+static void tasks_run(const job *j)
+{
+    size_t i;
+    while ((i = atomic_fetch_add_explicit(&pool.next, 1, memory_order_relaxed)) < j->count)
+        j->task(j->context, (int64_t)i);
+}
+
+/* Take a seat in the job, if one is free, and run tasks; called and left with the lock.
+ * Who is in the job is counted, so that nobody touches a job that is over. */
+static void job_join(void)
+{
+    if (pool.seats == 0) return;
+    job mine = pool.job;
+    pool.seats--;
+    atomic_fetch_add_explicit(&pool.running, 1, memory_order_relaxed);
+    pthread_mutex_unlock(&pool.lock);
+    tasks_run(&mine);
+    pthread_mutex_lock(&pool.lock);
+    int left = atomic_fetch_sub_explicit(&pool.running, 1, memory_order_release) - 1;
+    if (left == 0) pthread_cond_signal(&pool.done);
+}
+
+/* Wait until a job is announced that is not number `seen`, or for a while. */
+static void job_look_out(unsigned seen)
+{
+    for (int i = 0; i < SPINS; i++) {
+        if (atomic_load_explicit(&pool.announced, memory_order_relaxed) != seen) return;
+        spin();
+    }
+}
+
+static void *worker_run(void *unused)
+{
+    pthread_mutex_lock(&pool.lock);
+    while (pool.started < thread_count()) {
+        unsigned seen = atomic_load_explicit(&pool.announced, memory_order_relaxed);
+        job_join();
+        pthread_mutex_unlock(&pool.lock);
+        job_look_out(seen);
+        pthread_mutex_lock(&pool.lock);
+        if (atomic_load_explicit(&pool.announced, memory_order_relaxed) != seen) continue;
+        pool.sleeping++;
+        pthread_cond_wait(&pool.wake, &pool.lock);
+        pool.sleeping--;
+    }
+    pool.started--;
+    pthread_mutex_unlock(&pool.lock);
+    return unused;
+}
+
+/* ---- workers ----------------------------------------------------------------------- */
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&pool.lock);
+}
+
+static void after_fork_in_parent(void)
+{
+    pthread_mutex_unlock(&pool.lock);
+}
+
+/* In the child neither the workers exist, nor the thread that had them. */
+static void after_fork_in_child(void)
+{
+    pthread_mutex_init(&pool.lock, NULL);
+    pthread_cond_init(&pool.wake, NULL);
+    pthread_cond_init(&pool.done, NULL);
+    pool.started = pool.sleeping = pool.seats = 0;
+    atomic_store(&pool.running, 0);
+    atomic_flag_clear(&pool.in_use);
+}
+
+/* Start a worker, to which no signal will be delivered; returns whether it worked. */
+static bool worker_start(void)
+{
+    sigset_t all, before;
+    pthread_t thread;
+    sigfillset(&all);
+    if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0) return false;
+    bool works = pthread_create(&thread, NULL, worker_run, NULL) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (works) pthread_detach(thread);
+    return works;
+}
+
+/* Start workers until there are `count`; fewer will do. With the lock. */
+static void workers_start(int count)
+{
+    if (pool.started >= count) return;
+    if (!pool.forks)
+        pool.forks =
+            pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0;
+    while (pool.forks && pool.started < count && worker_start()) pool.started++;
+}
+
+/* ---- parallel_for ------------------------------------------------------------------ */
+
+/* Announce a job that up to `seats` workers may join. */
+static void job_open(job j, int seats)
+{
+    pthread_mutex_lock(&pool.lock);
+    workers_start(seats);
+    pool.job = j;
+    pool.seats = seats;
+    atomic_store_explicit(&pool.next, 0, memory_order_relaxed);
+    atomic_fetch_add_explicit(&pool.announced, 1, memory_order_relaxed);
+    if (pool.sleeping > seats)
+        for (int i = 0; i < seats; i++) pthread_cond_signal(&pool.wake);
+    else if (pool.sleeping > 0)
+        pthread_cond_broadcast(&pool.wake);
+    pthread_mutex_unlock(&pool.lock);
+}
+
+/* Let no more workers join, and wait for those that did. */
+static void job_close(void)
+{
+    for (int i = 0; i < SPINS && atomic_load_explicit(&pool.running, memory_order_relaxed);
+         i++)
+        spin();
+    pthread_mutex_lock(&pool.lock);
+    pool.seats = 0;
+    while (atomic_load_explicit(&pool.running, memory_order_acquire) > 0)
+        pthread_cond_wait(&pool.done, &pool.lock);
+    pthread_mutex_unlock(&pool.lock);
+}
+
+void parallel_for(int64_t count, void (*task)(void *context, int64_t i), void *context)
+{
+    int threads = count > 1 && count < INT32_MAX ? thread_count() : 1;
+    if (threads == 1 || atomic_flag_test_and_set_explicit(&pool.in_use,
+                                                          memory_order_acquire)) {
+        for (int64_t i = 0; i < count; i++) task(context, i);
+        return;
+    }
+    job j = {task, context, (size_t)count};
+    job_open(j, count < threads ? (int)count - 1 : threads - 1);
+    tasks_run(&j);
+    job_close();
+    atomic_flag_clear_explicit(&pool.in_use, memory_order_release);
+}
+
+#else /* no threads: the same results, later */
+
+int thread_count(void)
+{
+    return 1;
+}
+
+int mg_set_num_threads(int count)
+{
+    return count < 0 || count > MAX_THREADS ? MG_ERR_ARG : MG_OK;
+}
+
+void parallel_for(int64_t count, void (*task)(void *context, int64_t i), void *context)
+{
+    for (int64_t i = 0; i < count; i++) task(context, i);
+}
+
+#endif
+
+int mg_num_threads(void)
+{
+    return thread_count();
+}

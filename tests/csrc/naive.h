@@ -1,0 +1,240 @@
+/* naive.h: what test_kernels.c expects of kernels, for one type of floats: T, named TYPE,
+ * with VM() for the functions of vmath.h and C() for the C library's. Formulas are those
+ * of csrc/ops.def, in plain scalar arithmetic with the C library's floor, fmod ... */
+
+#define ADD(x, y) ((T)((x) + (y)))
+#define SUB(x, y) ((T)((x) - (y)))
+#define MUL(x, y) ((T)((x) * (y)))
+#define DIV(x, y) ((T)((x) / (y)))
+#define NEG(x) ((T)(-(x)))
+#define POW(x, y) VM(pow)((x), (y))
+#define POWK(x, k) OF(naive_power)((x), (k))
+#define EXP(x) VM(exp)(x)
+#define EXPM1(x) VM(expm1)(x)
+#define EXP2(x) VM(exp2)(x)
+#define LOG(x) VM(log)(x)
+#define LOG1P(x) VM(log1p)(x)
+#define LOG2(x) VM(log2)(x)
+#define SIN(x) VM(sin)(x)
+#define COS(x) VM(cos)(x)
+#define TAN(x) VM(tan)(x)
+#define ASIN(x) VM(asin)(x)
+#define ACOS(x) VM(acos)(x)
+#define ATAN(x) VM(atan)(x)
+#define SINH(x) VM(sinh)(x)
+#define COSH(x) VM(cosh)(x)
+#define ASINH(x) VM(asinh)(x)
+#define ACOSH(x) VM(acosh)(x)
+#define ATANH(x) VM(atanh)(x)
+#define TANH(x) VM(tanh)(x)
+#define ERF(x) VM(erf)(x)
+#define SIGMOID(x) VM(sigmoid)(x)
+#define SOFTPLUS(x) VM(softplus)(x)
+#define GELU(x) VM(gelu)(x)
+#define GELU_TANH(x) VM(gelu_tanh)(x)
+#define SILU(x) VM(silu)(x)
+#define SQRT(x) C(sqrt)(x)
+#define ABS(x) C(fabs)(x)
+#define RELU(x) ((x) < 0 ? (T)0 : (x))
+#define LARGER(x, y) ((x) > (y) ? (x) : (y) > (x) ? (y) : (x) == (y) ? (x) : (T)((x) + (y)))
+#define SMALLER(x, y) ((x) < (y) ? (x) : (y) < (x) ? (y) : (x) == (y) ? (x) : (T)((x) + (y)))
+#define STEP(x) ((x) > 0 ? (T)1 : (T)0)
+#define SIGN(x) ((x) > 0 ? (T)1 : (x) < 0 ? (T)-1 : (T)0)
+#define SHARE(x, y) ((x) < (y) ? (T)0 : (x) == (y) ? (T)0.5 : (T)1)
+#define AT_LEAST(x, y) ((x) >= (y) ? (T)1 : (T)0)
+#define BELOW(x, y) ((x) >= (y) ? (T)0 : (T)1)
+#define FLOOR(x) C(floor)(x)
+#define CEIL(x) C(ceil)(x)
+#define ROUND(x) C(rint)(x)
+#define TRUNC(x) C(trunc)(x)
+#define FLOOR_DIVIDE(x, y) OF(naive_floor_divide)((x), (y))
+#define REMAINDER(x, y) OF(naive_remainder)((x), (y))
+#define IF_FLAT(x, y, then, otherwise) ((x) == 0 && (y) > 0 ? (then) : (otherwise))
+#define IF_ZERO(x, then, otherwise) ((x) == 0 ? (then) : (otherwise))
+#define CONST(c) ((T)(c))
+#define NONE ((T)0)
+
+static T OF(naive_power)(T x, double k)
+{
+    if (k == 2.0) return x * x;
+    if (k == 1.0) return x;
+    if (k == 0.0) return 1;
+    if (k == -1.0) return 1 / x;
+    if (k == 0.5) return C(sqrt)(x);
+    if (k == -0.5) return 1 / C(sqrt)(x);
+    if (k == 3.0) return (T)(x * x) * x;
+    return VM(pow)(x, (T)k);
+}
+
+/* CPython's float_divmod(). */
+static T OF(naive_floor_divide)(T x, T y)
+{
+    T rest = C(fmod)(x, y), quotient;
+    if (y == 0) return x / y;
+    quotient = (x - rest) / y;
+    if (rest != 0 && (y < 0) != (rest < 0)) quotient -= 1;
+    if (quotient == 0) return C(copysign)(0, x / y);
+    T down = C(floor)(quotient);
+    return quotient - down > (T)0.5 ? down + 1 : down;
+}
+
+static T OF(naive_remainder)(T x, T y)
+{
+    T rest = C(fmod)(x, y);
+    if (rest == 0) return C(copysign)(0, y);
+    return (y < 0) != (rest < 0) ? rest + y : rest;
+}
+
+/* The value of a row of floats or numbers. */
+static T OF(naive_value)(int op, T a, T b, double number)
+{
+    switch (op) {
+#define CASE_FLOATS(NAME, value) case MG_##NAME: return (value);
+#define CASE_NUMBERS(NAME, value) case MG_##NAME: return (value);
+#define CASE_COMPARES(NAME, value)
+#define CASE_TRUTHS(NAME, value)
+#define CASE_NOWHERE(NAME, value)
+#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+    CASE_##types(NAME, value)
+#define MG_MAP MG_OP
+#include "ops.def"
+    default: return 0;
+    }
+}
+
+static T OF(naive_gradient)(int op, int which, T a, T b, T y, T g, double number)
+{
+    switch (op) {
+#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+    case MG_##NAME: return which ? (gradient_b) : (gradient_a);
+#define MG_MAP MG_OP
+#include "ops.def"
+    default: return 0;
+    }
+}
+
+
+/* ---- reductions ---------------------------------------------------------------------- */
+
+static T OF(naive_join)(int which, T x, T y)
+{
+    if (which == REDUCE_SUM) return x + y;
+    if (which == REDUCE_PROD) return x * y;
+    return which == REDUCE_MAX ? LARGER(x, y) : SMALLER(x, y);
+}
+
+static T OF(naive_start)(int which)
+{
+    return which == REDUCE_SUM    ? 0
+           : which == REDUCE_PROD ? 1
+           : which == REDUCE_MAX  ? -(T)INFINITY
+                                  : (T)INFINITY;
+}
+
+/* n elements, `stride` apart. */
+static T OF(naive_reduce)(int which, int64_t n, const T *a, int64_t stride)
+{
+    T lanes[LANES];
+    for (int l = 0; l < LANES; l++) lanes[l] = OF(naive_start)(which);
+    for (int64_t i = 0; i < n; i++)
+        lanes[i % LANES] = OF(naive_join)(which, lanes[i % LANES], a[i * stride]);
+    for (int s = LANES / 2; s > 0; s /= 2)
+        for (int l = 0; l < s; l++) lanes[l] = OF(naive_join)(which, lanes[l], lanes[l + s]);
+    return lanes[0];
+}
+
+static int64_t OF(naive_search)(int largest, int64_t n, const T *a)
+{
+    int64_t at = 0;
+    for (int64_t i = 1; i < n && a[at] == a[at]; i++)
+        if ((largest ? a[i] > a[at] : a[i] < a[at]) || a[i] != a[i]) at = i;
+    return at;
+}
+
+/* ---- rows ---------------------------------------------------------------------------- */
+
+/* What a kernel of rows writes for one row: 1 or n numbers. `number` is epsilon or the
+ * correction. */
+static void OF(naive_row)(int kind, int64_t n, const T *a, const T *weight, const T *bias,
+                          double number, T *y)
+{
+    T *moved = malloc((size_t)(n + 1) * sizeof(T));
+    bool centered = kind == VARIANCE || kind == LAYER_NORM;
+    T m = kind == RMS_NORM ? 0 : OF(naive_reduce)(centered ? REDUCE_SUM : REDUCE_MAX, n, a, 1);
+    if (centered) m = m / (T)n;
+    for (int64_t i = 0; i < n; i++) {
+        T x = a[i] - m;
+        moved[i] = kind <= LOGSUMEXP ? VM(exp)(x) : (T)(x * x);
+    }
+    T sum = OF(naive_reduce)(REDUCE_SUM, n, moved, 1), d = (T)n - (T)number;
+    T scale = 1 / C(sqrt)((T)(sum / (T)n) + (T)number);
+    if (kind == LOGSUMEXP) y[0] = isinf(m) ? m : m + VM(log)(sum);
+    if (kind == VARIANCE) y[0] = sum / (d > 0 ? d : 0);
+    for (int64_t i = 0; i < n; i++) {
+        if (kind == SOFTMAX) y[i] = moved[i] / sum;
+        if (kind == LOG_SOFTMAX) y[i] = (T)(a[i] - m) - VM(log)(sum);
+        if (kind == CUMSUM) y[i] = i ? y[i - 1] + a[i] : a[i];
+        if (kind != LAYER_NORM && kind != RMS_NORM) continue;
+        y[i] = (T)(a[i] - m) * scale;
+        if (weight) y[i] = y[i] * weight[i];
+        if (bias) y[i] = y[i] + bias[i];
+    }
+    free(moved);
+}
+
+#undef ADD
+#undef SUB
+#undef MUL
+#undef DIV
+#undef NEG
+#undef POW
+#undef POWK
+#undef EXP
+#undef EXPM1
+#undef EXP2
+#undef LOG
+#undef LOG1P
+#undef LOG2
+#undef SIN
+#undef COS
+#undef TAN
+#undef ASIN
+#undef ACOS
+#undef ATAN
+#undef SINH
+#undef COSH
+#undef ASINH
+#undef ACOSH
+#undef ATANH
+#undef TANH
+#undef ERF
+#undef SIGMOID
+#undef SOFTPLUS
+#undef GELU
+#undef GELU_TANH
+#undef SILU
+#undef SQRT
+#undef ABS
+#undef RELU
+#undef LARGER
+#undef SMALLER
+#undef STEP
+#undef SIGN
+#undef SHARE
+#undef AT_LEAST
+#undef BELOW
+#undef FLOOR
+#undef CEIL
+#undef ROUND
+#undef TRUNC
+#undef FLOOR_DIVIDE
+#undef REMAINDER
+#undef IF_FLAT
+#undef IF_ZERO
+#undef CONST
+#undef NONE
+#undef CASE_FLOATS
+#undef CASE_NUMBERS
+#undef CASE_COMPARES
+#undef CASE_TRUTHS
+#undef CASE_NOWHERE

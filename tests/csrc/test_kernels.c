@@ -1,0 +1,779 @@
+/* test_kernels.c: every kernel of every set that this machine has, against plain loops,
+ * bit for bit but for the signs and payloads of NaN: lengths 0 to 70 and some primes,
+ * special values among random ones, operands that repeat, results over operands, memory
+ * that is aligned to its elements only; and that nothing else is written. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core.h"
+#include "vmath.h"
+
+#define PASTE_(a, b) a##_##b
+#define PASTE(a, b) PASTE_(a, b)
+#define OF(name) PASTE(name, TYPE)
+#define EITHER(number, element) element
+#define A a
+#define B b
+#define K number
+#define Y y
+#define G g
+
+enum { CUMSUM, SOFTMAX, LOG_SOFTMAX, LOGSUMEXP, VARIANCE, LAYER_NORM, RMS_NORM };
+
+#define T float
+#define TYPE f32
+#define VM(name) vm_##name##_f32
+#define C(name) name##f
+#include "naive.h"
+#undef T
+#undef TYPE
+#undef VM
+#undef C
+#define T double
+#define TYPE f64
+#define VM(name) vm_##name
+#define C(name) name
+#include "naive.h"
+#undef T
+#undef TYPE
+#undef VM
+#undef C
+
+static long long checks, failures;
+
+/* ---- arrays of any type ------------------------------------------------------------- */
+
+enum { MOST = 2100, MARGIN = 64 };
+
+static const size_t sizes[MG_DTYPE_COUNT] = {4, 8, 2, 8, 4, 1, 1};
+
+/* Room for elements with a margin on either side, which nobody may write to. */
+typedef struct space {
+    unsigned char *block, *at;
+    size_t size;
+} space;
+
+static space space_make(size_t size)
+{
+    space s = {malloc(size + 4 * MARGIN), NULL, size};
+    memset(s.block, 0xA5, size + 4 * MARGIN);
+    s.at = s.block + MARGIN + 8; /* on 8 bytes, on no more */
+    s.at += (64 - (uintptr_t)s.at % 64) % 64 + 8;
+    return s;
+}
+
+static void space_free(space *s)
+{
+    for (unsigned char *p = s->block; p < s->at; p++) failures += *p != 0xA5;
+    for (unsigned char *p = s->at + s->size; p < s->block + s->size + 4 * MARGIN; p++)
+        failures += *p != 0xA5;
+    checks++;
+    free(s->block);
+}
+
+static uint64_t state = 88172645463325252u;
+
+static uint64_t next(void)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    return state ^= state << 17;
+}
+
+static double number(int dtype)
+{
+    static const double specials[] = {
+        0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, 3.0, -3.0, 1.5, 2.5, -2.5, 0.1, 1e-3, 1e10,
+        -1e10, 1e30, -1e-30, 1e300, 1e-300, 0x1p-149, -0x1p-140, 0x1p-126, 0x1.fffffep127,
+        5e-324, 1.5e-310, 0x1p20, 0x1.00001p20, -1e6, 1048577.0, 4e7, 8388607.5, 8388608.5,
+        4503599627370495.5, 65504.0, 65519.0, 65520.0, 6e-8, 2.9e-8, 3e-8, 0x1p31, -0x1p31,
+        0x1p63, -0x1p63, 255.5, 256.0, -0.9, 0x1.fffffffffffffp1023};
+    uint64_t bits = next();
+    float x;
+    double y;
+    switch (next() % 8) {
+    case 0: return specials[bits % (sizeof specials / sizeof *specials)];
+    case 1: return bits & 1 ? (double)INFINITY : -(double)INFINITY;
+    case 2: return (double)NAN;
+    case 3:
+        memcpy(&x, &bits, sizeof x);
+        memcpy(&y, &bits, sizeof y);
+        return dtype == MG_FLOAT64 ? y : (double)x;
+    default: return ((double)(int64_t)bits * 0x1p-63) * (bits & 8 ? 3.7 : 40.0);
+    }
+}
+
+/* Without NaN and infinity for tame > 0, which would hide everything in sums; near 1 for
+ * tame > 1, for products. */
+static double tame_number(int dtype, int tame)
+{
+    double x = number(dtype);
+    while (tame && !(fabs(x) < 1e5)) x = number(dtype);
+    return tame > 1 && next() % 8 ? 1.0 + x * 1e-6 : x;
+}
+
+static int64_t integer(void)
+{
+    static const int64_t specials[] = {0,  1,   -1,  2,         -2,        3,         -3,
+                                       10, 127, 255, INT32_MIN, INT32_MAX, INT64_MIN, INT64_MAX,
+                                       INT64_MIN + 1};
+    uint64_t bits = next();
+    if (bits & 1) return specials[(bits >> 8) % (sizeof specials / sizeof *specials)];
+    return bits & 2 ? (int64_t)(bits >> 60) - 8 : (int64_t)next();
+}
+
+static void fill(int dtype, int64_t n, void *numbers, int tame)
+{
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t bits = next();
+        int64_t whole = integer();
+        double x = tame_number(dtype, tame);
+        float single = (float)x;
+        switch (dtype) {
+        case MG_FLOAT32: memcpy((float *)numbers + i, &single, 4); break;
+        case MG_FLOAT64: memcpy((double *)numbers + i, &x, 8); break;
+        case MG_FLOAT16: memcpy((uint16_t *)numbers + i, &bits, 2); break;
+        case MG_INT64: ((int64_t *)numbers)[i] = whole; break;
+        case MG_INT32: ((int32_t *)numbers)[i] = (int32_t)whole; break;
+        case MG_UINT8: ((uint8_t *)numbers)[i] = (uint8_t)whole; break;
+        default: ((uint8_t *)numbers)[i] = bits & 1; break;
+        }
+    }
+}
+
+static bool is_nan(int dtype, const void *x)
+{
+    uint16_t half;
+    switch (dtype) {
+    case MG_FLOAT32: return *(const float *)x != *(const float *)x;
+    case MG_FLOAT64: return *(const double *)x != *(const double *)x;
+    case MG_FLOAT16: memcpy(&half, x, 2); return (half & 0x7FFF) > 0x7C00;
+    default: return false;
+    }
+}
+
+/* Compare n elements and tell about the first that differs. */
+static void expect(const char *what, int dtype, int64_t n, const void *y, const void *right,
+                   int64_t detail)
+{
+    size_t size = sizes[dtype];
+    checks++;
+    for (int64_t i = 0; i < n; i++) {
+        const char *p = (const char *)y + (size_t)i * size;
+        const char *q = (const char *)right + (size_t)i * size;
+        uint64_t of_p = 0, of_q = 0;
+        if (!memcmp(p, q, size) || (is_nan(dtype, p) && is_nan(dtype, q))) continue;
+        memcpy(&of_p, p, size), memcpy(&of_q, q, size);
+        if (++failures <= 20)
+            printf("%s %s, type %d, n %lld, detail %lld: element %lld is %llx, not %llx\n",
+                   mg_isa(), what, dtype, (long long)n, (long long)detail, (long long)i,
+                   (unsigned long long)of_p, (unsigned long long)of_q);
+        return;
+    }
+}
+
+/* ---- elements ----------------------------------------------------------------------- */
+
+enum kind { NOWHERE, FLOATS, NUMBERS, COMPARES, TRUTHS };
+
+static const struct {
+    const char *name;
+    int arity;
+    enum kind kind;
+} rows[] = {
+#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+    {#name, arity, types},
+#include "ops.def"
+#define MG_MAP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+    {#name, arity, types},
+#include "ops.def"
+};
+
+static bool compare(int op, bool less, bool equal, bool ordered)
+{
+    switch (op) {
+    case MG_EQ: return equal;
+    case MG_NE: return !equal;
+    case MG_LT: return less;
+    case MG_LE: return less || equal;
+    case MG_GT: return ordered && !less && !equal;
+    default: return ordered && !less;
+    }
+}
+
+static int64_t int_power(int64_t x, int64_t k)
+{
+    uint64_t y = 1, power = (uint64_t)x;
+    if (k < 0) return x == 1 || x == -1 ? int_power(x, k & 1) : 0;
+    for (; k; k /= 2, power *= power)
+        if (k % 2) y *= power;
+    return (int64_t)y;
+}
+
+/* Modulo 2^64, of which a smaller type takes the last bits. */
+static int64_t int_value(int op, int64_t a, int64_t b)
+{
+    uint64_t x = (uint64_t)a, y = (uint64_t)b;
+    bool turn = a && b && b != -1 && a % b && (a < 0) != (b < 0);
+    switch (op) {
+    case MG_ADD: return (int64_t)(x + y);
+    case MG_SUB: return (int64_t)(x - y);
+    case MG_MUL: return (int64_t)(x * y);
+    case MG_NEG: return (int64_t)(0 - x);
+    case MG_SQUARE: return (int64_t)(x * x);
+    case MG_ABS: return a < 0 ? (int64_t)(0 - x) : a;
+    case MG_RELU: return a < 0 ? 0 : a;
+    case MG_SIGN: return (a > 0) - (a < 0);
+    case MG_MAXIMUM:
+    case MG_CLAMP_MIN: return a > b ? a : b;
+    case MG_MINIMUM:
+    case MG_CLAMP_MAX: return a < b ? a : b;
+    case MG_FLOOR_DIVIDE: return b == 0 ? 0 : b == -1 ? (int64_t)(0 - x) : a / b - turn;
+    case MG_REMAINDER: return b == 0 || b == -1 ? 0 : a % b + (turn ? b : 0);
+    default: return int_power(a, b);
+    }
+}
+
+static uint8_t truth_value(int op, uint8_t a, uint8_t b)
+{
+    switch (op) {
+    case MG_ADD:
+    case MG_MAXIMUM:
+    case MG_LOGICAL_OR: return a || b;
+    case MG_LOGICAL_XOR: return a != b;
+    case MG_LOGICAL_NOT: return !a;
+    default: return a && b;
+    }
+}
+
+static int64_t int_at(int dtype, const void *numbers, int64_t i)
+{
+    return dtype == MG_INT64   ? ((const int64_t *)numbers)[i]
+           : dtype == MG_INT32 ? ((const int32_t *)numbers)[i]
+                               : ((const uint8_t *)numbers)[i];
+}
+
+static void naive_map(int op, int dtype, int64_t n, const void *a, const void *b, void *y,
+                      double k, unsigned repeats)
+{
+    for (int64_t i = 0; i < n; i++) {
+        int64_t ia = repeats & 1 ? 0 : i, ib = repeats & 2 ? 0 : i;
+        if (dtype <= MG_FLOAT64 && rows[op].kind == COMPARES) {
+            bool wide = dtype == MG_FLOAT64;
+            double p = wide ? ((const double *)a)[ia] : (double)((const float *)a)[ia];
+            double q = wide ? ((const double *)b)[ib] : (double)((const float *)b)[ib];
+            ((uint8_t *)y)[i] = compare(op, p < q, p == q, p == p && q == q);
+        } else if (dtype == MG_FLOAT32) {
+            const float *as = a, *bs = b ? b : a;
+            ((float *)y)[i] = naive_value_f32(op, as[ia], bs[b ? ib : ia], k);
+        } else if (dtype == MG_FLOAT64) {
+            const double *as = a, *bs = b ? b : a;
+            ((double *)y)[i] = naive_value_f64(op, as[ia], bs[b ? ib : ia], k);
+        } else {
+            int64_t p = int_at(dtype, a, ia), q = b ? int_at(dtype, b, ib) : 0;
+            int64_t result = rows[op].kind == COMPARES ? compare(op, p < q, p == q, true)
+                             : dtype == MG_BOOL
+                                 ? truth_value(op, (uint8_t)p, (uint8_t)q)
+                                 : int_value(op, p, q);
+            if (dtype == MG_INT64 && rows[op].kind != COMPARES)
+                ((int64_t *)y)[i] = result;
+            else if (dtype == MG_INT32 && rows[op].kind != COMPARES)
+                ((int32_t *)y)[i] = (int32_t)result;
+            else
+                ((uint8_t *)y)[i] = (uint8_t)result;
+        }
+    }
+}
+
+static int64_t length(int step)
+{
+    static const int64_t more[] = {97, 127, 131, 257, 509, 1031};
+    return step <= 70 ? step : more[step - 71];
+}
+enum { LENGTHS = 77 };
+
+static double exponent(int step)
+{
+    static const double usual[] = {2.0, 1.0, 0.0, -1.0, 0.5, -0.5, 3.0, 4.0, 1.5, -2.0, 0.1};
+    return usual[step % 11];
+}
+
+static void test_map(int op, int dtype)
+{
+    map_kernel kernel = kernels()->value[op][dtype];
+    bool has_b = rows[op].arity > 1;
+    int result = rows[op].kind == COMPARES ? MG_BOOL : dtype;
+    for (int step = 0; step < LENGTHS; step++) {
+        int64_t n = length(step);
+        for (unsigned repeats = 0; repeats < (has_b ? 4u : 2u); repeats++) {
+            size_t size = (size_t)n * sizes[dtype], one = sizes[dtype];
+            space a = space_make(repeats & 1 ? one : size), right = space_make(8 * MOST);
+            space b = space_make(repeats & 2 ? one : size);
+            space y = space_make((size_t)n * sizes[result]);
+            fill(dtype, repeats & 1 ? 1 : n, a.at, op == MG_SIN && step % 2);
+            fill(dtype, repeats & 2 ? 1 : n, b.at, 0);
+            const void *second = has_b ? b.at : NULL;
+            double k = exponent(step);
+            naive_map(op, dtype, n, a.at, second, right.at, k, repeats);
+            kernel(n, a.at, second, y.at, k, repeats);
+            expect(rows[op].name, result, n, y.at, right.at, repeats);
+            if (result == dtype && !(repeats & 1)) {
+                memcpy(y.at, a.at, size);
+                kernel(n, y.at, second, y.at, k, repeats);
+                expect(rows[op].name, result, n, y.at, right.at, 10 + repeats);
+            }
+            if (result == dtype && has_b && !(repeats & 2)) {
+                memcpy(y.at, b.at, size);
+                kernel(n, a.at, y.at, y.at, k, repeats);
+                expect(rows[op].name, result, n, y.at, right.at, 20 + repeats);
+            }
+            space_free(&a), space_free(&b), space_free(&y), space_free(&right);
+        }
+    }
+}
+
+static void naive_gradient(int op, int which, int dtype, int64_t n, void *const in[4],
+                           void *y, double k)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const float *s[4] = {in[0], in[1], in[2], in[3]};
+        const double *d[4] = {in[0], in[1], in[2], in[3]};
+        if (dtype == MG_FLOAT32)
+            ((float *)y)[i] =
+                naive_gradient_f32(op, which, s[0][i], s[1][i], s[2][i], s[3][i], k);
+        else
+            ((double *)y)[i] =
+                naive_gradient_f64(op, which, d[0][i], d[1][i], d[2][i], d[3][i], k);
+    }
+}
+
+static void test_gradient(int op, int which, int dtype)
+{
+    gradient_kernel kernel = kernels()->gradient[op][which][dtype];
+    for (int step = 0; step < LENGTHS; step++) {
+        int64_t n = length(step);
+        size_t size = (size_t)n * sizes[dtype];
+        space in[4], y = space_make(size), right = space_make(8 * MOST);
+        void *at[4];
+        for (int i = 0; i < 4; i++) {
+            in[i] = space_make(size);
+            at[i] = in[i].at;
+            fill(dtype, n, at[i], (op == MG_SIN || op == MG_COS) && step % 2);
+        }
+        double k = exponent(step);
+        naive_gradient(op, which, dtype, n, at, right.at, k);
+        kernel(n, at[0], at[1], at[2], at[3], y.at, k);
+        expect(rows[op].name, dtype, n, y.at, right.at, 100 + which);
+        for (int over = 0; over < 4; over++) {
+            void *moved[4] = {at[0], at[1], at[2], at[3]};
+            memcpy(y.at, at[over], size);
+            moved[over] = y.at;
+            kernel(n, moved[0], moved[1], moved[2], moved[3], y.at, k);
+            expect(rows[op].name, dtype, n, y.at, right.at, 110 + over);
+        }
+        for (int i = 0; i < 4; i++) space_free(&in[i]);
+        space_free(&y), space_free(&right);
+    }
+}
+
+static bool has_kernel(int op, int dtype)
+{
+    bool some = op == MG_ADD || op == MG_MUL || op == MG_MAXIMUM || op == MG_MINIMUM;
+    if (dtype == MG_FLOAT16) return false;
+    switch (rows[op].kind) {
+    case FLOATS: return dtype <= MG_FLOAT64;
+    case NUMBERS: return dtype != MG_BOOL || some;
+    case COMPARES: return true;
+    case TRUTHS: return dtype == MG_BOOL;
+    default: return false;
+    }
+}
+
+static void test_elements(void)
+{
+    for (int op = 0; op < MG_MAP_OP_COUNT; op++)
+        for (int dtype = 0; dtype < MG_DTYPE_COUNT; dtype++) {
+            bool there = kernels()->value[op][dtype] != NULL;
+            failures += there != has_kernel(op, dtype);
+            if (there) test_map(op, dtype);
+            for (int which = 0; which < 2 && dtype < WIDE_COUNT; which++) {
+                bool has = (rows[op].kind == FLOATS || rows[op].kind == NUMBERS) &&
+                           which < rows[op].arity;
+                there = kernels()->gradient[op][which][dtype] != NULL;
+                failures += there != has;
+                if (there) test_gradient(op, which, dtype);
+            }
+        }
+}
+
+/* ---- casts and choices -------------------------------------------------------------- */
+
+static uint16_t naive_half(double x)
+{
+    uint16_t sign = signbit(x) ? 0x8000 : 0;
+    int exponent_of;
+    if (x != x) return 0x7E00;
+    if (x == 0.0) return sign;
+    if (fabs(x) >= 65520.0) return sign | 0x7C00;
+    frexp(x, &exponent_of);
+    if (exponent_of < -13) exponent_of = -13; /* subnormal */
+    double whole = rint(ldexp(fabs(x), 11 - exponent_of)); /* up to 2^11 */
+    return (uint16_t)(sign | (uint16_t)(whole + (exponent_of + 13) * 1024));
+}
+
+static double naive_of_half(uint16_t half)
+{
+    int exponent_of = half >> 10 & 31, mantissa = half & 1023;
+    double x = exponent_of == 31 ? (mantissa ? (double)NAN : (double)INFINITY)
+               : exponent_of     ? ldexp(1024 + mantissa, exponent_of - 25)
+                                 : ldexp(mantissa, -24);
+    return half & 0x8000 ? -x : x;
+}
+
+static int64_t saturate(double x, double least, double end, int64_t first, int64_t last)
+{
+    return x != x ? 0 : x < least ? first : x >= end ? last : (int64_t)x;
+}
+
+static void naive_cast(int from, int to, int64_t n, const void *a, void *y)
+{
+    for (int64_t i = 0; i < n; i++) {
+        bool is_float = from <= MG_FLOAT16;
+        double x = from == MG_FLOAT32   ? (double)((const float *)a)[i]
+                   : from == MG_FLOAT64 ? ((const double *)a)[i]
+                   : from == MG_FLOAT16 ? naive_of_half(((const uint16_t *)a)[i])
+                                        : (double)int_at(from, a, i);
+        int64_t k = is_float ? 0 : int_at(from, a, i);
+        switch (to) {
+        case MG_FLOAT32: ((float *)y)[i] = is_float ? (float)x : (float)k; break;
+        case MG_FLOAT64: ((double *)y)[i] = x; break;
+        case MG_FLOAT16: ((uint16_t *)y)[i] = naive_half(x); break;
+        case MG_INT64:
+            if (is_float) k = saturate(x, -0x1p63, 0x1p63, INT64_MIN, INT64_MAX);
+            ((int64_t *)y)[i] = k;
+            break;
+        case MG_INT32:
+            if (is_float) k = saturate(x, -0x1p31, 0x1p31, INT32_MIN, INT32_MAX);
+            ((int32_t *)y)[i] = (int32_t)k;
+            break;
+        case MG_UINT8:
+            if (is_float) k = saturate(x, 0.0, 256.0, 0, 255);
+            ((uint8_t *)y)[i] = (uint8_t)k;
+            break;
+        default: ((uint8_t *)y)[i] = is_float ? x != 0.0 : k != 0; break;
+        }
+    }
+}
+
+static void test_cast(int from, int to)
+{
+    cast_kernel kernel = kernels()->cast[from][to];
+    for (int step = 0; step < LENGTHS; step++) {
+        int64_t n = length(step);
+        space a = space_make((size_t)n * sizes[from]), y = space_make((size_t)n * sizes[to]);
+        space right = space_make(8 * MOST);
+        fill(from, n, a.at, 0);
+        naive_cast(from, to, n, a.at, right.at);
+        kernel(n, a.at, y.at);
+        expect("cast", to, n, y.at, right.at, from);
+        space_free(&a), space_free(&y), space_free(&right);
+    }
+}
+
+/* All float16, there and back, and what lies between them. */
+static void test_halves(void)
+{
+    for (unsigned half = 0; half < 0x10000; half++) {
+        uint16_t in = (uint16_t)half, out[3], right = naive_half(naive_of_half(in));
+        float single, near[3];
+        double wide;
+        kernels()->cast[MG_FLOAT16][MG_FLOAT32](1, &in, &single);
+        kernels()->cast[MG_FLOAT16][MG_FLOAT64](1, &in, &wide);
+        double expected = naive_of_half(in);
+        expect("half to double", MG_FLOAT64, 1, &wide, &expected, half);
+        kernels()->cast[MG_FLOAT32][MG_FLOAT16](1, &single, out);
+        expect("half", MG_FLOAT16, 1, out, &right, half);
+        if (half == 0xFFFF) break;
+        double middle = (expected + naive_of_half((uint16_t)(half + 1))) / 2;
+        near[0] = (float)middle, near[1] = nextafterf(near[0], INFINITY);
+        near[2] = nextafterf(near[0], -INFINITY);
+        kernels()->cast[MG_FLOAT32][MG_FLOAT16](3, near, out);
+        for (int i = 0; i < 3; i++) {
+            right = naive_half((double)near[i]);
+            expect("near half", MG_FLOAT16, 1, out + i, &right, half);
+        }
+        double nearer[3] = {middle, nextafter(middle, 1e9), nextafter(middle, -1e9)};
+        kernels()->cast[MG_FLOAT64][MG_FLOAT16](3, nearer, out);
+        for (int i = 0; i < 3; i++) {
+            right = naive_half(nearer[i]);
+            expect("nearer half", MG_FLOAT16, 1, out + i, &right, half);
+        }
+    }
+}
+
+static void test_choose(int place)
+{
+    static const int dtypes[] = {MG_UINT8, MG_FLOAT16, MG_INT32, MG_INT64};
+    int dtype = dtypes[place];
+    size_t size = sizes[dtype];
+    for (int step = 0; step < LENGTHS; step++)
+        for (unsigned repeats = 0; repeats < 4; repeats++) {
+            int64_t n = length(step);
+            space test = space_make((size_t)n), y = space_make((size_t)n * size);
+            space a = space_make(repeats & 1 ? size : (size_t)n * size);
+            space b = space_make(repeats & 2 ? size : (size_t)n * size);
+            space right = space_make(8 * MOST);
+            fill(MG_BOOL, n, test.at, 0);
+            fill(dtype, repeats & 1 ? 1 : n, a.at, 0);
+            fill(dtype, repeats & 2 ? 1 : n, b.at, 0);
+            for (int64_t i = 0; i < n; i++) {
+                const space *from = test.at[i] ? &a : &b;
+                bool repeated = repeats & (test.at[i] ? 1 : 2);
+                memcpy(right.at + (size_t)i * size,
+                       from->at + (repeated ? 0 : (size_t)i * size), size);
+            }
+            kernels()->choose[place](n, test.at, a.at, b.at, y.at, repeats);
+            expect("choose", dtype, n, y.at, right.at, repeats);
+            space_free(&test), space_free(&y), space_free(&a), space_free(&b);
+            space_free(&right);
+        }
+}
+
+/* ---- reductions --------------------------------------------------------------------- */
+
+static int64_t int_join(int which, int64_t x, int64_t y)
+{
+    static const int ops[] = {MG_ADD, MG_MUL, MG_MAXIMUM, MG_MINIMUM};
+    return int_value(ops[which], x, y);
+}
+
+static const int places[] = {MG_FLOAT32, MG_FLOAT64, MG_INT64};
+
+/* y from n elements, `stride` apart. */
+static void naive_reduce(int which, int place, int64_t n, const void *a, int64_t stride,
+                         void *y)
+{
+    static const int64_t starts[] = {0, 1, INT64_MIN, INT64_MAX};
+    if (place == 0) *(float *)y = naive_reduce_f32(which, n, a, stride);
+    if (place == 1) *(double *)y = naive_reduce_f64(which, n, a, stride);
+    if (place != 2) return;
+    int64_t result = starts[which];
+    for (int64_t i = 0; i < n; i++)
+        result = int_join(which, result, ((const int64_t *)a)[i * stride]);
+    *(int64_t *)y = result;
+}
+
+static void set_start(int which, int place, void *lanes)
+{
+    char none[8];
+    for (int l = 0; l < LANES; l++) {
+        naive_reduce(which, place, 0, NULL, 0, none);
+        memcpy((char *)lanes + (size_t)l * sizes[places[place]], none, sizes[places[place]]);
+    }
+}
+
+static void test_lanes(int which, int place)
+{
+    const reduction_kernels *set = &kernels()->reduce[which][place];
+    static const int cuts[][5] = {
+        {0, 32, 32, 32, 32}, {0, 16, 32, 32, 32}, {0, 8, 16, 24, 32}, {0, 11, 22, 32, 32},
+        {0, 1, 17, 31, 32}};
+    int dtype = places[place];
+    for (int step = 0; step < LENGTHS; step++)
+        for (size_t cut = 0; cut < sizeof cuts / sizeof *cuts; cut++) {
+            int64_t n = length(step), lanes[LANES], y[1], right[1];
+            space a = space_make((size_t)n * sizes[dtype]);
+            fill(dtype, n, a.at, step % 3 ? which == REDUCE_PROD ? 2 : 1 : 0);
+            set_start(which, place, lanes);
+            for (int part = 0; part < 4; part++)
+                if (cuts[cut][part] < cuts[cut][part + 1])
+                    set->lanes(n, a.at, cuts[cut][part], cuts[cut][part + 1], lanes);
+            set->join(lanes, y);
+            naive_reduce(which, place, n, a.at, 1, right);
+            expect("lanes", dtype, 1, y, right, n);
+            space_free(&a);
+        }
+}
+
+/* Rows of n, and columns of n, of a matrix with holes between its rows or without. */
+static void test_matrix(int which, int place, int64_t lines, int64_t n, int64_t hole,
+                        int tame)
+{
+    const reduction_kernels *set = &kernels()->reduce[which][place];
+    int dtype = places[place];
+    size_t size = sizes[dtype];
+    int64_t stride = n + hole, down = lines + hole;
+    space a = space_make((size_t)((lines + 1) * (n + 1) * (hole + 1)) * size);
+    space y = space_make((size_t)lines * size), right = space_make((size_t)lines * size);
+    fill(dtype, (int64_t)(a.size / size), a.at, tame);
+    for (int64_t r = 0; r < lines; r++)
+        naive_reduce(which, place, n, a.at + (size_t)(r * stride) * size, 1,
+                     right.at + (size_t)r * size);
+    set->rows(lines, n, a.at, stride, y.at);
+    expect("rows", dtype, lines, y.at, right.at, n);
+    for (int64_t r = 0; r < lines; r++)
+        naive_reduce(which, place, n, a.at + (size_t)r * size, down,
+                     right.at + (size_t)r * size);
+    set->columns(n, lines, a.at, down, y.at);
+    expect("columns", dtype, lines, y.at, right.at, n);
+    space_free(&a), space_free(&y), space_free(&right);
+}
+
+static void test_reductions(void)
+{
+    static const int64_t lines[] = {0, 1, 2, 3, 5, 16, 63, 64, 65, 131, 257};
+    for (int which = 0; which < REDUCTION_COUNT; which++)
+        for (int place = 0; place <= WIDE_COUNT; place++) {
+            test_lanes(which, place);
+            for (int step = 0; step < LENGTHS; step++)
+                for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+                    test_matrix(which, place, lines[i], length(step),
+                                step % 2 ? 0 : (int64_t)i, step % 3 ? which == 1 ? 2 : 1 : 0);
+            test_matrix(which, place, 600, 70, 0, 1);
+            test_matrix(which, place, 1100, 33, 3, 1);
+        }
+}
+
+/* ---- rows --------------------------------------------------------------------------- */
+
+static void test_search(int largest, int place, int64_t n, bool few)
+{
+    enum { ROWS = 5 };
+    int dtype = places[place];
+    size_t size = sizes[dtype];
+    space a = space_make((size_t)(ROWS * (n + 3)) * size);
+    int64_t y[ROWS], right[ROWS];
+    fill(dtype, ROWS * (n + 3), a.at, few ? 1 : 0);
+    for (int64_t r = 0; r < ROWS; r++) {
+        const void *row = a.at + (size_t)(r * (n + 3)) * size;
+        if (place == 0) right[r] = naive_search_f32(largest, n, row);
+        if (place == 1) right[r] = naive_search_f64(largest, n, row);
+        if (place != 2) continue;
+        const int64_t *numbers = row;
+        right[r] = 0;
+        for (int64_t i = 1; i < n; i++)
+            if (largest ? numbers[i] > numbers[right[r]] : numbers[i] < numbers[right[r]])
+                right[r] = i;
+    }
+    (largest ? kernels()->argmax : kernels()->argmin)[place](ROWS, n, a.at, n + 3, y);
+    expect(largest ? "argmax" : "argmin", MG_INT64, ROWS, y, right, n);
+    space_free(&a);
+}
+
+static void call_rows(int kind, int place, int64_t lines, int64_t n, const void *a,
+                      int64_t stride, const void *weight, const void *bias, double k,
+                      void *y)
+{
+    const kernel_set *set = kernels();
+    switch (kind) {
+    case CUMSUM: set->cumsum[place](lines, n, a, stride, y); return;
+    case SOFTMAX: set->softmax[place](lines, n, a, stride, y); return;
+    case LOG_SOFTMAX: set->log_softmax[place](lines, n, a, stride, y); return;
+    case LOGSUMEXP: set->logsumexp[place](lines, n, a, stride, y); return;
+    case VARIANCE: set->variance[place](lines, n, a, stride, k, y); return;
+    case LAYER_NORM: set->layer_norm[place](lines, n, a, weight, bias, k, y); return;
+    default: set->rms_norm[place](lines, n, a, weight, k, y); return;
+    }
+}
+
+static void test_rows(int kind, int place, int64_t lines, int64_t n, int variant)
+{
+    static const char *const names[] = {"cumsum",   "softmax",    "log_softmax", "logsumexp",
+                                        "variance", "layer_norm", "rms_norm"};
+    int dtype = places[place];
+    size_t size = sizes[dtype];
+    bool whole_rows = kind != LOGSUMEXP && kind != VARIANCE;
+    int64_t stride = n + (kind < LAYER_NORM && variant & 1 ? 3 : 0);
+    int64_t out = whole_rows ? n : 1, step = (int64_t)size;
+    space a = space_make((size_t)(lines * stride) * size);
+    space weight = space_make((size_t)n * size), bias = space_make((size_t)n * size);
+    space y = space_make((size_t)(lines * out) * size);
+    space right = space_make((size_t)(lines * out) * size);
+    fill(dtype, lines * stride, a.at, variant & 2 ? 0 : 1);
+    fill(dtype, n, weight.at, 1), fill(dtype, n, bias.at, 1);
+    const void *w = variant & 4 ? weight.at : NULL;
+    const void *b = variant & 8 && kind == LAYER_NORM ? bias.at : NULL;
+    double k = kind == VARIANCE ? variant % 3 : 1e-5;
+    for (int64_t r = 0; r < lines; r++) {
+        unsigned char *row = a.at + r * stride * step, *to = right.at + r * out * step;
+        if (place == 0)
+            naive_row_f32(kind, n, (float *)row, w, b, k, (float *)to);
+        else
+            naive_row_f64(kind, n, (double *)row, w, b, k, (double *)to);
+    }
+    call_rows(kind, place, lines, n, a.at, stride, w, b, k, y.at);
+    expect(names[kind], dtype, lines * out, y.at, right.at, n);
+    if (whole_rows && stride == n) { /* in place */
+        call_rows(kind, place, lines, n, a.at, stride, w, b, k, a.at);
+        expect(names[kind], dtype, lines * out, a.at, right.at, -n);
+    }
+    space_free(&a), space_free(&weight), space_free(&bias), space_free(&y);
+    space_free(&right);
+}
+
+static void test_int_cumsum(int64_t lines, int64_t n)
+{
+    space a = space_make((size_t)(lines * (n + 1)) * 8), y = space_make((size_t)(lines * n) * 8);
+    int64_t *as = (int64_t *)a.at, *ys = (int64_t *)y.at;
+    fill(MG_INT64, lines * (n + 1), a.at, 0);
+    kernels()->cumsum[2](lines, n, as, n + 1, ys);
+    for (int64_t r = 0; r < lines; r++)
+        for (int64_t i = 0, sum = 0; i < n; i++) {
+            sum = int_value(MG_ADD, sum, as[r * (n + 1) + i]);
+            expect("cumsum", MG_INT64, 1, ys + r * n + i, &sum, n);
+        }
+    space_free(&a), space_free(&y);
+}
+
+static void test_all_rows(void)
+{
+    static const int64_t lines[] = {0, 1, 2, 7, 64, 67, 131};
+    for (int step = 1; step < LENGTHS; step++)
+        for (int place = 0; place <= WIDE_COUNT; place++)
+            for (int few = 0; few < 2; few++) {
+                test_search(0, place, length(step), few);
+                test_search(1, place, length(step), few);
+            }
+    for (int few = 0; few < 2; few++)
+        for (int place = 0; place <= WIDE_COUNT; place++)
+            test_search(few, place, 5003, true), test_search(few, place, 3001, false);
+    for (int kind = CUMSUM; kind <= RMS_NORM; kind++)
+        for (int place = 0; place < WIDE_COUNT; place++) {
+            for (int step = 1; step < LENGTHS; step++)
+                for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+                    test_rows(kind, place, step < 40 ? lines[i] : lines[i] % 5, length(step),
+                              step + (int)i);
+            for (int variant = 0; variant < 16; variant++)
+                test_rows(kind, place, 2, 2053, variant);
+        }
+    for (int step = 0; step < LENGTHS; step++) test_int_cumsum(step % 10, length(step));
+}
+
+static void test_set(void)
+{
+    test_elements();
+    for (int from = 0; from < MG_DTYPE_COUNT; from++)
+        for (int to = 0; to < MG_DTYPE_COUNT; to++) test_cast(from, to);
+    test_halves();
+    for (int place = 0; place < 4; place++) test_choose(place);
+    test_reductions();
+    test_all_rows();
+}
+
+int main(void)
+{
+    static const char *const names[] = {"baseline", "avx2", "avx512"};
+    const char *best = mg_isa();
+    for (int i = 0; i < 3; i++) {
+        if (mg_set_isa(names[i]) != MG_OK) {
+            failures += strcmp(mg_isa(), names[i]) == 0;
+            continue;
+        }
+        failures += strcmp(mg_isa(), names[i]) != 0;
+        test_set();
+        printf("%s: %lld checks, %lld failed\n", names[i], checks, failures);
+    }
+    failures += mg_set_isa("none such") != MG_ERR_ARG;
+    failures += mg_set_isa(NULL) != MG_OK || strcmp(mg_isa(), best) != 0;
+    return failures != 0;
+}
