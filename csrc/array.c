@@ -196,8 +196,8 @@ void *mg_released(mg_arena *arena)
 
 /* ---- shapes ------------------------------------------------------------------------ */
 
-/* Multiply sizes; -1 for one below 0 or a product above MAX_BYTES. */
-static int64_t count_of(int rank, const int64_t *shape)
+/* Return the number of elements of a shape; -1 for one below 0 or a product above MAX_BYTES. */
+int64_t shape_count(int rank, const int64_t *shape)
 {
     int64_t count = 1, positive = 1;
     for (int d = 0; d < rank; d++) {
@@ -233,7 +233,7 @@ static bool is_contiguous(const array *a)
 int array_set_shape(array *a, int rank, const int64_t *shape, const int64_t *strides)
 {
     MG_RETURN_IF(rank < 0 || rank > MG_MAX_RANK, MG_ERR_SHAPE);
-    int64_t count = count_of(rank, shape);
+    int64_t count = shape_count(rank, shape);
     MG_RETURN_IF(count < 0, MG_ERR_LIMIT);
     a->rank = (uint8_t)rank;
     a->count = count;

@@ -467,6 +467,7 @@ uint32_t array_unlink(mg_arena *arena, node *n, uint32_t pending);
 int array_find(mg_arena *arena, mg_node handle, uint32_t *index);
 int shape_broadcast(const array *a, const array *b, int *rank, int64_t *shape);
 bool shape_equal(const array *a, const array *b);
+int64_t shape_count(int rank, const int64_t *shape);
 int dtype_promote(int a, int b);
 
 MG_INLINE bool is_float(int dtype)
@@ -567,13 +568,15 @@ typedef void (*gradient_kernel)(int64_t n, const void *a, const void *b, const v
                                 const void *g, void *out, double number);
 /* y[i] = a[i] as another type. */
 typedef void (*cast_kernel)(int64_t n, const void *a, void *y);
-/* Rows: y[r] from n elements at a + r * stride, for r < rows. */
+/* Rows: y[r] from n elements at a + r * stride, for r < rows; a reduction of n = 0 gives the
+ * start. */
 typedef void (*rows_kernel)(int64_t rows, int64_t n, const void *a, int64_t stride,
                             void *y);
 /* Columns: y[j] from the n elements a[i * stride + j], i < n, for j < columns. */
 typedef void (*columns_kernel)(int64_t n, int64_t columns, const void *a, int64_t stride,
                                void *y);
-/* Fold elements i of a whose lane i % LANES lies in [from, to) into lanes[]. */
+/* Fold elements i of a whose lane i % LANES lies in [from, to) into lanes[], which hold the
+ * start or more. */
 typedef void (*lanes_kernel)(int64_t n, const void *a, int from, int to, void *lanes);
 
 /* A reduction in lanes: element i goes to lane i % LANES, in order; lanes start at

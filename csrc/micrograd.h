@@ -309,7 +309,7 @@ typedef struct mg_array_info {
     void *data; /* the first element; valid while the node lives */
     int op, operands; /* MG_LEAF and 0 for a leaf */
     int requires_grad, retains_grad, contiguous, read_only;
-    int views; /* living arrays, this one included, that view ops made of the memory */
+    int views; /* living arrays that view ops made of the memory; 0: no other shows it */
     int64_t version; /* of the memory: grows when it is written to */
 } mg_array_info;
 

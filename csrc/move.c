@@ -75,15 +75,10 @@ int forward_reshape(call *c)
 {
     const array *a = operand_of(c, 0);
     int rank = c->integer_count;
-    int64_t strides[MG_MAX_RANK], count = 1;
+    int64_t strides[MG_MAX_RANK];
     MG_RETURN_IF(rank > MG_MAX_RANK, MG_ERR_SHAPE);
-    for (int d = 0; d < rank; d++) {
-        MG_RETURN_IF(c->integers[d] < 0, MG_ERR_SHAPE);
-        MG_RETURN_IF(c->integers[d] && count > a->count / c->integers[d], MG_ERR_SHAPE);
-        count *= c->integers[d];
-    }
-    MG_RETURN_IF(count != a->count, MG_ERR_SHAPE);
-    if (a->contiguous || count == 0) return view_of(c, a, rank, c->integers, NULL);
+    MG_RETURN_IF(shape_count(rank, c->integers) != a->count, MG_ERR_SHAPE);
+    if (a->contiguous || a->count == 0) return view_of(c, a, rank, c->integers, NULL);
     if (reshape_strides(a, rank, c->integers, strides))
         return view_of(c, a, rank, c->integers, strides);
     MG_TRY(copy_of(c, a, a->dtype));

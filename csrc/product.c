@@ -7,8 +7,8 @@
 
 enum {
     THREAD_WORK = 1 << 22, /* multiplications that are worth a second thread */
-    ROW_GRAIN = 24,
-    COLUMN_GRAIN = 96
+    ROW_GRAIN = 24, /* parts that suit the kernels: gemm.inc.c */
+    COLUMN_GRAIN = 64
 };
 
 /* One product of matrices, (m, k) x (k, n); strides in elements. */
@@ -92,7 +92,7 @@ static int product_run(mg_arena *arena, const matrices *p)
     if (p->m == 0 || p->n == 0) return MG_OK;
     bool large = thread_count() > 1 && p->m > THREAD_WORK / (p->n * (p->k + 1) + 1) &&
                  p->m * p->n > 1;
-    job.by_rows = p->m * COLUMN_GRAIN >= p->n * ROW_GRAIN;
+    job.by_rows = p->n < COLUMN_GRAIN * thread_count() && p->m > p->n;
     int64_t size = job.by_rows ? p->m : p->n;
     job.part = size;
     if (large) {

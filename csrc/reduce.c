@@ -171,6 +171,7 @@ static void reduce_run(reduce_job *job)
     const box *b = &job->box;
     bool large = b->outer * b->n * b->inner > TASK_WORK && thread_count() > 1;
     if (b->inner == 1 && b->outer == 1 && large) {
+        job->kernels->rows(LANES, 0, job->data, 0, job->lanes); /* of nothing: the start */
         parallel_for(2, lanes_task, job);
         job->kernels->join(job->lanes, job->out);
     } else if (b->inner == 1) {

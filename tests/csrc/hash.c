@@ -154,7 +154,7 @@ static void train(int dtype)
 /* Ops that threads share, with their gradients. */
 static void large(int dtype)
 {
-    const int64_t a_shape[] = {203, 301}, b_shape[] = {301, 97}, none[] = {3, 0};
+    const int64_t a_shape[] = {1031, 521}, b_shape[] = {521, 97}, none[] = {3, 0};
     mg_node a = normal(dtype, 2, a_shape, 1.0), b = normal(dtype, 2, b_shape, 1.0);
     mg_node both[] = {a, b};
     done(mg_require_gradient(arena, a, 1), "require");
