@@ -34,11 +34,11 @@ static bool is_recorded(const call *c)
     return false;
 }
 
-/* Give the result what a node keeps beside its first two operands. */
-static int extra_keep(call *c)
+/* Make what a node keeps beside its first two operands, c->kept, unless it is there. */
+static int extra_make(call *c)
 {
     int more = c->operand_count > 2 ? c->operand_count - 2 : 0;
-    if (!more && !c->integer_count && !c->number_count) return MG_OK;
+    if (c->kept || (!more && !c->integer_count && !c->number_count)) return MG_OK;
     size_t size = sizeof(extra) + (size_t)c->integer_count * sizeof(int64_t) +
                   (size_t)c->number_count * sizeof(double) +
                   (size_t)more * sizeof(uint32_t);
@@ -55,7 +55,7 @@ static int extra_keep(call *c)
     for (int i = 0; i < c->number_count; i++) numbers[i] = c->numbers[i];
     uint32_t *operands = (uint32_t *)(numbers + c->number_count);
     for (int i = 0; i < more; i++) operands[i] = c->operands[i + 2];
-    c->result->extra = kept;
+    c->kept = kept;
     return MG_OK;
 }
 
@@ -64,7 +64,9 @@ static int recorded_node(call *c, uint32_t *made)
 {
     mg_arena *arena = c->arena;
     array *a = c->result;
-    MG_TRY(extra_keep(c));
+    MG_TRY(extra_make(c));
+    a->extra = c->kept;
+    c->kept = NULL;
     MG_TRY(node_make(arena, MG_LEAF, c->operands[0],
                      c->operand_count > 1 ? c->operands[1] : 0, 0.0, made));
     node *n = node_at(arena, *made);
@@ -153,7 +155,10 @@ uint32_t scope_apply(scope *s, int op, int operand_count, const uint32_t *operan
 uint32_t scope_array(scope *s, array *a)
 {
     uint32_t made;
-    s->status = array_leaf(s->arena, a, &made);
+    if (s->status < 0)
+        array_free(s->arena, a);
+    else
+        s->status = array_leaf(s->arena, a, &made);
     if (s->status < 0) return 0;
     node_at(s->arena, made)->references++;
     return scope_keep(s, made);
@@ -278,18 +283,12 @@ static bool fits_kind(int dtype, int into)
 /* Make b a copy if it shares a's memory in another way than element by element. */
 static int overlap_resolve(call *c, const array *a, const array **b)
 {
-    array *copy;
     const array *shared = *b;
     if (shared->buffer != a->buffer) return MG_OK;
     bool same = shared->data == a->data && shared->dtype == a->dtype &&
                 shape_equal(shared, a) &&
                 !memcmp(shared->strides, a->strides, a->rank * sizeof *a->strides);
-    if (same) return MG_OK;
-    MG_TRY(array_new(c->arena, shared->dtype, shared->rank, shared->shape, &copy));
-    map_copy(shared, copy);
-    c->scratch[c->scratch_count++] = copy;
-    *b = copy;
-    return MG_OK;
+    return same ? MG_OK : array_copy(c, shared, shared->dtype, b);
 }
 
 /* Write op(a, b) over a. */
@@ -300,6 +299,7 @@ static int write_over(call *c)
     array *a = array_at(c->arena, c->operands[0]);
     const array *b = c->operand_count > 1 ? operand_of(c, 1) : NULL;
     MG_RETURN_IF(a->buffer->read_only, MG_ERR_READONLY);
+    MG_RETURN_IF(array_overlaps(a), MG_ERR_VIEW);
     if (b) {
         MG_TRY(shape_broadcast(a, b, &rank, shape));
         bool same = rank == a->rank && !memcmp(shape, a->shape, a->rank * sizeof *shape);
@@ -336,6 +336,16 @@ int mg_apply_in_place(mg_arena *arena, int op, mg_node a, mg_node b, unsigned we
     return status;
 }
 
+/* See to it that making the result's node will need no memory: by then the operand has
+ * been written to. */
+static int node_reserve(call *c)
+{
+    mg_arena *arena = c->arena;
+    if (c->record) MG_TRY(extra_make(c));
+    bool room = (size_t)arena->fresh >> CHUNK_BITS < arena->chunk_count;
+    return arena->free_count || room ? MG_OK : arena_grow(arena);
+}
+
 static mg_node apply_over(call *c, const mg_node *handles)
 {
     uint32_t made;
@@ -353,11 +363,14 @@ static mg_node apply_over(call *c, const mg_node *handles)
     MG_RETURN_IF(requires && a->buffer->views, MG_ERR_VIEW);
     c->over = true;
     c->record = requires;
-    mg_node first = c->operands[0];
-    MG_TRY(array_record(c, &made));
+    uint32_t first = c->operands[0];
+    int status = node_reserve(c);
+    if (status == MG_OK) status = array_record(c, &made);
+    if (c->kept) block_give(c->arena, c->kept, (size_t)c->kept->size);
+    MG_TRY(status);
     if (requires) return handle_give(c->arena, made);
     node_drop(c->arena, made);
-    return handle_give(c->arena, (uint32_t)first);
+    return handle_give(c->arena, first);
 }
 
 mg_node mg_apply_over(mg_arena *arena, int op, int operand_count, const mg_node *operands,

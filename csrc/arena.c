@@ -51,7 +51,7 @@ void arena_unlock(mg_arena *arena)
 /* ---- memory ------------------------------------------------------------------------ */
 
 /* Tell whether a test asked this allocation to fail. */
-static bool allocation_fails(mg_arena *arena)
+bool allocation_fails(mg_arena *arena)
 {
     if (arena->fail_after < 0) return false;
     if (arena->fail_after > 0) {
@@ -78,6 +78,10 @@ void *arena_allocate(mg_arena *arena, void *memory, size_t old_size, size_t new_
         if (allocation_fails(arena)) return NULL;
     }
     void *moved = arena->allocator(arena->context, memory, old_size, new_size);
+    if (!moved && new_size && arena->free_block_bytes) {
+        blocks_trim(arena);
+        moved = arena->allocator(arena->context, memory, old_size, new_size);
+    }
     if (!moved && new_size) return NULL;
     arena->bytes = arena->bytes - old_size + new_size;
     if (arena->bytes > arena->peak_bytes) arena->peak_bytes = arena->bytes;
@@ -88,6 +92,7 @@ void *arena_allocate(mg_arena *arena, void *memory, size_t old_size, size_t new_
 int indices_reserve(mg_arena *arena, indices *list, size_t more)
 {
     if (list->capacity - list->count >= more) return MG_OK;
+    MG_RETURN_IF(more > SIZE_MAX / 16 || list->capacity > SIZE_MAX / 16, MG_ERR_NOMEM);
     size_t capacity = list->capacity + list->capacity / 2 + more;
     uint32_t *items =
         arena_allocate(arena, list->items, list->capacity * sizeof(uint32_t),
@@ -175,6 +180,7 @@ mg_arena *mg_arena_new(mg_allocator allocator, void *context)
 void mg_arena_free(mg_arena *arena)
 {
     if (!arena) return;
+    sweeps_free(arena);
     arrays_free(arena); /* with the large blocks they use */
     mg_allocator allocator = arena->allocator;
     void *context = arena->context;

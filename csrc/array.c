@@ -1,19 +1,19 @@
 /* array.c: the memory, shapes, strides and types of arrays.
  *
- * Memory comes in blocks of 227 sizes, four to a doubling, aligned to a cache line. A block
+ * Memory comes in blocks of 225 sizes, four to a doubling, aligned to a cache line. A block
  * given back waits in the list of its size for the next array of about that size: a fresh
- * page costs a page fault, 0.1 ns a byte, as much as the arithmetic of an addition. What
- * waits is at most what is in use and 64 MiB more, and goes back at once when the arena's
- * byte limit asks for it. */
+ * page costs a page fault, 0.1 ns a byte, as much as the arithmetic of an addition. It is
+ * not kept if more would wait than is in use and 64 MiB; all that waits goes back at once
+ * when the arena's byte limit, or the allocator, has no more. */
 #include <stddef.h>
 
 #include "core.h"
 
 enum {
     SLAB_SIZE = 1 << 16,
-    SMALL_BLOCK = 4096,       /* blocks up to this size are cut from slabs */
+    SMALL_BLOCK = 4096 + BLOCK_ALIGNMENT, /* up to this size they are cut from slabs */
     FREE_BYTES = 64 << 20,    /* what may wait when nothing is in use */
-    EXACT_CLASSES = 16        /* multiples of a cache line: 64 .. 1024 */
+    EXACT_CLASSES = 17        /* multiples of a cache line: 64 .. 1088 */
 };
 
 #define MAX_BYTES ((int64_t)1 << (sizeof(size_t) > 4 ? 62 : 30))
@@ -32,7 +32,8 @@ const uint8_t dtype_sizes[MG_DTYPE_COUNT] = {4, 8, 2, 8, 4, 1, 1};
 
 /* ---- blocks ------------------------------------------------------------------------ */
 
-/* Return the class of a size, and its size. */
+/* Return the class of a size, and its size. Beyond the exact ones there is a line more than
+ * the rounded size, for the header: most data have a power of two of bytes. */
 static int class_of(size_t size, size_t *rounded)
 {
     if (size <= EXACT_CLASSES * BLOCK_ALIGNMENT) {
@@ -42,10 +43,11 @@ static int class_of(size_t size, size_t *rounded)
         return (int)lines - 1;
     }
     int power = 10;
+    size -= BLOCK_ALIGNMENT;
     while ((size - 1) >> (power + 1)) power++;
     size_t quarter = (size_t)1 << (power - 2);
     size_t quarters = (size + quarter - 1) / quarter; /* 5 .. 8 */
-    *rounded = quarters * quarter;
+    *rounded = quarters * quarter + BLOCK_ALIGNMENT;
     return EXACT_CLASSES + (power - 10) * 4 + (int)quarters - 5;
 }
 
@@ -92,6 +94,7 @@ void *block_take(mg_arena *arena, size_t size)
     size_t rounded;
     int class = class_of(size, &rounded);
     block *taken = arena->free_blocks[class];
+    if (MG_UNLIKELY(arena->fail_after >= 0) && allocation_fails(arena)) return NULL;
     if (taken) {
         arena->free_blocks[class] = taken->next;
         arena->free_block_bytes -= rounded;
@@ -125,7 +128,7 @@ static size_t class_size(int class)
 {
     if (class < EXACT_CLASSES) return (size_t)(class + 1) * BLOCK_ALIGNMENT;
     int quarters = (class - EXACT_CLASSES) % 4 + 5;
-    return (size_t)quarters << ((class - EXACT_CLASSES) / 4 + 8);
+    return ((size_t)quarters << ((class - EXACT_CLASSES) / 4 + 8)) + BLOCK_ALIGNMENT;
 }
 
 void blocks_trim(mg_arena *arena)
@@ -242,6 +245,32 @@ int array_set_shape(array *a, int rank, const int64_t *shape, const int64_t *str
     if (!strides) row_major(rank, a->shape, a->strides);
     a->contiguous = !strides || is_contiguous(a);
     return MG_OK;
+}
+
+static int64_t magnitude(int64_t x)
+{
+    return x == INT64_MIN ? INT64_MAX : x < 0 ? -x : x;
+}
+
+/* Tell whether elements may share a place: whether an axis has a stride that does not pass
+ * over all that the axes of shorter strides reach. */
+bool array_overlaps(const array *a)
+{
+    int64_t reach = 0; /* of the axes done */
+    unsigned done = 0;
+    if (a->contiguous) return false;
+    for (int round = 0; round < a->rank; round++) {
+        int next = -1;
+        for (int d = 0; d < a->rank; d++)
+            if (!(done >> d & 1) &&
+                (next < 0 || magnitude(a->strides[d]) < magnitude(a->strides[next])))
+                next = d;
+        done |= 1u << next;
+        if (a->shape[next] == 1) continue;
+        if (magnitude(a->strides[next]) <= reach) return true;
+        reach += magnitude(a->strides[next]) * (a->shape[next] - 1);
+    }
+    return false;
 }
 
 bool shape_equal(const array *a, const array *b)
@@ -409,8 +438,12 @@ static mg_node array_copy_in(mg_arena *arena, int dtype, int rank, const int64_t
     uint32_t made;
     MG_RETURN_IF(!is_shape(dtype, rank, shape), MG_ERR_ARG);
     MG_TRY(array_new(arena, dtype, rank, shape, &a));
-    if (data && a->buffer->size) memcpy(a->data, data, a->buffer->size);
-    if (!data) memset(a->data, 0, a->buffer->size);
+    if (!data)
+        memset(a->data, 0, a->buffer->size);
+    else if (dtype == MG_BOOL) /* any byte but 0 is true */
+        kernels()->cast[MG_UINT8][MG_BOOL](a->count, data, a->data);
+    else if (a->buffer->size)
+        memcpy(a->data, data, a->buffer->size);
     MG_TRY(array_leaf(arena, a, &made));
     return handle_give(arena, made);
 }
@@ -443,6 +476,26 @@ static int array_over(mg_arena *arena, void *data, void *owner, array **made)
     return MG_OK;
 }
 
+/* Set the strides of an array that is in the memory of an owner; NULL: row-major. Those
+ * along which there is one element at most mean nothing, and are not taken over. */
+static int shared_shape(array *a, int rank, const int64_t *shape, const int64_t *strides)
+{
+    int64_t reach = 0;
+    MG_TRY(array_set_shape(a, rank, shape, NULL));
+    MG_RETURN_IF(a->count > MAX_BYTES / dtype_sizes[a->dtype], MG_ERR_LIMIT);
+    if (!strides || a->count == 0) return MG_OK;
+    int64_t used[MG_MAX_RANK];
+    memcpy(used, a->strides, sizeof used);
+    for (int d = 0; d < rank; d++) {
+        if (shape[d] == 1) continue;
+        int64_t stride = magnitude(strides[d]), room = MAX_BYTES - reach;
+        MG_RETURN_IF(stride > room / dtype_sizes[a->dtype] / (shape[d] - 1), MG_ERR_LIMIT);
+        reach += stride * (shape[d] - 1) * dtype_sizes[a->dtype];
+        used[d] = strides[d];
+    }
+    return array_set_shape(a, rank, shape, used);
+}
+
 static mg_node array_share(mg_arena *arena, int dtype, int rank, const int64_t *shape,
                            const int64_t *strides, void *data, int read_only, void *owner)
 {
@@ -453,7 +506,7 @@ static mg_node array_share(mg_arena *arena, int dtype, int rank, const int64_t *
     MG_TRY(array_over(arena, data, owner, &a));
     a->dtype = (uint8_t)dtype;
     a->buffer->read_only = read_only != 0;
-    int status = array_set_shape(a, rank, shape, strides);
+    int status = shared_shape(a, rank, shape, strides);
     if (status == MG_OK) status = node_make(arena, MG_LEAF, 0, 0, 0.0, &made);
     if (status < 0) { /* the owner stays the caller's */
         block_give(arena, a->buffer, BLOCK_ALIGNMENT);

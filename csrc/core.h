@@ -138,6 +138,7 @@ struct mg_arena {
 void arena_lock(mg_arena *arena);
 void arena_unlock(mg_arena *arena);
 void *arena_allocate(mg_arena *arena, void *memory, size_t old_size, size_t new_size);
+bool allocation_fails(mg_arena *arena);
 int indices_reserve(mg_arena *arena, indices *list, size_t more);
 void indices_trim(mg_arena *arena, indices *list);
 int arena_grow(mg_arena *arena);
@@ -467,6 +468,7 @@ uint32_t array_unlink(mg_arena *arena, node *n, uint32_t pending);
 int array_find(mg_arena *arena, mg_node handle, uint32_t *index);
 int shape_broadcast(const array *a, const array *b, int *rank, int64_t *shape);
 bool shape_equal(const array *a, const array *b);
+bool array_overlaps(const array *a);
 int64_t shape_count(int rank, const int64_t *shape);
 int dtype_promote(int a, int b);
 
@@ -497,6 +499,7 @@ typedef struct call {
     unsigned weak; /* bit i: operand i stands for a Python number */
     bool record;
     bool over; /* the result takes over the memory of operand 0 */
+    extra *kept; /* made in advance, or NULL */
     array *result;
     array *scratch[6]; /* freed at the end of the call */
     int scratch_count;
@@ -505,6 +508,13 @@ typedef struct call {
 MG_INLINE const array *operand_of(const call *c, int i)
 {
     return array_at(c->arena, c->operands[i]);
+}
+
+/* Tell whether a call has as many operands, integers and numbers as its op takes. */
+MG_INLINE bool has_counts(const call *c, int operands, int integers, int numbers)
+{
+    return c->operand_count == operands && c->integer_count == integers &&
+           c->number_count == numbers;
 }
 
 /* map.c: elementwise loops over strided arrays of any types. */
@@ -522,6 +532,7 @@ void map_gradient(int op, int which, int dtype, const array *a, const array *b,
 void map_copy(const array *from, array *to); /* casts, broadcasts */
 void map_choose(const array *test, const array *a, const array *b, array *out);
 void array_fill(array *a, double value);
+int array_copy(call *c, const array *a, int dtype, const array **made);
 int array_cast(call *c, const array *a, int dtype, bool contiguous, const array **made);
 
 /* apply.c: recording. */
@@ -550,6 +561,9 @@ uint32_t scope_array(scope *s, array *a);                   /* a leaf; takes ove
  * nothing. The result has the operand's shape and type. */
 uint32_t vjp(scope *s, uint32_t y, int which, uint32_t g);
 uint32_t operand_index(const mg_arena *arena, uint32_t node_index, int which);
+
+/* sweep.c */
+void sweeps_free(mg_arena *arena);
 
 /* ---- kernels: loops over contiguous elements, one set for each instruction set ------ */
 

@@ -187,21 +187,26 @@ enum { CHUNK = 128 }; /* elements that share one choice between near and exact *
 
 /* ---- POWER -------------------------------------------------------------------------- */
 
-/* `usual` and `general` are what POWK asks for in these two. */
+/* POWK asks for `general` and for `usual` or `spread`: an exponent that is one number in
+ * front of the loop would have compilers make many loops, none of which vectorises. */
 #define POWER_CASE(c, value, load, out, formula) \
     if (k == (c)) { \
         const double usual = (c); \
         const bool general = false; \
-        LOOP(whole, load, out, formula) \
+        LOOP(whole, load(i), out[i], formula) \
     } else
 #define POWER_LOOPS(load, out, formula) \
+    T spread[CHUNK]; \
+    for (int i = 0; i < CHUNK; i++) spread[i] = (T)k; \
     USUAL_EXPONENTS(POWER_CASE, load, out, formula) \
-    { \
+    for (int64_t start = 0; start < whole; start += CHUNK) { \
         const double usual = 0.0; \
         const bool general = true; \
-        LOOP(whole, load, out, formula) \
+        const int64_t count = whole - start < CHUNK ? whole - start : CHUNK; \
+        LOOP(count, load(start + i), out[start + i], formula) \
         (void)usual; \
     }
+#define POWER_LOAD(i) const T a = as[i]
 #define POWER_VALUE(name, formula) \
     MAP_HEAD(name) \
     { \
@@ -210,7 +215,7 @@ enum { CHUNK = 128 }; /* elements that share one choice between near and exact *
         const double k = number; \
         const int64_t whole = WHOLE_BLOCKS(n, OF(BLOCK)); \
         MAP_REPEATED(name, 1, T) \
-        POWER_LOOPS(const T a = as[i], ys[i], formula) \
+        POWER_LOOPS(POWER_LOAD, ys, formula) \
         MAP_REST(name, OF(BLOCK), T, of_a, NULL) \
     }
 #define POWER_GRADIENT(name, formula) \
@@ -218,7 +223,7 @@ enum { CHUNK = 128 }; /* elements that share one choice between near and exact *
     { \
         const double k = number - 1.0; \
         GRADIENT_OPEN \
-        POWER_LOOPS(GRADIENT_LOAD(i), outs[i], formula) \
+        POWER_LOOPS(GRADIENT_LOAD, outs, formula) \
         GRADIENT_REST(name) \
     }
 #define POWER_ROW_POWER(name, value, gradient_a) \
@@ -271,7 +276,7 @@ enum { CHUNK = 128 }; /* elements that share one choice between near and exact *
 
 enum { OF(BLOCK) = CACHE_LINE / sizeof(T) };
 
-#define POWK(x, k) (general ? VM(pow)((x), (T)(k)) : OF(power)((x), usual))
+#define POWK(x, k) (general ? VM(pow)((x), spread[i]) : OF(power)((x), usual))
 #define POWER_ROWS_FLOAT(name, value, gradient_a) \
     FRAMED(POWER_ROW, name)(name, value, gradient_a)
 #define POWER_ROWS_INTEGER(name, value, gradient_a)

@@ -42,15 +42,17 @@ MG_INLINE bool OF(is_nan)(T x)
     return x != x;
 }
 
-/* NaN wins; of equals, which may be 0 and -0, the first. */
+/* NaN wins; of equals, which may be 0 and -0, x. The form is that of x86's maximum. */
 MG_INLINE T OF(larger)(T x, T y)
 {
-    return x >= y ? x : x < y ? y : x + y;
+    T number = x < y ? y : x;
+    return y != y ? y : number;
 }
 
 MG_INLINE T OF(smaller)(T x, T y)
 {
-    return x <= y ? x : x > y ? y : x + y;
+    T number = y < x ? y : x;
+    return y != y ? y : number;
 }
 
 /* ---- to integers: adding 1 / EPSILON rounds to one, ties to even; from there on all are */

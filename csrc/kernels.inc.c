@@ -32,8 +32,10 @@
 
 #if defined(__GNUC__)
 #define NEVER_INLINE __attribute__((noinline))
+#define FETCH(address) __builtin_prefetch(address)
 #else
 #define NEVER_INLINE
+#define FETCH(address) ((void)(address))
 #endif
 
 #define PASTE_(a, b) a##_##b
@@ -218,16 +220,21 @@ static NEVER_INLINE double exact_rest(double x, double y)
 /* ---- types -------------------------------------------------------------------------- */
 
 enum {
-    SHORT_ROW = 16,      /* rows up to this length are turned to columns, */
-    ROWS_AT_ONCE = 64,   /* so many of them */
-    COLUMN_BYTES = 1024, /* of a row whose columns are reduced at a time */
-    SEARCH_BLOCK = 1024, /* elements that are searched when they hold the largest */
-    SHORT_SEARCH = 32,
+    SHORT_ROW = 8,       /* rows up to this length are turned to columns, */
+    ROWS_AT_ONCE = 64,   /* so many of them; */
+    SHORT_SEARCH = 32,   /* the same where a position is searched */
+    LANE_ROWS = 16,      /* of longer rows the lanes of so many are joined together */
+    COLUMN_BYTES = 512, /* of a row whose columns are reduced at a time */
+    FAR_BYTES = 1 << 20, /* columns of larger arrays are fetched ahead of time, */
+    FAR_ROWS = 8,        /* by so many rows */
+    SEARCH_BLOCK = 8192, /* elements that are searched when they hold the largest, */
+    SEARCH_STEP = 64,    /* so many at a time */
+    SHORT_SPREAD = 32,   /* rows up to this length are divided in one go */
     PIECE_f32 = 512, /* elements of the block for rows */
     PIECE_f64 = 512
 };
-typedef int32_t mask_f32;
-typedef int64_t mask_f64, mask_i64;
+typedef int32_t index_f32; /* as large as T: loops over both have vectors of one length */
+typedef int64_t index_f64, index_i64;
 
 #define KIND FLOAT
 #define IS_FLOAT 1

@@ -1,26 +1,23 @@
 /* lanes.inc.c: one reduction of elements of T. The includer defines its name REDUCTION,
- * START, JOIN(m, v), and QUICK(m, v), which is JOIN(m, v) but for NaN, of which CHECKED
- * is 1. */
+ * START and JOIN(m, v). */
 
 #define NAME(part) PASTE(PASTE(part, REDUCTION), TYPE)
 
-/* Fold `width` of every LANES elements, n in all, a multiple of LANES. */
+/* Fold `width` of every LANES elements, n in all, a multiple of LANES. `lanes` must be a
+ * local array of the caller: then compilers know that a is elsewhere. */
 MG_INLINE void NAME(fold)(int64_t n, const T *a, int width, T *lanes)
 {
-    T m[LANES];
-    OF(mask) odd[LANES] = {0}, any = 0;
-    memcpy(m, lanes, (size_t)width * sizeof(T));
     for (int64_t i = 0; i < n; i += LANES)
-        for (int l = 0; l < width; l++) {
-            T v = a[i + l];
-            m[l] = QUICK(m[l], v);
-            odd[l] |= CHECKED && OF(is_nan)(v) ? (OF(mask))-1 : 0;
-        }
-    memcpy(lanes, m, (size_t)width * sizeof(T));
-    for (int l = 0; l < width; l++) any |= odd[l];
-    if (any) /* there is a NaN: what was quick does no harm to what is done again */
-        for (int64_t i = 0; i < n; i += LANES)
-            for (int l = 0; l < width; l++) lanes[l] = JOIN(lanes[l], a[i + l]);
+        for (int l = 0; l < width; l++) lanes[l] = JOIN(lanes[l], a[i + l]);
+}
+
+/* The same for lanes anywhere. */
+MG_INLINE void NAME(fold_into)(int64_t n, const T *a, int width, T *lanes)
+{
+    T m[LANES];
+    for (int l = 0; l < width; l++) m[l] = lanes[l];
+    NAME(fold)(n, a, width, m);
+    for (int l = 0; l < width; l++) lanes[l] = m[l];
 }
 
 static void NAME(lanes)(int64_t n, const void *of_a, int from, int to, void *of_lanes)
@@ -29,45 +26,62 @@ static void NAME(lanes)(int64_t n, const void *of_a, int from, int to, void *of_
     T *lanes = of_lanes;
     int64_t whole = WHOLE_BLOCKS(n, LANES);
     int l = from;
-    for (; l + LANES <= to; l += LANES) NAME(fold)(whole, a + l, LANES, lanes + l);
-    for (; l + LANES / 2 <= to; l += LANES / 2)
-        NAME(fold)(whole, a + l, LANES / 2, lanes + l);
-    for (; l < to; l++) NAME(fold)(whole, a + l, 1, lanes + l);
+    for (; to - l >= LANES; l += LANES) NAME(fold_into)(whole, a + l, LANES, lanes + l);
+    for (; to - l >= 16; l += 16) NAME(fold_into)(whole, a + l, 16, lanes + l);
+    for (; to - l >= 8; l += 8) NAME(fold_into)(whole, a + l, 8, lanes + l);
+    for (; l < to; l++) NAME(fold_into)(whole, a + l, 1, lanes + l);
     for (l = from; l < to && whole + l < n; l++) lanes[l] = JOIN(lanes[l], a[whole + l]);
 }
 
-static void NAME(join)(void *of_lanes, void *y)
+/* Join the lanes of some rows. The loops go over rows and write to memory all the time:
+ * otherwise compilers take lanes for single numbers. */
+static void NAME(join_rows)(int64_t rows, T *lanes, T *y)
 {
-    T *lanes = of_lanes;
-    for (int s = LANES / 2; s > 0; s /= 2)
-        for (int l = 0; l < s; l++) lanes[l] = JOIN(lanes[l], lanes[l + s]);
-    *(T *)y = lanes[0];
+    const int64_t end = rows * LANES;
+    for (int64_t r = 0; r < end; r += LANES)
+        for (int l = 0; l < 16; l++) lanes[r + l] = JOIN(lanes[r + l], lanes[r + l + 16]);
+    for (int64_t r = 0; r < end; r += LANES)
+        for (int l = 0; l < 8; l++) lanes[r + l] = JOIN(lanes[r + l], lanes[r + l + 8]);
+    for (int64_t r = 0; r < end; r += LANES)
+        for (int l = 0; l < 4; l++) lanes[r + l] = JOIN(lanes[r + l], lanes[r + l + 4]);
+    for (int64_t r = 0; r < end; r += LANES)
+        for (int l = 0; l < 2; l++) lanes[r + l] = JOIN(lanes[r + l], lanes[r + l + 2]);
+    for (int64_t r = 0; r < rows; r++) y[r] = JOIN(lanes[r * LANES], lanes[r * LANES + 1]);
+}
+
+static void NAME(join)(void *lanes, void *y)
+{
+    NAME(join_rows)(1, lanes, y);
 }
 
 /* ---- columns ------------------------------------------------------------------------ */
 
-/* Fold n rows of `width` elements into lanes of as many, from lane 0 on. */
+/* Fold up to LANES rows of `width` elements into as many lanes, or start these with them. */
 MG_INLINE void NAME(fold_rows)(int64_t n, int64_t width, const T *a, int64_t stride,
-                               T *lanes)
+                               bool start, int64_t far, T *lanes)
 {
-    if (stride == width) {
-        width *= n;
-        n = 1;
+    int64_t rows = stride == width ? 1 : n, length = stride == width ? n * width : width;
+    for (int64_t i = 0; i < rows; i++, a += stride, lanes += width) {
+        if (far) OF(fetch)(length, a + far * stride);
+        if (start) {
+            EACH for (int64_t j = 0; j < length; j++) lanes[j] = JOIN(START, a[j]);
+        } else {
+            EACH for (int64_t j = 0; j < length; j++) lanes[j] = JOIN(lanes[j], a[j]);
+        }
     }
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < width; j++)
-            lanes[i * width + j] = JOIN(lanes[i * width + j], a[i * stride + j]);
 }
 
 /* y[j] from n elements of column j, of which there are at most COLUMNS. A lane without
- * elements holds START, and JOIN(m, START) is m: sums start at 0, and so no m is -0. */
+ * elements would hold START, and JOIN(m, START) is m: a sum starts at 0, so no m is -0. */
 static void NAME(columns_few)(int64_t n, int64_t width, const T *a, int64_t stride, T *y)
 {
     _Alignas(CACHE_LINE) T lanes[LANES * OF(COLUMNS)];
     int64_t used = n < LANES ? n : LANES;
-    for (int64_t i = 0; i < used * width; i++) lanes[i] = START;
-    for (; n > 0; n -= LANES, a += LANES * stride)
-        NAME(fold_rows)(n < LANES ? n : LANES, width, a, stride, lanes);
+    const int64_t far = n * stride * (int64_t)sizeof(T) > FAR_BYTES && stride > width ? FAR_ROWS : 0;
+    NAME(fold_rows)(used, width, a, stride, true, n > LANES + far ? far : 0, lanes);
+    for (int64_t i = LANES; i < n; i += LANES)
+        NAME(fold_rows)(n - i < LANES ? n - i : LANES, width, a + i * stride, stride, false,
+                        n - i > LANES + far ? far : 0, lanes);
     for (int64_t s = LANES / 2; s > 0; s /= 2)
         if (used > s) {
             EACH for (int64_t i = 0; i < (used - s) * width; i++)
@@ -99,9 +113,7 @@ static void NAME(rows_short)(int64_t rows, int64_t n, const T *a, int64_t stride
     T turned[SHORT_ROW * ROWS_AT_ONCE];
     for (int64_t first = 0; first < rows; first += ROWS_AT_ONCE) {
         int64_t count = rows - first < ROWS_AT_ONCE ? rows - first : ROWS_AT_ONCE;
-        for (int64_t i = 0; i < n; i++)
-            for (int64_t r = 0; r < count; r++)
-                turned[i * count + r] = a[(first + r) * stride + i];
+        OF(turn)(count, n, a + first * stride, stride, turned);
         NAME(columns_few)(n, count, turned, count, y + first);
     }
 }
@@ -115,14 +127,17 @@ static void NAME(rows)(int64_t rows, int64_t n, const void *of_a, int64_t stride
         NAME(rows_short)(rows, n, a, stride, y);
         return;
     }
-    for (int64_t r = 0; r < rows; r++, a += stride) {
-        T lanes[LANES], rest[LANES];
-        int64_t whole = WHOLE_BLOCKS(n, LANES);
-        for (int l = 0; l < LANES; l++) lanes[l] = rest[l] = START;
-        NAME(fold)(whole, a, LANES, lanes);
-        memcpy(rest, a + whole, (size_t)(n - whole) * sizeof(T));
-        NAME(fold)(LANES, rest, LANES, lanes); /* START changes nothing */
-        NAME(join)(lanes, y + r);
+    const int64_t whole = WHOLE_BLOCKS(n, LANES);
+    const int rest = (int)(n - whole);
+    for (int64_t group; rows > 0; rows -= group, y += group) {
+        T lanes[LANE_ROWS * LANES];
+        group = rows < LANE_ROWS ? rows : LANE_ROWS;
+        for (int64_t i = 0; i < group * LANES; i++) lanes[i] = START;
+        for (T *m = lanes; m < lanes + group * LANES; m += LANES, a += stride) {
+            NAME(fold)(whole, a, LANES, m);
+            EACH for (int l = 0; l < rest; l++) m[l] = JOIN(m[l], a[whole + l]);
+        }
+        NAME(join_rows)(group, lanes, y);
     }
 }
 
@@ -130,5 +145,3 @@ static void NAME(rows)(int64_t rows, int64_t n, const void *of_a, int64_t stride
 #undef REDUCTION
 #undef START
 #undef JOIN
-#undef QUICK
-#undef CHECKED

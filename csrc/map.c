@@ -10,6 +10,7 @@
 enum {
     BLOCK = 256,        /* elements of a piece that is copied */
     SHORT_RUN = 128,    /* below this, pieces are copied across rows */
+    TILE = 32,          /* rows and columns of a part of a transposed copy */
     MAX_INPUTS = 4,
     OUTPUT = MAX_INPUTS, /* the output's side */
     TASK_COST = 1 << 19  /* work of a task that is worth a thread */
@@ -423,6 +424,91 @@ void map_gradient(int op, int which, int dtype, const array *a, const array *b,
     job_run(&job);
 }
 
+/* A copy that turns axes round: along `rows` the source is contiguous, along the last axis
+ * the target. */
+typedef struct turned_copy {
+    const map_job *job;
+    int rows;
+} turned_copy;
+
+/* Copy a tile of rows x columns elements through the first cache. */
+#define COPY_TILE(T) \
+    static void copy_tile_##T(int64_t rows, int64_t columns, const char *from, \
+                              int64_t from_column, char *to, int64_t to_row) \
+    { \
+        T tile[TILE][TILE]; \
+        const T *a = (const T *)from; \
+        T *y = (T *)to; \
+        for (int64_t j = 0; j < columns; j++) \
+            for (int64_t i = 0; i < rows; i++) tile[i][j] = a[j * from_column + i]; \
+        for (int64_t i = 0; i < rows; i++) \
+            for (int64_t j = 0; j < columns; j++) y[i * to_row + j] = tile[i][j]; \
+    }
+COPY_TILE(uint8_t)
+COPY_TILE(uint16_t)
+COPY_TILE(uint32_t)
+COPY_TILE(uint64_t)
+#undef COPY_TILE
+
+static void copy_tile(size_t size, int64_t rows, int64_t columns, const char *from,
+                      int64_t from_column, char *to, int64_t to_row)
+{
+    switch (size) {
+    case 1: copy_tile_uint8_t(rows, columns, from, from_column, to, to_row); break;
+    case 2: copy_tile_uint16_t(rows, columns, from, from_column, to, to_row); break;
+    case 4: copy_tile_uint32_t(rows, columns, from, from_column, to, to_row); break;
+    default: copy_tile_uint64_t(rows, columns, from, from_column, to, to_row);
+    }
+}
+
+/* Copy tile row number i: of the planes of all other axes, TILE rows. */
+static void turned_task(void *context, int64_t i)
+{
+    const turned_copy *copy = context;
+    const map_job *job = copy->job;
+    const side *in = &job->sides[0], *out = &job->sides[OUTPUT];
+    int last = job->rank - 1, size = (int)in->size;
+    int64_t all_rows = job->shape[copy->rows], columns = job->shape[last];
+    int64_t strips = (all_rows + TILE - 1) / TILE, first = i % strips * TILE, plane = i / strips;
+    const char *from = in->data + first * size;
+    char *to = out->data + first * out->strides[copy->rows] * size;
+    for (int d = last - 1; d >= 0; d--) {
+        if (d == copy->rows) continue;
+        int64_t at = plane % job->shape[d];
+        plane /= job->shape[d];
+        from += at * in->strides[d] * size;
+        to += at * out->strides[d] * size;
+    }
+    int64_t rows = all_rows - first < TILE ? all_rows - first : TILE;
+    for (int64_t j = 0; j < columns; j += TILE) {
+        int64_t n = columns - j < TILE ? columns - j : TILE;
+        copy_tile(in->size, rows, n, from + j * in->strides[last] * size, in->strides[last],
+                  to + j * size, out->strides[copy->rows]);
+    }
+}
+
+/* Copy in tiles when the source is contiguous along another axis than the target; returns
+ * false when it is not. */
+static bool copy_turned(map_job *job)
+{
+    turned_copy copy = {job, -1};
+    const side *in = &job->sides[0], *out = &job->sides[OUTPUT];
+    int last = job->rank - 1;
+    if (job->rank < 2 || in->dtype != out->dtype || out->strides[last] != 1) return false;
+    if (in->strides[last] == 1 || in->strides[last] == 0) return false;
+    for (int d = 0; d < last; d++)
+        if (in->strides[d] == 1 && job->shape[d] >= TILE / 2) copy.rows = d;
+    if (copy.rows < 0 || job->shape[last] < TILE / 2) return false;
+    int64_t tasks = (job->shape[copy.rows] + TILE - 1) / TILE;
+    for (int d = 0; d < last; d++)
+        if (d != copy.rows) tasks *= job->shape[d];
+    if (job->count > TASK_COST)
+        parallel_for(tasks, turned_task, &copy);
+    else
+        for (int64_t i = 0; i < tasks; i++) turned_task(&copy, i);
+    return true;
+}
+
 /* to = from, broadcast and cast. */
 void map_copy(const array *from, array *to)
 {
@@ -438,7 +524,9 @@ void map_copy(const array *from, array *to)
     }
     job_open(&job, to, to->dtype);
     job_input(&job, from, to->dtype, false);
-    job_run(&job);
+    if (job.count == 0) return;
+    axes_simplify(&job);
+    if (!copy_turned(&job)) job_run(&job);
 }
 
 /* out = test ? a : b; all but test of one type. */
@@ -466,12 +554,17 @@ int op_arity_of(int op)
     return arity_of_op[op];
 }
 
-/* Tell whether one of the integers of an array is 0. */
+/* Tell whether one of the integers of an array is 0; those that are repeated along an axis
+ * are looked at once. */
 static bool has_zero(const array *a)
 {
     int64_t wide[BLOCK];
     map_job job;
-    job_open(&job, a, a->dtype);
+    array once = *a;
+    for (int d = 0; d < a->rank; d++)
+        if (a->strides[d] == 0 && a->shape[d] > 1) once.shape[d] = 1;
+    once.count = shape_count(a->rank, once.shape);
+    job_open(&job, &once, a->dtype);
     axes_simplify(&job);
     for (int64_t first = 0; first < job.count; first += BLOCK) {
         scratch block;
@@ -528,8 +621,7 @@ int map_value(call *c)
 {
     int status = MG_OK, computed, result, rank;
     int64_t shape[MG_MAX_RANK];
-    MG_RETURN_IF(c->operand_count != arity_of_op[c->op], MG_ERR_ARG);
-    MG_RETURN_IF(c->number_count != (c->op == MG_POW_NUMBER), MG_ERR_ARG);
+    MG_RETURN_IF(!has_counts(c, arity_of_op[c->op], 0, c->op == MG_POW_NUMBER), MG_ERR_ARG);
     const array *a = operand_of(c, 0), *b = c->operand_count > 1 ? operand_of(c, 1) : NULL;
     if (types_of[c->op] == NOWHERE) return MG_ERR_ARG;
     if (value_direct(c, a, b, &status)) return status;
@@ -547,15 +639,21 @@ int map_value(call *c)
     return MG_OK;
 }
 
-/* Return an array of another type, and contiguous if asked for: a itself where it is. */
-int array_cast(call *c, const array *a, int dtype, bool contiguous, const array **made)
+/* Make a contiguous copy of an array, as another type, that lives to the end of the call. */
+int array_copy(call *c, const array *a, int dtype, const array **made)
 {
     array *copy;
-    *made = a;
-    if (a->dtype == dtype && (a->contiguous || !contiguous)) return MG_OK;
     MG_TRY(array_new(c->arena, dtype, a->rank, a->shape, &copy));
     map_copy(a, copy);
     c->scratch[c->scratch_count++] = copy;
     *made = copy;
     return MG_OK;
+}
+
+/* Return an array of another type, and contiguous if asked for: a itself where it is. */
+int array_cast(call *c, const array *a, int dtype, bool contiguous, const array **made)
+{
+    *made = a;
+    if (a->dtype == dtype && (a->contiguous || !contiguous)) return MG_OK;
+    return array_copy(c, a, dtype, made);
 }

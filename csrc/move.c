@@ -76,6 +76,7 @@ int forward_reshape(call *c)
     const array *a = operand_of(c, 0);
     int rank = c->integer_count;
     int64_t strides[MG_MAX_RANK];
+    MG_RETURN_IF(!has_counts(c, 1, rank, 0), MG_ERR_ARG);
     MG_RETURN_IF(rank > MG_MAX_RANK, MG_ERR_SHAPE);
     MG_RETURN_IF(shape_count(rank, c->integers) != a->count, MG_ERR_SHAPE);
     if (a->contiguous || a->count == 0) return view_of(c, a, rank, c->integers, NULL);
@@ -90,6 +91,7 @@ int forward_permute(call *c)
     const array *a = operand_of(c, 0);
     int64_t shape[MG_MAX_RANK], strides[MG_MAX_RANK];
     unsigned seen = 0;
+    MG_RETURN_IF(!has_counts(c, 1, c->integer_count, 0), MG_ERR_ARG);
     MG_RETURN_IF(c->integer_count != a->rank, MG_ERR_SHAPE);
     for (int d = 0; d < a->rank; d++) {
         int64_t axis = c->integers[d];
@@ -106,6 +108,7 @@ int forward_expand(call *c)
     const array *a = operand_of(c, 0);
     int64_t strides[MG_MAX_RANK];
     int rank = c->integer_count, missing = rank - a->rank;
+    MG_RETURN_IF(!has_counts(c, 1, rank, 0), MG_ERR_ARG);
     MG_RETURN_IF(rank > MG_MAX_RANK || missing < 0, MG_ERR_SHAPE);
     for (int d = 0; d < rank; d++) {
         int64_t size = d < missing ? 1 : a->shape[d - missing];
@@ -144,18 +147,26 @@ static int slice_of(array *a, const int64_t *start, const int64_t *step,
 int forward_slice(call *c)
 {
     const array *a = operand_of(c, 0);
-    MG_RETURN_IF(c->integer_count != 3 * a->rank, MG_ERR_ARG);
+    MG_RETURN_IF(!has_counts(c, 1, 3 * a->rank, 0), MG_ERR_ARG);
     MG_TRY(array_view(c->arena, a, &c->result));
     return slice_of(c->result, c->integers, c->integers + a->rank,
                     c->integers + 2 * a->rank);
 }
 
+/* Get how many axes windows lie along. */
+static int spatial_axes(const call *c, int *s)
+{
+    MG_RETURN_IF(c->integer_count < 1, MG_ERR_ARG);
+    MG_RETURN_IF(c->integers[0] < 1 || c->integers[0] > 3, MG_ERR_ARG);
+    *s = (int)c->integers[0];
+    return has_counts(c, 1, 1 + 3 * *s, 0) ? MG_OK : MG_ERR_ARG;
+}
+
 int forward_window(call *c)
 {
     const array *a = operand_of(c, 0);
-    MG_RETURN_IF(c->integer_count < 1, MG_ERR_ARG);
-    int s = (int)c->integers[0];
-    MG_RETURN_IF(s < 1 || s > 3 || c->integer_count != 1 + 3 * s, MG_ERR_ARG);
+    int s;
+    MG_TRY(spatial_axes(c, &s));
     const int64_t *size = c->integers + 1, *stride = size + s, *dilation = stride + s;
     int lead = a->rank - s;
     MG_RETURN_IF(lead < 0 || lead + 2 * s > MG_MAX_RANK, MG_ERR_SHAPE);
@@ -171,14 +182,16 @@ int forward_window(call *c)
         MG_RETURN_IF(a->shape[lead + i] < reach, MG_ERR_SHAPE);
         shape[lead + i] = (a->shape[lead + i] - reach) / stride[i] + 1;
         shape[a->rank + i] = size[i];
-        strides[lead + i] = a->strides[lead + i] * stride[i];
-        strides[a->rank + i] = a->strides[lead + i] * dilation[i];
+        int64_t step = shape[lead + i] > 1 ? stride[i] : 1; /* no product overflows */
+        strides[lead + i] = a->strides[lead + i] * step;
+        strides[a->rank + i] = a->strides[lead + i] * (size[i] > 1 ? dilation[i] : 1);
     }
     return view_of(c, a, a->rank + s, shape, strides);
 }
 
 int forward_detach(call *c)
 {
+    MG_RETURN_IF(!has_counts(c, 1, 0, 0), MG_ERR_ARG);
     return array_view(c->arena, operand_of(c, 0), &c->result);
 }
 
@@ -187,6 +200,7 @@ int forward_detach(call *c)
 int forward_contiguous(call *c)
 {
     const array *a = operand_of(c, 0);
+    MG_RETURN_IF(!has_counts(c, 1, 0, 0), MG_ERR_ARG);
     if (a->contiguous) return array_view(c->arena, a, &c->result);
     return copy_of(c, a, a->dtype);
 }
@@ -194,12 +208,13 @@ int forward_contiguous(call *c)
 int forward_clone(call *c)
 {
     const array *a = operand_of(c, 0);
+    MG_RETURN_IF(!has_counts(c, 1, 0, 0), MG_ERR_ARG);
     return copy_of(c, a, a->dtype);
 }
 
 int forward_cast(call *c)
 {
-    MG_RETURN_IF(c->integer_count != 1, MG_ERR_ARG);
+    MG_RETURN_IF(!has_counts(c, 1, 1, 0), MG_ERR_ARG);
     int64_t dtype = c->integers[0];
     MG_RETURN_IF(dtype < 0 || dtype >= MG_DTYPE_COUNT, MG_ERR_ARG);
     return copy_of(c, operand_of(c, 0), (int)dtype);
@@ -221,7 +236,7 @@ int forward_pad(call *c)
 {
     const array *a = operand_of(c, 0);
     int64_t shape[MG_MAX_RANK];
-    MG_RETURN_IF(c->integer_count != 2 * a->rank || c->number_count != 1, MG_ERR_ARG);
+    MG_RETURN_IF(!has_counts(c, 1, 2 * a->rank, 1), MG_ERR_ARG);
     const int64_t *before = c->integers, *after = before + a->rank;
     for (int d = 0; d < a->rank; d++) {
         const int64_t limit = INT64_MAX / 4;
@@ -239,7 +254,7 @@ int forward_spread(call *c)
 {
     const array *a = operand_of(c, 0);
     int rank = a->rank;
-    MG_RETURN_IF(c->integer_count != 3 * rank, MG_ERR_ARG);
+    MG_RETURN_IF(!has_counts(c, 1, 3 * rank, 0), MG_ERR_ARG);
     for (int d = 0; d < rank; d++) MG_RETURN_IF(c->integers[d] < 0, MG_ERR_SHAPE);
     MG_TRY(array_new(c->arena, a->dtype, rank, c->integers, &c->result));
     memset(c->result->data, 0, c->result->buffer->size);
@@ -273,9 +288,8 @@ static int fold_offset(const call *c, int s, const int64_t *offset, const array 
 int forward_fold(call *c)
 {
     const array *a = operand_of(c, 0);
-    MG_RETURN_IF(c->integer_count < 1, MG_ERR_ARG);
-    int s = (int)c->integers[0];
-    MG_RETURN_IF(s < 1 || s > 3 || c->integer_count != 1 + 3 * s, MG_ERR_ARG);
+    int s;
+    MG_TRY(spatial_axes(c, &s));
     MG_RETURN_IF(a->rank < 2 * s, MG_ERR_SHAPE);
     int rank = a->rank - s, lead = rank - s, dtype = wide_of(a->dtype);
     const int64_t *n = c->integers + 1, *stride = n + s, *dilation = stride + s;
@@ -303,7 +317,7 @@ int forward_fold(call *c)
 int forward_cat(call *c)
 {
     const array *first = operand_of(c, 0);
-    MG_RETURN_IF(c->integer_count != 1, MG_ERR_ARG);
+    MG_RETURN_IF(!has_counts(c, c->operand_count, 1, 0), MG_ERR_ARG);
     int64_t axis = c->integers[0], shape[MG_MAX_RANK], start[MG_MAX_RANK] = {0};
     MG_RETURN_IF(axis < 0 || axis >= first->rank, MG_ERR_ARG);
     memcpy(shape, first->shape, sizeof shape);
@@ -333,6 +347,7 @@ static int base_of(call *c)
 {
     const array *a = operand_of(c, 0);
     if (!c->over) return copy_of(c, a, a->dtype);
+    MG_RETURN_IF(array_overlaps(a), MG_ERR_VIEW);
     bool is_view = a->is_view;
     MG_TRY(array_view(c->arena, a, &c->result));
     if (!is_view) {
@@ -352,13 +367,8 @@ static int base_written(call *c)
 /* Make *b a copy if it shares the memory that is written to. */
 static int base_apart(call *c, const array **b)
 {
-    array *copy;
     if (!c->over || (*b)->buffer != operand_of(c, 0)->buffer) return MG_OK;
-    MG_TRY(array_new(c->arena, (*b)->dtype, (*b)->rank, (*b)->shape, &copy));
-    map_copy(*b, copy);
-    c->scratch[c->scratch_count++] = copy;
-    *b = copy;
-    return MG_OK;
+    return array_copy(c, *b, (*b)->dtype, b);
 }
 
 int forward_assign(call *c)
@@ -366,7 +376,7 @@ int forward_assign(call *c)
     const array *a = operand_of(c, 0);
     int rank = a->rank, common_rank;
     int64_t shape[MG_MAX_RANK];
-    MG_RETURN_IF(c->operand_count != 2 || c->integer_count != 3 * rank, MG_ERR_ARG);
+    MG_RETURN_IF(!has_counts(c, 2, 3 * rank, 0), MG_ERR_ARG);
     const array *b = operand_of(c, 1);
     array region = *a;
     MG_TRY(slice_of(&region, c->integers, c->integers + rank, c->integers + 2 * rank));
@@ -383,12 +393,18 @@ int forward_assign(call *c)
 
 /* ---- indices ----------------------------------------------------------------------- */
 
-/* Get operand `which` as contiguous int64 positions, checked to lie in [-n, n). */
+/* Get operand `which` as contiguous int64 positions, checked to lie in [-n, n). They are
+ * a copy where they could change after the check: in the memory of somebody else, or in
+ * that which is written to. */
 static int positions_of(call *c, int which, int64_t n, const array **positions)
 {
     const array *index = operand_of(c, which);
     MG_RETURN_IF(is_float(index->dtype) || index->dtype == MG_BOOL, MG_ERR_DTYPE);
-    MG_TRY(array_cast(c, index, MG_INT64, true, positions));
+    bool written = c->over && index->buffer == operand_of(c, 0)->buffer;
+    if (written || index->buffer->owner)
+        MG_TRY(array_copy(c, index, MG_INT64, positions));
+    else
+        MG_TRY(array_cast(c, index, MG_INT64, true, positions));
     const int64_t *p = (const int64_t *)(*positions)->data;
     for (int64_t i = 0; i < index->count; i++)
         MG_RETURN_IF(p[i] < -n || p[i] >= n, MG_ERR_INDEX);
@@ -405,7 +421,7 @@ static int64_t row_count(const array *a)
 
 int forward_take(call *c)
 {
-    MG_RETURN_IF(c->operand_count != 2, MG_ERR_ARG);
+    MG_RETURN_IF(!has_counts(c, 2, 0, 0), MG_ERR_ARG);
     const array *a = operand_of(c, 0), *positions;
     MG_RETURN_IF(a->rank < 1, MG_ERR_SHAPE);
     int64_t n = a->shape[0], shape[2 * MG_MAX_RANK];
@@ -437,7 +453,7 @@ static void row_write(int op, int dtype, int64_t n, char *to, const char *from)
 /* Write the rows of operand 2 at the positions of operand 1 of the base. */
 static int rows_write(call *c)
 {
-    MG_RETURN_IF(c->operand_count != 3, MG_ERR_ARG);
+    MG_RETURN_IF(!has_counts(c, 3, 0, 0), MG_ERR_ARG);
     const array *a = operand_of(c, 0), *b = operand_of(c, 2), *positions;
     MG_RETURN_IF(a->rank < 1, MG_ERR_SHAPE);
     MG_RETURN_IF(c->over && !a->contiguous, MG_ERR_ARG);
@@ -489,7 +505,7 @@ typedef struct along {
 static int along_open(call *c, const array *a, along *path)
 {
     const array *positions;
-    int64_t axis = c->integer_count == 1 ? c->integers[0] : -1;
+    int64_t axis = c->integers[0];
     MG_RETURN_IF(axis < 0 || axis >= a->rank, MG_ERR_ARG);
     MG_TRY(positions_of(c, 1, a->shape[axis], &positions));
     MG_RETURN_IF(positions->rank != a->rank, MG_ERR_SHAPE);
@@ -526,7 +542,7 @@ static int64_t along_next(along *path, int64_t i)
 int forward_gather(call *c)
 {
     along path;
-    MG_RETURN_IF(c->operand_count != 2, MG_ERR_ARG);
+    MG_RETURN_IF(!has_counts(c, 2, 1, 0), MG_ERR_ARG);
     const array *a = operand_of(c, 0), *index = operand_of(c, 1);
     MG_TRY(array_cast(c, a, a->dtype, true, &a));
     MG_TRY(along_open(c, a, &path));
@@ -556,7 +572,7 @@ static int along_part(call *c, const along *path, const array **b)
 int forward_scatter_add(call *c)
 {
     along path;
-    MG_RETURN_IF(c->operand_count != 3, MG_ERR_ARG);
+    MG_RETURN_IF(!has_counts(c, 3, 1, 0), MG_ERR_ARG);
     const array *a = operand_of(c, 0), *b = operand_of(c, 2), *sums = NULL;
     int dtype = wide_of(a->dtype);
     MG_RETURN_IF(c->over && !a->contiguous, MG_ERR_ARG);
@@ -579,10 +595,14 @@ int forward_scatter_add(call *c)
 int forward_nonzero(call *c)
 {
     const array *a = operand_of(c, 0), *truths;
-    MG_TRY(array_cast(c, a, MG_BOOL, true, &truths));
+    MG_RETURN_IF(!has_counts(c, 1, 0, 0), MG_ERR_ARG);
+    if (a->buffer->owner) /* who may write to it between the count and the use */
+        MG_TRY(array_copy(c, a, MG_BOOL, &truths));
+    else
+        MG_TRY(array_cast(c, a, MG_BOOL, true, &truths));
     const uint8_t *t = (const uint8_t *)truths->data;
     int64_t shape[2] = {0, a->rank};
-    for (int64_t i = 0; i < a->count; i++) shape[0] += t[i];
+    for (int64_t i = 0; i < a->count; i++) shape[0] += t[i] != 0;
     MG_TRY(array_new(c->arena, MG_INT64, 2, shape, &c->result));
     int64_t *out = (int64_t *)c->result->data;
     for (int64_t i = 0; i < a->count; i++) {
@@ -601,7 +621,7 @@ int forward_where(call *c)
 {
     int rank;
     int64_t shape[MG_MAX_RANK];
-    MG_RETURN_IF(c->operand_count != 3, MG_ERR_ARG);
+    MG_RETURN_IF(!has_counts(c, 3, 0, 0), MG_ERR_ARG);
     const array *test = operand_of(c, 0), *a = operand_of(c, 1), *b = operand_of(c, 2);
     array both = {.dtype = MG_BOOL};
     MG_RETURN_IF(test->dtype != MG_BOOL, MG_ERR_DTYPE);

@@ -90,8 +90,8 @@ static int product_run(mg_arena *arena, const matrices *p)
     product_job job = {.whole = *p};
     int64_t tasks = 1;
     if (p->m == 0 || p->n == 0) return MG_OK;
-    bool large = thread_count() > 1 && p->m > THREAD_WORK / (p->n * (p->k + 1) + 1) &&
-                 p->m * p->n > 1;
+    double work = (double)p->m * (double)p->n * (double)p->k; /* may be above 2^63 */
+    bool large = thread_count() > 1 && p->m * p->n > 1 && work > THREAD_WORK;
     job.by_rows = p->n < COLUMN_GRAIN * thread_count() && p->m > p->n;
     int64_t size = job.by_rows ? p->m : p->n;
     job.part = size;
@@ -229,7 +229,7 @@ int forward_matmul(call *c)
     int64_t shape[MG_MAX_RANK + 2];
     batched left, right;
     array *wide;
-    MG_RETURN_IF(c->operand_count != 2, MG_ERR_ARG);
+    MG_RETURN_IF(!has_counts(c, 2, 0, 0), MG_ERR_ARG);
     const array *a = operand_of(c, 0), *b = operand_of(c, 1);
     MG_RETURN_IF(a->rank < 1 || b->rank < 1, MG_ERR_SHAPE);
     MG_TRY(product_dtypes(a, b, &result, &computed));
@@ -256,6 +256,7 @@ int forward_linear(call *c)
     array *wide;
     const array *bias = NULL;
     MG_RETURN_IF(c->operand_count < 2 || c->operand_count > 3, MG_ERR_ARG);
+    MG_RETURN_IF(!has_counts(c, c->operand_count, 0, 0), MG_ERR_ARG);
     const array *x = operand_of(c, 0), *weight = operand_of(c, 1);
     MG_RETURN_IF(x->rank < 1 || weight->rank != 2, MG_ERR_SHAPE);
     int last = x->rank - 1;

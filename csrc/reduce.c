@@ -116,10 +116,12 @@ static int reduced_in(const array *a)
     return is_float(a->dtype) ? wide_of(a->dtype) : MG_INT64;
 }
 
-/* Get axes and keep. Axes beyond the rank are an error. */
-static int get_axes(const call *c, const array *a, unsigned *axes, bool *keep)
+/* Get axes and keep of an op that takes so many numbers, too. Axes beyond the rank are an
+ * error. */
+static int get_axes(const call *c, int numbers, unsigned *axes, bool *keep)
 {
-    MG_RETURN_IF(c->integer_count != 2, MG_ERR_ARG);
+    const array *a = operand_of(c, 0);
+    MG_RETURN_IF(!has_counts(c, 1, 2, numbers), MG_ERR_ARG);
     MG_RETURN_IF(c->integers[0] < 0 || c->integers[0] >> a->rank, MG_ERR_ARG);
     *axes = (unsigned)c->integers[0];
     *keep = c->integers[1] != 0;
@@ -242,7 +244,7 @@ static int reduce(call *c, int which, int result_dtype)
     unsigned axes;
     bool keep;
     array *wide;
-    MG_TRY(get_axes(c, a, &axes, &keep));
+    MG_TRY(get_axes(c, 0, &axes, &keep));
     MG_TRY(result_open(c, a, result_dtype, axes, keep));
     MG_TRY(result_wide(c, dtype, &wide));
     MG_TRY(reduce_into(c, which, a, dtype, axes, wide));
@@ -291,7 +293,7 @@ int forward_mean(call *c)
     bool keep;
     array *wide;
     MG_RETURN_IF(!is_float(a->dtype), MG_ERR_DTYPE);
-    MG_TRY(get_axes(c, a, &axes, &keep));
+    MG_TRY(get_axes(c, 0, &axes, &keep));
     MG_TRY(result_open(c, a, a->dtype, axes, keep));
     MG_TRY(result_wide(c, wide_of(a->dtype), &wide));
     MG_TRY(reduce_into(c, REDUCE_SUM, a, wide->dtype, axes, wide));
@@ -308,7 +310,7 @@ static int arg_extremum(call *c, bool largest)
 {
     const array *a = operand_of(c, 0);
     box b;
-    MG_RETURN_IF(c->integer_count != 2, MG_ERR_ARG);
+    MG_RETURN_IF(!has_counts(c, 1, 2, 0), MG_ERR_ARG);
     int64_t axis = c->integers[0];
     MG_RETURN_IF(axis < -1 || axis >= a->rank, MG_ERR_ARG);
     unsigned axes = axis < 0 ? (1u << a->rank) - 1 : 1u << axis;
@@ -339,7 +341,7 @@ static int truths_reduce(call *c, uint8_t sought, bool answer)
     unsigned axes;
     bool keep;
     box b;
-    MG_TRY(get_axes(c, a, &axes, &keep));
+    MG_TRY(get_axes(c, 0, &axes, &keep));
     MG_TRY(result_open(c, a, MG_BOOL, axes, keep));
     MG_TRY(box_open(c, a, MG_BOOL, axes, true, &b));
     if (c->result->count == 0) return MG_OK;
@@ -391,24 +393,16 @@ static void rows_run(rows_kernel kernel, const box *b, char *out, int64_t out_ro
     parallel_for((job.rows + job.task - 1) / job.task, rows_job_task, &job);
 }
 
-static int get_number(const call *c, double *number)
-{
-    MG_RETURN_IF(c->number_count != 1, MG_ERR_ARG);
-    *number = c->numbers[0];
-    return MG_OK;
-}
-
 static int variance(call *c, bool root)
 {
     const array *a = operand_of(c, 0);
     unsigned axes;
     bool keep;
-    double correction;
     box b;
     array *wide;
     MG_RETURN_IF(!is_float(a->dtype), MG_ERR_DTYPE);
-    MG_TRY(get_number(c, &correction));
-    MG_TRY(get_axes(c, a, &axes, &keep));
+    MG_TRY(get_axes(c, 1, &axes, &keep));
+    double correction = c->numbers[0];
     MG_TRY(result_open(c, a, a->dtype, axes, keep));
     MG_TRY(result_wide(c, wide_of(a->dtype), &wide));
     MG_TRY(box_open(c, a, wide->dtype, axes, true, &b));
@@ -439,7 +433,7 @@ int forward_logsumexp(call *c)
     bool keep;
     box b;
     array *wide;
-    MG_TRY(get_axes(c, a, &axes, &keep));
+    MG_TRY(get_axes(c, 0, &axes, &keep));
     MG_TRY(result_open(c, a, dtype, axes, keep));
     MG_TRY(result_wide(c, wide_of(dtype), &wide));
     MG_TRY(box_open(c, a, wide->dtype, axes, true, &b));
@@ -454,7 +448,7 @@ int forward_logsumexp(call *c)
 /* Get the axis of an op that has one. */
 static int get_axis(const call *c, const array *a, int *axis)
 {
-    MG_RETURN_IF(c->integer_count != 1, MG_ERR_ARG);
+    MG_RETURN_IF(!has_counts(c, 1, 1, 0), MG_ERR_ARG);
     MG_RETURN_IF(c->integers[0] < 0 || c->integers[0] >= a->rank, MG_ERR_ARG);
     *axis = (int)c->integers[0];
     return MG_OK;
@@ -586,12 +580,11 @@ static int norm(call *c, bool centered)
     norm_job job = {.centered = centered};
     array *wide;
     MG_RETURN_IF(!is_float(a->dtype), MG_ERR_DTYPE);
-    MG_RETURN_IF(c->integer_count != 1, MG_ERR_ARG);
-    MG_TRY(get_number(c, &job.epsilon));
+    int parameters = c->operand_count > 1 ? centered ? 2 : 1 : 0; /* all or none */
+    MG_RETURN_IF(!has_counts(c, 1 + parameters, 1, 1), MG_ERR_ARG);
     int64_t axes = c->integers[0];
     MG_RETURN_IF(axes < 1 || axes > a->rank, MG_ERR_ARG);
-    MG_RETURN_IF(centered && c->operand_count == 2, MG_ERR_ARG);
-    MG_RETURN_IF(c->operand_count > (centered ? 3 : 2), MG_ERR_ARG);
+    job.epsilon = c->numbers[0];
     MG_TRY(norm_parameter(c, 1, a, (int)axes, &job.weight));
     MG_TRY(norm_parameter(c, 2, a, (int)axes, &job.bias));
     MG_TRY(array_new(c->arena, a->dtype, a->rank, a->shape, &c->result));
@@ -684,11 +677,10 @@ static int losses_of(call *c, const array *logits, const array *targets, array *
 
 int forward_cross_entropy(call *c)
 {
-    double smoothing;
     int64_t counted;
     array *losses, *wide;
-    MG_RETURN_IF(c->operand_count != 2 || c->integer_count != 2, MG_ERR_ARG);
-    MG_TRY(get_number(c, &smoothing));
+    MG_RETURN_IF(!has_counts(c, 2, 2, 1), MG_ERR_ARG);
+    double smoothing = c->numbers[0];
     const array *logits = operand_of(c, 0), *targets = operand_of(c, 1);
     int64_t reduction = c->integers[0];
     MG_RETURN_IF(reduction < MG_REDUCE_NONE || reduction > MG_REDUCE_MEAN, MG_ERR_ARG);
@@ -697,7 +689,10 @@ int forward_cross_entropy(call *c)
     MG_RETURN_IF(is_float(targets->dtype) || targets->dtype == MG_BOOL, MG_ERR_DTYPE);
     MG_RETURN_IF(logits->rank != 2 || targets->rank != 1, MG_ERR_SHAPE);
     MG_RETURN_IF(logits->shape[0] != targets->shape[0], MG_ERR_SHAPE);
-    MG_TRY(array_cast(c, targets, MG_INT64, true, &targets));
+    if (targets->buffer->owner) /* who may write to it between the check and the use */
+        MG_TRY(array_copy(c, targets, MG_INT64, &targets));
+    else
+        MG_TRY(array_cast(c, targets, MG_INT64, true, &targets));
     MG_TRY(targets_check(targets, logits->shape[1], c->integers[1], &counted));
     bool each = reduction == MG_REDUCE_NONE;
     MG_TRY(array_new(c->arena, logits->dtype, each ? 1 : 0, logits->shape, &c->result));

@@ -2,32 +2,37 @@
 
 enum { OF(COLUMNS) = COLUMN_BYTES / sizeof(T) };
 
+/* turned[i, r] = element i of row r. */
+MG_INLINE void OF(turn)(int64_t rows, int64_t n, const T *a, int64_t stride, T *turned)
+{
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t r = 0; r < rows; r++) turned[i * rows + r] = a[r * stride + i];
+}
+
+/* Ask for n elements that will be read soon. */
+MG_INLINE void OF(fetch)(int64_t n, const T *a)
+{
+    for (int64_t i = 0; i < n; i += OF(BLOCK)) FETCH(a + i);
+}
+
 #define REDUCTION sum
 #define START ((T)0)
 #define JOIN(m, v) ADD(m, v)
-#define QUICK(m, v) ADD(m, v)
-#define CHECKED 0
 #include "lanes.inc.c"
 
 #define REDUCTION prod
 #define START ((T)1)
 #define JOIN(m, v) MUL(m, v)
-#define QUICK(m, v) MUL(m, v)
-#define CHECKED 0
 #include "lanes.inc.c"
 
 #define REDUCTION max
 #define START LEAST
 #define JOIN(m, v) LARGER(m, v)
-#define QUICK(m, v) ((m) < (v) ? (v) : (m))
-#define CHECKED IS_FLOAT
 #include "lanes.inc.c"
 
 #define REDUCTION min
 #define START GREATEST
 #define JOIN(m, v) SMALLER(m, v)
-#define QUICK(m, v) ((v) < (m) ? (v) : (m))
-#define CHECKED IS_FLOAT
 #include "lanes.inc.c"
 
 #define SEARCH argmax

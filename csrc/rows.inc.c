@@ -21,34 +21,52 @@ static NEVER_INLINE void OF(shift)(int64_t rows, int64_t n, const T *a, int64_t 
     }
 }
 
-/* y[r, i] = y[r, i] / c[r]. */
+/* y[r, i] = y[r, i] / c[r]; the divisors of short rows are spread out, so that divisions
+ * fill whole vectors. */
 static void OF(divide)(int64_t rows, int64_t n, T *y, const T *c)
 {
-    for (int64_t r = 0; r < rows; r++) {
-        const T of_row = c[r];
-        EACH for (int64_t i = 0; i < n; i++) y[r * n + i] = y[r * n + i] / of_row;
+    T spread[OF(PIECE)];
+    if (n > SHORT_SPREAD) {
+        for (int64_t r = 0; r < rows; r++, y += n) {
+            const T of_row = c[r];
+            EACH for (int64_t i = 0; i < n; i++) y[i] = y[i] / of_row;
+        }
+        return;
     }
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t i = 0; i < n; i++) spread[r * n + i] = c[r];
+    MAP(div)(rows * n, y, spread, y, 0.0, 0);
 }
 
-/* sums[r] = sum in lanes of f(a[r, i] - c[r]), f of one operand; of one group. */
-static void OF(sums_of)(map_kernel f, int64_t rows, int64_t n, const T *a, int64_t stride,
-                        const T *c, T *sums)
+/* y[r, i] = f(a[r, i] - c[r]), f of one operand, and sums[r] = the sum of these in lanes,
+ * of one group; a row that is longer than a piece, piece by piece. y's rows lie n apart, or
+ * y is room for one piece, and is lost (kept false). */
+static void OF(map_and_sum)(map_kernel f, int64_t rows, int64_t n, const T *a,
+                            int64_t stride, const T *c, T *y, bool kept, T *sums)
 {
-    _Alignas(CACHE_LINE) T piece[OF(PIECE)];
     T lanes[LANES] = {0};
     if (n <= OF(PIECE)) {
-        OF(shift)(rows, n, a, stride, c, piece);
-        f(rows * n, piece, NULL, piece, 0.0, 0);
-        OF(rows_sum)(rows, n, piece, n, sums);
+        OF(shift)(rows, n, a, stride, c, y);
+        f(rows * n, y, NULL, y, 0.0, 0);
+        OF(rows_sum)(rows, n, y, n, sums);
         return;
     }
     for (int64_t i = 0; i < n; i += OF(PIECE)) {
         int64_t count = n - i < OF(PIECE) ? n - i : OF(PIECE);
+        T *piece = kept ? y + i : y;
         OF(shift)(1, count, a + i, 0, c, piece);
         f(count, piece, NULL, piece, 0.0, 0);
         OF(lanes_sum)(count, piece, 0, LANES, lanes);
     }
     OF(join_sum)(lanes, sums);
+}
+
+/* The sums alone. */
+static void OF(sums_of)(map_kernel f, int64_t rows, int64_t n, const T *a, int64_t stride,
+                        const T *c, T *sums)
+{
+    _Alignas(CACHE_LINE) T piece[OF(PIECE)];
+    OF(map_and_sum)(f, rows, n, a, stride, c, piece, false, sums);
 }
 
 /* m[r] = the largest of row r, sums[r] = sum of exp(a[r, i] - m[r]). */
@@ -79,9 +97,7 @@ static void OF(softmax)(int64_t rows, int64_t n, const void *of_a, int64_t strid
     for (int64_t group; rows > 0; rows -= group, a += group * stride, y += group * n) {
         group = OF(group)(rows, n);
         OF(rows_max)(group, n, a, stride, m);
-        OF(shift)(group, n, a, stride, m, y);
-        MAP(exp)(group * n, y, NULL, y, 0.0, 0);
-        OF(rows_sum)(group, n, y, n, sums);
+        OF(map_and_sum)(MAP(exp), group, n, a, stride, m, y, true, sums);
         OF(divide)(group, n, y, sums);
     }
 }

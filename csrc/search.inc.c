@@ -5,21 +5,22 @@
 #define FIND(part) PASTE(PASTE(part, SEARCH), TYPE)
 #define FOUND(part) PASTE(PASTE(part, REDUCTION), TYPE)
 
-/* Go through [from, n) with the best of before. */
-MG_INLINE int64_t FIND(scan)(int64_t n, const T *a)
+/* The first element that is `best`, or NaN if that is NaN; there is one. */
+MG_INLINE int64_t FIND(place)(int64_t n, const T *a, T best)
 {
     int64_t at = 0;
-    T best = a[0];
-    for (int64_t i = 1; i < n; i++) {
-        bool better = BETTER(a[i], best) || (OF(is_nan)(a[i]) && !OF(is_nan)(best));
-        at = better ? i : at;
-        best = better ? a[i] : best;
+    for (; at + SEARCH_STEP <= n; at += SEARCH_STEP) {
+        int hits = 0;
+        for (int i = 0; i < SEARCH_STEP; i++)
+            hits |= (a[at + i] == best) | OF(is_nan)(a[at + i]);
+        if (hits) break;
     }
+    while (a[at] != best && !OF(is_nan)(a[at])) at++;
     return at;
 }
 
 /* Find the first block that holds the best, then its place there. */
-static int64_t FIND(long_row)(int64_t n, const T *a)
+static int64_t FIND(row)(int64_t n, const T *a)
 {
     T best = START;
     int64_t at = 0;
@@ -30,8 +31,27 @@ static int64_t FIND(long_row)(int64_t n, const T *a)
         best = of_block;
         at = i;
     }
-    while (a[at] != best && !(OF(is_nan)(best) && OF(is_nan)(a[at]))) at++;
-    return at;
+    return at + FIND(place)(n - at, a + at, best);
+}
+
+/* The same of short rows, turned to columns. */
+static void FIND(short_rows)(int64_t rows, int64_t n, const T *a, int64_t stride, int64_t *y)
+{
+    T turned[SHORT_SEARCH * ROWS_AT_ONCE];
+    OF(index) at[ROWS_AT_ONCE];
+    for (; rows > 0; rows -= ROWS_AT_ONCE, a += ROWS_AT_ONCE * stride, y += ROWS_AT_ONCE) {
+        const int64_t count = rows < ROWS_AT_ONCE ? rows : ROWS_AT_ONCE;
+        OF(turn)(count, n, a, stride, turned);
+        for (int64_t r = 0; r < count; r++) at[r] = 0;
+        for (int64_t i = 1; i < n; i++)
+            for (int64_t r = 0; r < count; r++) {
+                T v = turned[i * count + r], best = turned[r];
+                bool better = BETTER(v, best) | (OF(is_nan)(v) & !OF(is_nan)(best));
+                at[r] = better ? (OF(index))i : at[r];
+                turned[r] = better ? v : best;
+            }
+        for (int64_t r = 0; r < count; r++) y[r] = at[r];
+    }
 }
 
 static void FIND(rows)(int64_t rows, int64_t n, const void *of_a, int64_t stride,
@@ -39,8 +59,10 @@ static void FIND(rows)(int64_t rows, int64_t n, const void *of_a, int64_t stride
 {
     const T *a = of_a;
     int64_t *y = of_y;
-    for (int64_t r = 0; r < rows; r++, a += stride)
-        y[r] = n <= SHORT_SEARCH ? FIND(scan)(n, a) : FIND(long_row)(n, a);
+    if (n <= SHORT_SEARCH)
+        FIND(short_rows)(rows, n, a, stride, y);
+    else
+        for (int64_t r = 0; r < rows; r++) y[r] = FIND(row)(n, a + r * stride);
 }
 
 #undef FIND

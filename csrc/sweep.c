@@ -21,8 +21,9 @@ struct mg_sweep {
     mg_arena *arena;
     mg_sweep *outer;
     int flags;
-    bool watched, called, done; /* the node at hand was given to the caller */
-    bool all;                   /* no inputs were named */
+    bool watched, called; /* the node at hand was given to the caller */
+    bool done, failed;    /* all that is left is to close it */
+    bool all;             /* no inputs were named */
     visit *visits;
     size_t visit_count, visit_capacity;
     indices order; /* visits in postorder */
@@ -110,13 +111,20 @@ static int walk_from(mg_sweep *s, uint32_t root)
 
 /* ---- gradients --------------------------------------------------------------------- */
 
-/* Tell whether a gradient is in nobody else's hands, so that it may be written to. */
+/* Tell whether a gradient is in nobody else's hands. */
+static bool is_alone(const mg_sweep *s, uint32_t index)
+{
+    const node *n = node_at(s->arena, index);
+    return n->references == 1 && n->array->buffer->references == 1;
+}
+
+/* Tell whether it is, and may be written to. */
 static bool is_own(const mg_sweep *s, uint32_t index)
 {
     const node *n = node_at(s->arena, index);
     const array *a = n->array;
-    return n->references == 1 && a->buffer->references == 1 && a->contiguous &&
-           !a->buffer->read_only && !a->buffer->owner && !(n->kind & REQUIRES);
+    return is_alone(s, index) && a->contiguous && !a->buffer->read_only &&
+           !a->buffer->owner && !(n->kind & REQUIRES);
 }
 
 static void gradient_set(mg_sweep *s, visit *v, uint32_t gradient)
@@ -170,10 +178,9 @@ static int pass_on(mg_sweep *s, const visit *v, int which)
 }
 
 /* A function of the caller's hears of its outputs' gradients at the function. */
-static void output_pass(mg_sweep *s, visit *v)
+static void output_pass(mg_sweep *s, const visit *v)
 {
     int64_t function = visit_of(s, operand_index(s->arena, v->node, 0));
-    v->keeps = true;
     if (function >= 0) gradient_set(s, &s->visits[function], v->gradient);
 }
 
@@ -199,7 +206,7 @@ static int visit_next(mg_sweep *s, int64_t *work)
         }
         *work += a->count + 64;
     }
-    if (!v->keeps) gradient_set(s, v, 0);
+    if (!v->keeps && op_of(n) != MG_OUTPUT) gradient_set(s, v, 0);
     s->watched = s->called = false;
     s->remaining--;
     return MG_OK;
@@ -211,20 +218,32 @@ static int visit_next(mg_sweep *s, int64_t *work)
 static bool adds_over(const mg_sweep *s, uint32_t old)
 {
     const node *n = node_at(s->arena, old);
-    return !records(s) && !(n->kind & REQUIRES) && !n->array->buffer->read_only;
+    return !records(s) && !(n->kind & REQUIRES) && !n->array->buffer->read_only &&
+           !array_overlaps(n->array);
 }
 
-/* Make the gradient that is to take the place of a node's old one, or of none. */
+/* Tell whether a gradient can become that of a node as it is: nobody else has it, or, as
+ * it is recorded, nobody adds to it in place. */
+static bool is_to_keep(const mg_sweep *s, uint32_t gradient)
+{
+    bool recorded = records(s) && (node_at(s->arena, gradient)->kind & REQUIRES);
+    return recorded || is_own(s, gradient);
+}
+
+/* Make the gradient that is to take the place of a node's old one, or of none; one that is
+ * added to the old one in place must not lie in memory that other sums are made in. */
 static int gradient_prepare(mg_sweep *s, visit *v)
 {
     scope in;
     uint32_t old = node_at(s->arena, v->node)->gradient_node;
-    if (old && adds_over(s, old)) return MG_OK;
-    v->fresh = true;
-    if (!old && (records(s) || is_own(s, v->gradient))) return MG_OK;
+    bool over = old && adds_over(s, old);
+    v->fresh = !over;
+    bool ready = over ? is_alone(s, v->gradient) : !old && is_to_keep(s, v->gradient);
+    if (ready) return MG_OK;
     uint32_t both[] = {old, v->gradient};
     scope_open(&in, s->arena, records(s));
-    uint32_t made = old ? scope_apply(&in, MG_ADD, 2, both, 0, NULL, 0, NULL)
+    uint32_t made = old && !over
+                        ? scope_apply(&in, MG_ADD, 2, both, 0, NULL, 0, NULL)
                         : scope_apply(&in, MG_CLONE, 1, both + 1, 0, NULL, 0, NULL);
     if (made) gradient_set(s, v, made);
     return scope_close(&in);
@@ -234,7 +253,7 @@ static bool is_target(const mg_sweep *s, const visit *v)
 {
     bool accumulates = s->flags & MG_ACCUMULATE;
     return accumulates && v->gradient && v->keeps &&
-           op_of(node_at(s->arena, v->node)) != MG_OUTPUT;
+           op_of(node_at(s->arena, v->node)) != MG_FUNCTION;
 }
 
 /* Give leaves, and nodes that retain theirs, their gradients: what can fail comes first. */
@@ -259,17 +278,25 @@ static int gradients_commit(mg_sweep *s)
     return MG_OK;
 }
 
-static int sweep_run(mg_sweep *s, int64_t budget)
+static int sweep_continue(mg_sweep *s, int64_t budget)
 {
     int64_t work = 0;
-    MG_RETURN_IF(s->done || s->arena->sweep != s, MG_ERR_ARG);
     while (s->remaining) {
         MG_RETURN_IF(budget > 0 && work >= budget, MG_MORE);
         int status = visit_next(s, &work);
         if (status != MG_OK) return status;
     }
+    MG_TRY(gradients_commit(s));
     s->done = true;
-    return gradients_commit(s);
+    return MG_OK;
+}
+
+static int sweep_run(mg_sweep *s, int64_t budget)
+{
+    MG_RETURN_IF(s->done || s->failed || s->arena->sweep != s, MG_ERR_ARG);
+    int status = sweep_continue(s, budget);
+    s->failed = status < 0;
+    return status;
 }
 
 /* ---- opening and closing ----------------------------------------------------------- */
@@ -325,7 +352,8 @@ static int sweep_fill(mg_sweep *s, int64_t root_count, const mg_node *roots,
                       const mg_node *seeds, int64_t input_count, const mg_node *inputs)
 {
     int status = MG_OK;
-    MG_RETURN_IF(root_count < 1, MG_ERR_ARG);
+    const int known = MG_ACCUMULATE | MG_CREATE_GRAPH | MG_GIVE;
+    MG_RETURN_IF(root_count < 1 || (s->flags & ~known), MG_ERR_ARG);
     MG_TRY(nodes_hold(s, &s->roots, root_count, roots));
     MG_TRY(nodes_hold(s, &s->inputs, input_count, inputs));
     for (size_t i = 0; i < s->inputs.count; i++)
@@ -356,14 +384,14 @@ static void nodes_let_go(mg_arena *arena, indices *list)
     list_free(arena, list);
 }
 
+/* Those inside a sweep that is closed before them cannot go on: it takes marks of theirs
+ * away. */
 static void sweep_close(mg_sweep *s)
 {
     mg_arena *arena = s->arena;
-    for (mg_sweep **link = &arena->sweep; *link; link = &(*link)->outer) {
-        if (*link != s) continue;
-        *link = s->outer;
-        break;
-    }
+    mg_sweep **link = &arena->sweep;
+    for (; *link != s; link = &(*link)->outer) (*link)->failed = true;
+    *link = s->outer;
     for (size_t i = s->visit_count; i-- > 0;) {
         visit *v = &s->visits[i];
         node_at(arena, v->node)->slot = v->before;
@@ -376,6 +404,11 @@ static void sweep_close(mg_sweep *s)
     nodes_let_go(arena, &s->roots);
     nodes_let_go(arena, &s->inputs);
     arena_allocate(arena, s, sizeof *s, 0);
+}
+
+void sweeps_free(mg_arena *arena)
+{
+    while (arena->sweep) sweep_close(arena->sweep);
 }
 
 static int sweep_open(mg_arena *arena, int64_t root_count, const mg_node *roots,
@@ -432,7 +465,7 @@ void mg_sweep_close(mg_sweep *sweep)
 /* Return the visit that a sweep stopped at, or NULL. */
 static visit *visit_at_hand(const mg_sweep *s)
 {
-    if (!s->remaining || !(s->watched || s->called)) return NULL;
+    if (s->failed || !s->remaining || !(s->watched || s->called)) return NULL;
     return &s->visits[s->order.items[s->remaining - 1]];
 }
 

@@ -2,13 +2,14 @@
  *
  * One pool for the process, since what it shares out are the cores of the machine, which
  * are not an arena's: the only state of the library besides the chosen kernels. Nothing
- * here is seen in results: tasks do not depend on each other, so neither on who runs them.
+ * here is seen in results: tasks do not depend on each other, so neither on who runs
+ * them.
  *
  * Workers start at the first use that needs them and sleep when idle, after they have
  * looked out for the next job for some 20 to 50 us: in a network one large op follows the
  * other, and waking a thread takes as long. They hold no locks while they run tasks, and
- * no signal is delivered to them. A process that forks keeps its workers; its child starts
- * with none. The environment is not read here, and no core is asked for by name. */
+ * no signal is delivered to them. A process that forks keeps its workers; its child
+ * starts with none. The environment is not read here; that is Python's to do. */
 #if defined(__linux__)
 #define _GNU_SOURCE /* sched_getaffinity */
 #endif
@@ -107,7 +108,8 @@ MG_INLINE void spin(void)
 static void tasks_run(const job *j)
 {
     size_t i;
-    while ((i = atomic_fetch_add_explicit(&pool.next, 1, memory_order_relaxed)) < j->count)
+    while ((i = atomic_fetch_add_explicit(&pool.next, 1, memory_order_relaxed)) <
+           j->count)
         j->task(j->context, (int64_t)i);
 }
 
@@ -169,12 +171,12 @@ static void after_fork_in_parent(void)
 /* In the child neither the workers exist, nor the thread that had them. */
 static void after_fork_in_child(void)
 {
-    pthread_mutex_init(&pool.lock, NULL);
     pthread_cond_init(&pool.wake, NULL);
     pthread_cond_init(&pool.done, NULL);
     pool.started = pool.sleeping = pool.seats = 0;
     atomic_store(&pool.running, 0);
     atomic_flag_clear(&pool.in_use);
+    pthread_mutex_unlock(&pool.lock);
 }
 
 /* Start a worker, to which no signal will be delivered; returns whether it worked. */
@@ -221,8 +223,8 @@ static void job_open(job j, int seats)
 /* Let no more workers join, and wait for those that did. */
 static void job_close(void)
 {
-    for (int i = 0; i < SPINS && atomic_load_explicit(&pool.running, memory_order_relaxed);
-         i++)
+    for (int i = 0;
+         i < SPINS && atomic_load_explicit(&pool.running, memory_order_relaxed); i++)
         spin();
     pthread_mutex_lock(&pool.lock);
     pool.seats = 0;
@@ -234,8 +236,8 @@ static void job_close(void)
 void parallel_for(int64_t count, void (*task)(void *context, int64_t i), void *context)
 {
     int threads = count > 1 && count < INT32_MAX ? thread_count() : 1;
-    if (threads == 1 || atomic_flag_test_and_set_explicit(&pool.in_use,
-                                                          memory_order_acquire)) {
+    if (threads == 1 ||
+        atomic_flag_test_and_set_explicit(&pool.in_use, memory_order_acquire)) {
         for (int64_t i = 0; i < count; i++) task(context, i);
         return;
     }

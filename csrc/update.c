@@ -61,50 +61,53 @@ static int parameter_find(mg_arena *arena, int64_t i, const mg_node *parameters,
     return MG_OK;
 }
 
-/* Make a contiguous copy of a gradient that is a view; NULL: no memory. */
-static array *gradient_copy(mg_arena *arena, const array *gradient)
+/* Return the bytes of the copy that a gradient needs which is not contiguous. */
+static size_t copy_size(const array *gradient)
 {
-    array *copy;
-    if (array_new(arena, gradient->dtype, gradient->rank, gradient->shape, &copy) < 0)
-        return NULL;
-    map_copy(gradient, copy);
-    return copy;
+    if (!gradient || gradient->contiguous) return 0;
+    return (size_t)gradient->count * dtype_sizes[gradient->dtype];
 }
 
-static int parameter_update(mg_arena *arena, array *const found[4], update_job *job)
+/* Update a parameter; `scratch` has room for a copy of its gradient. */
+static void parameter_update(array *const found[4], char *scratch, update_job *job)
 {
-    array *copy = NULL;
-    const array *gradient = found[1];
-    if (!gradient->contiguous) {
-        copy = gradient_copy(arena, gradient);
-        MG_RETURN_IF(!copy, MG_ERR_NOMEM);
-        gradient = copy;
+    array copy = *found[1];
+    if (copy_size(found[1])) {
+        array_set_shape(&copy, copy.rank, found[1]->shape, NULL);
+        copy.data = scratch;
+        map_copy(found[1], &copy);
     }
     job->place = found[0]->dtype == MG_FLOAT64;
     job->n = found[0]->count;
     job->size = dtype_sizes[found[0]->dtype];
     job->parameter = found[0]->data;
-    job->gradient = gradient->data;
+    job->gradient = copy.data;
     job->m = found[2] ? found[2]->data : NULL;
     job->v = found[3] ? found[3]->data : NULL;
     update_run(job);
     for (int i = 0; i < 4; i++)
         if (found[i] && i != 1) found[i]->buffer->version++;
-    if (copy) array_free(arena, copy);
-    return MG_OK;
 }
 
 static int update(mg_arena *arena, int64_t count, const mg_node *parameters,
                   const mg_node *m, const mg_node *v, update_job *job)
 {
     array *found[4];
+    char *scratch = NULL;
+    size_t size = 0;
     MG_RETURN_IF(count < 0, MG_ERR_ARG);
-    for (int64_t i = 0; i < count; i++)
+    for (int64_t i = 0; i < count; i++) { /* what can fail comes first */
         MG_TRY(parameter_find(arena, i, parameters, m, v, found));
-    for (int64_t i = 0; i < count; i++) {
-        MG_TRY(parameter_find(arena, i, parameters, m, v, found));
-        if (found[1]) MG_TRY(parameter_update(arena, found, job));
+        size_t needed = copy_size(found[1]);
+        if (needed > size) size = needed;
     }
+    if (size) scratch = block_take(arena, size);
+    MG_RETURN_IF(size && !scratch, MG_ERR_NOMEM);
+    for (int64_t i = 0; i < count; i++) {
+        parameter_find(arena, i, parameters, m, v, found);
+        if (found[1]) parameter_update(found, scratch, job);
+    }
+    if (size) block_give(arena, scratch, size);
     return MG_OK;
 }
 

@@ -41,7 +41,9 @@ static const array *operand_array(const rule *r, int which)
 
 static const int64_t *integers(const rule *r)
 {
-    return extra_integers(array_in(r->s, r->y)->extra);
+    static const int64_t none[1]; /* of an op on an array without axes */
+    const extra *kept = array_in(r->s, r->y)->extra;
+    return kept ? extra_integers(kept) : none;
 }
 
 static double number_of(const rule *r)
@@ -570,6 +572,7 @@ static uint32_t vjp_put_at(const rule *r)
     if (s->status < 0) return 0;
     for (int64_t i = 0; i < order->count; i++) ((int64_t *)order->data)[i] = i;
     uint32_t numbers = scope_array(s, order);
+    if (s->status < 0) return 0;
     s->status = array_new(s->arena, MG_INT64, 1, a->shape, &winners);
     if (s->status < 0) return 0;
     memset(winners->data, 0, winners->buffer->size);
@@ -681,6 +684,7 @@ static uint32_t products_of_others(scope *s, uint32_t rows, int64_t lead, int64_
     memset(diagonal->data, 0, diagonal->buffer->size);
     for (int64_t i = 0; i < n; i++) diagonal->data[i * n + i] = 1;
     uint32_t mask = scope_array(s, diagonal);
+    if (s->status < 0) return 0;
     s->status = array_set_shape(&square, 3, square_shape, NULL);
     if (s->status < 0) return 0;
     uint32_t copies = expand(s, reshape(s, rows, 3, shape), &square);
@@ -776,7 +780,10 @@ static uint32_t vjp_all(const rule *r)
 static uint32_t variance_gradient(const rule *r, uint32_t g)
 {
     scope *s = r->s;
-    double freedom = (double)reduced_count(r) - number_of(r);
+    int64_t n = reduced_count(r);
+    double freedom = (double)n - number_of(r);
+    if (array_in(s, r->y)->dtype != MG_FLOAT64)
+        freedom = (double)((float)n - (float)number_of(r));
     uint32_t a = value_of(r, 0);
     uint32_t mean = reduce(s, MG_MEAN, a, axes_of(r), true);
     uint32_t twice = two(s, MG_DIV, constant_like(r, 2.0),
@@ -929,38 +936,64 @@ EXPECTED(float, expected_float32)
 EXPECTED(double, expected_float64)
 #undef EXPECTED
 
-/* (softmax(logits) - expected) * (weight of the row * g) */
+/* Make an array for a rule to fill; its node goes to *made. */
+static array *array_made(scope *s, int dtype, int rank, const int64_t *shape,
+                         uint32_t *made)
+{
+    array *a;
+    *made = 0;
+    if (s->status < 0) return NULL;
+    s->status = array_new(s->arena, dtype, rank, shape, &a);
+    if (s->status < 0) return NULL;
+    *made = scope_array(s, a);
+    return s->status < 0 ? NULL : a;
+}
+
+/* Count the targets that are not ignored, and tell which ones. The memory may be shared
+ * with the caller: they are looked at again. */
+static int64_t targets_count(const rule *r, const array *targets, int64_t classes,
+                             uint8_t *counts)
+{
+    const int64_t *t = (const int64_t *)targets->data;
+    int64_t ignored = integers(r)[1], counted = 0;
+    for (int64_t i = 0; i < targets->count; i++) {
+        counts[i] = t[i] != ignored;
+        if (counts[i] && (t[i] < 0 || t[i] >= classes)) r->s->status = MG_ERR_CHANGED;
+        counted += counts[i];
+    }
+    return counted;
+}
+
+/* (softmax(logits) - expected) * (weight of the row * g), 0 in rows that are ignored */
 static uint32_t vjp_cross_entropy(const rule *r)
 {
     scope *s = r->s;
     if (r->which != 0) return 0;
     uint32_t logits = value_of(r, 0), targets = cast(s, value_of(r, 1), MG_INT64);
-    targets = one(s, MG_CONTIGUOUS, targets);
+    targets = one(s, MG_CLONE, targets);
     if (s->status < 0) return 0;
-    const array *a = array_in(s, logits);
+    const array *a = array_in(s, logits), *t = array_in(s, targets);
     int dtype = wide_of(a->dtype);
-    int64_t n = a->shape[0], classes = a->shape[1], ignored = integers(r)[1], counted = 0;
-    int64_t column[] = {n, 1}, last = 1;
-    const int64_t *t = (const int64_t *)array_in(s, targets)->data;
-    for (int64_t i = 0; i < n; i++) counted += t[i] != ignored;
-    array *expected, *weights;
-    s->status = array_new(s->arena, dtype, 2, a->shape, &expected);
+    int64_t column[] = {a->shape[0], 1}, last = 1;
+    uint32_t of_expected, of_weights, of_counts;
+    array *expected = array_made(s, dtype, 2, a->shape, &of_expected);
+    array *weights = array_made(s, dtype, 2, column, &of_weights);
+    array *counts = array_made(s, MG_BOOL, 2, column, &of_counts);
     if (s->status < 0) return 0;
-    uint32_t expected_node = scope_array(s, expected);
-    if (s->status < 0) return 0;
-    s->status = array_new(s->arena, dtype, 2, column, &weights);
-    if (s->status < 0) return 0;
-    uint32_t weights_node = scope_array(s, weights);
+    int64_t counted = targets_count(r, t, a->shape[1], (uint8_t *)counts->data);
     if (s->status < 0) return 0;
     double weight = integers(r)[0] == MG_REDUCE_MEAN ? 1.0 / (double)counted : 1.0;
     (dtype == MG_FLOAT32 ? expected_float32 : expected_float64)(
-        n, classes, t, ignored, number_of(r), weight, expected->data, weights->data);
+        a->shape[0], a->shape[1], (const int64_t *)t->data, integers(r)[1], number_of(r),
+        weight, expected->data, weights->data);
     uint32_t g = cast(s, r->g, dtype);
     if (integers(r)[0] == MG_REDUCE_NONE) g = reshape(s, g, 2, column);
-    uint32_t softmax =
-        with_integers(s, MG_SOFTMAX, cast(s, logits, dtype), 1, &last);
-    uint32_t less = two(s, MG_SUB, softmax, expected_node);
-    return fit(r, two(s, MG_MUL, less, two(s, MG_MUL, weights_node, g)));
+    uint32_t softmax = with_integers(s, MG_SOFTMAX, cast(s, logits, dtype), 1, &last);
+    uint32_t made = two(s, MG_MUL, two(s, MG_SUB, softmax, of_expected),
+                        two(s, MG_MUL, of_weights, g));
+    if (counted < t->count)
+        made = choose(s, of_counts, made, scope_constant(s, dtype, 0.0));
+    return fit(r, made);
 }
 
 /* What the gradients of both norms are made of, in the type that is computed in. */

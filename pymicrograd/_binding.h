@@ -1,4 +1,5 @@
-/* _binding.h: what _value.c and _bulk.c share. Limited API of CPython 3.10. */
+/* _binding.h: what _value.c and _bulk.c share, and the files of _tensor*.c. Limited API of
+ * CPython 3.10. */
 #ifndef PYMICROGRAD_BINDING_H
 #define PYMICROGRAD_BINDING_H
 
@@ -10,6 +11,7 @@
 #include <Python.h>
 
 #include "micrograd.h"
+#include "_tensor.h"
 #include "_value.h"
 
 /* _value.c */
@@ -31,5 +33,58 @@ PyObject *value_sum(PyObject *none, PyObject *args);
 PyObject *value_dot(PyObject *none, PyObject *args);
 PyObject *value_softmax(PyObject *none, PyObject *args);
 PyObject *value_rmsnorm(PyObject *none, PyObject *args);
+
+/* _tensor.c */
+int is_tensor(PyObject *x);
+mg_node tensor_handle(PyObject *x);
+/* Describe a Tensor; -1 with an exception. */
+int tensor_describe(PyObject *self, mg_array_info *info);
+/* Make the object of a new node, taking over its reference, or raise its status. */
+PyObject *tensor_result(mg_node handle, const char *name);
+
+/* A Python number as operand: a bool, an int of 64 bits, a float. */
+typedef struct scalar {
+    int kind;        /* 0 bool, 1 int, 2 float */
+    int64_t integer; /* of a bool or an int */
+    double value;    /* of all */
+} scalar;
+
+/* Read one; 0 for anything else. */
+int read_scalar(PyObject *x, scalar *n);
+
+/* _tensor_data.c, methods of TensorBase, static but for the first two */
+PyObject *tensor_item(PyObject *self, PyObject *none);
+PyObject *tensor_tolist(PyObject *self, PyObject *none);
+PyObject *tensor_nested(PyObject *none, PyObject *args);
+PyObject *tensor_new(PyObject *none, PyObject *args);
+PyObject *tensor_ramp(PyObject *none, PyObject *args);
+PyObject *tensor_random(PyObject *none, PyObject *args);
+PyObject *tensor_linear_index(PyObject *none, PyObject *args);
+
+/* Apply an op of one Tensor, which was described, with integers. */
+PyObject *tensor_apply_integers(int op, PyObject *self, const mg_array_info *info,
+                                int integer_count, const int64_t *integers);
+
+/* The reductions over axes, which take dim and keepdim. */
+#define TENSOR_REDUCTIONS(METHOD) \
+    METHOD(SUM, sum, "Return the sum over axes, at first all; also dtype=.") \
+    METHOD(MEAN, mean, "Return the mean over axes, at first all; also dtype=.") \
+    METHOD(PROD, prod, "Return the product over axes, at first all; also dtype=.") \
+    METHOD(AMAX, amax, "Return the largest over axes; ties share the gradient.") \
+    METHOD(AMIN, amin, "Return the smallest over axes; ties share the gradient.") \
+    METHOD(ANY, any, "Return whether any element over axes is not 0.") \
+    METHOD(ALL, all, "Return whether all elements over axes are not 0.") \
+    METHOD(LOGSUMEXP, logsumexp, "Return log(sum(exp(x))) over axes, without overflow.")
+
+/* _tensor_views.c, methods of TensorBase */
+#define TENSOR_REDUCTION(NAME, name, documentation) \
+    PyObject *reduce_##name(PyObject *self, PyObject *const *args, Py_ssize_t count, \
+                            PyObject *names);
+TENSOR_REDUCTIONS(TENSOR_REDUCTION)
+PyObject *tensor_reshape(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *tensor_permute(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *tensor_transpose(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *tensor_reversed_axes(PyObject *self, void *closure);
+PyObject *tensor_subscript(PyObject *self, PyObject *key);
 
 #endif

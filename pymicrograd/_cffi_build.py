@@ -1,7 +1,8 @@
 """Describe the extension module `pymicrograd._micrograd` to cffi.
 
-The declarations are read from `csrc/micrograd.h`, between its two marks, and `_value.h`: they
-are written nowhere else. Run by setuptools (see setup.py), not imported by the package.
+The declarations are read from `csrc/micrograd.h`, between its two marks, `_value.h` and
+`_tensor.h`: they are written nowhere else. Run by setuptools (see setup.py), not imported by the
+package.
 
 Two variables of the environment are for development: MICROGRAD_CFLAGS is added to the compiler's
 flags and MICROGRAD_LDFLAGS to the linker's (`-fsanitize=address` and the like).
@@ -20,8 +21,10 @@ import cffi
 ROOT = Path(__file__).resolve().parent.parent
 CSRC = ROOT / "csrc"
 PACKAGE = ROOT / "pymicrograd"
-BINDING = [PACKAGE / "_value.c", PACKAGE / "_bulk.c"]
-HEADERS = [PACKAGE / "_value.h", PACKAGE / "_binding.h"]
+NAMES = ("_value", "_bulk", "_tensor", "_tensor_data", "_tensor_views")
+BINDING = [PACKAGE / f"{name}.c" for name in NAMES]
+DECLARED = [PACKAGE / "_value.h", PACKAGE / "_tensor.h"]
+HEADERS = [*DECLARED, PACKAGE / "_binding.h"]
 FLAGS = ["-O3", "-std=c11", "-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno"]
 FLAGS += ["-fno-builtin-pow"]
 
@@ -30,7 +33,7 @@ def read_cdef() -> str:
     """Return the C declarations of the core and of the binding's own."""
     header = (CSRC / "micrograd.h").read_text(encoding="utf-8")
     public = header.split("/* BEGIN CDEF */")[1].split("/* END CDEF */")[0]
-    return public + (PACKAGE / "_value.h").read_text(encoding="utf-8")
+    return public + "".join(path.read_text(encoding="utf-8") for path in DECLARED)
 
 
 def read_version() -> str:
@@ -57,18 +60,19 @@ def quoted(text: str) -> str:
 def describe() -> cffi.FFI:
     """Return the description that cffi's setuptools hook builds."""
     flags = FLAGS + shlex.split(os.environ.get("MICROGRAD_CFLAGS", ""))
-    sources = sorted(CSRC.glob("*.c"))
+    included = sorted(CSRC.glob("*.inc.c"))
+    sources = [path for path in sorted(CSRC.glob("*.c")) if path not in included]
     sources.remove(CSRC / "demo.c")
     builder = cffi.FFI()
     builder.cdef(read_cdef())
     builder.set_source(
         "pymicrograd._micrograd",
-        '#include "micrograd.h"\n#include "_value.h"\n',
+        '#include "micrograd.h"\n#include "_value.h"\n#include "_tensor.h"\n',
         sources=[os.path.relpath(path, ROOT) for path in [*sources, *BINDING]],
         include_dirs=[os.path.relpath(CSRC, ROOT), os.path.relpath(PACKAGE, ROOT)],
         depends=[
             os.path.relpath(path, ROOT)
-            for path in [*CSRC.glob("*.h"), *CSRC.glob("*.def"), *HEADERS]
+            for path in [*CSRC.glob("*.h"), *CSRC.glob("*.def"), *included, *HEADERS]
         ],
         define_macros=[
             ("MG_VERSION", quoted(read_version())),
@@ -76,7 +80,7 @@ def describe() -> cffi.FFI:
             ("MG_SOURCE", quoted(hash_source())),
         ],
         extra_compile_args=flags,
-        extra_link_args=shlex.split(os.environ.get("MICROGRAD_LDFLAGS", "")),
+        extra_link_args=["-pthread", *shlex.split(os.environ.get("MICROGRAD_LDFLAGS", ""))],
         libraries=["m"],
     )
     return builder

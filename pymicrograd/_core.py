@@ -8,23 +8,36 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from threading import Lock
+from threading import RLock
 from typing import Any, NoReturn
 
 from . import _micrograd
 from ._micrograd import ffi, lib
-from .errors import BusyError, NodeLimitError, OutOfMemoryError, StaleNodeError
+from .errors import (
+    BusyError,
+    ChangedError,
+    DTypeError,
+    GradientError,
+    NodeLimitError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ShapeError,
+    StaleNodeError,
+    TensorIndexError,
+    ViewError,
+)
 
 SLICE = 100_000  # nodes a backward visits between two looks at Ctrl-C: a few milliseconds
 
 arena = lib.process_arena()
 if arena == ffi.NULL:
     raise OutOfMemoryError("no memory for the first page of the graph")
-if lib.value_install() < 0:
-    raise ImportError("the type ValueBase could not be made; the reason is printed above")
+if lib.value_install() < 0 or lib.tensor_install() < 0:
+    raise ImportError("the types of _micrograd could not be made; the reason is printed above")
 if not hasattr(_micrograd, "ValueBase"):
     raise ImportError("pymicrograd works in one interpreter of a process, and this is another")
 ValueBase = _micrograd.ValueBase
+TensorBase = _micrograd.TensorBase
 
 # Every op's number and number of operands by name, and symbol by number, as the library says.
 OPS: dict[str, int] = {
@@ -34,6 +47,10 @@ ARITIES: list[int] = [lib.mg_op_arity(op) for op in range(lib.mg_op_count())]
 SYMBOLS: list[str] = [ffi.string(lib.mg_op_symbol(op)).decode() for op in range(lib.mg_op_count())]
 
 STALE: int = lib.MG_ERR_STALE
+SHAPE: int = lib.MG_ERR_SHAPE
+DTYPE: int = lib.MG_ERR_DTYPE
+INDEX: int = lib.MG_ERR_INDEX
+ARGUMENT: int = lib.MG_ERR_ARG
 REDUCTIONS: dict[str, int] = {
     "none": lib.MG_REDUCE_NONE,
     "sum": lib.MG_REDUCE_SUM,
@@ -49,12 +66,24 @@ EXCEPTIONS: dict[int, type[Exception]] = {
     lib.MG_ERR_DOMAIN: ValueError,
     lib.MG_ERR_OVERFLOW: OverflowError,
     lib.MG_ERR_ZERODIV: ZeroDivisionError,
+    lib.MG_ERR_SHAPE: ShapeError,
+    lib.MG_ERR_DTYPE: DTypeError,
+    lib.MG_ERR_INDEX: TensorIndexError,
+    lib.MG_ERR_READONLY: ReadOnlyError,
+    lib.MG_ERR_VIEW: ViewError,
+    lib.MG_ERR_GRADIENT: GradientError,
+    lib.MG_ERR_CHANGED: ChangedError,
 }
+
+
+def status_text(status: int) -> str:
+    """Say what a status means."""
+    return str(ffi.string(lib.mg_status_text(status)).decode())
 
 
 def fail(status: int, what: str) -> NoReturn:
     """Raise the exception of a negative status; what names the call and its operands."""
-    raise EXCEPTIONS[status](f"{what}: {ffi.string(lib.mg_status_text(status)).decode()}")
+    raise EXCEPTIONS[status](f"{what}: {status_text(status)}")
 
 
 def check(status: int, what: str) -> int:
@@ -101,7 +130,9 @@ def array_of(handles: Sequence[int]) -> Any:
 
 # ---- backward --------------------------------------------------------------------------------
 
-backward_turn = Lock()  # one backward at a time; a second one waits for its turn
+# One backward at a time; a second one waits for its turn, unless it starts inside a hook of the
+# first.
+backward_turn = RLock()
 
 
 def backward(handle: int, seed: float) -> None:
@@ -119,6 +150,65 @@ def backward(handle: int, seed: float) -> None:
             lib.mg_backward_cancel(arena)
             raise
     check(status, "backward")
+
+
+# ---- gradients of arrays ---------------------------------------------------------------------
+
+ACCUMULATE: int = lib.MG_ACCUMULATE
+CREATE_GRAPH: int = lib.MG_CREATE_GRAPH
+GIVE: int = lib.MG_GIVE
+HOOK: int = lib.MG_HOOK
+
+
+def retain_gradient(handle: int) -> None:
+    """Let backward keep the gradient of a recorded array."""
+    check(lib.mg_retain_gradient(arena, handle), "retain_grad")
+
+
+def watch_gradient(handle: int) -> None:
+    """Let sweeps stop at an array."""
+    check(lib.mg_watch_gradient(arena, handle, 1), "register_hook")
+
+
+def retain(handle: int) -> None:
+    """Add a reference to a node."""
+    check(lib.mg_retain(arena, handle), "tensor")
+
+
+def references(handle: int) -> int:
+    """Return how many handles and nodes refer to an array."""
+    return check(lib.mg_references(arena, handle), "tensor")
+
+
+def operand_of(handle: int, which: int) -> int:
+    """Return an operand of an array, as a new reference."""
+    return check(lib.mg_array_operand(arena, handle, which), "operand")
+
+
+def sweep_at(address: int) -> Any:
+    """Return the sweep that TensorBase._sweep passes on as its address."""
+    return ffi.cast("mg_sweep *", address)
+
+
+def sweep_node(sweep: Any) -> int:
+    """Return the node a sweep stopped at, as a new reference."""
+    return check(lib.mg_sweep_node(sweep), "backward")
+
+
+def sweep_gradient(sweep: Any, handle: int) -> int:
+    """Return the gradient of a node so far, as a new reference; 0: none, or no such node."""
+    found: int = lib.mg_sweep_gradient(sweep, handle)
+    return 0 if found == STALE else check(found, "backward")
+
+
+def sweep_replace(sweep: Any, handle: int) -> None:
+    """Replace the gradient of the node a sweep stopped at."""
+    check(lib.mg_sweep_replace(sweep, handle), "a hook's gradient")
+
+
+def sweep_contribute(sweep: Any, which: int, handle: int) -> None:
+    """Add to the gradient of an operand of the function a sweep stopped at."""
+    check(lib.mg_sweep_contribute(sweep, which, handle), "a Function's gradient")
 
 
 # ---- bulk builders ---------------------------------------------------------------------------
@@ -237,6 +327,73 @@ def rng_permutation(state: Any, count: int) -> list[int]:
     return list(out)
 
 
+def address_of_rng(generator: Any) -> int:
+    """Return where the state of an RNG lies.
+
+    Raises:
+        TypeError: generator is no RNG of the C core.
+    """
+    state = getattr(generator, "_rng", None)
+    if state is None:
+        raise TypeError(f"a generator is a pymicrograd.RNG, not {type(generator).__name__}")
+    return int(ffi.cast("uintptr_t", state))
+
+
+# ---- instruction sets and threads ------------------------------------------------------------
+
+
+def set_isa(name: str | None) -> None:
+    """Choose the kernels that tensors are computed with; no result depends on it.
+
+    Args:
+        name: "baseline", "avx2", "avx512", or None for the best that the machine has.
+
+    Raises:
+        ValueError: there are no such kernels, or not on this machine.
+    """
+    chosen = ffi.NULL if name is None else str(name).encode()
+    if lib.mg_set_isa(chosen) < 0:
+        raise ValueError(f"there are no kernels {name!r} on this machine")
+
+
+def isa() -> str:
+    """Return the name of the kernels in use."""
+    return str(ffi.string(lib.mg_isa()).decode())
+
+
+def set_num_threads(count: int) -> None:
+    """Use up to this many threads for large work, 0: one a core; no result depends on it.
+
+    Raises:
+        ValueError: count is negative or above 1024.
+    """
+    if not 0 <= count <= 1024 or lib.mg_set_num_threads(count) < 0:
+        raise ValueError(f"{count} is no number of threads, from 1 to 1024 or 0 for all cores")
+
+
+def get_num_threads() -> int:
+    """Return the number of threads in use for large work."""
+    return int(lib.mg_num_threads())
+
+
+def read_environment() -> None:
+    """Do what MG_ISA and MG_NUM_THREADS ask for."""
+    name, count = os.environ.get("MG_ISA"), os.environ.get("MG_NUM_THREADS")
+    if name:
+        try:
+            set_isa(name)
+        except ValueError as error:
+            raise ValueError(f"MG_ISA={name} in the environment: {error}") from None
+    if count:
+        try:
+            set_num_threads(int(count))
+        except ValueError as error:
+            raise ValueError(f"MG_NUM_THREADS={count} in the environment: {error}") from None
+
+
+read_environment()
+
+
 # ---- the process -----------------------------------------------------------------------------
 
 
@@ -275,7 +432,7 @@ def build_info() -> str:
 
 def _after_fork_in_child() -> None:
     global backward_turn
-    backward_turn = Lock()  # its holder is a thread of the parent; the core looks after itself
+    backward_turn = RLock()  # its holder is a thread of the parent; the core looks after itself
 
 
 if hasattr(os, "register_at_fork"):

@@ -5,7 +5,20 @@ own arithmetic raises, the engine raises the same builtin: ValueError, OverflowE
 ZeroDivisionError.
 """
 
-__all__ = ["BusyError", "MicrogradError", "NodeLimitError", "OutOfMemoryError", "StaleNodeError"]
+__all__ = [
+    "BusyError",
+    "ChangedError",
+    "DTypeError",
+    "GradientError",
+    "MicrogradError",
+    "NodeLimitError",
+    "OutOfMemoryError",
+    "ReadOnlyError",
+    "ShapeError",
+    "StaleNodeError",
+    "TensorIndexError",
+    "ViewError",
+]
 
 
 class MicrogradError(Exception):
@@ -26,3 +39,31 @@ class StaleNodeError(MicrogradError, RuntimeError):
 
 class BusyError(MicrogradError, RuntimeError):
     """A backward that is under way in another thread uses the node."""
+
+
+class ShapeError(MicrogradError, ValueError):
+    """The shapes of tensors do not fit."""
+
+
+class DTypeError(MicrogradError, TypeError):
+    """An op has no meaning for the type of a tensor's elements."""
+
+
+class TensorIndexError(MicrogradError, IndexError):
+    """An index or an axis is out of range."""
+
+
+class ReadOnlyError(MicrogradError, ValueError):
+    """The memory of a tensor is somebody else's, who does not let it be written to."""
+
+
+class GradientError(MicrogradError, RuntimeError):
+    """A gradient that does not exist, or a change that would break one."""
+
+
+class ChangedError(MicrogradError, RuntimeError):
+    """A value that a gradient needs was changed in place since it was used."""
+
+
+class ViewError(MicrogradError, RuntimeError):
+    """Other views of a tensor's memory would show a change that is to be recorded."""

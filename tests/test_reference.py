@@ -113,12 +113,19 @@ def test_objects_have_the_same_names_and_all_are_documented(make: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["RNG", "Neuron", "Layer", "MLP", "SGD", "Adam", "AdamW", "grad", "manual_seed"]
+    "name", ["RNG", "Neuron", "Layer", "MLP", "SGD", "Adam", "AdamW", "manual_seed"]
 )
 def test_names_take_the_same_arguments(name: str) -> None:
     ours, its = (getattr(load(engine), name) for engine in ("c", "reference"))
     assert parameters(ours) == parameters(its)
     assert inspect.getdoc(ours) == inspect.getdoc(its) != ""
+
+
+def test_grad_takes_the_same_arguments() -> None:
+    from pymicrograd.value import grad  # pymicrograd.grad is for Tensors, too
+
+    assert parameters(grad) == parameters(load("reference").grad)
+    assert inspect.getdoc(grad) == inspect.getdoc(load("reference").grad) != ""
 
 
 def test_functions_take_the_same_arguments() -> None:

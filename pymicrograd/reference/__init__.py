@@ -1,7 +1,8 @@
 """micrograd in pure Python: the definition of every number that the C engine computes.
 
 The same classes with explicit loops and the functions of `math`, and nothing else: no compiled
-code, no NumPy. Read value.py first.
+code, no NumPy. Read value.py first; for arrays array.py, elements.py, arrays.py, rules.py and
+tensor.py.
 
 Example:
     >>> from pymicrograd.reference import Value
@@ -17,6 +18,7 @@ from .functional import cross_entropy
 from .nn import MLP, Layer, Module, Neuron
 from .optim import SGD, Adam, AdamW
 from .random import RNG, manual_seed
+from .tensor import Tensor
 from .value import Value, grad, no_grad
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "Layer",
     "Module",
     "Neuron",
+    "Tensor",
     "Value",
     "cross_entropy",
     "functional",

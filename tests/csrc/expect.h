@@ -39,6 +39,7 @@ static inline int finish(void)
 typedef struct ledger {
     size_t bytes, blocks;
     int64_t refuse_after; /* < 0: never */
+    size_t refuse_from;   /* smaller sizes are not counted */
     int persistent;
     int64_t refused;
 } ledger;
@@ -49,9 +50,9 @@ typedef struct block_head {
 
 enum { BLOCK_MARK = 0x600DB10C };
 
-static inline int allocation_refused(ledger *book)
+static inline int allocation_refused(ledger *book, size_t size)
 {
-    if (book->refuse_after < 0) return 0;
+    if (book->refuse_after < 0 || size < book->refuse_from) return 0;
     if (book->refuse_after > 0) {
         book->refuse_after--;
         return 0;
@@ -98,7 +99,7 @@ static inline void *ledger_allocate(void *context, void *memory, size_t old_size
         if (memory) block_free(book, memory);
         return NULL;
     }
-    if (new_size > old_size && allocation_refused(book)) return NULL;
+    if (new_size > old_size && allocation_refused(book, new_size)) return NULL;
     void *moved = block_make(book, new_size);
     if (moved && memory) {
         memcpy(moved, memory, old_size < new_size ? old_size : new_size);
@@ -147,7 +148,32 @@ static inline int is_free(const mg_arena *arena, uint32_t index)
     return (node_at(arena, index)->kind & FREED) != 0;
 }
 
-/* Hash the living nodes: numbers, operands, references, generations; without the
+/* Hash all of an array: its elements, as its strides show them, and how it is described. */
+static inline uint64_t array_mixed(uint64_t hash, const array *a)
+{
+    int64_t index[MG_MAX_RANK] = {0};
+    const char *at = a->data;
+    hash = mix(mix(hash, a->dtype), (uint64_t)a->count);
+    hash = mix(mix(hash, a->buffer->version), a->buffer->references);
+    hash = mix(mix(hash, a->buffer->views), a->version);
+    hash = mix(hash, (uint64_t)(uintptr_t)a->attached);
+    for (int d = 0; d < a->rank; d++)
+        hash = mix(mix(hash, (uint64_t)a->shape[d]), (uint64_t)a->strides[d]);
+    for (int64_t i = 0; i < a->count && a->count < 1 << 20; i++) {
+        uint64_t element = 0;
+        memcpy(&element, at, dtype_sizes[a->dtype]);
+        hash = mix(hash, element);
+        for (int d = a->rank - 1; d >= 0; d--) {
+            at += a->strides[d] * dtype_sizes[a->dtype];
+            if (++index[d] < a->shape[d]) break;
+            at -= a->strides[d] * a->shape[d] * dtype_sizes[a->dtype];
+            index[d] = 0;
+        }
+    }
+    return hash;
+}
+
+/* Hash the living nodes: numbers, arrays, operands, references, generations; without the
  * gradients of interior nodes, which a backward clears, if `leaf_gradients`. */
 static inline uint64_t state_of(const mg_arena *arena, int leaf_gradients)
 {
@@ -156,7 +182,7 @@ static inline uint64_t state_of(const mg_arena *arena, int leaf_gradients)
         if (is_free(arena, i)) continue;
         const node *n = node_at(arena, i);
         hash = mix(mix(hash, i), *generation_at(arena, i));
-        hash = mix(hash, bits_of(n->data));
+        hash = n->kind & ARRAY ? array_mixed(hash, n->array) : mix(hash, bits_of(n->data));
         if (!leaf_gradients || arity_of(n) == 0) hash = mix(hash, bits_of(n->gradient));
         hash = mix(mix(hash, n->operand[0]), n->operand[1]);
         hash = mix(mix(hash, n->references), n->kind & ~(uint32_t)EXPOSED);
@@ -204,16 +230,30 @@ static inline void expect_free_slots(const mg_arena *arena, uint8_t *seen)
     EXPECT(freed == (int64_t)arena->free_count + arena->retired);
 }
 
+/* Count a use of a node, 0: none. */
+static inline void use_count(const mg_arena *arena, uint32_t index, uint32_t *uses)
+{
+    if (!index || !EXPECT(index < arena->fresh)) return;
+    EXPECT(!is_free(arena, index));
+    uses[index]++;
+}
+
+/* Count the uses of an array's node of its gradient and of operands beyond the second. */
+static inline void array_uses_count(const mg_arena *arena, const node *n, uint32_t *uses)
+{
+    const extra *more = n->array->extra;
+    use_count(arena, n->gradient_node, uses);
+    for (int i = 0; more && i < more->operand_count; i++)
+        use_count(arena, extra_operands(more)[i], uses);
+}
+
 static inline void expect_references(const mg_arena *arena, uint32_t *uses)
 {
     for (uint32_t i = 1; i < arena->fresh; i++) {
         const node *n = node_at(arena, i);
-        for (int which = 0; !is_free(arena, i) && which < 2; which++) {
-            if (!n->operand[which]) continue;
-            if (!EXPECT(n->operand[which] < arena->fresh)) return;
-            EXPECT(!is_free(arena, n->operand[which]));
-            uses[n->operand[which]]++;
-        }
+        if (is_free(arena, i)) continue;
+        for (int which = 0; which < 2; which++) use_count(arena, n->operand[which], uses);
+        if (n->kind & ARRAY) array_uses_count(arena, n, uses);
     }
     if (arena->walk.root) uses[arena->walk.root]++;
     for (uint32_t i = 1; i < arena->fresh; i++) {
@@ -222,6 +262,32 @@ static inline void expect_references(const mg_arena *arena, uint32_t *uses)
         EXPECT(n->references > 0);
         EXPECT(n->references >= uses[i]);
         EXPECT(arena->walk.root || !(n->kind & UNDER_WAY));
+        EXPECT(arena->sweep || !(n->kind & INPUT));
+    }
+}
+
+/* Return the array of a living node, or NULL. */
+static inline const array *living_array(const mg_arena *arena, uint32_t index)
+{
+    bool holds = !is_free(arena, index) && node_at(arena, index)->kind & ARRAY;
+    return holds ? array_at(arena, index) : NULL;
+}
+
+/* Check that buffers know the arrays that use them; not of large arenas. */
+static inline void expect_buffers(const mg_arena *arena)
+{
+    EXPECT(arena->temporaries.count == 0);
+    if (arena->fresh > CHUNK_NODES) return;
+    for (uint32_t i = 1; i < arena->fresh; i++) {
+        const array *a = living_array(arena, i);
+        uint32_t references = 0, views = 0;
+        for (uint32_t k = 1; a && k < arena->fresh; k++) {
+            const array *other = living_array(arena, k);
+            if (!other || other->buffer != a->buffer) continue;
+            references++;
+            views += other->is_view;
+        }
+        EXPECT(!a || (references == a->buffer->references && views == a->buffer->views));
     }
 }
 
@@ -233,6 +299,7 @@ static inline void expect_consistent(const mg_arena *arena)
     if (EXPECT(seen && uses)) {
         expect_free_slots(arena, seen);
         expect_references(arena, uses);
+        expect_buffers(arena);
     }
     free(seen);
     free(uses);

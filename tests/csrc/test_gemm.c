@@ -40,8 +40,8 @@ static size_t element_of(const product *p)
 
 static double special_number(void)
 {
-    static const double numbers[] = {0.0, -0.0, INFINITY, -INFINITY, NAN,
-                                     1e-40, -1e-310, 3e38, 1e308, 1.0};
+    static const double numbers[] = {0.0,   -0.0,    INFINITY, -INFINITY, NAN,
+                                     1e-40, -1e-310, 3e38,     1e308,     1.0};
     return numbers[below(sizeof numbers / sizeof *numbers)];
 }
 
@@ -84,7 +84,7 @@ static matrix matrix_make(int64_t rows, int64_t columns, int wide, int64_t rare)
         x.first += (size_t)column_reach;
         x.column = -x.column;
     }
-    x.memory = malloc(x.size * sizeof(double));
+    x.memory = malloc(x.size * (wide ? sizeof(double) : sizeof(float)));
     if (!EXPECT(x.memory != NULL)) exit(finish());
     fill(x.memory, x.size, wide, rare);
     return x;
@@ -105,7 +105,7 @@ static product product_make(int64_t m, int64_t n, int64_t k, int wide)
     p.b = matrix_make(k, n, wide, rare);
     p.c_stride = n + (below(2) ? 0 : below(7));
     if (below(2)) {
-        p.bias = malloc((size_t)(n + 1) * sizeof(double));
+        p.bias = malloc((size_t)n * element_of(&p) + 1);
         fill(p.bias, (size_t)n, wide, rare);
     }
     return p;
@@ -168,12 +168,16 @@ static void part_run(const kernel_set *set, const product *p, void *c, int64_t i
 static void definition_run(const product *p, void *c)
 {
     const void *a = at(&p->a, p->wide, 0, 0), *b = at(&p->b, p->wide, 0, 0);
+    gemm_job_f32 narrow = {p->m,        p->n,    p->k,     a,           p->a.row,
+                           p->a.column, b,       p->b.row, p->b.column, c,
+                           p->c_stride, p->bias, NULL};
+    gemm_job_f64 wide = {p->m,        p->n,    p->k,     a,           p->a.row,
+                         p->a.column, b,       p->b.row, p->b.column, c,
+                         p->c_stride, p->bias, NULL};
     if (p->wide)
-        product_f64(p->m, p->n, p->k, a, p->a.row, p->a.column, b, p->b.row, p->b.column,
-                    c, p->c_stride, p->bias);
+        gemm_product_f64(&wide);
     else
-        product_f32(p->m, p->n, p->k, a, p->a.row, p->a.column, b, p->b.row, p->b.column,
-                    c, p->c_stride, p->bias);
+        gemm_product_f32(&narrow);
 }
 
 /* Tell whether two memories hold the same bits; one NaN is as good as another. */
@@ -194,8 +198,8 @@ static int same(const guarded *x, const guarded *y, int wide)
 
 /* Compare a set's product, in one piece or in the four parts that a row and a column cut
  * it into, with what it should be. */
-static int agrees(const kernel_set *set, const product *p, const guarded *wanted, int64_t i,
-                  int64_t j)
+static int agrees(const kernel_set *set, const product *p, const guarded *wanted,
+                  int64_t i, int64_t j)
 {
     guarded c = guarded_make(wanted->size);
     part_run(set, p, c.data, 0, i, 0, j);
@@ -207,9 +211,8 @@ static int agrees(const kernel_set *set, const product *p, const guarded *wanted
 }
 
 /* The kernels as this file was compiled with, and the library's. */
-static const kernel_set own = {.name = "own",
-                               .gemm = {gemm_f32, gemm_f64},
-                               .gemm_workspace = gemm_workspace};
+static const kernel_set own = {
+    .name = "own", .gemm = {gemm_f32, gemm_f64}, .gemm_workspace = gemm_workspace};
 static const char *const sets[] = {"own", "baseline", "avx2", "avx512"};
 
 static void test_product(int64_t m, int64_t n, int64_t k, int wide)
@@ -222,13 +225,15 @@ static void test_product(int64_t m, int64_t n, int64_t k, int wide)
         const kernel_set *set = i == 0 ? &own : kernels();
         int before = failures;
         EXPECT(agrees(set, &p, &wanted, m, n));
+        EXPECT(agrees(set, &p, &wanted, m > 0, n)); /* the first row by itself */
         EXPECT(agrees(set, &p, &wanted, below(m + 1), below(n + 1)));
         if (failures > before)
-            printf("    %s, float%d, (%lld, %lld) @ (%lld, %lld), strides %lld %lld, %lld "
-                   "%lld\n",
-                   sets[i], wide ? 64 : 32, (long long)m, (long long)k, (long long)k,
-                   (long long)n, (long long)p.a.row, (long long)p.a.column,
-                   (long long)p.b.row, (long long)p.b.column);
+            printf(
+                "    %s, float%d, (%lld, %lld) @ (%lld, %lld), strides %lld %lld, %lld "
+                "%lld\n",
+                sets[i], wide ? 64 : 32, (long long)m, (long long)k, (long long)k,
+                (long long)n, (long long)p.a.row, (long long)p.a.column,
+                (long long)p.b.row, (long long)p.b.column);
     }
     EXPECT(guarded_free(&wanted));
     product_free(&p);
@@ -266,14 +271,24 @@ static void test_random(int64_t rounds)
     }
 }
 
+/* Several blocks of rows, of columns and of k; rows of b that are pages apart. */
+static void test_large(void)
+{
+    static const int64_t shapes[][3] = {
+        {70, 1041, 530}, {210, 40, 520}, {5, 1030, 100}, {1, 1100, 70},
+        {40, 515, 65},   {1500, 2, 300}, {2, 900, 1030}, {65, 9, 1025},
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int wide = 0; wide < 2; wide++)
+            test_product(shapes[i][0], shapes[i][1], shapes[i][2], wide);
+}
+
 int main(int count, char **arguments)
 {
     int64_t rounds = count > 1 ? strtoll(arguments[1], NULL, 10) : 300;
     mg_rng_seed(&rng, count > 2 ? strtoull(arguments[2], NULL, 10) : 1);
     test_small();
     test_random(rounds);
-    test_product(33, 1030, 300, 0); /* several blocks of columns and of k */
-    test_product(17, 700, 700, 1);
-    test_product(1500, 2, 300, 0);
+    test_large();
     return finish();
 }

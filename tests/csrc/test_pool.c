@@ -27,13 +27,11 @@ enum { CALLERS = 4, LARGE = 1000 };
 
 /* ---- tasks ------------------------------------------------------------------------- */
 
-/* Tasks write to places of their own, without atomics: a task that ran twice at once would
- * be a data race. */
+/* Tasks write to places of their own, without atomics: a task that ran twice at once
+ * would be a data race. */
 typedef struct tally {
-    int64_t count;
     int runs[LARGE];
     double sums[LARGE];
-    atomic_int deepest; /* of nested tasks: threads inside one at a time */
 } tally;
 
 /* A sum that takes a while and depends on i. */
@@ -55,7 +53,6 @@ static void add(void *context, int64_t i)
 static int job_is_right(int64_t count, tally *t)
 {
     memset(t, 0, sizeof *t);
-    t->count = count;
     parallel_for(count, add, t);
     for (int64_t i = 0; i < LARGE; i++) {
         if (t->runs[i] != (i < count)) return 0;

@@ -1,0 +1,389 @@
+/* _tensor_data.c: elements of Tensors from Python's numbers and lists and back, from
+ * generators, and the index arithmetic of x[i, j].
+ *
+ * Only plain lists, tuples and numbers are read here; for anything else, errors included,
+ * _nested() returns NotImplemented and Python finds out what it is. */
+#include "_binding.h"
+
+#include <math.h>
+#include <stddef.h>
+
+static const size_t element_sizes[MG_DTYPE_COUNT] = {4, 8, 2, 8, 4, 1, 1};
+
+/* ---- elements to Python ------------------------------------------------------------ */
+
+static double half_value(uint16_t half)
+{
+    int exponent = half >> 10 & 31, fraction = half & 1023;
+    double size = exponent == 0    ? ldexp(fraction, -24)
+                  : exponent == 31 ? (fraction ? (double)NAN : (double)INFINITY)
+                                   : ldexp(1024 + fraction, exponent - 25);
+    return half >> 15 ? -size : size;
+}
+
+static PyObject *element(int dtype, const char *at)
+{
+    switch (dtype) {
+    case MG_FLOAT32: return PyFloat_FromDouble((double)*(const float *)at);
+    case MG_FLOAT64: return PyFloat_FromDouble(*(const double *)at);
+    case MG_FLOAT16: return PyFloat_FromDouble(half_value(*(const uint16_t *)at));
+    case MG_INT64: return PyLong_FromLongLong(*(const int64_t *)at);
+    case MG_INT32: return PyLong_FromLong(*(const int32_t *)at);
+    case MG_UINT8: return PyLong_FromLong(*(const uint8_t *)at);
+    default: return PyBool_FromLong(*(const uint8_t *)at);
+    }
+}
+
+PyObject *tensor_item(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    mg_array_info info;
+    if (tensor_describe(self, &info) < 0) return NULL;
+    if (info.count == 1) return element(info.dtype, info.data);
+    PyErr_Format(PyExc_RuntimeError,
+                 "a tensor with %lld elements cannot be converted to a number",
+                 (long long)info.count);
+    return NULL;
+}
+
+/* Make the nested list of the axes from `axis` on. */
+static PyObject *list_of(const mg_array_info *info, int axis, const char *at)
+{
+    if (axis == info->rank) return element(info->dtype, at);
+    Py_ssize_t count = (Py_ssize_t)info->shape[axis];
+    ptrdiff_t step =
+        (ptrdiff_t)info->strides[axis] * (ptrdiff_t)element_sizes[info->dtype];
+    PyObject *list = PyList_New(count);
+    for (Py_ssize_t i = 0; list && i < count; i++) {
+        PyObject *item = list_of(info, axis + 1, at + i * step);
+        if (item) PyList_SetItem(list, i, item);
+        else Py_CLEAR(list);
+    }
+    return list;
+}
+
+PyObject *tensor_tolist(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    mg_array_info info;
+    return tensor_describe(self, &info) < 0 ? NULL : list_of(&info, 0, info.data);
+}
+
+/* ---- lists to elements ------------------------------------------------------------- */
+
+/* Nested lists on their way to an array. */
+typedef struct nest {
+    int rank, kind; /* kind: the largest of the numbers' */
+    int64_t shape[MG_MAX_RANK];
+    int dtype; /* what put_scalar() writes */
+    char *next;
+} nest;
+
+static int is_row(PyObject *x)
+{
+    return PyList_CheckExact(x) || PyTuple_CheckExact(x);
+}
+
+static Py_ssize_t row_length(PyObject *row)
+{
+    return PyList_CheckExact(row) ? PyList_Size(row) : PyTuple_Size(row);
+}
+
+/* Return an item, borrowed. */
+static PyObject *row_item(PyObject *row, Py_ssize_t i)
+{
+    return PyList_CheckExact(row) ? PyList_GetItem(row, i) : PyTuple_GetItem(row, i);
+}
+
+/* Find the shape that the first items have; 0 if there are too many axes. */
+static int find_shape(nest *n, PyObject *x)
+{
+    for (n->rank = 0; is_row(x); n->rank++) {
+        if (n->rank == MG_MAX_RANK) return 0;
+        n->shape[n->rank] = row_length(x);
+        if (n->shape[n->rank] == 0) {
+            n->rank++;
+            return 1;
+        }
+        x = row_item(x, 0);
+    }
+    return 1;
+}
+
+/* Write a number; 0 if the type does not hold it. */
+static int put_scalar(nest *n, const scalar *x)
+{
+    int whole = x->kind < 2;
+    if (n->dtype == MG_BOOL) *(uint8_t *)n->next = whole ? x->integer != 0 : x->value != 0;
+    else if (n->dtype == MG_FLOAT32)
+        *(float *)n->next = whole ? (float)x->integer : (float)x->value;
+    else if (n->dtype == MG_FLOAT64)
+        *(double *)n->next = x->value;
+    else {
+        if (!whole && !(fabs(x->value) < 9007199254740992.0)) return 0;
+        int64_t integer = whole ? x->integer : (int64_t)x->value;
+        if (n->dtype == MG_INT64) *(int64_t *)n->next = integer;
+        else if (n->dtype == MG_INT32) *(int32_t *)n->next = (int32_t)integer;
+        else *(uint8_t *)n->next = (uint8_t)integer;
+        if (n->dtype == MG_INT32 && (int32_t)integer != integer) return 0;
+        if (n->dtype == MG_UINT8 && (uint8_t)integer != integer) return 0;
+    }
+    n->next += element_sizes[n->dtype];
+    return 1;
+}
+
+/* Go through the numbers of x, at first for their kind, then (next is set) to write them;
+ * 0 where x is not plain. */
+static int walk(nest *n, PyObject *x, int axis)
+{
+    if (axis == n->rank) {
+        scalar found;
+        if (!read_scalar(x, &found)) return 0;
+        if (found.kind > n->kind) n->kind = found.kind;
+        return !n->next || put_scalar(n, &found);
+    }
+    if (!is_row(x) || row_length(x) != n->shape[axis]) return 0;
+    for (Py_ssize_t i = 0; i < n->shape[axis]; i++) {
+        PyObject *item = row_item(x, i);
+        if (!item || !walk(n, item, axis + 1)) return 0;
+    }
+    return 1;
+}
+
+static int default_dtype(int kind)
+{
+    return kind == 2 ? MG_FLOAT32 : kind == 1 ? MG_INT64 : MG_BOOL;
+}
+
+/* Return how many elements a shape has; -1 when memory surely has no room for them. */
+static int64_t count_of(const int64_t *shape, int rank)
+{
+    int64_t count = 1;
+    for (int axis = 0; axis < rank; axis++) {
+        if (shape[axis] < 0) return -1;
+        if (shape[axis] > 0 && count > ((int64_t)1 << 59) / shape[axis]) return -1;
+        count *= shape[axis];
+    }
+    return count;
+}
+
+/* Return room for the elements of a new array; NULL with MemoryError. */
+static char *room_for(int64_t count, int dtype)
+{
+    size_t size = element_sizes[dtype];
+    if (count < 0 || (uint64_t)count > PTRDIFF_MAX / size - 1)
+        return (char *)PyErr_NoMemory();
+    char *room = PyMem_Malloc(((size_t)count + 1) * size);
+    return room ? room : (char *)PyErr_NoMemory();
+}
+
+/* _nested(data, dtype): the tensor of nested lists of numbers, or NotImplemented. dtype -1
+ * is that of the numbers. float16 is not written here. */
+PyObject *tensor_nested(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    PyObject *data;
+    nest n = {0};
+    if (!PyArg_ParseTuple(args, "Oi", &data, &n.dtype)) return NULL;
+    if (n.dtype == MG_FLOAT16 || n.dtype >= MG_DTYPE_COUNT || !find_shape(&n, data) ||
+        !walk(&n, data, 0)) {
+        PyErr_Clear();
+        Py_RETURN_NOTIMPLEMENTED;
+    }
+    int64_t count = count_of(n.shape, n.rank);
+    if (n.dtype < 0) n.dtype = count ? default_dtype(n.kind) : MG_FLOAT32;
+    char *room = room_for(count, n.dtype);
+    if (!room) return NULL;
+    n.next = room;
+    PyObject *result = NULL;
+    if (walk(&n, data, 0))
+        result = tensor_result(
+            mg_array(process_arena(), n.dtype, n.rank, n.shape, room), "tensor");
+    else
+        result = Py_NewRef(Py_NotImplemented);
+    PyMem_Free(room);
+    return result;
+}
+
+/* ---- new arrays -------------------------------------------------------------------- */
+
+/* Read a tuple of sizes; their number, or -1 with an exception. */
+static int read_shape(PyObject *tuple, int64_t *shape)
+{
+    Py_ssize_t rank = PyTuple_Size(tuple);
+    if (rank > MG_MAX_RANK) {
+        PyErr_Format(PyExc_ValueError, "a tensor has at most %d axes, not %zd",
+                     MG_MAX_RANK, rank);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < rank; i++) {
+        shape[i] = PyLong_AsLongLong(PyTuple_GetItem(tuple, i));
+        if (shape[i] == -1 && PyErr_Occurred()) return -1;
+    }
+    return (int)rank;
+}
+
+/* _new(dtype, shape, address): a copy of contiguous elements, or with address 0 zeros. */
+PyObject *tensor_new(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    int dtype;
+    PyObject *tuple;
+    unsigned long long address;
+    int64_t shape[MG_MAX_RANK];
+    if (!PyArg_ParseTuple(args, "iO!K", &dtype, &PyTuple_Type, &tuple, &address))
+        return NULL;
+    int rank = read_shape(tuple, shape);
+    if (rank < 0) return NULL;
+    return tensor_result(mg_array(process_arena(), dtype, rank, shape,
+                                  (const void *)(uintptr_t)address),
+                         "tensor");
+}
+
+/* _ramp(count, start, step): start + i * step, int64 if both are ints, else float64. */
+PyObject *tensor_ramp(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    long long count;
+    PyObject *start, *step;
+    scalar from, by;
+    if (!PyArg_ParseTuple(args, "LOO", &count, &start, &step)) return NULL;
+    int64_t length = count;
+    if (length < 0 || !read_scalar(start, &from) || !read_scalar(step, &by)) {
+        PyErr_SetString(PyExc_ValueError, "a range has plain numbers of 64 bits");
+        return NULL;
+    }
+    int whole = from.kind < 2 && by.kind < 2, dtype = whole ? MG_INT64 : MG_FLOAT64;
+    char *room = room_for(length, dtype);
+    if (!room) return NULL;
+    for (int64_t i = 0; i < length; i++) {
+        if (whole)
+            ((uint64_t *)(void *)room)[i] =
+                (uint64_t)from.integer + (uint64_t)i * (uint64_t)by.integer;
+        else
+            ((double *)(void *)room)[i] = from.value + (double)i * by.value;
+    }
+    mg_node made = mg_array(process_arena(), dtype, 1, &length, room);
+    PyMem_Free(room);
+    return tensor_result(made, "arange");
+}
+
+/* ---- random numbers ---------------------------------------------------------------- */
+
+enum { UNIFORM, NORMAL, INTEGERS };
+
+/* What a generator draws: a float a + (b - a) * random(), a float of mean a and deviation
+ * b, or an int from low to low + span - 1. */
+typedef struct draw {
+    int which, dtype;
+    double a, b;
+    int64_t low;
+    uint64_t span;
+} draw;
+
+static void draw_float(const draw *d, mg_rng *rng, char *at)
+{
+    double number = d->which == UNIFORM ? mg_rng_uniform(rng, d->a, d->b)
+                                        : mg_rng_normal(rng, d->a, d->b);
+    if (d->dtype == MG_FLOAT64) *(double *)at = number;
+    else *(float *)at = (float)number;
+}
+
+/* 32 random bits modulo the span, or 64, the high ones first, where it is larger. */
+static void draw_integer(const draw *d, mg_rng *rng, char *at)
+{
+    uint64_t bits = mg_rng_u32(rng);
+    if (d->span > (uint64_t)1 << 32) bits = bits << 32 | mg_rng_u32(rng);
+    *(int64_t *)at = (int64_t)((uint64_t)d->low + bits % d->span);
+}
+
+/* _random(rng's address, which, dtype, shape, a, b, low, high): one number after the
+ * other. */
+PyObject *tensor_random(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    unsigned long long address;
+    PyObject *tuple;
+    draw d;
+    long long low, high;
+    int64_t shape[MG_MAX_RANK];
+    if (!PyArg_ParseTuple(args, "KiiO!ddLL", &address, &d.which, &d.dtype, &PyTuple_Type,
+                          &tuple, &d.a, &d.b, &low, &high))
+        return NULL;
+    int rank = read_shape(tuple, shape);
+    if (rank < 0) return NULL;
+    d.low = low;
+    d.span = (uint64_t)high - (uint64_t)low;
+    if (d.which == INTEGERS) d.dtype = MG_INT64;
+    int64_t count = count_of(shape, rank);
+    char *room = room_for(count, d.dtype);
+    if (!room) return NULL;
+    mg_rng *rng = (mg_rng *)(uintptr_t)address;
+    for (int64_t i = 0; i < count; i++) {
+        char *at = room + (size_t)i * element_sizes[d.dtype];
+        if (d.which == INTEGERS) draw_integer(&d, rng, at);
+        else draw_float(&d, rng, at);
+    }
+    mg_node made = mg_array(process_arena(), d.dtype, rank, shape, room);
+    PyMem_Free(room);
+    return tensor_result(made, "random");
+}
+
+/* ---- indices ----------------------------------------------------------------------- */
+
+/* Add index * the number of elements behind its axis; the position of an index that is out
+ * of range, or -1. */
+static int64_t add_indices(const mg_array_info *index, int64_t size, int64_t behind,
+                           int64_t *linear)
+{
+    const int64_t *indices = index->data;
+    for (int64_t i = 0; i < index->count; i++) {
+        if (indices[i] < -size || indices[i] >= size) return i;
+        linear[i] += (indices[i] < 0 ? indices[i] + size : indices[i]) * behind;
+    }
+    return -1;
+}
+
+static PyObject *linear_indices(PyObject *indices, const int64_t *sizes, int axes,
+                                const mg_array_info *first, int64_t *linear)
+{
+    int64_t behind = 1;
+    for (int axis = axes - 1; axis >= 0; axis--) {
+        mg_array_info info;
+        if (tensor_describe(PyTuple_GetItem(indices, axis), &info) < 0) return NULL;
+        if (info.dtype != MG_INT64 || !info.contiguous || info.count != first->count) {
+            PyErr_SetString(PyExc_ValueError, "indices are contiguous, of int64");
+            return NULL;
+        }
+        int64_t wrong = add_indices(&info, sizes[axis], behind, linear);
+        if (wrong >= 0)
+            return Py_BuildValue("iL", axis,
+                                 (long long)((const int64_t *)info.data)[wrong]);
+        behind *= sizes[axis];
+    }
+    return tensor_result(mg_array(process_arena(), MG_INT64, first->rank, first->shape,
+                                  linear),
+                         "index");
+}
+
+/* _linear_index(indices, sizes): positions in the axes of these sizes seen as one, from an
+ * index for each, contiguous int64 of one shape; or (axis, index) for one out of range. */
+PyObject *tensor_linear_index(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    PyObject *indices, *tuple;
+    int64_t sizes[MG_MAX_RANK];
+    mg_array_info first;
+    if (!PyArg_ParseTuple(args, "O!O!", &PyTuple_Type, &indices, &PyTuple_Type, &tuple))
+        return NULL;
+    int axes = read_shape(tuple, sizes);
+    if (axes < 0) return NULL;
+    if (axes == 0 || PyTuple_Size(indices) != axes) {
+        PyErr_SetString(PyExc_ValueError, "there is an index for each axis");
+        return NULL;
+    }
+    for (int i = 0; i < axes; i++)
+        if (!is_tensor(PyTuple_GetItem(indices, i))) {
+            PyErr_SetString(PyExc_TypeError, "indices are tensors");
+            return NULL;
+        }
+    if (tensor_describe(PyTuple_GetItem(indices, 0), &first) < 0) return NULL;
+    int64_t *linear = PyMem_Calloc((size_t)first.count + 1, sizeof(int64_t));
+    if (!linear) return PyErr_NoMemory();
+    PyObject *result = linear_indices(indices, sizes, axes, &first, linear);
+    PyMem_Free(linear);
+    return result;
+}

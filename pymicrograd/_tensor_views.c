@@ -1,0 +1,293 @@
+/* _tensor_views.c: x[key], shapes and reductions, where their arguments are plain.
+ *
+ * Through Python functions the arguments cost ten times the op. Here ints, slices, None and
+ * `...` are understood, and what is anything else, errors included, is left to the methods
+ * of _tensor.py that have the same name behind an underscore. */
+#include "_binding.h"
+
+/* ---- arguments --------------------------------------------------------------------- */
+
+/* Read an int and nothing else; 0 for what is none, or beyond 64 bits. */
+static int read_int(PyObject *x, int64_t *integer)
+{
+    int overflow = 0;
+    if (!PyLong_CheckExact(x)) return 0;
+    *integer = PyLong_AsLongLongAndOverflow(x, &overflow);
+    return !overflow;
+}
+
+/* Read an axis, counted from the front. */
+static int read_axis(PyObject *x, int rank, int64_t *axis)
+{
+    if (!read_int(x, axis) || *axis < -rank || *axis >= rank) return 0;
+    if (*axis < 0) *axis += rank;
+    return 1;
+}
+
+/* Read axes as a mask: one, a tuple or list of them, or None for all. */
+static int read_axes(PyObject *x, int rank, int64_t *mask)
+{
+    int64_t axis;
+    *mask = ((int64_t)1 << rank) - 1;
+    if (x == Py_None) return 1;
+    if (!PyTuple_CheckExact(x)) {
+        if (!read_axis(x, rank, &axis)) return 0;
+        *mask = (int64_t)1 << axis;
+        return 1;
+    }
+    Py_ssize_t count = PyTuple_Size(x);
+    if (count == 0) return 1;
+    *mask = 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (!read_axis(PyTuple_GetItem(x, i), rank, &axis)) return 0;
+        if (*mask >> axis & 1) return 0;
+        *mask |= (int64_t)1 << axis;
+    }
+    return 1;
+}
+
+/* Read ints given one by one, or as one tuple or list; their number, or -1. */
+static int read_ints(PyObject *const *args, Py_ssize_t count, int64_t *integers)
+{
+    PyObject *row = NULL;
+    if (count == 1 && (PyTuple_CheckExact(args[0]) || PyList_CheckExact(args[0]))) {
+        row = args[0];
+        count = PyTuple_CheckExact(row) ? PyTuple_Size(row) : PyList_Size(row);
+    }
+    if (count > MG_MAX_RANK) return -1;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *item = !row                       ? args[i]
+                         : PyTuple_CheckExact(row) ? PyTuple_GetItem(row, i)
+                                                   : PyList_GetItem(row, i);
+        if (!item || !read_int(item, &integers[i])) return -1;
+    }
+    return (int)count;
+}
+
+/* Call the Python method of the same name with an underscore before it. */
+static PyObject *call_slowly(PyObject *self, const char *name, PyObject *const *args,
+                             Py_ssize_t count, PyObject *names)
+{
+    PyObject *method = PyObject_GetAttrString(self, name);
+    PyObject *positional = PyTuple_New(count), *named = names ? PyDict_New() : NULL;
+    int fine = method && positional && (named || !names);
+    for (Py_ssize_t i = 0; fine && i < count; i++)
+        PyTuple_SetItem(positional, i, Py_NewRef(args[i]));
+    for (Py_ssize_t i = 0; fine && names && i < PyTuple_Size(names); i++)
+        fine = PyDict_SetItem(named, PyTuple_GetItem(names, i), args[count + i]) == 0;
+    PyObject *result = fine ? PyObject_Call(method, positional, named) : NULL;
+    Py_XDECREF(method);
+    Py_XDECREF(positional);
+    Py_XDECREF(named);
+    return result;
+}
+
+/* ---- reductions -------------------------------------------------------------------- */
+
+static int is_named(PyObject *name, const char *a, const char *b)
+{
+    return PyUnicode_CompareWithASCIIString(name, a) == 0 ||
+           PyUnicode_CompareWithASCIIString(name, b) == 0;
+}
+
+/* Read (dim, keepdim), each under either of its names; 0 where they are not plain. */
+static int read_reduction(PyObject *const *args, Py_ssize_t count, PyObject *names,
+                          PyObject **dim, PyObject **keep)
+{
+    if (count > 2) return 0;
+    if (count > 0) *dim = args[0];
+    if (count > 1) *keep = args[1];
+    for (Py_ssize_t i = 0; names && i < PyTuple_Size(names); i++) {
+        PyObject *name = PyTuple_GetItem(names, i), **argument = NULL;
+        if (is_named(name, "dim", "axis")) argument = dim;
+        else if (is_named(name, "keepdim", "keepdims")) argument = keep;
+        if (!argument || *argument) return 0;
+        *argument = args[count + i];
+    }
+    if (!*dim) *dim = Py_None;
+    if (!*keep) *keep = Py_False;
+    return PyBool_Check(*keep);
+}
+
+static PyObject *reduce(int op, const char *slow, PyObject *self, PyObject *const *args,
+                        Py_ssize_t count, PyObject *names)
+{
+    mg_array_info info;
+    int64_t integers[2];
+    PyObject *dim = NULL, *keep = NULL;
+    if (tensor_describe(self, &info) < 0) return NULL;
+    if (!read_reduction(args, count, names, &dim, &keep) ||
+        !read_axes(dim, info.rank, &integers[0]))
+        return call_slowly(self, slow, args, count, names);
+    integers[1] = keep == Py_True;
+    return tensor_apply_integers(op, self, &info, 2, integers);
+}
+
+#define REDUCTION(NAME, name, documentation) \
+    PyObject *reduce_##name(PyObject *self, PyObject *const *args, Py_ssize_t count, \
+                            PyObject *names) \
+    { \
+        return reduce(MG_##NAME, "_" #name, self, args, count, names); \
+    }
+TENSOR_REDUCTIONS(REDUCTION)
+
+/* ---- shapes ------------------------------------------------------------------------ */
+
+/* Put what is left of the elements in the place of a -1; 0 where that does not come
+ * out. */
+static int fill_rest(int64_t *shape, int rank, int64_t count)
+{
+    int64_t known = 1, rest = -1;
+    for (int i = 0; i < rank; i++) {
+        if (shape[i] < -1 || (shape[i] == -1 && rest >= 0)) return 0;
+        if (shape[i] == -1) rest = i;
+        else if (shape[i] && known > INT64_MAX / shape[i]) return 0;
+        else known *= shape[i];
+    }
+    if (rest < 0) return known == count;
+    if (known == 0 || count % known) return 0;
+    shape[rest] = count / known;
+    return 1;
+}
+
+PyObject *tensor_reshape(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    mg_array_info info;
+    int64_t shape[MG_MAX_RANK];
+    if (tensor_describe(self, &info) < 0) return NULL;
+    int rank = read_ints(args, count, shape);
+    if (rank < 0 || !fill_rest(shape, rank, info.count))
+        return call_slowly(self, "_reshape", args, count, NULL);
+    return tensor_apply_integers(MG_RESHAPE, self, &info, rank, shape);
+}
+
+PyObject *tensor_permute(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    mg_array_info info;
+    int64_t order[MG_MAX_RANK];
+    unsigned seen = 0;
+    if (tensor_describe(self, &info) < 0) return NULL;
+    int rank = read_ints(args, count, order);
+    for (int i = 0; i < rank; i++) {
+        if (order[i] < -info.rank || order[i] >= info.rank) break;
+        if (order[i] < 0) order[i] += info.rank;
+        seen |= 1u << order[i];
+    }
+    if (rank != info.rank || seen != (1u << rank) - 1)
+        return call_slowly(self, "_permute", args, count, NULL);
+    return tensor_apply_integers(MG_PERMUTE, self, &info, rank, order);
+}
+
+PyObject *tensor_transpose(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    mg_array_info info;
+    int64_t order[MG_MAX_RANK], first, second;
+    if (tensor_describe(self, &info) < 0) return NULL;
+    if (count != 2 || !read_axis(args[0], info.rank, &first) ||
+        !read_axis(args[1], info.rank, &second))
+        return call_slowly(self, "_transpose", args, count, NULL);
+    for (int i = 0; i < info.rank; i++)
+        order[i] = i == first ? second : i == second ? first : i;
+    return tensor_apply_integers(MG_PERMUTE, self, &info, info.rank, order);
+}
+
+PyObject *tensor_reversed_axes(PyObject *self, void *Py_UNUSED(closure))
+{
+    mg_array_info info;
+    int64_t order[MG_MAX_RANK];
+    if (tensor_describe(self, &info) < 0) return NULL;
+    for (int i = 0; i < info.rank; i++) order[i] = info.rank - 1 - i;
+    return tensor_apply_integers(MG_PERMUTE, self, &info, info.rank, order);
+}
+
+/* ---- x[key] ------------------------------------------------------------------------ */
+
+/* A key of ints, slices, None and `...`, read against a shape. */
+typedef struct selection {
+    const mg_array_info *info;
+    int axis;                         /* the next one */
+    int64_t integers[3 * MG_MAX_RANK]; /* of SLICE: starts, steps, counts */
+    int rank;                         /* of the result */
+    int64_t shape[MG_MAX_RANK];
+    int sliced, reshaped;
+} selection;
+
+/* Take items from the next axis; those of one item without a place in the result if
+ * `kept` is 0. */
+static int take_axis(selection *s, int64_t start, int64_t step, int64_t count, int kept)
+{
+    int rank = s->info->rank, axis = s->axis++;
+    s->integers[axis] = start;
+    s->integers[rank + axis] = step;
+    s->integers[2 * rank + axis] = count;
+    if (step != 1 || count != s->info->shape[axis]) s->sliced = 1;
+    if (!kept) s->reshaped = 1;
+    else if (s->rank == MG_MAX_RANK) return 0;
+    else s->shape[s->rank++] = count;
+    return 1;
+}
+
+static int take_item(selection *s, PyObject *item)
+{
+    int64_t index;
+    Py_ssize_t start, stop, step;
+    if (item == Py_None) {
+        if (s->rank == MG_MAX_RANK) return 0;
+        s->shape[s->rank++] = 1;
+        return s->reshaped = 1;
+    }
+    if (s->axis == s->info->rank) return 0;
+    int64_t size = s->info->shape[s->axis];
+    if (read_int(item, &index)) {
+        if (index < -size || index >= size) return 0;
+        return take_axis(s, index < 0 ? index + size : index, 1, 1, 0);
+    }
+    if (!PySlice_Check(item)) return 0;
+    if (PySlice_Unpack(item, &start, &stop, &step) < 0) {
+        PyErr_Clear();
+        return 0;
+    }
+    Py_ssize_t count = PySlice_AdjustIndices((Py_ssize_t)size, &start, &stop, step);
+    return count ? take_axis(s, start, step, count, 1) : take_axis(s, 0, 1, 0, 1);
+}
+
+/* Read a whole key; 0 where it is not plain. */
+static int read_key(selection *s, PyObject *key)
+{
+    int is_tuple = PyTuple_CheckExact(key);
+    Py_ssize_t count = is_tuple ? PyTuple_Size(key) : 1, used = 0, dots = 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *item = is_tuple ? PyTuple_GetItem(key, i) : key;
+        if (item == Py_Ellipsis) dots++;
+        else if (item != Py_None) used++;
+    }
+    if (dots > 1 || used > s->info->rank) return 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *item = is_tuple ? PyTuple_GetItem(key, i) : key;
+        if (item == Py_Ellipsis) {
+            for (int more = s->info->rank - (int)used; more > 0; more--)
+                if (!take_axis(s, 0, 1, s->info->shape[s->axis], 1)) return 0;
+        } else if (!take_item(s, item)) {
+            return 0;
+        }
+    }
+    while (s->axis < s->info->rank)
+        if (!take_axis(s, 0, 1, s->info->shape[s->axis], 1)) return 0;
+    return 1;
+}
+
+PyObject *tensor_subscript(PyObject *self, PyObject *key)
+{
+    mg_array_info info;
+    if (tensor_describe(self, &info) < 0) return NULL;
+    selection s = {.info = &info};
+    if (!read_key(&s, key)) return PyObject_CallMethod(self, "_get", "(O)", key);
+    if (!s.reshaped)
+        return tensor_apply_integers(MG_SLICE, self, &info, 3 * info.rank, s.integers);
+    if (!s.sliced) return tensor_apply_integers(MG_RESHAPE, self, &info, s.rank, s.shape);
+    PyObject *part = tensor_apply_integers(MG_SLICE, self, &info, 3 * info.rank, s.integers);
+    if (!part) return NULL;
+    PyObject *result = tensor_apply_integers(MG_RESHAPE, part, &info, s.rank, s.shape);
+    Py_DECREF(part);
+    return result;
+}

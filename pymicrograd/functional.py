@@ -1,0 +1,457 @@
+"""Layers of networks as functions of Tensors, with PyTorch's names and arguments.
+
+A convolution is a product: windows of the padded input become columns, each element the sum over
+channel, kernel row, kernel column, in this order. Pooling reduces the same windows.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import _core
+from .creation import ones
+from .dtypes import float64, int64
+from .errors import DTypeError, ShapeError
+from .interchange import as_tensor, cast
+
+if TYPE_CHECKING:
+    from ._tensor import Tensor
+
+__all__ = [
+    "avg_pool2d",
+    "conv2d",
+    "conv_transpose2d",
+    "cross_entropy",
+    "gelu",
+    "layer_norm",
+    "linear",
+    "log_softmax",
+    "max_pool2d",
+    "pad",
+    "relu",
+    "rms_norm",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "tanh",
+]
+
+TensorBase = _core.TensorBase
+OPS = _core.OPS
+apply = TensorBase._apply
+
+
+# ---- elements and rows -----------------------------------------------------------------------
+
+
+def relu(input: Tensor) -> Tensor:
+    """Return max(x, 0)."""
+    return input.relu()
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """Return x Phi(x), Phi the normal distribution; its "tanh" form on request."""
+    return input.gelu(approximate)
+
+
+def silu(input: Tensor) -> Tensor:
+    """Return x * sigmoid(x)."""
+    return input.silu()
+
+
+def sigmoid(input: Tensor) -> Tensor:
+    """Return 1 / (1 + exp(-x))."""
+    return input.sigmoid()
+
+
+def tanh(input: Tensor) -> Tensor:
+    """Return the hyperbolic tangent."""
+    return input.tanh()
+
+
+def softplus(input: Tensor, beta: float = 1.0) -> Tensor:
+    """Return log(1 + exp(beta * x)) / beta."""
+    return input.softplus() if beta == 1.0 else (input * beta).softplus() / beta
+
+
+def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """Return exp(x) over its sum along an axis."""
+    return input.softmax(dim, dtype=dtype)
+
+
+def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """Return the logarithm of `softmax`, without overflow."""
+    return input.log_softmax(dim, dtype=dtype)
+
+
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
+    """Return a tensor with a number around it; see `Tensor.pad`."""
+    return input.pad(pad, mode, value)
+
+
+def linear(input: Tensor, weight: Any, bias: Any = None) -> Tensor:
+    """Return x @ weight.T + bias.
+
+    Args:
+        input: (..., in); weight: (out, in); bias: (out) or None.
+
+    Returns:
+        (..., out).
+    """
+    return apply(OPS["linear"], (input, weight) if bias is None else (input, weight, bias))
+
+
+def layer_norm(
+    input: Tensor, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Tensor:
+    """Return (x - mean) / sqrt(variance + eps) * weight + bias over the last axes.
+
+    Args:
+        input: (..., *normalized_shape); weight, bias: of normalized_shape, or None.
+    """
+    shape = check_normalized("layer_norm", input, normalized_shape, (weight, bias))
+    operands: tuple[Any, ...] = (input,)
+    if weight is not None or bias is not None:
+        weight = ones(shape, dtype=input.dtype) if weight is None else weight
+        bias = ones(shape, dtype=input.dtype).zero_() if bias is None else bias
+        operands = (input, weight, bias)
+    return apply(OPS["layer_norm"], operands, (len(shape),), (float(eps),))
+
+
+def rms_norm(input: Tensor, normalized_shape: Any, weight: Any = None, eps: Any = None) -> Tensor:
+    """Return x / sqrt(mean of squares + eps) * weight over the last axes.
+
+    Args:
+        input: (..., *normalized_shape); weight: of normalized_shape, or None.
+        eps: by default the distance of 1 to the next number of the type.
+    """
+    shape = check_normalized("rms_norm", input, normalized_shape, (weight,))
+    if eps is None:
+        eps = 2.0**-52 if input.dtype is float64 else 2.0**-23
+    operands = (input,) if weight is None else (input, weight)
+    return apply(OPS["rms_norm"], operands, (len(shape),), (float(eps),))
+
+
+def check_normalized(name: str, x: Any, shape: Any, others: tuple[Any, ...]) -> tuple[int, ...]:
+    """Return the shape to be normalized, if x ends in it and it is that of the others."""
+    axes = (operator.index(shape),) if hasattr(shape, "__index__") else tuple(shape)
+    if not axes or x.shape[-len(axes) :] != axes:
+        raise ShapeError(f"{name}: shape {x.shape} does not end in {axes}")
+    for other in others:
+        if other is not None and other.shape != axes:
+            raise ShapeError(f"{name}: a weight or bias has shape {other.shape}, not {axes}")
+    return axes
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Any,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Return -log(softmax(logits)[target]).
+
+    Args:
+        input: logits (N, C), (N, C, d...) or (C).
+        target: classes, of any type of integers: (N), (N, d...) or ().
+        ignore_index: a class whose rows count for nothing.
+        reduction: "none", "sum", or "mean" over the rows that count.
+        label_smoothing: what part of the target is spread over all classes, 0 to 1.
+
+    Raises:
+        TensorIndexError: a class is not from 0 to C - 1.
+    """
+    target = as_tensor(target)
+    if target.dtype.kind != 1:
+        raise DTypeError(f"cross_entropy: classes are integers, not {target.dtype.name}")
+    if reduction not in _core.REDUCTIONS:
+        raise ValueError(f"cross_entropy: reduction {reduction!r} is not none, sum or mean")
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise ValueError(f"cross_entropy: label_smoothing {label_smoothing} is not from 0 to 1")
+    axis = 1 if input.ndim > 1 else 0
+    if not input.ndim or target.shape != input.shape[:axis] + input.shape[axis + 1 :]:
+        raise ShapeError(
+            f"cross_entropy: logits of shape {input.shape} and classes of shape {target.shape} "
+            "do not fit"
+        )
+    rows, classes = math.prod(target.shape), input.shape[axis]
+    logits = input if input.ndim == 2 else input.movedim(axis, -1).reshape(rows, classes)
+    integers = _core.REDUCTIONS[reduction], operator.index(ignore_index)
+    operands = logits, cast(target, int64).reshape(rows)
+    loss = apply(OPS["cross_entropy"], operands, integers, (float(label_smoothing),))
+    return loss.reshape(target.shape) if reduction == "none" else loss
+
+
+# ---- windows ---------------------------------------------------------------------------------
+
+
+def pair(x: Any, what: str) -> tuple[int, int]:
+    """Return a number for each of two axes."""
+    items = (x, x) if hasattr(x, "__index__") else tuple(x)
+    if len(items) == 1:
+        items *= 2
+    if len(items) != 2:
+        raise ValueError(f"{what}: {x!r} is no number, and no two of them")
+    return operator.index(items[0]), operator.index(items[1])
+
+
+def positive(x: Any, what: str) -> tuple[int, int]:
+    """Return a number above 0 for each of two axes."""
+    found = pair(x, what)
+    if min(found) < 1:
+        raise ValueError(f"{what} {x!r} is not above 0")
+    return found
+
+
+def batched(input: Tensor, name: str) -> Tensor:
+    """Return images (N, C, H, W); an image (C, H, W) as a batch of one."""
+    if input.ndim not in (3, 4):
+        raise ShapeError(f"{name}: an input is (N, C, H, W) or (C, H, W), not {input.shape}")
+    return input if input.ndim == 4 else input.unsqueeze(0)
+
+
+def windows(x: Tensor, size: Any, stride: Any, dilation: Any, name: str) -> Tensor:
+    """Return the view (N, C, rows, columns, size...) of all windows of images."""
+    for n, k, d in zip(x.shape[2:], size, dilation, strict=True):
+        if n < d * (k - 1) + 1:
+            raise ShapeError(
+                f"{name}: a window of {d * (k - 1) + 1} does not fit into {n} (padded) elements"
+            )
+    return apply(OPS["window"], (x,), (2, *size, *stride, *dilation))
+
+
+def paddings(padding: Any, kernel: Any, stride: Any, dilation: Any) -> list[tuple[int, int]]:
+    """Return how much is padded before and after each of two axes."""
+    if padding == "valid":
+        return [(0, 0), (0, 0)]
+    if padding == "same":
+        if max(stride) > 1:
+            raise ValueError("conv2d: padding 'same' is for stride 1")
+        totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+        return [(total // 2, total - total // 2) for total in totals]
+    if isinstance(padding, str):
+        raise ValueError(f"conv2d: padding {padding!r} is not 'same', 'valid' or numbers")
+    sizes = pair(padding, "padding")
+    if min(sizes) < 0:
+        raise ValueError(f"padding {padding!r} is below 0")
+    return [(n, n) for n in sizes]
+
+
+def surround(x: Tensor, around: list[tuple[int, int]], value: float = 0.0) -> Tensor:
+    """Return images padded before and after their two axes."""
+    (top, bottom), (left, right) = around
+    return x.pad((left, right, top, bottom), value=value) if any((*around[0], *around[1])) else x
+
+
+def check_convolution(name: str, x: Any, weight: Any, bias: Any, groups: int, axis: int) -> None:
+    """Refuse weights that do not go with the channels; those of the input are axis `axis`."""
+    if weight.ndim != 4:
+        raise ShapeError(f"{name}: a weight has 4 axes, not shape {weight.shape}")
+    if groups < 1 or x.shape[1] % groups or weight.shape[0] % groups:
+        raise ShapeError(
+            f"{name}: {groups} groups do not divide {x.shape[1]} channels of the input and "
+            f"{weight.shape[0]} of the weight"
+        )
+    expected = weight.shape[1] * groups if axis else weight.shape[0]
+    if x.shape[1] != expected:
+        raise ShapeError(
+            f"{name}: an input of shape {x.shape} and a weight of shape {weight.shape} do not "
+            f"fit: {x.shape[1]} channels != {expected}"
+        )
+    outputs = weight.shape[0] if axis else weight.shape[1] * groups
+    if bias is not None and bias.shape != (outputs,):
+        raise ShapeError(f"{name}: a bias has shape {bias.shape}, not ({outputs},)")
+
+
+def finish(result: Tensor, bias: Any, input: Any) -> Tensor:
+    """Add a bias to each channel; take the batch of one away again."""
+    if bias is not None:
+        result = result + bias.reshape(-1, 1, 1)
+    return result if input.ndim == 4 else result.squeeze(0)
+
+
+def conv2d(
+    input: Tensor,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Return the products of a kernel with all windows of images.
+
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        weight: (O, C / groups, kernel rows, kernel columns); bias: (O) or None.
+        stride, dilation: a number, or one for each axis.
+        padding: zeros around: a number, one for each axis, "valid" for none, or "same".
+        groups: into how many parts the channels are cut, each with kernels of its own.
+
+    Returns:
+        (N, O, rows, columns).
+    """
+    stride, dilation = positive(stride, "stride"), positive(dilation, "dilation")
+    x = batched(input, "conv2d")
+    check_convolution("conv2d", x, weight, bias, groups, 1)
+    outputs, channels, *kernel = weight.shape
+    x = surround(x, paddings(padding, kernel, stride, dilation))
+    seen = windows(x, kernel, stride, dilation, "conv2d")
+    count, _, rows, columns = seen.shape[:4]
+    length = channels * kernel[0] * kernel[1]
+    seen = seen.permute(0, 1, 4, 5, 2, 3).reshape(count, groups, length, rows * columns)
+    kernels = weight.reshape(groups, outputs // groups, length)
+    result = (kernels @ seen).reshape(count, outputs, rows, columns)
+    return finish(result, bias, input)
+
+
+def conv_transpose2d(
+    input: Tensor,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Tensor:
+    """Return what conv2d's gradient is by its input: kernels added up where windows lay.
+
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        weight: (C, O / groups, kernel rows, kernel columns); bias: (O) or None.
+        stride, dilation, groups: as in `conv2d`.
+        padding: how much is cut off around the result; output_padding: rows and columns of
+            zeros behind it, fewer than stride or dilation.
+
+    Returns:
+        (N, O, rows, columns), rows = (H - 1) * stride - 2 * padding + dilation * (kernel - 1) +
+        output_padding + 1.
+    """
+    stride, dilation = positive(stride, "stride"), positive(dilation, "dilation")
+    cut, extra = pair(padding, "padding"), pair(output_padding, "output_padding")
+    x = batched(input, "conv_transpose2d")
+    check_convolution("conv_transpose2d", x, weight, bias, groups, 0)
+    for n, s, d in zip(extra, stride, dilation, strict=True):
+        if not 0 <= n < max(s, d):
+            raise ValueError(f"output_padding {n} is not below stride {s} or dilation {d}")
+    count, channels, height, width = x.shape
+    outputs, kernel = weight.shape[1], weight.shape[2:]
+    kernels = weight.reshape(groups, channels // groups, -1).mT
+    spread = kernels @ x.reshape(count, groups, channels // groups, height * width)
+    spread = spread.reshape(count, groups * outputs, *kernel, height, width)
+    spread = spread.permute(0, 1, 4, 5, 2, 3)
+    sizes = [
+        (n - 1) * s + d * (k - 1) + 1
+        for n, s, d, k in zip((height, width), stride, dilation, kernel, strict=True)
+    ]
+    result = apply(OPS["fold"], (spread,), (2, *sizes, *stride, *dilation))
+    result = surround(result, [(0, n) for n in extra])
+    for axis, (size, n, c) in enumerate(zip(sizes, extra, cut, strict=True), 2):
+        if size + n - 2 * c < 1 or c < 0:
+            raise ShapeError(f"conv_transpose2d: padding {c} leaves nothing of {size + n}")
+        result = result.narrow(axis, c, size + n - 2 * c)
+    return finish(result, bias, input)
+
+
+class Pool:
+    """Where the windows of a pooling lie.
+
+    Attributes:
+        kernel, stride, dilation, padding: for each of two axes.
+        around: what is padded before and after, with what ceil_mode adds at the end.
+    """
+
+    def __init__(
+        self, name: str, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: bool
+    ) -> None:
+        self.kernel = positive(kernel, "kernel_size")
+        self.stride = self.kernel if stride is None else positive(stride, "stride")
+        self.dilation = positive(dilation, "dilation")
+        self.padding = pair(padding, "padding")
+        if any(not 0 <= p <= k // 2 for p, k in zip(self.padding, self.kernel, strict=True)):
+            raise ValueError(f"{name}: padding {padding} is not from 0 to half of the kernel")
+        self.around = [
+            (p, p + self.missing(i, x.shape[2 + i], ceil)) for i, p in enumerate(self.padding)
+        ]
+
+    def missing(self, i: int, size: int, ceil: bool) -> int:
+        """Return what the last window of ceil_mode, which starts inside, lacks."""
+        span = self.dilation[i] * (self.kernel[i] - 1) + 1
+        rest = size + 2 * self.padding[i] - span
+        if not ceil or rest < 0 or rest % self.stride[i] == 0:
+            return 0
+        start = (rest // self.stride[i] + 1) * self.stride[i]
+        return start - rest if start < size + self.padding[i] else 0
+
+    def windows(self, x: Any, name: str, value: float) -> Tensor:
+        """Return the windows of images padded with a value."""
+        padded = surround(x, self.around, value)
+        return windows(padded, self.kernel, self.stride, self.dilation, name)
+
+
+def max_pool2d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Return the largest element of each window; the first of equals has the gradient.
+
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        kernel_size: of a window; stride: by default the same; dilation: as in `conv2d`.
+        padding: how much around counts as -infinity, at most half of the kernel.
+        ceil_mode: let a last window reach over the edge.
+    """
+    x = batched(input, "max_pool2d")
+    pool = Pool("max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode)
+    seen = pool.windows(x, "max_pool2d", -math.inf)
+    if seen.requires_grad:
+        seen = seen.flatten(4)
+        largest = apply(OPS["argmax"], (seen,), (4, 1))
+        result = seen.gather(4, largest).squeeze(4)
+    else:
+        result = seen.amax((4, 5))
+    return finish(result, None, input)
+
+
+def avg_pool2d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """Return the mean of each window.
+
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        kernel_size: of a window; stride: by default the same.
+        padding: zeros around, at most half of the kernel.
+        ceil_mode: let a last window reach over the edge; what lies beyond does not count.
+        count_include_pad: divide by all elements, the padded ones too.
+        divisor_override: divide by this instead.
+    """
+    x = batched(input, "avg_pool2d")
+    pool = Pool("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
+    sums = pool.windows(x, "avg_pool2d", 0.0).sum((4, 5))
+    if divisor_override is not None:
+        return finish(sums / divisor_override, None, input)
+    inside = ones(1, 1, *x.shape[2:], dtype=x.dtype)
+    if count_include_pad:
+        inside = surround(inside, [(p, p) for p in pool.padding], 1.0)
+        beyond = zip(pool.around, pool.padding, strict=True)
+        pool.around = [(0, after - p) for (_, after), p in beyond]
+    counts = pool.windows(inside, "avg_pool2d", 0.0).sum((4, 5))
+    return finish(sums / counts, None, input)

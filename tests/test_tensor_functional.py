@@ -1,0 +1,229 @@
+"""Layers as functions of Tensors: loops over windows in NumPy, and torch, are the oracles."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pymicrograd as mg
+from pymicrograd.errors import DTypeError, ShapeError, TensorIndexError
+
+F = mg.functional
+
+
+def numbers(*shape: int, seed: int = 0) -> Any:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def loops_conv2d(x: Any, w: Any, stride: int, padding: int, dilation: int, groups: int) -> Any:
+    """Convolve in float32, each sum over channel, row, column in this order."""
+    x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    span = [dilation * (k - 1) + 1 for k in w.shape[2:]]
+    rows, columns = ((n - s) // stride + 1 for n, s in zip(x.shape[2:], span, strict=True))
+    y = np.zeros((len(x), len(w), rows, columns), np.float32)
+    inputs, outputs = w.shape[1], len(w) // groups
+    for n, o, i, j in np.ndindex(y.shape):
+        total = np.float32(0)
+        for c, k, m in np.ndindex(w.shape[1:]):
+            channel = o // outputs * inputs + c
+            a = x[n, channel, i * stride + k * dilation, j * stride + m * dilation]
+            total = total + w[o, c, k, m] * a
+        y[n, o, i, j] = total
+    return y
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_conv2d_bit_for_bit(stride: int, padding: int, dilation: int, groups: int) -> None:
+    x, w = numbers(2, 4, 6, 5), numbers(6, 4 // groups, 3, 2, seed=1)
+    expected = loops_conv2d(x, w, stride, padding, dilation, groups)
+    found = F.conv2d(mg.tensor(x), mg.tensor(w), None, stride, padding, dilation, groups)
+    assert np.array_equal(found.numpy(), expected)
+    alone = F.conv2d(mg.tensor(x[1]), mg.tensor(w), None, stride, padding, dilation, groups)
+    assert np.array_equal(alone.numpy(), expected[1])
+
+
+def compare(torchs: Any, ours: Any, *arrays: Any) -> None:
+    """Compare values and gradients of a function of float32 arrays with torch's."""
+    torch = pytest.importorskip("torch")
+    a = [torch.tensor(x, requires_grad=True) for x in arrays]
+    b = [mg.tensor(x, requires_grad=True) for x in arrays]
+    y, z = torchs(torch.nn.functional, *a), ours(*b)
+    assert tuple(y.shape) == z.shape
+    assert np.allclose(z.numpy(force=True), y.detach().numpy(), rtol=2e-5, atol=2e-5)
+    g = numbers(*y.shape, seed=9)
+    y.backward(torch.tensor(g))
+    z.backward(mg.tensor(g))
+    for p, q in zip(a, b, strict=True):
+        assert q.grad is not None
+        assert np.allclose(q.grad.numpy(), p.grad.numpy(), rtol=2e-5, atol=2e-4)
+
+
+CONV = [
+    options
+    for options in itertools.product(
+        (1, 2, (2, 1)), (0, 1, "same", "valid", (1, 2)), (1, 2, (1, 2)), (1, 2)
+    )
+    if options[1] != "same" or options[0] == 1
+]
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
+@pytest.mark.parametrize("options", CONV, ids=str)
+def test_conv2d_as_torch(options: Any) -> None:
+    groups = options[-1]
+    compare(
+        lambda f, x, w, b: f.conv2d(x, w, b, *options),
+        lambda x, w, b: F.conv2d(x, w, b, *options),
+        numbers(2, 4, 9, 8), numbers(6, 4 // groups, 3, 2, seed=1), numbers(6, seed=2),
+    )  # fmt: skip
+
+
+TRANSPOSED = [
+    options
+    for options in itertools.product((1, 2, (3, 2)), (0, 1), (0, 1, (0, 1)), (1, 2), (1, 2))
+    if options[2] == 0 or options[0] != 1 or options[4] != 1
+]
+
+
+@pytest.mark.parametrize("options", TRANSPOSED, ids=str)
+def test_conv_transpose2d_as_torch(options: Any) -> None:
+    stride, padding, extra, groups, dilation = options
+    compare(
+        lambda f, x, w, b: f.conv_transpose2d(x, w, b, stride, padding, extra, groups, dilation),
+        lambda x, w, b: F.conv_transpose2d(x, w, b, stride, padding, extra, groups, dilation),
+        numbers(2, 4, 5, 4), numbers(4, 3, 3, 2, seed=1), numbers(3 * groups, seed=2),
+    )  # fmt: skip
+
+
+POOLS = list(itertools.product((2, 3, (3, 2)), (None, 1, 2, 3), (0, 1), (False, True)))
+
+
+@pytest.mark.parametrize("options", POOLS, ids=str)
+def test_pooling_as_torch(options: Any) -> None:
+    kernel, stride, padding, ceil = options
+    x = numbers(2, 3, 8, 7).round(1)  # with ties
+    compare(
+        lambda f, x: f.max_pool2d(x, kernel, stride, padding, 1, ceil),
+        lambda x: F.max_pool2d(x, kernel, stride, padding, 1, ceil),
+        x,
+    )
+    for counted in (True, False):
+        compare(
+            lambda f, x, c=counted: f.avg_pool2d(x, kernel, stride, padding, ceil, c),
+            lambda x, c=counted: F.avg_pool2d(x, kernel, stride, padding, ceil, c),
+            x,
+        )
+    recorded = mg.tensor(x, requires_grad=True)
+    assert np.array_equal(
+        F.max_pool2d(recorded, kernel, stride, padding, 1, ceil).numpy(force=True),
+        F.max_pool2d(mg.tensor(x), kernel, stride, padding, 1, ceil).numpy(),
+    )
+
+
+def test_pooling_of_one_image() -> None:
+    x = mg.arange(16).float().reshape(1, 4, 4)
+    assert F.max_pool2d(x, 2).tolist() == [[[5.0, 7.0], [13.0, 15.0]]]
+    assert F.avg_pool2d(x, 2).tolist() == [[[2.5, 4.5], [10.5, 12.5]]]
+    assert F.avg_pool2d(x, 2, divisor_override=1).tolist() == [[[10.0, 18.0], [42.0, 50.0]]]
+    assert F.max_pool2d(x, 2, 1, dilation=2).shape == (1, 2, 2)
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("ignored", [-100, 2])
+def test_cross_entropy_as_torch(reduction: str, smoothing: float, ignored: int) -> None:
+    torch = pytest.importorskip("torch")
+    for shape in ((5,), (3, 5), (3, 5, 4), (2, 5, 3, 2)):
+        classes = np.random.default_rng(4).integers(0, 5, shape[:1] * (len(shape) > 1) + shape[2:])
+        options = {
+            "reduction": reduction, "label_smoothing": smoothing, "ignore_index": ignored,
+        }  # fmt: skip
+        compare(
+            lambda f, x, t=classes, o=options: f.cross_entropy(x, torch.tensor(t), **o),
+            lambda x, t=classes, o=options: F.cross_entropy(x, mg.tensor(t).int(), **o),
+            numbers(*shape),
+        )
+
+
+ROWS: dict[str, tuple[Any, Any, Any]] = {
+    "linear": (lambda f, x, w, b: f.linear(x, w, b), F.linear, ((3, 4, 5), (6, 5), (6,))),
+    "linear without bias": (lambda f, x, w: f.linear(x, w), F.linear, ((5,), (6, 5))),
+    "layer_norm": (
+        lambda f, x, w, b: f.layer_norm(x, (4, 5), w, b),
+        lambda x, w, b: F.layer_norm(x, (4, 5), w, b),
+        ((3, 4, 5), (4, 5), (4, 5)),
+    ),
+    "layer_norm without weights": (
+        lambda f, x: f.layer_norm(x, (5,)), lambda x: F.layer_norm(x, 5), ((3, 4, 5),),
+    ),
+    "layer_norm without bias": (
+        lambda f, x, w: f.layer_norm(x, (5,), w),
+        lambda x, w: F.layer_norm(x, 5, w),
+        ((3, 5), (5,)),
+    ),
+    "rms_norm": (
+        lambda f, x, w: f.rms_norm(x, (5,), w), lambda x, w: F.rms_norm(x, 5, w), ((3, 5), (5,)),
+    ),
+    "rms_norm with eps": (
+        lambda f, x: f.rms_norm(x, (5,), eps=0.1), lambda x: F.rms_norm(x, 5, eps=0.1), ((3, 5),),
+    ),
+    "softmax": (lambda f, x: f.softmax(x, 0), lambda x: F.softmax(x, 0), ((3, 5),)),
+    "log_softmax": (lambda f, x: f.log_softmax(x, 1), lambda x: F.log_softmax(x, 1), ((3, 5, 2),)),
+    "relu": (lambda f, x: f.relu(x), F.relu, ((9,),)),
+    "gelu": (lambda f, x: f.gelu(x), F.gelu, ((9,),)),
+    "gelu tanh": (
+        lambda f, x: f.gelu(x, approximate="tanh"), lambda x: F.gelu(x, "tanh"), ((9,),),
+    ),
+    "silu": (lambda f, x: f.silu(x), F.silu, ((9,),)),
+    "sigmoid": (lambda f, x: f.sigmoid(x), F.sigmoid, ((9,),)),
+    "tanh": (lambda f, x: f.tanh(x), F.tanh, ((9,),)),
+    "softplus": (lambda f, x: f.softplus(x, 2.0), lambda x: F.softplus(x, 2.0), ((9,),)),
+    "pad": (lambda f, x: f.pad(x, (1, 2, -1, 0)), lambda x: F.pad(x, (1, 2, -1, 0)), ((3, 4),)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_as_torch(name: str) -> None:
+    torchs, ours, shapes = ROWS[name]
+    compare(torchs, ours, *(numbers(*shape, seed=i) for i, shape in enumerate(shapes)))
+
+
+def test_what_does_not_fit() -> None:
+    x, w = mg.ones(1, 4, 5, 5), mg.ones(6, 4, 3, 3)
+    wrong: list[tuple[Any, type[Exception], str]] = [
+        (lambda: F.conv2d(x[0, 0], w), ShapeError, r"\(N, C, H, W\) or \(C, H, W\)"),
+        (lambda: F.conv2d(x, w[0]), ShapeError, "4 axes"),
+        (lambda: F.conv2d(x, w[:, :3]), ShapeError, "4 channels != 3"),
+        (lambda: F.conv2d(x, w, groups=3), ShapeError, "3 groups"),
+        (lambda: F.conv2d(x, w, mg.ones(5)), ShapeError, r"bias has shape \(5,\), not \(6,\)"),
+        (lambda: F.conv2d(x, mg.ones(6, 4, 6, 1)), ShapeError, "a window of 6 does not fit into 5"),
+        (lambda: F.conv2d(x, w, stride=0), ValueError, "stride 0 is not above 0"),
+        (lambda: F.conv2d(x, w, padding=-1), ValueError, "below 0"),
+        (lambda: F.conv2d(x, w, padding="some"), ValueError, "'some'"),
+        (lambda: F.conv2d(x, w, stride=2, padding="same"), ValueError, "stride 1"),
+        (lambda: F.conv2d(x, w, stride=(1, 2, 3)), ValueError, "no two of them"),
+        (lambda: F.conv_transpose2d(x, w), ShapeError, "4 channels != 6"),
+        (lambda: F.conv_transpose2d(x, mg.ones(4, 1, 2, 2), output_padding=1), ValueError, "below"),
+        (lambda: F.conv_transpose2d(x, mg.ones(4, 1, 2, 2), padding=3), ShapeError, "nothing"),
+        (lambda: F.max_pool2d(x, 2, padding=2), ValueError, "half of the kernel"),
+        (lambda: F.max_pool2d(x, 6), ShapeError, "a window of 6"),
+        (lambda: F.linear(x, w), ShapeError, r"\(out, in\)"),
+        (lambda: F.linear(x, mg.ones(3, 4)), ShapeError, "do not fit"),
+        (lambda: F.layer_norm(x, 4), ShapeError, "does not end in"),
+        (lambda: F.layer_norm(x, 5, mg.ones(4)), ShapeError, "a weight or bias"),
+        (lambda: F.cross_entropy(mg.ones(2, 3), mg.tensor([0, 3])), TensorIndexError, "0 to 2"),
+        (lambda: F.cross_entropy(mg.ones(2, 3), mg.tensor([0, -1])), TensorIndexError, "0 to 2"),
+        (lambda: F.cross_entropy(mg.ones(2, 3), mg.tensor([0])), ShapeError, "do not fit"),
+        (lambda: F.cross_entropy(mg.ones(2, 3), mg.ones(2)), DTypeError, "integers, not float32"),
+        (lambda: F.cross_entropy(mg.ones(1, 3), [0], reduction="max"), ValueError, "max"),
+        (lambda: F.cross_entropy(mg.ones(1, 3), [0], label_smoothing=2), ValueError, "from 0 to 1"),
+    ]
+    for call, error, text in wrong:
+        with pytest.raises(error, match=text):
+            call()
