@@ -737,9 +737,11 @@ static uint32_t vjp_extremum(const rule *r)
     uint32_t y = keep_axes(r, result_of(r));
     uint32_t here = two(s, MG_EQ, value_of(r, 0), y);
     if (s->status < 0) return 0;
-    here = cast(s, here, operand_array(r, 0)->dtype);
+    int dtype = wide_of(operand_array(r, 0)->dtype); /* float16 cannot count */
+    here = cast(s, here, dtype);
     uint32_t count = reduce(s, MG_SUM, here, axes_of(r), true);
-    return two(s, MG_MUL, here, two(s, MG_DIV, keep_axes(r, r->g), count));
+    uint32_t share = two(s, MG_DIV, cast(s, keep_axes(r, r->g), dtype), count);
+    return fit(r, two(s, MG_MUL, here, share));
 }
 
 static uint32_t vjp_amax(const rule *r)

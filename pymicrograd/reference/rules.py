@@ -275,9 +275,10 @@ def products_of_others(a: Any, axes: Axes) -> Any:
 
 def extremum(y: Any, g: Any, which: int, a: Any, axes: Axes, keep: bool) -> Any:
     """Let the places that hold the extremum share its gradient."""
-    here = (a == keep_axes(y, a, axes)).cast(a.dtype)
+    dtype = wide(a.dtype)  # float16 cannot count
+    here = (a == keep_axes(y, a, axes)).cast(dtype)
     count = here.sum(axes, True)
-    return here * (keep_axes(g, a, axes) / count)
+    return fit(here * (cast_to(keep_axes(g, a, axes), dtype) / count), y, a)
 
 
 RULES["amax"] = RULES["amin"] = extremum
