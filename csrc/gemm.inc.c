@@ -26,8 +26,15 @@
 #endif
 
 /* Vectors are GNU C's: gcc and clang keep a tile of them in registers, which neither does
- * reliably with loops over plain numbers. Without them there is only the definition. */
-#if defined(__GNUC__)
+ * reliably with loops over plain numbers. Without them there is only the definition; also
+ * where floats are evaluated as doubles (s390x in strict C11), which vectors refuse. */
+#if defined(__GNUC__) && (!defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ == 0)
+#define GEMM_VECTORS 1
+#else
+#define GEMM_VECTORS 0
+#endif
+
+#if GEMM_VECTORS
 
 enum {
     GEMM_LINE = 64,                  /* bytes of a cache line */
@@ -247,21 +254,24 @@ typedef struct GEMM(job) {
     GEMM_REAL *scratch;
 } GEMM(job);
 
-/* The definition. */
+/* The definition. A product is rounded by being stored: floats that are evaluated as
+ * doubles give the same bits then, since 53 >= 2 * 24 + 2 (Figueroa 1995). */
 static void GEMM(product)(const GEMM_JOB *p)
 {
     for (int64_t i = 0; i < p->m; i++) {
         for (int64_t j = 0; j < p->n; j++) {
             const GEMM_REAL *a = p->a + i * p->a_row, *b = p->b + j * p->b_column;
             GEMM_REAL sum = 0;
-            for (int64_t l = 0; l < p->k; l++)
-                sum = sum + a[l * p->a_column] * b[l * p->b_row];
+            for (int64_t l = 0; l < p->k; l++) {
+                GEMM_REAL term = a[l * p->a_column] * b[l * p->b_row];
+                sum = sum + term;
+            }
             p->c[i * p->c_row + j] = p->bias ? sum + p->bias[j] : sum;
         }
     }
 }
 
-#if defined(__GNUC__)
+#if GEMM_VECTORS
 
 /* ---- tiles ------------------------------------------------------------------------- */
 
@@ -731,7 +741,7 @@ static void GEMM_ENTRY(int64_t m, int64_t n, int64_t k, const void *a, int64_t a
                        void *c, int64_t c_stride, const void *bias, void *workspace)
 {
     if (m <= 0 || n <= 0) return;
-#if defined(__GNUC__)
+#if GEMM_VECTORS
     if (GEMM(is_direct)(m, n, k, b_column)) {
         GEMM_PANEL all = {k, a, a_row, a_column, GEMM_ROWS * a_row, b, b_row,
                           c, c_stride, bias, false};
@@ -746,7 +756,7 @@ static void GEMM_ENTRY(int64_t m, int64_t n, int64_t k, const void *a, int64_t a
 #endif
     GEMM_JOB p = {m,        n, k,        a,    a_row,    a_column, b, b_row,
                   b_column, c, c_stride, bias, workspace};
-#if defined(__GNUC__)
+#if GEMM_VECTORS
     GEMM(indirect)(&p);
 #else
     GEMM(product)(&p);

@@ -161,7 +161,7 @@ static NEVER_INLINE void fill_with_first(int64_t n, size_t size, void *out)
 #define ROUND(x) OF(round)(x)
 #define TRUNC(x) OF(trunc)(x)
 #define IF_FLAT(x, y, then, otherwise) \
-    ((((x) == (T)0) & ((y) > (T)0)) ? (then) : (otherwise))
+    ((((x) == (T)0) & ((y) >= (T)0)) ? (then) : (otherwise))
 #define IF_ZERO(x, then, otherwise) ((x) == (T)0 ? (then) : (otherwise))
 #define EITHER(number, element) element
 #define CONST(c) ((T)(c))

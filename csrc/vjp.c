@@ -298,7 +298,7 @@ static const uint8_t reads[][2] = {
 #define SIGN(x) one(s, MG_SIGN, (x))
 #define IF_ZERO(x, then, otherwise) choose(s, is_zero(s, (x)), (then), (otherwise))
 #define IF_FLAT(x, y, then, otherwise) \
-    choose(s, two(s, MG_LOGICAL_AND, is_zero(s, (x)), is_positive(s, (y))), (then), \
+    choose(s, two(s, MG_LOGICAL_AND, is_zero(s, (x)), is_not_below_zero(s, (y))), (then), \
            (otherwise))
 #define CONST(c) scope_constant(s, dtype, (c))
 #define A a
@@ -318,10 +318,10 @@ static uint32_t is_zero(scope *s, uint32_t a)
     return two(s, MG_EQ, a, scope_constant(s, array_in(s, a)->dtype, 0.0));
 }
 
-static uint32_t is_positive(scope *s, uint32_t a)
+static uint32_t is_not_below_zero(scope *s, uint32_t a)
 {
     if (s->status < 0) return 0;
-    return two(s, MG_GT, a, scope_constant(s, array_in(s, a)->dtype, 0.0));
+    return two(s, MG_GE, a, scope_constant(s, array_in(s, a)->dtype, 0.0));
 }
 
 /* Record the formula of an operand's gradient. */

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any, NoReturn
 
 from . import _micrograd
@@ -130,9 +130,7 @@ def array_of(handles: Sequence[int]) -> Any:
 
 # ---- backward --------------------------------------------------------------------------------
 
-# One backward at a time; a second one waits for its turn, unless it starts inside a hook of the
-# first.
-backward_turn = RLock()
+backward_turn = Lock()  # one backward at a time; a second one waits for its turn
 
 
 def backward(handle: int, seed: float) -> None:
@@ -153,6 +151,8 @@ def backward(handle: int, seed: float) -> None:
 
 
 # ---- gradients of arrays ---------------------------------------------------------------------
+
+sweep_turn = RLock()  # one thread's sweeps at a time; a hook may start one inside another
 
 ACCUMULATE: int = lib.MG_ACCUMULATE
 CREATE_GRAPH: int = lib.MG_CREATE_GRAPH
@@ -431,8 +431,9 @@ def build_info() -> str:
 
 
 def _after_fork_in_child() -> None:
-    global backward_turn
-    backward_turn = RLock()  # its holder is a thread of the parent; the core looks after itself
+    global backward_turn, sweep_turn
+    # Their holders are threads of the parent; the core looks after itself.
+    backward_turn, sweep_turn = Lock(), RLock()
 
 
 if hasattr(os, "register_at_fork"):

@@ -41,7 +41,7 @@ static allocfunc tensor_alloc;
 static PyObject *base_type;
 static PyObject *dtypes; /* a tuple, by number */
 /* Functions of Python's: slow_operator(op, left, right), slow_in_place(op, self, other,
- * is_method), stop(status, sweep), fail(status, what, operands, integers); and no_grad's
+ * is_method), stop(status, sweep, flags), fail(status, what, operands, integers); and no_grad's
  * dict, whose keys are the threads inside it. */
 static PyObject *slow_operator, *slow_in_place, *stop_function, *fail_function, *silent;
 static _Atomic int64_t lent; /* objects that the core refers to */
@@ -810,7 +810,7 @@ static mg_node *handles_of(PyObject *tuple, Py_ssize_t *count)
 
 /* Run a sweep to its end, Ctrl-C and what Python must do included; 0, or -1 with an
  * exception. */
-static int run_sweep(mg_sweep *sweep, PyObject *roots)
+static int run_sweep(mg_sweep *sweep, PyObject *roots, int flags)
 {
     for (;;) {
         int status;
@@ -826,8 +826,8 @@ static int run_sweep(mg_sweep *sweep, PyObject *roots)
         }
         if (PyErr_CheckSignals() < 0) return -1;
         if (status == MG_MORE) continue;
-        PyObject *none = PyObject_CallFunction(stop_function, "iK", status,
-                                               (unsigned long long)(uintptr_t)sweep);
+        PyObject *none = PyObject_CallFunction(
+            stop_function, "iKi", status, (unsigned long long)(uintptr_t)sweep, flags);
         Py_XDECREF(none);
         if (!none) return -1;
     }
@@ -864,7 +864,7 @@ static PyObject *sweep_result(PyObject *roots, const mg_node *root, Py_ssize_t r
         return NULL;
     }
     PyObject *result = NULL;
-    if (run_sweep(sweep, roots) == 0)
+    if (run_sweep(sweep, roots, flags) == 0)
         result = flags & MG_GIVE ? give_gradients(sweep, input, input_count)
                                  : Py_NewRef(Py_None);
     mg_sweep_close(sweep);

@@ -122,19 +122,12 @@ def restore(depth: int) -> None:
 
 # ---- backward and grad -----------------------------------------------------------------------
 
-under_way: list[bool] = []  # for each open sweep whether it records; of the thread whose turn it is
-
-
 def sweep(
     roots: tuple[Any, ...], seeds: tuple[Any, ...], inputs: tuple[Any, ...], flags: int
 ) -> Any:
     """Run a sweep; return the gradients of the inputs if flags ask for them."""
-    with _core.backward_turn:
-        under_way.append(bool(flags & _core.CREATE_GRAPH))
-        try:
-            return TensorBase._sweep(roots, seeds, inputs, flags)
-        finally:
-            under_way.pop()
+    with _core.sweep_turn:
+        return TensorBase._sweep(roots, seeds, inputs, flags)
 
 
 def as_tuple(items: Any) -> tuple[Any, ...]:
@@ -335,7 +328,7 @@ def register_hook(x: Any, function: Callable[[Any], Any]) -> RemovableHandle:
     return handle
 
 
-def run_hooks(at: Any, node: Any) -> None:
+def run_hooks(at: Any, node: Any, records: bool) -> None:
     """Call the hooks of the tensor that a sweep stopped at."""
     hooks = node._attached()
     found = _core.sweep_gradient(at, node._handle)
@@ -359,15 +352,15 @@ def as_gradient(x: Any, shape: tuple[int, ...], kind: Any, whose: str) -> Any:
     return x if x.dtype is kind else apply(CAST, (x,), (kind.number,))
 
 
-def stop(status: int, address: int) -> None:
-    """Do what a sweep stopped for."""
-    at = _core.sweep_at(address)
+def stop(status: int, address: int, flags: int) -> None:
+    """Do what a sweep stopped for: recorded, if its gradients are."""
+    at, thread = _core.sweep_at(address), get_ident()
     node = TensorBase._adopt(_core.sweep_node(at))
-    depth = silent.pop(get_ident(), 0)
-    if not under_way[-1]:
-        silent[get_ident()] = 1
+    records = bool(flags & _core.CREATE_GRAPH)
+    depth = silent.get(thread, 0)
     try:
-        (run_hooks if status == _core.HOOK else call_function)(at, node)
+        restore(0 if records else 1)
+        (run_hooks if status == _core.HOOK else call_function)(at, node, records)
     finally:
         restore(depth)
 
@@ -534,7 +527,7 @@ def output_of(context: Context, hub: Any, number: int, data: Any) -> Any:
     return output
 
 
-def call_function(at: Any, hub: Any) -> None:
+def call_function(at: Any, hub: Any, records: bool) -> None:
     """Call the backward of the Function that a sweep stopped at."""
     context = hub._attached()
     gradients = [output_gradient(at, context, i) for i in range(len(context._empty))]
@@ -544,7 +537,7 @@ def call_function(at: Any, hub: Any) -> None:
         results = context._function.backward(context, *gradients)
     finally:
         context._hub = None
-        if not under_way[-1]:  # outputs made again for saved_tensors, which are recorded nowhere
+        if not records:  # outputs made again for saved_tensors, which are recorded nowhere
             del context._outputs[known:]
     results = as_tuple(results)
     extra = results[context._arguments :]

@@ -244,8 +244,8 @@ def power_gradient(a: Any, b: Any, y: Any, g: Any) -> Any:
 
 
 def exponent_gradient(a: Any, b: Any, y: Any, g: Any) -> Any:
-    """Return the gradient of a ** b by b; 0 where a is 0 and b > 0."""
-    return choose((a == 0.0) & (b > 0.0), 0.0, (y * a.log()) * g)
+    """Return the gradient of a ** b by b; 0 where a is 0 and b >= 0."""
+    return choose((a == 0.0) & (b >= 0.0), 0.0, (y * a.log()) * g)
 
 
 # ---- the table -------------------------------------------------------------------------------

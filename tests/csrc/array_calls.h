@@ -26,6 +26,7 @@ typedef struct arrays {
     mg_node h[SLOTS];
     mg_node out[4]; /* references made by the last call */
     int made;
+    bool filled; /* with numbers that nobody releases */
     float memory[16]; /* of SHARED */
     int owners[2];    /* SHARED's and the attached objects */
 } arrays;
@@ -106,9 +107,28 @@ static inline void gradients_give(arrays *f)
     mg_release(f->arena, repeated);
 }
 
+/* Remove all gradients: those that are recorded refer to their own leaves. */
+static inline void gradients_remove(arrays *f)
+{
+    for (uint32_t i = 1; i < f->arena->fresh; i++) {
+        node *n = node_at(f->arena, i);
+        if (is_free(f->arena, i) || !(n->kind & ARRAY) || !n->gradient_node) continue;
+        uint32_t gradient = n->gradient_node;
+        n->gradient_node = 0;
+        node_unuse(f->arena, gradient);
+    }
+}
+
+/* Give everything back: no node and no block is left. */
 static inline void arrays_close(arrays *f)
 {
+    mg_arena_fail(f->arena, -1, 0);
     expect_consistent(f->arena);
+    gradients_remove(f);
+    for (int i = 0; i < SLOTS; i++) mg_release(f->arena, f->h[i]);
+    while (mg_released(f->arena)) continue;
+    EXPECT(f->filled || nodes_of(f->arena) == 0);
+    EXPECT(f->arena->used_block_bytes == 0);
     ledger_arena_free(f->arena, &f->book);
 }
 
@@ -256,18 +276,6 @@ static inline int sweep_whole(arrays *f, mg_node root, int64_t input_count,
     if (status == MG_OK && given) status = mg_sweep_give(sweep, given);
     mg_sweep_close(sweep);
     return status;
-}
-
-/* Remove the gradients of the fixture's leaves. */
-static inline void gradients_remove(arrays *f)
-{
-    for (uint32_t i = 1; i < f->arena->fresh; i++) {
-        node *n = node_at(f->arena, i);
-        if (is_free(f->arena, i) || !(n->kind & ARRAY) || !n->gradient_node) continue;
-        uint32_t gradient = n->gradient_node;
-        n->gradient_node = 0;
-        node_unuse(f->arena, gradient);
-    }
 }
 
 /* ---- other calls ------------------------------------------------------------------- */

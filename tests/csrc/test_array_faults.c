@@ -15,10 +15,20 @@ static void fill_nodes(arrays *f, int64_t room)
     mg_arena_usage(f->arena, &usage);
     for (int64_t i = usage.capacity - usage.nodes; i > room; i--) filler = mg_leaf(f->arena, 0);
     EXPECT(room > usage.capacity - usage.nodes || filler >= 0);
+    f->filled = true;
+}
+
+/* Let the list of what is made on the way grow from nothing. */
+static void temporaries_trim(mg_arena *arena)
+{
+    indices *list = &arena->temporaries;
+    arena_allocate(arena, list->items, list->capacity * sizeof(uint32_t), 0);
+    memset(list, 0, sizeof *list);
 }
 
 static void refuse(arrays *f, int way, int64_t after)
 {
+    temporaries_trim(f->arena);
     if (way == ONCE || way == FROM_THEN_ON)
         mg_arena_fail(f->arena, after, way == FROM_THEN_ON);
     else
@@ -74,16 +84,22 @@ static uint64_t outcome_of(arrays *f, int64_t status)
 enum { FORWARD, BACKWARD, AGAIN, SECOND, DEPTHS };
 
 /* Take gradients of first order as nodes, and those of these. */
-static int64_t second_order(arrays *f, mg_node y)
+static int64_t second_order(arrays *f, const example *e, mg_node y)
 {
-    mg_node given[2] = {0, 0};
-    const mg_node inputs[] = {f->h[X34]};
-    int status = sweep_whole(f, y, 1, inputs, MG_GIVE | MG_CREATE_GRAPH, given);
-    if (status < 0 || !given[0]) return status;
-    keeps(f, given[0]);
     mg_array_info info;
-    mg_array_describe(f->arena, given[0], &info);
-    return info.requires_grad ? sweep_whole(f, given[0], 0, NULL, MG_ACCUMULATE, NULL) : 0;
+    mg_node given[3] = {0}, inputs[3];
+    int count = 0;
+    for (int i = 0; i < e->operand_count; i++)
+        if (e->operands[i] < REAL_SLOTS) inputs[count++] = f->h[e->operands[i]];
+    int status = sweep_whole(f, y, count, inputs, MG_GIVE | MG_CREATE_GRAPH, given);
+    for (int i = 0; i < count; i++) keeps(f, given[i]);
+    for (int i = 0; i < count && status >= 0; i++) {
+        if (!given[i]) continue;
+        mg_array_describe(f->arena, given[i], &info);
+        if (info.requires_grad)
+            status = sweep_whole(f, given[i], 0, NULL, MG_ACCUMULATE, NULL);
+    }
+    return status;
 }
 
 /* Apply the op of an example and take gradients through it; the references are kept. */
@@ -94,7 +110,7 @@ static int64_t example_run(arrays *f, const example *e, int depth)
     if (status < 0) return status;
     mg_array_describe(f->arena, f->out[0], &info);
     if (!info.requires_grad || !info.operands || e->op == MG_FUNCTION) return status;
-    if (depth == SECOND) return second_order(f, f->out[0]);
+    if (depth == SECOND) return second_order(f, e, f->out[0]);
     for (int i = FORWARD; i < depth && status >= 0; i++)
         status = sweep_whole(f, f->out[0], 0, NULL, MG_ACCUMULATE, NULL);
     return status;
@@ -142,7 +158,7 @@ static void test_example(const example *e, int variant, int depth)
     for (int way = ONCE; status >= 0 && way <= FROM_THEN_ON; way++)
         for (int64_t after = 0; example_refused(&f, e, depth, way, after, outcome);) after++;
     arrays_close(&f);
-    for (int64_t room = 0, refused = 1; refused && depth == SECOND; room++) {
+    for (int64_t room = 0, refused = status >= 0; refused; room++) {
         arrays_open(&f, variant);
         refused = example_refused(&f, e, depth, BY_NODES, room, outcome);
         arrays_close(&f);
@@ -189,6 +205,7 @@ static void test_call(const array_call *row)
     arrays_open(&f, PLAIN);
     gradients_give(&f);
     uint64_t outcome = outcome_of(&f, row->run(&f));
+    release_kept(&f);
     arrays_close(&f);
     for (int way = 0; way < WAYS; way++) {
         int before = failures;
