@@ -9,7 +9,8 @@
  *   nice ./vmath_check f32 all 1
  *
  *   vmath_check f32 NAME STRIDE  checks every STRIDE-th float from 0 on; prints inputs
- *                                whose result is not correctly rounded, and their number
+ *                                whose result is not correctly rounded, and their number;
+ *                                those that SPEC.md publishes are counted apart
  *   vmath_check f64 NAME COUNT   prints the largest error, in units in the last place, of
  *                                COUNT random doubles (needs VM_QUAD)
  *   vmath_check bits             reads lines "NAME f64|f32 X [Y]", numbers as hexadecimal
@@ -64,18 +65,18 @@ typedef long double quad;
     static type silu##suffix(type x) \
     { \
         if (x < (type)0x1p-60 && -x < (type)0x1p-60) return tiny_half##suffix(x); \
-        return x < -20000 ? 0 * x : x * sigmoid##suffix(x); \
+        return x < -20000 ? -(type)0 : x * sigmoid##suffix(x); \
     } \
     static type gelu##suffix(type x) \
     { \
         if (x < (type)0x1p-60 && -x < (type)0x1p-60) return tiny_half##suffix(x); \
-        return x < -200 ? 0 * x : x / 2 * F(erfc)(-x * ROOT_HALF(type)); \
+        return x < -200 ? -(type)0 : x / 2 * F(erfc)(-x * ROOT_HALF(type)); \
     } \
     static type gelu_tanh##suffix(type x) \
     { \
         if (x < (type)0x1p-60 && -x < (type)0x1p-60) return tiny_half##suffix(x); \
         type slope = TWICE_ROOT(type) * (1 + (type)44715 / 1000000 * x * x); \
-        return x < -200 ? 0 * x : x > 200 ? x : x * sigmoid##suffix(x * slope); \
+        return x < -200 ? -(type)0 : x > 200 ? x : x * sigmoid##suffix(x * slope); \
     }
 #define F(name) name
 OWN(double, )
@@ -120,6 +121,23 @@ UNARY(DEFINE)
 static const function functions[] = {UNARY(ROW)};
 enum { FUNCTIONS = sizeof functions / sizeof *functions, BLOCK = 4096, SHOWN = 200 };
 
+/* What SPEC.md publishes as not correctly rounded: one unit off. */
+static const struct {
+    const char *name;
+    float x;
+} published[] = {
+    {"exp2", 0x1.853a6ep-9f},   {"exp2", -0x1.e7526ep-6f}, {"acos", 0x1.110b46p-26f},
+    {"acos", 0x1.04c444p-12f},  {"atan", 0x1.1ad646p-4f},  {"atan", -0x1.1ad646p-4f},
+    {"sinh", 0x1.250bfep-11f},  {"sinh", -0x1.250bfep-11f}, {"softplus", 0x1.d483ap-12f},
+};
+
+static bool is_published(const char *name, float x)
+{
+    for (size_t i = 0; i < sizeof published / sizeof *published; i++)
+        if (published[i].x == x && !strcmp(published[i].name, name)) return true;
+    return false;
+}
+
 static bool same(float a, float b)
 {
     return (a != a && b != b) || memcmp(&a, &b, sizeof a) == 0;
@@ -148,7 +166,7 @@ static int judge(const function *f, float x, float *right)
 typedef struct share {
     const function *f;
     uint64_t first, step;
-    uint64_t checked, wrong, undecided;
+    uint64_t checked, wrong, undecided, published;
     pthread_t thread;
 } share;
 
@@ -170,6 +188,10 @@ static void *check_share(void *argument)
             s->checked++;
             if (verdict < 0) s->undecided++;
             if (verdict > 0 && same(y[i], right)) continue;
+            if (verdict > 0 && is_published(s->f->name, x[i])) {
+                s->published++;
+                continue;
+            }
             if (verdict > 0) s->wrong++;
             if (s->wrong + s->undecided > SHOWN) continue;
             uint32_t bits[3];
@@ -193,10 +215,11 @@ static int check_floats(const function *f, uint64_t stride)
     for (int i = 0; i < 2; i++)
         if (pthread_create(&shares[i].thread, NULL, check_share, &shares[i])) exit(2);
     for (int i = 0; i < 2; i++) pthread_join(shares[i].thread, NULL);
-    printf("%s: checked %llu wrong %llu undecided %llu\n", f->name,
+    printf("%s: checked %llu wrong %llu undecided %llu published %llu\n", f->name,
            (unsigned long long)(shares[0].checked + shares[1].checked),
            (unsigned long long)(shares[0].wrong + shares[1].wrong),
-           (unsigned long long)(shares[0].undecided + shares[1].undecided));
+           (unsigned long long)(shares[0].undecided + shares[1].undecided),
+           (unsigned long long)(shares[0].published + shares[1].published));
     fflush(stdout);
     return shares[0].wrong + shares[1].wrong || shares[0].undecided + shares[1].undecided;
 }
