@@ -13,8 +13,16 @@ enum {
     TILE = 32,          /* rows and columns of a part of a transposed copy */
     MAX_INPUTS = 4,
     OUTPUT = MAX_INPUTS, /* the output's side */
+    STREAM = 1 << 18,    /* elements from which on operands are in no cache; then */
+    AHEAD = 256,         /* so many are fetched while those before are computed */
     TASK_COST = 1 << 19  /* work of a task that is worth a thread */
 };
+
+#if defined(__GNUC__)
+#define PREFETCH(address) __builtin_prefetch(address)
+#else
+#define PREFETCH(address) ((void)(address))
+#endif
 
 /* One operand or the output, seen along the axes of the job. */
 typedef struct side {
@@ -263,6 +271,26 @@ static void job_direct(const map_job *job, int64_t first, int64_t end)
     job_call(job, end - first, in, repeats, out->data + first * (int64_t)out->size);
 }
 
+/* Ask for the cache lines of elements [first, first + n) of a side. */
+static void side_fetch(const side *s, int64_t first, int64_t n)
+{
+    const char *from = s->data + first * (int64_t)s->size;
+    for (int64_t i = 0; s->flat && i < n * (int64_t)s->size; i += 64) PREFETCH(from + i);
+}
+
+/* job_direct of large arrays. A processor guesses what is read next, but not far enough
+ * where a line takes long to compute. */
+static void job_stream(const map_job *job, int64_t first, int64_t end)
+{
+    for (; end - first > 2 * AHEAD; first += AHEAD) {
+        for (int which = 0; which < job->input_count; which++)
+            side_fetch(&job->sides[which], first + AHEAD, AHEAD);
+        side_fetch(&job->sides[OUTPUT], first + AHEAD, AHEAD);
+        job_direct(job, first, first + AHEAD);
+    }
+    job_direct(job, first, end);
+}
+
 /* Tell whether a side needs a copy in a long run. */
 static bool run_needs_copy(const map_job *job, const side *s)
 {
@@ -273,7 +301,9 @@ static bool run_needs_copy(const map_job *job, const side *s)
 static void job_range(const map_job *job, int64_t first, int64_t end)
 {
     if (job->direct) {
-        job_direct(job, first, end);
+        bool computes = job->value || job->gradient || job->choose;
+        if (job->count < STREAM || !computes) job_direct(job, first, end);
+        else job_stream(job, first, end);
         return;
     }
     int64_t run = job->rank ? job->shape[job->rank - 1] : 1, piece = run;

@@ -46,7 +46,7 @@ static void FIND(short_rows)(int64_t rows, int64_t n, const T *a, int64_t stride
         for (int64_t i = 1; i < n; i++)
             for (int64_t r = 0; r < count; r++) {
                 T v = turned[i * count + r], best = turned[r];
-                bool better = BETTER(v, best) | (OF(is_nan)(v) & !OF(is_nan)(best));
+                bool better = BETTER(v, best) | (OF(is_nan)(v) > OF(is_nan)(best));
                 at[r] = better ? (OF(index))i : at[r];
                 turned[r] = better ? v : best;
             }
