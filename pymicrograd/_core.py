@@ -7,6 +7,7 @@ that fails has changed nothing, and `check` is the one place that raises.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from threading import Lock, RLock
 from typing import Any, NoReturn
@@ -213,6 +214,7 @@ def sweep_contribute(sweep: Any, which: int, handle: int) -> None:
 
 # ---- bulk builders ---------------------------------------------------------------------------
 
+
 class Plan:
     """The layers of neurons that one call records: what mg_mlp needs, kept in C.
 
@@ -293,6 +295,61 @@ def adam_step(
         parameters,
         first_moment,
         second_moment,
+        step,
+        lr,
+        betas[0],
+        betas[1],
+        eps,
+        weight_decay,
+        decoupled,
+    )
+    check(status, "AdamW step" if decoupled else "Adam step")
+
+
+def array_sgd_step(
+    parameters: Any,
+    buffers: Any,
+    first_step: bool,
+    lr: float,
+    momentum: float,
+    dampening: float,
+    weight_decay: float,
+    nesterov: bool,
+) -> None:
+    """Update arrays by SGD; parameters and buffers are from array_of, buffers None without them."""
+    status = lib.mg_array_sgd(
+        arena,
+        len(parameters),
+        parameters,
+        ffi.NULL if buffers is None else buffers,
+        first_step,
+        lr,
+        momentum,
+        dampening,
+        weight_decay,
+        nesterov,
+    )
+    check(status, "SGD step")
+
+
+def array_adam_step(
+    parameters: Any,
+    first_moments: Any,
+    second_moments: Any,
+    step: int,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+) -> None:
+    """Update arrays and moments, all three from array_of, by Adam, or decoupled by AdamW."""
+    status = lib.mg_array_adam(
+        arena,
+        len(parameters),
+        parameters,
+        first_moments,
+        second_moments,
         step,
         lr,
         betas[0],
@@ -391,7 +448,27 @@ def read_environment() -> None:
             raise ValueError(f"MG_NUM_THREADS={count} in the environment: {error}") from None
 
 
+# What mg_selftest() finds: what the arithmetic of a build or of a process does to the bits.
+PROBLEMS: dict[int, str] = {
+    lib.MG_FUSES: "products and sums are fused: build without -ffp-contract=fast",
+    lib.MG_REORDERS: "sums are reordered: build without -ffast-math",
+    lib.MG_FLUSHES: "subnormal numbers become 0: some library has set FTZ or DAZ",
+    lib.MG_ROUNDS_OTHERWISE: "the rounding mode is not to the nearest",
+}
+
+
+def arithmetic_problems() -> list[str]:
+    """Say why tensors may not have the same bits here as elsewhere; nothing where they have.
+
+    Asked once at the start, which warns. Some problems are a state of the thread that asks.
+    """
+    found = lib.mg_selftest()
+    return [text for problem, text in PROBLEMS.items() if found & problem]
+
+
 read_environment()
+for problem in arithmetic_problems():
+    warnings.warn(f"tensors will not have the same bits as elsewhere: {problem}", stacklevel=1)
 
 
 # ---- the process -----------------------------------------------------------------------------

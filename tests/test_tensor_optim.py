@@ -1,0 +1,383 @@
+"""Optimizers for Tensors: formulas bit for bit, torch to rounding, what is refused, copies."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+import random
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pymicrograd
+from pymicrograd import Tensor, tensor
+from pymicrograd.errors import DTypeError, ReadOnlyError, StaleNodeError
+from pymicrograd.reference.vmath import power
+from pymicrograd.tensor_optim import SGD, Adam, AdamW
+
+DTYPES = ["float32", "float64"]
+Rounding = Callable[[float], float]
+Step = Callable[[list[float], list[float]], list[float]]
+
+
+def to_float32(x: float) -> float:
+    """Round to float32; what is too large becomes infinite."""
+    with np.errstate(over="ignore"):
+        return float(np.float32(x))
+
+
+ROUND: dict[str, Rounding] = {"float32": to_float32, "float64": float}
+
+
+def divide(x: float, y: float) -> float:
+    """Return x / y as IEEE arithmetic has it; y is not negative."""
+    if y == 0.0:
+        return math.nan if x == 0.0 or x != x else math.copysign(math.inf, x)
+    return x / y
+
+
+def root(x: float) -> float:
+    """Return the square root as IEEE arithmetic has it."""
+    return math.sqrt(x) if x >= 0.0 else math.nan
+
+
+# ---- the formulas, number by number, every operation rounded by r --------------------------------
+
+
+def sgd(r: Rounding, lr: float, momentum: float, damp: float, decay: float, nesterov: bool) -> Step:
+    """Return SGD's step on lists of numbers."""
+    buffers: list[float] = []
+    rate, fresh, look = r(lr), r(1.0 - damp), r(momentum)
+
+    def step(data: list[float], gradients: list[float]) -> list[float]:
+        first, moved = not buffers, []
+        for i, (p, g) in enumerate(zip(data, gradients, strict=True)):
+            d = r(g + r(r(decay) * p))
+            if momentum:
+                if first:
+                    buffers.append(r(r(0.0 * 0.0) + r(1.0 * d)))
+                else:
+                    buffers[i] = r(r(look * buffers[i]) + r(fresh * d))
+                d = r(d + r(look * buffers[i])) if nesterov else buffers[i]
+            moved.append(r(p - r(rate * d)))
+        return moved
+
+    return step
+
+
+def adam(
+    r: Rounding, lr: float, betas: tuple[float, float], eps: float, decay: float, decoupled: bool
+) -> Step:
+    """Return Adam's step on lists of numbers."""
+    state: dict[int, tuple[float, float]] = {}
+    count = 0
+    beta1, beta2 = betas
+    added = 0.0 if decoupled else r(decay)
+    keep = r(1.0 - lr * decay) if decoupled else 1.0
+
+    def step(data: list[float], gradients: list[float]) -> list[float]:
+        nonlocal count
+        count += 1
+        size = r(lr / (1.0 - power(beta1, float(count))))
+        correction = r(math.sqrt(1.0 - power(beta2, float(count))))
+        moved = []
+        for i, (p, g) in enumerate(zip(data, gradients, strict=True)):
+            m, v = state.get(i, (0.0, 0.0))
+            d = r(g + r(added * p))
+            m = r(r(r(beta1) * m) + r(r(1.0 - beta1) * d))
+            v = r(r(r(beta2) * v) + r(r(1.0 - beta2) * r(d * d)))
+            state[i] = m, v
+            divisor = r(r(divide(r(root(v)), correction)) + r(eps))
+            moved.append(r(r(keep * p) - r(size * r(divide(m, divisor)))))
+        return moved
+
+    return step
+
+
+# An optimizer, the same of torch's, and its formula.
+CASES: dict[str, tuple[type[Any], dict[str, Any], Callable[[Rounding], Step]]] = {
+    "SGD": (SGD, {}, lambda r: sgd(r, 1e-3, 0.0, 0.0, 0.0, False)),
+    "SGD decay": (
+        SGD, {"lr": 0.01, "weight_decay": 0.3}, lambda r: sgd(r, 0.01, 0.0, 0.0, 0.3, False),
+    ),
+    "SGD momentum": (
+        SGD, {"lr": 0.05, "momentum": 0.9, "dampening": 0.1, "weight_decay": 0.01},
+        lambda r: sgd(r, 0.05, 0.9, 0.1, 0.01, False),
+    ),
+    "SGD nesterov": (
+        SGD, {"lr": 1, "momentum": 0.7, "nesterov": True},
+        lambda r: sgd(r, 1.0, 0.7, 0.0, 0.0, True),
+    ),
+    "Adam": (Adam, {}, lambda r: adam(r, 1e-3, (0.9, 0.999), 1e-8, 0.0, False)),
+    "Adam decay": (
+        Adam, {"lr": 0.01, "betas": (0.8, 0.99), "eps": 1e-3, "weight_decay": 0.2},
+        lambda r: adam(r, 0.01, (0.8, 0.99), 1e-3, 0.2, False),
+    ),
+    "AdamW": (AdamW, {}, lambda r: adam(r, 1e-3, (0.9, 0.999), 1e-8, 1e-2, True)),
+    "AdamW decay": (
+        AdamW, {"lr": 0.1, "betas": (0.9, 0.95), "weight_decay": 1e-4},
+        lambda r: adam(r, 0.1, (0.9, 0.95), 1e-8, 1e-4, True),
+    ),
+    "AdamW no memory": (
+        AdamW, {"betas": (0.0, 0.0), "eps": 1.0},
+        lambda r: adam(r, 1e-3, (0.0, 0.0), 1.0, 1e-2, True),
+    ),
+}  # fmt: skip
+HOSTILE = [0.0, -0.0, 5e-324, 1e-45, 1e-200, -1e30, 1e150, math.inf, math.nan, 1.0, -3.3]
+
+
+def bits(numbers: list[float]) -> list[bytes]:
+    """Return what tells floats apart to the last bit; all NaNs are one."""
+    return [b"nan" if x != x else struct.pack("<d", x) for x in numbers]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", CASES)
+def test_a_step_is_its_formula(case: str, dtype: str) -> None:
+    make, options, make_formula = CASES[case]
+    formula, r, rng = make_formula(ROUND[dtype]), ROUND[dtype], random.Random(1)
+    data = [r(rng.uniform(-2.0, 2.0) * 1.1) for _ in range(37)] + [r(x) for x in HOSTILE]
+    cuts = [(0, 1), (1, 25), (25, len(data))]
+    params = [Tensor(data[a:b], dtype=dtype, requires_grad=True) for a, b in cuts]
+    optimizer = make(params, **options)
+    for step in range(6):
+        gradients = [r(rng.uniform(-1.0, 1.0) * 1.1) for _ in data]
+        if step == 3:
+            gradients[-len(HOSTILE) :] = [r(x) for x in HOSTILE[::-1]]
+        for p, (a, b) in zip(params, cuts, strict=True):
+            p.grad = Tensor(gradients[a:b], dtype=dtype)
+        assert optimizer.step() is None
+        data = formula(data, gradients)
+        assert bits([x for p in params for x in p.tolist()]) == bits(data)
+        assert bits([x for p in params for x in p.grad.tolist()]) == bits(gradients)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", CASES)
+def test_torch_agrees(case: str, dtype: str) -> None:
+    """An oracle that shares no code, and fuses products with sums."""
+    torch = pytest.importorskip("torch")
+    make, options, _ = CASES[case]
+    rng = np.random.default_rng(3)
+    starts = [rng.standard_normal(shape).astype(dtype) for shape in ((3, 5), (5,), (), (0,))]
+    ours = [tensor(x, requires_grad=True) for x in starts]
+    theirs = [torch.tensor(x, requires_grad=True) for x in starts]
+    mine, its = make(ours, **options), getattr(torch.optim, make.__name__)(theirs, **options)
+    for _ in range(20):
+        for parameters, optimizer in ((ours, mine), (theirs, its)):
+            optimizer.zero_grad()
+            w, b, c, empty = parameters
+            ((w * b + c) ** 2 + w.sin() * c + empty.sum()).sum().backward()
+            optimizer.step()
+    # 20 steps of a few roundings each, of numbers near 1
+    epsilon = 100 * np.finfo(dtype).eps
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), epsilon, epsilon)
+
+
+def test_torch_agrees_where_parameters_have_no_gradient_at_first() -> None:
+    """Each parameter counts its own steps, and has its own first one."""
+    torch = pytest.importorskip("torch")
+    for make, options in ((SGD, {"momentum": 0.9, "dampening": 0.5}), (AdamW, {})):
+        ours = [tensor(x, dtype="float64", requires_grad=True) for x in (1.0, -2.0, 3.0)]
+        theirs = [torch.tensor(p.item(), dtype=torch.float64, requires_grad=True) for p in ours]
+        mine, its = make(ours, **options), getattr(torch.optim, make.__name__)(theirs, **options)
+        for used in ((0,), (0, 2), (), (0, 1, 2), (1,), (0, 1, 2)):
+            for parameters, optimizer in ((ours, mine), (theirs, its)):
+                optimizer.zero_grad()
+                for i in used:
+                    (parameters[i] ** 2).backward()
+                optimizer.step()
+            assert [p.item() for p in ours] == pytest.approx([p.item() for p in theirs], rel=1e-13)
+        assert mine.steps == [4, 3, 3]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_threads_and_instruction_sets_change_nothing(case: str) -> None:
+    make, options, _ = CASES[case]
+    sizes = (1, 5, 400_003)  # the last of more than two tasks
+    rng = np.random.default_rng(5)
+    starts = [rng.standard_normal(n).astype("float32") for n in sizes]
+    results = []
+    for threads, isa in ((1, None), (2, None), (3, "baseline")):
+        pymicrograd.set_num_threads(threads)
+        pymicrograd.set_isa(isa)
+        try:
+            params = [tensor(x, requires_grad=True) for x in starts]
+            optimizer = make(params, **options)
+            for _ in range(2):
+                for p in params:
+                    p.grad = p.detach() * 0.3
+                optimizer.step()
+        finally:
+            pymicrograd.set_num_threads(0)
+            pymicrograd.set_isa(None)
+        results.append(b"".join(p.detach().numpy().tobytes() for p in params))
+    assert results[0] == results[1] == results[2]
+
+
+def test_hyperparameters_may_change_between_steps() -> None:
+    p, q = Tensor([1.0], "float64", True), Tensor([1.0], "float64", True)
+    sgd_, adam_ = SGD([p], lr=0.5), AdamW([q], lr=0.5)
+    p.grad = q.grad = tensor([1.0], "float64")
+    sgd_.lr, adam_.lr = np.float64(0.25), 0
+    sgd_.momentum = 0.5
+    sgd_.step()
+    adam_.step()
+    assert (p.item(), q.item()) == (0.75, 1.0)
+    sgd_.step()
+    assert p.item() == 0.75 - 0.25 * 1.5
+    adam_.lr = "fast"
+    with pytest.raises(TypeError):
+        adam_.step()
+    assert adam_.steps == [1] and q.item() == 1.0
+
+
+def test_zero_grad() -> None:
+    p, q = Tensor([1.0, 2.0], requires_grad=True), Tensor([3.0], requires_grad=True)
+    optimizer = SGD([p, q], lr=0.1)
+    (p * p).sum().backward()
+    kept = p.grad
+    optimizer.zero_grad(set_to_none=False)
+    assert p.grad is kept and kept.tolist() == [0.0, 0.0] and q.grad is None
+    (p**3).sum().backward(create_graph=True)
+    optimizer.zero_grad(set_to_none=False)
+    assert p.grad.tolist() == [0.0, 0.0] and not p.grad.requires_grad
+    optimizer.zero_grad()
+    assert p.grad is None and q.grad is None
+    optimizer.step()
+    assert (p.tolist(), q.tolist(), optimizer.steps) == ([1.0, 2.0], [3.0], [0, 0])
+
+
+def test_a_closure_computes_the_gradients() -> None:
+    p = Tensor([2.0], requires_grad=True)
+    optimizer = SGD([p], lr=0.25)
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        loss = (p * p).sum()
+        loss.backward()
+        return loss
+
+    assert optimizer.step(closure).item() == 4.0
+    assert p.tolist() == [1.0]
+
+
+def test_a_gradient_may_be_a_view() -> None:
+    p = Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    p.grad = Tensor([[1.0, 2.0], [3.0, 4.0]]).T
+    SGD([p], lr=1.0).step()
+    assert p.tolist() == [[0.0, -1.0], [1.0, 0.0]]
+
+
+def test_defaults_are_those_of_torch() -> None:
+    torch = pytest.importorskip("torch")
+    for make in (SGD, Adam, AdamW):
+        mine = make([Tensor([1.0])])
+        its = getattr(torch.optim, make.__name__)([torch.tensor([1.0])]).defaults
+        for name, value in vars(mine).items():
+            if name in its:
+                assert its[name] == value, name
+    assert repr(SGD([Tensor([1.0])])) == "SGD(1 parameters, lr=0.001)"
+
+
+@pytest.mark.parametrize(
+    ("make", "error"),
+    [(lambda x: SGD([]), ValueError), (lambda x: Adam(()), ValueError),
+     (lambda x: SGD([x, x]), ValueError), (lambda x: SGD([x, 1.0]), TypeError),
+     (lambda x: SGD(x), TypeError), (lambda x: SGD(None), TypeError),
+     (lambda x: SGD([pymicrograd.Value(1.0)]), TypeError),
+     (lambda x: SGD([x * 2]), ValueError), (lambda x: SGD([x.detach().mT]), ValueError),
+     (lambda x: SGD([x.detach().to("float16")]), DTypeError),
+     (lambda x: SGD([x.detach().to("int64")]), DTypeError),
+     (lambda x: SGD([x], lr=-0.1), ValueError), (lambda x: SGD([x], lr=math.nan), ValueError),
+     (lambda x: AdamW([x], lr="0.1"), TypeError), (lambda x: AdamW([x], lr=None), TypeError),
+     (lambda x: AdamW([x], weight_decay=-1e-4), ValueError),
+     (lambda x: AdamW([x], eps=-1e-8), ValueError),
+     (lambda x: AdamW([x], betas=(0.9, 1.0)), ValueError),
+     (lambda x: AdamW([x], betas=(-0.1, 0.9)), ValueError),
+     (lambda x: AdamW([x], betas=(0.9,)), ValueError),
+     (lambda x: AdamW([x], betas=0.9), TypeError),
+     (lambda x: SGD([x], momentum=-0.9), ValueError),
+     (lambda x: SGD([x], nesterov=True), ValueError),
+     (lambda x: SGD([x], momentum=0.9, dampening=0.1, nesterov=True), ValueError)],
+)  # fmt: skip
+def test_wrong_arguments_are_refused(make: Any, error: type[Exception]) -> None:
+    with pytest.raises(error) as caught:
+        make(Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True))
+    assert type(caught.value) is error
+
+
+def test_memory_of_others_that_may_not_be_written_to_is_refused() -> None:
+    array = np.ones(3, "float32")
+    array.flags.writeable = False
+    p, q = Tensor([1.0], requires_grad=True), pymicrograd.from_numpy(array)
+    optimizer = SGD([p, q], lr=1.0)
+    p.grad, q.grad = Tensor([1.0]), Tensor([1.0, 1.0, 1.0])
+    with pytest.raises(ReadOnlyError):
+        optimizer.step()
+    assert (p.item(), optimizer.steps) == (1.0, [0, 0])
+
+
+def test_no_memory_for_buffers_changes_nothing() -> None:
+    ones = np.ones(1_900_001, "float32")  # freed blocks of such a size may be waiting, but not six
+    params = [tensor(ones, requires_grad=True) for _ in range(6)]
+    for p in params:
+        p.grad = p.detach()
+    optimizer = SGD(params, lr=1.0, momentum=0.5)
+    pymicrograd.set_memory_limit(pymicrograd.memory_usage()["bytes"])
+    try:
+        with pytest.raises(MemoryError):
+            optimizer.step()
+    finally:
+        pymicrograd.set_memory_limit(None)
+    assert (params[0][0].item(), optimizer.steps, optimizer.buffers) == (1.0, [0] * 6, None)
+    optimizer.step()
+    assert (params[5][0].item(), optimizer.steps) == (0.0, [1] * 6)
+
+
+def test_a_changed_parameter_is_noticed_by_backward() -> None:
+    p = Tensor([1.0], requires_grad=True)
+    loss = (p * p).sum()
+    loss.backward()
+    SGD([p]).step()
+    with pytest.raises(pymicrograd.errors.ChangedError):
+        loss.backward()
+
+
+@pytest.mark.parametrize("copying", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+@pytest.mark.parametrize("case", CASES)
+def test_a_copy_goes_on_as_the_original_would(case: str, copying: Any) -> None:
+    make, options, _ = CASES[case]
+    params = [Tensor([1.0, 2.0], requires_grad=True), Tensor([-2.0], requires_grad=True)]
+    optimizer = make(params, **options)
+
+    def go_on(params: list[Any], optimizer: Any) -> list[Any]:
+        for step in range(3):
+            optimizer.zero_grad()
+            (params[0] * params[1] + params[0] ** 2 * (step + 1.1)).sum().backward()
+            optimizer.step()
+        return [p.tolist() for p in params]
+
+    go_on(params, optimizer)
+    copied_params, copied = copying((params, optimizer))
+    assert all(a is b for a, b in zip(copied.params, copied_params, strict=True))
+    before = [p.tolist() for p in params]
+    result = go_on(copied_params, copied)
+    assert [p.tolist() for p in params] == before
+    assert go_on(params, optimizer) == result
+
+
+def test_the_optimizer_keeps_its_parameters_alive() -> None:
+    optimizer = SGD([Tensor([1.0], requires_grad=True)], lr=1.0)
+    optimizer.params[0].grad = Tensor([1.0])
+    optimizer.step()
+    assert optimizer.params[0].tolist() == [0.0]
+    optimizer.params[0]._become(Tensor([5.0]))  # not what a program does
+    optimizer.params[0].grad = Tensor([1.0])
+    with pytest.raises(StaleNodeError):
+        optimizer.step()
