@@ -1,7 +1,7 @@
 """The one command: `python -m bench`, from the root of the repository.
 
-It prints tables in Markdown; `--quick` does so roughly within a minute and a half, `--only` for
-some subjects, and `--markdown FILE` writes them to a file, too.
+It prints tables in Markdown; `--quick` does so within a few minutes, `--only` for some subjects,
+and `--markdown FILE` writes them to a file, too.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ SUBJECTS = {
     "microgpt": "a step of a small GPT",
     "graph": "time and bytes a node, by size",
     "demo": "the demo end to end",
+    "kernels": "kernels of arrays",
+    "overhead": "what an op of small tensors costs",
+    "networks": "training steps of networks of tensors",
 }
 
 
@@ -38,7 +41,7 @@ def main() -> int:
     """Run the benchmarks; exit status 1: digits differ, or the C engine does not load."""
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Time the C engine against the reference, PyPI's micrograd and torch.",
+        description="Time the C engine against the reference, micrograd, NumPy, torch and JAX.",
         epilog="Subjects: " + "; ".join(f"{name}: {what}" for name, what in SUBJECTS.items()),
     )
     parser.add_argument("--only", type=subjects, default=list(SUBJECTS), metavar="SUBJECT,...")

@@ -1,4 +1,4 @@
-"""The engines that are compared, each behind the same few names.
+"""The engines that are compared, each behind the same few names, and NumPy and JAX for arrays.
 
 PyPI's micrograd is used as shipped. What these programs need beyond it, tanh, exp and log, is
 added to its Value here, in its own style: a closure that refers to the result, and a set of
@@ -10,16 +10,22 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import math
+import os
 from typing import Any
 
 C_ENGINE = "C engine"
 REFERENCE = "reference"
 MICROGRAD = "micrograd"
 TORCH = "torch"
+NUMPY = "numpy"
+JAX = "jax"
 
 # The engines whose digits are equal to the last bit.
 EXACT = (C_ENGINE, REFERENCE)
 TOLERANCE = 1e-9  # relative, for the others
+
+# How many threads this process, a contestant's, may use.
+THREADS = int(os.environ.get("BENCH_THREADS", "1"))
 
 
 class Missing(Exception):
@@ -39,11 +45,25 @@ def load(engine: str) -> Any:
             return importlib.import_module("pymicrograd.reference")
         if engine == MICROGRAD:
             return load_micrograd()
-        torch = importlib.import_module("torch")
+        module = importlib.import_module(engine)
+        if engine == TORCH:
+            module.set_num_threads(THREADS)
+        elif engine == JAX:
+            module.config.update("jax_platforms", "cpu")
+            module.config.update("jax_enable_x64", True)
+        return module
     except ImportError as error:
         raise Missing(f"{engine} does not load: {error}") from error
-    torch.set_num_threads(1)
-    return torch
+
+
+def environment(threads: int) -> dict[str, str]:
+    """Return the environment of a contestant's process: what its libraries read when they load."""
+    count = str(threads)
+    names = ("BENCH_THREADS", "MG_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    settings = dict.fromkeys((*names, "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), count)
+    if threads == 1:
+        settings["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+    return {**os.environ, **settings}
 
 
 def version_of(engine: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import math
 import os
 import platform
 import subprocess
@@ -61,6 +63,12 @@ def pair(times: Times, unit: float = 1.0) -> str:
     return f"{figure(times.minimum / unit)} / {figure(times.median / unit)}"
 
 
+def geometric_mean(factors: Iterable[float]) -> float:
+    """Return the mean of ratios: doubling one weighs as much as halving another."""
+    logarithms = [math.log(x) for x in factors]
+    return math.exp(sum(logarithms) / len(logarithms))
+
+
 def ratio(slow: Times, quick: Times) -> str:
     """Return how many times longer something takes, by minimum and by median."""
     return f"{figure(slow.minimum / quick.minimum)} / {figure(slow.median / quick.median)}"
@@ -101,24 +109,27 @@ def contest_table(
 
 def machine(effort: Effort) -> str:
     """Describe the machine, the versions, and how things are timed."""
+    isa = importlib.import_module("pymicrograd").isa()
     lines = [
-        f"- CPU: {cpu()}, {os.cpu_count()} cores, each contestant on one of them",
+        f"- CPU: {cpu()}, {os.cpu_count()} cores, each contestant on one of them unless said",
         f"- system: {platform.platform()}",
         f"- Python: {platform.python_implementation()} {platform.python_version()},"
         f" {platform.python_compiler()}",
         *(f"- {line}" for line in build()),
+        f"- kernels of arrays: {isa}",
         f"- commit: {commit()}",
         f"- contestants: {', '.join(engines.version_of(e) for e in contestants())}",
         f"- {load()}",
         f"- {effort.warmup} steps to warm up, {effort.steps} or more timed in {effort.rounds}"
-        " turns; each contestant is a process; processor time; less than 3 % is noise",
+        " turns; each contestant is a process; processor time, with several threads the wall's;"
+        " less than 3 % is noise",
     ]
     return "\n".join(lines)
 
 
 def contestants() -> tuple[str, ...]:
     """Return the engines, each package once."""
-    return engines.C_ENGINE, engines.MICROGRAD, engines.TORCH
+    return engines.C_ENGINE, engines.MICROGRAD, engines.NUMPY, engines.TORCH, engines.JAX
 
 
 def cpu() -> str:

@@ -1,9 +1,10 @@
 """How anything here is timed.
 
-Every contestant is a process of its own, pinned to one core. They take turns in rounds: each does
-a block of steps while the others sleep, so that a slow minute of the machine hits all of them.
-Blocks of quick steps are long enough that caches are warm. What is measured is processor time,
-except for whole processes (imports.py, demo.py). Digits are compared first; then steps are timed
+Every contestant is a process of its own, pinned to one core, or to as many as it has threads. They
+take turns in rounds: each does a block of steps while the others sleep, so that a slow minute of
+the machine hits all of them. Blocks of quick steps are long enough that caches are warm. What is
+measured is processor time, except for whole processes (imports.py, demo.py) and for several
+threads. Digits are compared first; then steps are timed
 twice, with Python's collector as it is by default and with the collector off.
 """
 
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .engines import EXACT, TOLERANCE
+from .engines import EXACT, TOLERANCE, environment
 from .worker import pin
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,7 +55,7 @@ QUICK = Effort(warmup=2, steps=6, rounds=3, block=0.005, largest=1_000_000)
 
 @dataclass(frozen=True)
 class Contestant:
-    """An engine, and the form of the program where there are several.
+    """An engine, the form of the program where there are several, and its threads.
 
     Attributes:
         exact: its digits are compared to the last bit, not with a tolerance.
@@ -62,10 +63,12 @@ class Contestant:
 
     engine: str
     form: str = ""
+    threads: int = 1
 
     @property
     def name(self) -> str:
-        return f"{self.engine}, {self.form}" if self.form else self.engine
+        count = f"{self.threads} threads" if self.threads > 1 else ""
+        return ", ".join(filter(None, (self.engine, self.form, count)))
 
     @property
     def exact(self) -> bool:
@@ -106,6 +109,7 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
+            env=environment(contestant.threads),
             text=True,
         )
         self.name = contestant.name
@@ -138,13 +142,21 @@ class Contest:
         self.processes = {c: Process(subject, c) for c in contestants}
 
     def measure(
-        self, case: str, only: Iterable[Contestant] | None = None
+        self,
+        case: str,
+        only: Iterable[Contestant] | None = None,
+        tolerance: float = TOLERANCE,
+        effort: Effort | None = None,
+        collectors: Iterable[bool] = tuple(COLLECTOR),
     ) -> dict[Contestant, Measured]:
         """Compare the digits of contestants in a case, then time them.
 
         Args:
             case: what the subject's `make` knows.
             only: those that take part; None is all of them.
+            tolerance: relative, for those whose digits cannot be equal.
+            effort: how much to measure, where it is not the contest's.
+            collectors: whether the collector is on; both ways by default.
 
         Raises:
             DigitsDiffer: digits are not equal, or not close for those that cannot be.
@@ -156,10 +168,12 @@ class Contest:
                 present.append(contestant)
             else:
                 self.missing[contestant] = reason
-        compare(case, {c: self.processes[c].ask("digits") for c in present})
+        digits = {c: self.processes[c].ask("digits") for c in present}
+        compare(case, {c: x for c, x in digits.items() if x is not None}, tolerance)
         measured: dict[Contestant, Measured] = {c: {} for c in present}
-        for collect in COLLECTOR:
-            for contestant, times in self._alternate(present, collect).items():
+        for collect in collectors:
+            turns = self._alternate(present, collect, effort or self.effort)
+            for contestant, times in turns.items():
                 measured[contestant][collect] = times
         return measured
 
@@ -169,10 +183,9 @@ class Contest:
         return facts
 
     def _alternate(
-        self, contestants: Sequence[Contestant], collect: bool
+        self, contestants: Sequence[Contestant], collect: bool, effort: Effort
     ) -> dict[Contestant, list[Times]]:
         """Let contestants take turns; return the times of the phases of each."""
-        effort = self.effort
         counts: dict[Contestant, int] = {}
         for c in contestants:
             seconds, _ = self.processes[c].ask("steps", count=effort.warmup, collect=collect)
@@ -201,7 +214,7 @@ def contest(subject: str, contestants: Iterable[Contestant], effort: Effort) -> 
         opened.close()
 
 
-def compare(case: str, digits: dict[Contestant, list[float]]) -> None:
+def compare(case: str, digits: dict[Contestant, list[float]], tolerance: float) -> None:
     """Raise unless all contestants computed the same numbers."""
     if not digits:
         return
@@ -213,15 +226,15 @@ def compare(case: str, digits: dict[Contestant, list[float]]) -> None:
             raise DigitsDiffer(f"{case}: {contestant.name} has {len(numbers)} numbers to compare")
         for i, (x, y) in enumerate(zip(numbers, expected, strict=True)):
             same = x == y or (x != x and y != y)
-            if not same and (contestant.exact or not is_close(x, y)):
+            if not same and (contestant.exact or not is_close(x, y, tolerance)):
                 raise DigitsDiffer(
                     f"{case}: number {i} is {x!r} of {contestant.name}, {y!r} of {first.name}"
                 )
 
 
-def is_close(x: float, y: float) -> bool:
+def is_close(x: float, y: float, tolerance: float) -> bool:
     """Tell whether two numbers differ by rounding only."""
-    return math.isclose(x, y, rel_tol=TOLERANCE, abs_tol=1e-12)
+    return math.isclose(x, y, rel_tol=tolerance, abs_tol=tolerance / 1000.0)
 
 
 def run_pinned(command: Sequence[str]) -> subprocess.CompletedProcess[str]:

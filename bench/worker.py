@@ -1,8 +1,8 @@
 """The process of one contestant: makes its job of a case and runs steps of it when asked.
 
 `python -m bench.worker SUBJECT ENGINE FORM` reads requests as lines of JSON and answers each with
-one line. It runs on one core and nothing else happens in it, so that no contestant pays for
-another's garbage.
+one line. It runs on as many cores as it has threads, one unless told, and nothing else happens in
+it, so that no contestant pays for another's garbage.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .engines import Missing
+from .engines import THREADS, Missing
 
-# Time of the processor, not of the wall: the machine's other work is not counted.
-clock = time.process_time
+# Time of the processor, not of the wall: the machine's other work is not counted. Threads share
+# their work, so that only the wall's clock tells what they gain.
+clock = time.process_time if THREADS == 1 else time.perf_counter
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,13 @@ class Job:
 
     Attributes:
         step: does one step and returns the seconds of each of its phases.
-        digits: does a few steps and returns numbers to compare with the other contestants'.
+        digits: does a few steps and returns numbers to compare with the other contestants'; None
+            where there is nothing to compare.
         facts: returns what else is worth telling, such as bytes.
     """
 
     step: Callable[[], Sequence[float]]
-    digits: Callable[[], list[float]]
+    digits: Callable[[], list[float]] | None
     facts: Callable[[], dict[str, float]] = dict
 
 
@@ -49,10 +51,10 @@ def timed(function: Callable[[], Any]) -> Callable[[], Sequence[float]]:
     return step
 
 
-def pin() -> None:
-    """Stay on the last core that this process may use, where the system can say so."""
+def pin(count: int = 1) -> None:
+    """Stay on the last cores that this process may use, where the system can say so."""
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-count:])
 
 
 def run_steps(job: Job, count: int, collect: bool) -> tuple[float, list[Sequence[float]]]:
@@ -78,7 +80,7 @@ def main() -> None:
     subject, engine, form = sys.argv[1:]
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever else prints does not disturb the answers
-    pin()
+    pin(THREADS)
     module: Any = importlib.import_module(f"bench.{subject}")
     job: Job | None = None
     for line in sys.stdin:
@@ -94,7 +96,7 @@ def main() -> None:
         elif request["do"] == "steps" and job:
             answer = run_steps(job, request["count"], request["collect"])
         elif request["do"] == "digits" and job:
-            answer = job.digits()
+            answer = job.digits and job.digits()
         elif request["do"] == "facts" and job:
             answer = job.facts()
         answers.write(json.dumps(answer) + "\n")

@@ -1,0 +1,200 @@
+"""A training step of networks of tensors: forward, backward and AdamW, in float32.
+
+The same program on our Tensors and on torch's, run as it stands, with torch's fused AdamW; and on
+JAX, which compiles forward, backward and update into one function. Losses of the first steps are
+compared. A step reads its loss, as a program that prints it does. The phases of a step are those
+of the eager libraries.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from . import engines
+from .engines import C_ENGINE, JAX, NUMPY, TORCH
+from .report import Report, pair, ratio
+from .runner import COLLECTOR, Contestant, Effort, Measured, contest
+from .worker import Job, clock
+
+# Networks by name: their layers, the activation between them, rows of a batch.
+NETWORKS = {
+    "MLP 2-8-3 on 80 rows": ((2, 8, 3), "tanh", 80),
+    "MLP 784-512-512-10 on 128 rows": ((784, 512, 512, 10), "relu", 128),
+}
+PHASES = ("forward", "backward", "AdamW", "whole step")
+LR, BETAS, EPS, WEIGHT_DECAY = 1e-3, (0.9, 0.999), 1e-8, 1e-2
+STEPS = 10  # whose losses are compared
+TOLERANCE = 1e-3  # relative: rounding differs, and steps carry it on
+
+Step = Callable[[], list[float]]
+
+
+def start(name: str) -> tuple[list[Any], Any, Any]:
+    """Return the weights and biases, layer by layer, the inputs and the classes, of NumPy."""
+    numpy = engines.load(NUMPY)
+    sizes, _, rows = NETWORKS[name]
+    rng = numpy.random.default_rng(42)
+    parameters = []
+    for nin, nout in itertools.pairwise(sizes):
+        parameters.append(rng.uniform(-1.0, 1.0, (nout, nin)) * nin**-0.5)
+        parameters.append(rng.uniform(-1.0, 1.0, nout) * nin**-0.5)
+    inputs = rng.standard_normal((rows, sizes[0]))
+    classes = rng.integers(0, sizes[-1], rows)
+    return [p.astype("float32") for p in parameters], inputs.astype("float32"), classes
+
+
+def eager_step(functional: Any, optimizer: Any, network: Any, data: Any) -> tuple[Step, list[Any]]:
+    """Return a step of an eager library, and the list of losses that it appends to.
+
+    Args:
+        functional: its linear, tanh, relu and cross_entropy.
+        network: its parameters, and the name of the activation.
+        data: its inputs and classes.
+    """
+    parameters, activation = network
+    inputs, classes = data
+    linear, cross_entropy = functional.linear, functional.cross_entropy
+    activate = getattr(functional, activation)
+    layers = list(zip(parameters[::2], parameters[1::2], strict=True))
+    losses: list[Any] = []
+
+    def step() -> list[float]:
+        times = [clock()]
+        x = inputs
+        for weight, bias in layers[:-1]:
+            x = activate(linear(x, weight, bias))
+        loss = cross_entropy(linear(x, *layers[-1]), classes)
+        times.append(clock())
+        optimizer.zero_grad()
+        loss.backward()
+        times.append(clock())
+        optimizer.step()
+        losses[:] = [loss.item()]
+        times.append(clock())
+        return [*(b - a for a, b in itertools.pairwise(times)), times[-1] - times[0]]
+
+    return step, losses
+
+
+def our_step(name: str) -> tuple[Step, list[Any]]:
+    """Return the step on our Tensors."""
+    package = engines.load(C_ENGINE)
+    optim = importlib.import_module("pymicrograd.tensor_optim")
+    weights, inputs, classes = start(name)
+    parameters = [package.tensor(p, requires_grad=True) for p in weights]
+    optimizer = optim.AdamW(parameters, LR, BETAS, EPS, WEIGHT_DECAY)
+    data = package.tensor(inputs), package.tensor(classes)
+    return eager_step(package.functional, optimizer, (parameters, NETWORKS[name][1]), data)
+
+
+def torch_step(name: str) -> tuple[Step, list[Any]]:
+    """Return the step on torch's."""
+    torch = engines.load(TORCH)
+    weights, inputs, classes = start(name)
+    parameters = [torch.tensor(p, requires_grad=True) for p in weights]
+    optimizer = torch.optim.AdamW(parameters, LR, BETAS, EPS, WEIGHT_DECAY, fused=True)
+    functional = torch.nn.functional
+    functional.tanh = torch.tanh  # the one of functional is to be avoided
+    data = torch.tensor(inputs), torch.tensor(classes)
+    return eager_step(functional, optimizer, (parameters, NETWORKS[name][1]), data)
+
+
+def jax_step(name: str) -> tuple[Step, list[Any]]:
+    """Return the step of JAX, one compiled function of parameters and moments."""
+    jax = engines.load(JAX)
+    jnp = jax.numpy
+    weights, inputs, classes = (jax.tree_util.tree_map(jnp.asarray, part) for part in start(name))
+    activate = {"tanh": jnp.tanh, "relu": jax.nn.relu}[NETWORKS[name][1]]
+    beta1, beta2 = BETAS
+
+    def loss_of(parameters: Any) -> Any:
+        x = inputs
+        for i in range(0, len(parameters) - 2, 2):
+            x = activate(x @ parameters[i].T + parameters[i + 1])
+        logits = jax.nn.log_softmax(x @ parameters[-2].T + parameters[-1])
+        return -jnp.take_along_axis(logits, classes[:, None], 1).mean()
+
+    def update(p: Any, g: Any, m: Any, v: Any, t: Any) -> Any:
+        m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g * g
+        divisor = jnp.sqrt(v) / jnp.sqrt(1 - beta2**t) + EPS
+        return (1 - LR * WEIGHT_DECAY) * p - LR / (1 - beta1**t) * (m / divisor), m, v
+
+    @jax.jit  # type: ignore[untyped-decorator]
+    def train(state: Any) -> Any:
+        parameters, first, second, t = state
+        loss, gradients = jax.value_and_grad(loss_of)(parameters)
+        moved = [
+            update(*each, t + 1) for each in zip(parameters, gradients, first, second, strict=True)
+        ]
+        return loss, (*(list(part) for part in zip(*moved, strict=True)), t + 1)
+
+    zeros = [jnp.zeros_like(p) for p in weights]
+    state = weights, zeros, zeros, jnp.float32(0.0)
+    losses: list[Any] = []
+
+    def step() -> list[float]:
+        nonlocal state
+        started = clock()
+        loss, state = train(state)
+        jax.block_until_ready(state)
+        losses[:] = [float(loss)]
+        seconds = clock() - started
+        return [0.0, 0.0, 0.0, seconds]
+
+    return step, losses
+
+
+def make(engine: str, form: str, case: str) -> Job:
+    """Return the job of a contestant; the case is a network."""
+    makers = {C_ENGINE: our_step, TORCH: torch_step, JAX: jax_step}
+    step, losses = makers[engine](case)
+
+    def digits() -> list[float]:
+        found = []
+        for _ in range(STEPS):
+            step()
+            found += losses
+        return found
+
+    return Job(step, digits)
+
+
+def run(report: Report, effort: Effort) -> None:
+    """Print a table for each network and number of threads."""
+    report.say(
+        f"Eager code of ours and of torch's, whose AdamW is fused; JAX's step is compiled. The"
+        f" first {STEPS} losses agree to {TOLERANCE:g}; ours with one and with two threads to the"
+        " bit. With two threads times are the wall's."
+    )
+    missing: list[str] = []
+    for name in NETWORKS:
+        everyone = [Contestant(e, "", n) for n in (1, 2) for e in (C_ENGINE, TORCH, JAX)]
+        with contest("networks", everyone, effort) as opened:
+            measured = opened.measure(name, None, TOLERANCE)
+        missing += opened.missing.values()
+        for threads in (1, 2):
+            report.say(f"{name}, {threads} thread{'s' * (threads > 1)}:")
+            table(report, {c: x for c, x in measured.items() if c.threads == threads})
+    report.missing(missing)
+
+
+def table(report: Report, measured: dict[Contestant, Measured]) -> None:
+    """Print a row for each contestant, the first of which is ours."""
+    header = ["us, minimum / median", *PHASES]
+    header += ["times as long", f"{COLLECTOR[False]}: {PHASES[-1]}", "times as long"]
+    own = next(iter(measured.values()))
+    rows = []
+    for contestant, results in measured.items():
+        phases = [pair(x, 1e-6) if x.minimum else "-" for x in results[True]]
+        row = [
+            engines.version_of(contestant.engine),
+            *phases,
+            ratio(results[True][-1], own[True][-1]),
+        ]
+        rows.append(
+            [*row, pair(results[False][-1], 1e-6), ratio(results[False][-1], own[False][-1])]
+        )
+    report.table(header, rows)
