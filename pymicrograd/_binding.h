@@ -1,4 +1,4 @@
-/* _binding.h: what _value.c and _bulk.c share, and the files of _tensor*.c. Limited API of
+/* _binding.h: what _value.c, _bulk.c and the files of _tensor*.c share. Limited API of
  * CPython 3.10. */
 #ifndef PYMICROGRAD_BINDING_H
 #define PYMICROGRAD_BINDING_H

@@ -41,8 +41,8 @@ static allocfunc tensor_alloc;
 static PyObject *base_type;
 static PyObject *dtypes; /* a tuple, by number */
 /* Functions of Python's: slow_operator(op, left, right), slow_in_place(op, self, other,
- * is_method), stop(status, sweep, flags), fail(status, what, operands, integers); and no_grad's
- * dict, whose keys are the threads inside it. */
+ * is_method), stop(status, sweep, flags), fail(status, what, operands, integers); and
+ * no_grad's dict, whose keys are the threads inside it. */
 static PyObject *slow_operator, *slow_in_place, *stop_function, *fail_function, *silent;
 static _Atomic int64_t lent; /* objects that the core refers to */
 
@@ -87,8 +87,7 @@ static int load_tensor(void)
 static PyObject *adopt(mg_node handle, int64_t bound)
 {
     tensor *made = NULL;
-    if (tensor_alloc || load_tensor() == 0)
-        made = (tensor *)tensor_alloc(tensor_type, 0);
+    if (tensor_alloc || load_tensor() == 0) made = (tensor *)tensor_alloc(tensor_type, 0);
     if (!made) {
         release_node(handle);
         return NULL;
@@ -120,7 +119,8 @@ static PyObject *fail_op(mg_node status, int op, PyObject *a, PyObject *b)
 }
 
 /* Raise the exception of another call's status; other may be NULL. */
-static PyObject *fail_named(int64_t status, PyObject *what, PyObject *self, PyObject *other)
+static PyObject *fail_named(int64_t status, PyObject *what, PyObject *self,
+                            PyObject *other)
 {
     PyObject *operands = other  ? PyTuple_Pack(2, self, other)
                          : self ? PyTuple_Pack(1, self)
@@ -222,8 +222,7 @@ static PyObject *apply_one(int op, PyObject *self)
     int record = is_recording();
     if (record < 0) return NULL;
     int64_t count = count_bound(a, LARGE);
-    mg_node made =
-        apply(count > LARGE, op, 1, &a->handle, 0, NULL, 0, NULL, record);
+    mg_node made = apply(count > LARGE, op, 1, &a->handle, 0, NULL, 0, NULL, record);
     return made > 0 ? adopt(made, count) : fail_op(made, op, self, NULL);
 }
 
@@ -416,11 +415,12 @@ static PyObject *in_place(int op, PyObject *self, PyObject *other, int is_method
     if (record < 0) return NULL;
     if (record) return slowly_in_place(op, self, other, is_method);
     mg_node operand = plain ? scalar_leaf(&n) : other ? tensor_handle(other) : 0;
-    int64_t status = operand < 0 ? operand
-                                 : write_in_place(op, self, operand, plain ? 2 : 0);
+    int64_t status =
+        operand < 0 ? operand : write_in_place(op, self, operand, plain ? 2 : 0);
     if (plain && operand > 0) mg_release(arena, operand);
     if (status < 0)
-        return fail_named(status, PyUnicode_FromFormat("%s_", mg_op_name(op)), self, other);
+        return fail_named(status, PyUnicode_FromFormat("%s_", mg_op_name(op)), self,
+                          other);
     Py_INCREF(self);
     return self;
 }
@@ -457,8 +457,8 @@ static PyObject *known(PyObject *result, const char *name, PyObject *other)
 
 static PyObject *apply_method(int op, const char *name, PyObject *self, PyObject *other)
 {
-    PyObject *result = op == MG_POW ? apply_power(self, other)
-                                    : apply_operator(op, self, other);
+    PyObject *result =
+        op == MG_POW ? apply_power(self, other) : apply_operator(op, self, other);
     return known(result, name, other);
 }
 
@@ -643,8 +643,7 @@ static PyObject *tensor_write(PyObject *self, PyObject *other)
 {
     if (!is_tensor(other)) return known(Py_NewRef(Py_NotImplemented), "copy", other);
     int status = write_in_place(MG_CAST, self, tensor_handle(other), 0);
-    if (status < 0)
-        return fail_named(status, PyUnicode_FromString("copy_"), self, other);
+    if (status < 0) return fail_named(status, PyUnicode_FromString("copy_"), self, other);
     Py_RETURN_NONE;
 }
 
@@ -855,8 +854,8 @@ static PyObject *sweep_result(PyObject *roots, const mg_node *root, Py_ssize_t r
                               int flags)
 {
     mg_sweep *sweep = NULL;
-    int status = mg_sweep_open(arena, root_count, root, seed, input_count, input, flags,
-                               &sweep);
+    int status =
+        mg_sweep_open(arena, root_count, root, seed, input_count, input, flags, &sweep);
     if (status < 0) {
         PyObject *what = PyUnicode_FromString("backward");
         if (what) tensor_fail(status, what, roots, NULL);
@@ -917,7 +916,7 @@ static PyObject *tensor_attached(PyObject *self, PyObject *Py_UNUSED(none))
     return Py_NewRef(object ? object : Py_None);
 }
 
-/* ---- for _tensor.py ----------------------------------------------------------------- */
+/* ---- for _tensor.py ---------------------------------------------------------------- */
 
 /* _adopt(handle): the object of a node whose reference the caller has. */
 static PyObject *tensor_adopt(PyObject *Py_UNUSED(none), PyObject *handle)
@@ -968,9 +967,9 @@ static PyObject *tensor_share(PyObject *Py_UNUSED(none), PyObject *args)
     if (read_integers(&sizes, shape) < 0 || read_integers(&steps, strides) < 0)
         return NULL;
     Py_INCREF(owner);
-    mg_node made = mg_array_share(arena, dtype, sizes.integer_count, sizes.integers,
-                                  steps.integers, (void *)(uintptr_t)address, read_only,
-                                  owner);
+    mg_node made =
+        mg_array_share(arena, dtype, sizes.integer_count, sizes.integers, steps.integers,
+                       (void *)(uintptr_t)address, read_only, owner);
     if (made > 0) atomic_fetch_add_explicit(&lent, 1, memory_order_relaxed);
     else Py_DECREF(owner);
     return tensor_result(made, "from_numpy");
@@ -1090,7 +1089,7 @@ static PyGetSetDef properties[] = {
     {"is_leaf", get_is_leaf, NULL, "Whether this is no recorded result.", NULL},
     {"grad", get_grad, set_grad, "The gradient that backward has added up, or None.",
      NULL},
-    {"T", tensor_reversed_axes, NULL, "A view with the order of the axes reversed.", NULL},
+    {"T", tensor_reversed_axes, NULL, "A view with the axes in reversed order.", NULL},
     {"_version", get_version, NULL, "How often the memory was written to.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -866,9 +866,7 @@ class Tensor(TensorBase):
         """Return the square root of `var`."""
         return self._spread("std", one_of(dim, axis), unbiased, keepdim or keepdims, correction)
 
-    def _spread(
-        self, name: str, dim: Any, unbiased: Any, keep: Any, correction: Float
-    ) -> Tensor:
+    def _spread(self, name: str, dim: Any, unbiased: Any, keep: Any, correction: Float) -> Tensor:
         if isinstance(dim, bool):
             dim, unbiased = None, dim
         if unbiased is not None:

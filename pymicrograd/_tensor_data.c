@@ -112,7 +112,8 @@ static int find_shape(nest *n, PyObject *x)
 static int put_scalar(nest *n, const scalar *x)
 {
     int whole = x->kind < 2;
-    if (n->dtype == MG_BOOL) *(uint8_t *)n->next = whole ? x->integer != 0 : x->value != 0;
+    if (n->dtype == MG_BOOL)
+        *(uint8_t *)n->next = whole ? x->integer != 0 : x->value != 0;
     else if (n->dtype == MG_FLOAT32)
         *(float *)n->next = whole ? (float)x->integer : (float)x->value;
     else if (n->dtype == MG_FLOAT64)
@@ -175,8 +176,8 @@ static char *room_for(int64_t count, int dtype)
     return room ? room : (char *)PyErr_NoMemory();
 }
 
-/* _nested(data, dtype): the tensor of nested lists of numbers, or NotImplemented. dtype -1
- * is that of the numbers. float16 is not written here. */
+/* _nested(data, dtype): the tensor of nested lists of numbers, or NotImplemented. dtype
+ * -1 is that of the numbers. float16 is not written here. */
 PyObject *tensor_nested(PyObject *Py_UNUSED(none), PyObject *args)
 {
     PyObject *data;
@@ -325,8 +326,8 @@ PyObject *tensor_random(PyObject *Py_UNUSED(none), PyObject *args)
 
 /* ---- indices ----------------------------------------------------------------------- */
 
-/* Add index * the number of elements behind its axis; the position of an index that is out
- * of range, or -1. */
+/* Add index * the number of elements behind its axis; the position of an index that is
+ * out of range, or -1. */
 static int64_t add_indices(const mg_array_info *index, int64_t size, int64_t behind,
                            int64_t *linear)
 {
@@ -360,8 +361,9 @@ static PyObject *linear_indices(PyObject *indices, const int64_t *sizes, int axe
                          "index");
 }
 
-/* _linear_index(indices, sizes): positions in the axes of these sizes seen as one, from an
- * index for each, contiguous int64 of one shape; or (axis, index) for one out of range. */
+/* _linear_index(indices, sizes): positions in the axes of these sizes seen as one, from
+ * an index for each, contiguous int64 of one shape; or (axis, index) for one out of
+ * range. */
 PyObject *tensor_linear_index(PyObject *Py_UNUSED(none), PyObject *args)
 {
     PyObject *indices, *tuple;

@@ -1,8 +1,8 @@
 /* _tensor_views.c: x[key], shapes and reductions, where their arguments are plain.
  *
- * Through Python functions the arguments cost ten times the op. Here ints, slices, None and
- * `...` are understood, and what is anything else, errors included, is left to the methods
- * of _tensor.py that have the same name behind an underscore. */
+ * Through Python functions the arguments cost ten times the op. Here ints, slices, None
+ * and `...` are understood, and what is anything else, errors included, is left to the
+ * methods of _tensor.py that have the same name behind an underscore. */
 #include "_binding.h"
 
 /* ---- arguments --------------------------------------------------------------------- */
@@ -56,7 +56,7 @@ static int read_ints(PyObject *const *args, Py_ssize_t count, int64_t *integers)
     }
     if (count > MG_MAX_RANK) return -1;
     for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *item = !row                       ? args[i]
+        PyObject *item = !row                      ? args[i]
                          : PyTuple_CheckExact(row) ? PyTuple_GetItem(row, i)
                                                    : PyList_GetItem(row, i);
         if (!item || !read_int(item, &integers[i])) return -1;
@@ -205,9 +205,9 @@ PyObject *tensor_reversed_axes(PyObject *self, void *Py_UNUSED(closure))
 /* A key of ints, slices, None and `...`, read against a shape. */
 typedef struct selection {
     const mg_array_info *info;
-    int axis;                         /* the next one */
+    int axis;                          /* the next one */
     int64_t integers[3 * MG_MAX_RANK]; /* of SLICE: starts, steps, counts */
-    int rank;                         /* of the result */
+    int rank;                          /* of the result */
     int64_t shape[MG_MAX_RANK];
     int sliced, reshaped;
 } selection;
@@ -285,7 +285,8 @@ PyObject *tensor_subscript(PyObject *self, PyObject *key)
     if (!s.reshaped)
         return tensor_apply_integers(MG_SLICE, self, &info, 3 * info.rank, s.integers);
     if (!s.sliced) return tensor_apply_integers(MG_RESHAPE, self, &info, s.rank, s.shape);
-    PyObject *part = tensor_apply_integers(MG_SLICE, self, &info, 3 * info.rank, s.integers);
+    PyObject *part =
+        tensor_apply_integers(MG_SLICE, self, &info, 3 * info.rank, s.integers);
     if (!part) return NULL;
     PyObject *result = tensor_apply_integers(MG_RESHAPE, part, &info, s.rank, s.shape);
     Py_DECREF(part);

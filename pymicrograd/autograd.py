@@ -122,6 +122,7 @@ def restore(depth: int) -> None:
 
 # ---- backward and grad -----------------------------------------------------------------------
 
+
 def sweep(
     roots: tuple[Any, ...], seeds: tuple[Any, ...], inputs: tuple[Any, ...], flags: int
 ) -> Any:
@@ -574,11 +575,14 @@ def output_gradient(at: Any, context: Context, number: int) -> Any:
 # ---- derivatives of functions ----------------------------------------------------------------
 
 
-def copies(inputs: Iterable[Any], create_graph: bool) -> tuple[Any, ...]:
-    """Return inputs that require a gradient: views of them, or new leaves."""
-    if create_graph:
-        return tuple(x if x.requires_grad else leaf_of(x) for x in inputs)
-    return tuple(map(leaf_of, inputs))
+def requiring(inputs: Iterable[Any]) -> tuple[Any, ...]:
+    """Return inputs that require a gradient: themselves, or leaves that share their memory."""
+    return tuple(x if x.requires_grad else leaf_of(x) for x in inputs)
+
+
+def wanted(*tensors: Any) -> bool:
+    """Tell whether results are to be recorded: a gradient by one of the tensors may be asked."""
+    return is_grad_enabled() and any(x.requires_grad for x in tensors)
 
 
 def leaf_of(x: Any) -> Any:
@@ -623,7 +627,7 @@ def vjp(function: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[...,
 
     Returns:
         The outputs, and a function of as many vectors, of their shapes, that returns a tuple with
-        the gradient by each primal.
+        the gradient by each primal, recorded if a primal or a vector requires a gradient.
 
     Example:
         >>> from pymicrograd import tensor
@@ -631,7 +635,7 @@ def vjp(function: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[...,
         >>> pull(tensor([1.0, 1.0]))
         (tensor([2., 4.]),)
     """
-    inputs = copies(primals, False)
+    inputs = requiring(primals)
     with enable_grad():
         result = function(*inputs)
     outputs = as_tuple(result)
@@ -640,7 +644,7 @@ def vjp(function: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[...,
         given = as_tuple(vectors[0]) if len(vectors) == 1 else vectors
         if len(given) != len(outputs):
             raise GradientError(f"there are {len(outputs)} outputs and {len(given)} vectors")
-        return gradients(outputs, inputs, given, is_grad_enabled())
+        return gradients(outputs, inputs, given, wanted(*primals, *given))
 
     detached = tuple(apply(DETACH, (y,)) for y in outputs)
     return like(detached, result), pull
@@ -656,21 +660,23 @@ def jvp(function: Callable[..., Any], primals: Any, tangents: Any) -> tuple[Any,
         primals: where to compute it, a tuple; tangents: a direction of the same shapes.
 
     Returns:
-        The outputs, and their derivatives in that direction.
+        The outputs, and their derivatives in that direction, recorded if a primal or a tangent
+        requires a gradient.
 
     Example:
         >>> from pymicrograd import tensor
         >>> jvp(lambda x: x * x, (tensor([1.0, 2.0]),), (tensor([1.0, 10.0]),))
         (tensor([1., 4.]), tensor([ 2., 40.]))
     """
-    inputs, directions = copies(as_tuple(primals), False), as_tuple(tangents)
+    inputs, directions = requiring(as_tuple(primals)), as_tuple(tangents)
     check_directions(inputs, directions)
     with enable_grad():
         result = function(*inputs)
     outputs = as_tuple(result)
     vectors = tuple(leaf_of(zeros_of(y)) for y in outputs)
     products = gradients(outputs, inputs, vectors, True)
-    derivatives = gradients(products, vectors, directions, is_grad_enabled())
+    recorded = wanted(*as_tuple(primals), *directions)
+    derivatives = gradients(products, vectors, directions, recorded)
     detached = tuple(apply(DETACH, (y,)) for y in outputs)
     return like(detached, result), like(derivatives, result)
 
@@ -702,7 +708,7 @@ def jacobian(function: Callable[..., Any], inputs: Any, create_graph: bool = Fal
         tensor([[2., 0.],
                 [0., 4.]])
     """
-    by = copies(as_tuple(inputs), create_graph)
+    by = requiring(as_tuple(inputs)) if create_graph else tuple(map(leaf_of, as_tuple(inputs)))
     with enable_grad():
         result = function(*by)
     found = tuple(
@@ -761,12 +767,13 @@ def hvp(function: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:
     Returns:
         The output and the product, of v's shapes.
     """
-    by, directions = copies(as_tuple(inputs), False), as_tuple(v)
+    by, directions = requiring(as_tuple(inputs)), as_tuple(v)
     check_directions(by, directions)
     (output,) = call(function, by)
     check_root(output, None, 0)
     slopes = gradients((output,), by, (None,), True)
-    products = gradients(slopes, by, directions, is_grad_enabled())
+    recorded = wanted(*as_tuple(inputs), *directions)
+    products = gradients(slopes, by, directions, recorded)
     return apply(DETACH, (output,)), like(products, inputs)
 
 
@@ -908,8 +915,7 @@ def gradgradcheck(
 
         generator = RNG(1)
         seeds = tuple(
-            randn(*y.shape, generator=generator, dtype=y.dtype, requires_grad=True)
-            for y in outputs
+            randn(*y.shape, generator=generator, dtype=y.dtype, requires_grad=True) for y in outputs
         )
     else:
         seeds = as_tuple(grad_outputs)

@@ -234,9 +234,7 @@ class Lookup:
             return arrays[0][0]
         shape = common_shape([index.shape for index, _ in arrays])
         sizes = tuple(math.prod(self.selection.shape[i] for i in axes) for _, axes in arrays)
-        indices = tuple(
-            apply(CONTIGUOUS, (apply(EXPAND, (index,), shape),)) for index, _ in arrays
-        )
+        indices = tuple(apply(CONTIGUOUS, (apply(EXPAND, (index,), shape),)) for index, _ in arrays)
         found = TensorBase._linear_index(indices, sizes)
         if isinstance(found, tuple):
             which, wrong = found

@@ -39,9 +39,7 @@ def cast(x: Any, to: dtype) -> Tensor:
 # ---- numbers and lists -----------------------------------------------------------------------
 
 
-def tensor(
-    data: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None
-) -> Tensor:
+def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
     """Copy numbers, nested sequences of them, or an array into a new Tensor.
 
     Args:
@@ -333,8 +331,9 @@ def checked(array: Any) -> Any:
 def from_array(array: Any, share: bool) -> Tensor:
     """Make a Tensor of an ndarray's elements: of its memory where that can be shared."""
     kind = known_dtype(checked(array).dtype)
-    if share and not why_not_shared(array):
-        return shared(array, kind)
+    if not why_not_shared(array):
+        made = shared(array, kind)
+        return made if share else copy_of(made, None)
     import numpy
 
     if kind.kind == 0:

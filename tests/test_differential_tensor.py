@@ -168,15 +168,17 @@ class Program:
 # ---- drawing programs ----------------------------------------------------------------------------
 
 # Bounded ones first and often, so that numbers stay finite.
-TAME = ("tanh", "sigmoid", "sin", "cos", "atan", "erf", "gelu", "silu", "softplus", "relu", "abs", "neg")
-MOVES = ("reshape", "permute", "expand", "slice", "window", "pad", "spread", "fold", "cat", "assign",
-         "clone", "contiguous", "cast", "detach")  # fmt: skip
+TAME = ("tanh", "sigmoid", "sin", "cos", "atan", "erf", "gelu", "silu", "softplus",
+        "relu", "abs", "neg")  # fmt: skip
+MOVES = ("reshape", "permute", "expand", "slice", "window", "pad", "spread", "fold", "cat",
+         "assign", "clone", "contiguous", "cast", "detach")  # fmt: skip
 INDEXED = ("take", "add_at", "put_at", "gather", "scatter_add", "nonzero", "where")
-REDUCTIONS = ("sum", "mean", "prod", "amax", "amin", "any", "all", "var", "std", "logsumexp", "argmax",
-              "argmin", "cumsum", "softmax", "log_softmax")  # fmt: skip
+REDUCTIONS = ("sum", "mean", "prod", "amax", "amin", "any", "all", "var", "std", "logsumexp",
+              "argmax", "argmin", "cumsum", "softmax", "log_softmax")  # fmt: skip
 PRODUCTS = ("matmul", "linear", "cross_entropy", "layer_norm", "rms_norm")
-KINDS = (TAME, ("add", "sub", "mul", "div", "maximum", "minimum"), MOVES, REDUCTIONS, PRODUCTS, INDEXED,
-         ("add", "mul"), (*UNARY, *BINARY, "pow_number"), (*UNARY, *BINARY), TAME)  # fmt: skip
+KINDS = (TAME, ("add", "sub", "mul", "div", "maximum", "minimum"), MOVES, REDUCTIONS, PRODUCTS,
+         INDEXED, ("add", "mul"), (*UNARY, *BINARY, "pow_number"), (*UNARY, *BINARY),
+         TAME)  # fmt: skip
 
 
 class Composer:
@@ -231,7 +233,9 @@ class Composer:
             x = rng.choice(few) if rng.randrange(special) == 0 else rng.uniform(-2.0, 2.0)
             return convert(x, dtype)
 
-        layout = "rows" if rng.randrange(3) or not shape else rng.choice(("turned", "stepped", "cut"))
+        layout = (
+            "rows" if rng.randrange(3) or not shape else rng.choice(("turned", "stepped", "cut"))
+        )
         values = tuple(element() for _ in range(count_of(shape)))
         self.add(Leaf(Operand(dtype, shape, values, layout, gradient)))
         return f"t{len(self.run.tensors) - 1}"
@@ -340,8 +344,16 @@ class Composer:
             if not rank:
                 return None
             axis = self.number(0, rank - 1)
-            other = self.pick(lambda x: len(x.shape) == rank and all(
-                m == n for d, (m, n) in enumerate(zip(x.shape, shape, strict=True)) if d != axis))
+            other = self.pick(
+                lambda x: (
+                    len(x.shape) == rank
+                    and all(
+                        m == n
+                        for d, (m, n) in enumerate(zip(x.shape, shape, strict=True))
+                        if d != axis
+                    )
+                )
+            )
             return [a, other, a][: self.number(1, 3)], {"axis": axis}
         return self.windowed(op, a, shape)
 
@@ -365,7 +377,11 @@ class Composer:
     def indexed(self, op: str, a: str, shape: Shape) -> tuple[list[Any], How] | None:
         dtype = self.run[a].dtype.name
         if op == "where":
-            return [self.leaf(shape, "bool"), a, self.pick(lambda x: tuple(x.shape) in ((), shape)) or a], {}
+            return [
+                self.leaf(shape, "bool"),
+                a,
+                self.pick(lambda x: tuple(x.shape) in ((), shape)) or a,
+            ], {}
         if not shape or 0 in shape:
             return None
         index = self.one_of(("int64", "int32", "uint8"))
@@ -386,8 +402,14 @@ class Composer:
             return ([a], {"axis": self.number(0, rank - 1)}) if rank else None
         if op in ("argmax", "argmin"):
             return [a], {"axis": self.one_of((None, *range(rank))), "keep": keep}
-        axes = self.one_of((None, *itertools.chain(
-            *(itertools.combinations(range(rank), n) for n in range(rank + 1)))))
+        axes = self.one_of(
+            (
+                None,
+                *itertools.chain(
+                    *(itertools.combinations(range(rank), n) for n in range(rank + 1))
+                ),
+            )
+        )
         along = [n for d, n in enumerate(shape) if axes is None or d in axes]
         if op == "prod" and count_of(along) > 8:
             return None  # the gradient makes a square of each row

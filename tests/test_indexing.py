@@ -50,9 +50,7 @@ def parts(draw: Any, shape: tuple[int, ...]) -> Any:
         else:
             inner = draw(st.sampled_from([(), (2,), (3,), (2, 3), (1,), (2, 1), (0,)]))
             low = -size if size else 0
-            numbers = [
-                draw(st.integers(low, max(size, 1) - 1)) for _ in range(math.prod(inner))
-            ]
+            numbers = [draw(st.integers(low, max(size, 1) - 1)) for _ in range(math.prod(inner))]
             array = np.array(numbers, np.int64).reshape(inner)
             key.append(array.tolist() if kind == "list" else array)
         axis += 1

@@ -270,7 +270,8 @@ def network(x: Any, parameters: list[Any]) -> Any:
 
 def test_a_training_of_a_network() -> None:
     start = [draw(shape, low=-0.2, high=0.2) for shape in (
-        (16, 3, 3, 3), (16,), (300, 16 * 8 * 8), (16 * 8 * 8,), (16 * 8 * 8,), (10, 300))]  # fmt: skip
+        (16, 3, 3, 3), (16,), (300, 16 * 8 * 8), (16 * 8 * 8,), (16 * 8 * 8,),
+        (10, 300))]  # fmt: skip
     x = draw((64, 3, 16, 16))
 
     def train() -> list[Any]:
@@ -422,7 +423,9 @@ def test_an_image_does_not_depend_on_its_batch() -> None:
         x, kernel = draw((n, c, h, w)), draw((6, c // 2, 2, 3), low=-1.0)
         turned = draw((c, 3, 2, 2), low=-1.0)
 
-        def image_wise(x: Any, kernel: Any = kernel, how: Any = how, turned: Any = turned) -> list[Any]:
+        def image_wise(
+            x: Any, kernel: Any = kernel, how: Any = how, turned: Any = turned
+        ) -> list[Any]:
             leaf = x.detach().requires_grad_()
             y = functional.conv2d(leaf, kernel, draw((6,)), padding=1, **how)
             z = functional.conv_transpose2d(leaf, turned, **how)
@@ -471,7 +474,8 @@ def sum_in_lanes(x: np.ndarray, start: float, join: Callable[[Any, Any], Any]) -
 
 
 def test_products_are_summed_in_the_order_of_k() -> None:
-    for shape in ((1, 1, 1), (3, 700, 5), (65, 33, 130), (200, 300, 210), (1, 400, 900), (900, 260, 1),
+    for shape in ((1, 1, 1), (3, 700, 5), (65, 33, 130), (200, 300, 210), (1, 400, 900),
+                  (900, 260, 1),
                   (25, 513, 49), (6, 1, 48), (13, 17, 16), (300, 900, 31)):  # fmt: skip
         m, k, n = shape
         for dtype in ("float32", "float64"):
@@ -496,6 +500,18 @@ def test_sums_are_joined_from_32_lanes() -> None:
                     assert rows.numpy().tobytes() == sums.tobytes(), (way, shape, dtype)
                 for rows in (x.prod(1), columns.prod(0)):
                     assert rows.numpy().tobytes() == products.tobytes(), (way, shape, dtype)
+
+
+def test_products_of_up_to_256_factors_have_exact_gradients() -> None:
+    """The gradient is the product, in lanes, of the row with a 1 in the factor's place."""
+    for n in (2, 33, 256):
+        for zeros in (0, 1, 2):
+            x = draw((n,), low=0.9, high=1.1).detach().numpy().copy()
+            x[:zeros] = 0.0
+            leaf = pymicrograd.tensor(x, requires_grad=True)
+            leaf.prod().backward()
+            rows = np.where(np.eye(n, dtype=bool), np.float32(1.0), x)
+            assert leaf.grad.numpy().tobytes() == sum_in_lanes(rows, 1.0, np.multiply).tobytes()
 
 
 def test_the_seeds_have_full_mantissas() -> None:

@@ -60,27 +60,54 @@ def indices(of: Any, values: Any) -> Any:
 # ---- elements ------------------------------------------------------------------------------------
 
 DRAWN_FROM = {
-    "sqrt": positive, "rsqrt": positive, "reciprocal": positive, "log": positive, "log2": positive,
-    "log1p": positive, "tan": inner, "asin": inner, "acos": inner, "atanh": inner, "acosh": above_one,
-}  # fmt: skip
-ELEMENTS = ("neg", "abs", "sign", "square", "sqrt", "rsqrt", "reciprocal", "exp", "exp2", "expm1", "log",
-             "log2", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh",
-             "acosh", "atanh", "sigmoid", "relu", "erf", "floor", "ceil", "round", "trunc")  # fmt: skip
+    "sqrt": positive,
+    "rsqrt": positive,
+    "reciprocal": positive,
+    "log": positive,
+    "log2": positive,
+    "log1p": positive,
+    "tan": inner,
+    "asin": inner,
+    "acos": inner,
+    "atanh": inner,
+    "acosh": above_one,
+}
+ELEMENTS = (
+    "neg", "abs", "sign", "square", "sqrt", "rsqrt", "reciprocal", "exp", "exp2",
+    "expm1", "log", "log2", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "sinh",
+    "cosh", "tanh", "asinh", "acosh", "atanh", "sigmoid", "relu", "erf", "floor", "ceil",
+    "round", "trunc",
+)  # fmt: skip
 for name in ELEMENTS:
     drawn = DRAWN_FROM.get(name, normal)(3, 4)
     both(name, lambda x, name=name: getattr(x, name)(), drawn)
 LAYERS = ("softplus", "gelu", "silu")
 for name in LAYERS:
     case(name, lambda x, name=name: getattr(x, name)(), getattr(layers, name), normal(3, 4))
-case("gelu tanh", lambda x: functional.gelu(x, approximate="tanh"),
-     lambda x: layers.gelu(x, approximate="tanh"), normal(3, 4))  # fmt: skip
+case(
+    "gelu tanh",
+    lambda x: functional.gelu(x, approximate="tanh"),
+    lambda x: layers.gelu(x, approximate="tanh"),
+    normal(3, 4),
+)
 
-PAIRS = (((3, 4), (3, 4)), ((3, 4), (4,)), ((3, 1), (1, 4)), ((2, 1, 3), (4, 1)), ((), (3,)), ((3,), ()))
+PAIRS = (
+    ((3, 4), (3, 4)),
+    ((3, 4), (4,)),
+    ((3, 1), (1, 4)),
+    ((2, 1, 3), (4, 1)),
+    ((), (3,)),
+    ((3,), ()),
+)
 for name in ("add", "sub", "mul", "div", "pow", "maximum", "minimum"):
     for left, right in PAIRS:
         drawn_from = positive if name == "pow" else normal
-        both(f"{name} {left} {right}", lambda x, y, name=name: getattr(x, name)(y),
-             drawn_from(*left), drawn_from(*right))  # fmt: skip
+        both(
+            f"{name} {left} {right}",
+            lambda x, y, name=name: getattr(x, name)(y),
+            drawn_from(*left),
+            drawn_from(*right),
+        )
 both("remainder", lambda x, y: x.remainder(y), normal(3, 4), positive(4))
 both("floor_divide", lambda x, y: x.detach() // y.detach(), normal(3, 4), positive(4))
 for exponent in (2, 3, 0.5, -1, -0.5, 1, 0, 2.7, 4):
@@ -95,15 +122,24 @@ for dims in (None, 0, 1, 2, (0, 2), (1, 2), (0, 1), (-1,)):
     for keep in (False, True) if dims is not None else (False,):
         how = {} if dims is None else {"dim": dims, "keepdim": keep}
         for name in ("sum", "mean", "amax", "amin", "var", "std", "logsumexp", "prod"):
-            if (dims is None and name == "logsumexp") or (isinstance(dims, tuple) and name == "prod"):
+            if (dims is None and name == "logsumexp") or (
+                isinstance(dims, tuple) and name == "prod"
+            ):
                 continue  # PyTorch has none of these
             drawn = normal(3, 2, 3) if name == "prod" else normal(3, 4, 5)
-            both(f"{name} {dims} {keep}", lambda x, name=name, how=how: getattr(x, name)(**how), drawn)
+            both(
+                f"{name} {dims} {keep}",
+                lambda x, name=name, how=how: getattr(x, name)(**how),
+                drawn,
+            )
 for correction in (0, 2):
     for name in ("var", "std"):
         how = {"dim": 1, "correction": correction}
-        both(f"{name} correction {correction}", lambda x, name=name, how=how: getattr(x, name)(**how),
-             normal(3, 4))  # fmt: skip
+        both(
+            f"{name} correction {correction}",
+            lambda x, name=name, how=how: getattr(x, name)(**how),
+            normal(3, 4),
+        )
 zeros = normal(3, 4)
 zeros[0, 1] = zeros[1, 1] = zeros[1, 2] = 0.0
 both("prod of zeros", lambda x: x.prod(1), zeros)
@@ -117,53 +153,113 @@ both("ties of amax", lambda x: (x * 0.0).amax(1), normal(3, 4))
 
 # ---- products and layers -------------------------------------------------------------------------
 
-for left, right in (((3, 4), (4, 5)), ((4,), (4, 5)), ((3, 4), (4,)), ((4,), (4,)), ((2, 3, 4), (4, 5)),
-                    ((2, 3, 4), (2, 4, 5)), ((3, 4), (2, 4, 5)), ((2, 1, 3, 4), (5, 4, 2)),
-                    ((4,), (2, 4, 5)), ((2, 3, 4), (4,))):  # fmt: skip
+for left, right in (
+    ((3, 4), (4, 5)),
+    ((4,), (4, 5)),
+    ((3, 4), (4,)),
+    ((4,), (4,)),
+    ((2, 3, 4), (4, 5)),
+    ((2, 3, 4), (2, 4, 5)),
+    ((3, 4), (2, 4, 5)),
+    ((2, 1, 3, 4), (5, 4, 2)),
+    ((4,), (2, 4, 5)),
+    ((2, 3, 4), (4,)),
+):
     both(f"matmul {left} {right}", lambda x, y: x @ y, normal(*left), normal(*right))
 both("outer", lambda x, y: x.outer(y), normal(3), normal(4))
 for shape in ((3, 4), (2, 3, 4), (4,)):
-    case(f"linear {shape}", functional.linear, layers.linear, normal(*shape), normal(5, 4), normal(5))
+    case(
+        f"linear {shape}", functional.linear, layers.linear, normal(*shape), normal(5, 4), normal(5)
+    )
 case("linear without bias", functional.linear, layers.linear, normal(4), normal(5, 4))
-case("layer_norm", lambda x, w, b: functional.layer_norm(x, (4,), w, b),
-     lambda x, w, b: layers.layer_norm(x, (4,), w, b), normal(3, 4), normal(4), normal(4))  # fmt: skip
-case("layer_norm of two axes", lambda x: functional.layer_norm(x, (3, 4)),
-     lambda x: layers.layer_norm(x, (3, 4)), normal(2, 3, 4))  # fmt: skip
-case("rms_norm", lambda x, w: functional.rms_norm(x, (4,), w, eps=1e-5),
-     lambda x, w: layers.rms_norm(x, (4,), w, eps=1e-5), normal(3, 4), normal(4))  # fmt: skip
+case(
+    "layer_norm",
+    lambda x, w, b: functional.layer_norm(x, (4,), w, b),
+    lambda x, w, b: layers.layer_norm(x, (4,), w, b),
+    normal(3, 4),
+    normal(4),
+    normal(4),
+)
+case(
+    "layer_norm of two axes",
+    lambda x: functional.layer_norm(x, (3, 4)),
+    lambda x: layers.layer_norm(x, (3, 4)),
+    normal(2, 3, 4),
+)
+case(
+    "rms_norm",
+    lambda x, w: functional.rms_norm(x, (4,), w, eps=1e-5),
+    lambda x, w: layers.rms_norm(x, (4,), w, eps=1e-5),
+    normal(3, 4),
+    normal(4),
+)
 for reduction in ("mean", "sum", "none"):
     for smoothing in (0.0, 0.1):
         how = {"reduction": reduction, "label_smoothing": smoothing}
         classes = [0, 2, 1, -100]
-        case(f"cross_entropy {reduction} {smoothing}",
-             lambda x, c=classes, how=how: functional.cross_entropy(x, indices(x, c), **how),
-             lambda x, c=classes, how=how: layers.cross_entropy(x, indices(x, c), **how),
-             normal(4, 3))  # fmt: skip
-case("cross_entropy of images",
-     lambda x: functional.cross_entropy(x, indices(x, [[0, 2], [1, 1]])),
-     lambda x: layers.cross_entropy(x, indices(x, [[0, 2], [1, 1]])), normal(2, 3, 2))  # fmt: skip
+        case(
+            f"cross_entropy {reduction} {smoothing}",
+            lambda x, c=classes, how=how: functional.cross_entropy(x, indices(x, c), **how),
+            lambda x, c=classes, how=how: layers.cross_entropy(x, indices(x, c), **how),
+            normal(4, 3),
+        )
+case(
+    "cross_entropy of images",
+    lambda x: functional.cross_entropy(x, indices(x, [[0, 2], [1, 1]])),
+    lambda x: layers.cross_entropy(x, indices(x, [[0, 2], [1, 1]])),
+    normal(2, 3, 2),
+)
 
-for how in ({}, {"stride": 2}, {"padding": 1}, {"stride": 2, "padding": 1, "dilation": 2},
-            {"padding": "same"}):  # fmt: skip
-    case(f"conv2d {how}", lambda x, w, b, how=how: functional.conv2d(x, w, b, **how),
-         lambda x, w, b, how=how: layers.conv2d(x, w, b, **how),
-         normal(2, 4, 7, 6), normal(6, 4, 3, 3), normal(6))  # fmt: skip
-case("conv2d groups", lambda x, w: functional.conv2d(x, w, groups=2),
-     lambda x, w: layers.conv2d(x, w, groups=2), normal(2, 4, 5, 6), normal(6, 2, 3, 2))  # fmt: skip
-for how in ({}, {"stride": 2}, {"stride": 2, "padding": 1, "output_padding": 1},
-            {"groups": 2, "dilation": 2}):  # fmt: skip
-    case(f"conv_transpose2d {how}", lambda x, w, how=how: functional.conv_transpose2d(x, w, **how),
-         lambda x, w, how=how: layers.conv_transpose2d(x, w, **how),
-         normal(2, 4, 4, 3), normal(4, 3, 3, 2))  # fmt: skip
-for name, size, how in (("max_pool2d", 2, {}), ("max_pool2d", 3, {"stride": 2, "padding": 1}),
-                        ("max_pool2d", 3, {"stride": 2, "ceil_mode": True}), ("avg_pool2d", 2, {}),
-                        ("avg_pool2d", 3, {"stride": 2, "padding": 1}),
-                        ("avg_pool2d", 3, {"stride": 2, "padding": 1, "ceil_mode": True}),
-                        ("avg_pool2d", 3, {"padding": 1, "count_include_pad": False})):  # fmt: skip
-    case(f"{name} {size} {how}",
-         lambda x, name=name, size=size, how=how: getattr(functional, name)(x, size, **how),
-         lambda x, name=name, size=size, how=how: getattr(layers, name)(x, size, **how),
-         normal(2, 3, 7, 6))  # fmt: skip
+for how in (
+    {},
+    {"stride": 2},
+    {"padding": 1},
+    {"stride": 2, "padding": 1, "dilation": 2},
+    {"padding": "same"},
+):
+    case(
+        f"conv2d {how}",
+        lambda x, w, b, how=how: functional.conv2d(x, w, b, **how),
+        lambda x, w, b, how=how: layers.conv2d(x, w, b, **how),
+        normal(2, 4, 7, 6),
+        normal(6, 4, 3, 3),
+        normal(6),
+    )
+case(
+    "conv2d groups",
+    lambda x, w: functional.conv2d(x, w, groups=2),
+    lambda x, w: layers.conv2d(x, w, groups=2),
+    normal(2, 4, 5, 6),
+    normal(6, 2, 3, 2),
+)
+for how in (
+    {},
+    {"stride": 2},
+    {"stride": 2, "padding": 1, "output_padding": 1},
+    {"groups": 2, "dilation": 2},
+):
+    case(
+        f"conv_transpose2d {how}",
+        lambda x, w, how=how: functional.conv_transpose2d(x, w, **how),
+        lambda x, w, how=how: layers.conv_transpose2d(x, w, **how),
+        normal(2, 4, 4, 3),
+        normal(4, 3, 3, 2),
+    )
+for name, size, how in (
+    ("max_pool2d", 2, {}),
+    ("max_pool2d", 3, {"stride": 2, "padding": 1}),
+    ("max_pool2d", 3, {"stride": 2, "ceil_mode": True}),
+    ("avg_pool2d", 2, {}),
+    ("avg_pool2d", 3, {"stride": 2, "padding": 1}),
+    ("avg_pool2d", 3, {"stride": 2, "padding": 1, "ceil_mode": True}),
+    ("avg_pool2d", 3, {"padding": 1, "count_include_pad": False}),
+):
+    case(
+        f"{name} {size} {how}",
+        lambda x, name=name, size=size, how=how: getattr(functional, name)(x, size, **how),
+        lambda x, name=name, size=size, how=how: getattr(layers, name)(x, size, **how),
+        normal(2, 3, 7, 6),
+    )
 
 # ---- movement ------------------------------------------------------------------------------------
 
@@ -180,17 +276,40 @@ both("indices behind", lambda x: x[:, indices(x, [0, 2, 2, 1])] ** 2, normal(4, 
 both("indices apart", lambda x: x[indices(x, [0, 1]), :, indices(x, [1, 0])] ** 2, normal(2, 3, 4))
 both("a mask", lambda x: x[x > 0] ** 2, normal(4, 5))
 both("gather", lambda x: x.gather(1, indices(x, [[0, 1, 1], [2, 0, 2]])) ** 2, normal(3, 4))
-both("scatter_add", lambda x, y: x.scatter_add(1, indices(x, [[0, 1, 1], [2, 0, 2]]), y) ** 2,
-     normal(2, 3), normal(2, 3))  # fmt: skip
+both(
+    "scatter_add",
+    lambda x, y: x.scatter_add(1, indices(x, [[0, 1, 1], [2, 0, 2]]), y) ** 2,
+    normal(2, 3),
+    normal(2, 3),
+)
 both("index_select", lambda x: x.index_select(1, indices(x, [2, 0, 2])) ** 2, normal(3, 4))
-case("cat", lambda x, y: pymicrograd.cat([x, y, x], 1).exp(), lambda x, y: torch.cat([x, y, x], 1).exp(),
-     normal(2, 3), normal(2, 4))  # fmt: skip
-case("stack", lambda x, y: pymicrograd.stack([x, y], 1).exp(), lambda x, y: torch.stack([x, y], 1).exp(),
-     normal(2, 3), normal(2, 3))  # fmt: skip
-case("where", lambda x, y: pymicrograd.where(x > 0, x * x, y * y),
-     lambda x, y: torch.where(x > 0, x * x, y * y), normal(3, 4), normal(4))  # fmt: skip
-case("pad", lambda x: functional.pad(x, (1, 2, 0, 1), value=3.0) ** 2,
-     lambda x: layers.pad(x, (1, 2, 0, 1), value=3.0) ** 2, normal(2, 3))  # fmt: skip
+case(
+    "cat",
+    lambda x, y: pymicrograd.cat([x, y, x], 1).exp(),
+    lambda x, y: torch.cat([x, y, x], 1).exp(),
+    normal(2, 3),
+    normal(2, 4),
+)
+case(
+    "stack",
+    lambda x, y: pymicrograd.stack([x, y], 1).exp(),
+    lambda x, y: torch.stack([x, y], 1).exp(),
+    normal(2, 3),
+    normal(2, 3),
+)
+case(
+    "where",
+    lambda x, y: pymicrograd.where(x > 0, x * x, y * y),
+    lambda x, y: torch.where(x > 0, x * x, y * y),
+    normal(3, 4),
+    normal(4),
+)
+case(
+    "pad",
+    lambda x: functional.pad(x, (1, 2, 0, 1), value=3.0) ** 2,
+    lambda x: layers.pad(x, (1, 2, 0, 1), value=3.0) ** 2,
+    normal(2, 3),
+)
 both("repeat", lambda x: x.repeat(2, 1, 3) ** 2, normal(2, 3))
 both("masked_fill", lambda x: x.masked_fill(x > 0, -1.0) ** 2, normal(3, 4))
 
@@ -228,15 +347,19 @@ def test_values_and_derivatives(name: str) -> None:
         assert_close(a, b, f"gradient {i}")
     pairs = [(a, b) for a, b in zip(dy, dz, strict=True) if b is not None and b.requires_grad]
     weights = [rng.standard_normal(tuple(b.shape)) for _, b in pairs]
-    recorded = [(a, w) for (a, _), w in zip(pairs, weights, strict=True)
-                if a is not None and a.requires_grad]  # fmt: skip
+    recorded = [
+        (a, w)
+        for (a, _), w in zip(pairs, weights, strict=True)
+        if a is not None and a.requires_grad
+    ]
     ddy, ddz = [None] * len(mine), [None] * len(its)
     if recorded:
         roots, seeds = zip(*recorded, strict=True)
         ddy = autograd.grad(roots, mine, tuple(map(pymicrograd.tensor, seeds)), allow_unused=True)
     if pairs:
-        ddz = torch.autograd.grad([b for _, b in pairs], its, [*map(torch.tensor, weights)],
-                                  allow_unused=True)  # fmt: skip
+        ddz = torch.autograd.grad(
+            [b for _, b in pairs], its, [*map(torch.tensor, weights)], allow_unused=True
+        )
     for i, (a, b) in enumerate(zip(ddy, ddz, strict=True)):
         assert_close(a, b, f"second gradient {i}")
 
@@ -246,8 +369,16 @@ def test_promotion_is_that_of_torch() -> None:
     numbers = (True, 3, 2.5)
     for left in kinds:
         for shape in ((2,), ()):
-            x, u = (library.ones(shape, dtype=getattr(library, left if left != "bool" else "bool_"
-                    if library is pymicrograd else "bool")) for library in (pymicrograd, torch))  # fmt: skip
+            x, u = (
+                library.ones(
+                    shape,
+                    dtype=getattr(
+                        library,
+                        left if left != "bool" else "bool_" if library is pymicrograd else "bool",
+                    ),
+                )
+                for library in (pymicrograd, torch)
+            )
             for number in numbers:
                 assert (x * number).dtype.name == str((u * number).dtype)[6:], (left, shape, number)
                 assert (x / number).dtype.name == str((u / number).dtype)[6:], (left, shape, number)
@@ -259,8 +390,28 @@ def test_promotion_is_that_of_torch() -> None:
                     assert (x == y).dtype.name == "bool"
 
 
-HOSTILE = np.array([0.0, -0.0, 1.0, -1.0, 0.5, 2.5, -2.5, 3.5, np.inf, -np.inf, np.nan, 5e-324, 1e308,
-                    -1e308, 1e-300, 700.0, -700.0, 1e10])  # fmt: skip
+HOSTILE = np.array(
+    [
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        0.5,
+        2.5,
+        -2.5,
+        3.5,
+        np.inf,
+        -np.inf,
+        np.nan,
+        5e-324,
+        1e308,
+        -1e308,
+        1e-300,
+        700.0,
+        -700.0,
+        1e10,
+    ]
+)
 # Where this engine has the limit and PyTorch NaN (SPEC.md, Special values).
 LIMITS = ("silu", "gelu", "gelu tanh")
 

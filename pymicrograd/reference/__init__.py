@@ -13,13 +13,17 @@ Example:
     (Value(data=5.0, grad=1.0), Value(data=2.0, grad=3.0))
 """
 
+from typing import TYPE_CHECKING, Any
+
 from . import functional, nn, optim, random
 from .functional import cross_entropy
 from .nn import MLP, Layer, Module, Neuron
 from .optim import SGD, Adam, AdamW
 from .random import RNG, manual_seed
-from .tensor import Tensor
 from .value import Value, grad, no_grad
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
 
 __all__ = [
     "MLP",
@@ -41,3 +45,12 @@ __all__ = [
     "optim",
     "random",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "Tensor":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .tensor import Tensor  # which programs with Values do not wait for
+
+    globals()[name] = Tensor
+    return Tensor
