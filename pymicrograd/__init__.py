@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import autograd, functional, nn, optim
+    from . import autograd, functional, nn, optim, tensor_optim
     from ._core import (
         build_info,
         get_num_threads,
@@ -82,6 +82,7 @@ HOMES = {
 }  # fmt: skip
 MODULES = (
     "autograd", "data", "engine", "errors", "functional", "nn", "optim", "reference", "serialize",
+    "tensor_optim",
 )  # fmt: skip
 
 __all__ = [
