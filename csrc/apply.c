@@ -311,7 +311,8 @@ static int write_over(call *c)
         map_copy(b, a);
     } else {
         MG_RETURN_IF(op_arity_of(c->op) != c->operand_count, MG_ERR_ARG);
-        MG_TRY(op_dtypes(c->op, operands_dtype(c, 0), &computed, &result));
+        int common = compared_dtype(c->op, operands_dtype(c, 0), c->weak != 0);
+        MG_TRY(op_dtypes(c->op, common, &computed, &result));
         MG_RETURN_IF(!fits_kind(result, a->dtype), MG_ERR_DTYPE);
         MG_TRY(map_check(c->op, result, b));
         map_apply(c->op, computed, a, b, 0.0, a);

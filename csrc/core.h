@@ -489,6 +489,8 @@ MG_INLINE array *array_at(const mg_arena *arena, uint32_t index)
 }
 
 /* An op on its way: operands that live, to a new result. */
+enum { MAX_SCRATCH = 12 }; /* no op needs more than seven */
+
 typedef struct call {
     mg_arena *arena;
     int op;
@@ -501,13 +503,19 @@ typedef struct call {
     bool over; /* the result takes over the memory of operand 0 */
     extra *kept; /* made in advance, or NULL */
     array *result;
-    array *scratch[6]; /* freed at the end of the call */
+    array *scratch[MAX_SCRATCH]; /* freed at the end of the call */
     int scratch_count;
 } call;
 
 MG_INLINE const array *operand_of(const call *c, int i)
 {
     return array_at(c->arena, c->operands[i]);
+}
+
+/* Have an array freed at the end of the call. */
+MG_INLINE void scratch_keep(call *c, array *a)
+{
+    c->scratch[c->scratch_count++] = a;
 }
 
 /* Tell whether a call has as many operands, integers and numbers as its op takes. */
@@ -521,6 +529,7 @@ MG_INLINE bool has_counts(const call *c, int operands, int integers, int numbers
 
 int map_value(call *c); /* forward of all elementwise ops */
 int operands_dtype(const call *c, int first);
+int compared_dtype(int op, int dtype, bool weak);
 int number_dtype(int op, int dtype, int kind);
 int op_dtypes(int op, int common, int *computed, int *result);
 int op_arity_of(int op);

@@ -405,13 +405,20 @@ int op_dtypes(int op, int common, int *computed, int *result)
     return kernels()->value[op][*computed] ? MG_OK : MG_ERR_DTYPE;
 }
 
+/* Return the type that is compared in: a Python int beside an integer array is compared as
+ * it is, for 300 is no uint8. */
+int compared_dtype(int op, int dtype, bool weak)
+{
+    bool narrow = dtype == MG_UINT8 || dtype == MG_INT32;
+    return types_of[op] == COMPARES && weak && narrow ? MG_INT64 : dtype;
+}
+
 /* Return the type that a Python number gets beside an array: kind 0 bool, 1 int, 2 float. */
 int number_dtype(int op, int dtype, int kind)
 {
     static const uint8_t of_kind[] = {MG_BOOL, MG_INT64, MG_FLOAT32};
     int computed, result, common = types_join(dtype, of_kind[kind]);
-    bool compares = types_of[op] == COMPARES;
-    if (compares && kind == 1 && !is_float(common)) return MG_INT64; /* 300 is no uint8 */
+    common = compared_dtype(op, common, kind == 1);
     if (op_dtypes(op, common, &computed, &result) < 0) return common;
     return computed;
 }
@@ -655,9 +662,7 @@ int map_value(call *c)
     const array *a = operand_of(c, 0), *b = c->operand_count > 1 ? operand_of(c, 1) : NULL;
     if (types_of[c->op] == NOWHERE) return MG_ERR_ARG;
     if (value_direct(c, a, b, &status)) return status;
-    int common = operands_dtype(c, 0);
-    if (types_of[c->op] == COMPARES && c->weak && common == MG_UINT8) common = MG_INT64;
-    if (types_of[c->op] == COMPARES && c->weak && common == MG_INT32) common = MG_INT64;
+    int common = compared_dtype(c->op, operands_dtype(c, 0), c->weak != 0);
     MG_TRY(op_dtypes(c->op, common, &computed, &result));
     MG_TRY(map_check(c->op, result, b));
     rank = a->rank;
@@ -675,7 +680,7 @@ int array_copy(call *c, const array *a, int dtype, const array **made)
     array *copy;
     MG_TRY(array_new(c->arena, dtype, a->rank, a->shape, &copy));
     map_copy(a, copy);
-    c->scratch[c->scratch_count++] = copy;
+    scratch_keep(c, copy);
     *made = copy;
     return MG_OK;
 }

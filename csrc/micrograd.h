@@ -11,13 +11,13 @@
  *     leave by the last parameters.
  *   - A handle returned to the caller is a reference that the caller owns: give it back
  *     with mg_release(). A node lives while a reference or another node uses it.
- *   - A call that fails changes nothing, and leaves nothing in its outputs. A stale or foreign handle is MG_ERR_STALE.
+ *   - A call that fails changes nothing, and leaves nothing in its outputs.
  *   - Every function may be called from any thread; calls on one arena take turns.
  *   - Nothing prints, aborts, recurses, or reads the clock, the locale or the
  *     environment.
  * Common errors, not repeated below: MG_ERR_STALE for a handle that names no node,
  * MG_ERR_NOMEM when the allocator or the byte limit refuses, MG_ERR_LIMIT at 2^30
- * nodes. */
+ * nodes and above 2^62 bytes of one array. */
 #ifndef MICROGRAD_H
 #define MICROGRAD_H
 
@@ -40,7 +40,7 @@ enum mg_status {
     MG_HOOK = 2,          /* a sweep stopped at a watched node */
     MG_CALL = 3,          /* a sweep stopped at a function of the caller's */
     MG_ERR_NOMEM = -1,    /* out of memory, or the arena's byte limit is reached */
-    MG_ERR_LIMIT = -2,    /* more nodes than an arena can name */
+    MG_ERR_LIMIT = -2,    /* more nodes, or a larger array, than there can be */
     MG_ERR_STALE = -3,    /* the handle names no living node of this arena */
     MG_ERR_ARG = -4,      /* an argument is outside its range */
     MG_ERR_BUSY = -5,     /* a backward under way uses it, or must end first */
@@ -358,7 +358,8 @@ int mg_set_gradient(mg_arena *arena, mg_node node, mg_node gradient);
 
 /* A walk that takes gradients from roots to what they depend on, in reversed depth-first
  * postorder, roots and operands in order. It is one thread's at a time; others may record,
- * and sweeps may nest (from the inside of a hook), last opened first closed. */
+ * and sweeps may nest (from the inside of a hook), last opened first closed: to an outer
+ * one every call but mg_sweep_close() is MG_ERR_ARG. */
 typedef struct mg_sweep mg_sweep;
 
 enum mg_sweep_flags {

@@ -153,13 +153,16 @@ int forward_slice(call *c)
                     c->integers + 2 * a->rank);
 }
 
-/* Get how many axes windows lie along. */
+/* Get how many axes windows lie along, and check their strides and dilations. */
 static int spatial_axes(const call *c, int *s)
 {
     MG_RETURN_IF(c->integer_count < 1, MG_ERR_ARG);
     MG_RETURN_IF(c->integers[0] < 1 || c->integers[0] > 3, MG_ERR_ARG);
     *s = (int)c->integers[0];
-    return has_counts(c, 1, 1 + 3 * *s, 0) ? MG_OK : MG_ERR_ARG;
+    MG_RETURN_IF(!has_counts(c, 1, 1 + 3 * *s, 0), MG_ERR_ARG);
+    for (int i = 1 + *s; i < 1 + 3 * *s; i++)
+        MG_RETURN_IF(c->integers[i] < 1, MG_ERR_ARG);
+    return MG_OK;
 }
 
 int forward_window(call *c)
@@ -175,7 +178,7 @@ int forward_window(call *c)
     memcpy(strides, a->strides, sizeof strides);
     for (int i = 0; i < s; i++) {
         const int64_t limit = INT32_MAX;
-        MG_RETURN_IF(size[i] < 1 || stride[i] < 1 || dilation[i] < 1, MG_ERR_ARG);
+        MG_RETURN_IF(size[i] < 1, MG_ERR_ARG);
         MG_RETURN_IF(size[i] > limit || stride[i] > limit || dilation[i] > limit,
                      MG_ERR_ARG);
         int64_t reach = (size[i] - 1) * dilation[i] + 1;
@@ -292,16 +295,18 @@ int forward_fold(call *c)
     MG_TRY(spatial_axes(c, &s));
     MG_RETURN_IF(a->rank < 2 * s, MG_ERR_SHAPE);
     int rank = a->rank - s, lead = rank - s, dtype = wide_of(a->dtype);
-    const int64_t *n = c->integers + 1, *stride = n + s, *dilation = stride + s;
+    const int64_t *n = c->integers + 1, *dilation = n + 2 * s;
     int64_t shape[MG_MAX_RANK], offset[3] = {0, 0, 0};
     memcpy(shape, a->shape, sizeof shape);
     for (int i = 0; i < s; i++) {
-        MG_RETURN_IF(n[i] < 0 || stride[i] < 1 || dilation[i] < 1, MG_ERR_ARG);
+        MG_RETURN_IF(n[i] < 0, MG_ERR_ARG);
+        MG_RETURN_IF(dilation[i] > INT32_MAX || a->shape[rank + i] > INT32_MAX,
+                     MG_ERR_INDEX);
         shape[lead + i] = n[i];
     }
     array *sum;
     MG_TRY(array_new(c->arena, dtype, rank, shape, &sum));
-    c->scratch[c->scratch_count++] = sum;
+    scratch_keep(c, sum);
     memset(sum->data, 0, sum->buffer->size);
     while (a->count > 0) {
         MG_TRY(fold_offset(c, s, offset, a, sum, dtype));
@@ -563,7 +568,7 @@ static int along_part(call *c, const along *path, const array **b)
     for (int d = 0; d < path->rank; d++)
         MG_RETURN_IF((*b)->shape[d] < path->shape[d], MG_ERR_SHAPE);
     MG_TRY(array_view(c->arena, *b, &part));
-    c->scratch[c->scratch_count++] = part;
+    scratch_keep(c, part);
     MG_TRY(slice_of(part, start, ones, path->shape));
     *b = part;
     return MG_OK;

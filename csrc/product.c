@@ -22,6 +22,7 @@ typedef struct matrices {
 
 /* The same products of several threads: `parts` of rows or of columns each. */
 typedef struct product_job {
+    const kernel_set *set; /* one for all, though another thread may choose another */
     matrices whole;
     bool by_rows;
     int64_t part; /* rows or columns of a task */
@@ -50,14 +51,14 @@ static void integer_product(const matrices *p)
     }
 }
 
-static void product_part(const matrices *p, void *workspace)
+static void product_part(const kernel_set *set, const matrices *p, void *workspace)
 {
     if (p->dtype == MG_INT64)
         integer_product(p);
     else
-        kernels()->gemm[place_of(p->dtype)](p->m, p->n, p->k, p->a, p->a_row, p->a_column,
-                                            p->b, p->b_row, p->b_column, p->c, p->c_row,
-                                            p->bias, workspace);
+        set->gemm[place_of(p->dtype)](p->m, p->n, p->k, p->a, p->a_row, p->a_column, p->b,
+                                      p->b_row, p->b_column, p->c, p->c_row, p->bias,
+                                      workspace);
 }
 
 static void product_task(void *context, int64_t i)
@@ -75,7 +76,7 @@ static void product_task(void *context, int64_t i)
         p.c += first * size;
         if (p.bias) p.bias += first * size;
     }
-    product_part(&p, job->workspace + (size_t)i * job->workspace_size);
+    product_part(job->set, &p, job->workspace + (size_t)i * job->workspace_size);
 }
 
 /* Return the size of one of `count` parts, a multiple of grain. */
@@ -87,7 +88,7 @@ static int64_t part_of(int64_t size, int64_t count, int64_t grain)
 /* Run a product, shared out among threads when it is large. */
 static int product_run(mg_arena *arena, const matrices *p)
 {
-    product_job job = {.whole = *p};
+    product_job job = {.set = kernels(), .whole = *p};
     int64_t tasks = 1;
     if (p->m == 0 || p->n == 0) return MG_OK;
     double work = (double)p->m * (double)p->n * (double)p->k; /* may be above 2^63 */
@@ -101,7 +102,7 @@ static int product_run(mg_arena *arena, const matrices *p)
     }
     int64_t m = job.by_rows ? job.part : p->m, n = job.by_rows ? p->n : job.part;
     if (p->dtype != MG_INT64)
-        job.workspace_size = kernels()->gemm_workspace(m, n, p->k, dtype_sizes[p->dtype]);
+        job.workspace_size = job.set->gemm_workspace(m, n, p->k, dtype_sizes[p->dtype]);
     job.workspace_size = (job.workspace_size + BLOCK_ALIGNMENT - 1) & ~(size_t)63;
     if (job.workspace_size) {
         job.workspace = block_take(arena, job.workspace_size * (size_t)tasks);
@@ -110,7 +111,7 @@ static int product_run(mg_arena *arena, const matrices *p)
     if (tasks > 1)
         parallel_for(tasks, product_task, &job);
     else
-        product_part(p, job.workspace);
+        product_part(job.set, p, job.workspace);
     if (job.workspace_size)
         block_give(arena, job.workspace, job.workspace_size * (size_t)tasks);
     return MG_OK;
@@ -219,7 +220,7 @@ static int product_open(call *c, int result, int computed, int rank, const int64
     *wide = c->result;
     if (result == computed) return MG_OK;
     MG_TRY(array_new(c->arena, computed, rank, shape, wide));
-    c->scratch[c->scratch_count++] = *wide;
+    scratch_keep(c, *wide);
     return MG_OK;
 }
 

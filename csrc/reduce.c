@@ -41,7 +41,7 @@ static int axes_to_end(call *c, const array *a, unsigned axes, const array **mov
     view.contiguous = false;
     MG_TRY(array_new(c->arena, a->dtype, rank, view.shape, &copy));
     map_copy(&view, copy);
-    c->scratch[c->scratch_count++] = copy;
+    scratch_keep(c, copy);
     *moved = copy;
     return MG_OK;
 }
@@ -226,7 +226,7 @@ static int result_wide(call *c, int dtype, array **wide)
     *wide = c->result;
     if (c->result->dtype == dtype) return MG_OK;
     MG_TRY(array_new(c->arena, dtype, c->result->rank, c->result->shape, wide));
-    c->scratch[c->scratch_count++] = *wide;
+    scratch_keep(c, *wide);
     return MG_OK;
 }
 
@@ -493,7 +493,7 @@ int forward_cumsum(call *c)
 static int rows_like(call *c, const array *a, array **made)
 {
     MG_TRY(array_new(c->arena, a->dtype, a->rank, a->shape, made));
-    c->scratch[c->scratch_count++] = *made;
+    scratch_keep(c, *made);
     return MG_OK;
 }
 
@@ -658,11 +658,11 @@ static int losses_of(call *c, const array *logits, const array *targets, array *
     array *logs, *sums;
     MG_TRY(array_cast(c, logits, dtype, true, &b.a));
     MG_TRY(array_new(c->arena, dtype, 2, logits->shape, &logs));
-    c->scratch[c->scratch_count++] = logs;
+    scratch_keep(c, logs);
     MG_TRY(array_new(c->arena, dtype, 1, logits->shape, &sums));
-    c->scratch[c->scratch_count++] = sums;
+    scratch_keep(c, sums);
     MG_TRY(array_new(c->arena, dtype, 1, logits->shape, losses));
-    c->scratch[c->scratch_count++] = *losses;
+    scratch_keep(c, *losses);
     const kernel_set *set = kernels();
     int place = type_place(dtype);
     rows_run(set->log_softmax[place], &b, logs->data, b.n * dtype_sizes[dtype], 8);

@@ -25,7 +25,7 @@ const char *mg_status_text(int status)
     case MG_OK: return "no error";
     case MG_MORE: return "more work is left";
     case MG_ERR_NOMEM: return "out of memory, or over the byte limit";
-    case MG_ERR_LIMIT: return "more than 2**30 nodes";
+    case MG_ERR_LIMIT: return "more than 2**30 nodes, or an array above 2**62 bytes";
     case MG_ERR_STALE: return "the handle names no living node of this arena";
     case MG_ERR_ARG: return "an argument is outside its range";
     case MG_ERR_BUSY: return "a backward that is under way uses it";

@@ -462,10 +462,16 @@ void mg_sweep_close(mg_sweep *sweep)
 
 /* ---- talking with the caller ------------------------------------------------------- */
 
+/* Tell whether no sweep was opened since: only the last one's visits can be found. */
+static bool is_innermost(const mg_sweep *s)
+{
+    return s->arena->sweep == s;
+}
+
 /* Return the visit that a sweep stopped at, or NULL. */
 static visit *visit_at_hand(const mg_sweep *s)
 {
-    if (s->failed || !s->remaining || !(s->watched || s->called)) return NULL;
+    if (!is_innermost(s) || s->failed || !s->remaining || !(s->watched || s->called)) return NULL;
     return &s->visits[s->order.items[s->remaining - 1]];
 }
 
@@ -484,7 +490,7 @@ mg_node mg_sweep_gradient(mg_sweep *sweep, mg_node handle)
     uint32_t index;
     mg_arena *arena = sweep->arena;
     arena_lock(arena);
-    mg_node given = array_find(arena, handle, &index);
+    mg_node given = is_innermost(sweep) ? array_find(arena, handle, &index) : MG_ERR_ARG;
     if (given == MG_OK) {
         int64_t number = visit_of(sweep, index);
         uint32_t gradient = number < 0 ? 0 : sweep->visits[number].gradient;
@@ -553,7 +559,7 @@ int mg_sweep_give(mg_sweep *sweep, mg_node *out)
 {
     mg_arena *arena = sweep->arena;
     arena_lock(arena);
-    int status = sweep->done ? MG_OK : MG_ERR_ARG;
+    int status = sweep->done && is_innermost(sweep) ? MG_OK : MG_ERR_ARG;
     for (size_t i = 0; status == MG_OK && i < sweep->inputs.count; i++) {
         int64_t number = visit_of(sweep, sweep->inputs.items[i]);
         uint32_t gradient = number < 0 ? 0 : sweep->visits[number].gradient;

@@ -19,6 +19,7 @@ enum { MAX_THREADS = 1024 };
 
 #if (defined(__unix__) || defined(__APPLE__)) && !defined(MG_NO_THREADS)
 
+#include <fenv.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -137,8 +138,10 @@ static void job_look_out(unsigned seen)
     }
 }
 
+/* Whatever the thread that starts a worker does to its arithmetic is not for the worker. */
 static void *worker_run(void *unused)
 {
+    fesetenv(FE_DFL_ENV);
     pthread_mutex_lock(&pool.lock);
     while (pool.started < thread_count()) {
         unsigned seen = atomic_load_explicit(&pool.announced, memory_order_relaxed);

@@ -667,8 +667,12 @@ static uint32_t vjp_sum(const rule *r)
 
 static uint32_t vjp_mean(const rule *r)
 {
-    uint32_t share = two(r->s, MG_DIV, r->g, constant_like(r, (double)reduced_count(r)));
-    return expand(r->s, keep_axes(r, share), operand_array(r, 0));
+    scope *s = r->s;
+    if (s->status < 0) return 0;
+    int dtype = wide_of(array_in(s, r->y)->dtype); /* of float16, which cannot count */
+    uint32_t n = scope_constant(s, dtype, (double)reduced_count(r));
+    uint32_t share = two(s, MG_DIV, cast(s, r->g, dtype), n);
+    return fit(r, expand(s, keep_axes(r, share), operand_array(r, 0)));
 }
 
 /* Return, for n elements in rows (.., n), the product of the others of the row, from a
@@ -697,7 +701,7 @@ static uint32_t products_of_others(scope *s, uint32_t rows, int64_t lead, int64_
  * MANY factors it is y / a, and where factors are 0, the product of those that are not. */
 static uint32_t vjp_prod(const rule *r)
 {
-    enum { MANY = 256 };
+    enum { MANY = 32 };
     scope *s = r->s;
     const array *a = operand_array(r, 0);
     int64_t n = reduced_count(r), axes[MG_MAX_RANK], shape[2], back[MG_MAX_RANK];
@@ -778,34 +782,38 @@ static uint32_t vjp_all(const rule *r)
     return 0;
 }
 
-/* 2 / (n - correction) * g * (a - mean a) */
+/* 2 / (n - correction) * g * (a - mean a); g has the type that is computed in. */
 static uint32_t variance_gradient(const rule *r, uint32_t g)
 {
     scope *s = r->s;
+    if (s->status < 0) return 0;
+    int dtype = array_in(s, g)->dtype;
     int64_t n = reduced_count(r);
     double freedom = (double)n - number_of(r);
-    if (array_in(s, r->y)->dtype != MG_FLOAT64)
-        freedom = (double)((float)n - (float)number_of(r));
-    uint32_t a = value_of(r, 0);
+    if (dtype != MG_FLOAT64) freedom = (double)((float)n - (float)number_of(r));
+    uint32_t a = cast(s, value_of(r, 0), dtype);
     uint32_t mean = reduce(s, MG_MEAN, a, axes_of(r), true);
-    uint32_t twice = two(s, MG_DIV, constant_like(r, 2.0),
-                         constant_like(r, freedom > 0.0 ? freedom : 0.0));
+    uint32_t twice = two(s, MG_DIV, scope_constant(s, dtype, 2.0),
+                         scope_constant(s, dtype, freedom > 0.0 ? freedom : 0.0));
     uint32_t scaled = two(s, MG_MUL, twice, keep_axes(r, g));
-    return two(s, MG_MUL, scaled, two(s, MG_SUB, a, mean));
+    return fit(r, two(s, MG_MUL, scaled, two(s, MG_SUB, a, mean)));
 }
 
 static uint32_t vjp_var(const rule *r)
 {
-    return variance_gradient(r, r->g);
+    return variance_gradient(r, cast(r->s, r->g, wide_of(operand_array(r, 0)->dtype)));
 }
 
 /* Of a deviation 0 the gradient is 0. */
 static uint32_t vjp_std(const rule *r)
 {
     scope *s = r->s;
-    uint32_t y = result_of(r);
-    uint32_t of_var = two(s, MG_DIV, r->g, two(s, MG_MUL, constant_like(r, 2.0), y));
-    return variance_gradient(r, choose(s, is_zero(s, y), constant_like(r, 0.0), of_var));
+    int dtype = wide_of(operand_array(r, 0)->dtype);
+    uint32_t y = cast(s, result_of(r), dtype), g = cast(s, r->g, dtype);
+    uint32_t zero = scope_constant(s, dtype, 0.0);
+    uint32_t twice = two(s, MG_MUL, scope_constant(s, dtype, 2.0), y);
+    uint32_t of_var = two(s, MG_DIV, g, twice);
+    return variance_gradient(r, choose(s, is_zero(s, y), zero, of_var));
 }
 
 static uint32_t vjp_logsumexp(const rule *r)
@@ -1032,7 +1040,7 @@ static uint32_t vjp_norm(const rule *r, bool centered)
     if (r->which == 1)
         return fit(r, sum_to(s, two(s, MG_MUL, p.g, p.normal), operand_array(r, 1)));
     uint32_t h = p.g;
-    if (array_in(s, r->y)->operand_count > 1) h = two(s, MG_MUL, h, value_of(r, 1));
+    if (array_in(s, r->y)->operand_count > 1) h = two(s, MG_MUL, h, cast(s, value_of(r, 1), array_in(s, h)->dtype));
     uint32_t shared = reduce(s, MG_MEAN, two(s, MG_MUL, h, p.normal), p.axes, true);
     uint32_t less = h;
     if (centered) less = two(s, MG_SUB, h, reduce(s, MG_MEAN, h, p.axes, true));

@@ -105,6 +105,8 @@ def linear_text(shapes: list[Shape], integers: Any) -> str:
 
 def reshape_text(shapes: list[Shape], integers: Any) -> str:
     (a,), to = shapes, tuple(integers)
+    if len(to) > _core.lib.MG_MAX_RANK:
+        return f"shape {to} has {len(to)} axes; at most {_core.lib.MG_MAX_RANK} axes are possible"
     return f"shape {a} has {math.prod(a)} elements, shape {to} has {math.prod(to)}"
 
 

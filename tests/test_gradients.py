@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import pymicrograd as mg
-from pymicrograd import _core, autograd
+from pymicrograd import _core, autograd, functional
 from pymicrograd.autograd import gradcheck, gradgradcheck
 from pymicrograd.errors import (
     ChangedError,
@@ -686,6 +686,31 @@ def test_functions_let_go_of_what_they_saved() -> None:
 
 
 # ---- derivatives of functions ----------------------------------------------------------------
+
+
+def test_float16_counts_in_float32() -> None:
+    """More elements than float16 can count have gradients all the same."""
+    x = mg.ones(70000, dtype=mg.float16, requires_grad=True)
+    x.mean().backward()
+    assert x.grad.tolist() == [mg.tensor(1 / 70000, dtype=mg.float16).item()] * 70000
+    y = mg.tensor([1.0, 3.0] * 1025, dtype=mg.float16, requires_grad=True)
+    (slope,) = autograd.grad(y.var(correction=2), y, mg.tensor(1024.0, dtype=mg.float16))
+    assert slope[:2].tolist() == [-1.0, 1.0]
+    (slope,) = autograd.grad(y.std(correction=0), y, mg.tensor(2050.0, dtype=mg.float16))
+    assert slope[:2].tolist() == [-1.0, 1.0]
+
+
+def test_a_norm_with_a_wider_weight_differentiates_what_it_computes() -> None:
+    """The weight is rounded to the type of the input, forward and backward."""
+    x = mg.randn(3, 5, requires_grad=True)
+    wide = mg.randn(5, dtype=mg.float64)
+    g = mg.randn(3, 5)
+    for norm in (functional.layer_norm, functional.rms_norm):
+        found = [
+            autograd.grad(norm(x, (5,), weight), x, g)[0].tolist()
+            for weight in (wide, wide.to(mg.float32))
+        ]
+        assert found[0] == found[1]
 
 
 def test_vjp_and_jvp() -> None:

@@ -502,9 +502,9 @@ def test_sums_are_joined_from_32_lanes() -> None:
                     assert rows.numpy().tobytes() == products.tobytes(), (way, shape, dtype)
 
 
-def test_products_of_up_to_256_factors_have_exact_gradients() -> None:
+def test_products_of_up_to_32_factors_have_exact_gradients() -> None:
     """The gradient is the product, in lanes, of the row with a 1 in the factor's place."""
-    for n in (2, 33, 256):
+    for n in (2, 31, 32):
         for zeros in (0, 1, 2):
             x = draw((n,), low=0.9, high=1.1).detach().numpy().copy()
             x[:zeros] = 0.0

@@ -423,6 +423,7 @@ def test_shapes_that_do_not_fit() -> None:
         (lambda: mg.arange(3).exp_(), DTypeError, "exp_"),
         (lambda: mg.zeros(-1), ShapeError, "negative"),
         (lambda: mg.zeros(*[1] * 9), ShapeError, "at most 8 axes"),
+        (lambda: mg.zeros(*[1] * 8)[None], ShapeError, "at most 8 axes"),
         (lambda: mg.zeros(1, 1, 1, 1, 1, 1, 1, 1).unsqueeze(0), ShapeError, "reshape"),
         (lambda: mg.zeros(2**61), MemoryError, "tensor"),
         (lambda: mg.tensor([1]) // 0, ZeroDivisionError, "floor_divide"),

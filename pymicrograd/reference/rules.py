@@ -232,11 +232,11 @@ def sum_(y: Any, g: Any, which: int, a: Any, axes: Axes, keep: bool) -> Any:
 
 @rule
 def mean(y: Any, g: Any, which: int, a: Any, axes: Axes, keep: bool) -> Any:
-    share = g / float(reduced_count(a, axes))
-    return expand_to(keep_axes(share, a, axes), a.shape)
+    share = cast_to(g, wide(y.dtype)) / float(reduced_count(a, axes))  # float16 cannot count
+    return fit(expand_to(keep_axes(share, a, axes), a.shape), y, a)
 
 
-MANY_FACTORS = 256
+MANY_FACTORS = 32
 
 
 @rule
@@ -285,22 +285,26 @@ RULES["amax"] = RULES["amin"] = extremum
 
 
 def variance_gradient(y: Any, g: Any, a: Any, axes: Axes, correction: float) -> Any:
-    """Return 2 / (n - correction) * g * (a - mean)."""
-    freedom = Element(wide(y.dtype), reduced_count(a, axes)) - correction
-    freedom = constant(y, max(0.0, freedom.value))
-    scaled = (constant(y, 2.0) / freedom) * keep_axes(g, a, axes)
-    return scaled * (a - a.mean(axes, True))
+    """Return 2 / (n - correction) * g * (a - mean), in the type that g has."""
+    freedom = Element(g.dtype, reduced_count(a, axes)) - correction
+    freedom = constant(g, max(0.0, freedom.value))
+    scaled = (constant(g, 2.0) / freedom) * keep_axes(g, a, axes)
+    wide_a = cast_to(a, g.dtype)
+    return fit(scaled * (wide_a - wide_a.mean(axes, True)), y, a)
 
 
 @rule
 def var(y: Any, g: Any, which: int, a: Any, axes: Axes, keep: bool, correction: float) -> Any:
-    return variance_gradient(y, g, a, axes, correction)
+    return variance_gradient(y, cast_to(g, wide(a.dtype)), a, axes, correction)
 
 
 @rule
 def std(y: Any, g: Any, which: int, a: Any, axes: Axes, keep: bool, correction: float) -> Any:
     """Pass nothing on from a deviation of 0."""
-    of_var = (y == 0.0).where(constant(y, 0.0), g / (constant(y, 2.0) * y))
+    dtype = wide(a.dtype)
+    wide_y = cast_to(y, dtype)
+    of_var = cast_to(g, dtype) / (constant(wide_y, 2.0) * wide_y)
+    of_var = (wide_y == 0.0).where(constant(wide_y, 0.0), of_var)
     return variance_gradient(y, of_var, a, axes, correction)
 
 
@@ -441,7 +445,7 @@ def norm(
     if which == 1:
         return fit(sum_to(g * normal, weight.shape), y, weight)
     if weight is not None:
-        h = h * weight
+        h = h * cast_to(weight, dtype)
     shared = (h * normal).mean(last, True)
     less = h - h.mean(last, True) if m else h
     return fit(scale * (less - normal * shared), y, a)
