@@ -93,6 +93,16 @@ static bool reorders(int place)
     return get(place, &y, 0) != 1.0;
 }
 
+/* Rounding adds and takes away a large number, which must not cancel out; x / x is 1 for
+ * numbers of which x * (1 / x) is not. Here x is repeated, as it invites to that. */
+static bool rewrites(int place)
+{
+    numbers x, y;
+    fill(place, &x, 107.0);
+    kernels()->value[MG_DIV][place](COUNT, &x, &x, &y, 0.0, 2);
+    return !is_all(place, &y, 1.0) || !op_gives(place, MG_ROUND, 2.25, 0.0, 2.0);
+}
+
 static bool flushes(int place)
 {
     double least = place == 0 ? (double)FLT_MIN : DBL_MIN;
@@ -118,7 +128,7 @@ int mg_selftest(void)
     }
     for (int place = 0; place < WIDE_COUNT && !problems; place++) {
         if (fuses(place) || product_fuses(place)) problems |= MG_FUSES;
-        if (reorders(place)) problems |= MG_REORDERS;
+        if (reorders(place) || rewrites(place)) problems |= MG_REORDERS;
     }
     return problems;
 }

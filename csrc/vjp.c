@@ -1040,7 +1040,9 @@ static uint32_t vjp_norm(const rule *r, bool centered)
     if (r->which == 1)
         return fit(r, sum_to(s, two(s, MG_MUL, p.g, p.normal), operand_array(r, 1)));
     uint32_t h = p.g;
-    if (array_in(s, r->y)->operand_count > 1) h = two(s, MG_MUL, h, cast(s, value_of(r, 1), array_in(s, h)->dtype));
+    if (s->status < 0) return 0;
+    if (array_in(s, r->y)->operand_count > 1)
+        h = two(s, MG_MUL, h, cast(s, value_of(r, 1), array_in(s, h)->dtype));
     uint32_t shared = reduce(s, MG_MEAN, two(s, MG_MUL, h, p.normal), p.axes, true);
     uint32_t less = h;
     if (centered) less = two(s, MG_SUB, h, reduce(s, MG_MEAN, h, p.axes, true));

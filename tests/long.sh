@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The checks that take too long for every run; before a release: `bash tests/long.sh`, about ten
-# minutes, or `bash tests/long.sh asan tsan` for some of them. Each prints one line when it has
+# The checks that take too long for every run; before a release: `bash tests/long.sh`, about half
+# an hour, or `bash tests/long.sh asan tsan` for some of them. Each prints one line when it has
 # passed; the first that fails ends the run. Nothing is written into the tree.
 #
 #   asan      the C tests and the Python tests with AddressSanitizer and UBSan in the core
-#   tsan      the C test of threads with ThreadSanitizer
+#   tsan      the C tests of threads and of workers, and random calls, with ThreadSanitizer
 #   valgrind  the C tests with their full arguments under valgrind
-#   soak      100,000 random calls with each of twenty seeds
-#   deep      a chain of 10^8 nodes in a stack of 64 KiB; needs 6 GB of memory
+#   soak      100,000 random calls on numbers, and as many on arrays, with each of twenty seeds
+#   deep      chains of 10^8 numbers and 2 * 10^6 arrays in a stack of 64 KiB; needs 6 GB of memory
 #   programs  10,000 random programs on both engines (the long profile of hypothesis)
 #   digits    the demo's 110 lines from gcc and clang at -O0 to -O3
 #
@@ -20,15 +20,30 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 strict="-std=c11 -ffp-contract=off -fno-trapping-math -fno-math-errno -fno-builtin-pow"
-sources=$(find "$root/csrc" -name '*.c' ! -name demo.c)
+sources=$(find "$root/csrc" -name '*.c' ! -name '*.inc.c' ! -name demo.c)
 
-# compile NAME OUTPUT FLAGS...: one C test with the core.
+# library NAME FLAGS...: the core, for compile().
+library() {
+    local folder=$work/$1
+    shift
+    rm -rf "$folder" && mkdir "$folder"
+    # shellcheck disable=SC2086
+    (cd "$folder" && printf '%s\n' $sources | xargs -P 2 -n 1 gcc $strict "$@" -c)
+    ar rcs "$folder/core.a" "$folder"/*.o
+}
+
+# compile LIBRARY NAME FLAGS...: one C test, $work/LIBRARY/NAME, with the core.
 compile() {
-    local name=$1 output=$2
+    local folder=$work/$1 name=$2
     shift 2
     # shellcheck disable=SC2086
-    gcc $strict "$@" -I "$root/csrc" -I "$root/tests/csrc" -o "$output" \
-        "$root/tests/csrc/$name.c" $sources -lm -lpthread
+    gcc $strict "$@" -I "$root/csrc" -I "$root/tests/csrc" -o "$folder/$name" \
+        "$root/tests/csrc/$name.c" "$folder/core.a" -lm -lpthread
+}
+
+# run COMMAND...: what it prints is shown if it fails.
+run() {
+    "$@" > "$work/log" 2>&1 || { tail -n 60 "$work/log"; return 1; }
 }
 
 # copy_tree FOLDER: the tree as it is, without what was built in it.
@@ -41,31 +56,37 @@ copy_tree() {
 passed() { echo "ok    $*"; }
 missed() { echo "-     $*"; }
 
-programs_of_c="api handles faults backward random deep threads"
+programs_of_c="test_api test_handles test_faults test_backward test_random test_deep test_threads
+    test_pool test_arrays test_array_faults test_sweeps test_selftest test_gemm test_kernels
+    fuzz_arrays"
 
 check_asan() {
     local flags="-O1 -g -fno-wrapv -fno-omit-frame-pointer -fsanitize=address,undefined"
     flags+=" -fsanitize=float-cast-overflow -fno-sanitize-recover=undefined"
+    # shellcheck disable=SC2086
+    library asan $flags
     for name in $programs_of_c; do
         # shellcheck disable=SC2086
-        compile "test_$name" "$work/$name" $flags
-        "$work/$name" > "$work/log" || { cat "$work/log"; return 1; }
+        compile asan "$name" $flags
+        run "$work/asan/$name"
     done
     # shellcheck disable=SC2086
-    compile test_limit "$work/limit" $flags -DMG_MAX_NODES=8192
-    "$work/limit" > "$work/log" || { cat "$work/log"; return 1; }
+    library limit $flags -DMG_MAX_NODES=8192
+    # shellcheck disable=SC2086
+    compile limit test_limit $flags
+    run "$work/limit/test_limit"
     passed "C tests with AddressSanitizer and UBSan"
 
     # Python builds extensions with -DNDEBUG -fwrapv, which blind the sanitizers: undo both.
-    copy_tree "$work/asan"
-    (cd "$work/asan" && MICROGRAD_CFLAGS="$flags -UNDEBUG" \
+    copy_tree "$work/tree"
+    (cd "$work/tree" && MICROGRAD_CFLAGS="$flags -UNDEBUG" \
         MICROGRAD_LDFLAGS="-fsanitize=address,undefined" \
         "$python" setup.py -q build_ext --inplace > "$work/log" 2>&1) || { cat "$work/log"; return 1; }
     # Tests of the C core alone, of packaging, and of what memory the process holds are not for
     # this build; everything else is.
-    (cd "$work/asan" && LD_PRELOAD=$(gcc -print-file-name=libasan.so) \
+    (cd "$work/tree" && LD_PRELOAD=$(gcc -print-file-name=libasan.so) \
         ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONMALLOC=malloc \
-        PYTHONPATH="$work/asan" "$python" -c "
+        PYTHONPATH="$work/tree" "$python" -c "
 import pymicrograd
 assert 'fsanitize=address' in pymicrograd.build_info(), 'not the sanitized library'
 import pytest, sys
@@ -77,34 +98,51 @@ sys.exit(pytest.main(['-q', '-x', '-p', 'no:cacheprovider', 'tests',
 }
 
 check_tsan() {
-    compile test_threads "$work/tsan" -O1 -g -fsanitize=thread
-    "$work/tsan" 20000 > "$work/log" 2>&1 || { cat "$work/log"; return 1; }
+    library tsan -O1 -g -fsanitize=thread
+    for command in "test_threads 20000" "test_pool 100" "fuzz_arrays 20000 5"; do
+        # shellcheck disable=SC2086
+        set -- $command
+        compile tsan "$1" -O1 -g -fsanitize=thread
+        run "$work/tsan/$1" "${@:2}"
+    done
     passed "threads with ThreadSanitizer"
 }
 
 check_valgrind() {
     command -v valgrind > /dev/null || { missed "no valgrind"; return 0; }
-    for command in api "handles" "backward 400" "random 20000 3" "deep 100000" "threads 100"; do
+    library valgrind -O1 -g
+    # what glibc holds for workers that sleep at the end is "possibly lost"
+    local options="-q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite,indirect"
+    options+=" --errors-for-leak-kinds=definite,indirect"
+    for command in test_api test_handles "test_backward 400" "test_random 20000 3" \
+        "test_deep 100000" "test_threads 100" test_arrays "test_array_faults 1" \
+        "test_sweeps 100000" "test_gemm 20 2" "fuzz_arrays 20000 3"; do # test_pool forks
         # shellcheck disable=SC2086
         set -- $command
-        compile "test_$1" "$work/$1" -O1 -g
-        valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=all \
-            "$work/$1" "${@:2}" > "$work/log" 2>&1 || { cat "$work/log"; return 1; }
+        compile valgrind "$1" -O1 -g
+        # shellcheck disable=SC2086
+        run valgrind $options "$work/valgrind/$1" "${@:2}"
     done
     passed "C tests under valgrind"
 }
 
 check_soak() {
-    compile test_random "$work/soak" -O2 -g
-    for seed in $(seq 101 120); do
-        "$work/soak" 100000 "$seed" > "$work/log" || { cat "$work/log"; return 1; }
+    library soak -O3 -g
+    for name in test_random fuzz_arrays; do
+        compile soak "$name" -O2 -g
+        for seed in $(seq 101 120); do run "$work/soak/$name" 100000 "$seed"; done
     done
-    passed "two million random calls"
+    compile soak test_gemm -O2 -g
+    run "$work/soak/test_gemm" 5000 7
+    passed "four million random calls, and 5,000 random products"
 }
 
 check_deep() {
-    compile test_deep "$work/deep" -O3
-    (ulimit -s 64 && exec "$work/deep" 100000000) > "$work/log" || { cat "$work/log"; return 1; }
+    library deep -O3
+    compile deep test_deep -O3
+    compile deep test_sweeps -O3
+    (ulimit -s 64 && exec "$work/deep/test_sweeps" 2000000 deep) > "$work/log" || { cat "$work/log"; return 1; }
+    (ulimit -s 64 && exec "$work/deep/test_deep" 100000000) > "$work/log" || { cat "$work/log"; return 1; }
     passed "$(head -n 1 "$work/log")"
 }
 

@@ -1,4 +1,4 @@
-/* calls.h: every call of micrograd.h on an arena as a row of one table, so that each can
+/* calls.h: every call of micrograd.h on an arena of numbers as a row of one table, so that each can
  * be given wrong handles (test_handles.c) and no memory (test_faults.c).
  * tests/test_csrc.py checks that no call is missing. */
 #ifndef MG_CALLS_H
@@ -177,14 +177,14 @@ CALL(adamw, mg_adam_step(f->arena, OPTIMIZED, f->h + 1, f->first, f->second, 1, 
 #undef CALL
 
 /* A row: the handles that a call takes are h[first_handle .. first_handle + handles). */
-typedef struct call {
+typedef struct number_call {
     const char *name;
     int64_t (*run)(fixture *f);
     int first_handle, handles;
     int clears; /* gradients of interior nodes, even when it fails */
-} call;
+} number_call;
 
-static const call calls[] = {
+static const number_call calls[] = {
     {"usage", call_usage, 0, 0, 0},
     {"fork", call_fork, 0, 0, 0},
     {"retain", call_retain, 0, 1, 0},

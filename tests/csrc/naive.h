@@ -49,7 +49,7 @@
 #define TRUNC(x) C(trunc)(x)
 #define FLOOR_DIVIDE(x, y) OF(naive_floor_divide)((x), (y))
 #define REMAINDER(x, y) OF(naive_remainder)((x), (y))
-#define IF_FLAT(x, y, then, otherwise) ((x) == 0 && (y) > 0 ? (then) : (otherwise))
+#define IF_FLAT(x, y, then, otherwise) ((x) == 0 && (y) >= 0 ? (then) : (otherwise))
 #define IF_ZERO(x, then, otherwise) ((x) == 0 ? (then) : (otherwise))
 #define CONST(c) ((T)(c))
 #define NONE ((T)0)

@@ -6,10 +6,10 @@
 
 static void test_texts(void)
 {
-    for (int status = MG_MORE + 1; status >= MG_ERR_ZERODIV - 2; status--) {
+    for (int status = MG_CALL + 1; status >= MG_ERR_CHANGED - 2; status--) {
         const char *text = mg_status_text(status);
         EXPECT(text && *text);
-        for (int other = MG_ERR_ZERODIV; other < status && status <= MG_MORE; other++)
+        for (int other = MG_ERR_CHANGED; other < status && status <= MG_CALL; other++)
             EXPECT(strcmp(text, mg_status_text(other)) != 0);
     }
     EXPECT(strstr(mg_build_info(), "version: ") != NULL);
@@ -19,10 +19,16 @@ static void test_texts(void)
 static void test_op_table(void)
 {
     EXPECT(mg_op_count() == MG_OP_COUNT);
-    EXPECT(mg_op_arity(MG_LEAF) == 0);
+    EXPECT(mg_scalar_op_count() == MG_SCALAR_OP_COUNT);
     for (int op = 0; op < mg_op_count(); op++) {
+        int arity = mg_op_arity(op);
         EXPECT(mg_op_name(op) && mg_op_symbol(op));
-        EXPECT(mg_op_arity(op) >= 0 && mg_op_arity(op) <= 2);
+        if (op == MG_LEAF)
+            EXPECT(arity == 0);
+        else if (op < MG_MAP_OP_COUNT)
+            EXPECT(arity == 1 || arity == 2);
+        else
+            EXPECT(arity == -1);
         for (int other = 0; other < op; other++)
             EXPECT(strcmp(mg_op_name(op), mg_op_name(other)) != 0);
     }
@@ -74,6 +80,8 @@ static void test_arguments(mg_arena *arena)
     uint64_t before = digest_of(arena);
     REFUSED(mg_record(arena, -1, x, y));
     REFUSED(mg_record(arena, MG_OP_COUNT, x, y));
+    REFUSED(mg_record(arena, MG_SCALAR_OP_COUNT, x, y));
+    REFUSED(mg_record(arena, MG_SUM, x, 0));
     REFUSED(mg_record(arena, MG_LEAF, x, 0));
     REFUSED(mg_record(arena, MG_POW_NUMBER, x, 0));
     REFUSED(mg_record(arena, MG_ADD, x, 0));

@@ -349,6 +349,8 @@ static void test_limit_in_sweeps(void)
         gradients_remove(&f);
     }
     EXPECT(failed >= 2 && failed <= 12);
+    mg_release(f.arena, x);
+    mg_release(f.arena, y);
     arrays_close(&f);
 }
 

@@ -50,7 +50,7 @@ static uint64_t outcome_of(const fixture *f, int64_t status)
     return hash;
 }
 
-static uint64_t outcome_unrefused(const call *row, size_t chunks)
+static uint64_t outcome_unrefused(const number_call *row, size_t chunks)
 {
     fixture f;
     fixture_open(&f, chunks);
@@ -70,7 +70,7 @@ static void expect_cleared(const mg_arena *arena)
 }
 
 /* Run a call with memory refused; returns whether any was. */
-static int run_refused(const call *row, size_t chunks, int way, int persistent,
+static int run_refused(const number_call *row, size_t chunks, int way, int persistent,
                        int64_t after, uint64_t outcome)
 {
     fixture f;
@@ -97,7 +97,7 @@ static int run_refused(const call *row, size_t chunks, int way, int persistent,
     return refused;
 }
 
-static void test_call(const call *row, size_t chunks)
+static void test_call(const number_call *row, size_t chunks)
 {
     uint64_t outcome = outcome_unrefused(row, chunks);
     for (int way = 0; way < WAYS; way++) {

@@ -4,7 +4,7 @@
 #include "calls.h"
 
 /* Expect a call to refuse a handle in one place. */
-static void expect_refused(fixture *f, const call *row, int place, mg_node bad)
+static void expect_refused(fixture *f, const number_call *row, int place, mg_node bad)
 {
     int before = failures;
     mg_node good = f->h[place];

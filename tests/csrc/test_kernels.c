@@ -122,7 +122,7 @@ static int64_t integer(void)
     return bits & 2 ? (int64_t)(bits >> 60) - 8 : (int64_t)next();
 }
 
-static void fill(int dtype, int64_t n, void *numbers, int tame)
+static void fill_freshly(int dtype, int64_t n, void *numbers, int tame)
 {
     for (int64_t i = 0; i < n; i++) {
         uint64_t bits = next();
@@ -138,6 +138,27 @@ static void fill(int dtype, int64_t n, void *numbers, int tame)
         case MG_UINT8: ((uint8_t *)numbers)[i] = (uint8_t)whole; break;
         default: ((uint8_t *)numbers)[i] = bits & 1; break;
         }
+    }
+}
+
+/* Fill with fresh numbers, or, where there are many, with runs of ones that were made once:
+ * to make them takes longer than all tests. */
+static void fill(int dtype, int64_t n, void *numbers, int tame)
+{
+    enum { BANK = 1 << 13, RUN = 509, FRESH = 100 };
+    static uint64_t banks[MG_DTYPE_COUNT][3][BANK];
+    static bool filled[MG_DTYPE_COUNT][3];
+    uint64_t *bank = banks[dtype][tame];
+    int64_t size = (int64_t)sizes[dtype];
+    if (!filled[dtype][tame]) fill_freshly(dtype, BANK, bank, tame);
+    filled[dtype][tame] = true;
+    int64_t i = n < FRESH ? n : FRESH;
+    fill_freshly(dtype, i, numbers, tame);
+    while (i < n) {
+        int64_t run = n - i < RUN ? n - i : RUN;
+        int64_t from = (int64_t)(next() % (uint64_t)(BANK - RUN));
+        memcpy((char *)numbers + i * size, (char *)bank + from * size, (size_t)(run * size));
+        i += run;
     }
 }
 

@@ -65,7 +65,7 @@ static void keep_one(machine *m, mg_node made)
 
 static void record_one(machine *m)
 {
-    int op = 1 + (int)below(m, MG_OP_COUNT - 1);
+    int op = 1 + (int)below(m, MG_SCALAR_OP_COUNT - 1);
     make_room(m, 1);
     if (op == MG_POW_NUMBER)
         keep_one(m, mg_record_number(m->arena, op, any(m), 2.0));
@@ -102,7 +102,7 @@ static void record_bulk(machine *m)
     make_room(m, MOST);
     for (int i = 0; i < 16; i++) in[i] = any(m);
     mg_arena *arena = m->arena;
-    switch (below(m, 4)) {
+    switch (below(m, 5)) {
     case 0: keep(m, mg_softmax(arena, 4, in, out), 4, out); break;
     case 1: keep(m, mg_rmsnorm(arena, 3, in, 1e-5, out), 3, out); break;
     case 2: record_losses(m, in, out); break;
