@@ -1,8 +1,9 @@
 /* apply.c: recording ops on arrays.
  *
  * An op's forward function makes the result; here it becomes a node, which keeps its
- * operands only when a gradient may flow through it. What a call makes on the way lives in
- * its scratch, what a rule of vjp.c makes in a scope: a failure leaves nothing behind. */
+ * operands only when a gradient may flow through it. What a call makes on the way
+ * lives in its scratch, what a rule of vjp.c makes in a scope: a failure leaves
+ * nothing behind. */
 #include "core.h"
 
 typedef int (*forward_step)(call *c);
@@ -88,8 +89,8 @@ int array_record(call *c, uint32_t *made)
 {
     c->result = NULL;
     c->scratch_count = 0;
-    int status = c->op < MG_MAP_OP_COUNT ? map_value(c)
-                                         : forwards[c->op - MG_MAP_OP_COUNT](c);
+    int status =
+        c->op < MG_MAP_OP_COUNT ? map_value(c) : forwards[c->op - MG_MAP_OP_COUNT](c);
     for (int i = 0; i < c->scratch_count; i++) array_free(c->arena, c->scratch[i]);
     if (status < 0) {
         if (c->result) array_free(c->arena, c->result);
@@ -325,8 +326,8 @@ int mg_apply_in_place(mg_arena *arena, int op, mg_node a, mg_node b, unsigned we
 {
     uint32_t operands[2];
     call c = {.arena = arena, .op = op, .operands = operands, .weak = weak};
-    bool known = (op > MG_LEAF && op < MG_MAP_OP_COUNT && op != MG_POW_NUMBER) ||
-                 op == MG_CAST;
+    bool known =
+        (op > MG_LEAF && op < MG_MAP_OP_COUNT && op != MG_POW_NUMBER) || op == MG_CAST;
     c.operand_count = b ? 2 : 1;
     arena_lock(arena);
     int status = known ? array_find(arena, a, &operands[0]) : MG_ERR_ARG;

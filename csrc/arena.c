@@ -36,7 +36,11 @@ static void *default_allocator(void *context, void *memory, size_t old_size,
     return realloc(memory, new_size);
 }
 
-/* ---- lock: short waits only, since long work is done in slices --------------------- */
+/* ---- lock --------------------------------------------------------------------------
+ *
+ * Work on nodes of numbers is short, or done in slices; an op on arrays holds the lock to
+ * its end, which may be seconds. Python's binding lets other Python threads run meanwhile:
+ * let_go() of _binding.h. */
 
 void arena_lock(mg_arena *arena)
 {
@@ -218,7 +222,8 @@ int mg_arena_usage(mg_arena *arena, mg_usage *usage)
 {
     arena_lock(arena);
     usage->nodes = (int64_t)(arena->fresh - 1 - arena->free_count) - arena->retired;
-    usage->capacity = (int64_t)(arena->chunk_count << CHUNK_BITS) - 1 - arena->retired;
+    int64_t slots = (int64_t)(arena->chunk_count << CHUNK_BITS);
+    usage->capacity = slots ? slots - 1 - arena->retired : 0;
     usage->bytes = arena->bytes;
     usage->peak_bytes = arena->peak_bytes;
     arena_unlock(arena);

@@ -1,10 +1,10 @@
 /* array.c: the memory, shapes, strides and types of arrays.
  *
- * Memory comes in blocks of 225 sizes, four to a doubling, aligned to a cache line. A block
- * given back waits in the list of its size for the next array of about that size: a fresh
- * page costs a page fault, 0.1 ns a byte, as much as the arithmetic of an addition. It is
- * not kept if more would wait than is in use and 64 MiB; all that waits goes back at once
- * when the arena's byte limit, or the allocator, has no more. */
+ * Memory comes in blocks of 225 sizes, four to a doubling, aligned to a cache line. A
+ * block given back waits in the list of its size for the next array of about that size: a
+ * fresh page costs a page fault, 0.1 ns a byte, as much as the arithmetic of an addition.
+ * It is not kept if more would wait than is in use and 64 MiB; all that waits goes back
+ * at once when the arena's byte limit, or the allocator, has no more. */
 #include <stddef.h>
 
 #include "core.h"
@@ -12,8 +12,8 @@
 enum {
     SLAB_SIZE = 1 << 16,
     SMALL_BLOCK = 4096 + BLOCK_ALIGNMENT, /* up to this size they are cut from slabs */
-    FREE_BYTES = 64 << 20,    /* what may wait when nothing is in use */
-    EXACT_CLASSES = 17        /* multiples of a cache line: 64 .. 1088 */
+    FREE_BYTES = 64 << 20,                /* what may wait when nothing is in use */
+    EXACT_CLASSES = 17                    /* multiples of a cache line: 64 .. 1088 */
 };
 
 #define MAX_BYTES ((int64_t)1 << (sizeof(size_t) > 4 ? 62 : 30))
@@ -32,8 +32,8 @@ const uint8_t dtype_sizes[MG_DTYPE_COUNT] = {4, 8, 2, 8, 4, 1, 1};
 
 /* ---- blocks ------------------------------------------------------------------------ */
 
-/* Return the class of a size, and its size. Beyond the exact ones there is a line more than
- * the rounded size, for the header: most data have a power of two of bytes. */
+/* Return the class of a size, and its size. Beyond the exact ones there is a line more
+ * than the rounded size, for the header: most data have a power of two of bytes. */
 static int class_of(size_t size, size_t *rounded)
 {
     if (size <= EXACT_CLASSES * BLOCK_ALIGNMENT) {
@@ -199,7 +199,8 @@ void *mg_released(mg_arena *arena)
 
 /* ---- shapes ------------------------------------------------------------------------ */
 
-/* Return the number of elements of a shape; -1 for one below 0 or a product above MAX_BYTES. */
+/* Return the number of elements of a shape; -1 for one below 0 or a product above
+ * MAX_BYTES. */
 int64_t shape_count(int rank, const int64_t *shape)
 {
     int64_t count = 1, positive = 1;
@@ -252,8 +253,8 @@ static int64_t magnitude(int64_t x)
     return x == INT64_MIN ? INT64_MAX : x < 0 ? -x : x;
 }
 
-/* Tell whether elements may share a place: whether an axis has a stride that does not pass
- * over all that the axes of shorter strides reach. */
+/* Tell whether elements may share a place: whether an axis has a stride that does not
+ * pass over all that the axes of shorter strides reach. */
 bool array_overlaps(const array *a)
 {
     int64_t reach = 0; /* of the axes done */
@@ -297,8 +298,8 @@ int shape_broadcast(const array *a, const array *b, int *rank, int64_t *shape)
 
 /* ---- types ------------------------------------------------------------------------- */
 
-/* Return PyTorch's common type: float64 over float32 over float16 over integers over bool;
- * the wider integer. */
+/* Return PyTorch's common type: float64 over float32 over float16 over integers over
+ * bool; the wider integer. */
 int dtype_promote(int a, int b)
 {
     static const uint8_t order[MG_DTYPE_COUNT] = {5, 6, 4, 3, 2, 1, 0};
@@ -323,7 +324,8 @@ int array_new(mg_arena *arena, int dtype, int rank, const int64_t *shape, array 
     MG_TRY(array_empty(arena, &a));
     a->dtype = (uint8_t)dtype;
     int status = array_set_shape(a, rank, shape, NULL);
-    if (status == MG_OK && a->count > MAX_BYTES / dtype_sizes[dtype]) status = MG_ERR_LIMIT;
+    if (status == MG_OK && a->count > MAX_BYTES / dtype_sizes[dtype])
+        status = MG_ERR_LIMIT;
     if (status == MG_OK) {
         a->buffer = buffer_new(arena, (size_t)a->count * dtype_sizes[dtype]);
         if (!a->buffer) status = MG_ERR_NOMEM;
@@ -373,8 +375,8 @@ static uint32_t unuse_later(mg_arena *arena, uint32_t index, uint32_t pending)
     return index;
 }
 
-/* Free the array of a node that is being freed, and what it refers to beside the first two
- * operands. Returns the list of pending nodes. */
+/* Free the array of a node that is being freed, and what it refers to beside the first
+ * two operands. Returns the list of pending nodes. */
 uint32_t array_unlink(mg_arena *arena, node *n, uint32_t pending)
 {
     array *a = n->array;
@@ -425,7 +427,8 @@ int array_leaf(mg_arena *arena, array *a, uint32_t *made)
 
 static bool is_shape(int dtype, int rank, const int64_t *shape)
 {
-    if (dtype < 0 || dtype >= MG_DTYPE_COUNT || rank < 0 || rank > MG_MAX_RANK) return false;
+    if (dtype < 0 || dtype >= MG_DTYPE_COUNT || rank < 0 || rank > MG_MAX_RANK)
+        return false;
     for (int d = 0; d < rank; d++)
         if (shape[d] < 0) return false;
     return true;
@@ -489,7 +492,8 @@ static int shared_shape(array *a, int rank, const int64_t *shape, const int64_t 
     for (int d = 0; d < rank; d++) {
         if (shape[d] == 1) continue;
         int64_t stride = magnitude(strides[d]), room = MAX_BYTES - reach;
-        MG_RETURN_IF(stride > room / dtype_sizes[a->dtype] / (shape[d] - 1), MG_ERR_LIMIT);
+        MG_RETURN_IF(stride > room / dtype_sizes[a->dtype] / (shape[d] - 1),
+                     MG_ERR_LIMIT);
         reach += stride * (shape[d] - 1) * dtype_sizes[a->dtype];
         used[d] = strides[d];
     }
@@ -627,9 +631,10 @@ mg_node mg_array_operand(mg_arena *arena, mg_node handle, int which)
     arena_lock(arena);
     mg_node operand = array_find(arena, handle, &index);
     if (operand == MG_OK) {
-        bool there = which >= 0 && (uint32_t)which < array_at(arena, index)->operand_count;
-        operand = there ? handle_give(arena, operand_index(arena, index, which))
-                        : MG_ERR_ARG;
+        bool there =
+            which >= 0 && (uint32_t)which < array_at(arena, index)->operand_count;
+        operand =
+            there ? handle_give(arena, operand_index(arena, index, which)) : MG_ERR_ARG;
     }
     arena_unlock(arena);
     return operand;

@@ -1,6 +1,6 @@
 /* casts.inc.c: y[i] = a[i] as another type, for all pairs of types. */
 
-/* ---- float16: a sign, 5 bits of exponent, 10 bits ----------------------------------- */
+/* ---- float16: a sign, 5 bits of exponent, 10 bits ---------------------------------- */
 
 MG_INLINE uint32_t bits_of_f32(float x)
 {
@@ -53,7 +53,7 @@ MG_INLINE uint16_t half_of_f64(double x)
     return (uint16_t)(half | sign);
 }
 
-/* ---- conversions -------------------------------------------------------------------- */
+/* ---- conversions ------------------------------------------------------------------- */
 
 /* The fraction is cut off; beyond the ends of the type its ends; NaN is 0. `end` is one
  * above the largest. */

@@ -130,7 +130,7 @@ struct mg_arena {
     struct slab *slabs;
     size_t free_block_bytes, used_block_bytes;
     struct buffer *released;
-    indices temporaries; /* nodes of open scopes */
+    indices temporaries;    /* nodes of open scopes */
     struct mg_sweep *sweep; /* the innermost one under way */
 };
 
@@ -400,15 +400,15 @@ MG_INLINE uint32_t build_op_number(builder *build, int op, uint32_t a, double nu
 
 enum {
     BLOCK_ALIGNMENT = 64, /* of blocks and so of the data of arrays: a cache line */
-    MAX_SAVED = 3 /* operands whose values a gradient may need */
+    MAX_SAVED = 3         /* operands whose values a gradient may need */
 };
 
 /* The memory of arrays: a header, and in the same block the data, unless they are
  * `owner`'s. */
 typedef struct buffer {
     void *data;
-    size_t size;        /* bytes of data */
-    void *owner;        /* whom the data belong to, NULL: the core */
+    size_t size;         /* bytes of data */
+    void *owner;         /* whom the data belong to, NULL: the core */
     struct buffer *next; /* of the buffers whose owner waits for mg_released() */
     uint32_t references; /* arrays */
     uint32_t views;      /* of these, arrays that view ops made */
@@ -427,14 +427,14 @@ typedef struct array {
     buffer *buffer;
     char *data; /* the first element */
     int64_t count;
-    extra *extra; /* NULL: none */
+    extra *extra;     /* NULL: none */
     buffer *attached; /* whose owner is the object of mg_attach(); NULL: none */
     uint8_t dtype, rank;
     bool contiguous; /* row-major, without holes */
     bool is_view;
     uint32_t operand_count;
-    uint32_t version;           /* of the buffer, when the node was made */
-    uint32_t saved[MAX_SAVED];  /* versions of the first operands at that time */
+    uint32_t version;          /* of the buffer, when the node was made */
+    uint32_t saved[MAX_SAVED]; /* versions of the first operands at that time */
     int64_t shape[MG_MAX_RANK];
     int64_t strides[MG_MAX_RANK]; /* in elements; 0 along broadcast axes */
 } array;
@@ -500,7 +500,7 @@ typedef struct call {
     const double *numbers;
     unsigned weak; /* bit i: operand i stands for a Python number */
     bool record;
-    bool over; /* the result takes over the memory of operand 0 */
+    bool over;   /* the result takes over the memory of operand 0 */
     extra *kept; /* made in advance, or NULL */
     array *result;
     array *scratch[MAX_SCRATCH]; /* freed at the end of the call */
@@ -574,11 +574,11 @@ uint32_t operand_index(const mg_arena *arena, uint32_t node_index, int which);
 /* sweep.c */
 void sweeps_free(mg_arena *arena);
 
-/* ---- kernels: loops over contiguous elements, one set for each instruction set ------ */
+/* ---- kernels: loops over contiguous elements, one set for each instruction set ----- */
 
-/* A kernel never allocates and never fails; it sees contiguous rows, except where a stride
- * (in elements) is a parameter. float16 has no kernels but casts: it is cast to float32
- * and back outside. No pointer is restrict: out may be an operand, exactly. */
+/* A kernel never allocates and never fails; it sees contiguous rows, except where a
+ * stride (in elements) is a parameter. float16 has no kernels but casts: it is cast to
+ * float32 and back outside. No pointer is restrict: out may be an operand, exactly. */
 
 enum { LANES = 32 };
 
@@ -591,15 +591,15 @@ typedef void (*gradient_kernel)(int64_t n, const void *a, const void *b, const v
                                 const void *g, void *out, double number);
 /* y[i] = a[i] as another type. */
 typedef void (*cast_kernel)(int64_t n, const void *a, void *y);
-/* Rows: y[r] from n elements at a + r * stride, for r < rows; a reduction of n = 0 gives the
- * start. */
+/* Rows: y[r] from n elements at a + r * stride, for r < rows; a reduction of n = 0 gives
+ * the start. */
 typedef void (*rows_kernel)(int64_t rows, int64_t n, const void *a, int64_t stride,
                             void *y);
 /* Columns: y[j] from the n elements a[i * stride + j], i < n, for j < columns. */
 typedef void (*columns_kernel)(int64_t n, int64_t columns, const void *a, int64_t stride,
                                void *y);
-/* Fold elements i of a whose lane i % LANES lies in [from, to) into lanes[], which hold the
- * start or more. */
+/* Fold elements i of a whose lane i % LANES lies in [from, to) into lanes[], which hold
+ * the start or more. */
 typedef void (*lanes_kernel)(int64_t n, const void *a, int from, int to, void *lanes);
 
 /* A reduction in lanes: element i goes to lane i % LANES, in order; lanes start at
@@ -640,10 +640,10 @@ typedef struct adam_rule {
 } adam_rule;
 
 typedef struct kernel_set {
-    const char *name; /* "baseline", "avx2", "avx512" */
+    const char *name;                              /* "baseline", "avx2", "avx512" */
     map_kernel value[MG_OP_COUNT][MG_DTYPE_COUNT]; /* by the operands' type; or NULL */
     gradient_kernel gradient[MG_OP_COUNT][2][WIDE_COUNT]; /* of a, of b */
-    cast_kernel cast[MG_DTYPE_COUNT][MG_DTYPE_COUNT];    /* from, to */
+    cast_kernel cast[MG_DTYPE_COUNT][MG_DTYPE_COUNT];     /* from, to */
     /* float32, float64, and int64 at [2] */
     reduction_kernels reduce[REDUCTION_COUNT][WIDE_COUNT + 1];
     rows_kernel argmax[WIDE_COUNT + 1], argmin[WIDE_COUNT + 1]; /* y: int64 */
@@ -666,8 +666,8 @@ typedef struct kernel_set {
     void (*choose[4])(int64_t n, const uint8_t *test, const void *a, const void *b,
                       void *out, unsigned repeats);
     /* updates of n parameters in place; buffer may be NULL */
-    void (*sgd[WIDE_COUNT])(int64_t n, void *parameter, const void *gradient, void *buffer,
-                            const sgd_rule *rule);
+    void (*sgd[WIDE_COUNT])(int64_t n, void *parameter, const void *gradient,
+                            void *buffer, const sgd_rule *rule);
     void (*adam[WIDE_COUNT])(int64_t n, void *parameter, const void *gradient, void *m,
                              void *v, const adam_rule *rule);
     gemm_kernel gemm[WIDE_COUNT];
@@ -685,9 +685,10 @@ const kernel_set *kernels(void);
 
 /* ---- threads.c --------------------------------------------------------------------- */
 
-/* Call task(context, i) for i < count, from as many threads as are set, the caller's among
- * them; returns when all are done. Tasks must not depend on each other's results. A call
- * from inside a task, or while another thread is in here, runs its tasks one by one. */
+/* Call task(context, i) for i < count, from as many threads as are set, the caller's
+ * among them; returns when all are done. Tasks must not depend on each other's
+ * results. A call from inside a task, or while another thread is in here, runs its
+ * tasks one by one. */
 void parallel_for(int64_t count, void (*task)(void *context, int64_t i), void *context);
 /* Return the number of threads that parallel_for() uses, 1 or more. */
 int thread_count(void);

@@ -15,7 +15,8 @@ static uint64_t saved_state(void)
     return (uint64_t)high << 32 | low;
 }
 
-/* Tell whether the machine has features (bits of EBX of leaf 7), and saves their state. */
+/* Tell whether the machine has features (bits of EBX of leaf 7), and saves their
+ * state. */
 static bool has_features(unsigned features, uint64_t state)
 {
     unsigned a, b, c, d;

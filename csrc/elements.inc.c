@@ -1,6 +1,6 @@
 /* elements.inc.c: for each row of ops.def the loop over elements of T, and for floats the
- * loops of its gradients. KIND is FLOAT, INTEGER or TRUTH. A row gets the frame FLAT, where
- * one expression serves all elements, unless it is named here:
+ * loops of its gradients. KIND is FLOAT, INTEGER or TRUTH. A row gets the frame FLAT,
+ * where one expression serves all elements, unless it is named here:
  *   ANGLE, QUOTIENT  formulas with a near form, which vectorises, and an exact one, for
  *                    chunks that hold operands for which the near form does not do
  *   LONG             formulas too long to stand there once for each operand that repeats
@@ -46,10 +46,11 @@ enum { CHUNK = 128 }; /* elements that share one choice between near and exact *
     }
 #define MAP_REST(name, block, result, first, second) \
     if (whole < n) \
-        map_rest(MAP(name), n, n - whole, block, sizeof(T), sizeof(result), first, second, \
-                 out, number, repeats);
+        map_rest(MAP(name), n, n - whole, block, sizeof(T), sizeof(result), first, \
+                 second, out, number, repeats);
 
-/* An operand that the formula does not use may be NULL; to read g for it costs nothing. */
+/* An operand that the formula does not use may be NULL; to read g for it costs
+ * nothing. */
 #define GRADIENT_OPEN \
     const T *gs = of_g, *as = of_a ? of_a : gs, *bs = of_b ? of_b : gs; \
     const T *ys = of_y ? of_y : gs; \
@@ -69,7 +70,7 @@ enum { CHUNK = 128 }; /* elements that share one choice between near and exact *
         gradient_rest(GRADIENT(name), n, n - whole, OF(BLOCK), sizeof(T), \
                       (const void *const[4]){of_a, of_b, of_y, of_g}, out, number);
 
-/* ---- FLAT --------------------------------------------------------------------------- */
+/* ---- FLAT -------------------------------------------------------------------------- */
 
 #define LOOP(count, load, out, formula) \
     EACH for (int64_t i = 0; i < count; i++) \
@@ -120,7 +121,7 @@ enum { CHUNK = 128 }; /* elements that share one choice between near and exact *
         GRADIENT_REST(name) \
     }
 
-/* ---- chunks: ANGLE, QUOTIENT, LONG -------------------------------------------------- */
+/* ---- chunks: ANGLE, QUOTIENT, LONG ------------------------------------------------- */
 
 #define FAR_LONG false
 #define FAR_ANGLE vm_trig_is_far((double)a)
@@ -185,7 +186,7 @@ enum { CHUNK = 128 }; /* elements that share one choice between near and exact *
 #define GRADIENT_ANGLE(name, formula) GRADIENT_CHUNKS(name, FAR_ANGLE, formula)
 #define GRADIENT_QUOTIENT(name, formula) GRADIENT_CHUNKS(name, FAR_QUOTIENT, formula)
 
-/* ---- POWER -------------------------------------------------------------------------- */
+/* ---- POWER ------------------------------------------------------------------------- */
 
 /* POWK asks for `general` and for `usual` or `spread`: an exponent that is one number in
  * front of the loop would have compilers make many loops, none of which vectorises. */
@@ -236,7 +237,7 @@ enum { CHUNK = 128 }; /* elements that share one choice between near and exact *
 #define MAP_POWER(name, arity, formula)
 #define GRADIENT_POWER(name, formula)
 
-/* ---- rows --------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------- */
 
 #define FRAMED(what, name) PASTE(what, FRAME(name))
 #define GRADIENTS_1(name, gradient_a, gradient_b) \

@@ -55,7 +55,8 @@ MG_INLINE T OF(smaller)(T x, T y)
     return y != y ? y : number;
 }
 
-/* ---- to integers: adding 1 / EPSILON rounds to one, ties to even; from there on all are */
+/* ---- to integers: adding 1 / EPSILON rounds to one, ties to even; from there on all
+ * are */
 
 MG_INLINE T OF(round_size)(T size)
 {
@@ -85,7 +86,7 @@ MG_INLINE T OF(trunc)(T x)
     return C(copysign)(y > size ? y - 1 : y, x);
 }
 
-/* ---- // and % ----------------------------------------------------------------------- */
+/* ---- // and % ---------------------------------------------------------------------- */
 
 MG_INLINE bool OF(quotient_is_far)(T x, T y)
 {
@@ -115,17 +116,19 @@ MG_INLINE T OF(remainder_of)(T y, T rest)
 
 MG_INLINE T OF(floor_divide)(T x, T y, bool exact)
 {
-    T rest = (T)(exact ? exact_rest((double)x, (double)y) : near_rest((double)x, (double)y));
+    double wide_x = (double)x, wide_y = (double)y;
+    T rest = (T)(exact ? exact_rest(wide_x, wide_y) : near_rest(wide_x, wide_y));
     return OF(quotient_of)(x, y, rest);
 }
 
 MG_INLINE T OF(remainder)(T x, T y, bool exact)
 {
-    T rest = (T)(exact ? exact_rest((double)x, (double)y) : near_rest((double)x, (double)y));
+    double wide_x = (double)x, wide_y = (double)y;
+    T rest = (T)(exact ? exact_rest(wide_x, wide_y) : near_rest(wide_x, wide_y));
     return OF(remainder_of)(y, rest);
 }
 
-/* ---- powers ------------------------------------------------------------------------- */
+/* ---- powers ------------------------------------------------------------------------ */
 
 MG_INLINE T OF(pow)(T x, T y)
 {

@@ -4,7 +4,7 @@
  *
  *   floats.inc.c, integers.inc.c   the arithmetic that the formulas of ops.def ask for
  *   elements.inc.c                 a kernel for each row of ops.def, and its gradients
- *   reduce.inc.c                   sum, product, maximum, minimum in lanes; argmax; cumsum
+ *   reduce.inc.c                   sums, products, extrema in lanes; argmax; cumsum
  *   rows.inc.c                     softmax and its family, variance, norms
  *   gemm.inc.c                     the matrix product
  *   optim.inc.c                    updates of parameters
@@ -12,7 +12,7 @@
  * Bits do not depend on the set: every operation is one IEEE operation or integer
  * arithmetic that wraps, none is fused, and sums go in lanes. Nothing here calls the C
  * library but for memory; nothing allocates, fails or keeps anything.
- */
+ * */
 #include "core.h"
 #include "vmath.h"
 
@@ -47,11 +47,11 @@
 /* The largest multiple of `block`, a power of two, that is not above n. */
 #define WHOLE_BLOCKS(n, block) ((n) & ~((int64_t)(block) - 1))
 
-/* ---- what is left of an array when blocks are done ---------------------------------- */
+/* ---- what is left of an array when blocks are done --------------------------------- */
 
-/* Loops run over whole blocks, so that they end in vectors. The elements behind are copied
- * to a block of their own, which repeats the last of them, and go through the same loop:
- * a kernel calls one of these with itself. */
+/* Loops run over whole blocks, so that they end in vectors. The elements behind are
+ * copied to a block of their own, which repeats the last of them, and go through the same
+ * loop: a kernel calls one of these with itself. */
 
 enum { REST_BYTES = 8 * 64 }; /* the largest block: 64 elements of 8 bytes */
 
@@ -76,9 +76,10 @@ static const void *element_at(const void *elements, int64_t i, size_t size)
 }
 
 /* Map the last `rest` of n elements; sizes of an operand's and a result's element. */
-static NEVER_INLINE void map_rest(map_kernel kernel, int64_t n, int64_t rest, int64_t block,
-                                  size_t size, size_t result, const void *a, const void *b,
-                                  void *out, double number, unsigned repeats)
+static NEVER_INLINE void map_rest(map_kernel kernel, int64_t n, int64_t rest,
+                                  int64_t block, size_t size, size_t result,
+                                  const void *a, const void *b, void *out, double number,
+                                  unsigned repeats)
 {
     _Alignas(CACHE_LINE) unsigned char as[REST_BYTES], bs[REST_BYTES], ys[REST_BYTES];
     if (!(repeats & 1)) {
@@ -95,8 +96,8 @@ static NEVER_INLINE void map_rest(map_kernel kernel, int64_t n, int64_t rest, in
 
 /* The same for a gradient; b, y may be NULL where the formula does not use them. */
 static NEVER_INLINE void gradient_rest(gradient_kernel kernel, int64_t n, int64_t rest,
-                                       int64_t block, size_t size, const void *const in[4],
-                                       void *out, double number)
+                                       int64_t block, size_t size,
+                                       const void *const in[4], void *out, double number)
 {
     _Alignas(CACHE_LINE) unsigned char copies[4][REST_BYTES], ys[REST_BYTES];
     const void *rests[4] = {0};
@@ -116,7 +117,7 @@ static NEVER_INLINE void fill_with_first(int64_t n, size_t size, void *out)
         memcpy((unsigned char *)out + (size_t)i * size, out, size);
 }
 
-/* ---- the generic operations of ops.def ---------------------------------------------- */
+/* ---- the generic operations of ops.def --------------------------------------------- */
 
 /* OF() names the type's own arithmetic, VM() the functions of vmath.h. */
 #define ADD(x, y) OF(add)((x), (y))
@@ -177,7 +178,7 @@ static NEVER_INLINE void fill_with_first(int64_t n, size_t size, void *out)
 #define FLOOR_DIVIDE(x, y) OF(floor_divide)((x), (y), exact)
 #define REMAINDER(x, y) OF(remainder)((x), (y), exact)
 
-/* ---- what a truncated division leaves -------------------------------------------------- */
+/* ---- what a truncated division leaves ---------------------------------------------- */
 
 MG_INLINE bool quotient_is_far(double x, double y)
 {
@@ -213,11 +214,12 @@ static NEVER_INLINE double exact_rest(double x, double y)
         rest = (rest << step) % divisor;
         exponent -= step;
     }
-    double unit = of_bits(last > 52 ? (uint64_t)(last - 52) << 52 : (uint64_t)1 << (last - 1));
+    double unit =
+        of_bits(last > 52 ? (uint64_t)(last - 52) << 52 : (uint64_t)1 << (last - 1));
     return copysign((double)rest * unit, x); /* unit is 2^(last - 1075) */
 }
 
-/* ---- types -------------------------------------------------------------------------- */
+/* ---- types ------------------------------------------------------------------------- */
 
 enum {
     SHORT_ROW = 8,       /* rows up to this length are turned to columns, */
@@ -334,7 +336,7 @@ MG_INLINE uint8_t mul_b8(uint8_t x, uint8_t y)
 
 #include "casts.inc.c"
 
-/* ---- choices ------------------------------------------------------------------------ */
+/* ---- choices ----------------------------------------------------------------------- */
 
 #define CHOOSE(name, type) \
     static void name(int64_t n, const uint8_t *test, const void *of_a, const void *of_b, \
@@ -358,10 +360,11 @@ CHOOSE(choose_2, uint16_t)
 CHOOSE(choose_4, uint32_t)
 CHOOSE(choose_8, uint64_t)
 
-/* ---- the set ------------------------------------------------------------------------ */
+/* ---- the set ----------------------------------------------------------------------- */
 
 #define MAPS_NOWHERE(name) {NULL}
-#define MAPS_FLOATS(name) {[MG_FLOAT32] = map_##name##_f32, [MG_FLOAT64] = map_##name##_f64}
+#define MAPS_FLOATS(name) \
+    {[MG_FLOAT32] = map_##name##_f32, [MG_FLOAT64] = map_##name##_f64}
 #define MAPS_NUMBERS(name) \
     {[MG_FLOAT32] = map_##name##_f32, [MG_FLOAT64] = map_##name##_f64, \
      [MG_INT64] = map_##name##_i64,   [MG_INT32] = map_##name##_i32, \

@@ -1,9 +1,9 @@
-/* kernels_avx512.c: the kernels for x86 with the AVX-512 of Skylake servers and later. GCC
- * would use half of each vector, unless told. */
+/* kernels_avx512.c: the kernels for x86 with the AVX-512 of Skylake servers and later.
+ * GCC would use half of each vector, unless told. */
 #if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl"))), \
-                             apply_to = function)
+#pragma clang attribute push( \
+    __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl"))), apply_to = function)
 #else
 #pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,prefer-vector-width=512")
 #endif

@@ -46,7 +46,8 @@ static void NAME(join_rows)(int64_t rows, T *lanes, T *y)
         for (int l = 0; l < 4; l++) lanes[r + l] = JOIN(lanes[r + l], lanes[r + l + 4]);
     for (int64_t r = 0; r < end; r += LANES)
         for (int l = 0; l < 2; l++) lanes[r + l] = JOIN(lanes[r + l], lanes[r + l + 2]);
-    for (int64_t r = 0; r < rows; r++) y[r] = JOIN(lanes[r * LANES], lanes[r * LANES + 1]);
+    for (int64_t r = 0; r < rows; r++)
+        y[r] = JOIN(lanes[r * LANES], lanes[r * LANES + 1]);
 }
 
 static void NAME(join)(void *lanes, void *y)
@@ -54,9 +55,10 @@ static void NAME(join)(void *lanes, void *y)
     NAME(join_rows)(1, lanes, y);
 }
 
-/* ---- columns ------------------------------------------------------------------------ */
+/* ---- columns ----------------------------------------------------------------------- */
 
-/* Fold up to LANES rows of `width` elements into as many lanes, or start these with them. */
+/* Fold up to LANES rows of `width` elements into as many lanes, or start these with
+ * them. */
 MG_INLINE void NAME(fold_rows)(int64_t n, int64_t width, const T *a, int64_t stride,
                                bool start, int64_t far, T *lanes)
 {
@@ -72,12 +74,14 @@ MG_INLINE void NAME(fold_rows)(int64_t n, int64_t width, const T *a, int64_t str
 }
 
 /* y[j] from n elements of column j, of which there are at most COLUMNS. A lane without
- * elements would hold START, and JOIN(m, START) is m: a sum starts at 0, so no m is -0. */
+ * elements would hold START, and JOIN(m, START) is m: a sum starts at 0, so no m is
+ * -0. */
 static void NAME(columns_few)(int64_t n, int64_t width, const T *a, int64_t stride, T *y)
 {
     _Alignas(CACHE_LINE) T lanes[LANES * OF(COLUMNS)];
     int64_t used = n < LANES ? n : LANES;
-    const int64_t far = n * stride * (int64_t)sizeof(T) > FAR_BYTES && stride > width ? FAR_ROWS : 0;
+    const bool is_far = n * stride * (int64_t)sizeof(T) > FAR_BYTES && stride > width;
+    const int64_t far = is_far ? FAR_ROWS : 0;
     NAME(fold_rows)(used, width, a, stride, true, n > LANES + far ? far : 0, lanes);
     for (int64_t i = LANES; i < n; i += LANES)
         NAME(fold_rows)(n - i < LANES ? n - i : LANES, width, a + i * stride, stride, false,
@@ -105,7 +109,7 @@ static void NAME(columns)(int64_t n, int64_t columns, const void *of_a, int64_t 
     }
 }
 
-/* ---- rows --------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------- */
 
 /* Short rows are turned to columns. */
 static void NAME(rows_short)(int64_t rows, int64_t n, const T *a, int64_t stride, T *y)

@@ -1,16 +1,16 @@
-/* map.c: elementwise loops over arrays of any shapes, strides and types, by way of kernels
- * that see contiguous elements of one type.
+/* map.c: elementwise loops over arrays of any shapes, strides and types, by way of
+ * kernels that see contiguous elements of one type.
  *
  * Axes that lie behind each other in every operand become one first, so that most work is
- * one run over all elements. Else pieces are copied to blocks on the stack, where they fit
- * the first cache: strides, broadcasting and conversions are no concern of the kernels.
- * The result of an element does not depend on the piece it is in. */
+ * one run over all elements. Else pieces are copied to blocks on the stack, where they
+ * fit the first cache: strides, broadcasting and conversions are no concern of the
+ * kernels. The result of an element does not depend on the piece it is in. */
 #include "core.h"
 
 enum {
-    BLOCK = 256,        /* elements of a piece that is copied */
-    SHORT_RUN = 128,    /* below this, pieces are copied across rows */
-    TILE = 32,          /* rows and columns of a part of a transposed copy */
+    BLOCK = 256,     /* elements of a piece that is copied */
+    SHORT_RUN = 128, /* below this, pieces are copied across rows */
+    TILE = 32,       /* rows and columns of a part of a transposed copy */
     MAX_INPUTS = 4,
     OUTPUT = MAX_INPUTS, /* the output's side */
     STREAM = 1 << 18,    /* elements from which on operands are in no cache; then */
@@ -31,8 +31,8 @@ typedef struct side {
     int dtype;  /* of the elements in memory */
     int wanted; /* the kernel's */
     size_t size;
-    bool flat;   /* element i lies at i */
-    bool single; /* there is one element for all */
+    bool flat;    /* element i lies at i */
+    bool single;  /* there is one element for all */
     bool repeats; /* the kernel can take a single element */
 } side;
 
@@ -50,8 +50,8 @@ typedef struct map_job {
     double number;
     map_kernel value; /* one of these three; or none, to copy */
     gradient_kernel gradient;
-    void (*choose)(int64_t n, const uint8_t *test, const void *a, const void *b, void *out,
-                   unsigned repeats);
+    void (*choose)(int64_t n, const uint8_t *test, const void *a, const void *b,
+                   void *out, unsigned repeats);
 } map_job;
 
 /* ---- axes -------------------------------------------------------------------------- */
@@ -138,8 +138,8 @@ static void job_input(map_job *job, const array *a, int wanted, bool repeats)
 /* ---- pieces ------------------------------------------------------------------------ */
 
 /* Copy n elements of `size` bytes between strides (in elements). */
-static void copy_row(int64_t n, size_t size, const char *from, int64_t from_stride, char *to,
-                     int64_t to_stride)
+static void copy_row(int64_t n, size_t size, const char *from, int64_t from_stride,
+                     char *to, int64_t to_stride)
 {
     if (from_stride == 1 && to_stride == 1) {
         memcpy(to, from, (size_t)n * size);
@@ -302,8 +302,10 @@ static void job_range(const map_job *job, int64_t first, int64_t end)
 {
     if (job->direct) {
         bool computes = job->value || job->gradient || job->choose;
-        if (job->count < STREAM || !computes) job_direct(job, first, end);
-        else job_stream(job, first, end);
+        if (job->count < STREAM || !computes)
+            job_direct(job, first, end);
+        else
+            job_stream(job, first, end);
         return;
     }
     int64_t run = job->rank ? job->shape[job->rank - 1] : 1, piece = run;
@@ -370,7 +372,8 @@ static int type_add(int so_far, int dtype)
     return so_far < 0 ? dtype : dtype_promote(so_far, dtype);
 }
 
-/* Return the common type of operands: those with axes, then those without, then numbers. */
+/* Return the common type of operands: those with axes, then those without, then
+ * numbers. */
 int operands_dtype(const call *c, int first)
 {
     int with_axes = -1, without = -1, numbers = -1;
@@ -405,15 +408,16 @@ int op_dtypes(int op, int common, int *computed, int *result)
     return kernels()->value[op][*computed] ? MG_OK : MG_ERR_DTYPE;
 }
 
-/* Return the type that is compared in: a Python int beside an integer array is compared as
- * it is, for 300 is no uint8. */
+/* Return the type that is compared in: a Python int beside an integer array is compared
+ * as it is, for 300 is no uint8. */
 int compared_dtype(int op, int dtype, bool weak)
 {
     bool narrow = dtype == MG_UINT8 || dtype == MG_INT32;
     return types_of[op] == COMPARES && weak && narrow ? MG_INT64 : dtype;
 }
 
-/* Return the type that a Python number gets beside an array: kind 0 bool, 1 int, 2 float. */
+/* Return the type that a Python number gets beside an array: kind 0 bool, 1 int, 2
+ * float. */
 int number_dtype(int op, int dtype, int kind)
 {
     static const uint8_t of_kind[] = {MG_BOOL, MG_INT64, MG_FLOAT32};
@@ -432,7 +436,8 @@ static int64_t task_size_of(int op)
 }
 
 /* out = op(a, b) elementwise; computed in `dtype`. */
-void map_apply(int op, int dtype, const array *a, const array *b, double number, array *out)
+void map_apply(int op, int dtype, const array *a, const array *b, double number,
+               array *out)
 {
     map_job job;
     bool is_bool = types_of[op] == COMPARES || types_of[op] == TRUTHS;
@@ -461,8 +466,8 @@ void map_gradient(int op, int which, int dtype, const array *a, const array *b,
     job_run(&job);
 }
 
-/* A copy that turns axes round: along `rows` the source is contiguous, along the last axis
- * the target. */
+/* A copy that turns axes round: along `rows` the source is contiguous, along the last
+ * axis the target. */
 typedef struct turned_copy {
     const map_job *job;
     int rows;
@@ -506,7 +511,8 @@ static void turned_task(void *context, int64_t i)
     const side *in = &job->sides[0], *out = &job->sides[OUTPUT];
     int last = job->rank - 1, size = (int)in->size;
     int64_t all_rows = job->shape[copy->rows], columns = job->shape[last];
-    int64_t strips = (all_rows + TILE - 1) / TILE, first = i % strips * TILE, plane = i / strips;
+    int64_t strips = (all_rows + TILE - 1) / TILE, first = i % strips * TILE,
+            plane = i / strips;
     const char *from = in->data + first * size;
     char *to = out->data + first * out->strides[copy->rows] * size;
     for (int d = last - 1; d >= 0; d--) {
@@ -519,8 +525,8 @@ static void turned_task(void *context, int64_t i)
     int64_t rows = all_rows - first < TILE ? all_rows - first : TILE;
     for (int64_t j = 0; j < columns; j += TILE) {
         int64_t n = columns - j < TILE ? columns - j : TILE;
-        copy_tile(in->size, rows, n, from + j * in->strides[last] * size, in->strides[last],
-                  to + j * size, out->strides[copy->rows]);
+        copy_tile(in->size, rows, n, from + j * in->strides[last] * size,
+                  in->strides[last], to + j * size, out->strides[copy->rows]);
     }
 }
 
@@ -591,8 +597,8 @@ int op_arity_of(int op)
     return arity_of_op[op];
 }
 
-/* Tell whether one of the integers of an array is 0; those that are repeated along an axis
- * are looked at once. */
+/* Tell whether one of the integers of an array is 0; those that are repeated along an
+ * axis are looked at once. */
 static bool has_zero(const array *a)
 {
     int64_t wide[BLOCK];
@@ -632,7 +638,8 @@ static bool value_direct(call *c, const array *a, const array *b, int *status)
 {
     const array *longer = a;
     unsigned repeats = 0;
-    if (types_of[c->op] > NUMBERS || a->dtype > MG_FLOAT64 || !a->contiguous) return false;
+    if (types_of[c->op] > NUMBERS || a->dtype > MG_FLOAT64 || !a->contiguous)
+        return false;
     if (b) {
         if (b->dtype != a->dtype || !b->contiguous) return false;
         if (!shape_equal(a, b)) {
@@ -658,8 +665,10 @@ int map_value(call *c)
 {
     int status = MG_OK, computed, result, rank;
     int64_t shape[MG_MAX_RANK];
-    MG_RETURN_IF(!has_counts(c, arity_of_op[c->op], 0, c->op == MG_POW_NUMBER), MG_ERR_ARG);
-    const array *a = operand_of(c, 0), *b = c->operand_count > 1 ? operand_of(c, 1) : NULL;
+    MG_RETURN_IF(!has_counts(c, arity_of_op[c->op], 0, c->op == MG_POW_NUMBER),
+                 MG_ERR_ARG);
+    const array *a = operand_of(c, 0),
+                *b = c->operand_count > 1 ? operand_of(c, 1) : NULL;
     if (types_of[c->op] == NOWHERE) return MG_ERR_ARG;
     if (value_direct(c, a, b, &status)) return status;
     int common = compared_dtype(c->op, operands_dtype(c, 0), c->weak != 0);
@@ -674,7 +683,8 @@ int map_value(call *c)
     return MG_OK;
 }
 
-/* Make a contiguous copy of an array, as another type, that lives to the end of the call. */
+/* Make a contiguous copy of an array, as another type, that lives to the end of the
+ * call. */
 int array_copy(call *c, const array *a, int dtype, const array **made)
 {
     array *copy;

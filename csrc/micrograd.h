@@ -36,24 +36,24 @@ extern "C" {
 
 enum mg_status {
     MG_OK = 0,
-    MG_MORE = 1,          /* the budget is used up: call mg_backward_resume() */
-    MG_HOOK = 2,          /* a sweep stopped at a watched node */
-    MG_CALL = 3,          /* a sweep stopped at a function of the caller's */
-    MG_ERR_NOMEM = -1,    /* out of memory, or the arena's byte limit is reached */
-    MG_ERR_LIMIT = -2,    /* more nodes, or a larger array, than there can be */
-    MG_ERR_STALE = -3,    /* the handle names no living node of this arena */
-    MG_ERR_ARG = -4,      /* an argument is outside its range */
-    MG_ERR_BUSY = -5,     /* a backward under way uses it, or must end first */
-    MG_ERR_DOMAIN = -6,   /* no real result: log(-1), sin(inf), (-8)**0.5 */
-    MG_ERR_OVERFLOW = -7, /* the result of finite numbers is too large: exp(1000) */
-    MG_ERR_ZERODIV = -8,  /* division by zero: 0.0 ** -1 */
-    MG_ERR_SHAPE = -9,    /* shapes do not fit */
-    MG_ERR_DTYPE = -10,   /* the op has no meaning for the type */
-    MG_ERR_INDEX = -11,   /* an index is out of range */
+    MG_MORE = 1,           /* the budget is used up: call mg_backward_resume() */
+    MG_HOOK = 2,           /* a sweep stopped at a watched node */
+    MG_CALL = 3,           /* a sweep stopped at a function of the caller's */
+    MG_ERR_NOMEM = -1,     /* out of memory, or the arena's byte limit is reached */
+    MG_ERR_LIMIT = -2,     /* more nodes, or a larger array, than there can be */
+    MG_ERR_STALE = -3,     /* the handle names no living node of this arena */
+    MG_ERR_ARG = -4,       /* an argument is outside its range */
+    MG_ERR_BUSY = -5,      /* a backward under way uses it, or must end first */
+    MG_ERR_DOMAIN = -6,    /* no real result: log(-1), sin(inf), (-8)**0.5 */
+    MG_ERR_OVERFLOW = -7,  /* the result of finite numbers is too large: exp(1000) */
+    MG_ERR_ZERODIV = -8,   /* division by zero: 0.0 ** -1 */
+    MG_ERR_SHAPE = -9,     /* shapes do not fit */
+    MG_ERR_DTYPE = -10,    /* the op has no meaning for the type */
+    MG_ERR_INDEX = -11,    /* an index is out of range */
     MG_ERR_READONLY = -12, /* the memory may not be written to */
-    MG_ERR_VIEW = -13,    /* other views would show a change that is to be recorded */
+    MG_ERR_VIEW = -13,     /* other views would show a change that is to be recorded */
     MG_ERR_GRADIENT = -14, /* nothing here requires a gradient */
-    MG_ERR_CHANGED = -15  /* a value that a gradient needs was written to since */
+    MG_ERR_CHANGED = -15   /* a value that a gradient needs was written to since */
 };
 
 /* Say in a few English words what a status means; never NULL. */
@@ -294,8 +294,8 @@ void *mg_released(mg_arena *arena);
 /* Return the owner of the buffer of an array; NULL for the core's own memory. */
 void *mg_owner(mg_arena *arena, mg_node node);
 
-/* Keep an object with an array; when the array dies, or another object (NULL: none) takes its
- * place, mg_released() hands it out. */
+/* Keep an object with an array; when the array dies, or another object (NULL: none) takes
+ * its place, mg_released() hands it out. */
 int mg_attach(mg_arena *arena, mg_node node, void *object);
 /* Return what mg_attach() left, or NULL. */
 void *mg_attached(mg_arena *arena, mg_node node);
@@ -304,10 +304,10 @@ int64_t mg_references(mg_arena *arena, mg_node node);
 
 typedef struct mg_array_info {
     int dtype, rank;
-    int64_t count; /* elements */
+    int64_t count;                /* elements */
     int64_t shape[8], strides[8]; /* strides in elements */
-    void *data; /* the first element; valid while the node lives */
-    int op, operands; /* MG_LEAF and 0 for a leaf */
+    void *data;                   /* the first element; valid while the node lives */
+    int op, operands;             /* MG_LEAF and 0 for a leaf */
     int requires_grad, retains_grad, contiguous, read_only;
     int views; /* living arrays that view ops made of the memory; 0: no other shows it */
     int64_t version; /* of the memory: grows when it is written to */
@@ -320,8 +320,8 @@ mg_node mg_array_operand(mg_arena *arena, mg_node node, int which);
 
 /* Apply an op of csrc/ops.def to arrays; there stand its operands, integers and numbers.
  * Operands of elementwise ops are broadcast and cast to their common type, as in PyTorch:
- * `weak`, bit i for operand i, marks arrays without axes that stand for Python numbers, which
- * count only by their kind (bool < int < float) against the others. */
+ * `weak`, bit i for operand i, marks arrays without axes that stand for Python numbers,
+ * which count only by their kind (bool < int < float) against the others. */
 mg_node mg_apply(mg_arena *arena, int op, int operand_count, const mg_node *operands,
                  int integer_count, const int64_t *integers, int number_count,
                  const double *numbers, unsigned weak, int record);
@@ -335,10 +335,10 @@ mg_node mg_apply_number(mg_arena *arena, int op, mg_node a, int which, int kind,
  * Errors: MG_ERR_DTYPE when the result's kind is above a's (float into int);
  * MG_ERR_READONLY. */
 int mg_apply_in_place(mg_arena *arena, int op, mg_node a, mg_node b, unsigned weak);
-/* Record op (MG_ASSIGN, MG_PUT_AT, MG_ADD_AT, MG_SCATTER_ADD) in such a way that the result
- * takes over a's memory, operand 0, instead of a copy. Errors: MG_ERR_VIEW when views of
- * a's memory are alive that would show the change, and a gradient is to be recorded;
- * MG_ERR_READONLY. */
+/* Record op (MG_ASSIGN, MG_PUT_AT, MG_ADD_AT, MG_SCATTER_ADD) in such a way that the
+ * result takes over a's memory, operand 0, instead of a copy. Errors: MG_ERR_VIEW when
+ * views of a's memory are alive that would show the change, and a gradient is to be
+ * recorded; MG_ERR_READONLY. */
 mg_node mg_apply_over(mg_arena *arena, int op, int operand_count, const mg_node *operands,
                       int integer_count, const int64_t *integers, int record);
 
@@ -357,13 +357,14 @@ mg_node mg_gradient(mg_arena *arena, mg_node node);
 int mg_set_gradient(mg_arena *arena, mg_node node, mg_node gradient);
 
 /* A walk that takes gradients from roots to what they depend on, in reversed depth-first
- * postorder, roots and operands in order. It is one thread's at a time; others may record,
- * and sweeps may nest (from the inside of a hook), last opened first closed: to an outer
- * one every call but mg_sweep_close() is MG_ERR_ARG. */
+ * postorder, roots and operands in order. It is one thread's at a time; others may
+ * record, and sweeps may nest (from the inside of a hook), last opened first closed: to
+ * an outer one every call but mg_sweep_close() is MG_ERR_ARG. */
 typedef struct mg_sweep mg_sweep;
 
 enum mg_sweep_flags {
-    MG_ACCUMULATE = 1,   /* add to the gradients of leaves and of nodes that retain theirs */
+    MG_ACCUMULATE =
+        1, /* add to the gradients of leaves and of nodes that retain theirs */
     MG_CREATE_GRAPH = 2, /* record the gradients, so that they can be differentiated */
     MG_GIVE = 4          /* keep the gradients of the inputs for mg_sweep_give() */
 };
@@ -376,10 +377,10 @@ int mg_sweep_open(mg_arena *arena, int64_t root_count, const mg_node *roots,
                   const mg_node *seeds, int64_t input_count, const mg_node *inputs,
                   int flags, mg_sweep **sweep);
 /* Go on, for about `budget` elements (0: to the end). Returns MG_MORE when the budget is
- * used up; MG_HOOK at a watched node; MG_CALL at an MG_FUNCTION node, for which the caller
- * gives mg_sweep_contribute() for each operand and calls again; MG_OK at the end, when
- * leaves have their gradients. Errors: MG_ERR_CHANGED when a value that a gradient needs
- * was written to since; then, as after every error, gradients are as they were. */
+ * used up; MG_HOOK at a watched node; MG_CALL at an MG_FUNCTION node, for which the
+ * caller gives mg_sweep_contribute() for each operand and calls again; MG_OK at the end,
+ * when leaves have their gradients. Errors: MG_ERR_CHANGED when a value that a gradient
+ * needs was written to since; then, as after every error, gradients are as they were. */
 int mg_sweep_run(mg_sweep *sweep, int64_t budget);
 /* Return the node a sweep stopped at, as a new reference. */
 mg_node mg_sweep_node(mg_sweep *sweep);
@@ -401,9 +402,9 @@ void mg_sweep_close(mg_sweep *sweep);
  * changes. Errors: MG_ERR_DTYPE, MG_ERR_SHAPE, MG_ERR_READONLY; MG_ERR_ARG where an array
  * is not contiguous. */
 
-/* g = gradient + weight_decay * p; without buffers p -= lr * g. With them b = momentum * b +
- * (1 - dampening) * g, in the first step 0 * b + g; p -= lr * (nesterov ? g + momentum * b :
- * b). Source: torch.optim.SGD. */
+/* g = gradient + weight_decay * p; without buffers p -= lr * g. With them b = momentum *
+ * b + (1 - dampening) * g, in the first step 0 * b + g; p -= lr * (nesterov ? g +
+ * momentum * b : b). Source: torch.optim.SGD. */
 int mg_array_sgd(mg_arena *arena, int64_t count, const mg_node *parameters,
                  const mg_node *buffers, int first_step, double lr, double momentum,
                  double dampening, double weight_decay, int nesterov);
@@ -415,8 +416,9 @@ int mg_array_sgd(mg_arena *arena, int64_t count, const mg_node *parameters,
  *       - lr / (1 - beta1^step) * (m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon))
  * Numbers in front are computed as doubles and rounded to the type once. */
 int mg_array_adam(mg_arena *arena, int64_t count, const mg_node *parameters,
-                  const mg_node *m, const mg_node *v, int64_t step, double lr, double beta1,
-                  double beta2, double epsilon, double weight_decay, int decoupled);
+                  const mg_node *m, const mg_node *v, int64_t step, double lr,
+                  double beta1, double beta2, double epsilon, double weight_decay,
+                  int decoupled);
 
 /* ---- instruction sets and threads: neither changes any result ---------------------- */
 
@@ -428,9 +430,9 @@ int mg_set_isa(const char *name);
 const char *mg_isa(void);
 /* What can be wrong with the arithmetic of a build or of a process. */
 enum mg_problems {
-    MG_FUSES = 1,            /* products and sums are fused: the build's fault */
-    MG_REORDERS = 2,         /* sums are reordered: the build's fault */
-    MG_FLUSHES = 4,          /* subnormal numbers become 0: a state of the thread */
+    MG_FUSES = 1,           /* products and sums are fused: the build's fault */
+    MG_REORDERS = 2,        /* sums or quotients are rewritten: the build's fault */
+    MG_FLUSHES = 4,         /* subnormal numbers become 0: a state of the thread */
     MG_ROUNDS_OTHERWISE = 8 /* not to the nearest: a state of the thread */
 };
 /* Return the problems, joined, of the kernels in use in the calling thread; 0: none. */

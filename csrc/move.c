@@ -6,8 +6,8 @@
 
 /* ---- views ------------------------------------------------------------------------- */
 
-/* Find the stride from one element to the next along axes from .. end - 1 of a, which must
- * lie behind each other. */
+/* Find the stride from one element to the next along axes from .. end - 1 of a, which
+ * must lie behind each other. */
 static bool group_stride(const array *a, int from, int end, int64_t *stride)
 {
     int64_t next = 0;
@@ -130,8 +130,9 @@ static int slice_of(array *a, const int64_t *start, const int64_t *step,
         if (count[d] > 0) {
             int64_t size = a->shape[d];
             MG_RETURN_IF(start[d] < 0 || start[d] >= size, MG_ERR_INDEX);
-            int64_t most = step[d] > 0 ? (size - 1 - start[d]) / step[d]
-                                       : start[d] / (step[d] == INT64_MIN ? INT64_MAX : -step[d]);
+            int64_t most = step[d] > 0
+                               ? (size - 1 - start[d]) / step[d]
+                               : start[d] / (step[d] == INT64_MIN ? INT64_MAX : -step[d]);
             MG_RETURN_IF(count[d] - 1 > most, MG_ERR_INDEX);
             offset += start[d] * a->strides[d];
         }
@@ -223,7 +224,8 @@ int forward_cast(call *c)
     return copy_of(c, operand_of(c, 0), (int)dtype);
 }
 
-/* Copy b to the part start, step of the result that has its shape; `region` is scratch. */
+/* Copy b to the part start, step of the result that has its shape; `region` is
+ * scratch. */
 static int region_copy(const array *result, const array *b, const int64_t *start,
                        const int64_t *step, const int64_t *count)
 {
@@ -262,7 +264,8 @@ int forward_spread(call *c)
     MG_TRY(array_new(c->arena, a->dtype, rank, c->integers, &c->result));
     memset(c->result->data, 0, c->result->buffer->size);
     if (a->count == 0) return MG_OK;
-    return region_copy(c->result, a, c->integers + rank, c->integers + 2 * rank, a->shape);
+    return region_copy(c->result, a, c->integers + rank, c->integers + 2 * rank,
+                       a->shape);
 }
 
 /* Add the windows at one offset, of which result and a show the steps. */
@@ -466,8 +469,8 @@ static int rows_write(call *c)
     MG_TRY(positions_of(c, 1, n, &positions));
     MG_RETURN_IF(b->rank != positions->rank + a->rank - 1, MG_ERR_SHAPE);
     for (int d = 0; d < b->rank; d++) {
-        int64_t size = d < positions->rank ? positions->shape[d]
-                                           : a->shape[d - positions->rank + 1];
+        int64_t size =
+            d < positions->rank ? positions->shape[d] : a->shape[d - positions->rank + 1];
         MG_RETURN_IF(b->shape[d] != size, MG_ERR_SHAPE);
     }
     int dtype = c->op == MG_ADD_AT ? wide_of(a->dtype) : a->dtype;
@@ -481,7 +484,8 @@ static int rows_write(call *c)
     size_t size = (size_t)row * dtype_sizes[dtype];
     for (int64_t i = 0; size && i < positions->count; i++) {
         int64_t at = p[i] < 0 ? p[i] + n : p[i];
-        row_write(c->op, dtype, row, to->data + (size_t)at * size, b->data + (size_t)i * size);
+        row_write(c->op, dtype, row, to->data + (size_t)at * size,
+                  b->data + (size_t)i * size);
     }
     if (sums) map_copy(sums, c->result);
     return base_written(c);

@@ -27,9 +27,9 @@ static void sgd_compute(const mg_arena *arena, int64_t count, const mg_node *par
         double d = p->gradient;
         if (step->weight_decay != 0.0) d = d + step->weight_decay * p->data;
         if (step->momentum != 0.0) {
-            double moved = step->first_step
-                               ? d
-                               : step->momentum * velocity[i] + (1.0 - step->dampening) * d;
+            double moved = step->first_step ? d
+                                            : step->momentum * velocity[i] +
+                                                  (1.0 - step->dampening) * d;
             d = step->nesterov ? d + step->momentum * moved : moved;
             to.first[i] = moved;
         }
@@ -99,14 +99,15 @@ static int sgd_step(mg_arena *arena, int64_t count, const mg_node *parameters,
     updates to = updates_in(scratch, count);
     sgd_compute(arena, count, parameters, velocity, step, to);
     data_store(arena, count, parameters, to.data);
-    for (int64_t i = 0; step->momentum != 0.0 && i < count; i++) velocity[i] = to.first[i];
+    for (int64_t i = 0; step->momentum != 0.0 && i < count; i++)
+        velocity[i] = to.first[i];
     step_close(arena, count, scratch);
     return MG_OK;
 }
 
-int mg_sgd_step(mg_arena *arena, int64_t count, const mg_node *parameters, double *velocity,
-                int first_step, double lr, double momentum, double dampening,
-                double weight_decay, int nesterov)
+int mg_sgd_step(mg_arena *arena, int64_t count, const mg_node *parameters,
+                double *velocity, int first_step, double lr, double momentum,
+                double dampening, double weight_decay, int nesterov)
 {
     sgd step = {lr, momentum, dampening, weight_decay, first_step != 0, nesterov != 0};
     arena_lock(arena);

@@ -7,7 +7,7 @@
 
 enum {
     THREAD_WORK = 1 << 22, /* multiplications that are worth a second thread */
-    ROW_GRAIN = 24, /* parts that suit the kernels: gemm.inc.c */
+    ROW_GRAIN = 24,        /* parts that suit the kernels: gemm.inc.c */
     COLUMN_GRAIN = 64
 };
 
@@ -44,8 +44,8 @@ static void integer_product(const matrices *p)
         for (int64_t j = 0; j < p->n; j++) {
             uint64_t sum = 0;
             for (int64_t k = 0; k < p->k; k++)
-                sum += a[i * p->a_row + k * p->a_column] *
-                       b[k * p->b_row + j * p->b_column];
+                sum +=
+                    a[i * p->a_row + k * p->a_column] * b[k * p->b_row + j * p->b_column];
             c[i * p->c_row + j] = sum;
         }
     }

@@ -143,7 +143,8 @@ static void rows_task(void *context, int64_t i)
 {
     const reduce_job *job = context;
     int64_t first = i * job->task, n = job->box.n;
-    int64_t rows = job->box.outer - first < job->task ? job->box.outer - first : job->task;
+    int64_t rows =
+        job->box.outer - first < job->task ? job->box.outer - first : job->task;
     job->kernels->rows(rows, n, job->data + first * n * job->size, n,
                        job->out + first * job->size);
 }
@@ -173,7 +174,8 @@ static void reduce_run(reduce_job *job)
     const box *b = &job->box;
     bool large = b->outer * b->n * b->inner > TASK_WORK && thread_count() > 1;
     if (b->inner == 1 && b->outer == 1 && large) {
-        job->kernels->rows(LANES, 0, job->data, 0, job->lanes); /* of nothing: the start */
+        job->kernels->rows(LANES, 0, job->data, 0,
+                           job->lanes); /* of nothing: the start */
         parallel_for(2, lanes_task, job);
         job->kernels->join(job->lanes, job->out);
     } else if (b->inner == 1) {
@@ -383,7 +385,8 @@ static void rows_job_task(void *context, int64_t i)
 }
 
 /* Call a kernel for the rows of a box; cost: of an element, in additions. */
-static void rows_run(rows_kernel kernel, const box *b, char *out, int64_t out_row, int cost)
+static void rows_run(rows_kernel kernel, const box *b, char *out, int64_t out_row,
+                     int cost)
 {
     rows_job job = {kernel, b->a->data, out, b->outer, b->n, 0, out_row, b->outer};
     job.size = dtype_sizes[b->a->dtype];
@@ -476,8 +479,8 @@ int forward_cumsum(call *c)
     box b;
     array *wide;
     MG_TRY(get_axis(c, a, &axis));
-    MG_TRY(array_new(c->arena, is_float(a->dtype) ? a->dtype : MG_INT64, a->rank, a->shape,
-                     &c->result));
+    MG_TRY(array_new(c->arena, is_float(a->dtype) ? a->dtype : MG_INT64, a->rank,
+                     a->shape, &c->result));
     if (a->count == 0) return MG_OK;
     MG_TRY(result_wide(c, dtype, &wide));
     MG_TRY(box_open(c, a, dtype, 1u << axis, false, &b));
@@ -512,8 +515,8 @@ static int rows_to_rows(call *c, const rows_kernel *table)
         MG_TRY(rows_like(c, b.a, &rows));
     else
         MG_TRY(result_wide(c, wide_of(dtype), &rows));
-    rows_run(table[type_place(rows->dtype)], &b, rows->data, b.n * dtype_sizes[rows->dtype],
-             8);
+    rows_run(table[type_place(rows->dtype)], &b, rows->data,
+             b.n * dtype_sizes[rows->dtype], 8);
     if (!moved) return result_store(c, rows);
     array back = *rows; /* with the axis where it was */
     for (int d = 0, from = 0; d < a->rank; d++) {
@@ -670,8 +673,9 @@ static int losses_of(call *c, const array *logits, const array *targets, array *
     if (c->numbers[0] != 0.0)
         rows_run(set->reduce[REDUCE_SUM][place].rows, &b, sums->data, dtype_sizes[dtype],
                  1);
-    (place == 0 ? losses_float32 : losses_float64)(
-        logs, sums, (const int64_t *)targets->data, c->integers[1], c->numbers[0], *losses);
+    (place == 0 ? losses_float32
+                : losses_float64)(logs, sums, (const int64_t *)targets->data,
+                                  c->integers[1], c->numbers[0], *losses);
     return MG_OK;
 }
 

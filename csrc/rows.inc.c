@@ -1,8 +1,8 @@
 /* rows.inc.c: what is done to rows as a whole, for T, float or double: softmax and its
- * family, variance, norms. Rows go in groups that fit in a small block, so that short ones
- * are worked on together; a row that is longer goes through the block in pieces. */
+ * family, variance, norms. Rows go in groups that fit in a small block, so that short
+ * ones are worked on together; a row that is longer goes through the block in pieces. */
 
-/* ---- parts -------------------------------------------------------------------------- */
+/* ---- parts ------------------------------------------------------------------------- */
 
 /* Return how many rows of n make a group. */
 MG_INLINE int64_t OF(group)(int64_t rows, int64_t n)
@@ -39,8 +39,8 @@ static void OF(divide)(int64_t rows, int64_t n, T *y, const T *c)
 }
 
 /* y[r, i] = f(a[r, i] - c[r]), f of one operand, and sums[r] = the sum of these in lanes,
- * of one group; a row that is longer than a piece, piece by piece. y's rows lie n apart, or
- * y is room for one piece, and is lost (kept false). */
+ * of one group; a row that is longer than a piece, piece by piece. y's rows lie n apart,
+ * or y is room for one piece, and is lost (kept false). */
 static void OF(map_and_sum)(map_kernel f, int64_t rows, int64_t n, const T *a,
                             int64_t stride, const T *c, T *y, bool kept, T *sums)
 {
@@ -86,7 +86,7 @@ MG_INLINE void OF(moments)(int64_t rows, int64_t n, const T *a, int64_t stride, 
     OF(sums_of)(MAP(square), rows, n, a, stride, mean, squares);
 }
 
-/* ---- softmax and its family --------------------------------------------------------- */
+/* ---- softmax and its family -------------------------------------------------------- */
 
 /* exp(a - m) / sum of these. */
 static void OF(softmax)(int64_t rows, int64_t n, const void *of_a, int64_t stride,
@@ -132,7 +132,7 @@ static void OF(logsumexp)(int64_t rows, int64_t n, const void *of_a, int64_t str
     }
 }
 
-/* ---- variance, norms ---------------------------------------------------------------- */
+/* ---- variance, norms --------------------------------------------------------------- */
 
 static void OF(variance)(int64_t rows, int64_t n, const void *of_a, int64_t stride,
                          double correction, void *of_y)

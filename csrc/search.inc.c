@@ -35,11 +35,13 @@ static int64_t FIND(row)(int64_t n, const T *a)
 }
 
 /* The same of short rows, turned to columns. */
-static void FIND(short_rows)(int64_t rows, int64_t n, const T *a, int64_t stride, int64_t *y)
+static void FIND(short_rows)(int64_t rows, int64_t n, const T *a, int64_t stride,
+                             int64_t *y)
 {
     T turned[SHORT_SEARCH * ROWS_AT_ONCE];
     OF(index) at[ROWS_AT_ONCE];
-    for (; rows > 0; rows -= ROWS_AT_ONCE, a += ROWS_AT_ONCE * stride, y += ROWS_AT_ONCE) {
+    const int64_t step = ROWS_AT_ONCE;
+    for (; rows > 0; rows -= step, a += step * stride, y += step) {
         const int64_t count = rows < ROWS_AT_ONCE ? rows : ROWS_AT_ONCE;
         OF(turn)(count, n, a, stride, turned);
         for (int64_t r = 0; r < count; r++) at[r] = 0;

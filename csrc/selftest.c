@@ -1,7 +1,8 @@
 /* selftest.c: does this build, on this processor, in its present state, compute what
- * SPEC.md says? A compiler may contract a * b + c, or be told to reorder sums; a process may
- * flush subnormal numbers to zero or round in another direction, because of a library that
- * it loaded. The kernels in use are asked for a few sums that come out differently then. */
+ * SPEC.md says? A compiler may contract a * b + c, or be told to reorder sums; a process
+ * may flush subnormal numbers to zero or round in another direction, because of a library
+ * that it loaded. The kernels in use are asked for a few sums that come out differently
+ * then. */
 #include <float.h>
 
 #include "core.h"
@@ -68,12 +69,14 @@ static bool product_fuses(int place)
     double e = place == 0 ? 0x1p-12 : 0x1p-27, workspace[4096];
     numbers a, b, c;
     size_t element = place == 0 ? sizeof(float) : sizeof(double);
-    if (kernels()->gemm_workspace(ROWS, COLUMNS, 2, element) > sizeof workspace - CACHE_LINE)
+    if (kernels()->gemm_workspace(ROWS, COLUMNS, 2, element) >
+        sizeof workspace - CACHE_LINE)
         return false;
     fill(place, &a, 1.0 + e);
     fill(place, &b, 1.0 + e);
     fill(place, &c, 1.0);
-    for (int i = 0; i < ROWS; i++) set(place, &a, 2 * i, -(1.0 + 2.0 * e)); /* (ROWS, 2) */
+    for (int i = 0; i < ROWS; i++)
+        set(place, &a, 2 * i, -(1.0 + 2.0 * e));              /* (ROWS, 2) */
     for (int j = 0; j < COLUMNS; j++) set(place, &b, j, 1.0); /* (2, COLUMNS) */
     uintptr_t line = ((uintptr_t)workspace + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     kernels()->gemm[place](ROWS, COLUMNS, 2, &a, 2, 1, &b, COLUMNS, 1, &c, COLUMNS, NULL,

@@ -201,8 +201,7 @@ static int visit_next(mg_sweep *s, int64_t *work)
         } else if (op_of(n) == MG_OUTPUT) {
             output_pass(s, v);
         } else {
-            for (uint32_t i = 0; i < a->operand_count; i++)
-                MG_TRY(pass_on(s, v, (int)i));
+            for (uint32_t i = 0; i < a->operand_count; i++) MG_TRY(pass_on(s, v, (int)i));
         }
         *work += a->count + 64;
     }
@@ -230,8 +229,8 @@ static bool is_to_keep(const mg_sweep *s, uint32_t gradient)
     return recorded || is_own(s, gradient);
 }
 
-/* Make the gradient that is to take the place of a node's old one, or of none; one that is
- * added to the old one in place must not lie in memory that other sums are made in. */
+/* Make the gradient that is to take the place of a node's old one, or of none; one that
+ * is added to the old one in place must not lie in memory that other sums are made in. */
 static int gradient_prepare(mg_sweep *s, visit *v)
 {
     scope in;
@@ -256,7 +255,8 @@ static bool is_target(const mg_sweep *s, const visit *v)
            op_of(node_at(s->arena, v->node)) != MG_FUNCTION;
 }
 
-/* Give leaves, and nodes that retain theirs, their gradients: what can fail comes first. */
+/* Give leaves, and nodes that retain theirs, their gradients: what can fail comes
+ * first. */
 static int gradients_commit(mg_sweep *s)
 {
     for (size_t i = 0; i < s->visit_count; i++)
@@ -436,8 +436,8 @@ int mg_sweep_open(mg_arena *arena, int64_t root_count, const mg_node *roots,
                   int flags, mg_sweep **sweep)
 {
     arena_lock(arena);
-    int status = sweep_open(arena, root_count, roots, seeds, input_count, inputs, flags,
-                            sweep);
+    int status =
+        sweep_open(arena, root_count, roots, seeds, input_count, inputs, flags, sweep);
     arena_unlock(arena);
     return status;
 }
@@ -471,7 +471,8 @@ static bool is_innermost(const mg_sweep *s)
 /* Return the visit that a sweep stopped at, or NULL. */
 static visit *visit_at_hand(const mg_sweep *s)
 {
-    if (!is_innermost(s) || s->failed || !s->remaining || !(s->watched || s->called)) return NULL;
+    if (!is_innermost(s) || s->failed || !s->remaining || !(s->watched || s->called))
+        return NULL;
     return &s->visits[s->order.items[s->remaining - 1]];
 }
 

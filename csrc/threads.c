@@ -138,7 +138,8 @@ static void job_look_out(unsigned seen)
     }
 }
 
-/* Whatever the thread that starts a worker does to its arithmetic is not for the worker. */
+/* Whatever the thread that starts a worker does to its arithmetic is not for the
+ * worker. */
 static void *worker_run(void *unused)
 {
     fesetenv(FE_DFL_ENV);

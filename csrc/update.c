@@ -112,13 +112,13 @@ static int update(mg_arena *arena, int64_t count, const mg_node *parameters,
 }
 
 int mg_array_sgd(mg_arena *arena, int64_t count, const mg_node *parameters,
-                 const mg_node *buffers, int first_step, double lr, double momentum,
+                 const mg_node *buffers, int new_buffers, double lr, double momentum,
                  double dampening, double weight_decay, int nesterov)
 {
     sgd_rule rule = {.lr = lr, .weight_decay = weight_decay, .nesterov = nesterov != 0};
     update_job job = {.sgd = &rule};
-    rule.momentum = first_step ? 0.0 : momentum;
-    rule.fresh = first_step ? 1.0 : 1.0 - dampening;
+    rule.momentum = new_buffers ? 0.0 : momentum;
+    rule.fresh = new_buffers ? 1.0 : 1.0 - dampening;
     rule.look_ahead = momentum;
     arena_lock(arena);
     int status = update(arena, count, parameters, buffers, NULL, &job);

@@ -1,8 +1,8 @@
 /* vjp.c: the gradient rules of arrays: what a node passes on to an operand.
  *
- * A rule composes ops, so when they are recorded the gradient can be differentiated again,
- * any number of times. Formulas of elements come from ops.def: recorded as nodes, or, when
- * nothing is recorded, computed by one kernel; both give the same bits. */
+ * A rule composes ops, so when they are recorded the gradient can be differentiated
+ * again, any number of times. Formulas of elements come from ops.def: recorded as nodes,
+ * or, when nothing is recorded, computed by one kernel; both give the same bits. */
 #include "core.h"
 
 typedef struct rule {
@@ -11,8 +11,7 @@ typedef struct rule {
     int which;     /* the operand */
 } rule;
 
-#define MG_ARRAY(NAME, name, symbol, gradient) \
-    static uint32_t vjp_##name(const rule *r);
+#define MG_ARRAY(NAME, name, symbol, gradient) static uint32_t vjp_##name(const rule *r);
 #include "ops.def"
 
 typedef uint32_t (*vjp_function_of)(const rule *r);
@@ -56,8 +55,8 @@ static uint32_t value_of(const rule *r, int which)
 {
     uint32_t index = operand(r, which);
     const array *y = array_in(r->s, r->y);
-    bool same = which >= MAX_SAVED ||
-                array_in(r->s, index)->buffer->version == y->saved[which];
+    bool same =
+        which >= MAX_SAVED || array_in(r->s, index)->buffer->version == y->saved[which];
     if (!same && r->s->status >= 0) r->s->status = MG_ERR_CHANGED;
     return index;
 }
@@ -298,8 +297,8 @@ static const uint8_t reads[][2] = {
 #define SIGN(x) one(s, MG_SIGN, (x))
 #define IF_ZERO(x, then, otherwise) choose(s, is_zero(s, (x)), (then), (otherwise))
 #define IF_FLAT(x, y, then, otherwise) \
-    choose(s, two(s, MG_LOGICAL_AND, is_zero(s, (x)), is_not_below_zero(s, (y))), (then), \
-           (otherwise))
+    choose(s, two(s, MG_LOGICAL_AND, is_zero(s, (x)), is_not_below_zero(s, (y))), \
+           (then), (otherwise))
 #define CONST(c) scope_constant(s, dtype, (c))
 #define A a
 #define B b
@@ -697,8 +696,9 @@ static uint32_t products_of_others(scope *s, uint32_t rows, int64_t lead, int64_
     return reduce(s, MG_PROD, choose(s, mask, one_of, copies), 4, false);
 }
 
-/* The product of the other factors times g: exact also where a factor is 0. Of more than
- * MANY factors it is y / a, and where factors are 0, the product of those that are not. */
+/* The product of the other factors times g: exact also where a factor is 0. Of more
+ * than MANY factors it is y / a, and where factors are 0, the product of those that
+ * are not. */
 static uint32_t vjp_prod(const rule *r)
 {
     enum { MANY = 32 };
@@ -717,8 +717,7 @@ static uint32_t vjp_prod(const rule *r)
         const array *shown = array_in(s, moved);
         shape[0] = a->count / n;
         shape[1] = n;
-        uint32_t others =
-            products_of_others(s, reshape(s, moved, 2, shape), shape[0], n);
+        uint32_t others = products_of_others(s, reshape(s, moved, 2, shape), shape[0], n);
         others = reshape(s, others, rank, shown->shape);
         for (int d = 0; d < rank; d++) back[axes[d]] = d;
         others = with_integers(s, MG_PERMUTE, others, rank, back);
@@ -915,8 +914,7 @@ static uint32_t vjp_softmax(const rule *r)
 {
     scope *s = r->s;
     uint32_t y = result_of(r);
-    uint32_t sum =
-        reduce(s, MG_SUM, two(s, MG_MUL, r->g, y), 1u << integers(r)[0], true);
+    uint32_t sum = reduce(s, MG_SUM, two(s, MG_MUL, r->g, y), 1u << integers(r)[0], true);
     return fit(r, two(s, MG_MUL, y, two(s, MG_SUB, r->g, sum)));
 }
 
@@ -931,8 +929,9 @@ static uint32_t vjp_log_softmax(const rule *r)
 
 /* Fill what softmax should be, and the weight of each row. */
 #define EXPECTED(T, name) \
-    static void name(int64_t n, int64_t classes, const int64_t *targets, int64_t ignored, \
-                     double smoothing, double weight, void *expected, void *weights) \
+    static void name(int64_t n, int64_t classes, const int64_t *targets, \
+                     int64_t ignored, double smoothing, double weight, void *expected, \
+                     void *weights) \
     { \
         T *t = expected, *w = weights, even = (T)smoothing / (T)classes; \
         for (int64_t i = 0; i < n; i++) { \
