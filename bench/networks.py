@@ -105,8 +105,29 @@ def torch_step(name: str) -> tuple[Step, list[Any]]:
 def jax_step(name: str) -> tuple[Step, list[Any]]:
     """Return the step of JAX, one compiled function of parameters and moments."""
     jax = engines.load(JAX)
+    weights, inputs, classes = (
+        jax.tree_util.tree_map(jax.numpy.asarray, part) for part in start(name)
+    )
+    zeros = [jax.numpy.zeros_like(p) for p in weights]
+    state = weights, zeros, zeros, jax.numpy.float32(0.0)
+    train = jax_train(jax, name, inputs, classes)
+    losses: list[Any] = []
+
+    def step() -> list[float]:
+        nonlocal state
+        started = clock()
+        loss, state = train(state)
+        jax.block_until_ready(state)
+        losses[:] = [float(loss)]
+        seconds = clock() - started
+        return [0.0, 0.0, 0.0, seconds]
+
+    return step, losses
+
+
+def jax_train(jax: Any, name: str, inputs: Any, classes: Any) -> Callable[[Any], Any]:
+    """Return the compiled function: of a state the loss and the next state."""
     jnp = jax.numpy
-    weights, inputs, classes = (jax.tree_util.tree_map(jnp.asarray, part) for part in start(name))
     activate = {"tanh": jnp.tanh, "relu": jax.nn.relu}[NETWORKS[name][1]]
     beta1, beta2 = BETAS
 
@@ -131,20 +152,7 @@ def jax_step(name: str) -> tuple[Step, list[Any]]:
         ]
         return loss, (*(list(part) for part in zip(*moved, strict=True)), t + 1)
 
-    zeros = [jnp.zeros_like(p) for p in weights]
-    state = weights, zeros, zeros, jnp.float32(0.0)
-    losses: list[Any] = []
-
-    def step() -> list[float]:
-        nonlocal state
-        started = clock()
-        loss, state = train(state)
-        jax.block_until_ready(state)
-        losses[:] = [float(loss)]
-        seconds = clock() - started
-        return [0.0, 0.0, 0.0, seconds]
-
-    return step, losses
+    return train  # type: ignore[no-any-return]
 
 
 def make(engine: str, form: str, case: str) -> Job:

@@ -39,8 +39,8 @@ static void *default_allocator(void *context, void *memory, size_t old_size,
 /* ---- lock --------------------------------------------------------------------------
  *
  * Work on nodes of numbers is short, or done in slices; an op on arrays holds the lock to
- * its end, which may be seconds. Python's binding lets other Python threads run meanwhile:
- * let_go() of _binding.h. */
+ * its end, which may be seconds. Python's binding lets other Python threads run in that
+ * time: let_go() of _binding.h. */
 
 void arena_lock(mg_arena *arena)
 {

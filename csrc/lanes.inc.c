@@ -84,8 +84,8 @@ static void NAME(columns_few)(int64_t n, int64_t width, const T *a, int64_t stri
     const int64_t far = is_far ? FAR_ROWS : 0;
     NAME(fold_rows)(used, width, a, stride, true, n > LANES + far ? far : 0, lanes);
     for (int64_t i = LANES; i < n; i += LANES)
-        NAME(fold_rows)(n - i < LANES ? n - i : LANES, width, a + i * stride, stride, false,
-                        n - i > LANES + far ? far : 0, lanes);
+        NAME(fold_rows)(n - i < LANES ? n - i : LANES, width, a + i * stride, stride,
+                        false, n - i > LANES + far ? far : 0, lanes);
     for (int64_t s = LANES / 2; s > 0; s /= 2)
         if (used > s) {
             EACH for (int64_t i = 0; i < (used - s) * width; i++)

@@ -402,15 +402,16 @@ void mg_sweep_close(mg_sweep *sweep);
  * changes. Errors: MG_ERR_DTYPE, MG_ERR_SHAPE, MG_ERR_READONLY; MG_ERR_ARG where an array
  * is not contiguous. */
 
-/* g = gradient + weight_decay * p; without buffers p -= lr * g. With them b = momentum *
- * b + (1 - dampening) * g, in the first step 0 * b + g; p -= lr * (nesterov ? g +
- * momentum * b : b). Source: torch.optim.SGD. */
+/* g = gradient (+ weight_decay * p, where that is not 0); without buffers p -= lr * g.
+ * With them b = momentum * b + (1 - dampening) * g, or 0 * b + g where new_buffers says
+ * that they are in their first step; p -= lr * (nesterov ? g + momentum * b : b). Numbers
+ * in front are doubles, rounded to the type once. Source: torch.optim.SGD. */
 int mg_array_sgd(mg_arena *arena, int64_t count, const mg_node *parameters,
-                 const mg_node *buffers, int first_step, double lr, double momentum,
+                 const mg_node *buffers, int new_buffers, double lr, double momentum,
                  double dampening, double weight_decay, int nesterov);
 /* Adam (Kingma and Ba 2015, arXiv:1412.6980), or with `decoupled` AdamW (Loshchilov and
  * Hutter 2019, arXiv:1711.05101); step counts from 1:
- *   d = gradient (+ weight_decay * p, not decoupled)
+ *   d = gradient (+ weight_decay * p, not decoupled, where that is not 0)
  *   m = beta1 * m + (1 - beta1) * d            v = beta2 * v + (1 - beta2) * (d * d)
  *   p = (1 - lr * weight_decay, decoupled; else 1) * p
  *       - lr / (1 - beta1^step) * (m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon))

@@ -40,7 +40,8 @@
         } \
     }
 
-#define SQRT_OF(T, x) (sizeof(T) == sizeof(float) ? (T)sqrtf((float)(x)) : (T)sqrt((double)(x)))
+#define SQRT_OF(T, x) \
+    (sizeof(T) == sizeof(float) ? (T)sqrtf((float)(x)) : (T)sqrt((double)(x)))
 
 UPDATES(float, f32)
 UPDATES(double, f64)

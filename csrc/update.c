@@ -127,8 +127,9 @@ int mg_array_sgd(mg_arena *arena, int64_t count, const mg_node *parameters,
 }
 
 int mg_array_adam(mg_arena *arena, int64_t count, const mg_node *parameters,
-                  const mg_node *m, const mg_node *v, int64_t step, double lr, double beta1,
-                  double beta2, double epsilon, double weight_decay, int decoupled)
+                  const mg_node *m, const mg_node *v, int64_t step, double lr,
+                  double beta1, double beta2, double epsilon, double weight_decay,
+                  int decoupled)
 {
     adam_rule rule = {.beta1 = beta1, .beta2 = beta2, .epsilon = epsilon, .keep = 1.0};
     update_job job = {.adam = &rule};

@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import autograd, functional, nn, optim, tensor_optim
+    from . import autograd, functional, nn, optim
     from ._core import (
         build_info,
         get_num_threads,

@@ -10,11 +10,31 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <stdatomic.h>
+
 #include "micrograd.h"
 #include "_tensor.h"
 #include "_value.h"
 
 /* _value.c */
+/* Let go of the interpreter for a call that is large, or that may have to wait for a
+ * large one of another thread, as that one has the arena. take_back() gets what this
+ * returns, and the same `large`. Not for calls whose result another thread may free. */
+PyThreadState *let_go_of_python(int large);
+void take_python_back(PyThreadState *state, int large);
+extern _Atomic int large_calls; /* of all threads, under way; let_go() alone reads it */
+
+static inline PyThreadState *let_go(int large)
+{
+    if (!large && !atomic_load_explicit(&large_calls, memory_order_relaxed)) return NULL;
+    return let_go_of_python(large);
+}
+
+static inline void take_back(PyThreadState *state, int large)
+{
+    if (state) take_python_back(state, large);
+}
+
 int is_value(PyObject *x);
 mg_node handle_of(PyObject *x);
 /* Get the number of a float, or of an int that a float surely holds; 0 for anything
@@ -41,6 +61,9 @@ mg_node tensor_handle(PyObject *x);
 int tensor_describe(PyObject *self, mg_array_info *info);
 /* Make the object of a new node, taking over its reference, or raise its status. */
 PyObject *tensor_result(mg_node handle, const char *name);
+
+/* mg_array() of the process's arena, the interpreter let go of for large ones. */
+mg_node make_array(int dtype, int rank, const int64_t *shape, const void *data);
 
 /* A Python number as operand: a bool, an int of 64 bits, a float. */
 typedef struct scalar {

@@ -52,6 +52,9 @@ SHAPE: int = lib.MG_ERR_SHAPE
 DTYPE: int = lib.MG_ERR_DTYPE
 INDEX: int = lib.MG_ERR_INDEX
 ARGUMENT: int = lib.MG_ERR_ARG
+CHANGED: int = lib.MG_ERR_CHANGED
+DOMAIN: int = lib.MG_ERR_DOMAIN
+MAX_RANK: int = lib.MG_MAX_RANK
 REDUCTIONS: dict[str, int] = {
     "none": lib.MG_REDUCE_NONE,
     "sum": lib.MG_REDUCE_SUM,
@@ -127,6 +130,11 @@ def zero_gradients(handles: Any, count: int) -> None:
 def array_of(handles: Sequence[int]) -> Any:
     """Return a C array of handles, to be passed many times."""
     return ffi.new("mg_node[]", handles)
+
+
+def address_of(array: Any) -> int:
+    """Return where a C array lies."""
+    return int(ffi.cast("uintptr_t", array))
 
 
 # ---- backward --------------------------------------------------------------------------------
@@ -309,7 +317,7 @@ def adam_step(
 def array_sgd_step(
     parameters: Any,
     buffers: Any,
-    first_step: bool,
+    new_buffers: bool,
     lr: float,
     momentum: float,
     dampening: float,
@@ -322,7 +330,7 @@ def array_sgd_step(
         len(parameters),
         parameters,
         ffi.NULL if buffers is None else buffers,
-        first_step,
+        new_buffers,
         lr,
         momentum,
         dampening,
@@ -410,7 +418,10 @@ def set_isa(name: str | None) -> None:
     """
     chosen = ffi.NULL if name is None else str(name).encode()
     if lib.mg_set_isa(chosen) < 0:
-        raise ValueError(f"there are no kernels {name!r} on this machine")
+        raise ValueError(
+            f"there are no kernels {name!r} on this machine: there are baseline, avx2 and avx512, "
+            "as far as its processor knows them"
+        )
 
 
 def isa() -> str:
@@ -424,6 +435,8 @@ def set_num_threads(count: int) -> None:
     Raises:
         ValueError: count is negative or above 1024.
     """
+    if not hasattr(count, "__index__"):
+        raise TypeError(f"set_num_threads: a number of threads is an int, not {count!r}")
     if not 0 <= count <= 1024 or lib.mg_set_num_threads(count) < 0:
         raise ValueError(f"{count} is no number of threads, from 1 to 1024 or 0 for all cores")
 
@@ -444,14 +457,17 @@ def read_environment() -> None:
     if count:
         try:
             set_num_threads(int(count))
-        except ValueError as error:
-            raise ValueError(f"MG_NUM_THREADS={count} in the environment: {error}") from None
+        except ValueError:
+            raise ValueError(
+                f"MG_NUM_THREADS={count} in the environment: a number of threads is from 1 to "
+                "1024, or 0 for all cores"
+            ) from None
 
 
 # What mg_selftest() finds: what the arithmetic of a build or of a process does to the bits.
 PROBLEMS: dict[int, str] = {
     lib.MG_FUSES: "products and sums are fused: build without -ffp-contract=fast",
-    lib.MG_REORDERS: "sums are reordered: build without -ffast-math",
+    lib.MG_REORDERS: "sums or quotients are rewritten: build without -ffast-math",
     lib.MG_FLUSHES: "subnormal numbers become 0: some library has set FTZ or DAZ",
     lib.MG_ROUNDS_OTHERWISE: "the rounding mode is not to the nearest",
 }
@@ -492,6 +508,8 @@ def set_memory_limit(size: int | None) -> None:
 
     A call that would need more raises OutOfMemoryError and changes nothing.
     """
+    if size is not None and not hasattr(size, "__index__"):
+        raise TypeError(f"set_memory_limit: a limit is an int, in bytes, or None, not {size!r}")
     if size is not None and size < 1:
         raise ValueError(f"a memory limit is at least 1 byte, not {size}")
     lib.mg_arena_limit(arena, size or 0)

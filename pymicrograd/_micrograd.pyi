@@ -156,6 +156,8 @@ class TensorBase:
     @staticmethod
     def _adopt(handle: int) -> Tensor: ...
     @staticmethod
+    def _handles(tensors: tuple[Any, ...], address: int) -> None: ...
+    @staticmethod
     def _share(
         owner: Any,
         address: int,

@@ -12,13 +12,13 @@
  * node: give_back(). */
 #include "_binding.h"
 
-#include <stdatomic.h>
 #include <stddef.h>
 #include <structmember.h>
 
 enum {
     LARGE = 1 << 16,        /* elements from which on other threads may run meanwhile */
     LARGE_WHOLE = 1 << 13,  /* the same for ops that work more than once per element */
+    LARGE_OUTER = 1 << 20,  /* the same for what is no more than a bound of a result */
     SWEEP_BUDGET = 1 << 22, /* elements between two looks at Ctrl-C: a few milliseconds */
     FEW = 16,
     MANY_INTEGERS = 64
@@ -32,6 +32,7 @@ typedef struct tensor {
     PyObject *gradient; /* the object of .grad, while it has the node's gradient */
     PyObject *pinned;   /* Tensors whose memory an importer of this one may use */
     int64_t bound;      /* there are not more elements; -1: not known */
+    uint64_t key;       /* one number for one shape; 0: not known */
     int flags;
 } tensor;
 
@@ -41,7 +42,7 @@ static allocfunc tensor_alloc;
 static PyObject *base_type;
 static PyObject *dtypes; /* a tuple, by number */
 /* Functions of Python's: slow_operator(op, left, right), slow_in_place(op, self, other,
- * is_method), stop(status, sweep, flags), fail(status, what, operands, integers); and
+ * is_named), stop(status, sweep, flags), fail(status, what, operands, integers); and
  * no_grad's dict, whose keys are the threads inside it. */
 static PyObject *slow_operator, *slow_in_place, *stop_function, *fail_function, *silent;
 static _Atomic int64_t lent; /* objects that the core refers to */
@@ -62,7 +63,9 @@ mg_node tensor_handle(PyObject *x)
 static void give_back(void)
 {
     while (atomic_load_explicit(&lent, memory_order_relaxed) > 0) {
+        PyThreadState *left = let_go(0);
         PyObject *object = mg_released(arena);
+        take_back(left, 0);
         if (!object) return;
         atomic_fetch_sub_explicit(&lent, 1, memory_order_relaxed);
         Py_DECREF(object);
@@ -71,7 +74,11 @@ static void give_back(void)
 
 static void release_node(mg_node handle)
 {
-    if (handle > 0) mg_release(arena, handle);
+    if (handle > 0) {
+        PyThreadState *left = let_go(0);
+        mg_release(arena, handle);
+        take_back(left, 0);
+    }
     give_back();
 }
 
@@ -83,8 +90,8 @@ static int load_tensor(void)
     return module && tensor_alloc ? 0 : -1;
 }
 
-/* Make the object of a new node, whose reference it takes over. */
-static PyObject *adopt(mg_node handle, int64_t bound)
+/* Make the object of a new node, whose reference it takes over; what is known of it. */
+static PyObject *adopt_shaped(mg_node handle, int64_t bound, uint64_t key)
 {
     tensor *made = NULL;
     if (tensor_alloc || load_tensor() == 0) made = (tensor *)tensor_alloc(tensor_type, 0);
@@ -94,7 +101,13 @@ static PyObject *adopt(mg_node handle, int64_t bound)
     }
     made->handle = handle;
     made->bound = bound;
+    made->key = key;
     return (PyObject *)made;
+}
+
+static PyObject *adopt(mg_node handle, int64_t bound)
+{
+    return adopt_shaped(handle, bound, 0);
 }
 
 static PyObject *tensor_fail(int64_t status, PyObject *what, PyObject *operands,
@@ -141,9 +154,17 @@ PyObject *tensor_result(mg_node handle, const char *name)
     return handle > 0 ? adopt(handle, -1) : fail_call(handle, name, NULL);
 }
 
+static int describe(mg_node handle, mg_array_info *info)
+{
+    PyThreadState *left = let_go(0);
+    int status = mg_array_describe(arena, handle, info);
+    take_back(left, 0);
+    return status;
+}
+
 int tensor_describe(PyObject *self, mg_array_info *info)
 {
-    int status = mg_array_describe(arena, tensor_handle(self), info);
+    int status = describe(tensor_handle(self), info);
     if (status < 0) {
         fail_call(status, "tensor", self);
         return -1;
@@ -167,10 +188,55 @@ static int64_t count_bound(tensor *t, int64_t enough)
 {
     mg_array_info info;
     if (t->bound < 0 || t->bound > enough) {
-        if (mg_array_describe(arena, t->handle, &info) < 0) return 0;
+        if (describe(t->handle, &info) < 0) return 0;
         t->bound = info.count;
     }
     return t->bound;
+}
+
+/* Return a * b, neither below 0, or where factors are above INT32_MAX, something so
+ * large: a division would cost as much as a small op. */
+static int64_t product_bound(int64_t a, int64_t b)
+{
+    return (a < INT32_MAX ? a : INT32_MAX) * (b < INT32_MAX ? b : INT32_MAX);
+}
+
+/* Return how many elements arrays have that are broadcast against each other; where they
+ * do not fit, anything. */
+static int64_t broadcast_count(int count, const mg_array_info *infos)
+{
+    int64_t shape[MG_MAX_RANK], total = 1;
+    int rank = 0;
+    for (const mg_array_info *info = infos; info < infos + count; info++) {
+        while (rank < info->rank) shape[rank++] = 1;
+        for (int axis = 0; axis < info->rank; axis++) {
+            int64_t size = info->shape[info->rank - 1 - axis];
+            if (size != 1) shape[axis] = size;
+        }
+    }
+    for (int axis = 0; axis < rank; axis++) total = product_bound(total, shape[axis]);
+    return total;
+}
+
+static uint64_t key_of(const mg_array_info *info)
+{
+    uint64_t key = 1;
+    for (int axis = 0; axis < info->rank; axis++)
+        key = key * 0x9E3779B97F4A7C15 + (uint64_t)info->shape[axis];
+    return key;
+}
+
+/* Return how many elements two Tensors have that are broadcast against each other, where
+ * a has `count`. Describing both costs a third of an op on 2000 elements. */
+static int64_t common_count(tensor *a, tensor *b, int64_t count)
+{
+    if (a->key && a->key == b->key) return count;
+    mg_array_info infos[2];
+    if (describe(a->handle, &infos[0]) < 0) return 0;
+    if (describe(b->handle, &infos[1]) < 0) return 0;
+    a->key = key_of(&infos[0]);
+    b->key = key_of(&infos[1]);
+    return broadcast_count(2, infos);
 }
 
 /* ---- numbers as operands ----------------------------------------------------------- */
@@ -189,13 +255,24 @@ int read_scalar(PyObject *x, scalar *n)
     return !overflow;
 }
 
+mg_node make_array(int dtype, int rank, const int64_t *shape, const void *data)
+{
+    int64_t count = 1;
+    for (int i = 0; i < rank; i++)
+        count = product_bound(count, shape[i] > 0 ? shape[i] : 0);
+    PyThreadState *left = let_go(count > LARGE);
+    mg_node made = mg_array(arena, dtype, rank, shape, data);
+    take_back(left, count > LARGE);
+    return made;
+}
+
 /* Make the array without axes that stands for a number; weak against others. */
 static mg_node scalar_leaf(const scalar *n)
 {
     uint8_t truth = n->integer != 0;
-    if (n->kind == 0) return mg_array(arena, MG_BOOL, 0, NULL, &truth);
-    if (n->kind == 1) return mg_array(arena, MG_INT64, 0, NULL, &n->integer);
-    return mg_array(arena, MG_FLOAT64, 0, NULL, &n->value);
+    if (n->kind == 0) return make_array(MG_BOOL, 0, NULL, &truth);
+    if (n->kind == 1) return make_array(MG_INT64, 0, NULL, &n->integer);
+    return make_array(MG_FLOAT64, 0, NULL, &n->value);
 }
 
 /* ---- ops --------------------------------------------------------------------------- */
@@ -205,14 +282,10 @@ static mg_node apply(int large, int op, int count, const mg_node *operands,
                      int integer_count, const int64_t *integers, int number_count,
                      const double *numbers, int record)
 {
-    mg_node made;
-    if (!large)
-        return mg_apply(arena, op, count, operands, integer_count, integers, number_count,
-                        numbers, 0, record);
-    Py_BEGIN_ALLOW_THREADS
-    made = mg_apply(arena, op, count, operands, integer_count, integers, number_count,
-                    numbers, 0, record);
-    Py_END_ALLOW_THREADS
+    PyThreadState *left = let_go(large);
+    mg_node made = mg_apply(arena, op, count, operands, integer_count, integers,
+                            number_count, numbers, 0, record);
+    take_back(left, large);
     return made;
 }
 
@@ -222,21 +295,29 @@ static PyObject *apply_one(int op, PyObject *self)
     int record = is_recording();
     if (record < 0) return NULL;
     int64_t count = count_bound(a, LARGE);
+    uint64_t key = a->key;
     mg_node made = apply(count > LARGE, op, 1, &a->handle, 0, NULL, 0, NULL, record);
-    return made > 0 ? adopt(made, count) : fail_op(made, op, self, NULL);
+    return made > 0 ? adopt_shaped(made, count, key) : fail_op(made, op, self, NULL);
 }
 
+/* Small operands may have a large result: (n, 1) and (1, n). */
 static PyObject *apply_two(int op, PyObject *left, PyObject *right, int64_t enough)
 {
     tensor *a = (tensor *)left, *b = (tensor *)right;
     int record = is_recording();
     if (record < 0) return NULL;
-    mg_node operands[] = {a->handle, b->handle};
     int64_t of_a = count_bound(a, enough), of_b = count_bound(b, enough);
+    int64_t count = product_bound(of_a, of_b);
     int large = of_a > enough || of_b > enough;
+    if (!large && count > LARGE_OUTER) {
+        if (op != MG_MATMUL) count = common_count(a, b, of_a);
+        large = count > enough;
+    }
+    mg_node operands[] = {a->handle, b->handle};
+    uint64_t key = op != MG_MATMUL && a->key == b->key ? a->key : 0;
     mg_node made = apply(large, op, 2, operands, 0, NULL, 0, NULL, record);
     if (made <= 0) return fail_op(made, op, left, right);
-    return adopt(made, large ? -1 : of_a * of_b);
+    return adopt_shaped(made, large ? -1 : count, key);
 }
 
 /* op(self, n), or with which 0 op(n, self); object is n's. */
@@ -244,20 +325,15 @@ static PyObject *apply_number(int op, PyObject *self, int which, const scalar *n
                               PyObject *object)
 {
     tensor *a = (tensor *)self;
-    mg_node made;
     int record = is_recording();
     if (record < 0) return NULL;
     int64_t count = count_bound(a, LARGE);
-    if (count <= LARGE) {
-        made = mg_apply_number(arena, op, a->handle, which, n->kind, n->integer, n->value,
-                               record);
-    } else {
-        Py_BEGIN_ALLOW_THREADS
-        made = mg_apply_number(arena, op, a->handle, which, n->kind, n->integer, n->value,
-                               record);
-        Py_END_ALLOW_THREADS
-    }
-    if (made > 0) return adopt(made, count);
+    uint64_t key = a->key;
+    PyThreadState *left = let_go(count > LARGE);
+    mg_node made = mg_apply_number(arena, op, a->handle, which, n->kind, n->integer,
+                                   n->value, record);
+    take_back(left, count > LARGE);
+    if (made > 0) return adopt_shaped(made, count, key);
     return which ? fail_op(made, op, self, object) : fail_op(made, op, object, self);
 }
 
@@ -282,8 +358,7 @@ static PyObject *apply_operator(int op, PyObject *left, PyObject *right)
 static int is_integral(PyObject *self)
 {
     mg_array_info info;
-    if (mg_array_describe(arena, tensor_handle(self), &info) < 0) return 0;
-    return info.dtype > MG_FLOAT16;
+    return describe(tensor_handle(self), &info) >= 0 && info.dtype > MG_FLOAT16;
 }
 
 static PyObject *apply_power(PyObject *left, PyObject *right)
@@ -338,7 +413,7 @@ static PyObject *tensor_absolute(PyObject *self)
 static int is_bool(PyObject *x)
 {
     mg_array_info info;
-    return is_tensor(x) && mg_array_describe(arena, tensor_handle(x), &info) >= 0 &&
+    return is_tensor(x) && describe(tensor_handle(x), &info) >= 0 &&
            info.dtype == MG_BOOL;
 }
 
@@ -376,13 +451,10 @@ static Py_hash_t tensor_hash(PyObject *self)
 
 static int write_in_place(int op, PyObject *self, mg_node other, unsigned weak)
 {
-    mg_node handle = tensor_handle(self);
-    int status;
-    if (count_bound((tensor *)self, LARGE) <= LARGE)
-        return mg_apply_in_place(arena, op, handle, other, weak);
-    Py_BEGIN_ALLOW_THREADS
-    status = mg_apply_in_place(arena, op, handle, other, weak);
-    Py_END_ALLOW_THREADS
+    int large = count_bound((tensor *)self, LARGE) > LARGE;
+    PyThreadState *left = let_go(large);
+    int status = mg_apply_in_place(arena, op, tensor_handle(self), other, weak);
+    take_back(left, large);
     return status;
 }
 
@@ -398,26 +470,26 @@ static int must_record(PyObject *self, PyObject *other)
 }
 
 /* Let _tensor.py see what else the operand is, or record the change. */
-static PyObject *slowly_in_place(int op, PyObject *self, PyObject *other, int is_method)
+static PyObject *slowly_in_place(int op, PyObject *self, PyObject *other, int named)
 {
     return PyObject_CallFunction(slow_in_place, "iOOO", op, self, other ? other : Py_None,
-                                 is_method ? Py_True : Py_False);
+                                 named ? Py_True : Py_False);
 }
 
 /* self = op(self, other) or, with other NULL, op(self). */
-static PyObject *in_place(int op, PyObject *self, PyObject *other, int is_method)
+static PyObject *in_place(int op, PyObject *self, PyObject *other, int named)
 {
     scalar n = {0, 0, 0.0};
     int plain = other && !is_tensor(other);
     if (plain && !read_scalar(other, &n))
-        return slowly_in_place(op, self, other, is_method);
+        return slowly_in_place(op, self, other, named);
     int record = must_record(self, plain ? NULL : other);
     if (record < 0) return NULL;
-    if (record) return slowly_in_place(op, self, other, is_method);
+    if (record) return slowly_in_place(op, self, other, named);
     mg_node operand = plain ? scalar_leaf(&n) : other ? tensor_handle(other) : 0;
     int64_t status =
         operand < 0 ? operand : write_in_place(op, self, operand, plain ? 2 : 0);
-    if (plain && operand > 0) mg_release(arena, operand);
+    if (plain) release_node(operand);
     if (status < 0)
         return fail_named(status, PyUnicode_FromFormat("%s_", mg_op_name(op)), self,
                           other);
@@ -425,10 +497,17 @@ static PyObject *in_place(int op, PyObject *self, PyObject *other, int is_method
     return self;
 }
 
+/* Tell whether `self += ..` is by a name, as in a method; else, as `x[i] += ..`, of an
+ * object that only the interpreter holds, and writes back to x. */
+static int is_named(PyObject *self)
+{
+    return Py_REFCNT(self) > 1;
+}
+
 #define IN_PLACE_OPERATOR(NAME, name) \
     static PyObject *tensor_inplace_##name(PyObject *self, PyObject *other) \
     { \
-        return in_place(MG_##NAME, self, other, 0); \
+        return in_place(MG_##NAME, self, other, is_named(self)); \
     }
 IN_PLACE_OPERATOR(ADD, add)
 IN_PLACE_OPERATOR(SUB, subtract)
@@ -440,7 +519,7 @@ IN_PLACE_OPERATOR(REMAINDER, remainder)
 static PyObject *tensor_inplace_power(PyObject *self, PyObject *other, PyObject *modulus)
 {
     if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
-    return in_place(MG_POW, self, other, 0);
+    return in_place(MG_POW, self, other, is_named(self));
 }
 
 /* ---- methods: every elementwise op of the table, and with _ behind its name in place */
@@ -524,7 +603,8 @@ typedef struct call {
     mg_node few[FEW], *operands; /* operands is few where they fit */
     int64_t integers[MANY_INTEGERS];
     double numbers[2];
-    int64_t work; /* elements of all operands */
+    int64_t work;  /* elements of all operands */
+    int64_t outer; /* the product of the first two operands' */
 } call;
 
 static int read_operands(call *c, PyObject *operands)
@@ -543,8 +623,10 @@ static int read_operands(call *c, PyObject *operands)
             PyErr_SetString(PyExc_TypeError, "operands of an op are tensors");
             return -1;
         }
+        int64_t elements = count_bound((tensor *)operand, LARGE_WHOLE);
         c->operands[i] = tensor_handle(operand);
-        c->work += count_bound((tensor *)operand, LARGE_WHOLE);
+        c->work += elements;
+        if (i < 2) c->outer = product_bound(c->outer, elements);
     }
     return 0;
 }
@@ -582,7 +664,7 @@ static int read_numbers(call *c, PyObject *numbers)
 /* Read (op, operands[, integers[, numbers]]). */
 static int read_call(call *c, PyObject *const *args, Py_ssize_t count)
 {
-    *c = (call){0};
+    *c = (call){.outer = 1};
     c->operands = c->few;
     if (count < 2 || count > 4) {
         PyErr_SetString(PyExc_TypeError, "an op takes 2 to 4 arguments");
@@ -593,6 +675,41 @@ static int read_call(call *c, PyObject *const *args, Py_ssize_t count)
     if (read_operands(c, args[1]) < 0) return -1;
     if (count > 2 && read_integers(c, args[2]) < 0) return -1;
     return count > 3 ? read_numbers(c, args[3]) : 0;
+}
+
+/* Return how many elements its operands have that are broadcast against each other. */
+static int64_t call_count(const call *c)
+{
+    mg_array_info infos[2];
+    if (c->operand_count > 2) return 0;
+    for (int i = 0; i < c->operand_count; i++)
+        if (describe(c->operands[i], &infos[i]) < 0) return 0;
+    return broadcast_count(c->operand_count, infos);
+}
+
+/* Tell whether an op takes long though its operands are not large. */
+static int grows(const call *c)
+{
+    int64_t bound = 1;
+    switch (c->op) {
+    case MG_PAD:
+    case MG_SPREAD:
+    case MG_FOLD: /* at most their sizes, each added to an axis of the operand */
+        for (int i = 0; i < c->integer_count; i++)
+            bound = product_bound(bound, c->integers[i] < 0 ? 1 : c->integers[i] + 1);
+        return product_bound(bound, c->work + 1) > LARGE_OUTER;
+    case MG_TAKE:
+    case MG_MATMUL:
+    case MG_LINEAR: return c->outer > LARGE_OUTER;
+    default:
+        if (c->outer <= LARGE_OUTER || c->op >= MG_RESHAPE) return 0;
+        return call_count(c) > LARGE_WHOLE;
+    }
+}
+
+static int is_large(const call *c)
+{
+    return c->work > LARGE_WHOLE || grows(c);
 }
 
 static void close_call(call *c)
@@ -616,8 +733,8 @@ static PyObject *tensor_apply(PyObject *Py_UNUSED(none), PyObject *const *args,
         if (record >= 0) close_call(&c);
         return NULL;
     }
-    mg_node made = apply(c.work > LARGE_WHOLE, c.op, c.operand_count, c.operands,
-                         c.integer_count, c.integers, c.number_count, c.numbers, record);
+    mg_node made = apply(is_large(&c), c.op, c.operand_count, c.operands, c.integer_count,
+                         c.integers, c.number_count, c.numbers, record);
     close_call(&c);
     return result_of_call(made, args, count);
 }
@@ -632,8 +749,11 @@ static PyObject *tensor_apply_over(PyObject *Py_UNUSED(none), PyObject *const *a
         if (record >= 0) close_call(&c);
         return NULL;
     }
+    int large = is_large(&c);
+    PyThreadState *left = let_go(large);
     mg_node made = mg_apply_over(arena, c.op, c.operand_count, c.operands,
                                  c.integer_count, c.integers, record);
+    take_back(left, large);
     close_call(&c);
     return result_of_call(made, args, count);
 }
@@ -710,7 +830,9 @@ static int set_requires_grad(PyObject *self, PyObject *on, void *Py_UNUSED(closu
     int truth = on ? PyObject_IsTrue(on) : -1;
     if (!on) PyErr_SetString(PyExc_AttributeError, "requires_grad cannot be deleted");
     if (truth < 0) return -1;
+    PyThreadState *left = let_go(0);
     int status = mg_require_gradient(arena, tensor_handle(self), truth);
+    take_back(left, 0);
     if (status < 0) fail_call(status, "requires_grad", self);
     return status < 0 ? -1 : 0;
 }
@@ -730,17 +852,22 @@ static PyObject *get_version(PyObject *self, void *Py_UNUSED(closure))
 static PyObject *get_grad(PyObject *object, void *Py_UNUSED(closure))
 {
     tensor *self = (tensor *)object;
+    PyThreadState *left = let_go(0);
     mg_node found = mg_gradient(arena, self->handle);
+    take_back(left, 0);
     if (found < 0) return fail_call(found, "grad", object);
-    if (self->gradient && ((tensor *)self->gradient)->handle == found) {
-        mg_release(arena, found);
-        return Py_NewRef(self->gradient);
+    PyObject *known = self->gradient;
+    if (known && ((tensor *)known)->handle == found) {
+        Py_INCREF(known);
+        release_node(found);
+        return known;
     }
     Py_CLEAR(self->gradient);
     if (!found) Py_RETURN_NONE;
-    self->gradient = adopt(found, -1);
-    Py_XINCREF(self->gradient);
-    return self->gradient;
+    PyObject *made = adopt(found, -1), *before = self->gradient;
+    self->gradient = Py_XNewRef(made);
+    Py_XDECREF(before);
+    return made;
 }
 
 static int set_grad(PyObject *object, PyObject *to, void *Py_UNUSED(closure))
@@ -751,7 +878,9 @@ static int set_grad(PyObject *object, PyObject *to, void *Py_UNUSED(closure))
         PyErr_Format(PyExc_TypeError, "a gradient is another tensor or None, not %R", to);
         return -1;
     }
+    PyThreadState *left = let_go(0);
     int status = mg_set_gradient(arena, self->handle, to ? tensor_handle(to) : 0);
+    take_back(left, 0);
     if (status < 0) {
         fail_named(status, PyUnicode_FromString("grad"), object, to);
         return -1;
@@ -812,10 +941,9 @@ static mg_node *handles_of(PyObject *tuple, Py_ssize_t *count)
 static int run_sweep(mg_sweep *sweep, PyObject *roots, int flags)
 {
     for (;;) {
-        int status;
-        Py_BEGIN_ALLOW_THREADS
-        status = mg_sweep_run(sweep, SWEEP_BUDGET);
-        Py_END_ALLOW_THREADS
+        PyThreadState *left = let_go(1);
+        int status = mg_sweep_run(sweep, SWEEP_BUDGET);
+        take_back(left, 1);
         if (status == MG_OK) return 0;
         if (status < 0) {
             PyObject *what = PyUnicode_FromString("backward");
@@ -835,7 +963,9 @@ static int run_sweep(mg_sweep *sweep, PyObject *roots, int flags)
 /* Make a tuple of the gradients of the inputs, None for those not reached. */
 static PyObject *give_gradients(mg_sweep *sweep, mg_node *out, Py_ssize_t count)
 {
+    PyThreadState *left = let_go(0);
     int status = mg_sweep_give(sweep, out);
+    take_back(left, 0);
     if (status < 0) return fail_call(status, "grad", NULL);
     PyObject *tuple = PyTuple_New(count);
     for (Py_ssize_t i = 0; i < count; i++) {
@@ -854,8 +984,10 @@ static PyObject *sweep_result(PyObject *roots, const mg_node *root, Py_ssize_t r
                               int flags)
 {
     mg_sweep *sweep = NULL;
+    PyThreadState *left = let_go(0);
     int status =
         mg_sweep_open(arena, root_count, root, seed, input_count, input, flags, &sweep);
+    take_back(left, 0);
     if (status < 0) {
         PyObject *what = PyUnicode_FromString("backward");
         if (what) tensor_fail(status, what, roots, NULL);
@@ -866,7 +998,9 @@ static PyObject *sweep_result(PyObject *roots, const mg_node *root, Py_ssize_t r
     if (run_sweep(sweep, roots, flags) == 0)
         result = flags & MG_GIVE ? give_gradients(sweep, input, input_count)
                                  : Py_NewRef(Py_None);
+    left = let_go(0);
     mg_sweep_close(sweep);
+    take_back(left, 0);
     give_back();
     return result;
 }
@@ -925,6 +1059,23 @@ static PyObject *tensor_adopt(PyObject *Py_UNUSED(none), PyObject *handle)
     return node == -1 && PyErr_Occurred() ? NULL : adopt(node, -1);
 }
 
+/* _handles(tensors, address): write the nodes of a tuple of Tensors to a C array. */
+static PyObject *tensor_handles(PyObject *Py_UNUSED(none), PyObject *const *args,
+                                Py_ssize_t count)
+{
+    Py_ssize_t tensors = count == 2 ? PyTuple_Size(args[0]) : -1;
+    mg_node *out = tensors < 0 ? NULL : PyLong_AsVoidPtr(args[1]);
+    if (!out) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "a tuple and an address");
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; i < tensors; i++) {
+        PyObject *item = PyTuple_GetItem(args[0], i);
+        out[i] = is_tensor(item) ? tensor_handle(item) : 0;
+    }
+    Py_RETURN_NONE;
+}
+
 /* _become(other): take over the node of another Tensor, which nobody else may have. The
  * other gets the node that this one had, and stays alive with it where an importer of the
  * memory relies on this one's life. */
@@ -933,12 +1084,15 @@ static PyObject *tensor_become(PyObject *object, PyObject *made)
     tensor *self = (tensor *)object, *other = (tensor *)made;
     mg_node handle = self->handle;
     int64_t bound = self->bound;
+    uint64_t key = self->key;
     int flags = self->flags;
     self->handle = other->handle;
     self->bound = other->bound;
+    self->key = other->key;
     self->flags = other->flags;
     other->handle = handle;
     other->bound = bound;
+    other->key = key;
     other->flags = flags & HOOKED;
     Py_CLEAR(self->gradient);
     if (flags & EXPORTED) {
@@ -967,9 +1121,11 @@ static PyObject *tensor_share(PyObject *Py_UNUSED(none), PyObject *args)
     if (read_integers(&sizes, shape) < 0 || read_integers(&steps, strides) < 0)
         return NULL;
     Py_INCREF(owner);
+    PyThreadState *left = let_go(0);
     mg_node made =
         mg_array_share(arena, dtype, sizes.integer_count, sizes.integers, steps.integers,
                        (void *)(uintptr_t)address, read_only, owner);
+    take_back(left, 0);
     if (made > 0) atomic_fetch_add_explicit(&lent, 1, memory_order_relaxed);
     else Py_DECREF(owner);
     return tensor_result(made, "from_numpy");
@@ -1065,6 +1221,8 @@ static PyMethodDef own_methods[] = {
      METH_FASTCALL | METH_STATIC, NULL},
     {"_sweep", tensor_sweep, METH_VARARGS | METH_STATIC, NULL},
     {"_adopt", tensor_adopt, METH_O | METH_STATIC, NULL},
+    {"_handles", (PyCFunction)(void (*)(void))tensor_handles,
+     METH_FASTCALL | METH_STATIC, NULL},
     {"_share", tensor_share, METH_VARARGS | METH_STATIC, NULL},
     {"_nested", tensor_nested, METH_VARARGS | METH_STATIC, NULL},
     {"_new", tensor_new, METH_VARARGS | METH_STATIC, NULL},

@@ -12,14 +12,22 @@ from __future__ import annotations
 
 import copy
 import math
+import numbers
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from . import _core, autograd, indexing, interchange, printing
-from .creation import draw, tril, triu, zeros_like
+from .creation import as_ints, draw, tril, triu, zeros_like
 from .dtypes import DTYPES, as_dtype, bool_, dtype, float16, float32, float64, int32, int64
-from .errors import DTypeError, GradientError, ShapeError, TensorIndexError
+from .errors import (
+    DTypeError,
+    GradientError,
+    MicrogradError,
+    ScalarError,
+    ShapeError,
+    TensorIndexError,
+)
 from .explain import NAMES, fail
 from .indexing import check_recorded, must_record
 from .interchange import as_tensor, cast, from_dlpack, from_numpy, tensor
@@ -105,11 +113,11 @@ def apply_to_truths(op: int, left: Any, right: Any) -> Any:
     return apply(op, tuple(operands))
 
 
-def slow_in_place(op: int, self: Any, other: Any, method: bool) -> Any:
+def slow_in_place(op: int, self: Any, other: Any, named: bool) -> Any:
     """Apply an op over self where C does not: to other operands, or where it is recorded.
 
     A recorded change is a new node, which the object takes on; views that were made before keep
-    the old elements. In a method self is no view; `x[i] += y` is one, and is written back.
+    the old elements. What has a name is no view; `x[i]` in `x[i] += y` is one, and is written back.
     """
     operands = (self,) if other is None else (self, other)
     if other is not None and not isinstance(other, TensorBase):
@@ -120,7 +128,7 @@ def slow_in_place(op: int, self: Any, other: Any, method: bool) -> Any:
             return getattr(TensorBase, NAMES[op] + "_")(self, other)
         operands = (self, other)
     name = NAMES[op] + "_"
-    if (self.is_leaf and self.requires_grad) or method:
+    if (self.is_leaf and self.requires_grad) or named:
         check_recorded(self, name)
     result = getattr(TensorBase, NAMES[op])(*operands)
     take_on(self, result, name)
@@ -180,10 +188,43 @@ def reduce(
     return apply(OPS[name], (x,), (mask, int(bool(keep))), numbers)
 
 
+def reduction(name: str) -> Callable[..., Tensor]:
+    """Return the method of a reduction."""
+
+    def method(
+        self: Any, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False
+    ) -> Tensor:
+        return reduce(name, self, one_of(dim, axis), keepdim or keepdims)
+
+    method.__qualname__ = f"Tensor.{name}"  # what Python's errors say
+    return method
+
+
+def cast_reduction(name: str) -> Callable[..., Tensor]:
+    """Return the method of a reduction of what may be cast before."""
+    reduced = reduction(name)
+
+    def method(self: Any, *args: Any, dtype: Any = None, **named: Any) -> Tensor:
+        return reduced(self if dtype is None else cast(self, as_dtype(dtype)), *args, **named)
+
+    return method
+
+
+def check_pad_value(value: Any) -> None:
+    """Refuse an int that does not reach C exactly: as float64, from which int64 is clamped."""
+    if not isinstance(value, numbers.Integral):
+        return
+    whole = operator.index(value)
+    if float(whole) != whole != 2**63 - 1:
+        raise OverflowError(f"pad: {whole} has more digits than float64 holds")
+
+
 def spread_sizes(sizes: Sequence[int], known: int, what: str) -> tuple[int, ...]:
     """Return a shape with its one -1 replaced, for a number of elements."""
     rest = math.prod(size for size in sizes if size != -1)
-    if any(size < -1 for size in sizes) or sizes.count(-1) > 1:
+    if any(size < -1 for size in sizes):
+        raise ShapeError(f"{what}: {tuple(sizes)} is no shape: sizes are not negative, but for -1")
+    if sizes.count(-1) > 1:
         raise ShapeError(f"{what}: {tuple(sizes)} is no shape: it has one -1 at most")
     if -1 not in sizes:
         return tuple(sizes)
@@ -192,11 +233,16 @@ def spread_sizes(sizes: Sequence[int], known: int, what: str) -> tuple[int, ...]
     return tuple(known // rest if size == -1 else size for size in sizes)
 
 
-def as_sizes(sizes: tuple[Any, ...]) -> list[int]:
-    """Return sizes given as one sequence or as several ints."""
-    if len(sizes) == 1 and not hasattr(sizes[0], "__index__"):
-        sizes = tuple(sizes[0])
-    return [operator.index(size) for size in sizes]
+def as_sizes(sizes: tuple[Any, ...], what: str = "sizes") -> list[int]:
+    """Return sizes, or axes, given as one sequence or as several ints."""
+    return as_ints(sizes, what)
+
+
+def own_axis(dim: Any, rank: int, what: str) -> int:
+    """Return an axis counted from the front, which the tensor is to have."""
+    if not rank:
+        raise TensorIndexError(f"{what}: a tensor of shape () has no axes")
+    return axis_of(dim, rank, what)
 
 
 class ValuesIndices(NamedTuple):
@@ -284,7 +330,7 @@ class Tensor(TensorBase):
     def size(self, dim: Int | None = None) -> Any:
         """Return the shape, or the size of one axis."""
         shape = self.shape
-        return shape if dim is None else shape[axis_of(dim, len(shape), "size")]
+        return shape if dim is None else shape[own_axis(dim, len(shape), "size")]
 
     def numel(self) -> Int:
         """Return the number of elements."""
@@ -299,7 +345,7 @@ class Tensor(TensorBase):
     def stride(self, dim: Int | None = None) -> Any:
         """Return how many elements lie between neighbours along each axis, or along one."""
         strides = self._info()[1]
-        return strides if dim is None else strides[axis_of(dim, len(strides), "stride")]
+        return strides if dim is None else strides[own_axis(dim, len(strides), "stride")]
 
     def element_size(self) -> Int:
         """Return the bytes of an element."""
@@ -437,14 +483,14 @@ class Tensor(TensorBase):
         count = self.numel()
         if count != 1:
             values = "no values" if count == 0 else "more than one value"
-            raise GradientError(f"Boolean value of Tensor with {values} is ambiguous")
+            raise ScalarError(f"Boolean value of Tensor with {values} is ambiguous")
         return bool(self.item())
 
     def __float__(self) -> Float:
-        return float(self.item())
+        return float(number_of(self))
 
     def __int__(self) -> Int:
-        return int(self.item())
+        return int(number_of(self))
 
     def __index__(self) -> Int:
         if self.dtype.kind == 2 or self.numel() != 1:
@@ -522,6 +568,11 @@ class Tensor(TensorBase):
     def __dlpack__(self, **options: Any) -> Any:
         if self.requires_grad:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        if any(stride < 0 for stride in self.stride()):
+            raise BufferError(
+                f"__dlpack__: strides {self.stride()} run backwards, which not every library "
+                "understands; use contiguous()"
+            )
         return self.numpy().__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[Int, Int]:
@@ -579,7 +630,7 @@ class Tensor(TensorBase):
         for item in to:
             if isinstance(item, TensorBase):
                 dtype = item.dtype
-            elif isinstance(item, str) and item == "cpu":
+            elif is_device(item):
                 device = item
             elif item is not None:
                 dtype = as_dtype(item)
@@ -629,19 +680,19 @@ class Tensor(TensorBase):
 
     def add(self, other: Any, *, alpha: Any = 1) -> Tensor:
         """Return self + alpha * other."""
-        return super().add(other if alpha == 1 else other * alpha)
+        return super().add(scaled(other, alpha, self))
 
     def sub(self, other: Any, *, alpha: Any = 1) -> Tensor:
         """Return self - alpha * other."""
-        return super().sub(other if alpha == 1 else other * alpha)
+        return super().sub(scaled(other, alpha, self))
 
     def add_(self, other: Any, *, alpha: Any = 1) -> Tensor:
         """Add alpha * other in place."""
-        return super().add_(other if alpha == 1 else other * alpha)
+        return super().add_(scaled(other, alpha, self))
 
     def sub_(self, other: Any, *, alpha: Any = 1) -> Tensor:
         """Subtract alpha * other in place."""
-        return super().sub_(other if alpha == 1 else other * alpha)
+        return super().sub_(scaled(other, alpha, self))
 
     def gelu(self, approximate: str = "none") -> Tensor:
         """Return x Phi(x), Phi the normal distribution; its "tanh" form on request."""
@@ -695,7 +746,7 @@ class Tensor(TensorBase):
 
     def isfinite(self) -> Tensor:
         """Return where the elements are neither infinite nor NaN."""
-        return self.sub(self).eq(0)
+        return self.sub(self).eq(0) if self.is_floating_point() else self.eq(self)
 
     # ---- written over
 
@@ -705,7 +756,7 @@ class Tensor(TensorBase):
             other = as_tensor(other, dtype=self.dtype)
         if must_record(self, other):
             check_recorded(self, "copy_")
-            take_on(self, cast(other.expand(self.shape), self.dtype), "copy_")
+            self[...] = other.expand(self.shape)
         else:
             self._write(other)
         return self
@@ -732,51 +783,8 @@ class Tensor(TensorBase):
 
     # ---- reductions: with arguments that C does not read
 
-    def _sum(
-        self,
-        dim: Any = None,
-        keepdim: Any = False,
-        *,
-        dtype: Any = None,
-        axis: Any = None,
-        keepdims: Any = False,
-    ) -> Tensor:
-        x = self if dtype is None else cast(self, as_dtype(dtype))
-        return reduce("sum", x, one_of(dim, axis), keepdim or keepdims)
-
-    def _mean(
-        self,
-        dim: Any = None,
-        keepdim: Any = False,
-        *,
-        dtype: Any = None,
-        axis: Any = None,
-        keepdims: Any = False,
-    ) -> Tensor:
-        x = self if dtype is None else cast(self, as_dtype(dtype))
-        return reduce("mean", x, one_of(dim, axis), keepdim or keepdims)
-
-    def _prod(
-        self,
-        dim: Any = None,
-        keepdim: Any = False,
-        *,
-        dtype: Any = None,
-        axis: Any = None,
-        keepdims: Any = False,
-    ) -> Tensor:
-        x = self if dtype is None else cast(self, as_dtype(dtype))
-        return reduce("prod", x, one_of(dim, axis), keepdim or keepdims)
-
-    def _amax(
-        self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False
-    ) -> Tensor:
-        return reduce("amax", self, one_of(dim, axis), keepdim or keepdims)
-
-    def _amin(
-        self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False
-    ) -> Tensor:
-        return reduce("amin", self, one_of(dim, axis), keepdim or keepdims)
+    _sum, _mean, _prod = cast_reduction("sum"), cast_reduction("mean"), cast_reduction("prod")
+    _amax, _amin = reduction("amax"), reduction("amin")
 
     def max(
         self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False
@@ -909,26 +917,37 @@ class Tensor(TensorBase):
         product: Tensor = self @ other
         return product
 
-    mm = bmm = mv = matmul
+    def mm(self, other: Any) -> Tensor:
+        """Return the product of two matrices."""
+        return self.matmul(of_ranks("mm", self, other, (2, 2), "two matrices"))
+
+    def bmm(self, other: Any) -> Tensor:
+        """Return the products of two batches of matrices, one by one."""
+        other = of_ranks("bmm", self, other, (3, 3), "two batches of matrices")
+        if self.shape[0] != other.shape[0]:
+            raise ShapeError(f"bmm: shapes {self.shape} and {other.shape} differ in their batches")
+        return self.matmul(other)
+
+    def mv(self, other: Any) -> Tensor:
+        """Return the product of a matrix and a vector."""
+        return self.matmul(of_ranks("mv", self, other, (2, 1), "a matrix and a vector"))
 
     def dot(self, other: Any) -> Tensor:
-        """Return the sum of the products of two vectors' elements."""
-        other = as_tensor(other)
-        if self.ndim != 1 or other.ndim != 1:
-            raise ShapeError(f"dot: shapes {self.shape} and {other.shape} are not two vectors")
+        """Return the sum of the products of two vectors' elements, which are of one type."""
+        other = of_ranks("dot", self, other, (1, 1), "two vectors")
+        if self.dtype is not other.dtype:
+            raise DTypeError(f"dot: {self.dtype.name} and {other.dtype.name} are not one type")
         return self.matmul(other)
 
     def outer(self, other: Any) -> Tensor:
         """Return the matrix of the products of two vectors' elements."""
-        other = as_tensor(other)
-        if self.ndim != 1 or other.ndim != 1:
-            raise ShapeError(f"outer: shapes {self.shape} and {other.shape} are not two vectors")
+        other = of_ranks("outer", self, other, (1, 1), "two vectors")
         return self.reshape(-1, 1).mul(other)
 
     # ---- shapes
 
     def _reshape(self, *shape: Any) -> Tensor:
-        sizes = as_sizes(shape)
+        sizes = as_sizes(shape, "reshape")
         if -1 in sizes:
             sizes = list(spread_sizes(sizes, self.numel(), "reshape"))
         elif any(size < 0 for size in sizes):
@@ -941,6 +960,8 @@ class Tensor(TensorBase):
         Raises:
             ShapeError: strides do not allow it; `reshape` copies then.
         """
+        if len(shape) == 1 and isinstance(shape[0], (str, dtype, type)):
+            raise TypeError(f"view: it takes sizes, not {shape[0]!r}; a dtype is for to()")
         made = self.reshape(*shape)
         if made.data_ptr() != self.data_ptr() and made.numel():
             raise ShapeError(
@@ -975,9 +996,9 @@ class Tensor(TensorBase):
 
     def unflatten(self, dim: Int, sizes: Sequence[Int]) -> Tensor:
         """Return the tensor with one axis cut into several; one of the sizes may be -1."""
-        axis = axis_of(dim, self.ndim, "unflatten")
+        axis = own_axis(dim, self.ndim, "unflatten")
         shape = self.shape
-        cut = spread_sizes(list(sizes), shape[axis], "unflatten")
+        cut = spread_sizes(as_sizes((sizes,), "unflatten"), shape[axis], "unflatten")
         if math.prod(cut) != shape[axis]:
             raise ShapeError(f"unflatten: axis {axis} of size {shape[axis]} has no shape {cut}")
         return self.reshape(*shape[:axis], *cut, *shape[axis + 1 :])
@@ -985,7 +1006,8 @@ class Tensor(TensorBase):
     def squeeze(self, dim: Any = None, *, axis: Any = None) -> Tensor:
         """Return a view without axes of size 1: without all, or those named."""
         dim = one_of(dim, axis)
-        axes = axes_of(dim, self.ndim, "squeeze")
+        none = isinstance(dim, (tuple, list)) and not dim
+        axes = () if none else axes_of(dim, self.ndim, "squeeze")
         shape = self.shape
         return self.reshape([s for i, s in enumerate(shape) if s != 1 or i not in axes])
 
@@ -996,7 +1018,7 @@ class Tensor(TensorBase):
         return self.reshape(*shape[:axis], 1, *shape[axis:])
 
     def _permute(self, *dims: Any) -> Tensor:
-        order = tuple(axis_of(dim, self.ndim, "permute") for dim in as_sizes(dims))
+        order = tuple(axis_of(dim, self.ndim, "permute") for dim in as_sizes(dims, "permute"))
         if sorted(order) != list(range(self.ndim)):
             raise ShapeError(f"permute: {dims} does not name each of {self.ndim} axes once")
         return apply(OPS["permute"], (self,), order)
@@ -1033,7 +1055,7 @@ class Tensor(TensorBase):
 
     def expand(self, *sizes: Any) -> Tensor:
         """Return a view with axes of size 1, or new ones in front, repeated; -1 keeps a size."""
-        wanted, shape = as_sizes(sizes), self.shape
+        wanted, shape = as_sizes(sizes, "expand"), self.shape
         new = len(wanted) - len(shape)
         if new < 0 or any(size < 0 for size in wanted[:new]):
             raise ShapeError(f"expand: shape {shape} cannot be expanded to {tuple(wanted)}")
@@ -1062,7 +1084,7 @@ class Tensor(TensorBase):
                 size = x.shape[axis]
                 copies = x.reshape(before, 1, size * after).expand(before, count, size * after)
                 x = copies.reshape(*x.shape[:axis], count * size, *x.shape[axis + 1 :])
-        return x
+        return x.clone() if x.data_ptr() == self.data_ptr() else x
 
     def tile(self, *dims: Any) -> Tensor:
         """Return `repeat`, with ones in front for axes that are not told."""
@@ -1071,7 +1093,8 @@ class Tensor(TensorBase):
 
     def flip(self, *dims: Any) -> Tensor:
         """Return a view with the order along axes reversed."""
-        axes = axes_of(as_sizes(dims) or (), self.ndim, "flip") if dims else ()
+        given = as_sizes(dims, "flip")
+        axes = axes_of(given, self.ndim, "flip") if given else ()
         shape = self.shape
         flipped = [i in axes and size > 0 for i, size in enumerate(shape)]
         start = (size - 1 if f else 0 for f, size in zip(flipped, shape, strict=True))
@@ -1082,8 +1105,10 @@ class Tensor(TensorBase):
         if dims is None:
             return self.ravel().roll(shifts, 0).reshape(self.shape)
         x = self
+        if len(each(shifts)) != len(each(dims)):
+            raise ShapeError(f"roll: shifts {shifts} are not as many as the axes, {dims}")
         for shift, dim in zip(each(shifts), each(dims), strict=True):
-            axis = axis_of(dim, self.ndim, "roll")
+            axis = own_axis(dim, self.ndim, "roll")
             size = self.shape[axis]
             cut = -shift % size if size else 0
             if cut:
@@ -1092,9 +1117,9 @@ class Tensor(TensorBase):
 
     def narrow(self, dim: Int, start: Int, length: Int) -> Tensor:
         """Return a view of length items along an axis, from start on."""
-        axis = axis_of(dim, self.ndim, "narrow")
+        axis = own_axis(dim, self.ndim, "narrow")
         shape = self.shape
-        size = shape[axis] if shape else 0
+        size = shape[axis]
         first = start + size if start < 0 else start
         if not 0 <= first <= size or not 0 <= length <= size - first:
             raise TensorIndexError(
@@ -1107,15 +1132,15 @@ class Tensor(TensorBase):
 
     def select(self, dim: Int, index: Int) -> Tensor:
         """Return a view of one item along an axis, which goes."""
-        axis = axis_of(dim, self.ndim, "select")
+        axis = own_axis(dim, self.ndim, "select")
         return self[(slice(None),) * axis + (operator.index(index),)]
 
     def split(self, split_size: Any, dim: Int = 0) -> tuple[Tensor, ...]:
         """Return views of pieces along an axis: of one size, or of each size in a list."""
-        axis = axis_of(dim, self.ndim, "split")
-        size = self.shape[axis] if self.ndim else 0
+        axis = own_axis(dim, self.ndim, "split")
+        size = self.shape[axis]
         if not hasattr(split_size, "__index__"):
-            sizes = [operator.index(n) for n in split_size]
+            sizes = as_sizes((split_size,), "split")
             if builtin_sum(sizes) != size:
                 raise ShapeError(f"split: {sizes} do not add up to axis {axis} of size {size}")
         elif split_size <= 0:
@@ -1130,14 +1155,14 @@ class Tensor(TensorBase):
 
     def chunk(self, chunks: Int, dim: Int = 0) -> tuple[Tensor, ...]:
         """Return views of at most so many equal pieces along an axis, the last one smaller."""
-        axis = axis_of(dim, self.ndim, "chunk")
+        axis = own_axis(dim, self.ndim, "chunk")
         if chunks < 1:
             raise ShapeError(f"chunk: {chunks} is no number of pieces")
         return self.split(max(1, -(-self.shape[axis] // chunks)), axis)
 
     def unbind(self, dim: Int = 0) -> tuple[Tensor, ...]:
         """Return views of all items along an axis."""
-        axis = axis_of(dim, self.ndim, "unbind")
+        axis = own_axis(dim, self.ndim, "unbind")
         return tuple(self.select(axis, i) for i in range(self.shape[axis]))
 
     def pad(self, pad: Sequence[Int], mode: str = "constant", value: Float = 0.0) -> Tensor:
@@ -1147,12 +1172,17 @@ class Tensor(TensorBase):
             pad: how many items before and after the last axis, then the one before it, and so
                 on; fewer than 0 cut off.
             mode: "constant".
-            value: the number.
+            value: the number; for integers one that float64 holds.
         """
         if mode != "constant":
             raise ValueError(f"pad: the only mode is 'constant', not {mode!r}")
+        if type(value) is not float and self.dtype.kind == 1:
+            check_pad_value(value)
+        pad = as_sizes((pad,), "pad")
         if len(pad) % 2 or len(pad) > 2 * self.ndim:
-            raise ShapeError(f"pad: {tuple(pad)} does not go with shape {self.shape}")
+            raise ShapeError(
+                f"pad: {tuple(pad)} does not go with shape {self.shape}: two numbers an axis"
+            )
         before, after = [0] * self.ndim, [0] * self.ndim
         for i in range(len(pad) // 2):
             before[-1 - i], after[-1 - i] = pad[2 * i], pad[2 * i + 1]
@@ -1160,6 +1190,10 @@ class Tensor(TensorBase):
         for axis, (low, high) in enumerate(zip(before, after, strict=True)):
             if low < 0 or high < 0:
                 length = x.shape[axis] + min(low, 0) + min(high, 0)
+                if length < 0:
+                    raise ShapeError(
+                        f"pad: {tuple(pad)} cuts off more than axis {axis} has, {x.shape[axis]}"
+                    )
                 x = x.narrow(axis, max(-low, 0), length)
         sizes = [max(n, 0) for n in (*before, *after)]
         return apply(OPS["pad"], (x,), tuple(sizes), (float(value),))
@@ -1206,7 +1240,11 @@ class Tensor(TensorBase):
         index = as_indices(index)
         if index.ndim > 1:
             raise ShapeError(f"index_select: indices are a vector, not of shape {index.shape}")
-        return self[(slice(None),) * axis + (index.reshape(-1),)]
+        try:
+            return self[(slice(None),) * axis + (index.reshape(-1),)]
+        except TensorIndexError as error:
+            reason = str(error).replace("x[...]", "index_select").replace("an axis", f"axis {axis}")
+            raise TensorIndexError(reason) from None
 
     def index_add(self, dim: Int, index: Any, source: Any) -> Tensor:
         """Return self with the items of source added where a vector says along an axis."""
@@ -1218,6 +1256,8 @@ class Tensor(TensorBase):
     def masked_select(self, mask: Any) -> Tensor:
         """Return the elements where a mask holds, along one axis."""
         mask = as_tensor(mask)
+        if mask.dtype is not bool_:
+            raise DTypeError(f"masked_select: a mask is of bool, not {mask.dtype.name}")
         shape = indexing.common_shape([self.shape, mask.shape])
         return self.expand(shape)[mask.expand(shape)]
 
@@ -1232,9 +1272,44 @@ class Tensor(TensorBase):
 builtin_sum = sum
 
 
+def scaled(x: Any, alpha: Any, beside: Any) -> Any:
+    """Return alpha * x for another operand."""
+    if alpha == 1:
+        return x
+    other = x if isinstance(x, TensorBase) else as_operand(x, beside)
+    return x if other is NotImplemented else other * alpha  # x, for the op to refuse
+
+
+def of_ranks(what: str, x: Any, other: Any, ranks: tuple[int, int], kinds: str) -> Any:
+    """Return another operand as a Tensor, if the two have so many axes."""
+    other = as_tensor(other)
+    if (x.ndim, other.ndim) != ranks:
+        raise ShapeError(f"{what}: shapes {x.shape} and {other.shape} are not {kinds}")
+    return other
+
+
+DEVICES = ("cpu", "cuda", "gpu", "hip", "meta", "mps", "xla", "xpu")
+
+
+def is_device(x: Any) -> bool:
+    """Tell whether x names a device, ours or not: a name, or PyTorch's object."""
+    named = isinstance(x, str) or type(x).__name__ == "device"
+    return named and str(x).partition(":")[0] in DEVICES
+
+
 def each(x: Any) -> tuple[Any, ...]:
     """Return one thing, or several, as a tuple."""
     return tuple(x) if isinstance(x, (tuple, list)) else (x,)
+
+
+def number_of(x: Any) -> Any:
+    """Return the only element."""
+    try:
+        return x.item()
+    except MicrogradError:
+        raise
+    except RuntimeError as error:
+        raise ScalarError(str(error)) from None
 
 
 def one_at(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
@@ -1325,5 +1400,11 @@ def minimum(a: Any, b: Any) -> Tensor:
     """Return the smaller of two elements; equal ones share the gradient."""
     return as_tensor(a).minimum(b)
 
+
+for name in (
+    "sum", "mean", "prod", "amax", "amin", "any", "all", "logsumexp", "reshape", "permute",
+    "transpose",
+):  # fmt: skip
+    getattr(Tensor, "_" + name).__qualname__ = f"Tensor.{name}"  # what Python's errors say
 
 TensorBase._set_up(Tensor, DTYPES, slow_operator, slow_in_place, autograd.stop, fail, silent)

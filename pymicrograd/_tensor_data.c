@@ -195,8 +195,7 @@ PyObject *tensor_nested(PyObject *Py_UNUSED(none), PyObject *args)
     n.next = room;
     PyObject *result = NULL;
     if (walk(&n, data, 0))
-        result = tensor_result(
-            mg_array(process_arena(), n.dtype, n.rank, n.shape, room), "tensor");
+        result = tensor_result(make_array(n.dtype, n.rank, n.shape, room), "tensor");
     else
         result = Py_NewRef(Py_NotImplemented);
     PyMem_Free(room);
@@ -232,9 +231,8 @@ PyObject *tensor_new(PyObject *Py_UNUSED(none), PyObject *args)
         return NULL;
     int rank = read_shape(tuple, shape);
     if (rank < 0) return NULL;
-    return tensor_result(mg_array(process_arena(), dtype, rank, shape,
-                                  (const void *)(uintptr_t)address),
-                         "tensor");
+    return tensor_result(
+        make_array(dtype, rank, shape, (const void *)(uintptr_t)address), "tensor");
 }
 
 /* _ramp(count, start, step): start + i * step, int64 if both are ints, else float64. */
@@ -259,7 +257,7 @@ PyObject *tensor_ramp(PyObject *Py_UNUSED(none), PyObject *args)
         else
             ((double *)(void *)room)[i] = from.value + (double)i * by.value;
     }
-    mg_node made = mg_array(process_arena(), dtype, 1, &length, room);
+    mg_node made = make_array(dtype, 1, &length, room);
     PyMem_Free(room);
     return tensor_result(made, "arange");
 }
@@ -319,7 +317,7 @@ PyObject *tensor_random(PyObject *Py_UNUSED(none), PyObject *args)
         if (d.which == INTEGERS) draw_integer(&d, rng, at);
         else draw_float(&d, rng, at);
     }
-    mg_node made = mg_array(process_arena(), d.dtype, rank, shape, room);
+    mg_node made = make_array(d.dtype, rank, shape, room);
     PyMem_Free(room);
     return tensor_result(made, "random");
 }
@@ -356,8 +354,7 @@ static PyObject *linear_indices(PyObject *indices, const int64_t *sizes, int axe
                                  (long long)((const int64_t *)info.data)[wrong]);
         behind *= sizes[axis];
     }
-    return tensor_result(mg_array(process_arena(), MG_INT64, first->rank, first->shape,
-                                  linear),
+    return tensor_result(make_array(MG_INT64, first->rank, first->shape, linear),
                          "index");
 }
 

@@ -33,6 +33,24 @@ static PyObject *base_type;
  * are the threads inside it. */
 static PyObject *slow_operator, *slow_init, *slow_set, *fail_function, *silent;
 
+/* Small calls keep the interpreter, and would keep it while they wait for the arena's
+ * lock, so a large call is counted before it lets go: whoever holds the interpreter then
+ * knows that it may have to wait. Only large ones count: small ones that let go because
+ * of each other would do so for ever. */
+_Atomic int large_calls;
+
+PyThreadState *let_go_of_python(int large)
+{
+    if (large) atomic_fetch_add_explicit(&large_calls, 1, memory_order_relaxed);
+    return PyEval_SaveThread();
+}
+
+void take_python_back(PyThreadState *state, int large)
+{
+    if (large) atomic_fetch_sub_explicit(&large_calls, 1, memory_order_relaxed);
+    PyEval_RestoreThread(state);
+}
+
 #if defined(__unix__) || defined(__APPLE__)
 static void before_fork(void)
 {
@@ -46,6 +64,7 @@ static void after_fork_in_parent(void)
 
 static void after_fork_in_child(void)
 {
+    atomic_store(&large_calls, 0); /* their threads are the parent's */
     mg_arena_after_fork(arena, 1);
 }
 
@@ -498,10 +517,9 @@ static PyObject *value_grad(PyObject *Py_UNUSED(module), PyObject *args)
     mg_node *out = handles + count, root = handle_of(output);
     for (Py_ssize_t i = 0; i < count; i++)
         handles[i] = handle_of(PyTuple_GetItem(inputs, i));
-    int status;
-    Py_BEGIN_ALLOW_THREADS
-    status = mg_grad(arena, root, count, handles, out);
-    Py_END_ALLOW_THREADS
+    PyThreadState *left = let_go(1);
+    int status = mg_grad(arena, root, count, handles, out);
+    take_back(left, 1);
     PyObject *list = status < 0 ? fail_status(status, "grad", output, NULL)
                                 : adopt_list(out, count);
     PyMem_Free(handles);

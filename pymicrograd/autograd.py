@@ -819,22 +819,26 @@ def gradcheck(
             continue
         found = analytical(output, [given[i] for i in by])
         again = analytical(output, [given[i] for i in by])
-        for which, i in enumerate(by):
+        for i, gradient, other in zip(by, found, again, strict=True):
             expected = numerical(func, given, i, number, eps)
-            if close(found[which], expected, atol, rtol) and close(
-                again[which], found[which], nondet_tol, 0.0
-            ):
+            same = close(other, gradient, nondet_tol, 0.0)
+            if same and close(gradient, expected, atol, rtol):
                 continue
-            if not raise_exception:
-                return False
-            raise GradientError(
-                f"gradcheck: output {number} by input {i}, a row for each element of the output\n"
-                f"differences of values: {expected}\ngradients: {found[which]}"
-            )
+            if raise_exception:
+                fail_check(number, i, expected, gradient)
+            return False
     return True
 
 
 Matrix = list[list[float]]
+
+
+def fail_check(number: int, i: int, expected: Matrix, found: Matrix) -> NoReturn:
+    """Raise the exception of a wrong gradient."""
+    raise GradientError(
+        f"gradcheck: output {number} by input {i}, a row for each element of the output\n"
+        f"differences of values: {expected}\ngradients: {found}"
+    )
 
 
 def analytical(output: Any, by: list[Any]) -> list[Matrix]:
@@ -888,6 +892,17 @@ def close(found: Matrix, expected: Matrix, atol: float, rtol: float) -> bool:
     )
 
 
+def normal_seeds(outputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return normal numbers, always the same, as gradients of outputs, to differentiate by."""
+    from .creation import randn
+    from .random import RNG
+
+    generator = RNG(1)
+    return tuple(
+        randn(*y.shape, generator=generator, dtype=y.dtype, requires_grad=True) for y in outputs
+    )
+
+
 def gradgradcheck(
     func: Callable[..., Any],
     inputs: Any,
@@ -905,20 +920,10 @@ def gradgradcheck(
         func, inputs, eps, atol, rtol, raise_exception, nondet_tol: as for `gradcheck`.
         grad_outputs: the gradients of the outputs, by default normal numbers.
     """
-    from .creation import randn
-
     given = as_tuple(inputs)
     with enable_grad():
         outputs = as_tuple(func(*given))
-    if grad_outputs is None:
-        from .random import RNG
-
-        generator = RNG(1)
-        seeds = tuple(
-            randn(*y.shape, generator=generator, dtype=y.dtype, requires_grad=True) for y in outputs
-        )
-    else:
-        seeds = as_tuple(grad_outputs)
+    seeds = normal_seeds(outputs) if grad_outputs is None else as_tuple(grad_outputs)
     count = len(given)
     by = [i for i, x in enumerate(given) if isinstance(x, TensorBase) and x.requires_grad]
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core
 from .dtypes import as_dtype, dtype, float32, float64, int64
-from .errors import DTypeError, ShapeError
-from .interchange import cast, check_device, new
+from .errors import DTypeError, MicrogradError, OutOfMemoryError, ShapeError
+from .interchange import cast, check_device, new, shorten
 
 if TYPE_CHECKING:
     from ._tensor import Tensor
@@ -28,11 +28,19 @@ TensorBase = _core.TensorBase
 UNIFORM, NORMAL, INTEGERS = range(3)
 
 
+def as_ints(items: tuple[Any, ...], what: str) -> list[int]:
+    """Return ints given as one sequence or as several."""
+    try:
+        row = items if len(items) != 1 or hasattr(items[0], "__index__") else tuple(items[0])
+        return [operator.index(item) for item in row]
+    except TypeError:
+        given = ", ".join(map(shorten, items))
+        raise TypeError(f"{what}: ints are needed, or one sequence of them, not {given}") from None
+
+
 def as_shape(sizes: tuple[Any, ...], what: str) -> tuple[int, ...]:
     """Return a shape given as one sequence or as several ints."""
-    if len(sizes) == 1 and not hasattr(sizes[0], "__index__"):
-        sizes = tuple(sizes[0])
-    shape = tuple(operator.index(size) for size in sizes)
+    shape = tuple(as_ints(sizes, what))
     if any(size < 0 for size in shape):
         raise ShapeError(f"{what}: shape {shape} has a negative size")
     if len(shape) > 8:
@@ -48,9 +56,35 @@ def finish(made: Tensor, requires_grad: bool, device: Any = None) -> Tensor:
     return made
 
 
-def constant(shape: tuple[int, ...], value: Any, kind: dtype) -> Tensor:
+def blank(shape: tuple[int, ...], kind: dtype, what: str) -> Tensor:
+    """Return a leaf of zeros."""
+    try:
+        return TensorBase._new(kind.number, shape, 0)
+    except MemoryError as error:
+        raise no_memory(error, shape, kind, what) from None
+
+
+def no_memory(error: MemoryError, shape: tuple[int, ...], kind: dtype, what: str) -> MemoryError:
+    """Return the error of a call that has no memory for a shape."""
+    size = math.prod(shape) * kind.itemsize
+    made = type(error) if isinstance(error, MicrogradError) else OutOfMemoryError
+    return made(
+        f"{what}: out of memory, or over the byte limit: shape {shape} of {kind.name} takes "
+        f"{size} bytes"
+    )
+
+
+def ramp(count: int, start: Any, step: Any, what: str) -> Tensor:
+    """Return a leaf of start + i * step, of int64 or float64."""
+    try:
+        return TensorBase._ramp(count, start, step)
+    except MemoryError as error:
+        raise no_memory(error, (count,), float64, what) from None
+
+
+def constant(shape: tuple[int, ...], value: Any, kind: dtype, what: str) -> Tensor:
     """Return a leaf of a shape with every element the same."""
-    made = TensorBase._new(kind.number, shape, 0)
+    made = blank(shape, kind, what)
     made._write(new(value, kind))
     return made
 
@@ -58,7 +92,7 @@ def constant(shape: tuple[int, ...], value: Any, kind: dtype) -> Tensor:
 def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
     """Return a Tensor of zeros, by default of float32."""
     kind = float32 if dtype is None else as_dtype(dtype)
-    made = TensorBase._new(kind.number, as_shape(size, "zeros"), 0)
+    made = blank(as_shape(size, "zeros"), kind, "zeros")
     return finish(made, requires_grad, device)
 
 
@@ -70,7 +104,7 @@ def empty(*size: Any, dtype: Any = None, requires_grad: bool = False, device: An
 def ones(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
     """Return a Tensor of ones, by default of float32."""
     kind = float32 if dtype is None else as_dtype(dtype)
-    return finish(constant(as_shape(size, "ones"), 1, kind), requires_grad, device)
+    return finish(constant(as_shape(size, "ones"), 1, kind, "ones"), requires_grad, device)
 
 
 def full(
@@ -83,7 +117,7 @@ def full(
 ) -> Tensor:
     """Return a Tensor with every element the same; its type is the number's, as in `tensor`."""
     kind = new(fill_value, None).dtype if dtype is None else as_dtype(dtype)
-    made = constant(as_shape((size,), "full"), fill_value, kind)
+    made = constant(as_shape((size,), "full"), fill_value, kind, "full")
     return finish(made, requires_grad, device)
 
 
@@ -133,7 +167,7 @@ def arange(
         raise ValueError(f"arange: no steps of {step} lead from {start} to {end}")
     count = len(range(start, end, step)) if whole else max(0, math.ceil((end - start) / step))
     kind = (int64 if whole else float32) if dtype is None else as_dtype(dtype)
-    return finish(cast(TensorBase._ramp(count, start, step), kind), requires_grad, device)
+    return finish(cast(ramp(count, start, step, "arange"), kind), requires_grad, device)
 
 
 def linspace(
@@ -156,16 +190,16 @@ def linspace(
     distance = (end - start) / (steps - 1) if steps > 1 else 0.0
     half = (steps + 1) // 2
     kind = float32 if dtype is None else as_dtype(dtype)
-    first = TensorBase._ramp(half, start, distance)
-    second = TensorBase._ramp(steps - half, end, -distance).flip(0)
+    first = ramp(half, start, distance, "linspace")
+    second = ramp(steps - half, end, -distance, "linspace").flip(0)
     made = TensorBase._apply(_core.OPS["cat"], (first, second), (0,))
     return finish(cast(made, kind), requires_grad, device)
 
 
 def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Return ones on the diagonal of an (n, m) matrix of zeros; m is n by default."""
-    rows, columns = operator.index(n), operator.index(n if m is None else m)
-    made = zeros(rows, columns, dtype=dtype)
+    rows, columns = as_shape((n, n if m is None else m), "eye")
+    made = blank((rows, columns), float32 if dtype is None else as_dtype(dtype), "eye")
     count = min(rows, columns)
     if count:
         flat = made.reshape(rows * columns)
@@ -215,7 +249,10 @@ def draw(
         generator = default_generator()
     address = _core.address_of_rng(generator)
     drawn = float64 if kind is float64 else float32
-    made = TensorBase._random(address, which, drawn.number, shape, a, b, low, high)
+    try:
+        made = TensorBase._random(address, which, drawn.number, shape, a, b, low, high)
+    except MemoryError as error:
+        raise no_memory(error, shape, drawn, "random numbers") from None
     return cast(made, kind)
 
 

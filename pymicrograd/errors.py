@@ -14,6 +14,7 @@ __all__ = [
     "NodeLimitError",
     "OutOfMemoryError",
     "ReadOnlyError",
+    "ScalarError",
     "ShapeError",
     "StaleNodeError",
     "TensorIndexError",
@@ -39,6 +40,10 @@ class StaleNodeError(MicrogradError, RuntimeError):
 
 class BusyError(MicrogradError, RuntimeError):
     """A backward that is under way in another thread uses the node."""
+
+
+class ScalarError(MicrogradError, RuntimeError):
+    """A tensor of several elements, or of none, is no number and no truth."""
 
 
 class ShapeError(MicrogradError, ValueError):

@@ -10,12 +10,14 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from . import _core
+from .errors import GradientError
 
-__all__ = ["fail"]
+__all__ = ["fail", "index_text"]
 
 TensorBase = _core.TensorBase
 NAMES = {number: name for name, number in _core.OPS.items()}
-INDEXED = ("take", "add_at", "put_at", "gather", "scatter_add")
+ROWS = {"take": "x[...]", "put_at": "x[...] = value", "add_at": "index_add"}  # by their callers
+INDEXED = (*ROWS, "gather", "scatter_add")
 
 Shape = tuple[int, ...]
 
@@ -31,7 +33,10 @@ def fail(status: int, what: int | str, operands: Any, integers: Any) -> NoReturn
     name = NAMES[what] if isinstance(what, int) else what  # with _ at its end: in place
     rule = RULES.get(status)
     text = rule(name, operands, integers or ()) if rule else ""
-    raise _core.EXCEPTIONS[status](f"{name}: {text or generic(status, operands)}")
+    error = _core.EXCEPTIONS[status]
+    if name == "requires_grad" and status == _core.ARGUMENT:
+        error = GradientError
+    raise error(f"{ROWS.get(name, name)}: {text or generic(status, operands)}")
 
 
 def tensors(operands: Any) -> list[Any]:
@@ -47,7 +52,7 @@ def listed(words: list[str]) -> str:
 def generic(status: int, operands: Any) -> str:
     """Return what the core says about a status, and the shapes."""
     found = tensors(operands)
-    if not found or status == _core.STALE:
+    if not found or status in (_core.STALE, _core.CHANGED):  # at some node, not at the roots
         return _core.status_text(status)
     shapes = listed([str(x.shape) for x in found[:4]])
     plural = "shapes" if len(found) > 1 else "shape"
@@ -105,8 +110,8 @@ def linear_text(shapes: list[Shape], integers: Any) -> str:
 
 def reshape_text(shapes: list[Shape], integers: Any) -> str:
     (a,), to = shapes, tuple(integers)
-    if len(to) > _core.lib.MG_MAX_RANK:
-        return f"shape {to} has {len(to)} axes; at most {_core.lib.MG_MAX_RANK} axes are possible"
+    if len(to) > _core.MAX_RANK:
+        return f"shape {to} has {len(to)} axes; at most {_core.MAX_RANK} axes are possible"
     return f"shape {a} has {math.prod(a)} elements, shape {to} has {math.prod(to)}"
 
 
@@ -137,6 +142,20 @@ def gradient_text(shapes: list[Shape], integers: Any) -> str:
     return f"a gradient of shape {shapes[1]} is none for shape {shapes[0]}"
 
 
+def gather_text(shapes: list[Shape], integers: Any) -> str:
+    x, index = shapes[:2]
+    if len(x) != len(index):
+        return f"an index of shape {index} has not as many axes as the input, {len(x)}"
+    for axis, (size, count) in enumerate(zip(x, index, strict=True)):
+        if axis != integers[0] and count > size:
+            return (
+                f"an index of shape {index} is larger than the input {x} at axis {axis}: only at "
+                f"axis {integers[0]} may it be"
+            )
+    source = f", or than its source {shapes[2]}" if len(shapes) > 2 else ""
+    return f"an index of shape {index} is larger than the input {x}{source}"
+
+
 SHAPE_RULES: dict[str, Callable[[list[Shape], Any], str]] = {
     "matmul": matmul_text,
     "linear": linear_text,
@@ -144,6 +163,8 @@ SHAPE_RULES: dict[str, Callable[[list[Shape], Any], str]] = {
     "expand": expand_text,
     "cat": cat_text,
     "copy_": copy_text,
+    "gather": gather_text,
+    "scatter_add": gather_text,
     "grad": gradient_text,
 }
 
@@ -160,7 +181,16 @@ def explain_types(name: str, operands: Any, integers: Any) -> str:
         return f"a gradient of {kinds[1]} is none for a tensor of {kinds[0]}"
     if name.endswith("_"):
         return f"the result, with {listed(kinds[1:])}, cannot be written into {kinds[0]}"
+    if name in FLOAT_RULES and kinds:
+        return FLOAT_RULES[name].format(kinds[0])
     return f"has no meaning for {listed(kinds)}" if kinds else ""
+
+
+FLOAT_RULES = {
+    "mean": "is for floats, not {}: cast with float(), or use mean(dtype=...)",
+    "var": "is for floats, not {}: cast with float()",
+    "std": "is for floats, not {}: cast with float()",
+}
 
 
 def explain_index(name: str, operands: Any, integers: Any) -> str:
@@ -170,12 +200,24 @@ def explain_index(name: str, operands: Any, integers: Any) -> str:
         return ""
     x, index = found[:2]
     if name == "cross_entropy":
-        return f"a target is outside the classes 0 to {x.shape[1] - 1}"
+        return class_text(index.tolist(), x.shape[1], integers[1])
     axis = integers[0] if integers else 0
     size = x.shape[axis] if x.ndim else 1
     low, high = index.amin().item(), index.amax().item()
     wrong = low if low < -size else high
-    return f"index {wrong} is out of range for axis {axis} of size {size}"
+    if name in ROWS:  # its callers bring the axis to the front
+        return f"index {wrong} is out of range for an axis of size {size}"
+    return index_text(wrong, axis, size)
+
+
+def index_text(index: int, axis: int, size: int) -> str:
+    return f"index {index} is out of range for axis {axis} of size {size}"
+
+
+def class_text(targets: list[int], classes: int, ignored: int) -> str:
+    """Say which target is no class."""
+    row = next(i for i, t in enumerate(targets) if t != ignored and not 0 <= t < classes)
+    return f"target {targets[row]} of row {row} is outside the classes 0 to {classes - 1}"
 
 
 def explain_argument(name: str, operands: Any, integers: Any) -> str:
@@ -185,9 +227,18 @@ def explain_argument(name: str, operands: Any, integers: Any) -> str:
     return ""
 
 
+def explain_domain(name: str, operands: Any, integers: Any) -> str:
+    """Say why there is no such number."""
+    if name in ("pow", "pow_"):
+        kind = tensors(operands)[0].dtype.name
+        return f"{kind} to the power of a negative number is no integer; cast with float()"
+    return ""
+
+
 RULES: dict[int, Callable[[str, Any, Any], str]] = {
     _core.SHAPE: explain_shapes,
     _core.DTYPE: explain_types,
     _core.INDEX: explain_index,
     _core.ARGUMENT: explain_argument,
+    _core.DOMAIN: explain_domain,
 }

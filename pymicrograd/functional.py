@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _core
-from .creation import ones
-from .dtypes import float64, int64
+from .creation import as_ints, ones
+from .dtypes import float16, float32, float64, int64
 from .errors import DTypeError, ShapeError
 from .interchange import as_tensor, cast
 
@@ -43,6 +43,16 @@ __all__ = [
 TensorBase = _core.TensorBase
 OPS = _core.OPS
 apply = TensorBase._apply
+LINEAR = OPS["linear"]
+
+
+def tensor_of(call: str, x: Any, what: str = "input") -> Tensor:
+    """Return an argument that is a Tensor, or refuse it."""
+    if not isinstance(x, TensorBase):
+        given = type(x).__name__
+        raise TypeError(f"{call}: {what} is a Tensor, not {given}; as_tensor() makes one")
+    found: Any = x
+    return found  # type: ignore[no-any-return]
 
 
 # ---- elements and rows -----------------------------------------------------------------------
@@ -50,47 +60,48 @@ apply = TensorBase._apply
 
 def relu(input: Tensor) -> Tensor:
     """Return max(x, 0)."""
-    return input.relu()
+    return tensor_of("relu", input).relu()
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """Return x Phi(x), Phi the normal distribution; its "tanh" form on request."""
-    return input.gelu(approximate)
+    return tensor_of("gelu", input).gelu(approximate)
 
 
 def silu(input: Tensor) -> Tensor:
     """Return x * sigmoid(x)."""
-    return input.silu()
+    return tensor_of("silu", input).silu()
 
 
 def sigmoid(input: Tensor) -> Tensor:
     """Return 1 / (1 + exp(-x))."""
-    return input.sigmoid()
+    return tensor_of("sigmoid", input).sigmoid()
 
 
 def tanh(input: Tensor) -> Tensor:
     """Return the hyperbolic tangent."""
-    return input.tanh()
+    return tensor_of("tanh", input).tanh()
 
 
 def softplus(input: Tensor, beta: float = 1.0) -> Tensor:
     """Return log(1 + exp(beta * x)) / beta."""
+    input = tensor_of("softplus", input)
     return input.softplus() if beta == 1.0 else (input * beta).softplus() / beta
 
 
 def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """Return exp(x) over its sum along an axis."""
-    return input.softmax(dim, dtype=dtype)
+    return tensor_of("softmax", input).softmax(dim, dtype=dtype)
 
 
 def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """Return the logarithm of `softmax`, without overflow."""
-    return input.log_softmax(dim, dtype=dtype)
+    return tensor_of("log_softmax", input).log_softmax(dim, dtype=dtype)
 
 
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
     """Return a tensor with a number around it; see `Tensor.pad`."""
-    return input.pad(pad, mode, value)
+    return tensor_of("pad", input).pad(pad, mode, value)
 
 
 def linear(input: Tensor, weight: Any, bias: Any = None) -> Tensor:
@@ -102,7 +113,13 @@ def linear(input: Tensor, weight: Any, bias: Any = None) -> Tensor:
     Returns:
         (..., out).
     """
-    return apply(OPS["linear"], (input, weight) if bias is None else (input, weight, bias))
+    operands = (input, weight) if bias is None else (input, weight, bias)
+    try:
+        return apply(LINEAR, operands)
+    except TypeError:
+        for x, what in zip(operands, ("input", "weight", "bias"), strict=False):
+            tensor_of("linear", x, what)
+        raise
 
 
 def layer_norm(
@@ -138,11 +155,12 @@ def rms_norm(input: Tensor, normalized_shape: Any, weight: Any = None, eps: Any 
 
 def check_normalized(name: str, x: Any, shape: Any, others: tuple[Any, ...]) -> tuple[int, ...]:
     """Return the shape to be normalized, if x ends in it and it is that of the others."""
-    axes = (operator.index(shape),) if hasattr(shape, "__index__") else tuple(shape)
+    tensor_of(name, x)
+    axes = tuple(as_ints((shape,), f"{name}: normalized_shape"))
     if not axes or x.shape[-len(axes) :] != axes:
         raise ShapeError(f"{name}: shape {x.shape} does not end in {axes}")
     for other in others:
-        if other is not None and other.shape != axes:
+        if other is not None and tensor_of(name, other, "a weight or bias").shape != axes:
             raise ShapeError(f"{name}: a weight or bias has shape {other.shape}, not {axes}")
     return axes
 
@@ -167,6 +185,11 @@ def cross_entropy(
     Raises:
         TensorIndexError: a class is not from 0 to C - 1.
     """
+    if not tensor_of("cross_entropy", input).is_floating_point():
+        raise DTypeError(
+            f"cross_entropy: input, the logits, is of floats, not {input.dtype.name}; cast it "
+            "with float()"
+        )
     target = as_tensor(target)
     if target.dtype.kind != 1:
         raise DTypeError(f"cross_entropy: classes are integers, not {target.dtype.name}")
@@ -193,12 +216,12 @@ def cross_entropy(
 
 def pair(x: Any, what: str) -> tuple[int, int]:
     """Return a number for each of two axes."""
-    items = (x, x) if hasattr(x, "__index__") else tuple(x)
+    items = tuple(as_ints((x,), what))
     if len(items) == 1:
         items *= 2
     if len(items) != 2:
         raise ValueError(f"{what}: {x!r} is no number, and no two of them")
-    return operator.index(items[0]), operator.index(items[1])
+    return items[0], items[1]
 
 
 def positive(x: Any, what: str) -> tuple[int, int]:
@@ -211,7 +234,7 @@ def positive(x: Any, what: str) -> tuple[int, int]:
 
 def batched(input: Tensor, name: str) -> Tensor:
     """Return images (N, C, H, W); an image (C, H, W) as a batch of one."""
-    if input.ndim not in (3, 4):
+    if tensor_of(name, input).ndim not in (3, 4):
         raise ShapeError(f"{name}: an input is (N, C, H, W) or (C, H, W), not {input.shape}")
     return input if input.ndim == 4 else input.unsqueeze(0)
 
@@ -237,9 +260,9 @@ def paddings(padding: Any, kernel: Any, stride: Any, dilation: Any) -> list[tupl
         return [(total // 2, total - total // 2) for total in totals]
     if isinstance(padding, str):
         raise ValueError(f"conv2d: padding {padding!r} is not 'same', 'valid' or numbers")
-    sizes = pair(padding, "padding")
+    sizes = pair(padding, "conv2d: padding")
     if min(sizes) < 0:
-        raise ValueError(f"padding {padding!r} is below 0")
+        raise ValueError(f"conv2d: padding {padding!r} is below 0")
     return [(n, n) for n in sizes]
 
 
@@ -251,7 +274,7 @@ def surround(x: Tensor, around: list[tuple[int, int]], value: float = 0.0) -> Te
 
 def check_convolution(name: str, x: Any, weight: Any, bias: Any, groups: int, axis: int) -> None:
     """Refuse weights that do not go with the channels; those of the input are axis `axis`."""
-    if weight.ndim != 4:
+    if tensor_of(name, weight, "weight").ndim != 4:
         raise ShapeError(f"{name}: a weight has 4 axes, not shape {weight.shape}")
     if groups < 1 or x.shape[1] % groups or weight.shape[0] % groups:
         raise ShapeError(
@@ -265,7 +288,7 @@ def check_convolution(name: str, x: Any, weight: Any, bias: Any, groups: int, ax
             f"fit: {x.shape[1]} channels != {expected}"
         )
     outputs = weight.shape[0] if axis else weight.shape[1] * groups
-    if bias is not None and bias.shape != (outputs,):
+    if bias is not None and tensor_of(name, bias, "bias").shape != (outputs,):
         raise ShapeError(f"{name}: a bias has shape {bias.shape}, not ({outputs},)")
 
 
@@ -297,7 +320,7 @@ def conv2d(
     Returns:
         (N, O, rows, columns).
     """
-    stride, dilation = positive(stride, "stride"), positive(dilation, "dilation")
+    stride, dilation = positive(stride, "conv2d: stride"), positive(dilation, "conv2d: dilation")
     x = batched(input, "conv2d")
     check_convolution("conv2d", x, weight, bias, groups, 1)
     outputs, channels, *kernel = weight.shape
@@ -334,30 +357,35 @@ def conv_transpose2d(
         (N, O, rows, columns), rows = (H - 1) * stride - 2 * padding + dilation * (kernel - 1) +
         output_padding + 1.
     """
-    stride, dilation = positive(stride, "stride"), positive(dilation, "dilation")
-    cut, extra = pair(padding, "padding"), pair(output_padding, "output_padding")
-    x = batched(input, "conv_transpose2d")
-    check_convolution("conv_transpose2d", x, weight, bias, groups, 0)
+    name = "conv_transpose2d"
+    stride, dilation = positive(stride, f"{name}: stride"), positive(dilation, f"{name}: dilation")
+    cut, extra = pair(padding, f"{name}: padding"), pair(output_padding, f"{name}: output_padding")
+    x = batched(input, name)
+    check_convolution(name, x, weight, bias, groups, 0)
     for n, s, d in zip(extra, stride, dilation, strict=True):
         if not 0 <= n < max(s, d):
-            raise ValueError(f"output_padding {n} is not below stride {s} or dilation {d}")
-    count, channels, height, width = x.shape
-    outputs, kernel = weight.shape[1], weight.shape[2:]
-    kernels = weight.reshape(groups, channels // groups, -1).mT
-    spread = kernels @ x.reshape(count, groups, channels // groups, height * width)
-    spread = spread.reshape(count, groups * outputs, *kernel, height, width)
-    spread = spread.permute(0, 1, 4, 5, 2, 3)
-    sizes = [
-        (n - 1) * s + d * (k - 1) + 1
-        for n, s, d, k in zip((height, width), stride, dilation, kernel, strict=True)
-    ]
-    result = apply(OPS["fold"], (spread,), (2, *sizes, *stride, *dilation))
-    result = surround(result, [(0, n) for n in extra])
-    for axis, (size, n, c) in enumerate(zip(sizes, extra, cut, strict=True), 2):
-        if size + n - 2 * c < 1 or c < 0:
-            raise ShapeError(f"conv_transpose2d: padding {c} leaves nothing of {size + n}")
-        result = result.narrow(axis, c, size + n - 2 * c)
+            raise ValueError(f"{name}: output_padding {n} is not below stride {s} or dilation {d}")
+    result = surround(add_kernels(x, weight, stride, dilation, groups), [(0, n) for n in extra])
+    for axis, c in enumerate(cut, 2):
+        size = result.shape[axis]
+        if size - 2 * c < 1 or c < 0:
+            raise ShapeError(f"{name}: padding {c} leaves nothing of {size}")
+        result = result.narrow(axis, c, size - 2 * c)
     return finish(result, bias, input)
+
+
+def add_kernels(x: Any, weight: Any, stride: Any, dilation: Any, groups: int) -> Tensor:
+    """Return the sums of kernels times the elements of images, each where its window lay."""
+    count, channels, *sizes = x.shape
+    outputs, *kernel = weight.shape[1:]
+    kernels = weight.reshape(groups, channels // groups, -1).mT
+    spread = kernels @ x.reshape(count, groups, channels // groups, math.prod(sizes))
+    spread = spread.reshape(count, groups * outputs, *kernel, *sizes).permute(0, 1, 4, 5, 2, 3)
+    reach = [
+        (n - 1) * s + d * (k - 1) + 1
+        for n, s, d, k in zip(sizes, stride, dilation, kernel, strict=True)
+    ]
+    return apply(OPS["fold"], (spread,), (2, *reach, *stride, *dilation))
 
 
 class Pool:
@@ -371,10 +399,10 @@ class Pool:
     def __init__(
         self, name: str, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: bool
     ) -> None:
-        self.kernel = positive(kernel, "kernel_size")
-        self.stride = self.kernel if stride is None else positive(stride, "stride")
-        self.dilation = positive(dilation, "dilation")
-        self.padding = pair(padding, "padding")
+        self.kernel = positive(kernel, f"{name}: kernel_size")
+        self.stride = self.kernel if stride is None else positive(stride, f"{name}: stride")
+        self.dilation = positive(dilation, f"{name}: dilation")
+        self.padding = pair(padding, f"{name}: padding")
         if any(not 0 <= p <= k // 2 for p, k in zip(self.padding, self.kernel, strict=True)):
             raise ValueError(f"{name}: padding {padding} is not from 0 to half of the kernel")
         self.around = [
@@ -394,6 +422,15 @@ class Pool:
         """Return the windows of images padded with a value."""
         padded = surround(x, self.around, value)
         return windows(padded, self.kernel, self.stride, self.dilation, name)
+
+    def counts(self, x: Any, include_pad: bool) -> Tensor:
+        """Return how many elements of each window lie in the image, or in its padding too."""
+        inside, around = ones(1, 1, *x.shape[2:], dtype=x.dtype), self.around
+        if include_pad:
+            inside = surround(inside, [(p, p) for p in self.padding], 1.0)
+            around = [(0, after - p) for (_, after), p in zip(around, self.padding, strict=True)]
+        padded = surround(inside, around)
+        return windows(padded, self.kernel, self.stride, self.dilation, "avg_pool2d").sum((4, 5))
 
 
 def max_pool2d(
@@ -445,13 +482,10 @@ def avg_pool2d(
     """
     x = batched(input, "avg_pool2d")
     pool = Pool("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
-    sums = pool.windows(x, "avg_pool2d", 0.0).sum((4, 5))
-    if divisor_override is not None:
-        return finish(sums / divisor_override, None, input)
-    inside = ones(1, 1, *x.shape[2:], dtype=x.dtype)
-    if count_include_pad:
-        inside = surround(inside, [(p, p) for p in pool.padding], 1.0)
-        beyond = zip(pool.around, pool.padding, strict=True)
-        pool.around = [(0, after - p) for (_, after), p in beyond]
-    counts = pool.windows(inside, "avg_pool2d", 0.0).sum((4, 5))
-    return finish(sums / counts, None, input)
+    wide = cast(x, float32) if x.dtype is float16 else x  # float16 ends at 65504
+    sums = pool.windows(wide, "avg_pool2d", 0.0).sum((4, 5))
+    if divisor_override is None:
+        means = sums / pool.counts(wide, count_include_pad)
+    else:
+        means = sums / divisor_override
+    return finish(cast(means, x.dtype) if wide is not x else means, None, input)

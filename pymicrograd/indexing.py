@@ -1,9 +1,10 @@
-"""x[key] and x[key] = value, by NumPy's rules, in terms of the core's ops.
+"""x[key] and x[key] = value, by PyTorch's rules, in terms of the core's ops.
 
 A key of integers, slices, None and `...` is a SLICE and a RESHAPE: a view. Arrays of integers and
 masks of bools select what is left by TAKE, over the indexed axes brought to the front and seen as
 one, with one linear index; writing is PUT_AT in the same place. Where they stand next to each
-other in the key, their axes come where they stand, else first.
+other in the key, integers apart, their axes come where they stand, else first. (NumPy takes an
+integer beside an array for an array.)
 """
 
 from __future__ import annotations
@@ -63,9 +64,6 @@ class Selection:
         """Take in one part of the key; return the axis of the next."""
         if item is None:
             self.places.append(None)
-            return axis
-        if item is Ellipsis:  # all of its axes are slices of their own: it only parts arrays
-            self.places.append(-3)
             return axis
         if isinstance(item, slice):
             self.read_slice(item, axis)
@@ -167,7 +165,7 @@ def fill(items: list[Any], rank: int) -> list[Any]:
             f"too many indices: {rank - missing} for a tensor of {rank} {axes_text(rank)}"
         )
     at = dots[0] if dots else len(items)
-    return items[: at + len(dots)] + [slice(None)] * missing + items[at + 1 :]
+    return items[:at] + [slice(None)] * missing + items[at + 1 :]
 
 
 def axes_text(count: int) -> str:
@@ -242,12 +240,13 @@ class Lookup:
         return found
 
     def arrange(self, others: list[int]) -> None:
-        """Find where the axes of the arrays belong among the others."""
-        places = self.selection.places
-        special = [i for i, place in enumerate(places) if place in (-1, -2)]
-        together = special[-1] - special[0] + 1 == len(special)
-        before = places[: special[0]] if together else []
-        after = [p for p in places[len(before) :] if p not in (-1, -2)]
+        """Find where the axes of the arrays belong among the others: at the place of the arrays
+        where these stand together, integers apart, else in front."""
+        places = [place for place in self.selection.places if place != -1]
+        arrays = [i for i, place in enumerate(places) if place == -2]
+        together = arrays[-1] - arrays[0] + 1 == len(arrays)
+        before = places[: arrays[0]] if together else []
+        after = [place for place in places[len(before) :] if place != -2]
         rank = self.index.ndim
         first = [p for p in before if p is not None and p >= 0]
         rest = [axis for axis in others if axis not in first]

@@ -239,7 +239,7 @@ def shape_of(items: Any) -> list[int]:
 
 def check_rows(items: Any, shape: list[int], axis: int, place: tuple[int, ...]) -> None:
     """Refuse rows that differ in length, or numbers beside rows."""
-    where = "".join(f"[{i}]" for i in place) or "the data"
+    where = "item " + "".join(f"[{i}]" for i in place) if place else "the data"
     if axis == len(shape):
         if isinstance(items, list):
             raise ShapeError(f"{where} is a list of {len(items)} where others are numbers")
@@ -247,6 +247,7 @@ def check_rows(items: Any, shape: list[int], axis: int, place: tuple[int, ...]) 
     if not isinstance(items, list):
         raise ShapeError(f"{where} is a number where others are lists of {shape[axis]}")
     if len(items) != shape[axis]:
+        where = where.replace("item", "row")
         raise ShapeError(f"{where} has {len(items)} items where others have {shape[axis]}")
     for i, item in enumerate(items):
         check_rows(item, shape, axis + 1, (*place, i))

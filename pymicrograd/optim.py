@@ -28,6 +28,12 @@ class Optimizer(reference.Optimizer):
         self._params = tuple(params)
         self._handles = _core.array_of([p._handle for p in self._params])
 
+    def refusal(self, p: Any) -> str:
+        text = super().refusal(p)
+        if isinstance(p, _core.TensorBase):
+            text += "; pymicrograd.tensor_optim has optimizers for Tensors"
+        return text
+
     def _state(self, array: Any) -> Any:
         """Return a C array of the optimizer's state, if it fits the parameters."""
         if len(array) != len(self._params):

@@ -21,6 +21,7 @@ from .reference.value import as_float
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
 
 TensorBase = _core.TensorBase
+write_handles = TensorBase._handles
 
 
 def check_parameter(p: Any) -> None:
@@ -67,7 +68,7 @@ class Optimizer:
         self.lr = not_negative("lr", lr)
         self.weight_decay = not_negative("weight_decay", weight_decay)
         self.steps = [0] * len(params)
-        self._handles = handles(params)
+        self._nodes: dict[str, Nodes] = {}
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move every parameter that has a gradient once.
@@ -96,11 +97,16 @@ class Optimizer:
         """Move the parameters of these numbers, which have made step - 1 steps."""
         raise NotImplementedError(f"{type(self).__name__} has no step")
 
-    def _of(self, some: Sequence[int], tensors: Sequence[Any], array: Any) -> Any:
-        """Return the handles of some of the tensors; array has those of all."""
-        if len(some) == len(self.params):
-            return array
-        return handles([tensors[i] for i in some])
+    def _of(self, some: Sequence[int], tensors: Sequence[Any], name: str) -> Any:
+        """Return a C array of the nodes of some of the tensors; name is theirs."""
+        if len(some) < len(self.params):
+            return Nodes(tuple(tensors[i] for i in some)).array
+        nodes = self._nodes.get(name)
+        if nodes is None or nodes.tensors is not tensors:
+            nodes = self._nodes[name] = Nodes(tensors)
+        else:
+            write_handles(tensors, nodes.address)
+        return nodes.array
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Take the gradients of all parameters away, or set those that there are to 0."""
@@ -117,15 +123,20 @@ class Optimizer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._handles = handles(self.params)
+        self._nodes = {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.params)} parameters, lr={self.lr!r})"
 
 
-def handles(tensors: Iterable[Any]) -> Any:
-    """Return a C array of the nodes of Tensors."""
-    return _core.array_of([x._handle for x in tensors])
+class Nodes:
+    """The nodes of Tensors as a C array; write_handles() notices that a Tensor has another."""
+
+    def __init__(self, tensors: Sequence[Any]) -> None:
+        self.tensors = tuple(tensors)
+        self.array = _core.array_of([0] * len(tensors))
+        self.address = _core.address_of(self.array)
+        write_handles(self.tensors, self.address)
 
 
 def zeros_beside(params: Iterable[Any]) -> tuple[Any, ...]:
@@ -136,8 +147,8 @@ def zeros_beside(params: Iterable[Any]) -> tuple[Any, ...]:
 class SGD(Optimizer):
     """Gradient descent with momentum (Sutskever et al. 2013), as PyTorch computes it.
 
-    g = grad + weight_decay * p
-    buffer = 0 * buffer + g at the first step, then momentum * buffer + (1 - dampening) * g
+    g = grad + weight_decay * p; grad where weight_decay is 0
+    buffer = 0 * buffer + g in its first step, then momentum * buffer + (1 - dampening) * g
     p = p - lr * g without momentum, lr * buffer with, lr * (g + momentum * buffer) with nesterov
 
     Args:
@@ -148,6 +159,7 @@ class SGD(Optimizer):
 
     Attributes:
         buffers: a Tensor for each parameter; None before the first step with momentum.
+        begun: for each parameter, whether its buffer has made its first step.
         steps: for each parameter, how many steps it has made.
     """
 
@@ -167,19 +179,35 @@ class SGD(Optimizer):
         if self.nesterov and (self.momentum == 0.0 or self.dampening != 0.0):
             raise ValueError("nesterov needs a momentum above 0 and dampening 0")
         self.buffers: tuple[Any, ...] | None = None
+        self.begun = [False] * len(self.params)
 
     def _move(self, some: Sequence[int], step: int) -> None:
         momentum = as_float(self.momentum)
-        buffers = None
-        if momentum:
-            if self.buffers is None:
-                self.buffers = zeros_beside(self.params)
-                self._buffer_handles = handles(self.buffers)
-            buffers = self._of(some, self.buffers, self._buffer_handles)
+        if not momentum:
+            self._move_with(some, None, False, momentum)
+            return
+        if self.buffers is None:
+            self.buffers = zeros_beside(self.params)
+        if False not in self.begun:
+            self._move_with(some, self.buffers, False, momentum)
+            return
+        old = [i for i in some if self.begun[i]]
+        new = [i for i in some if not self.begun[i]]
+        if old:
+            self._move_with(old, self.buffers, False, momentum)
+        if new:
+            self._move_with(new, self.buffers, True, momentum)
+        for i in new:
+            self.begun[i] = True
+
+    def _move_with(
+        self, some: Sequence[int], buffers: Any, new_buffers: bool, momentum: float
+    ) -> None:
+        """Move the parameters of these numbers; their buffers are all new, or none is."""
         _core.array_sgd_step(
-            self._of(some, self.params, self._handles),
-            buffers,
-            step == 1,
+            self._of(some, self.params, "params"),
+            None if buffers is None else self._of(some, buffers, "buffers"),
+            new_buffers,
             as_float(self.lr),
             momentum,
             as_float(self.dampening),
@@ -187,16 +215,11 @@ class SGD(Optimizer):
             self.nesterov,
         )
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if self.buffers is not None:
-            self._buffer_handles = handles(self.buffers)
-
 
 class Adam(Optimizer):
     """Adam (Kingma and Ba 2015, arXiv:1412.6980), as PyTorch computes it.
 
-    g = grad + weight_decay * p
+    g = grad + weight_decay * p; grad where weight_decay is 0
     m = beta1 * m + (1 - beta1) * g,  v = beta2 * v + (1 - beta2) * (g * g)
     p = 1 * p - lr / (1 - beta1**t) * (m / (sqrt(v) / sqrt(1 - beta2**t) + eps))
 
@@ -226,14 +249,13 @@ class Adam(Optimizer):
         self.eps = not_negative("eps", eps)
         self.m = zeros_beside(self.params)
         self.v = zeros_beside(self.params)
-        self._m_handles, self._v_handles = handles(self.m), handles(self.v)
 
     def _move(self, some: Sequence[int], step: int) -> None:
         beta1, beta2 = self.betas
         _core.array_adam_step(
-            self._of(some, self.params, self._handles),
-            self._of(some, self.m, self._m_handles),
-            self._of(some, self.v, self._v_handles),
+            self._of(some, self.params, "params"),
+            self._of(some, self.m, "m"),
+            self._of(some, self.v, "v"),
             step,
             as_float(self.lr),
             (as_float(beta1), as_float(beta2)),
@@ -241,10 +263,6 @@ class Adam(Optimizer):
             as_float(self.weight_decay),
             self.decoupled,
         )
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._m_handles, self._v_handles = handles(self.m), handles(self.v)
 
 
 class AdamW(Adam):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import operator
 import os
 import signal
 import threading
@@ -191,7 +192,7 @@ def test_only_floats_require_gradients() -> None:
     for x in (mg.tensor([1]), mg.tensor([True])):
         with pytest.raises(DTypeError, match="only tensors of floats"):
             x.requires_grad = True
-    with pytest.raises(ValueError, match="requires_grad of leaves"):
+    with pytest.raises(GradientError, match="requires_grad of leaves"):
         (vector(1.0) * 2).requires_grad = False
     w = vector(1.0)
     assert not w.requires_grad_(False).requires_grad
@@ -686,6 +687,40 @@ def test_functions_let_go_of_what_they_saved() -> None:
 
 
 # ---- derivatives of functions ----------------------------------------------------------------
+
+
+def test_recorded_changes_share_no_memory_with_their_operands() -> None:
+    w = mg.ones(3, requires_grad=True)
+    for size in ((3,), (2, 3)):
+        copy = mg.zeros(*size)
+        copy.copy_(w)
+        with mg.no_grad():
+            copy[...] += 1
+        assert copy.tolist() == mg.full(size, 2.0).tolist()
+        assert w.tolist() == [1.0, 1.0, 1.0]
+    y = w * 2
+    y.zero_()
+    y[0] = w[1]
+    y.add_(w)
+    y.sum().backward()
+    assert (y.tolist(), w.grad.tolist()) == ([2.0, 1.0, 1.0], [1.0, 2.0, 1.0])
+
+
+def test_a_recorded_change_of_a_view_by_its_name_is_refused() -> None:
+    """It would not reach what it is a view of; x[...] += value does."""
+    x = mg.ones(3, requires_grad=True)
+    y = x * 2
+    view = y[:2]
+    for change in (lambda v: v.mul_(5), lambda v: operator.imul(v, 5)):
+        with pytest.raises(ViewError, match="would not reach"):
+            change(view)
+    with pytest.raises(ViewError):
+        for row in y.reshape(3, 1):
+            row *= 3
+    del view, row
+    y[:2] *= 5
+    y.sum().backward()
+    assert (y.tolist(), x.grad.tolist()) == ([10.0, 10.0, 2.0], [10.0, 10.0, 2.0])
 
 
 def test_float16_counts_in_float32() -> None:

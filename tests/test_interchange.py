@@ -97,8 +97,8 @@ def endless() -> list[Any]:
 @pytest.mark.parametrize(
     ("data", "dtype", "error", "text"),
     [
-        ([[1, 2], [3]], None, ShapeError, r"\[1\] has 1 items where others have 2"),
-        ([1, [2]], None, ShapeError, r"\[1\] is a list of 1 where others are numbers"),
+        ([[1, 2], [3]], None, ShapeError, r"^row \[1\] has 1 items where others have 2"),
+        ([1, [2]], None, ShapeError, r"^item \[1\] is a list of 1 where others are numbers"),
         ([[1], 2], None, ShapeError, r"\[1\] is a number where others are lists"),
         ([[[[[[[[[1]]]]]]]]], None, ShapeError, "at most 8 axes"),
         (endless(), None, ShapeError, "at most 8 axes"),
@@ -333,6 +333,11 @@ def test_dlpack_both_ways() -> None:
     back[0, 0] = 7
     assert x[0, 0].item() == 7
     assert mg.from_dlpack(mg.ones(2, 3)).shape == (2, 3)
+    for backwards in (x.flip(0), x[::-1], mg.arange(3)[::-2]):  # torch would end the process
+        with pytest.raises(BufferError, match=r"strides \(-.* run backwards.* contiguous\(\)"):
+            backwards.__dlpack__()
+        assert np.from_dlpack(backwards.contiguous()).tolist() == backwards.tolist()
+        assert np.shares_memory(np.asarray(backwards), np.asarray(backwards[:1]))
 
 
 def test_dlpack_with_torch() -> None:

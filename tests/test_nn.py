@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from programs import assert_same_graphs, graph, load
 
+import pymicrograd
 from pymicrograd.reference.nn import ACTIVATIONS
 
 pytestmark = pytest.mark.usefixtures("frozen")
@@ -416,3 +417,10 @@ def test_an_activation_set_to_another_word_is_refused(engine: Any) -> None:
         neuron.activation = word
         with pytest.raises(KeyError):
             neuron(POINT)
+
+
+def test_networks_of_values_take_no_tensors() -> None:
+    for network in (pymicrograd.MLP(2, [3]), pymicrograd.Layer(2, 1), pymicrograd.Neuron(2)):
+        for shape in ((2,), (4, 2), ()):
+            with pytest.raises(TypeError, match="takes numbers or Values, not a Tensor"):
+                network(pymicrograd.ones(shape))

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from programs import bits, load
 
+import pymicrograd
+
 ENGINES = load("c"), load("reference")
 Step = Callable[[list[float], list[float]], list[float]]
 
@@ -317,3 +319,13 @@ def test_torch_agrees(engine: Any) -> None:
                 optimizer.step()
         # 20 steps of a few roundings each
         assert [p.data for p in ours] == pytest.approx([p.item() for p in theirs], rel=1e-11)
+
+
+def test_tensors_are_referred_to_their_optimizers() -> None:
+    from pymicrograd.reference.tensor import Tensor
+
+    for make in (pymicrograd.SGD, pymicrograd.AdamW):
+        with pytest.raises(TypeError, match=r"not Tensor; .* optimizers for Tensors"):
+            make([pymicrograd.Tensor([1.0])])
+        with pytest.raises(TypeError, match=r"not Tensor$"):
+            make([Tensor([1.0])])

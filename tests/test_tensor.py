@@ -23,6 +23,7 @@ from pymicrograd.errors import (
     DTypeError,
     GradientError,
     OutOfMemoryError,
+    ScalarError,
     ShapeError,
     StaleNodeError,
     TensorIndexError,
@@ -90,6 +91,9 @@ def test_numbers() -> None:
         (lambda: float(two), RuntimeError, "2 elements"),
         (lambda: bool(two), RuntimeError, "more than one value is ambiguous"),
         (lambda: bool(mg.zeros(0)), RuntimeError, "no values is ambiguous"),
+        (lambda: bool(two), ScalarError, "more than one value"),
+        (lambda: float(two), ScalarError, "2 elements"),
+        (lambda: int(mg.zeros(0)), ScalarError, "0 elements"),
         (lambda: [1][mg.tensor(0.0)], TypeError, "only integer tensors"),
         (lambda: [1][two], TypeError, "only integer tensors"),
         (lambda: len(mg.tensor(1)), TypeError, "0-d"),
@@ -425,15 +429,108 @@ def test_shapes_that_do_not_fit() -> None:
         (lambda: mg.zeros(*[1] * 9), ShapeError, "at most 8 axes"),
         (lambda: mg.zeros(*[1] * 8)[None], ShapeError, "at most 8 axes"),
         (lambda: mg.zeros(1, 1, 1, 1, 1, 1, 1, 1).unsqueeze(0), ShapeError, "reshape"),
-        (lambda: mg.zeros(2**61), MemoryError, "tensor"),
+        (lambda: mg.zeros(2**61), MemoryError, "zeros: .* takes 9223372036854775808 bytes"),
+        (lambda: mg.ones(2**44), OutOfMemoryError, r"ones: .* \(17592186044416,\) of float32"),
+        (lambda: mg.rand(2**44), OutOfMemoryError, "random numbers: .* takes 70368744177664"),
+        (lambda: mg.arange(2**44), OutOfMemoryError, "arange: .* of float64"),
+        (lambda: mg.linspace(0, 1, 2**44), OutOfMemoryError, "linspace: .* of float64"),
+        (lambda: mg.eye(2**22), OutOfMemoryError, r"eye: .* shape \(4194304, 4194304\)"),
         (lambda: mg.tensor([1]) // 0, ZeroDivisionError, "floor_divide"),
-        (lambda: mg.tensor([2]) ** -1, ValueError, "pow"),
+        (lambda: mg.tensor([2]) ** -1, ValueError, "pow: int64 to the power of a negative number"),
+        (lambda: mg.zeros(2.0), TypeError, "zeros: ints are needed, .* not 2.0"),
+        (lambda: mg.zeros(None), TypeError, "zeros: .* not None"),
+        (lambda: mg.full(2.0, 1), TypeError, "full: ints are needed"),
+        (lambda: mg.eye(-1), ShapeError, r"eye: shape \(-1, -1\) has a negative size"),
+        (lambda: x.reshape(2.0, 12), TypeError, "reshape: ints are needed, .* not 2.0, 12"),
+        (lambda: x.reshape(-2, 12), ShapeError, "sizes are not negative, but for -1"),
+        (lambda: x.view(mg.int32), TypeError, "view: it takes sizes, not pymicrograd.int32"),
+        (lambda: x.split(1.5), TypeError, "split: ints are needed"),
+        (lambda: x.roll((1, 2), 0), ShapeError, r"roll: shifts \(1, 2\) .* as the axes, 0"),
+        (lambda: x.pad((-2, -3)), ShapeError, r"pad: \(-2, -3\) cuts off more than axis 2 has, 4"),
+        (lambda: x.pad(1), ShapeError, "pad: .* two numbers an axis"),
+        (lambda: x.index_select(1, [3]), TensorIndexError,
+         "index_select: index 3 is out of range for axis 1 of size 3"),
+        (lambda: x[:, mg.tensor([3])], TensorIndexError,
+         r"x\[...\]: index 3 is out of range for an axis of size 3"),
+        (lambda: x.__setitem__([2], 0.0), TensorIndexError, r"x\[...\] = value: index 2"),
+        (lambda: x.index_add(0, [2], x[:1]), TensorIndexError, "index_add: index 2"),
+        (lambda: x.masked_select(x), DTypeError, "masked_select: a mask is of bool, not float32"),
+        (lambda: x.gather(0, [0]), ShapeError,
+         r"gather: an index of shape \(1,\) has not as many axes as the input, 3"),
+        (lambda: x.gather(0, mg.zeros(1, 3, 5).long()), ShapeError,
+         r"gather: .* larger than the input \(2, 3, 4\) at axis 2: only at axis 0 may it be"),
+        (lambda: x.scatter_add(0, mg.zeros(1, 3, 4).long(), x[:, :1]), ShapeError,
+         r"scatter_add: .* or than its source \(2, 1, 4\)"),
+        (lambda: x.to("cuda"), ValueError, "the only device is 'cpu', not 'cuda'"),
+        (lambda: x.to("cpu:1"), ValueError, "the only device is 'cpu', not 'cpu:1'"),
+        (lambda: x.sum(foo=1), TypeError, r"^Tensor\.sum\(\) got an unexpected keyword .*foo"),
+        (lambda: x.transpose(1), TypeError, r"^Tensor\.transpose\(\) missing"),
+        (lambda: mg.tensor([1]).mean(), DTypeError, r"mean: is for floats, not int64: .*dtype="),
+        (lambda: mg.tensor([1]).var(), DTypeError, r"var: is for floats, .* float\(\)$"),
+        (lambda: x.mm(x[0]), ShapeError, r"mm: .* are not two matrices"),
+        (lambda: x.bmm(x[0].T), ShapeError, "bmm: .* not two batches of matrices"),
+        (lambda: x[:1].bmm(x.mT), ShapeError, "bmm: .* differ in their batches"),
+        (lambda: x[0].mv(x[0].T), ShapeError, "mv: .* not a matrix and a vector"),
+        (lambda: x[0, 0].dot(x[0, 0].double()), DTypeError, "dot: float32 and float64"),
+        (lambda: mg.set_num_threads("2"), TypeError, "set_num_threads: .* an int, not '2'"),
+        (lambda: mg.set_memory_limit("a"), TypeError, "set_memory_limit: .* not 'a'"),
         (lambda: x.gelu("sigmoid"), ValueError, "approximate"),
     ]  # fmt: skip
     for call, error, text in wrong:
         with pytest.raises(error, match=text):
             call()
     assert same(x, A)
+    number = mg.tensor(1.0)
+    without_axes: dict[str, Callable[[], Any]] = {
+        "chunk": lambda: number.chunk(2),
+        "unbind": lambda: number.unbind(),
+        "unflatten": lambda: number.unflatten(0, (1, 1)),
+        "split": lambda: number.split(2),
+        "narrow": lambda: number.narrow(0, 0, 1),
+        "select": lambda: number.select(0, 0),
+        "roll": lambda: number.roll(1, 0),
+        "size": lambda: number.size(0),
+        "stride": lambda: number.stride(0),
+    }
+    for name, call in without_axes.items():
+        with pytest.raises(TensorIndexError, match=rf"^{name}: a tensor of shape \(\) has no axes"):
+            call()
+
+
+def test_products_of_known_ranks() -> None:
+    array = np.arange(24).reshape(2, 3, 4)
+    x = mg.tensor(array)
+    assert same(x[0].mm(x[1].T), array[0] @ array[1].T)
+    assert same(x.bmm(x.mT), array @ array.transpose(0, 2, 1))
+    assert same(x[0].mv(x[1, 0]), array[0] @ array[1, 0])
+    assert same(x[0, 0].dot(x[1, 0]), array[0, 0] @ array[1, 0])
+
+
+def test_finite_infinite_and_not_a_number() -> None:
+    for kind in DTYPES:
+        x = mg.tensor([0, 1], dtype=kind)
+        found = [y.tolist() for y in (x.isfinite(), x.isinf(), x.isnan())]
+        assert found == [[True, True], [False, False], [False, False]]
+    x = mg.tensor([1.0, math.inf, -math.inf, math.nan])
+    assert x.isfinite().tolist() == [True, False, False, False]
+
+
+def test_a_factor_of_an_operand() -> None:
+    x = mg.tensor([1.0, 2.0])
+    for other in ([1.0, 2.0], (1, 2), np.array([1.0, 2.0], np.float32), mg.tensor([1, 2])):
+        assert x.add(other, alpha=2).tolist() == [3.0, 6.0]
+        assert x.sub(other, alpha=2).tolist() == [-1.0, -2.0]
+        assert x.clone().add_(other, alpha=2).tolist() == [3.0, 6.0]
+    assert x.add(1, alpha=0.5).tolist() == [1.5, 2.5]
+    with pytest.raises(TypeError, match="add: <class 'str'> is neither a tensor nor a number"):
+        x.add("a", alpha=2)
+
+
+def test_no_axes_are_squeezed_or_flipped() -> None:
+    x = mg.tensor(A)[:, :1]
+    assert same(x.squeeze(()), A[:, :1])
+    assert same(x.flip(()), A[:, :1])
+    assert same(x.flip(), A[:, :1])
 
 
 # ---- printing --------------------------------------------------------------------------------
@@ -593,7 +690,7 @@ def test_instruction_sets_and_threads() -> None:
     for wrong in (-1, 1025):
         with pytest.raises(ValueError, match="number of threads"):
             mg.set_num_threads(wrong)
-    with pytest.raises(ValueError, match="no kernels 'sse9'"):
+    with pytest.raises(ValueError, match=r"no kernels 'sse9' .* baseline, avx2 and avx512"):
         mg.set_isa("sse9")
     assert mg.isa() == before
 
@@ -601,14 +698,32 @@ def test_instruction_sets_and_threads() -> None:
 def test_the_environment() -> None:
     source = "import pymicrograd as mg; print(mg.isa(), mg.get_num_threads())"
     assert run_python(source, MG_ISA="baseline", MG_NUM_THREADS="3") == "baseline 3\n"
-    for name, value in (("MG_ISA", "sse9"), ("MG_NUM_THREADS", "many"), ("MG_NUM_THREADS", "-2")):
+    rows = (
+        ("MG_ISA", "sse9", "baseline, avx2 and avx512"),
+        ("MG_NUM_THREADS", "many", "from 1 to 1024, or 0"),
+        ("MG_NUM_THREADS", "-2", "from 1 to 1024, or 0"),
+    )
+    for name, value, rule in rows:
         source = f"""
 try:
     import pymicrograd._core
 except ValueError as error:
-    print(str(error).startswith("{name}={value} in the environment"))
+    print(str(error).startswith("{name}={value} in the environment") and "{rule}" in str(error))
 """
         assert run_python(source, **{name: value}) == "True\n"
+
+
+def test_repeat_copies() -> None:
+    for x, counts in (
+        (mg.tensor([1.0, 2.0]), (3, 1)), (mg.zeros(1), (3,)), (mg.tensor(5.0), (3,)),
+        (mg.tensor([[1.0, 2.0]]), (1, 1)),
+    ):  # fmt: skip
+        y = x.repeat(*counts)
+        before = y.tolist()
+        x += 1
+        assert y.tolist() == before
+        y[..., 0] = 9
+        assert (y == 9).sum().item() == math.prod(y.shape[:-1])
 
 
 def test_memory_is_given_back() -> None:

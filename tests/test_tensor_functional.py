@@ -203,7 +203,22 @@ def test_what_does_not_fit() -> None:
         (lambda: F.conv2d(x, w, groups=3), ShapeError, "3 groups"),
         (lambda: F.conv2d(x, w, mg.ones(5)), ShapeError, r"bias has shape \(5,\), not \(6,\)"),
         (lambda: F.conv2d(x, mg.ones(6, 4, 6, 1)), ShapeError, "a window of 6 does not fit into 5"),
-        (lambda: F.conv2d(x, w, stride=0), ValueError, "stride 0 is not above 0"),
+        (lambda: F.conv2d(x, w, stride=0), ValueError, "conv2d: stride 0 is not above 0"),
+        (lambda: F.conv2d(x, w, stride=1.5), TypeError, "conv2d: stride: ints are needed"),
+        (lambda: F.conv2d(x, w.numpy()), TypeError, "conv2d: weight is a Tensor, not ndarray"),
+        (lambda: F.conv2d(x, w, [1.0] * 6), TypeError, "conv2d: bias is a Tensor, not list"),
+        (lambda: F.avg_pool2d([1.0], 2), TypeError, "avg_pool2d: input is a Tensor, not list"),
+        (lambda: F.max_pool2d(x, 1.5), TypeError, "max_pool2d: kernel_size: ints are needed"),
+        (lambda: F.relu([1.0]), TypeError, "relu: input is a Tensor, not list"),
+        (lambda: F.softmax(x.numpy(), 0), TypeError, "softmax: input is a Tensor, not ndarray"),
+        (lambda: F.linear(x, [[1.0] * 5]), TypeError, "linear: weight is a Tensor, not list"),
+        (lambda: F.layer_norm([1.0], 1), TypeError, "layer_norm: input is a Tensor, not list"),
+        (lambda: F.layer_norm(x, 5, [1.0] * 5), TypeError, "layer_norm: a weight or bias is"),
+        (lambda: F.rms_norm(x, 5.0), TypeError, "rms_norm: normalized_shape: ints are needed"),
+        (lambda: F.pad(mg.ones(3), (-2, -2)), ShapeError, "pad: .* more than axis 0 has, 3"),
+        (lambda: F.cross_entropy([[1.0]], [0]), TypeError, "cross_entropy: input is a Tensor"),
+        (lambda: F.cross_entropy(x.long(), [0]), DTypeError, "input, the logits, is of floats"),
+        (lambda: F.cross_entropy(mg.ones(3, 3), [-100, 0, 7]), TensorIndexError, "7 of row 2 is"),
         (lambda: F.conv2d(x, w, padding=-1), ValueError, "below 0"),
         (lambda: F.conv2d(x, w, padding="some"), ValueError, "'some'"),
         (lambda: F.conv2d(x, w, stride=2, padding="same"), ValueError, "stride 1"),
@@ -227,3 +242,25 @@ def test_what_does_not_fit() -> None:
     for call, error, text in wrong:
         with pytest.raises(error, match=text):
             call()
+
+
+@pytest.mark.parametrize("options", [{}, {"divisor_override": 90000}, {"ceil_mode": True}])
+def test_avg_pool2d_of_float16_counts_beyond_its_range(options: dict[str, Any]) -> None:
+    x = mg.ones(1, 300, 300, dtype="float16", requires_grad=True)
+    mean = F.avg_pool2d(x, 300, **options)
+    assert (mean.dtype, mean.item()) == (mg.float16, 1.0)
+    many = F.avg_pool2d(x * 60000.0, 2)
+    assert many[0, 0, 0].item() == (x[0, 0, 0] * 60000.0).item()
+    many.sum().backward()
+    assert x.grad.dtype is mg.float16
+
+
+def test_pad_of_integers_loses_no_digits() -> None:
+    x = mg.tensor([1])
+    assert x.pad((1, 0), value=-(2**63)).tolist() == [-(2**63), 1]
+    assert x.pad((1, 0), value=2**63 - 1).tolist() == [2**63 - 1, 1]
+    assert x.pad((1, 0), value=np.int64(2**53)).tolist() == [2**53, 1]
+    for value in (2**53 + 1, -(2**62) - 1, np.int64(2**53 + 1), 10**400):
+        with pytest.raises(OverflowError):
+            x.pad((1, 0), value=value)
+    assert mg.tensor([1.0]).pad((1, 0), value=2**53 + 1).tolist() == [2.0**53, 1.0]

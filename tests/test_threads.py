@@ -323,6 +323,89 @@ def test_an_exception_in_any_slice(error: type[BaseException]) -> None:
         assert (x.grad, y.grad) == once
 
 
+# ---- ops on Tensors ---------------------------------------------------------------------------
+
+
+def others_run_during(call: Callable[[], object]) -> bool:
+    """Tell whether another thread comes to run in a call, by the call's own doing."""
+    sys.setswitchinterval(1000)  # `restless` sets it back
+    gate, seen = threading.Lock(), []
+    gate.acquire()
+    thread = threading.Thread(target=lambda: (gate.acquire(), seen.append(True)))
+    thread.start()
+    gate.release()
+    call()
+    ran = bool(seen)
+    thread.join()
+    return ran
+
+
+# What takes long, though its operands are small: column (4096, 1) and row (1, 4096).
+LARGE: dict[str, Callable[[Any, Any], object]] = {
+    "mul": lambda column, row: column * row,
+    "maximum": lambda column, row: mg.maximum(column, row),
+    "where": lambda column, row: mg.where(column > 0, row, 0.0),
+    "matmul": lambda column, row: column @ row,
+    "linear": lambda column, row: mg.functional.linear(column, row.mT),
+    "pad": lambda column, row: row[:, :2].pad((0, 4096, 4096, 0)),
+    "fold": lambda column, row: _core.TensorBase._apply(
+        _core.OPS["fold"], (row[:, :4].reshape(2, 2, 1, 1),), (2, 4096, 4096, 4095, 4095, 1, 1)
+    ),
+    "contiguous": lambda column, row: row.expand(4096, 4096).contiguous(),
+    "zeros": lambda column, row: mg.zeros(4096, 4096),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_what_takes_long_lets_other_threads_run(name: str) -> None:
+    column, row = mg.ones(4096, 1), mg.ones(1, 4096)
+    assert any(others_run_during(lambda: LARGE[name](column, row)) for _ in range(20))
+
+
+def test_writing_into_a_recorded_tensor_lets_other_threads_run() -> None:
+    x, leaf = mg.ones(2048, 2048), mg.ones(1, requires_grad=True)
+
+    def write() -> bool:
+        recorded = x * leaf
+        return others_run_during(lambda: recorded.__setitem__(slice(1, None), x[1:]))
+
+    assert any(write() for _ in range(20))
+
+
+def test_what_is_short_does_not() -> None:
+    x, y, m = mg.ones(2000), mg.ones(2000), mg.ones(32, 32)
+    where = x > 0
+
+    def work() -> None:
+        x + y, x * 2.0, m + m[0], m @ m, x.sum(), x.pad((1, 1)), x.reshape(40, 50)
+        mg.where(where[:200], x[:200], y[:200]), mg.functional.linear(m, m, m[0])
+
+    assert not any(others_run_during(work) for _ in range(20))
+
+
+def test_what_waits_for_a_long_op_lets_other_threads_run() -> None:
+    large, one = mg.ones(1200, 1200), mg.ones(1, requires_grad=True)
+    one.grad = mg.ones(1)
+    calls: list[Callable[[], object]] = [
+        lambda: one + one, lambda: one + 1.0, lambda: one.shape, lambda: one.grad, lambda: -one,
+        lambda: mg.tensor([1.0]), lambda: one.sum(),
+    ]  # fmt: skip
+
+    def waits(call: Callable[[], object]) -> bool:
+        sys.setswitchinterval(1000)
+        begun = threading.Lock()
+        begun.acquire()
+        thread = threading.Thread(target=lambda: (begun.release(), large @ large))
+        thread.start()
+        begun.acquire()  # the other thread is inside its product when this one runs again
+        ran = others_run_during(call)
+        thread.join()
+        return ran
+
+    for call in calls:
+        assert any(waits(call) for _ in range(20))
+
+
 # ---- everything at once ----------------------------------------------------------------------
 
 

@@ -202,7 +202,9 @@ def test_a_subclass_keeps_its_methods_and_its_results_are_values(engine: Any) ->
     assert engine.Value(1.0) + x == "reflected"
 
 
-@pytest.mark.parametrize("other", ["1", None, [1.0], 1j, object(), {}], ids=lambda x: type(x).__name__)
+@pytest.mark.parametrize(
+    "other", ["1", None, [1.0], 1j, object(), {}], ids=lambda other: type(other).__name__
+)
 @pytest.mark.parametrize(
     "apply",
     [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow, operator.lt,

@@ -174,6 +174,10 @@ class Planned(Module):
         object.__setattr__(self, "_plan", (Structure.version, plan))
         return plan
 
+    def _check(self, x: Any) -> None:
+        if isinstance(x, _core.TensorBase):
+            raise TypeError(f"{self!r} takes numbers or Values, not a Tensor; see tolist()")
+
     def __call__(self, x: Any) -> Any:
         """Compute the result of one example, or a list of results of a list of examples.
 
@@ -184,6 +188,7 @@ class Planned(Module):
             A Value where one neuron comes last, else a list of them; of rows a list of such.
 
         Raises:
+            TypeError: x is no sequence of numbers or Values.
             ValueError: the number of inputs is wrong.
         """
         try:
@@ -193,10 +198,12 @@ class Planned(Module):
         if version != Structure.version:
             plan = self._plan_anew()
         if plan is None:
+            self._check(x)
             return super().__call__(x)  # type: ignore[misc]
         result = record_mlp(plan.address, plan.values, x)
         if result is not NotImplemented:
             return result
+        self._check(x)
         x = as_inputs(x)
         batch = is_batch(x)
         rows = [as_inputs(row) for row in x] if batch else [x]

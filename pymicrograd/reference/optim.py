@@ -49,7 +49,7 @@ class Optimizer:
         params = tuple(params)
         for p in params:
             if not isinstance(p, self.value_type):
-                raise TypeError(f"a parameter is a Value, not {type(p).__name__}")
+                raise TypeError(self.refusal(p))
         if not params:
             raise ValueError("an optimizer needs at least one parameter")
         if len({id(p) for p in params}) < len(params):
@@ -57,6 +57,10 @@ class Optimizer:
         self.params: Any = params
         self.lr = not_negative("lr", lr)
         self.weight_decay = not_negative("weight_decay", weight_decay)
+
+    def refusal(self, p: Any) -> str:
+        """Say why something is no parameter."""
+        return f"a parameter is a Value, not {type(p).__name__}"
 
     def step(self) -> None:
         """Move every parameter once."""
