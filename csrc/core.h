@@ -286,38 +286,7 @@ MG_INLINE void op_flow(const node *n, node *first, node *second, int *status)
     }
 }
 
-#undef ADD
-#undef SUB
-#undef MUL
-#undef DIV
-#undef NEG
-#undef POW
-#undef POWK
-#undef EXP
-#undef EXPM1
-#undef LOG
-#undef LOG1P
-#undef SIN
-#undef COS
-#undef TANH
-#undef ERF
-#undef SIGMOID
-#undef ABS
-#undef RELU
-#undef POSITIVE
-#undef LARGER
-#undef STEP
-#undef SIGN
-#undef SHARE
-#undef IF_FLAT
-#undef EITHER
-#undef CONST
-#undef NONE
-#undef A
-#undef B
-#undef K
-#undef Y
-#undef G
+#include "ops_undef.inc.c"
 
 /* ---- recording, shared by graph.c, emit.c and layers.c ----------------------------- */
 

@@ -11,13 +11,18 @@ typedef struct rule {
     int which;     /* the operand */
 } rule;
 
-#define MG_ARRAY(NAME, name, symbol, gradient) static uint32_t vjp_##name(const rule *r);
+/* Rows without a gradient have no rule. */
+#define DECLARE_0(name)
+#define DECLARE_1(name) static uint32_t vjp_##name(const rule *r);
+#define MG_ARRAY(NAME, name, symbol, gradient) DECLARE_##gradient(name)
 #include "ops.def"
 
-typedef uint32_t (*vjp_function_of)(const rule *r);
+typedef uint32_t (*rule_function)(const rule *r);
 
-static const vjp_function_of rules[] = {
-#define MG_ARRAY(NAME, name, symbol, gradient) vjp_##name,
+#define RULE_0(name) NULL
+#define RULE_1(name) vjp_##name
+static const rule_function rules[] = {
+#define MG_ARRAY(NAME, name, symbol, gradient) RULE_##gradient(name),
 #include "ops.def"
 };
 
@@ -238,37 +243,7 @@ static const uint8_t reads[][2] = {
 };
 
 #undef JOIN
-#undef ADD
-#undef SUB
-#undef MUL
-#undef DIV
-#undef POW
-#undef SHARE
-#undef AT_LEAST
-#undef BELOW
-#undef FLOOR_DIVIDE
-#undef POWK
-#undef NEG
-#undef EXP
-#undef LOG
-#undef SIN
-#undef COS
-#undef SINH
-#undef COSH
-#undef TANH
-#undef ERF
-#undef SQRT
-#undef SIGMOID
-#undef STEP
-#undef SIGN
-#undef IF_ZERO
-#undef IF_FLAT
-#undef CONST
-#undef A
-#undef B
-#undef K
-#undef Y
-#undef G
+#include "ops_undef.inc.c"
 
 /* The generic operations for recorded nodes. They use `s`, `a`, `b`, `y`, `g`, `number`,
  * `dtype` of their includer. */
@@ -299,6 +274,8 @@ static const uint8_t reads[][2] = {
 #define IF_FLAT(x, y, then, otherwise) \
     choose(s, two(s, MG_LOGICAL_AND, is_zero(s, (x)), is_not_below_zero(s, (y))), \
            (then), (otherwise))
+#define EITHER(number, element) (element)
+#define NONE 0
 #define CONST(c) scope_constant(s, dtype, (c))
 #define A a
 #define B b
@@ -338,39 +315,7 @@ static uint32_t formula(scope *s, int op, int which, uint32_t a, uint32_t b, uin
     }
 }
 
-#undef ADD
-#undef SUB
-#undef MUL
-#undef DIV
-#undef POW
-#undef SHARE
-#undef AT_LEAST
-#undef BELOW
-#undef FLOOR_DIVIDE
-#undef POWK
-#undef NEG
-#undef EXP
-#undef LOG
-#undef SIN
-#undef COS
-#undef SINH
-#undef COSH
-#undef TANH
-#undef ERF
-#undef SQRT
-#undef SIGMOID
-#undef STEP
-#undef SIGN
-#undef IF_ZERO
-#undef IF_FLAT
-#undef EITHER
-#undef CONST
-#undef NONE
-#undef A
-#undef B
-#undef K
-#undef Y
-#undef G
+#include "ops_undef.inc.c"
 
 static uint32_t formula_recorded(const rule *r, int op, uint32_t a, uint32_t b,
                                  double number)
@@ -496,12 +441,6 @@ static uint32_t vjp_fold(const rule *r)
     return slice(r->s, windows, a->rank, zeros, ones, a->shape);
 }
 
-static uint32_t vjp_detach(const rule *r)
-{
-    (void)r;
-    return 0;
-}
-
 static uint32_t vjp_contiguous(const rule *r)
 {
     return r->g;
@@ -610,12 +549,6 @@ static uint32_t vjp_scatter_add(const rule *r)
         how[2 * b->rank + d] = 1;
     }
     return fit(r, with_integers(r->s, MG_SPREAD, gathered, 3 * b->rank, how));
-}
-
-static uint32_t vjp_nonzero(const rule *r)
-{
-    (void)r;
-    return 0;
 }
 
 static uint32_t vjp_where(const rule *r)
@@ -755,30 +688,6 @@ static uint32_t vjp_amax(const rule *r)
 static uint32_t vjp_amin(const rule *r)
 {
     return vjp_extremum(r);
-}
-
-static uint32_t vjp_argmax(const rule *r)
-{
-    (void)r;
-    return 0;
-}
-
-static uint32_t vjp_argmin(const rule *r)
-{
-    (void)r;
-    return 0;
-}
-
-static uint32_t vjp_any(const rule *r)
-{
-    (void)r;
-    return 0;
-}
-
-static uint32_t vjp_all(const rule *r)
-{
-    (void)r;
-    return 0;
 }
 
 /* 2 / (n - correction) * g * (a - mean a); g has the type that is computed in. */
@@ -1096,6 +1005,7 @@ uint32_t vjp(scope *s, uint32_t y, int which, uint32_t g)
     int op = op_of(node_at(s->arena, y));
     if (s->status < 0) return 0;
     if (op < MG_MAP_OP_COUNT) return vjp_elements(&r, op);
-    uint32_t made = rules[op - MG_MAP_OP_COUNT](&r);
+    rule_function find = rules[op - MG_MAP_OP_COUNT];
+    uint32_t made = find ? find(&r) : 0;
     return s->status < 0 ? 0 : made;
 }

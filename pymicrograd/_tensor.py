@@ -210,6 +210,19 @@ def cast_reduction(name: str) -> Callable[..., Tensor]:
     return method
 
 
+def rounding(name: str) -> Callable[[Any], Tensor]:
+    """Return the method of a rounding to integers, which leaves integers as they are."""
+    rounded = getattr(TensorBase, name)
+
+    def method(self: Any) -> Tensor:
+        found: Tensor = rounded(self) if self.is_floating_point() else self.clone()
+        return found
+
+    method.__doc__ = f"Return the elements rounded as by {name}; of integers a copy."
+    method.__qualname__ = f"Tensor.{name}"
+    return method
+
+
 def check_pad_value(value: Any) -> None:
     """Refuse an int that does not reach C exactly: as float64, from which int64 is clamped."""
     if not isinstance(value, numbers.Integral):
@@ -700,10 +713,13 @@ class Tensor(TensorBase):
             raise ValueError(f"gelu: approximate is 'none' or 'tanh', not {approximate!r}")
         return apply(OPS["gelu" if approximate == "none" else "gelu_tanh"], (self,))
 
+    floor, ceil, trunc = map(rounding, ("floor", "ceil", "trunc"))
+    _round = rounding("round")
+
     def round(self, decimals: Int = 0) -> Tensor:
         """Return the nearest integers, of two the even one; or so many decimals."""
-        if not decimals:
-            return super().round()
+        if not decimals or not self.is_floating_point():
+            return self._round()
         scale = 10.0**decimals
         return (self * scale).round() / scale
 

@@ -713,6 +713,14 @@ except ValueError as error:
         assert run_python(source, **{name: value}) == "True\n"
 
 
+def test_integers_are_rounded_to_themselves() -> None:
+    x = mg.tensor([2**53 + 1, -3])
+    for y in (x.floor(), x.ceil(), x.round(), x.trunc()):
+        assert (y.dtype, y.tolist(), y.data_ptr() == x.data_ptr()) == (
+            mg.int64, [2**53 + 1, -3], False,
+        )  # fmt: skip
+
+
 def test_repeat_copies() -> None:
     for x, counts in (
         (mg.tensor([1.0, 2.0]), (3, 1)), (mg.zeros(1), (3,)), (mg.tensor(5.0), (3,)),
