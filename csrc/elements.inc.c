@@ -1,22 +1,48 @@
 /* elements.inc.c: for each row of ops.def the loop over elements of T, and for floats the
- * loops of its gradients. KIND is FLOAT, INTEGER or TRUTH. A row gets the frame FLAT,
+ * loops of its gradients. KIND is FLOAT, INTEGER or TRUTH. A formula gets the frame FLAT,
  * where one expression serves all elements, unless it is named here:
- *   ANGLE, QUOTIENT  formulas with a near form, which vectorises, and an exact one, for
- *                    chunks that hold operands for which the near form does not do
- *   LONG             formulas too long to stand there once for each operand that repeats
- *   POWER            a constant exponent: a loop for each of the usual ones
+ *   CHUNKS   formulas with a quick form, which says where it is in doubt, and an exact
+ *            one, for chunks with such elements
+ *   POWER    a constant exponent: a loop for each of the usual ones
  * A formula that needs such a frame and is not named does not compile, for want of the
  * name `exact`. No loop has a scalar end: see map_rest(). */
 
 #ifndef FRAME
-#define FRAME_sin ~, ANGLE
-#define FRAME_cos ~, ANGLE
-#define FRAME_tan ~, ANGLE
-#define FRAME_floor_divide ~, QUOTIENT
-#define FRAME_remainder ~, QUOTIENT
-#define FRAME_pow ~, LONG
+#define FRAME_exp ~, CHUNKS
+#define FRAME_exp2 ~, CHUNKS
+#define FRAME_expm1 ~, CHUNKS
+#define FRAME_log ~, CHUNKS
+#define FRAME_log2 ~, CHUNKS
+#define FRAME_log1p ~, CHUNKS
+#define FRAME_sin ~, CHUNKS
+#define FRAME_cos ~, CHUNKS
+#define FRAME_tan ~, CHUNKS
+#define FRAME_tanh ~, CHUNKS
+#define FRAME_sigmoid ~, CHUNKS
+#define FRAME_softplus ~, CHUNKS
+#define FRAME_erf ~, CHUNKS
+#define FRAME_gelu ~, CHUNKS
+#define FRAME_gelu_tanh ~, CHUNKS
+#define FRAME_silu ~, CHUNKS
+#define FRAME_pow ~, CHUNKS
+#define FRAME_floor_divide ~, CHUNKS
+#define FRAME_remainder ~, CHUNKS
 #define FRAME_pow_number ~, POWER
 #define FRAME(name) SECOND(FRAME_##name, FLAT, ~)
+
+/* The same of the formulas of gradients, of a and of b. */
+#define FRAME_expm1_a ~, CHUNKS
+#define FRAME_sin_a ~, CHUNKS
+#define FRAME_cos_a ~, CHUNKS
+#define FRAME_softplus_a ~, CHUNKS
+#define FRAME_erf_a ~, CHUNKS
+#define FRAME_gelu_a ~, CHUNKS
+#define FRAME_gelu_tanh_a ~, CHUNKS
+#define FRAME_silu_a ~, CHUNKS
+#define FRAME_pow_a ~, CHUNKS
+#define FRAME_pow_b ~, CHUNKS
+#define FRAME_remainder_b ~, CHUNKS
+#define FRAME_pow_number_a ~, POWER
 
 /* Of the rows of numbers these have kernels for bools, too: or, and, or, and. */
 #define BOOL_add ~, SOME
@@ -25,7 +51,7 @@
 #define BOOL_minimum ~, SOME
 #define BOOLS(name) SECOND(BOOL_##name, NO, ~)
 
-enum { CHUNK = 128 }; /* elements that share one choice between near and exact */
+enum { CHUNK = 128 }; /* elements that share one choice between quick and exact */
 
 #define MAP(name) PASTE(map_##name, TYPE)
 #define GRADIENT(name) PASTE(gradient_##name, TYPE)
@@ -121,34 +147,27 @@ enum { CHUNK = 128 }; /* elements that share one choice between near and exact *
         GRADIENT_REST(name) \
     }
 
-/* ---- chunks: ANGLE, QUOTIENT, LONG ------------------------------------------------- */
+/* ---- CHUNKS ------------------------------------------------------------------------ */
 
-#define FAR_LONG false
-#define FAR_ANGLE vm_trig_is_far((double)a)
-#define FAR_QUOTIENT OF(quotient_is_far)(a, b)
-
-/* Elements 0 .. count - 1 of a chunk. */
-#define CHUNK_LOOPS(far, load, out, formula) \
-    int is_far = 0; \
-    for (int64_t i = 0; i < count; i++) { \
-        load; \
-        is_far |= far; \
+/* Elements 0 .. count - 1 of a chunk; out may be where an operand is. */
+#define CHUNK_LOOPS(load, out, formula) \
+    T quick[CHUNK]; \
+    vm_doubt doubt = {0, 0}; \
+    { \
+        const bool exact = false; \
+        LOOP(count, load, quick[i], formula) \
+        (void)exact; \
     } \
-    if (is_far) { \
+    if (is_in_doubt(doubt)) { \
         const bool exact = true; \
-        for (int64_t i = 0; i < count; i++) { \
-            load; \
-            out = (formula); \
-        } \
+        LOOP(count, load, (out)[i], formula) \
         (void)exact; \
     } else { \
-        const bool exact = false; \
-        LOOP(count, load, out, formula) \
-        (void)exact; \
+        memcpy(out, quick, (size_t)count * sizeof(T)); \
     }
 
 /* Operands that repeat are spread out over a chunk. */
-#define MAP_CHUNKS(name, arity, far, formula) \
+#define MAP_CHUNKS(name, arity, formula) \
     MAP_HEAD(name) \
     { \
         const T *first = of_a, *second = (arity) > 1 ? of_b : of_a; \
@@ -162,29 +181,23 @@ enum { CHUNK = 128 }; /* elements that share one choice between near and exact *
             const T *as = repeats & 1 ? firsts : first + start; \
             const T *bs = repeats & 2 ? seconds : second + start; \
             T *ys = (T *)out + start; \
-            CHUNK_LOOPS(far, const T a = as[i]; const T b = bs[i]; (void)a; (void)b, \
-                        ys[i], formula) \
+            CHUNK_LOOPS(const T a = as[i]; const T b = bs[i]; (void)a; (void)b, ys, \
+                        formula) \
         } \
         MAP_REST(name, OF(BLOCK), T, repeats & 1 ? firsts : of_a, \
                  repeats & 2 ? seconds : (arity) > 1 ? of_b : NULL) \
     }
-#define MAP_LONG(name, arity, formula) MAP_CHUNKS(name, arity, FAR_LONG, formula)
-#define MAP_ANGLE(name, arity, formula) MAP_CHUNKS(name, arity, FAR_ANGLE, formula)
-#define MAP_QUOTIENT(name, arity, formula) MAP_CHUNKS(name, arity, FAR_QUOTIENT, formula)
 
-#define GRADIENT_CHUNKS(name, far, formula) \
+#define GRADIENT_CHUNKS(name, formula) \
     GRADIENT_HEAD(name) \
     { \
         GRADIENT_OPEN \
         for (int64_t start = 0; start < whole; start += CHUNK) { \
             const int64_t count = whole - start < CHUNK ? whole - start : CHUNK; \
-            CHUNK_LOOPS(far, GRADIENT_LOAD(start + i), outs[start + i], formula) \
+            CHUNK_LOOPS(GRADIENT_LOAD(start + i), outs + start, formula) \
         } \
         GRADIENT_REST(name) \
     }
-#define GRADIENT_LONG(name, formula) GRADIENT_FLAT(name, formula)
-#define GRADIENT_ANGLE(name, formula) GRADIENT_CHUNKS(name, FAR_ANGLE, formula)
-#define GRADIENT_QUOTIENT(name, formula) GRADIENT_CHUNKS(name, FAR_QUOTIENT, formula)
 
 /* ---- POWER ------------------------------------------------------------------------- */
 
@@ -193,8 +206,10 @@ enum { CHUNK = 128 }; /* elements that share one choice between near and exact *
 #define POWER_CASE(c, value, load, out, formula) \
     if (k == (c)) { \
         const double usual = (c); \
-        const bool general = false; \
+        const bool general = false, exact = true; \
+        vm_doubt doubt; \
         LOOP(whole, load(i), out[i], formula) \
+        (void)doubt, (void)exact; \
     } else
 #define POWER_LOOPS(load, out, formula) \
     T spread[CHUNK]; \
@@ -204,7 +219,7 @@ enum { CHUNK = 128 }; /* elements that share one choice between near and exact *
         const double usual = 0.0; \
         const bool general = true; \
         const int64_t count = whole - start < CHUNK ? whole - start : CHUNK; \
-        LOOP(count, load(start + i), out[start + i], formula) \
+        CHUNK_LOOPS(load(start + i), (out) + start, formula) \
         (void)usual; \
     }
 #define POWER_LOAD(i) const T a = as[i]
@@ -231,9 +246,7 @@ enum { CHUNK = 128 }; /* elements that share one choice between near and exact *
     POWER_VALUE(name, value) \
     POWER_GRADIENT(name##_a, gradient_a)
 #define POWER_ROW_FLAT(name, value, gradient_a)
-#define POWER_ROW_LONG(name, value, gradient_a)
-#define POWER_ROW_ANGLE(name, value, gradient_a)
-#define POWER_ROW_QUOTIENT(name, value, gradient_a)
+#define POWER_ROW_CHUNKS(name, value, gradient_a)
 #define MAP_POWER(name, arity, formula)
 #define GRADIENT_POWER(name, formula)
 
@@ -241,10 +254,10 @@ enum { CHUNK = 128 }; /* elements that share one choice between near and exact *
 
 #define FRAMED(what, name) PASTE(what, FRAME(name))
 #define GRADIENTS_1(name, gradient_a, gradient_b) \
-    FRAMED(GRADIENT, name)(name##_a, gradient_a)
+    FRAMED(GRADIENT, name##_a)(name##_a, gradient_a)
 #define GRADIENTS_2(name, gradient_a, gradient_b) \
-    FRAMED(GRADIENT, name)(name##_a, gradient_a) \
-    FRAMED(GRADIENT, name)(name##_b, gradient_b)
+    FRAMED(GRADIENT, name##_a)(name##_a, gradient_a) \
+    FRAMED(GRADIENT, name##_b)(name##_b, gradient_b)
 
 /* ROW_kind of element_types of the row. */
 #define ROW_FLOAT_FLOATS(name, arity, value, gradient_a, gradient_b) \
@@ -277,7 +290,7 @@ enum { CHUNK = 128 }; /* elements that share one choice between near and exact *
 
 enum { OF(BLOCK) = CACHE_LINE / sizeof(T) };
 
-#define POWK(x, k) (general ? VM(pow)((x), spread[i]) : OF(power)((x), usual))
+#define POWK(x, k) (general ? POW((x), spread[i]) : OF(power)((x), usual))
 #define POWER_ROWS_FLOAT(name, value, gradient_a) \
     FRAMED(POWER_ROW, name)(name, value, gradient_a)
 #define POWER_ROWS_INTEGER(name, value, gradient_a)

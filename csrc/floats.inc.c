@@ -88,11 +88,6 @@ MG_INLINE T OF(trunc)(T x)
 
 /* ---- // and % ---------------------------------------------------------------------- */
 
-MG_INLINE bool OF(quotient_is_far)(T x, T y)
-{
-    return quotient_is_far((double)x, (double)y);
-}
-
 /* Python's floor division of floats, from `rest`, the exact rest of x / y with x's
  * sign. */
 MG_INLINE T OF(quotient_of)(T x, T y, T rest)
@@ -114,26 +109,25 @@ MG_INLINE T OF(remainder_of)(T y, T rest)
     return rest == 0 ? C(copysign)(0, y) : remainder;
 }
 
-MG_INLINE T OF(floor_divide)(T x, T y, bool exact)
+MG_INLINE double OF(rest)(T of_x, T of_y, bool exact, vm_doubt *doubt)
 {
-    double wide_x = (double)x, wide_y = (double)y;
-    T rest = (T)(exact ? exact_rest(wide_x, wide_y) : near_rest(wide_x, wide_y));
-    return OF(quotient_of)(x, y, rest);
+    double x = (double)of_x, y = (double)of_y;
+    if (exact) return exact_rest(x, y);
+    doubt->wide |= (uint64_t)quotient_is_far(x, y) << 63;
+    return near_rest(x, y);
 }
 
-MG_INLINE T OF(remainder)(T x, T y, bool exact)
+MG_INLINE T OF(floor_divide)(T x, T y, bool exact, vm_doubt *doubt)
 {
-    double wide_x = (double)x, wide_y = (double)y;
-    T rest = (T)(exact ? exact_rest(wide_x, wide_y) : near_rest(wide_x, wide_y));
-    return OF(remainder_of)(y, rest);
+    return OF(quotient_of)(x, y, (T)OF(rest)(x, y, exact, doubt));
+}
+
+MG_INLINE T OF(remainder)(T x, T y, bool exact, vm_doubt *doubt)
+{
+    return OF(remainder_of)(y, (T)OF(rest)(x, y, exact, doubt));
 }
 
 /* ---- powers ------------------------------------------------------------------------ */
-
-MG_INLINE T OF(pow)(T x, T y)
-{
-    return VM(pow)(x, y);
-}
 
 /* x^k of a constant k, for the usual exponents in one or two operations. */
 #ifndef USUAL_EXPONENTS

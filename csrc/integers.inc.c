@@ -52,25 +52,19 @@ MG_INLINE T OF(smaller)(T x, T y)
     return y < x ? y : x;
 }
 
-MG_INLINE bool OF(quotient_is_far)(T x, T y)
-{
-    (void)x, (void)y;
-    return false;
-}
-
 /* Floor division, the remainder with the sign of y: Python's; 0 for y = 0. */
-MG_INLINE T OF(floor_divide)(T x, T y, bool exact)
+MG_INLINE T OF(floor_divide)(T x, T y, bool exact, vm_doubt *doubt)
 {
-    (void)exact;
+    (void)exact, (void)doubt;
     if (y == 0) return 0;
     if (IS_MINUS_ONE(y)) return OF(neg)(x); /* x / -1 may trap */
     T quotient = (T)(x / y), rest = (T)(x % y);
     return (T)(quotient - (rest != 0 && IS_NEGATIVE(rest ^ y)));
 }
 
-MG_INLINE T OF(remainder)(T x, T y, bool exact)
+MG_INLINE T OF(remainder)(T x, T y, bool exact, vm_doubt *doubt)
 {
-    (void)exact;
+    (void)exact, (void)doubt;
     if (y == 0 || IS_MINUS_ONE(y)) return 0;
     T rest = (T)(x % y);
     return (T)(rest != 0 && IS_NEGATIVE(rest ^ y) ? rest + y : rest);

@@ -15,6 +15,7 @@
  * */
 #include "core.h"
 #include "vmath.h"
+#include "vmath_quick.h"
 
 #include "gemm.inc.c"
 #include "optim.inc.c"
@@ -119,19 +120,36 @@ static NEVER_INLINE void fill_with_first(int64_t n, size_t size, void *out)
 
 /* ---- the generic operations of ops.def --------------------------------------------- */
 
-/* OF() names the type's own arithmetic, VM() the functions of vmath.h. */
+/* OF() names the type's own arithmetic, VM() the functions of vmath.h. What is written
+ * with `exact`, of elements.inc.c, has a quick form too, which leaves `doubt` where only
+ * the exact one does. */
 #define ADD(x, y) OF(add)((x), (y))
 #define SUB(x, y) OF(sub)((x), (y))
 #define MUL(x, y) OF(mul)((x), (y))
 #define DIV(x, y) ((T)((x) / (y)))
 #define NEG(x) OF(neg)(x)
-#define POW(x, y) OF(pow)((x), (y))
-#define EXP(x) VM(exp)(x)
-#define EXPM1(x) VM(expm1)(x)
-#define EXP2(x) VM(exp2)(x)
-#define LOG(x) VM(log)(x)
-#define LOG1P(x) VM(log1p)(x)
-#define LOG2(x) VM(log2)(x)
+#define FUNCTION(name, ...) (exact ? VM(name)(__VA_ARGS__) : QUICK(name, __VA_ARGS__))
+#define POW(x, y) FUNCTION(pow, (x), (y))
+#define EXP(x) FUNCTION(exp, x)
+#define EXPM1(x) FUNCTION(expm1, x)
+#define EXP2(x) FUNCTION(exp2, x)
+#define LOG(x) FUNCTION(log, x)
+#define LOG1P(x) FUNCTION(log1p, x)
+#define LOG2(x) FUNCTION(log2, x)
+#define TANH(x) FUNCTION(tanh, x)
+#define ERF(x) FUNCTION(erf, x)
+#define SIGMOID(x) FUNCTION(sigmoid, x)
+#define SOFTPLUS(x) FUNCTION(softplus, x)
+#define GELU(x) FUNCTION(gelu, x)
+#define GELU_TANH(x) FUNCTION(gelu_tanh, x)
+#define SILU(x) FUNCTION(silu, x)
+#define NEAR_ANGLE(name, x) \
+    (doubt.wide |= (uint64_t)vm_trig_is_far((double)(x)) << 63, VM(name##_near)(x))
+#define SIN(x) (exact ? VM(sin)(x) : QUICK_ANGLE(sin, x))
+#define COS(x) (exact ? VM(cos)(x) : QUICK_ANGLE(cos, x))
+#define TAN(x) (exact ? VM(tan)(x) : NEAR_ANGLE(tan, x))
+#define FLOOR_DIVIDE(x, y) OF(floor_divide)((x), (y), exact, &doubt)
+#define REMAINDER(x, y) OF(remainder)((x), (y), exact, &doubt)
 #define ASIN(x) VM(asin)(x)
 #define ACOS(x) VM(acos)(x)
 #define ATAN(x) VM(atan)(x)
@@ -140,13 +158,6 @@ static NEVER_INLINE void fill_with_first(int64_t n, size_t size, void *out)
 #define ASINH(x) VM(asinh)(x)
 #define ACOSH(x) VM(acosh)(x)
 #define ATANH(x) VM(atanh)(x)
-#define TANH(x) VM(tanh)(x)
-#define ERF(x) VM(erf)(x)
-#define SIGMOID(x) VM(sigmoid)(x)
-#define SOFTPLUS(x) VM(softplus)(x)
-#define GELU(x) VM(gelu)(x)
-#define GELU_TANH(x) VM(gelu_tanh)(x)
-#define SILU(x) VM(silu)(x)
 #define SQRT(x) C(sqrt)(x)
 #define ABS(x) OF(magnitude)(x)
 #define RELU(x) OF(relu)(x)
@@ -171,12 +182,6 @@ static NEVER_INLINE void fill_with_first(int64_t n, size_t size, void *out)
 #define K number
 #define Y y
 #define G g
-/* With the name `exact` of elements.inc.c: near, or anywhere. */
-#define SIN(x) (exact ? VM(sin)(x) : VM(sin_near)(x))
-#define COS(x) (exact ? VM(cos)(x) : VM(cos_near)(x))
-#define TAN(x) (exact ? VM(tan)(x) : VM(tan_near)(x))
-#define FLOOR_DIVIDE(x, y) OF(floor_divide)((x), (y), exact)
-#define REMAINDER(x, y) OF(remainder)((x), (y), exact)
 
 /* ---- what a truncated division leaves ---------------------------------------------- */
 
@@ -246,6 +251,8 @@ typedef int64_t index_f64, index_i64;
 #define T float
 #define TYPE f32
 #define VM(name) vm_##name##_f32
+#define QUICK(name, ...) quick_##name(__VA_ARGS__, &doubt)
+#define QUICK_ANGLE QUICK
 #define C(name) name##f
 #define EPSILON FLT_EPSILON
 #include "floats.inc.c"
@@ -255,12 +262,16 @@ typedef int64_t index_f64, index_i64;
 #undef T
 #undef TYPE
 #undef VM
+#undef QUICK
+#undef QUICK_ANGLE
 #undef C
 #undef EPSILON
 
 #define T double
 #define TYPE f64
 #define VM(name) vm_##name
+#define QUICK(name, ...) vm_##name(__VA_ARGS__)
+#define QUICK_ANGLE NEAR_ANGLE
 #define C(name) name
 #define EPSILON DBL_EPSILON
 #include "floats.inc.c"
@@ -269,6 +280,11 @@ typedef int64_t index_f64, index_i64;
 #include "rows.inc.c"
 #undef T
 #undef TYPE
+#undef VM
+#undef QUICK
+#undef QUICK_ANGLE
+#undef C
+#undef EPSILON
 #undef KIND
 #undef IS_FLOAT
 #undef LEAST
@@ -278,6 +294,8 @@ typedef int64_t index_f64, index_i64;
 #define IS_FLOAT 0
 #define IS_NEGATIVE(x) ((x) < 0)
 #define IS_MINUS_ONE(x) ((x) == -1)
+#define VM(name) OF(name)
+#define QUICK(name, ...) OF(name)(__VA_ARGS__)
 
 #define T int64_t
 #define TYPE i64
@@ -314,6 +332,8 @@ typedef int64_t index_f64, index_i64;
 #undef IS_NEGATIVE
 #undef IS_MINUS_ONE
 #undef WIDE
+#undef VM
+#undef QUICK
 
 /* A bool is a byte, 0 or 1. */
 #define KIND TRUTH

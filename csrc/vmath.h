@@ -1036,16 +1036,6 @@ MG_INLINE float sin_to_float(double y, float x)
     return x == hard ? -0x1.63f4bap-2f : x == -hard ? 0x1.63f4bap-2f : (float)y;
 }
 
-MG_INLINE float vm_sin_near_f32(float x)
-{
-    return sin_to_float(vm_sin_near((double)x), x);
-}
-
-MG_INLINE float vm_cos_near_f32(float x)
-{
-    return (float)vm_cos_near((double)x);
-}
-
 MG_INLINE float vm_sin_f32(float x)
 {
     return sin_to_float(vm_sin((double)x), x);

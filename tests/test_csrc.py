@@ -274,7 +274,7 @@ FRAMES = {
     "lanes.inc.c": 17 << 10,  # 32 lanes of some columns
     "rows.inc.c": 13 << 10,  # a row of up to 1024 elements
     "kernels.inc.c": 3 << 10,  # the last elements, as a whole vector
-    "ops.def": 3 << 10,  # chunks of 128 elements, and constants of formulas
+    "ops.def": 5 << 10,  # chunks of 128 elements, and constants of formulas
     "selftest.c": 36 << 10,  # the scratch memory of a product; it calls kernels alone
 }
 

@@ -1,16 +1,19 @@
 /* vmath_check.c: every float32 result of csrc/vmath.h against correctly rounded ones, and
- * any result as bits.
+ * of csrc/vmath_quick.h against vmath.h's; any result as bits.
  *
- * The exhaustive run, all 2^32 inputs of every function on two threads, about a minute a
+ * The exhaustive runs, all 2^32 inputs of every function on two threads, about a minute a
  * function:
  *
  *   cc -std=c11 -O3 -ffp-contract=off -fno-trapping-math -fno-math-errno -Icsrc \
  *      -DVM_QUAD tests/csrc/vmath_check.c -o vmath_check -lquadmath -lm -lpthread &&
- *   nice ./vmath_check f32 all 1
+ *   nice ./vmath_check f32 all 1 && nice ./vmath_check quick all 1
  *
  *   vmath_check f32 NAME STRIDE  checks every STRIDE-th float from 0 on; prints inputs
  *                                whose result is not correctly rounded, and their number;
  *                                those that SPEC.md publishes are counted apart
+ *   vmath_check quick NAME STRIDE  the same floats in quick forms: wrong are those that
+ *                                differ from vmath.h and are not in doubt; pow of one y
+ *                                for each x
  *   vmath_check f64 NAME COUNT   prints the largest error, in units in the last place, of
  *                                COUNT random doubles (needs VM_QUAD)
  *   vmath_check bits             reads lines "NAME f64|f32 X [Y]", numbers as hexadecimal
@@ -26,7 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmath.h"
+#include "vmath_quick.h"
 
 #if defined(VM_QUAD)
 typedef __float128 quad;
@@ -121,6 +124,64 @@ UNARY(DEFINE)
 static const function functions[] = {UNARY(ROW)};
 enum { FUNCTIONS = sizeof functions / sizeof *functions, BLOCK = 4096, SHOWN = 200 };
 
+/* The functions that have a quick form, of blocks; the most elements that may be in doubt
+ * of ordinary x, 1/4 <= x < 4, one in so many. */
+#define QUICK(DO) \
+    DO(exp) DO(exp2) DO(expm1) DO(sigmoid) DO(silu) DO(gelu_tanh) DO(tanh) DO(erf) \
+    DO(gelu) DO(log) DO(log2) DO(log1p) DO(softplus) DO(sin) DO(cos)
+enum { DOUBTS = 10000 };
+
+typedef struct quick_form {
+    const char *name;
+    void (*quick)(int n, const float *x, float *y, bool *in_doubt);
+    void (*exact)(int n, const float *x, float *y);
+} quick_form;
+
+#define DEFINE_QUICK(name) \
+    static void name##_quick(int n, const float *x, float *y, bool *in_doubt) \
+    { \
+        for (int i = 0; i < n; i++) { \
+            vm_doubt doubt = {0, 0}; \
+            y[i] = quick_##name(x[i], &doubt); \
+            in_doubt[i] = is_in_doubt(doubt); \
+        } \
+    }
+QUICK(DEFINE_QUICK)
+
+static bool is_ordinary(float x)
+{
+    return x >= 0.25f && x < 4.0f;
+}
+
+/* Return an exponent for x: x to it is anything from 2^-160 to 2^160, or to 2^120 of an
+ * ordinary x, or it is an integer or a half of one. */
+static float exponent_for(float x)
+{
+    uint32_t bits = bits_of_float(x) * 0x9E3779B1u;
+    double unit = (double)bits * 0x1p-31 - 1.0, size = fabs(log2((double)x));
+    if (bits & 1) return (float)((int)(bits >> 1) % 16) * 0.5f;
+    double reach = is_ordinary(x) ? 120.0 : 160.0;
+    return (float)(unit * (size > 0.0 && size < 1000.0 ? reach / size : 1.0));
+}
+
+static void pow_quick(int n, const float *x, float *y, bool *in_doubt)
+{
+    for (int i = 0; i < n; i++) {
+        vm_doubt doubt = {0, 0};
+        y[i] = quick_pow(x[i], exponent_for(x[i]), &doubt);
+        in_doubt[i] = is_in_doubt(doubt);
+    }
+}
+
+static void pow_f32(int n, const float *x, float *y)
+{
+    for (int i = 0; i < n; i++) y[i] = vm_pow_f32(x[i], exponent_for(x[i]));
+}
+
+#define QUICK_ROW(name) {#name, name##_quick, name##_f32},
+static const quick_form quick_forms[] = {QUICK(QUICK_ROW){"pow", pow_quick, pow_f32}};
+enum { QUICK_FORMS = sizeof quick_forms / sizeof *quick_forms };
+
 /* What SPEC.md publishes as not correctly rounded: one unit off. */
 static const struct {
     const char *name;
@@ -164,64 +225,99 @@ static int judge(const function *f, float x, float *right)
 }
 
 typedef struct share {
-    const function *f;
+    const function *f; /* one of these */
+    const quick_form *form;
     uint64_t first, step;
     uint64_t checked, wrong, undecided, published;
+    uint64_t ordinary, in_doubt; /* quick forms, 1/4 <= x < 4 */
     pthread_t thread;
 } share;
 
-static void *check_share(void *argument)
+static void show(const share *s, const char *verdict, float x, float y, float right)
 {
     static pthread_mutex_t printing = PTHREAD_MUTEX_INITIALIZER;
+    if (s->wrong + s->undecided > SHOWN) return;
+    pthread_mutex_lock(&printing);
+    printf("%s %s %08x: got %08x right %08x  x = %a\n", s->f ? s->f->name : s->form->name,
+           verdict, bits_of_float(x), bits_of_float(y), bits_of_float(right), (double)x);
+    pthread_mutex_unlock(&printing);
+}
+
+static void check_block(share *s, int n, const float *x)
+{
+    float y[BLOCK];
+    s->f->f32(n, x, y);
+    for (int i = 0; i < n; i++) {
+        float right;
+        int verdict = judge(s->f, x[i], &right);
+        if (verdict < 0) s->undecided++;
+        if (verdict > 0 && same(y[i], right)) continue;
+        if (verdict > 0 && is_published(s->f->name, x[i])) {
+            s->published++;
+            continue;
+        }
+        if (verdict > 0) s->wrong++;
+        show(s, verdict < 0 ? "undecided" : "wrong", x[i], y[i], right);
+    }
+}
+
+static void check_quick_block(share *s, int n, const float *x)
+{
+    float y[BLOCK], right[BLOCK];
+    bool in_doubt[BLOCK];
+    s->form->quick(n, x, y, in_doubt);
+    s->form->exact(n, x, right);
+    for (int i = 0; i < n; i++) {
+        bool ordinary = is_ordinary(x[i]);
+        s->ordinary += ordinary;
+        s->in_doubt += ordinary && in_doubt[i];
+        if (in_doubt[i] || same(y[i], right[i])) continue;
+        s->wrong++;
+        show(s, "wrong", x[i], y[i], right[i]);
+    }
+}
+
+static void *check_share(void *argument)
+{
     share *s = argument;
-    float x[BLOCK], y[BLOCK];
+    float x[BLOCK];
     for (uint64_t next = s->first; next < (uint64_t)1 << 32;) {
         int n = 0;
         for (; n < BLOCK && next < (uint64_t)1 << 32; next += s->step, n++) {
             uint32_t bits = (uint32_t)next;
             memcpy(&x[n], &bits, sizeof bits);
         }
-        s->f->f32(n, x, y);
-        for (int i = 0; i < n; i++) {
-            float right;
-            int verdict = judge(s->f, x[i], &right);
-            s->checked++;
-            if (verdict < 0) s->undecided++;
-            if (verdict > 0 && same(y[i], right)) continue;
-            if (verdict > 0 && is_published(s->f->name, x[i])) {
-                s->published++;
-                continue;
-            }
-            if (verdict > 0) s->wrong++;
-            if (s->wrong + s->undecided > SHOWN) continue;
-            uint32_t bits[3];
-            memcpy(&bits[0], &x[i], 4);
-            memcpy(&bits[1], &y[i], 4);
-            memcpy(&bits[2], &right, 4);
-            pthread_mutex_lock(&printing);
-            printf("%s %s %08x: got %08x right %08x  x = %a\n", s->f->name,
-                   verdict < 0 ? "undecided" : "wrong", bits[0], bits[1], bits[2],
-                   (double)x[i]);
-            pthread_mutex_unlock(&printing);
-        }
+        s->checked += (uint64_t)n;
+        if (s->f) check_block(s, n, x);
+        else check_quick_block(s, n, x);
     }
     return NULL;
 }
 
-static int check_floats(const function *f, uint64_t stride)
+/* Check a function or a quick form, on two threads; return whether it failed. */
+static int check_floats(const function *f, const quick_form *form, uint64_t stride)
 {
-    share shares[2] = {{.f = f, .first = 0, .step = 2 * stride},
-                       {.f = f, .first = stride, .step = 2 * stride}};
+    share shares[2] = {{.f = f, .form = form, .first = 0, .step = 2 * stride},
+                       {.f = f, .form = form, .first = stride, .step = 2 * stride}};
+    share *sum = shares, *other = shares + 1;
     for (int i = 0; i < 2; i++)
         if (pthread_create(&shares[i].thread, NULL, check_share, &shares[i])) exit(2);
     for (int i = 0; i < 2; i++) pthread_join(shares[i].thread, NULL);
-    printf("%s: checked %llu wrong %llu undecided %llu published %llu\n", f->name,
-           (unsigned long long)(shares[0].checked + shares[1].checked),
-           (unsigned long long)(shares[0].wrong + shares[1].wrong),
-           (unsigned long long)(shares[0].undecided + shares[1].undecided),
-           (unsigned long long)(shares[0].published + shares[1].published));
+    printf("%s: checked %llu wrong %llu undecided %llu published %llu",
+           f ? f->name : form->name,
+           (unsigned long long)(sum->checked + other->checked),
+           (unsigned long long)(sum->wrong + other->wrong),
+           (unsigned long long)(sum->undecided + other->undecided),
+           (unsigned long long)(sum->published + other->published));
+    uint64_t ordinary = sum->ordinary + other->ordinary;
+    uint64_t in_doubt = sum->in_doubt + other->in_doubt;
+    if (form)
+        printf(" in doubt %llu of %llu", (unsigned long long)in_doubt,
+               (unsigned long long)ordinary);
+    printf("\n");
     fflush(stdout);
-    return shares[0].wrong + shares[1].wrong || shares[0].undecided + shares[1].undecided;
+    bool doubtful = form && ordinary > 10 * DOUBTS && in_doubt > ordinary / DOUBTS;
+    return sum->wrong || other->wrong || sum->undecided || other->undecided || doubtful;
 }
 
 #if defined(VM_QUAD)
@@ -322,9 +418,15 @@ int main(int count, char **arguments)
     int failed = 0;
     bool floats = !strcmp(arguments[1], "f32");
     uint64_t number = strtoull(arguments[3], NULL, 10);
+    if (!strcmp(arguments[1], "quick")) {
+        for (const quick_form *q = quick_forms; q < quick_forms + QUICK_FORMS; q++)
+            if (!strcmp(arguments[2], "all") || !strcmp(arguments[2], q->name))
+                failed |= check_floats(NULL, q, number);
+        return failed;
+    }
     for (const function *f = functions; f < functions + FUNCTIONS; f++) {
         if (strcmp(arguments[2], "all") && strcmp(arguments[2], f->name)) continue;
-        if (floats) failed |= check_floats(f, number);
+        if (floats) failed |= check_floats(f, NULL, number);
 #if defined(VM_QUAD)
         else check_doubles(f, number);
 #endif

@@ -1,0 +1,340 @@
+/* vmath_quick.h: functions of float32 by shorter formulas than vmath.h's, with the same
+ * results.
+ *
+ * quick_f(x, &doubt) computes f(x) in double but for a known error, rounds that to
+ * float32, and says where another number as near would be rounded to another float: one
+ * element in 2^14 at most, for which a kernel asks vmath.h. Everywhere else all that lies
+ * within the error has the same float, vm_f_f32(x) too. So nothing here decides a bit,
+ * and a port can leave it out. tests/csrc/vmath_check.c compares both for all 2^32
+ * floats.
+ *
+ * Coefficients are weighted least-squares fits of our own.
+ */
+#ifndef MG_VMATH_QUICK_H
+#define MG_VMATH_QUICK_H
+
+#include "vmath.h"
+
+/* What the highest bits say: whether a result is in doubt, or the function is not known
+ * there. Of two widths, so that loops mark vectors of doubles and of floats as they are:
+ * the highest bit of a - b is that of a < b. */
+typedef struct vm_doubt {
+    uint64_t wide;
+    uint32_t narrow;
+} vm_doubt;
+
+MG_INLINE int is_in_doubt(vm_doubt doubt)
+{
+    return doubt.wide >> 63 || doubt.narrow >> 31;
+}
+
+MG_INLINE uint32_t bits_of_float(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* Return y, whose error is below 2^-bits of it, rounded to float32; in doubt where it is
+ * that near to the middle of two floats, or its float is subnormal, or could be, and thus
+ * has other middles. */
+MG_INLINE float quick_round(double y, int bits, vm_doubt *doubt)
+{
+    const uint64_t middle = (uint64_t)1 << 28, below_float = 2 * middle - 1;
+    const uint64_t error = (uint64_t)1 << (53 - bits); /* units of the last place */
+    uint64_t from_middle = bits_of(y) + (middle + error);
+    doubt->wide |= (from_middle & (below_float & ~(2 * error - 1))) - 1;
+    float rounded = (float)y;
+    uint32_t size = bits_of_float(rounded) & 0x7FFFFFFF;
+    doubt->narrow |= (size - 0x00800001) & ~(size - 1);
+    return rounded;
+}
+
+/* Return x, but no more than `most` and no less than -most; NaN is in doubt. With
+ * integers: comparisons of x with constants would make compilers branch. */
+MG_INLINE float quick_clamp(float x, float most, vm_doubt *doubt)
+{
+    uint32_t bits = bits_of_float(x), limit = bits_of_float(most);
+    uint32_t size = bits & 0x7FFFFFFF, least = size < limit ? size : limit;
+    doubt->narrow |= 0x7F800000 - size;
+    bits = least | (bits & 0x80000000);
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* ---- exp --------------------------------------------------------------------------- */
+
+/* Beyond these e^x is no float32; e^(-x) and x e^x neither. */
+#define VM_QUICK_MOST 110.0f
+
+/* Return 2^n e^r, n = rounded - ROUNDER, |r| < 0.347. */
+MG_INLINE double quick_exp_of(double rounded, double r)
+{
+    double p = 2.47277022675684e-05;
+    p = p * r + 0.0001991547174128139;
+    p = p * r + 0.0013889178097695487;
+    p = p * r + 0.008333266956434684;
+    p = p * r + 0.04166666421932684;
+    p = p * r + 0.16666666885764794;
+    p = p * r + 0.5000000000619766;
+    p = p * r + 0.9999999999805872;
+    p = p * r + 0.999999999999761;
+    return of_bits(bits_of(p) + (bits_of(rounded) << 52));
+}
+
+/* Return e^x, |x| < 700. */
+MG_INLINE double quick_exp_double(double x)
+{
+    double rounded = x * VM_LOG2_E + VM_ROUNDER, n = rounded - VM_ROUNDER;
+    return quick_exp_of(rounded, x - n * VM_LN2);
+}
+
+MG_INLINE float quick_exp(float x, vm_doubt *doubt)
+{
+    double bounded = (double)quick_clamp(x, VM_QUICK_MOST, doubt);
+    return quick_round(quick_exp_double(bounded), 40, doubt);
+}
+
+MG_INLINE float quick_exp2(float x, vm_doubt *doubt)
+{
+    double bounded = (double)quick_clamp(x, 160.0f, doubt);
+    double rounded = bounded + VM_ROUNDER, n = rounded - VM_ROUNDER;
+    return quick_round(quick_exp_of(rounded, (bounded - n) * VM_LN2), 40, doubt);
+}
+
+/* 2^n (e^r - 1) + (2^n - 1). */
+MG_INLINE float quick_expm1(float x, vm_doubt *doubt)
+{
+    double bounded = (double)quick_clamp(x, VM_QUICK_MOST, doubt);
+    double rounded = bounded * VM_LOG2_E + VM_ROUNDER, n = rounded - VM_ROUNDER;
+    double r = bounded - n * VM_LN2, power = power_of_two(rounded);
+    double p = 2.755984439464048e-06;
+    p = p * r + 2.4876119172247673e-05;
+    p = p * r + 0.000198413656320458;
+    p = p * r + 0.0013888821814456674;
+    p = p * r + 0.008333333235944613;
+    p = p * r + 0.041666666889887044;
+    p = p * r + 0.16666666666930938;
+    p = p * r + 0.49999999999799893;
+    p = p * r + 0.9999999999999895;
+    return quick_round(copysign(power * (r * p) + (power - 1.0), (double)x), 43, doubt);
+}
+
+/* ---- sigmoid, silu, gelu_tanh, tanh ------------------------------------------------ */
+
+MG_INLINE float quick_sigmoid(float x, vm_doubt *doubt)
+{
+    float bounded = quick_clamp(x, VM_QUICK_MOST, doubt);
+    return quick_round(1.0 / (1.0 + quick_exp_double(-(double)bounded)), 40, doubt);
+}
+
+MG_INLINE float quick_silu(float x, vm_doubt *doubt)
+{
+    float bounded = quick_clamp(x, VM_QUICK_MOST, doubt);
+    double above = (double)(x > 0.0f ? x : bounded);
+    return quick_round(above / (1.0 + quick_exp_double(-(double)bounded)), 40, doubt);
+}
+
+/* x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)). */
+MG_INLINE float quick_gelu_tanh(float x, vm_doubt *doubt)
+{
+    float bounded = quick_clamp(x, 11.0f, doubt);
+    double above = (double)(x > 0.0f ? x : bounded), t = (double)bounded;
+    double slope = VM_GELU_1 + VM_GELU_3 * (t * t);
+    return quick_round(above / (1.0 + quick_exp_double(-(t * slope))), 40, doubt);
+}
+
+/* x P(x^2) / Q(x^2); from 9.05 on it rounds to 1. */
+MG_INLINE float quick_tanh(float x, vm_doubt *doubt)
+{
+    double bounded = (double)quick_clamp(x, 9.05f, doubt), z = bounded * bounded;
+    double p = 1.5387230774152598e-10, q = 1.6578058636771756e-12;
+    p = p * z + 1.8705636962123153e-07;
+    p = p * z + 5.2135835929819886e-05;
+    p = p * z + 0.004768900458637295;
+    p = p * z + 0.1434882037839966;
+    p = p * z + 0.9999999999986875;
+    q = q * z + 6.767134654176307e-09;
+    q = q * z + 3.628634433391881e-06;
+    q = q * z + 0.0005695446715710127;
+    q = q * z + 0.030376079523284135;
+    q = q * z + 0.4768215371021609;
+    q = q * z + 1.0;
+    return quick_round(bounded * p / q, 39, doubt);
+}
+
+/* ---- erf, gelu --------------------------------------------------------------------- */
+
+/* x P(x^2) / Q(x^2); from 4 on it rounds to 1. */
+MG_INLINE float quick_erf(float x, vm_doubt *doubt)
+{
+    double bounded = (double)quick_clamp(x, 4.0f, doubt), z = bounded * bounded;
+    double p = -1.6129865687811038e-11, q = 1.4514208403737618e-07;
+    p = p * z + 8.532214375556646e-09;
+    p = p * z + 1.1489473022494978e-06;
+    p = p * z + 2.382951029724575e-05;
+    p = p * z + 0.0005514987740283096;
+    p = p * z + 0.004870211538528766;
+    p = p * z + 0.05835906029772976;
+    p = p * z + 0.19431717609682295;
+    p = p * z + 1.1283791670959784;
+    q = q * z + 5.588420268582183e-06;
+    q = q * z + 0.00012119284121258618;
+    q = q * z + 0.0017555717489327184;
+    q = q * z + 0.017649232509152363;
+    q = q * z + 0.12023351928895998;
+    q = q * z + 0.5055424468933437;
+    q = q * z + 1.0;
+    return quick_round(bounded * p / q, 41, doubt);
+}
+
+/* x Phi(x): the normal distribution's tail Phi(-z) of z = |x| is v e^(-z^2 / 2) K(u),
+ * with v = 1 / (z + 5), u = 1 - 10 v. */
+MG_INLINE float quick_gelu(float x, vm_doubt *doubt)
+{
+    float bounded = quick_clamp(x, 15.0f, doubt);
+    double above = (double)(x > 0.0f ? x : bounded), z = fabs((double)bounded);
+    double v = 1.0 / (z + 5.0), u = 1.0 - 10.0 * v, k = 6.6055769829717235e-06;
+    k = k * u + 1.547139329265498e-05;
+    k = k * u - 5.236209557668818e-05;
+    k = k * u - 5.962751801398554e-05;
+    k = k * u + 0.0005458534247501256;
+    k = k * u - 0.0007976304251049274;
+    k = k * u - 0.002993547890200163;
+    k = k * u + 0.020795016411947646;
+    k = k * u - 0.06911862296910724;
+    k = k * u + 0.1650203703486185;
+    k = k * u - 0.31353315735063364;
+    k = k * u + 0.49530561585194627;
+    k = k * u - 0.6653825028807326;
+    k = k * u + 0.769193049750554;
+    double tail = v * quick_exp_double(-0.5 * (z * z)) * k;
+    return quick_round(above * (x < 0.0f ? tail : 1.0 - tail), 39, doubt);
+}
+
+/* ---- log, log2, log1p, softplus, pow ----------------------------------------------- */
+
+/* Split a positive number that is not subnormal: see log_reduce(). */
+MG_INLINE vm_log_parts quick_log_reduce(double x)
+{
+    const uint64_t root = 0x3FE6A09E00000000u, one = 0x3FF0000000000000u;
+    uint64_t bits = bits_of(x) + (one - root);
+    double exponent = of_bits(0x4330000000000000u | bits >> 52) - (0x1p52 + 1023.0);
+    return (vm_log_parts){exponent, of_bits((bits & 0x000FFFFFFFFFFFFFu) + root) - 1.0};
+}
+
+/* Return log(1 + f), 1 + f in [sqrt(1/2), sqrt(2)). */
+MG_INLINE double quick_log_near(double f)
+{
+    double s = f / (2.0 + f), z = s * s, p = 0.19609667437051942;
+    p = p * z + 0.22174139001310425;
+    p = p * z + 0.28572168879820803;
+    p = p * z + 0.3999999486438144;
+    p = p * z + 0.666666666796755;
+    p = p * z + 1.9999999999999467;
+    return s * p;
+}
+
+/* The logarithms are not known of 0, negative numbers, infinity and NaN. */
+MG_INLINE void quick_log_known(float x, vm_doubt *doubt)
+{
+    uint32_t bits = bits_of_float(x);
+    doubt->narrow |= bits | (bits - 1) | (0x7F7FFFFF - bits);
+}
+
+MG_INLINE float quick_log(float x, vm_doubt *doubt)
+{
+    vm_log_parts m = quick_log_reduce((double)x);
+    quick_log_known(x, doubt);
+    return quick_round(m.exponent * VM_LN2 + quick_log_near(m.f), 45, doubt);
+}
+
+MG_INLINE float quick_log2(float x, vm_doubt *doubt)
+{
+    vm_log_parts m = quick_log_reduce((double)x);
+    quick_log_known(x, doubt);
+    return quick_round(m.exponent + quick_log_near(m.f) * VM_LOG2_E, 45, doubt);
+}
+
+MG_INLINE float quick_log1p(float x, vm_doubt *doubt)
+{
+    double u = 1.0 + (double)x;
+    vm_log_parts m = quick_log_reduce(u);
+    double near = quick_log_near(m.exponent == 0.0 ? (double)x : m.f);
+    quick_log_known(x + 1.0f, doubt);
+    return quick_round(copysign(m.exponent * VM_LN2 + near, (double)x), 45, doubt);
+}
+
+/* max(x, 0) + log(1 + E), E = e^-|x|, the logarithm as 2 atanh(E / (2 + E)). */
+MG_INLINE float quick_softplus(float x, vm_doubt *doubt)
+{
+    float bounded = quick_clamp(x, VM_QUICK_MOST, doubt);
+    double small = quick_exp_double(-fabs((double)bounded));
+    double s = small / (2.0 + small), z = s * s;
+    double p = 0.20084350998846603;
+    p = p * z + 0.14064461608171067;
+    p = p * z + 0.1831100570409407;
+    p = p * z + 0.22215327304483176;
+    p = p * z + 0.2857162686115343;
+    p = p * z + 0.39999997211777;
+    p = p * z + 0.666666666815636;
+    p = p * z + 1.9999999999998697;
+    return quick_round((double)(x > 0.0f ? x : 0.0f) + s * p, 40, doubt);
+}
+
+/* e^(y log x) of x > 0 where that is a float32 and not subnormal; the logarithm is as
+ * good as a double can hold. */
+MG_INLINE float quick_pow(float x, float y, vm_doubt *doubt)
+{
+    vm_log_parts m = quick_log_reduce((double)x);
+    double s = m.f / (2.0 + m.f), z = s * s, p = 0.1481115702462001;
+    p = p * z + 0.15312384094757697;
+    p = p * z + 0.18183637308632877;
+    p = p * z + 0.22222196947822273;
+    p = p * z + 0.2857142876172184;
+    p = p * z + 0.3999999999929724;
+    p = p * z + 0.6666666666666765;
+    p = p * z + 2.0;
+    quick_log_known(x, doubt);
+    double product = (double)y * (m.exponent * VM_LN2 + s * p);
+    doubt->wide |= bits_of(87.0) - (bits_of(product) & 0x7FFFFFFFFFFFFFFFu);
+    return quick_round(quick_exp_double(product), 40, doubt);
+}
+
+/* ---- sin, cos ---------------------------------------------------------------------- */
+
+#define VM_ONE_OVER_PI 0.3183098861837907
+#define VM_PI_1 3.1415926535846666 /* 36 bits */
+#define VM_PI_2 5.126688303189038e-12
+#define VM_QUICK_NEAR 131072.0f /* up to here n VM_PI_1 is exact */
+
+/* Return (-1)^n sin(x - n pi) of n = rounded - ROUNDER - half, |x - n pi| < 1.571. */
+MG_INLINE double quick_sin_of(float of_x, double rounded, double half, vm_doubt *doubt)
+{
+    doubt->narrow |= bits_of_float(VM_QUICK_NEAR) - (bits_of_float(of_x) & 0x7FFFFFFF);
+    double x = (double)of_x;
+    double n = rounded - VM_ROUNDER - half, r = (x - n * VM_PI_1) - n * VM_PI_2;
+    double z = r * r, p = 1.5401190237582987e-10;
+    p = p * z - 2.502951725736389e-08;
+    p = p * z + 2.755693177191613e-06;
+    p = p * z - 0.0001984126640775563;
+    p = p * z + 0.008333333318727492;
+    p = p * z - 0.16666666666430988;
+    p = p * z + 0.9999999999999367;
+    return of_bits(bits_of(r * p) ^ bits_of(rounded) << 63);
+}
+
+MG_INLINE float quick_sin(float x, vm_doubt *doubt)
+{
+    double turns = (double)x * VM_ONE_OVER_PI;
+    return quick_round(quick_sin_of(x, turns + VM_ROUNDER, 0.0, doubt), 43, doubt);
+}
+
+/* cos x = sin(x + pi / 2). */
+MG_INLINE float quick_cos(float x, vm_doubt *doubt)
+{
+    double turns = (double)x * VM_ONE_OVER_PI + 0.5;
+    return quick_round(quick_sin_of(x, turns + VM_ROUNDER, 0.5, doubt), 43, doubt);
+}
+
+#endif
