@@ -382,7 +382,7 @@ int mg_sweep_open(mg_arena *arena, int64_t root_count, const mg_node *roots,
  * when leaves have their gradients. Errors: MG_ERR_CHANGED when a value that a gradient
  * needs was written to since; then, as after every error, gradients are as they were. */
 int mg_sweep_run(mg_sweep *sweep, int64_t budget);
-/* Return the node a sweep stopped at, as a new reference. */
+/* Return the node a sweep stopped at, or failed at, as a new reference. */
 mg_node mg_sweep_node(mg_sweep *sweep);
 /* Return the gradient of a node so far, as a new reference; 0 when it has none. */
 mg_node mg_sweep_gradient(mg_sweep *sweep, mg_node node);

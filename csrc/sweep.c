@@ -23,6 +23,7 @@ struct mg_sweep {
     int flags;
     bool watched, called; /* the node at hand was given to the caller */
     bool done, failed;    /* all that is left is to close it */
+    uint32_t fault;       /* the node where it failed, or 0 */
     bool all;             /* no inputs were named */
     visit *visits;
     size_t visit_count, visit_capacity;
@@ -296,6 +297,8 @@ static int sweep_run(mg_sweep *s, int64_t budget)
     MG_RETURN_IF(s->done || s->failed || s->arena->sweep != s, MG_ERR_ARG);
     int status = sweep_continue(s, budget);
     s->failed = status < 0;
+    if (s->failed && s->remaining)
+        s->fault = s->visits[s->order.items[s->remaining - 1]].node;
     return status;
 }
 
@@ -390,7 +393,10 @@ static void sweep_close(mg_sweep *s)
 {
     mg_arena *arena = s->arena;
     mg_sweep **link = &arena->sweep;
-    for (; *link != s; link = &(*link)->outer) (*link)->failed = true;
+    for (; *link != s; link = &(*link)->outer) {
+        (*link)->failed = true;
+        (*link)->fault = 0;
+    }
     *link = s->outer;
     for (size_t i = s->visit_count; i-- > 0;) {
         visit *v = &s->visits[i];
@@ -481,7 +487,8 @@ mg_node mg_sweep_node(mg_sweep *sweep)
     mg_arena *arena = sweep->arena;
     arena_lock(arena);
     const visit *v = visit_at_hand(sweep);
-    mg_node given = v ? handle_give(arena, v->node) : MG_ERR_ARG;
+    uint32_t index = v ? v->node : sweep->fault;
+    mg_node given = index ? handle_give(arena, index) : MG_ERR_ARG;
     arena_unlock(arena);
     return given;
 }

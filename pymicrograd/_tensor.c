@@ -936,6 +936,25 @@ static mg_node *handles_of(PyObject *tuple, Py_ssize_t *count)
     return handles;
 }
 
+/* Raise the exception of a sweep that failed: about the node where a value was changed,
+ * else about the roots. */
+static int fail_sweep(int status, mg_sweep *sweep, PyObject *roots)
+{
+    PyObject *what = PyUnicode_FromString("backward");
+    if (status != MG_ERR_CHANGED) {
+        if (what) tensor_fail(status, what, roots, NULL);
+        Py_XDECREF(what);
+        return -1;
+    }
+    PyThreadState *left = let_go(0);
+    mg_node at = mg_sweep_node(sweep);
+    take_back(left, 0);
+    PyObject *node = at > 0 ? adopt(at, -1) : NULL;
+    fail_named(status, what, node, NULL);
+    Py_XDECREF(node);
+    return -1;
+}
+
 /* Run a sweep to its end, Ctrl-C and what Python must do included; 0, or -1 with an
  * exception. */
 static int run_sweep(mg_sweep *sweep, PyObject *roots, int flags)
@@ -945,12 +964,7 @@ static int run_sweep(mg_sweep *sweep, PyObject *roots, int flags)
         int status = mg_sweep_run(sweep, SWEEP_BUDGET);
         take_back(left, 1);
         if (status == MG_OK) return 0;
-        if (status < 0) {
-            PyObject *what = PyUnicode_FromString("backward");
-            if (what) tensor_fail(status, what, roots, NULL);
-            Py_XDECREF(what);
-            return -1;
-        }
+        if (status < 0) return fail_sweep(status, sweep, roots);
         if (PyErr_CheckSignals() < 0) return -1;
         if (status == MG_MORE) continue;
         PyObject *none = PyObject_CallFunction(

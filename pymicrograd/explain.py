@@ -52,7 +52,7 @@ def listed(words: list[str]) -> str:
 def generic(status: int, operands: Any) -> str:
     """Return what the core says about a status, and the shapes."""
     found = tensors(operands)
-    if not found or status in (_core.STALE, _core.CHANGED):  # at some node, not at the roots
+    if not found or status == _core.STALE:  # at some node, not at the roots
         return _core.status_text(status)
     shapes = listed([str(x.shape) for x in found[:4]])
     plural = "shapes" if len(found) > 1 else "shape"
@@ -235,10 +235,19 @@ def explain_domain(name: str, operands: Any, integers: Any) -> str:
     return ""
 
 
+def explain_changed(name: str, operands: Any, integers: Any) -> str:
+    """Say whose gradient needs a value that was changed; the operand is its node."""
+    rule = _core.status_text(_core.CHANGED)
+    for x in tensors(operands):
+        return f"{rule} (by {NAMES[x._info()[4]]}, shape {x.shape})"
+    return rule
+
+
 RULES: dict[int, Callable[[str, Any, Any], str]] = {
     _core.SHAPE: explain_shapes,
     _core.DTYPE: explain_types,
     _core.INDEX: explain_index,
     _core.ARGUMENT: explain_argument,
     _core.DOMAIN: explain_domain,
+    _core.CHANGED: explain_changed,
 }

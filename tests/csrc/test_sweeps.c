@@ -554,6 +554,18 @@ static void test_refusals(void)
     arrays_close(&f);
 }
 
+static bool has_operand(arrays *f, mg_node node, mg_node operand)
+{
+    bool found = false;
+    for (int i = 0; !found; i++) {
+        mg_node at = mg_array_operand(f->arena, node, i);
+        if (at < 0) break;
+        found = at == operand;
+        mg_release(f->arena, at);
+    }
+    return found;
+}
+
 /* A value that a gradient needs, written to since, is a refusal wherever it is written:
  * before the sweep, or between two slices; what no gradient needs may change. */
 static void test_changed_values(void)
@@ -576,6 +588,9 @@ static void test_changed_values(void)
             EXPECT(status == (i < 3 ? MG_ERR_CHANGED : MG_OK));
             if (status < 0) EXPECT(gradients_hash(&f) == before);
             if (status < 0) EXPECT(mg_sweep_run(sweep, 0) == MG_ERR_ARG);
+            mg_node at = mg_sweep_node(sweep);
+            EXPECT(status < 0 ? has_operand(&f, at, f.h[slot]) : at == MG_ERR_ARG);
+            if (at > 0) mg_release(f.arena, at);
             mg_sweep_close(sweep);
             expect_consistent(f.arena);
             graph_free(&f, nodes);
