@@ -165,10 +165,10 @@ def axes_of(dims: Any, rank: int, what: str) -> tuple[int, ...]:
         return tuple(range(rank))
     if hasattr(dims, "__index__"):
         dims = (dims,)
-    axes = tuple(axis_of(dim, rank, what) for dim in dims)
-    if len(set(axes)) < len(axes):
+    axes = [axis_of(dim, rank, what) for dim in dims]
+    if len(axes) > 1 and len(set(axes)) < len(axes):
         raise ShapeError(f"{what}: an axis stands twice in {tuple(dims)}")
-    return axes if rank else ()
+    return tuple(axes) if rank else ()
 
 
 def one_of(dim: Any, axis: Any) -> Any:
@@ -184,7 +184,7 @@ def reduce(
     name: str, x: TensorBase, dims: Any, keep: Any, numbers: tuple[float, ...] = ()
 ) -> Tensor:
     """Apply a reduction over axes."""
-    mask = sum(1 << axis for axis in axes_of(dims, x.ndim, name))
+    mask = sum([1 << axis for axis in axes_of(dims, x.ndim, name)])
     return apply(OPS[name], (x,), (mask, int(bool(keep))), numbers)
 
 
@@ -826,9 +826,11 @@ class Tensor(TensorBase):
         if not self.ndim:
             return ValuesIndices(self.clone(), zeros_like(self, dtype=int64))
         indices = apply(OPS["arg" + name], (self,), (axis, 1))
-        values = self.gather(axis, indices)
+        values = apply(OPS["gather"], (self, indices), (axis,))
         if not keep:
-            values, indices = values.squeeze(axis), indices.squeeze(axis)
+            shape = indices.shape
+            rest = (*shape[:axis], *shape[axis + 1 :])
+            values, indices = values.reshape(rest), indices.reshape(rest)
         return ValuesIndices(values, indices)
 
     def argmax(
@@ -1021,17 +1023,18 @@ class Tensor(TensorBase):
 
     def squeeze(self, dim: Any = None, *, axis: Any = None) -> Tensor:
         """Return a view without axes of size 1: without all, or those named."""
-        dim = one_of(dim, axis)
+        dim, shape = one_of(dim, axis), self.shape
+        if dim is None:
+            return self.reshape([size for size in shape if size != 1])
         none = isinstance(dim, (tuple, list)) and not dim
-        axes = () if none else axes_of(dim, self.ndim, "squeeze")
-        shape = self.shape
+        axes = () if none else axes_of(dim, len(shape), "squeeze")
         return self.reshape([s for i, s in enumerate(shape) if s != 1 or i not in axes])
 
     def unsqueeze(self, dim: Int) -> Tensor:
         """Return a view with a new axis of size 1 at a place."""
-        axis = axis_of(dim, self.ndim + 1, "unsqueeze")
         shape = self.shape
-        return self.reshape(*shape[:axis], 1, *shape[axis:])
+        axis = axis_of(dim, len(shape) + 1, "unsqueeze")
+        return self.reshape((*shape[:axis], 1, *shape[axis:]))
 
     def _permute(self, *dims: Any) -> Tensor:
         order = tuple(axis_of(dim, self.ndim, "permute") for dim in as_sizes(dims, "permute"))
@@ -1073,13 +1076,12 @@ class Tensor(TensorBase):
         """Return a view with axes of size 1, or new ones in front, repeated; -1 keeps a size."""
         wanted, shape = as_sizes(sizes, "expand"), self.shape
         new = len(wanted) - len(shape)
-        if new < 0 or any(size < 0 for size in wanted[:new]):
+        if new < 0 or any([size < 0 for size in wanted[:new]]):
             raise ShapeError(f"expand: shape {shape} cannot be expanded to {tuple(wanted)}")
-        full = (
-            *wanted[:new],
-            *(a if b == -1 else b for a, b in zip(shape, wanted[new:], strict=True)),
-        )
-        return apply(OPS["expand"], (self,), full)
+        for i, size in enumerate(shape, new):
+            if wanted[i] == -1:
+                wanted[i] = size
+        return apply(OPS["expand"], (self,), tuple(wanted))
 
     broadcast_to = expand
 
@@ -1112,9 +1114,11 @@ class Tensor(TensorBase):
         given = as_sizes(dims, "flip")
         axes = axes_of(given, self.ndim, "flip") if given else ()
         shape = self.shape
-        flipped = [i in axes and size > 0 for i, size in enumerate(shape)]
-        start = (size - 1 if f else 0 for f, size in zip(flipped, shape, strict=True))
-        return apply(OPS["slice"], (self,), (*start, *(-1 if f else 1 for f in flipped), *shape))
+        start, step = [0] * len(shape), [1] * len(shape)
+        for axis in axes:
+            if shape[axis] > 0:
+                start[axis], step[axis] = shape[axis] - 1, -1
+        return apply(OPS["slice"], (self,), (*start, *step, *shape))
 
     def roll(self, shifts: Any, dims: Any = None) -> Tensor:
         """Return the elements moved along axes, those pushed out entering at the other end."""
@@ -1343,14 +1347,22 @@ def as_indices(index: Any) -> Any:
 
 def cat(tensors: Iterable[Any], dim: int = 0, *, axis: int | None = None) -> Tensor:
     """Return tensors one after the other along an axis."""
-    parts = tuple(as_tensor(x) for x in tensors)
+    parts = [as_tensor(x) for x in tensors]
     if not parts:
         raise ShapeError("cat: there are no tensors")
     where = axis_of(dim if axis is None else axis, parts[0].ndim, "cat")
     if not parts[0].ndim:
         raise ShapeError("cat: tensors without axes; stack() gives them one")
-    highest = max((x.dtype for x in parts), key=promotion)
-    return apply(OPS["cat"], tuple(cast(x, highest) for x in parts), (where,))
+    return apply(OPS["cat"], of_one_type(parts), (where,))
+
+
+def of_one_type(parts: list[Tensor]) -> tuple[Tensor, ...]:
+    """Return tensors cast to the highest of their types."""
+    kinds = {x.dtype for x in parts}
+    if len(kinds) > 1:
+        highest = max(kinds, key=promotion)
+        parts = [cast(x, highest) for x in parts]
+    return tuple(parts)
 
 
 def promotion(kind: dtype) -> tuple[int, ...]:
@@ -1360,14 +1372,18 @@ def promotion(kind: dtype) -> tuple[int, ...]:
 
 def stack(tensors: Iterable[Any], dim: int = 0, *, axis: int | None = None) -> Tensor:
     """Return tensors of one shape next to each other along a new axis."""
-    parts = tuple(as_tensor(x) for x in tensors)
+    parts = [as_tensor(x) for x in tensors]
     if not parts:
         raise ShapeError("stack: there are no tensors")
-    if len({x.shape for x in parts}) > 1:
-        shapes = ", ".join(sorted({str(x.shape) for x in parts}))
-        raise ShapeError(f"stack: tensors are of one shape, not {shapes}")
-    where = axis_of(dim if axis is None else axis, parts[0].ndim + 1, "stack")
-    return cat([x.unsqueeze(where) for x in parts], where)
+    shapes = {x.shape for x in parts}
+    if len(shapes) > 1:
+        given = ", ".join(sorted(map(str, shapes)))
+        raise ShapeError(f"stack: tensors are of one shape, not {given}")
+    (shape,) = shapes
+    where = axis_of(dim if axis is None else axis, len(shape) + 1, "stack")
+    wanted = (*shape[:where], 1, *shape[where:])
+    rows = [x.reshape(wanted) for x in of_one_type(parts)]
+    return apply(OPS["cat"], tuple(rows), (where,))
 
 
 def where(condition: Any, input: Any = None, other: Any = None) -> Any:
@@ -1387,8 +1403,10 @@ def choose(condition: Any, input: Any, other: Any) -> Tensor:
     condition = as_tensor(condition)
     if condition.dtype is not bool_:
         raise DTypeError(f"where: a condition is of bool, not {condition.dtype.name}")
-    a, b = common(input, other)
-    return apply(OPS["where"], (condition, a, b))
+    arrays = isinstance(input, TensorBase) and isinstance(other, TensorBase)
+    if not (arrays and input.dtype is other.dtype):
+        input, other = common(input, other)
+    return apply(OPS["where"], (condition, input, other))
 
 
 def common(a: Any, b: Any) -> tuple[Any, Any]:

@@ -216,6 +216,8 @@ def cross_entropy(
 
 def pair(x: Any, what: str) -> tuple[int, int]:
     """Return a number for each of two axes."""
+    if type(x) is int:
+        return x, x
     items = tuple(as_ints((x,), what))
     if len(items) == 1:
         items *= 2
@@ -423,6 +425,10 @@ class Pool:
         padded = surround(x, self.around, value)
         return windows(padded, self.kernel, self.stride, self.dilation, name)
 
+    def is_padded(self) -> bool:
+        """Tell whether windows reach beyond the images."""
+        return any(n for around in self.around for n in around)
+
     def counts(self, x: Any, include_pad: bool) -> Tensor:
         """Return how many elements of each window lie in the image, or in its padding too."""
         inside, around = ones(1, 1, *x.shape[2:], dtype=x.dtype), self.around
@@ -484,8 +490,10 @@ def avg_pool2d(
     pool = Pool("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
     wide = cast(x, float32) if x.dtype is float16 else x  # float16 ends at 65504
     sums = pool.windows(wide, "avg_pool2d", 0.0).sum((4, 5))
-    if divisor_override is None:
+    if divisor_override is not None:
+        means = sums / divisor_override
+    elif pool.is_padded():
         means = sums / pool.counts(wide, count_include_pad)
     else:
-        means = sums / divisor_override
+        means = sums / math.prod(pool.kernel)
     return finish(cast(means, x.dtype) if wide is not x else means, None, input)

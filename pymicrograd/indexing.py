@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core
 from .autograd import is_grad_enabled
-from .dtypes import int64
+from .dtypes import bool_, int64
 from .errors import GradientError, ShapeError, TensorIndexError, ViewError
 from .interchange import array_of, cast, from_array, is_array, is_sequence, new
 
@@ -189,9 +189,14 @@ def column(pairs: Any) -> Tensor:
 
 def get(x: Tensor, key: Any) -> Tensor:
     """Return x[key]: a view, or where arrays are in the key a copy."""
-    if isinstance(key, TensorBase) and key.dtype is int64 and key.ndim and x.ndim:
-        return apply(TAKE, (x, key))
     shape = x.shape
+    if isinstance(key, TensorBase) and key.ndim and shape:
+        if key.dtype is int64:
+            return apply(TAKE, (x, key))
+        if key.dtype is bool_ and key.shape == shape:
+            flat = (math.prod(shape),)
+            rows = apply(NONZERO, (apply(RESHAPE, (key,), flat),))
+            return apply(TAKE, (apply(RESHAPE, (x,), flat), column(rows)))
     selection = Selection(shape, key)
     if selection.arrays:
         return Lookup(selection).read(x)
