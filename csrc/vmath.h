@@ -1180,11 +1180,6 @@ MG_INLINE float vm_log2_f32(float x)
     return (float)vm_log2((double)x);
 }
 
-MG_INLINE float vm_tan_near_f32(float x)
-{
-    return (float)vm_tan_near((double)x);
-}
-
 MG_INLINE float vm_tan_f32(float x)
 {
     return (float)vm_tan((double)x);

@@ -102,12 +102,11 @@ MG_INLINE float quick_exp2(float x, vm_doubt *doubt)
     return quick_round(quick_exp_of(rounded, (bounded - n) * VM_LN2), 40, doubt);
 }
 
-/* 2^n (e^r - 1) + (2^n - 1). */
-MG_INLINE float quick_expm1(float x, vm_doubt *doubt)
+/* Return e^x - 1 = 2^n (e^r - 1) + (2^n - 1), |x| < 700. */
+MG_INLINE double quick_expm1_double(double x)
 {
-    double bounded = (double)quick_clamp(x, VM_QUICK_MOST, doubt);
-    double rounded = bounded * VM_LOG2_E + VM_ROUNDER, n = rounded - VM_ROUNDER;
-    double r = bounded - n * VM_LN2, power = power_of_two(rounded);
+    double rounded = x * VM_LOG2_E + VM_ROUNDER, n = rounded - VM_ROUNDER;
+    double r = x - n * VM_LN2, power = power_of_two(rounded);
     double p = 2.755984439464048e-06;
     p = p * r + 2.4876119172247673e-05;
     p = p * r + 0.000198413656320458;
@@ -117,7 +116,27 @@ MG_INLINE float quick_expm1(float x, vm_doubt *doubt)
     p = p * r + 0.16666666666930938;
     p = p * r + 0.49999999999799893;
     p = p * r + 0.9999999999999895;
-    return quick_round(copysign(power * (r * p) + (power - 1.0), (double)x), 43, doubt);
+    return power * (r * p) + (power - 1.0);
+}
+
+MG_INLINE float quick_expm1(float x, vm_doubt *doubt)
+{
+    double y = quick_expm1_double((double)quick_clamp(x, VM_QUICK_MOST, doubt));
+    return quick_round(copysign(y, (double)x), 43, doubt);
+}
+
+/* With t = e^|x| - 1: sinh |x| = (t + t / (1 + t)) / 2. */
+MG_INLINE float quick_sinh(float x, vm_doubt *doubt)
+{
+    double size = fabs((double)quick_clamp(x, VM_QUICK_MOST, doubt));
+    double t = quick_expm1_double(size), y = 0.5 * (t + t / (1.0 + t));
+    return quick_round(copysign(y, (double)x), 42, doubt);
+}
+
+MG_INLINE float quick_cosh(float x, vm_doubt *doubt)
+{
+    double power = quick_exp_double((double)quick_clamp(x, VM_QUICK_MOST, doubt));
+    return quick_round(0.5 * (power + 1.0 / power), 40, doubt);
 }
 
 /* ---- sigmoid, silu, gelu_tanh, tanh ------------------------------------------------ */
@@ -301,17 +320,25 @@ MG_INLINE float quick_pow(float x, float y, vm_doubt *doubt)
     return quick_round(quick_exp_double(product), 40, doubt);
 }
 
-/* ---- sin, cos ---------------------------------------------------------------------- */
+/* ---- sin, cos, tan ----------------------------------------------------------------- */
 
 #define VM_ONE_OVER_PI 0.3183098861837907
 #define VM_PI_1 3.1415926535846666 /* 36 bits */
 #define VM_PI_2 5.126688303189038e-12
+#define VM_QUARTER_1 1.5707963267923333 /* the same of pi / 2 */
+#define VM_QUARTER_2 2.563344151594519e-12
 #define VM_QUICK_NEAR 131072.0f /* up to here n VM_PI_1 is exact */
+
+/* The angle is not known from there on. */
+MG_INLINE void quick_near(float x, vm_doubt *doubt)
+{
+    doubt->narrow |= bits_of_float(VM_QUICK_NEAR) - (bits_of_float(x) & 0x7FFFFFFF);
+}
 
 /* Return (-1)^n sin(x - n pi) of n = rounded - ROUNDER - half, |x - n pi| < 1.571. */
 MG_INLINE double quick_sin_of(float of_x, double rounded, double half, vm_doubt *doubt)
 {
-    doubt->narrow |= bits_of_float(VM_QUICK_NEAR) - (bits_of_float(of_x) & 0x7FFFFFFF);
+    quick_near(of_x, doubt);
     double x = (double)of_x;
     double n = rounded - VM_ROUNDER - half, r = (x - n * VM_PI_1) - n * VM_PI_2;
     double z = r * r, p = 1.5401190237582987e-10;
@@ -335,6 +362,48 @@ MG_INLINE float quick_cos(float x, vm_doubt *doubt)
 {
     double turns = (double)x * VM_ONE_OVER_PI + 0.5;
     return quick_round(quick_sin_of(x, turns + VM_ROUNDER, 0.5, doubt), 43, doubt);
+}
+
+/* r P(r^2) / Q(r^2) of r = x - n pi / 2, |r| < 0.786; -Q / (r P) for odd n. */
+MG_INLINE float quick_tan(float of_x, vm_doubt *doubt)
+{
+    quick_near(of_x, doubt);
+    double x = (double)of_x, rounded = x * VM_TWO_OVER_PI + VM_ROUNDER;
+    double n = rounded - VM_ROUNDER, r = (x - n * VM_QUARTER_1) - n * VM_QUARTER_2;
+    double z = r * r, p = 0.0020328497796764508, q = -9.747493647515756e-05;
+    p = p * z - 0.12134448383691775;
+    p = (p * z + 0.999999999999976) * r;
+    q = q * z + 0.02025878888364017;
+    q = q * z - 0.45467781717286704;
+    q = q * z + 1.0;
+    uint64_t odd = bits_of(rounded);
+    return quick_round(choose_by(odd, -q, p) / choose_by(odd, p, q), 43, doubt);
+}
+
+/* ---- atan -------------------------------------------------------------------------- */
+
+/* t P(t^2) of t = |x|, or pi / 2 + that of t = -1 / |x|. */
+MG_INLINE float quick_atan(float x, vm_doubt *doubt)
+{
+    double size = fabs((double)x), inverse = -1.0 / size;
+    double t = size > 1.0 ? inverse : size, z = t * t;
+    double p = 0.00017601903964725854;
+    p = p * z - 0.0015057239504874416;
+    p = p * z + 0.006058916833203827;
+    p = p * z - 0.01545895441518342;
+    p = p * z + 0.028684376791576125;
+    p = p * z - 0.04255195192284104;
+    p = p * z + 0.05471490082203813;
+    p = p * z - 0.06541671355030436;
+    p = p * z + 0.07664735863318588;
+    p = p * z - 0.09086663745080634;
+    p = p * z + 0.11110679000458779;
+    p = p * z - 0.14285687549056134;
+    p = p * z + 0.199999991274112;
+    p = p * z - 0.33333333322028563;
+    p = p * z + 0.9999999999997558;
+    double y = (size > 1.0 ? VM_HALF_PI : 0.0) + t * p;
+    return quick_round(copysign(y, (double)x), 41, doubt);
 }
 
 #endif

@@ -728,6 +728,9 @@ class Tensor(TensorBase):
         if min is None and max is None:
             raise ValueError("clamp: at least one of min and max is needed")
         result = self if min is None else self.clamp_min(min)
+        fresh = min is not None and result.dtype.kind == 2 and not result.requires_grad
+        if fresh and type(max) is float:
+            return result.clamp_max_(max)
         return result if max is None else result.clamp_max(max)
 
     def clamp_(self, min: Any = None, max: Any = None) -> Tensor:

@@ -554,11 +554,11 @@ static void test_refusals(void)
     arrays_close(&f);
 }
 
-static bool has_operand(arrays *f, mg_node node, mg_node operand)
+static bool has_operand(arrays *f, mg_node of, mg_node operand)
 {
     bool found = false;
     for (int i = 0; !found; i++) {
-        mg_node at = mg_array_operand(f->arena, node, i);
+        mg_node at = mg_array_operand(f->arena, of, i);
         if (at < 0) break;
         found = at == operand;
         mg_release(f->arena, at);
