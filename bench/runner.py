@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from .worker import pin
 
 ROOT = Path(__file__).resolve().parent.parent
 COLLECTOR = {True: "default gc", False: "gc off"}
+SETTLE = 0.1  # seconds until idle threads of a library look out for work no more
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,8 @@ class Contest:
             for c in contestants:
                 _, more = self.processes[c].ask("steps", count=counts[c], collect=collect)
                 steps[c] += more
+                if c.threads > 1:
+                    time.sleep(SETTLE)
         return {c: [Times.of(p) for p in zip(*steps[c], strict=True)] for c in contestants}
 
     def close(self) -> None:

@@ -6,8 +6,9 @@
  * them.
  *
  * Workers start at the first use that needs them and sleep when idle, after they have
- * looked out for the next job for some 20 to 50 us: in a network one large op follows the
- * other, and waking a thread takes as long. They hold no locks while they run tasks, and
+ * looked out for the next job for about a millisecond, as who waits for them does: in a
+ * network one large op follows the other, waking a thread takes 50 us, and it may wake up
+ * on the core of who woke it, from where schedulers take 50 ms to move it. They hold no locks while they run tasks, and
  * no signal is delivered to them. A process that forks keeps its workers; its child
  * starts with none. The environment is not read here; that is Python's to do. */
 #if defined(__linux__)
@@ -25,7 +26,9 @@ enum { MAX_THREADS = 1024 };
 #include <signal.h>
 #include <unistd.h>
 
-enum { SPINS = 1000 }; /* looks at a flag before a thread goes to sleep: 10 to 50 us */
+/* Looks at a flag before a thread goes to sleep: 10 to 50 us, 0.3 to 1.6 ms where each
+ * thread has a core. */
+enum { SPINS = 1000, SPINS_ALONE = 30000 };
 
 typedef struct job {
     void (*task)(void *context, int64_t i);
@@ -72,15 +75,20 @@ static int cores_count(void)
     return count;
 }
 
-int thread_count(void)
+/* The same, counted once. */
+static int cores_known(void)
 {
-    int count = atomic_load_explicit(&pool.chosen, memory_order_relaxed);
-    if (count) return count;
-    count = atomic_load_explicit(&pool.cores, memory_order_relaxed);
+    int count = atomic_load_explicit(&pool.cores, memory_order_relaxed);
     if (count) return count;
     count = cores_count();
     atomic_store_explicit(&pool.cores, count, memory_order_relaxed);
     return count;
+}
+
+int thread_count(void)
+{
+    int count = atomic_load_explicit(&pool.chosen, memory_order_relaxed);
+    return count ? count : cores_known();
 }
 
 int mg_set_num_threads(int count)
@@ -103,6 +111,11 @@ MG_INLINE void spin(void)
 #elif defined(__aarch64__) && defined(__GNUC__)
     __asm__ volatile("isb"); /* some 10 ns; yield takes none */
 #endif
+}
+
+static int spins(void)
+{
+    return thread_count() <= cores_known() ? SPINS_ALONE : SPINS;
 }
 
 /* Run tasks of the job until all are taken. */
@@ -132,7 +145,8 @@ static void job_join(void)
 /* Wait until a job is announced that is not number `seen`, or for a while. */
 static void job_look_out(unsigned seen)
 {
-    for (int i = 0; i < SPINS; i++) {
+    const int most = spins();
+    for (int i = 0; i < most; i++) {
         if (atomic_load_explicit(&pool.announced, memory_order_relaxed) != seen) return;
         spin();
     }
@@ -227,8 +241,9 @@ static void job_open(job j, int seats)
 /* Let no more workers join, and wait for those that did. */
 static void job_close(void)
 {
+    const int most = spins();
     for (int i = 0;
-         i < SPINS && atomic_load_explicit(&pool.running, memory_order_relaxed); i++)
+         i < most && atomic_load_explicit(&pool.running, memory_order_relaxed); i++)
         spin();
     pthread_mutex_lock(&pool.lock);
     pool.seats = 0;
