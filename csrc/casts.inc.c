@@ -2,37 +2,23 @@
 
 /* ---- float16: a sign, 5 bits of exponent, 10 bits ---------------------------------- */
 
-MG_INLINE uint32_t bits_of_f32(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-MG_INLINE float f32_of_bits(uint32_t bits)
-{
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
 /* Exact. */
 MG_INLINE float f32_of_half(uint16_t half)
 {
     uint32_t size = half & 0x7FFFu, sign = (uint32_t)(half & 0x8000) << 16;
     uint32_t bits = (size << 13) + (112u << 23); /* exponents start 112 lower */
     bits = size >= 0x7C00 ? bits + (112u << 23) : bits;
-    uint32_t tiny = bits_of_f32((float)(int32_t)size * 0x1p-24f);
-    return f32_of_bits((size < 0x0400 ? tiny : bits) | sign);
+    uint32_t tiny = bits_of_float((float)(int32_t)size * 0x1p-24f);
+    return float_of_bits((size < 0x0400 ? tiny : bits) | sign);
 }
 
 /* To nearest, ties to even. A subnormal number is rounded by the sum with 1/2, whose last
  * bit is worth 2^-24. */
 MG_INLINE uint16_t half_of_f32(float x)
 {
-    uint32_t size = bits_of_f32(x) & 0x7FFFFFFFu, sign = bits_of_f32(x) >> 16 & 0x8000u;
+    uint32_t size = bits_of_float(x) & 0x7FFFFFFFu, sign = bits_of_float(x) >> 16 & 0x8000u;
     uint32_t half = (size + 0xFFF + (size >> 13 & 1) - (112u << 23)) >> 13;
-    uint32_t tiny = bits_of_f32(fabsf(x) + 0.5f) - bits_of_f32(0.5f);
+    uint32_t tiny = bits_of_float(fabsf(x) + 0.5f) - bits_of_float(0.5f);
     half = size < 113u << 23 ? tiny : half;
     half = size >= 143u << 23 ? 0x7C00 : half; /* from 2^16 on; above 65520 it is, too */
     half = size > 0x7F800000u ? 0x7E00 : half;

@@ -75,6 +75,20 @@ MG_INLINE double of_bits(uint64_t bits)
     return x;
 }
 
+MG_INLINE uint32_t bits_of_float(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+MG_INLINE float float_of_bits(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
 /* Return x cut to 26 bits: the product of two such numbers is exact. */
 MG_INLINE double cut(double x)
 {
@@ -362,16 +376,23 @@ MG_INLINE double log_series(double z)
     p = p * z + 0.6666666666666666;
     return p;
 }
-/* Split a finite x > 0. Exponents are moved by 1 + f = 1 at the bits of sqrt(1/2), cut;
- * a number of [0, 2^52) gets to be a double as the low bits of 2^52. */
-MG_INLINE vm_log_parts log_reduce(double x)
+/* Split a finite x > 0 that is not subnormal. Exponents are moved by 1 + f = 1 at the bits
+ * of sqrt(1/2), cut; a number of [0, 2^52) gets to be a double as the low bits of 2^52. */
+MG_INLINE vm_log_parts log_split(double x)
 {
     const uint64_t root = 0x3FE6A09E00000000u, one = 0x3FF0000000000000u;
-    double tiny = x < DBL_MIN ? 54.0 : 0.0;
-    uint64_t bits = bits_of(x < DBL_MIN ? x * 0x1p54 : x) + (one - root);
-    double biased = of_bits(0x4330000000000000u | bits >> 52) - 0x1p52;
+    uint64_t bits = bits_of(x) + (one - root);
+    double exponent = of_bits(0x4330000000000000u | bits >> 52) - (0x1p52 + 1023.0);
     double m = of_bits((bits & 0x000FFFFFFFFFFFFFu) + root);
-    return (vm_log_parts){biased - (1023.0 + tiny), m - 1.0};
+    return (vm_log_parts){exponent, m - 1.0};
+}
+
+/* Split a finite x > 0. */
+MG_INLINE vm_log_parts log_reduce(double x)
+{
+    vm_log_parts m = log_split(x < DBL_MIN ? x * 0x1p54 : x);
+    m.exponent = m.exponent - (x < DBL_MIN ? 54.0 : 0.0);
+    return m;
 }
 
 /* Return log(2^exponent (1 + f + tail)), |tail| far below |f|, or f = 0: with s = f / (2
@@ -865,8 +886,8 @@ MG_INLINE double vm_pow(double x, double y)
 #define VM_HALF_PI_2 6.077100506303966e-11
 #define VM_HALF_PI_3 2.0222662487111665e-21
 #define VM_HALF_PI_4 8.4784276603689e-32
-/* Above, the scalar reduction: a kernel asks vm_trig_is_far() of a block of inputs first,
- * and loops over the _near functions where it says no. */
+/* Above, the scalar reduction: a kernel loops over the _near functions, and anew over the
+ * others where vm_trig_is_far() says so of one of a block of inputs. */
 #define VM_TRIG_NEAR 1048576.0
 
 /* x = quadrant pi / 2 + a, |a| <= pi / 4; of quadrant the two low bits count. */

@@ -28,13 +28,6 @@ MG_INLINE int is_in_doubt(vm_doubt doubt)
     return doubt.wide >> 63 || doubt.narrow >> 31;
 }
 
-MG_INLINE uint32_t bits_of_float(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
 /* Return y, whose error is below 2^-bits of it, rounded to float32; in doubt where it is
  * that near to the middle of two floats, or its float is subnormal, or could be, and thus
  * has other middles. */
@@ -57,9 +50,7 @@ MG_INLINE float quick_clamp(float x, float most, vm_doubt *doubt)
     uint32_t bits = bits_of_float(x), limit = bits_of_float(most);
     uint32_t size = bits & 0x7FFFFFFF, least = size < limit ? size : limit;
     doubt->narrow |= 0x7F800000 - size;
-    bits = least | (bits & 0x80000000);
-    memcpy(&x, &bits, sizeof x);
-    return x;
+    return float_of_bits(least | (bits & 0x80000000));
 }
 
 /* ---- exp --------------------------------------------------------------------------- */
@@ -233,15 +224,6 @@ MG_INLINE float quick_gelu(float x, vm_doubt *doubt)
 
 /* ---- log, log2, log1p, softplus, pow ----------------------------------------------- */
 
-/* Split a positive number that is not subnormal: see log_reduce(). */
-MG_INLINE vm_log_parts quick_log_reduce(double x)
-{
-    const uint64_t root = 0x3FE6A09E00000000u, one = 0x3FF0000000000000u;
-    uint64_t bits = bits_of(x) + (one - root);
-    double exponent = of_bits(0x4330000000000000u | bits >> 52) - (0x1p52 + 1023.0);
-    return (vm_log_parts){exponent, of_bits((bits & 0x000FFFFFFFFFFFFFu) + root) - 1.0};
-}
-
 /* Return log(1 + f), 1 + f in [sqrt(1/2), sqrt(2)). */
 MG_INLINE double quick_log_near(double f)
 {
@@ -263,14 +245,14 @@ MG_INLINE void quick_log_known(float x, vm_doubt *doubt)
 
 MG_INLINE float quick_log(float x, vm_doubt *doubt)
 {
-    vm_log_parts m = quick_log_reduce((double)x);
+    vm_log_parts m = log_split((double)x);
     quick_log_known(x, doubt);
     return quick_round(m.exponent * VM_LN2 + quick_log_near(m.f), 45, doubt);
 }
 
 MG_INLINE float quick_log2(float x, vm_doubt *doubt)
 {
-    vm_log_parts m = quick_log_reduce((double)x);
+    vm_log_parts m = log_split((double)x);
     quick_log_known(x, doubt);
     return quick_round(m.exponent + quick_log_near(m.f) * VM_LOG2_E, 45, doubt);
 }
@@ -278,7 +260,7 @@ MG_INLINE float quick_log2(float x, vm_doubt *doubt)
 MG_INLINE float quick_log1p(float x, vm_doubt *doubt)
 {
     double u = 1.0 + (double)x;
-    vm_log_parts m = quick_log_reduce(u);
+    vm_log_parts m = log_split(u);
     double near = quick_log_near(m.exponent == 0.0 ? (double)x : m.f);
     quick_log_known(x + 1.0f, doubt);
     return quick_round(copysign(m.exponent * VM_LN2 + near, (double)x), 45, doubt);
@@ -305,7 +287,7 @@ MG_INLINE float quick_softplus(float x, vm_doubt *doubt)
  * good as a double can hold. */
 MG_INLINE float quick_pow(float x, float y, vm_doubt *doubt)
 {
-    vm_log_parts m = quick_log_reduce((double)x);
+    vm_log_parts m = log_split((double)x);
     double s = m.f / (2.0 + m.f), z = s * s, p = 0.1481115702462001;
     p = p * z + 0.15312384094757697;
     p = p * z + 0.18183637308632877;

@@ -284,10 +284,8 @@ static void *check_share(void *argument)
     float x[BLOCK];
     for (uint64_t next = s->first; next < (uint64_t)1 << 32;) {
         int n = 0;
-        for (; n < BLOCK && next < (uint64_t)1 << 32; next += s->step, n++) {
-            uint32_t bits = (uint32_t)next;
-            memcpy(&x[n], &bits, sizeof bits);
-        }
+        for (; n < BLOCK && next < (uint64_t)1 << 32; next += s->step, n++)
+            x[n] = float_of_bits((uint32_t)next);
         s->checked += (uint64_t)n;
         if (s->f) check_block(s, n, x);
         else check_quick_block(s, n, x);
@@ -372,14 +370,6 @@ static void check_doubles(const function *f, uint64_t count)
 }
 #endif
 
-static float float_of(uint64_t bits)
-{
-    uint32_t low = (uint32_t)bits;
-    float x;
-    memcpy(&x, &low, sizeof x);
-    return x;
-}
-
 /* Print the result of one line of input; false if there is no such function. */
 static bool print_bits(const char *name, bool wide, uint64_t x, uint64_t y)
 {
@@ -392,12 +382,10 @@ static bool print_bits(const char *name, bool wide, uint64_t x, uint64_t y)
         printf("%016llx\n", (unsigned long long)bits_of(result));
         return true;
     }
-    float value = float_of(x), result;
-    if (power) result = vm_pow_f32(value, float_of(y));
+    float value = float_of_bits((uint32_t)x), result;
+    if (power) result = vm_pow_f32(value, float_of_bits((uint32_t)y));
     else f->f32(1, &value, &result);
-    uint32_t bits;
-    memcpy(&bits, &result, sizeof bits);
-    printf("%08x\n", bits);
+    printf("%08x\n", bits_of_float(result));
     return true;
 }
 
