@@ -53,6 +53,12 @@
 #define IF_ZERO(x, then, otherwise) ((x) == 0 ? (then) : (otherwise))
 #define CONST(c) ((T)(c))
 #define NONE ((T)0)
+#define EITHER(number, element) element
+#define A a
+#define B b
+#define K number
+#define Y y
+#define G g
 
 static T OF(naive_power)(T x, double k)
 {
@@ -182,57 +188,7 @@ static void OF(naive_row)(int kind, int64_t n, const T *a, const T *weight, cons
     free(moved);
 }
 
-#undef ADD
-#undef SUB
-#undef MUL
-#undef DIV
-#undef NEG
-#undef POW
-#undef POWK
-#undef EXP
-#undef EXPM1
-#undef EXP2
-#undef LOG
-#undef LOG1P
-#undef LOG2
-#undef SIN
-#undef COS
-#undef TAN
-#undef ASIN
-#undef ACOS
-#undef ATAN
-#undef SINH
-#undef COSH
-#undef ASINH
-#undef ACOSH
-#undef ATANH
-#undef TANH
-#undef ERF
-#undef SIGMOID
-#undef SOFTPLUS
-#undef GELU
-#undef GELU_TANH
-#undef SILU
-#undef SQRT
-#undef ABS
-#undef RELU
-#undef LARGER
-#undef SMALLER
-#undef STEP
-#undef SIGN
-#undef SHARE
-#undef AT_LEAST
-#undef BELOW
-#undef FLOOR
-#undef CEIL
-#undef ROUND
-#undef TRUNC
-#undef FLOOR_DIVIDE
-#undef REMAINDER
-#undef IF_FLAT
-#undef IF_ZERO
-#undef CONST
-#undef NONE
+#include "ops_undef.inc.c"
 #undef CASE_FLOATS
 #undef CASE_NUMBERS
 #undef CASE_COMPARES

@@ -11,12 +11,6 @@
 #define PASTE_(a, b) a##_##b
 #define PASTE(a, b) PASTE_(a, b)
 #define OF(name) PASTE(name, TYPE)
-#define EITHER(number, element) element
-#define A a
-#define B b
-#define K number
-#define Y y
-#define G g
 
 enum { CUMSUM, SOFTMAX, LOG_SOFTMAX, LOGSUMEXP, VARIANCE, LAYER_NORM, RMS_NORM };
 

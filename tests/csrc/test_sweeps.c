@@ -433,6 +433,16 @@ static void test_inputs(void)
     arrays_close(&f);
 }
 
+/* Open a sweep from the first node, and run it to a hook. */
+static mg_sweep *sweep_to_hook(arrays *f, const mg_node *nodes)
+{
+    mg_sweep *sweep = NULL;
+    EXPECT(mg_sweep_open(f->arena, 1, nodes, NULL, 0, NULL, MG_ACCUMULATE, &sweep) ==
+           MG_OK);
+    EXPECT(mg_sweep_run(sweep, 0) == MG_HOOK);
+    return sweep;
+}
+
 /* A sweep inside another, at its hook, over the same graph; the outer one waits. */
 static void test_nested(void)
 {
@@ -446,12 +456,8 @@ static void test_nested(void)
     uint64_t twice = gradients_hash(&f);
     leaf_gradients_remove(&f);
     EXPECT(mg_watch_gradient(f.arena, nodes[2], 1) == MG_OK);
-    EXPECT(mg_sweep_open(f.arena, 1, nodes, NULL, 0, NULL, MG_ACCUMULATE, &outer) ==
-           MG_OK);
-    EXPECT(mg_sweep_run(outer, 0) == MG_HOOK);
-    EXPECT(mg_sweep_open(f.arena, 1, nodes, NULL, 0, NULL, MG_ACCUMULATE, &inner) ==
-           MG_OK);
-    EXPECT(mg_sweep_run(inner, 0) == MG_HOOK);
+    outer = sweep_to_hook(&f, nodes);
+    inner = sweep_to_hook(&f, nodes);
     EXPECT(mg_sweep_run(outer, 0) == MG_ERR_ARG);
     EXPECT(mg_sweep_run(inner, 0) == MG_OK);
     mg_sweep_close(inner);
@@ -460,12 +466,8 @@ static void test_nested(void)
     EXPECT(gradients_hash(&f) == twice);
     /* closed in the wrong order: the inner one is over, and can only be closed */
     leaf_gradients_remove(&f);
-    EXPECT(mg_sweep_open(f.arena, 1, nodes, NULL, 0, NULL, MG_ACCUMULATE, &outer) ==
-           MG_OK);
-    EXPECT(mg_sweep_run(outer, 0) == MG_HOOK);
-    EXPECT(mg_sweep_open(f.arena, 1, nodes, NULL, 0, NULL, MG_ACCUMULATE, &inner) ==
-           MG_OK);
-    EXPECT(mg_sweep_run(inner, 0) == MG_HOOK);
+    outer = sweep_to_hook(&f, nodes);
+    inner = sweep_to_hook(&f, nodes);
     mg_sweep_close(outer);
     EXPECT(mg_sweep_run(inner, 0) == MG_ERR_ARG);
     EXPECT(mg_sweep_node(inner) == MG_ERR_ARG);
