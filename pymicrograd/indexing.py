@@ -93,8 +93,7 @@ class Selection:
                 raise TensorIndexError(
                     f"a mask of shape {item.shape} stands at axes {axes} of shape {sizes}"
                 )
-            flat = apply(RESHAPE, (item,), (math.prod(sizes),))
-            item = column(apply(NONZERO, (flat,)))
+            item = rows_of_mask(item)
         self.arrays.append((cast(item, int64), axes))
         return axis + len(axes)
 
@@ -184,6 +183,11 @@ def column(pairs: Any) -> Tensor:
     return apply(RESHAPE, (pairs,), (pairs.shape[0],))
 
 
+def rows_of_mask(mask: Any) -> Tensor:
+    """Return where a mask is true, counted in row-major order."""
+    return column(apply(NONZERO, (apply(RESHAPE, (mask,), (math.prod(mask.shape),)),)))
+
+
 # ---- reading ---------------------------------------------------------------------------------
 
 
@@ -194,9 +198,7 @@ def get(x: Tensor, key: Any) -> Tensor:
         if key.dtype is int64:
             return apply(TAKE, (x, key))
         if key.dtype is bool_ and key.shape == shape:
-            flat = (math.prod(shape),)
-            rows = apply(NONZERO, (apply(RESHAPE, (key,), flat),))
-            return apply(TAKE, (apply(RESHAPE, (x,), flat), column(rows)))
+            return apply(TAKE, (apply(RESHAPE, (x,), (math.prod(shape),)), rows_of_mask(key)))
     selection = Selection(shape, key)
     if selection.arrays:
         return Lookup(selection).read(x)
