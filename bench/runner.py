@@ -4,8 +4,8 @@ Every contestant is a process of its own, pinned to one core, or to as many as i
 take turns in rounds: each does a block of steps while the others sleep, so that a slow minute of
 the machine hits all of them. Blocks of quick steps are long enough that caches are warm. What is
 measured is processor time, except for whole processes (imports.py, demo.py) and for several
-threads. Digits are compared first; then steps are timed
-twice, with Python's collector as it is by default and with the collector off.
+threads. Digits are compared first; then steps are timed twice, with Python's collector as it is by
+default and with the collector off.
 """
 
 from __future__ import annotations

@@ -457,9 +457,9 @@ MG_INLINE array *array_at(const mg_arena *arena, uint32_t index)
     return node_at(arena, index)->array;
 }
 
-/* An op on its way: operands that live, to a new result. */
 enum { MAX_SCRATCH = 12 }; /* no op needs more than seven */
 
+/* An op on its way: operands that live, to a new result. */
 typedef struct call {
     mg_arena *arena;
     int op;

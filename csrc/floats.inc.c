@@ -55,9 +55,9 @@ MG_INLINE T OF(smaller)(T x, T y)
     return y != y ? y : number;
 }
 
-/* ---- to integers: adding 1 / EPSILON rounds to one, ties to even; from there on all
- * are */
+/* ---- to integers ------------------------------------------------------------------- */
 
+/* Adding 1 / EPSILON rounds to one, ties to even; from there on all are. */
 MG_INLINE T OF(round_size)(T size)
 {
     return size < 1 / EPSILON ? (size + 1 / EPSILON) - 1 / EPSILON : size;

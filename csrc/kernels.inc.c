@@ -11,8 +11,7 @@
  *
  * Bits do not depend on the set: every operation is one IEEE operation or integer
  * arithmetic that wraps, none is fused, and sums go in lanes. Nothing here calls the C
- * library but for memory; nothing allocates, fails or keeps anything.
- * */
+ * library but for memory; nothing allocates, fails or keeps anything. */
 #include "core.h"
 #include "vmath.h"
 #include "vmath_quick.h"
@@ -143,6 +142,7 @@ static NEVER_INLINE void fill_with_first(int64_t n, size_t size, void *out)
 #define GELU(x) FUNCTION(gelu, x)
 #define GELU_TANH(x) FUNCTION(gelu_tanh, x)
 #define SILU(x) FUNCTION(silu, x)
+/* of angles that are not far, which vectorises */
 #define NEAR_ANGLE(name, x) \
     (doubt.wide |= (uint64_t)vm_trig_is_far((double)(x)) << 63, VM(name##_near)(x))
 #define SIN(x) (exact ? VM(sin)(x) : QUICK_ANGLE(sin, x))

@@ -8,7 +8,8 @@
  * Workers start at the first use that needs them and sleep when idle, after they have
  * looked out for the next job for about a millisecond, as who waits for them does: in a
  * network one large op follows the other, waking a thread takes 50 us, and it may wake up
- * on the core of who woke it, from where schedulers take 50 ms to move it. They hold no locks while they run tasks, and
+ * on the core of who woke it, from where schedulers take 50 ms to move it. They hold no
+ * locks while they run tasks, and
  * no signal is delivered to them. A process that forks keeps its workers; its child
  * starts with none. The environment is not read here; that is Python's to do. */
 #if defined(__linux__)

@@ -468,7 +468,7 @@ class Function:
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
         """Leave in ctx what backward needs, where forward does not take a ctx."""
-        raise NotImplementedError
+        raise NotImplementedError("a Function whose forward takes a ctx has no setup_context()")
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
