@@ -40,7 +40,7 @@ static void *default_allocator(void *context, void *memory, size_t old_size,
  *
  * Work on nodes of numbers is short, or done in slices; an op on arrays holds the lock to
  * its end, which may be seconds. Python's binding lets other Python threads run in that
- * time: let_go() of _binding.h. */
+ * time: let_go() of the Python binding. */
 
 void arena_lock(mg_arena *arena)
 {

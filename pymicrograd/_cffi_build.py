@@ -1,8 +1,8 @@
 """Describe the extension module `pymicrograd._micrograd` to cffi.
 
-The declarations are read from `csrc/micrograd.h`, between its two marks, `_value.h` and
-`_tensor.h`: they are written nowhere else. Run by setuptools (see setup.py), not imported by the
-package.
+The declarations are read from `csrc/micrograd.h`, between its two marks, `_binding/value.h` and
+`_binding/tensor.h`: they are written nowhere else. Run by setuptools (see setup.py), not imported
+by the package.
 
 Two variables of the environment are for development: MICROGRAD_CFLAGS is added to the compiler's
 flags and MICROGRAD_LDFLAGS to the linker's (`-fsanitize=address` and the like).
@@ -21,10 +21,10 @@ import cffi
 ROOT = Path(__file__).resolve().parent.parent
 CSRC = ROOT / "csrc"
 PACKAGE = ROOT / "pymicrograd"
-NAMES = ("_value", "_bulk", "_tensor", "_tensor_data", "_tensor_views")
-BINDING = [PACKAGE / f"{name}.c" for name in NAMES]
-DECLARED = [PACKAGE / "_value.h", PACKAGE / "_tensor.h"]
-HEADERS = [*DECLARED, PACKAGE / "_binding.h"]
+FOLDER = PACKAGE / "_binding"
+BINDING = sorted(FOLDER.glob("*.c"))
+DECLARED = [FOLDER / "value.h", FOLDER / "tensor.h"]
+HEADERS = sorted(FOLDER.glob("*.h"))
 FLAGS = ["-O3", "-std=c11", "-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno"]
 FLAGS += ["-fno-builtin-pow"]
 
@@ -67,9 +67,9 @@ def describe() -> cffi.FFI:
     builder.cdef(read_cdef())
     builder.set_source(
         "pymicrograd._micrograd",
-        '#include "micrograd.h"\n#include "_value.h"\n#include "_tensor.h"\n',
+        '#include "micrograd.h"\n#include "value.h"\n#include "tensor.h"\n',
         sources=[os.path.relpath(path, ROOT) for path in [*sources, *BINDING]],
-        include_dirs=[os.path.relpath(CSRC, ROOT), os.path.relpath(PACKAGE, ROOT)],
+        include_dirs=[os.path.relpath(CSRC, ROOT), os.path.relpath(FOLDER, ROOT)],
         depends=[
             os.path.relpath(path, ROOT)
             for path in [*CSRC.glob("*.h"), *CSRC.glob("*.def"), *included, *HEADERS]

@@ -62,7 +62,7 @@ class ValueBase:
     def _rmsnorm(values: Any, epsilon: float) -> Any: ...
 
 class TensorBase:
-    """Operators, elementwise methods (`exp`, `exp_` ...) and attributes; see _tensor.c."""
+    """Operators, elementwise methods (`exp`, `exp_` ...) and attributes; see _binding/tensor.c."""
 
     _handle: int
     grad: Tensor | None

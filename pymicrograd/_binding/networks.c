@@ -1,9 +1,10 @@
-/* _bulk.c: networks and losses called on lists of Values, from Python's objects and back.
+/* networks.c: networks and losses called on lists of Values, from Python's objects and
+ * back.
  *
  * Only the plain case is here: exact lists or tuples, rows of equal length, Values and
  * floats. For everything else, errors in the arguments included, the functions return
  * NotImplemented, and Python finds out what it is. */
-#include "_binding.h"
+#include "binding.h"
 
 /* ---- lists and tuples -------------------------------------------------------------- */
 

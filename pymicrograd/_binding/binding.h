@@ -1,5 +1,4 @@
-/* _binding.h: what _value.c, _bulk.c and the files of _tensor*.c share. Limited API of
- * CPython 3.10. */
+/* binding.h: what the files of this folder share. Limited API of CPython 3.10. */
 #ifndef PYMICROGRAD_BINDING_H
 #define PYMICROGRAD_BINDING_H
 
@@ -13,10 +12,10 @@
 #include <stdatomic.h>
 
 #include "micrograd.h"
-#include "_tensor.h"
-#include "_value.h"
+#include "tensor.h"
+#include "value.h"
 
-/* _value.c */
+/* value.c */
 /* Let go of the interpreter for a call that is large, or that may have to wait for a
  * large one of another thread, as that one has the arena. take_back() gets what this
  * returns, and the same `large`. Not for calls whose result another thread may free. */
@@ -46,7 +45,7 @@ PyObject *wrap_node(mg_node handle, PyObject *a, PyObject *b);
 /* Raise the exception of a status; a and b are operands or NULL. Returns NULL. */
 PyObject *fail_status(mg_node status, const char *name, PyObject *a, PyObject *b);
 
-/* _bulk.c, static methods of ValueBase */
+/* networks.c, static methods of ValueBase */
 PyObject *value_mlp(PyObject *none, PyObject *args);
 PyObject *value_cross_entropy(PyObject *none, PyObject *args);
 PyObject *value_sum(PyObject *none, PyObject *args);
@@ -54,7 +53,7 @@ PyObject *value_dot(PyObject *none, PyObject *args);
 PyObject *value_softmax(PyObject *none, PyObject *args);
 PyObject *value_rmsnorm(PyObject *none, PyObject *args);
 
-/* _tensor.c */
+/* tensor.c */
 int is_tensor(PyObject *x);
 mg_node tensor_handle(PyObject *x);
 /* Describe a Tensor; -1 with an exception. */
@@ -75,7 +74,7 @@ typedef struct scalar {
 /* Read one; 0 for anything else. */
 int read_scalar(PyObject *x, scalar *n);
 
-/* _tensor_data.c, methods of TensorBase, static but for the first two */
+/* elements.c, methods of TensorBase, static but for the first two */
 PyObject *tensor_item(PyObject *self, PyObject *none);
 PyObject *tensor_tolist(PyObject *self, PyObject *none);
 PyObject *tensor_nested(PyObject *none, PyObject *args);
@@ -99,7 +98,7 @@ PyObject *tensor_apply_integers(int op, PyObject *self, const mg_array_info *inf
     METHOD(ALL, all, "Return whether all elements over axes are not 0.") \
     METHOD(LOGSUMEXP, logsumexp, "Return log(sum(exp(x))) over axes, without overflow.")
 
-/* _tensor_views.c, methods of TensorBase */
+/* arguments.c, methods of TensorBase */
 #define TENSOR_REDUCTION(NAME, name, documentation) \
     PyObject *reduce_##name(PyObject *self, PyObject *const *args, Py_ssize_t count, \
                             PyObject *names);

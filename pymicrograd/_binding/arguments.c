@@ -1,9 +1,9 @@
-/* _tensor_views.c: x[key], shapes and reductions, where their arguments are plain.
+/* arguments.c: x[key], shapes and reductions, where their arguments are plain.
  *
  * Through Python functions the arguments cost ten times the op. Here ints, slices, None
  * and `...` are understood, and what is anything else, errors included, is left to the
  * methods of _tensor.py that have the same name behind an underscore. */
-#include "_binding.h"
+#include "binding.h"
 
 /* ---- arguments --------------------------------------------------------------------- */
 

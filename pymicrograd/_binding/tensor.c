@@ -1,4 +1,4 @@
-/* _tensor.c: TensorBase, the part of Tensor that every operation passes through, as a
+/* tensor.c: TensorBase, the part of Tensor that every operation passes through, as a
  * CPython type.
  *
  * An operator of two Tensors, or of a Tensor and a plain number, is one call of
@@ -10,7 +10,7 @@
  * shares, and what is attached to a node (its hooks, or the context of a Function). It
  * gives them back through mg_released(), which has to be asked after whatever may free a
  * node: give_back(). */
-#include "_binding.h"
+#include "binding.h"
 
 #include <stddef.h>
 #include <structmember.h>

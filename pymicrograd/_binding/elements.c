@@ -1,9 +1,9 @@
-/* _tensor_data.c: elements of Tensors from Python's numbers and lists and back, from
+/* elements.c: elements of Tensors from Python's numbers and lists and back, from
  * generators, and the index arithmetic of x[i, j].
  *
  * Only plain lists, tuples and numbers are read here; for anything else, errors included,
  * _nested() returns NotImplemented and Python finds out what it is. */
-#include "_binding.h"
+#include "binding.h"
 
 #include <math.h>
 #include <stddef.h>

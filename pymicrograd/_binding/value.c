@@ -1,4 +1,4 @@
-/* _value.c: ValueBase, the part of Value that every operation passes through, as a
+/* value.c: ValueBase, the part of Value that every operation passes through, as a
  * CPython type.
  *
  * A call through cffi costs 57 to 130 ns and a Python object with a __del__ 200 ns
@@ -9,7 +9,7 @@
  *
  * a and b hold the operands' objects; what else they may hold says value.py. Dropping a
  * long chain is safe: Python's subclass brings CPython's trashcan. */
-#include "_binding.h"
+#include "binding.h"
 
 #include <math.h>
 #include <stddef.h>

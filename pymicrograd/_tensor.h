@@ -1,5 +1,0 @@
-/* _tensor.h: what _tensor.c adds to the binding, beside _value.h. */
-
-/* Make the type TensorBase of _tensor.c, an attribute of the module
- * pymicrograd._micrograd. Returns 0, or -1 with Python's exception printed. */
-int tensor_install(void);
