@@ -265,11 +265,10 @@ def compile_c(sources: Sequence[Path], directory: str, name: str) -> Path:
     """
     from pymicrograd import _cffi_build as build
 
-    core = [path for path in sorted(build.CSRC.glob("*.c")) if path.name != "demo.c"]
     program = Path(directory) / name
     command = [compiler(), *build.FLAGS, f"-I{build.CSRC}"]
     command += ['-DMG_VERSION="bench"', '-DMG_FLAGS=""', '-DMG_SOURCE=""']
-    command += [str(path) for path in (*core, *sources)]
+    command += [str(path) for path in (*build.units(), *sources)]
     subprocess.run([*command, "-o", str(program), "-lm"], check=True)
     return program
 

@@ -47,9 +47,16 @@ def read_version() -> str:
 def hash_source() -> str:
     """Return the start of a hash over the C sources, by which tests know a stale library."""
     digest = hashlib.sha256()
-    for path in sorted([*CSRC.glob("*.[ch]"), *CSRC.glob("*.def"), *BINDING, *HEADERS]):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for path in sorted([*CSRC.rglob("*.[ch]"), *CSRC.glob("*.def"), *BINDING, *HEADERS]):
+        name = path.relative_to(ROOT).as_posix()
+        digest.update(name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def units() -> list[Path]:
+    """Return the sources of the core that are compiled: not those that others include."""
+    found = [path for path in CSRC.rglob("*.c") if not path.name.endswith(".inc.c")]
+    return sorted(path for path in found if path.name != "demo.c")
 
 
 def quoted(text: str) -> str:
@@ -60,19 +67,16 @@ def quoted(text: str) -> str:
 def describe() -> cffi.FFI:
     """Return the description that cffi's setuptools hook builds."""
     flags = FLAGS + shlex.split(os.environ.get("MICROGRAD_CFLAGS", ""))
-    included = sorted(CSRC.glob("*.inc.c"))
-    sources = [path for path in sorted(CSRC.glob("*.c")) if path not in included]
-    sources.remove(CSRC / "demo.c")
     builder = cffi.FFI()
     builder.cdef(read_cdef())
     builder.set_source(
         "pymicrograd._micrograd",
         '#include "micrograd.h"\n#include "value.h"\n#include "tensor.h"\n',
-        sources=[os.path.relpath(path, ROOT) for path in [*sources, *BINDING]],
+        sources=[os.path.relpath(path, ROOT) for path in [*units(), *BINDING]],
         include_dirs=[os.path.relpath(CSRC, ROOT), os.path.relpath(FOLDER, ROOT)],
         depends=[
             os.path.relpath(path, ROOT)
-            for path in [*CSRC.glob("*.h"), *CSRC.glob("*.def"), *included, *HEADERS]
+            for path in [*CSRC.rglob("*.h"), *CSRC.rglob("*.def"), *CSRC.rglob("*.inc.c"), *HEADERS]
         ],
         define_macros=[
             ("MG_VERSION", quoted(read_version())),

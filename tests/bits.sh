@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 folder=${1:-$(mktemp -d)}
 flags="-std=gnu11 -ffp-contract=off -fno-trapping-math -fno-math-errno -fno-builtin-pow"
 # gnu11: under c11 gcc computes float as double on s390x, which the sources refuse
-sources=$(ls csrc/*.c | grep -v -e demo.c -e '\.inc\.c')
+sources=$(find csrc -name '*.c' ! -name '*.inc.c' ! -name demo.c | sort)
 hashes=$folder/hashes
 : > "$hashes"
 

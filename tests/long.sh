@@ -28,7 +28,7 @@ library() {
     shift
     rm -rf "$folder" && mkdir "$folder"
     # shellcheck disable=SC2086
-    (cd "$folder" && printf '%s\n' $sources | xargs -P 2 -n 1 gcc $strict "$@" -c)
+    (cd "$folder" && printf '%s\n' $sources | xargs -P 2 -n 1 gcc $strict -I "$root/csrc" "$@" -c)
     ar rcs "$folder/core.a" "$folder"/*.o
 }
 

@@ -39,20 +39,22 @@ def run(*command: object, cwd: Path | None = None) -> str:
 
 def sources() -> list[Path]:
     """Return the files of csrc that a build needs."""
-    return [*ROOT.glob("csrc/*.[ch]"), *ROOT.glob("csrc/*.def"), ROOT / "csrc" / "Makefile"]
+    core = ROOT / "csrc"
+    return [*core.rglob("*.[ch]"), *core.glob("*.def"), core / "Makefile"]
 
 
 def units(core: Path) -> list[Path]:
     """Return the sources of the library that are compiled: not those that others include."""
-    found = [path for path in core.glob("*.c") if not path.name.endswith(".inc.c")]
+    found = [path for path in core.rglob("*.c") if not path.name.endswith(".inc.c")]
     return sorted(path for path in found if path.name != "demo.c")
 
 
 def copy_of_core(folder: Path) -> Path:
     """Copy what `make -C csrc` needs; returns the copy of csrc."""
-    (folder / "csrc").mkdir(parents=True)
     for source in sources():
-        shutil.copy(source, folder / "csrc")
+        target = folder / source.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
     return folder / "csrc"
 
 
@@ -120,8 +122,8 @@ def test_kernels(build: Build, command: str) -> None:
 
 
 def test_full_arena(build: Build) -> None:
-    """With an arena.c that allows 8191 nodes, in the place of the library's."""
-    program = build("test_limit", "-O1 -g", "-DMG_MAX_NODES=8192", "arena.c")
+    """With a node.c that allows 8191 nodes, in the place of the library's."""
+    program = build("test_limit", "-O1 -g", "-DMG_MAX_NODES=8192", "store/node.c")
     assert run(program).endswith(" 0 failed\n")
 
 
@@ -180,10 +182,9 @@ def test_no_program_is_forgotten() -> None:
             continue
         assert re.search(rf'"{path.stem}[ "]', here), path.name
         assert path.stem.removeprefix("test_") in long, path.name
-    makefile = (ROOT / "csrc" / "Makefile").read_text().replace("\\\n", " ")
-    listed = re.search(r"^SOURCES = (.*)$", makefile, re.MULTILINE)
-    assert listed
-    assert sorted(listed.group(1).split()) == [path.name for path in units(ROOT / "csrc")]
+    core = ROOT / "csrc"
+    listed = run("make", "-s", "-C", core, "list").split()
+    assert sorted(core / name for name in listed) == units(core)
 
 
 # ---- the demo --------------------------------------------------------------------------------
@@ -218,7 +219,8 @@ def test_demo_prints_the_same_lines(tmp_path: Path, compiler: str, level: str) -
     assert lines[110].startswith("test accuracy ")
     assert (core / "libmicrograd.so").exists()
     run("make", "-s", "-C", core, "clean")
-    assert sorted(core.iterdir()) == sorted(core / path.name for path in sources())
+    left = sorted(path.relative_to(core.parent) for path in core.rglob("*") if path.is_file())
+    assert left == sorted(path.relative_to(ROOT) for path in sources())
 
 
 # ---- what the library asks of its host -------------------------------------------------------
@@ -306,7 +308,8 @@ def test_nothing_recurses(tmp_path: Path) -> None:
     calls: dict[str, set[str]] = {}
     for source in units(ROOT / "csrc"):
         target = tmp_path / source.with_suffix(".o").name
-        command = [CC, "-std=c11", "-O0", "-fcallgraph-info", "-c", source, "-o", target]
+        command = [CC, "-std=c11", "-O0", "-fcallgraph-info", "-I", ROOT / "csrc"]
+        command += ["-c", source, "-o", target]
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
         if "fcallgraph-info" in done.stderr:
             pytest.skip(f"{CC} writes no call graph")
@@ -347,9 +350,10 @@ PARTS_OF_IT = (
 def test_fast_math_is_refused(tmp_path: Path, flag: str) -> None:
     if flag in PARTS_OF_IT and "Free Software Foundation" not in run(CC, "--version"):
         pytest.skip("only gcc tells of single parts: mg_selftest() finds them")
-    source = ROOT / "csrc" / "scalar.c"
+    source = ROOT / "csrc" / "numbers" / "float.c"
     more = ["-fno-signed-zeros", "-fno-trapping-math"] if "assoc" in flag else []
-    command = [CC, "-std=c11", flag, *more, "-c", str(source), "-o", str(tmp_path / "scalar.o")]
+    command = [CC, "-std=c11", flag, *more, "-I", str(ROOT / "csrc"), "-c", str(source)]
+    command += ["-o", str(tmp_path / "float.o")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "the core's digits are exact" in done.stderr
@@ -393,7 +397,8 @@ def test_selftest_finds_wrong_flags(
     core = program.parent
     kernels, wrong = tmp_path / "kernels.o", tmp_path / "wrong"
     strict = [flag for flag in strict_flags(core) if "fp-contract" not in flag]
-    run(compiler, "-O2", *flags.split(), *strict, "-c", core / "kernels_baseline.c", "-o", kernels)
+    baseline = core / "kernels" / "kernels_baseline.c"
+    run(compiler, "-O2", *flags.split(), *strict, "-I", core, "-c", baseline, "-o", kernels)
     source = PROGRAMS / "test_selftest.c"
     objects = [source, kernels, core / "libmicrograd.a"]
     run(CC, "-O1", *strict_flags(core), "-I", core, "-o", wrong, *objects, "-lm", "-lpthread")

@@ -1,4 +1,4 @@
-"""csrc/vmath.h against its pure-Python twin, bit for bit, and both against the true values."""
+"""csrc/base/vmath.h against its pure-Python twin, bit for bit, and both against the true values."""
 
 from __future__ import annotations
 
@@ -293,7 +293,7 @@ def test_no_step_down_where_formulas_change(name, at):
 
 def test_gcc_vectorises_every_function(tmp_path):
     gcc = shutil.which("gcc")
-    probe = '#include "vmath_quick.h"\n#if !defined(__x86_64__)\n#error\n#endif\n'
+    probe = '#include "kernels/vmath_quick.h"\n#if !defined(__x86_64__)\n#error\n#endif\n'
     source = tmp_path / "loops.c"
     source.write_text(probe)
     command = [gcc or "", *FLAGS, "-O3", "-c", f"-I{ROOT / 'csrc'}", str(source), "-o", "/dev/null"]
@@ -315,7 +315,7 @@ def test_gcc_vectorises_every_function(tmp_path):
             "*restrict y) { vm_doubt doubt = {0, 0}; for (int i = 0; i < n; i++) "
             f"y[i] = {name}(x[i]{second}{doubt}); return is_in_doubt(doubt); }}"
         )
-    source.write_text('#include "vmath_quick.h"\n' + "\n".join(loops) + "\n")
+    source.write_text('#include "kernels/vmath_quick.h"\n' + "\n".join(loops) + "\n")
     done = subprocess.run([*command, "-fopt-info-vec"], capture_output=True, text=True, check=True)
     found = {line.split(":")[1] for line in done.stderr.splitlines() if "loop vectorized" in line}
     missing = [loops[i] for i in range(len(loops)) if str(i + 2) not in found]

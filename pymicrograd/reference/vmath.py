@@ -1,4 +1,4 @@
-"""exp, log, tanh, sin ... of csrc/vmath.h in pure Python: the same bits, one function for each.
+"""exp, log, tanh, sin ... of csrc/base/vmath.h in pure Python: the same bits, function by function.
 
 Every function is a fixed sequence of IEEE operations; SPEC.md in csrc says what each one promises.
 `f(x)` is for float64; `f_f32(x)` takes and returns a float32 number as a float. A pair is two

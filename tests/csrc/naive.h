@@ -188,7 +188,7 @@ static void OF(naive_row)(int kind, int64_t n, const T *a, const T *weight, cons
     free(moved);
 }
 
-#include "ops_undef.inc.c"
+#include "base/ops_undef.inc.c"
 #undef CASE_FLOATS
 #undef CASE_NUMBERS
 #undef CASE_COMPARES

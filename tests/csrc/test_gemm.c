@@ -5,7 +5,7 @@
  * product are the bits of the whole. The arguments are a number of random products and a
  * seed. */
 #include "expect.h"
-#include "gemm.inc.c"
+#include "kernels/gemm.inc.c"
 
 enum { GUARD = 64 }; /* bytes around what may be written to */
 

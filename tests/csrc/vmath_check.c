@@ -29,7 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmath_quick.h"
+#include "kernels/vmath_quick.h"
 
 #if defined(VM_QUAD)
 typedef __float128 quad;

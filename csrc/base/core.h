@@ -286,7 +286,7 @@ MG_INLINE void op_flow(const node *n, node *first, node *second, int *status)
     }
 }
 
-#include "ops_undef.inc.c"
+#include "base/ops_undef.inc.c"
 
 /* ---- recording, shared by graph.c, emit.c and layers.c ----------------------------- */
 

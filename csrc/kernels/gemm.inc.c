@@ -226,7 +226,7 @@ static size_t gemm_workspace(int64_t m, int64_t n, int64_t k, size_t element)
 #define GEMM_REAL float
 #define GEMM(name) gemm_##name##_f32
 #define GEMM_ENTRY gemm_f32
-#include "gemm.inc.c"
+#include "kernels/gemm.inc.c"
 #undef GEMM_REAL
 #undef GEMM
 #undef GEMM_ENTRY
@@ -234,7 +234,7 @@ static size_t gemm_workspace(int64_t m, int64_t n, int64_t k, size_t element)
 #define GEMM_REAL double
 #define GEMM(name) gemm_##name##_f64
 #define GEMM_ENTRY gemm_f64
-#include "gemm.inc.c"
+#include "kernels/gemm.inc.c"
 #undef GEMM_REAL
 #undef GEMM
 #undef GEMM_ENTRY

@@ -13,7 +13,7 @@
 #endif
 #include <stdlib.h>
 
-#include "core.h"
+#include "base/core.h"
 
 #ifndef MG_MAX_NODES
 #define MG_MAX_NODES MAX_NODES

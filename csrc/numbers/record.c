@@ -3,7 +3,7 @@
  * The order of additions is part of the result: reversed depth-first postorder, operands
  * in operand order, one addition at a time. Reverse creation order changes the last
  * digits of 79 of 110 lines of LLM101n's program. Nothing here recurses. */
-#include "core.h"
+#include "base/core.h"
 
 static const char *const op_names[] = {
 #define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) #name,

@@ -8,7 +8,7 @@
 #define MG_KERNEL_SET kernels_avx2
 #define MG_KERNEL_SET_NAME "avx2"
 #define MG_VECTOR_BYTES 32
-#include "kernels.inc.c"
+#include "kernels/kernels.inc.c"
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif

@@ -3,7 +3,7 @@
  * A rule composes ops, so when they are recorded the gradient can be differentiated
  * again, any number of times. Formulas of elements come from ops.def: recorded as nodes,
  * or, when nothing is recorded, computed by one kernel; both give the same bits. */
-#include "core.h"
+#include "base/core.h"
 
 typedef struct rule {
     scope *s;
@@ -243,7 +243,7 @@ static const uint8_t reads[][2] = {
 };
 
 #undef JOIN
-#include "ops_undef.inc.c"
+#include "base/ops_undef.inc.c"
 
 /* The generic operations for recorded nodes. They use `s`, `a`, `b`, `y`, `g`, `number`,
  * `dtype` of their includer. */
@@ -315,7 +315,7 @@ static uint32_t formula(scope *s, int op, int which, uint32_t a, uint32_t b, uin
     }
 }
 
-#include "ops_undef.inc.c"
+#include "base/ops_undef.inc.c"
 
 static uint32_t formula_recorded(const rule *r, int op, uint32_t a, uint32_t b,
                                  double number)

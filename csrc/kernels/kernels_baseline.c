@@ -2,4 +2,4 @@
 #define MG_KERNEL_SET kernels_baseline
 #define MG_KERNEL_SET_NAME "baseline"
 #define MG_VECTOR_BYTES 16
-#include "kernels.inc.c"
+#include "kernels/kernels.inc.c"

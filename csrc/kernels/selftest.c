@@ -5,7 +5,7 @@
  * then. */
 #include <float.h>
 
-#include "core.h"
+#include "base/core.h"
 
 enum { COUNT = 96 };
 

@@ -18,34 +18,34 @@ MG_INLINE void OF(fetch)(int64_t n, const T *a)
 #define REDUCTION sum
 #define START ((T)0)
 #define JOIN(m, v) ADD(m, v)
-#include "lanes.inc.c"
+#include "kernels/lanes.inc.c"
 
 #define REDUCTION prod
 #define START ((T)1)
 #define JOIN(m, v) MUL(m, v)
-#include "lanes.inc.c"
+#include "kernels/lanes.inc.c"
 
 #define REDUCTION max
 #define START LEAST
 #define JOIN(m, v) LARGER(m, v)
-#include "lanes.inc.c"
+#include "kernels/lanes.inc.c"
 
 #define REDUCTION min
 #define START GREATEST
 #define JOIN(m, v) SMALLER(m, v)
-#include "lanes.inc.c"
+#include "kernels/lanes.inc.c"
 
 #define SEARCH argmax
 #define REDUCTION max
 #define START LEAST
 #define BETTER(x, y) ((x) > (y))
-#include "search.inc.c"
+#include "kernels/search.inc.c"
 
 #define SEARCH argmin
 #define REDUCTION min
 #define START GREATEST
 #define BETTER(x, y) ((x) < (y))
-#include "search.inc.c"
+#include "kernels/search.inc.c"
 
 /* y[i] = y[i - 1] + a[i]: a chain for each row, and so four rows at a time. */
 static void OF(cumsum)(int64_t rows, int64_t n, const void *of_a, int64_t stride,

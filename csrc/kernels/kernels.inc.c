@@ -7,17 +7,17 @@
  *   reduce.inc.c                   sums, products, extrema in lanes; argmax; cumsum
  *   rows.inc.c                     softmax and its family, variance, norms
  *   gemm.inc.c                     the matrix product
- *   optim.inc.c                    updates of parameters
+ *   update.inc.c                   updates of parameters
  *
  * Bits do not depend on the set: every operation is one IEEE operation or integer
  * arithmetic that wraps, none is fused, and sums go in lanes. Nothing here calls the C
  * library but for memory; nothing allocates, fails or keeps anything. */
-#include "core.h"
-#include "vmath.h"
-#include "vmath_quick.h"
+#include "base/core.h"
+#include "base/vmath.h"
+#include "kernels/vmath_quick.h"
 
-#include "gemm.inc.c"
-#include "optim.inc.c"
+#include "kernels/gemm.inc.c"
+#include "kernels/update.inc.c"
 
 /* EACH, in front of a loop: its iterations do not touch each other's elements. Without it
  * compilers ask whether out overlaps a, and take a slow loop where out is a. */
@@ -255,10 +255,10 @@ typedef int64_t index_f64, index_i64;
 #define QUICK_ANGLE QUICK
 #define C(name) name##f
 #define EPSILON FLT_EPSILON
-#include "floats.inc.c"
-#include "elements.inc.c"
-#include "reduce.inc.c"
-#include "rows.inc.c"
+#include "kernels/floats.inc.c"
+#include "kernels/elements.inc.c"
+#include "kernels/reduce.inc.c"
+#include "kernels/rows.inc.c"
 #undef T
 #undef TYPE
 #undef VM
@@ -274,10 +274,10 @@ typedef int64_t index_f64, index_i64;
 #define QUICK_ANGLE NEAR_ANGLE
 #define C(name) name
 #define EPSILON DBL_EPSILON
-#include "floats.inc.c"
-#include "elements.inc.c"
-#include "reduce.inc.c"
-#include "rows.inc.c"
+#include "kernels/floats.inc.c"
+#include "kernels/elements.inc.c"
+#include "kernels/reduce.inc.c"
+#include "kernels/rows.inc.c"
 #undef T
 #undef TYPE
 #undef VM
@@ -302,9 +302,9 @@ typedef int64_t index_f64, index_i64;
 #define WIDE uint64_t
 #define LEAST INT64_MIN
 #define GREATEST INT64_MAX
-#include "integers.inc.c"
-#include "elements.inc.c"
-#include "reduce.inc.c"
+#include "kernels/integers.inc.c"
+#include "kernels/elements.inc.c"
+#include "kernels/reduce.inc.c"
 #undef T
 #undef TYPE
 #undef WIDE
@@ -314,8 +314,8 @@ typedef int64_t index_f64, index_i64;
 #define T int32_t
 #define TYPE i32
 #define WIDE uint32_t
-#include "integers.inc.c"
-#include "elements.inc.c"
+#include "kernels/integers.inc.c"
+#include "kernels/elements.inc.c"
 #undef T
 #undef TYPE
 #undef IS_NEGATIVE
@@ -325,8 +325,8 @@ typedef int64_t index_f64, index_i64;
 #define TYPE u8
 #define IS_NEGATIVE(x) false
 #define IS_MINUS_ONE(x) false
-#include "integers.inc.c"
-#include "elements.inc.c"
+#include "kernels/integers.inc.c"
+#include "kernels/elements.inc.c"
 #undef TYPE
 #undef KIND
 #undef IS_NEGATIVE
@@ -348,13 +348,13 @@ MG_INLINE uint8_t mul_b8(uint8_t x, uint8_t y)
 }
 #define larger_b8 add_b8
 #define smaller_b8 mul_b8
-#include "elements.inc.c"
+#include "kernels/elements.inc.c"
 #undef T
 #undef TYPE
 #undef KIND
 #undef IS_FLOAT
 
-#include "casts.inc.c"
+#include "kernels/casts.inc.c"
 
 /* ---- choices ----------------------------------------------------------------------- */
 

@@ -5,7 +5,7 @@
  * one run over all elements. Else pieces are copied to blocks on the stack, where they
  * fit the first cache: strides, broadcasting and conversions are no concern of the
  * kernels. The result of an element does not depend on the piece it is in. */
-#include "core.h"
+#include "base/core.h"
 
 enum {
     BLOCK = 256,     /* elements of a piece that is copied */

@@ -13,7 +13,7 @@
 #ifndef MG_VMATH_QUICK_H
 #define MG_VMATH_QUICK_H
 
-#include "vmath.h"
+#include "base/vmath.h"
 
 /* What the highest bits say: whether a result is in doubt, or the function is not known
  * there. Of two widths, so that loops mark vectors of doubles and of floats as they are:

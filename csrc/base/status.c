@@ -1,6 +1,6 @@
 /* status.c: what the status codes mean, in words, and what this library was built
  * from. */
-#include "core.h"
+#include "base/core.h"
 
 #ifndef MG_FLAGS
 #define MG_FLAGS "unknown"

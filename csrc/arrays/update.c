@@ -1,6 +1,6 @@
 /* update.c: optimizers' steps on arrays: SGD with momentum, Adam, AdamW, in place. */
-#include "core.h"
-#include "vmath.h"
+#include "base/core.h"
+#include "base/vmath.h"
 
 enum { TASK_SIZE = 1 << 17 };
 

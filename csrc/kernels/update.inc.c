@@ -1,4 +1,4 @@
-/* optim.inc.c: updates of parameters, one loop for each rule and type; included by
+/* update.inc.c: updates of parameters, one loop for each rule and type; included by
  * kernels.inc.c. Every operation is rounded to the type, in the order written. Without
  * weight decay its product is left out, not 0: 0 * inf would be NaN. */
 

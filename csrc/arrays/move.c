@@ -2,7 +2,7 @@
  *
  * Views share memory and cost the same for any size. Everything else copies rows as long
  * as they lie one after the other. Additions at indices go in order of position. */
-#include "core.h"
+#include "base/core.h"
 
 /* ---- views ------------------------------------------------------------------------- */
 

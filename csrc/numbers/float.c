@@ -5,7 +5,7 @@
  * prints on the same machine, not the same on all machines. Source of the rules: the
  * Python language reference and the C standard's Annex F, observed on CPython 3.10
  * to 3.13. pow stays a call: x**2 is not x*x in one of 1400 results (glibc 2.36). */
-#include "core.h"
+#include "base/core.h"
 
 double float_div(double x, double y, int *status)
 {

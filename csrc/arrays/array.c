@@ -7,7 +7,7 @@
  * at once when the arena's byte limit, or the allocator, has no more. */
 #include <stddef.h>
 
-#include "core.h"
+#include "base/core.h"
 
 enum {
     SLAB_SIZE = 1 << 16,

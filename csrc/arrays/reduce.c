@@ -4,7 +4,7 @@
  * only where the reduced axes do not lie behind each other. The order of the additions,
  * 32 lanes by row-major position over the reduced axes (SPEC.md), does not depend on the
  * layout, on `inner`, or on the number of threads. */
-#include "core.h"
+#include "base/core.h"
 
 enum {
     TASK_WORK = 1 << 19, /* elements that are worth a thread */

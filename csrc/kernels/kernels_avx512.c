@@ -10,7 +10,7 @@
 #define MG_KERNEL_SET kernels_avx512
 #define MG_KERNEL_SET_NAME "avx512"
 #define MG_VECTOR_BYTES 64
-#include "kernels.inc.c"
+#include "kernels/kernels.inc.c"
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif

@@ -15,7 +15,7 @@
 #if defined(__linux__)
 #define _GNU_SOURCE /* sched_getaffinity */
 #endif
-#include "core.h"
+#include "base/core.h"
 
 enum { MAX_THREADS = 1024 };
 

@@ -4,7 +4,7 @@
  * operands only when a gradient may flow through it. What a call makes on the way
  * lives in its scratch, what a rule of vjp.c makes in a scope: a failure leaves
  * nothing behind. */
-#include "core.h"
+#include "base/core.h"
 
 typedef int (*forward_step)(call *c);
 
