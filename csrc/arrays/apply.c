@@ -4,20 +4,12 @@
  * operands only when a gradient may flow through it. What a call makes on the way
  * lives in its scratch, what a rule of vjp.c makes in a scope: a failure leaves
  * nothing behind. */
-#include "base/core.h"
+#include "arrays/arrays.h"
 
 typedef int (*forward_step)(call *c);
 
-#define MG_ARRAY(NAME, name, symbol, gradient) int forward_##name(call *c);
-#include "ops.def"
-
 static const forward_step forwards[] = {
 #define MG_ARRAY(NAME, name, symbol, gradient) forward_##name,
-#include "ops.def"
-};
-
-static const bool flows[] = {
-#define MG_ARRAY(NAME, name, symbol, gradient) gradient,
 #include "ops.def"
 };
 
@@ -29,7 +21,7 @@ enum { MAX_INTEGERS = 64, MAX_NUMBERS = 8 };
 static bool is_recorded(const call *c)
 {
     if (!c->record || !is_float(c->result->dtype)) return false;
-    if (c->op >= MG_MAP_OP_COUNT && !flows[c->op - MG_MAP_OP_COUNT]) return false;
+    if (c->op >= MG_MAP_OP_COUNT && !op_has_gradient[c->op - MG_MAP_OP_COUNT]) return false;
     for (int i = 0; i < c->operand_count; i++)
         if (node_at(c->arena, c->operands[i])->kind & REQUIRES) return true;
     return false;
@@ -311,7 +303,7 @@ static int write_over(call *c)
         MG_RETURN_IF(!b, MG_ERR_ARG);
         map_copy(b, a);
     } else {
-        MG_RETURN_IF(op_arity_of(c->op) != c->operand_count, MG_ERR_ARG);
+        MG_RETURN_IF(op_arity(c->op) != c->operand_count, MG_ERR_ARG);
         int common = compared_dtype(c->op, operands_dtype(c, 0), c->weak != 0);
         MG_TRY(op_dtypes(c->op, common, &computed, &result));
         MG_RETURN_IF(!fits_kind(result, a->dtype), MG_ERR_DTYPE);

@@ -5,7 +5,7 @@
  * one run over all elements. Else pieces are copied to blocks on the stack, where they
  * fit the first cache: strides, broadcasting and conversions are no concern of the
  * kernels. The result of an element does not depend on the piece it is in. */
-#include "base/core.h"
+#include "arrays/arrays.h"
 
 enum {
     BLOCK = 256,     /* elements of a piece that is copied */
@@ -14,8 +14,7 @@ enum {
     MAX_INPUTS = 4,
     OUTPUT = MAX_INPUTS, /* the output's side */
     STREAM = 1 << 18,    /* elements from which on operands are in no cache; then */
-    AHEAD = 256,         /* so many are fetched while those before are computed */
-    TASK_COST = 1 << 19  /* work of a task that is worth a thread */
+    AHEAD = 256          /* so many are fetched while those before are computed */
 };
 
 #if defined(__GNUC__)
@@ -340,107 +339,14 @@ static void job_run(map_job *job)
         job_range(job, 0, job->count);
 }
 
-/* ---- types ------------------------------------------------------------------------- */
-
-enum op_types { NOWHERE, FLOATS, NUMBERS, COMPARES, TRUTHS };
-
-static const uint8_t types_of[] = {
-#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) types,
-#include "ops.def"
-#define MG_MAP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) types,
-#include "ops.def"
-};
-
-static const uint8_t arity_of_op[] = {
-#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) arity,
-#include "ops.def"
-#define MG_MAP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) arity,
-#include "ops.def"
-};
-
-/* Join the types of operands that count more and less, as torch.result_type does: the
- * lesser ones count by their kind only. -1: there are none. */
-static int types_join(int more, int less)
-{
-    if (more < 0 || less < 0) return more < 0 ? less : more;
-    if (is_float(more) || !(more == MG_BOOL || is_float(less))) return more;
-    return dtype_promote(more, less);
-}
-
-static int type_add(int so_far, int dtype)
-{
-    return so_far < 0 ? dtype : dtype_promote(so_far, dtype);
-}
-
-/* Return the common type of operands: those with axes, then those without, then
- * numbers. */
-int operands_dtype(const call *c, int first)
-{
-    int with_axes = -1, without = -1, numbers = -1;
-    for (int i = first; i < c->operand_count; i++) {
-        const array *a = operand_of(c, i);
-        if (c->weak >> i & 1)
-            numbers = type_add(numbers, is_float(a->dtype) ? MG_FLOAT32 : a->dtype);
-        else if (a->rank == 0)
-            without = type_add(without, a->dtype);
-        else
-            with_axes = type_add(with_axes, a->dtype);
-    }
-    return types_join(types_join(with_axes, without), numbers);
-}
-
-/* Find the type that an op is computed in, and that of its result. */
-int op_dtypes(int op, int common, int *computed, int *result)
-{
-    switch (types_of[op]) {
-    case FLOATS: *result = is_float(common) ? common : MG_FLOAT32; break;
-    case NUMBERS:
-        *result = common;
-        if (common != MG_BOOL || kernels()->value[op][MG_BOOL]) break;
-        MG_RETURN_IF(op == MG_SUB || op == MG_NEG, MG_ERR_DTYPE);
-        *result = MG_INT64;
-        break;
-    case COMPARES: *result = MG_BOOL; break;
-    case TRUTHS: *result = *computed = MG_BOOL; return MG_OK;
-    default: return MG_ERR_ARG;
-    }
-    *computed = wide_of(types_of[op] == COMPARES ? common : *result);
-    return kernels()->value[op][*computed] ? MG_OK : MG_ERR_DTYPE;
-}
-
-/* Return the type that is compared in: a Python int beside an integer array is compared
- * as it is, for 300 is no uint8. */
-int compared_dtype(int op, int dtype, bool weak)
-{
-    bool narrow = dtype == MG_UINT8 || dtype == MG_INT32;
-    return types_of[op] == COMPARES && weak && narrow ? MG_INT64 : dtype;
-}
-
-/* Return the type that a Python number gets beside an array: kind 0 bool, 1 int, 2
- * float. */
-int number_dtype(int op, int dtype, int kind)
-{
-    static const uint8_t of_kind[] = {MG_BOOL, MG_INT64, MG_FLOAT32};
-    int computed, result, common = types_join(dtype, of_kind[kind]);
-    common = compared_dtype(op, common, kind == 1);
-    if (op_dtypes(op, common, &computed, &result) < 0) return common;
-    return computed;
-}
-
 /* ---- ops --------------------------------------------------------------------------- */
-
-/* Return the elements of a task: functions take eight times the time of a sum. */
-static int64_t task_size_of(int op)
-{
-    return types_of[op] == FLOATS && op != MG_DIV ? TASK_COST / 8 : TASK_COST;
-}
 
 /* out = op(a, b) elementwise; computed in `dtype`. */
 void map_apply(int op, int dtype, const array *a, const array *b, double number,
                array *out)
 {
     map_job job;
-    bool is_bool = types_of[op] == COMPARES || types_of[op] == TRUTHS;
+    bool is_bool = op_types[op] == COMPARES || op_types[op] == TRUTHS;
     job_open(&job, out, is_bool ? MG_BOOL : dtype);
     job_input(&job, a, dtype, b != NULL);
     if (b) job_input(&job, b, dtype, true);
@@ -592,14 +498,9 @@ void array_fill(array *a, double value)
     map_copy(&from, a);
 }
 
-int op_arity_of(int op)
-{
-    return arity_of_op[op];
-}
-
 /* Tell whether one of the integers of an array is 0; those that are repeated along an
  * axis are looked at once. */
-static bool has_zero(const array *a)
+bool map_has_zero(const array *a)
 {
     int64_t wide[BLOCK];
     map_job job;
@@ -621,84 +522,4 @@ static bool has_zero(const array *a)
             if (wide[i] == 0) return true;
     }
     return false;
-}
-
-/* Check what an op asks of its second operand: integers are not divided by 0. */
-int map_check(int op, int result, const array *b)
-{
-    bool divides = op == MG_FLOOR_DIVIDE || op == MG_REMAINDER;
-    return divides && !is_float(result) && has_zero(b) ? MG_ERR_ZERODIV : MG_OK;
-}
-
-/* ---- forward ----------------------------------------------------------------------- */
-
-/* The common case: arrays of one type that has kernels, contiguous, of one shape, or one
- * of them a number. Returns false when it is not. */
-static bool value_direct(call *c, const array *a, const array *b, int *status)
-{
-    const array *longer = a;
-    unsigned repeats = 0;
-    if (types_of[c->op] > NUMBERS || a->dtype > MG_FLOAT64 || !a->contiguous)
-        return false;
-    if (b) {
-        if (b->dtype != a->dtype || !b->contiguous) return false;
-        if (!shape_equal(a, b)) {
-            if (b->count == 1 && b->rank <= a->rank)
-                repeats = 2;
-            else if (a->count == 1 && a->rank <= b->rank)
-                repeats = 1;
-            else
-                return false;
-            longer = repeats == 1 ? b : a;
-        }
-    }
-    if (longer->count > task_size_of(c->op)) return false;
-    map_kernel kernel = kernels()->value[c->op][a->dtype];
-    *status = array_new(c->arena, a->dtype, longer->rank, longer->shape, &c->result);
-    if (*status < 0 || longer->count == 0) return true;
-    double number = c->number_count ? c->numbers[0] : 0.0;
-    kernel(longer->count, a->data, b ? b->data : NULL, c->result->data, number, repeats);
-    return true;
-}
-
-int map_value(call *c)
-{
-    int status = MG_OK, computed, result, rank;
-    int64_t shape[MG_MAX_RANK];
-    MG_RETURN_IF(!has_counts(c, arity_of_op[c->op], 0, c->op == MG_POW_NUMBER),
-                 MG_ERR_ARG);
-    const array *a = operand_of(c, 0),
-                *b = c->operand_count > 1 ? operand_of(c, 1) : NULL;
-    if (types_of[c->op] == NOWHERE) return MG_ERR_ARG;
-    if (value_direct(c, a, b, &status)) return status;
-    int common = compared_dtype(c->op, operands_dtype(c, 0), c->weak != 0);
-    MG_TRY(op_dtypes(c->op, common, &computed, &result));
-    MG_TRY(map_check(c->op, result, b));
-    rank = a->rank;
-    memcpy(shape, a->shape, sizeof shape);
-    if (b) MG_TRY(shape_broadcast(a, b, &rank, shape));
-    MG_TRY(array_new(c->arena, result, rank, shape, &c->result));
-    double number = c->number_count ? c->numbers[0] : 0.0;
-    map_apply(c->op, computed, a, b, number, c->result);
-    return MG_OK;
-}
-
-/* Make a contiguous copy of an array, as another type, that lives to the end of the
- * call. */
-int array_copy(call *c, const array *a, int dtype, const array **made)
-{
-    array *copy;
-    MG_TRY(array_new(c->arena, dtype, a->rank, a->shape, &copy));
-    map_copy(a, copy);
-    scratch_keep(c, copy);
-    *made = copy;
-    return MG_OK;
-}
-
-/* Return an array of another type, and contiguous if asked for: a itself where it is. */
-int array_cast(call *c, const array *a, int dtype, bool contiguous, const array **made)
-{
-    *made = a;
-    if (a->dtype == dtype && (a->contiguous || !contiguous)) return MG_OK;
-    return array_copy(c, a, dtype, made);
 }

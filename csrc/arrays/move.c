@@ -2,7 +2,7 @@
  *
  * Views share memory and cost the same for any size. Everything else copies rows as long
  * as they lie one after the other. Additions at indices go in order of position. */
-#include "base/core.h"
+#include "arrays/arrays.h"
 
 /* ---- views ------------------------------------------------------------------------- */
 
@@ -639,5 +639,24 @@ int forward_where(call *c)
     MG_TRY(shape_broadcast(&both, test, &rank, shape));
     MG_TRY(array_new(c->arena, operands_dtype(c, 1), rank, shape, &c->result));
     map_choose(test, a, b, c->result);
+    return MG_OK;
+}
+
+/* ---- the caller's functions -------------------------------------------------------- */
+
+/* An empty array, to which the outputs belong. */
+int forward_function(call *c)
+{
+    int64_t none = 0;
+    return array_new(c->arena, MG_FLOAT32, 1, &none, &c->result);
+}
+
+int forward_output(call *c)
+{
+    MG_RETURN_IF(c->operand_count != 2 || c->integer_count != 1, MG_ERR_ARG);
+    MG_RETURN_IF(op_of(node_at(c->arena, c->operands[0])) != MG_FUNCTION, MG_ERR_ARG);
+    MG_TRY(array_view(c->arena, operand_of(c, 1), &c->result));
+    c->result->is_view = false;
+    c->result->buffer->views--;
     return MG_OK;
 }

@@ -3,7 +3,7 @@
  * Each element is summed in the order of k, from 0 (SPEC.md), by the kernels of
  * gemm.inc.c, which take any strides: a transposed operand is not copied. Threads share
  * out rows or columns, never k. */
-#include "base/core.h"
+#include "arrays/arrays.h"
 
 enum {
     THREAD_WORK = 1 << 22, /* multiplications that are worth a second thread */

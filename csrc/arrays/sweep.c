@@ -4,7 +4,7 @@
  * order, then the reverse. A gradient is a node like any other; contributions to one node
  * are added in the order in which they come, and leaves get theirs only at the very end,
  * so that a sweep that fails or is given up has changed nothing. */
-#include "base/core.h"
+#include "arrays/arrays.h"
 
 /* What a sweep knows of a node it met; by the number of the meeting. */
 typedef struct visit {

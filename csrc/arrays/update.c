@@ -1,5 +1,5 @@
 /* update.c: optimizers' steps on arrays: SGD with momentum, Adam, AdamW, in place. */
-#include "base/core.h"
+#include "arrays/arrays.h"
 #include "base/vmath.h"
 
 enum { TASK_SIZE = 1 << 17 };

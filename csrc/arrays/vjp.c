@@ -3,7 +3,7 @@
  * A rule composes ops, so when they are recorded the gradient can be differentiated
  * again, any number of times. Formulas of elements come from ops.def: recorded as nodes,
  * or, when nothing is recorded, computed by one kernel; both give the same bits. */
-#include "base/core.h"
+#include "arrays/arrays.h"
 
 typedef struct rule {
     scope *s;
@@ -980,23 +980,6 @@ static uint32_t vjp_output(const rule *r)
 {
     (void)r;
     return 0;
-}
-
-/* An empty array, to which the outputs belong. */
-int forward_function(call *c)
-{
-    int64_t none = 0;
-    return array_new(c->arena, MG_FLOAT32, 1, &none, &c->result);
-}
-
-int forward_output(call *c)
-{
-    MG_RETURN_IF(c->operand_count != 2 || c->integer_count != 1, MG_ERR_ARG);
-    MG_RETURN_IF(op_of(node_at(c->arena, c->operands[0])) != MG_FUNCTION, MG_ERR_ARG);
-    MG_TRY(array_view(c->arena, operand_of(c, 1), &c->result));
-    c->result->is_view = false;
-    c->result->buffer->views--;
-    return MG_OK;
 }
 
 uint32_t vjp(scope *s, uint32_t y, int which, uint32_t g)

@@ -1,6 +1,6 @@
 /* rng.c: xorshift64* and what is drawn from it, in plain IEEE arithmetic and no C library
  * function that may differ between machines: a seed means the same numbers for ever. */
-#include "base/core.h"
+#include "base/base.h"
 
 int mg_rng_seed(mg_rng *rng, uint64_t seed)
 {

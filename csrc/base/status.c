@@ -1,6 +1,6 @@
 /* status.c: what the status codes mean, in words, and what this library was built
  * from. */
-#include "base/core.h"
+#include "base/base.h"
 
 #ifndef MG_FLAGS
 #define MG_FLAGS "unknown"

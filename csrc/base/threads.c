@@ -15,7 +15,7 @@
 #if defined(__linux__)
 #define _GNU_SOURCE /* sched_getaffinity */
 #endif
-#include "base/core.h"
+#include "base/base.h"
 
 enum { MAX_THREADS = 1024 };
 

@@ -1,6 +1,6 @@
 /* dispatch.c: which set of kernels is used: the best that this machine has, until a call
  * asks for another. It does not read the environment. */
-#include "base/core.h"
+#include "kernels/kernels.h"
 
 #if defined(MG_HAS_X86_SETS)
 #include <cpuid.h>

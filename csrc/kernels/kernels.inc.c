@@ -12,7 +12,7 @@
  * Bits do not depend on the set: every operation is one IEEE operation or integer
  * arithmetic that wraps, none is fused, and sums go in lanes. Nothing here calls the C
  * library but for memory; nothing allocates, fails or keeps anything. */
-#include "base/core.h"
+#include "kernels/kernels.h"
 #include "base/vmath.h"
 #include "kernels/vmath_quick.h"
 

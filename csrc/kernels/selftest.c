@@ -5,7 +5,7 @@
  * then. */
 #include <float.h>
 
-#include "base/core.h"
+#include "kernels/kernels.h"
 
 enum { COUNT = 96 };
 

@@ -3,7 +3,7 @@
  *
  * The order of the additions is backward's, so the data of the recorded gradients are
  * backward's gradients to the last bit. The whole call holds the arena's lock. */
-#include "base/core.h"
+#include "numbers/numbers.h"
 
 /* Record op(a, b); one call per operation of a formula keeps the expansions small. */
 static uint32_t emit(builder *build, int op, uint32_t a, uint32_t b)

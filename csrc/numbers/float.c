@@ -1,11 +1,11 @@
-/* scalar.c: Python's float arithmetic: float.__pow__, true division and the functions of
+/* float.c: Python's float arithmetic: float.__pow__, true division and the functions of
  * the math module, with the conditions under which CPython raises instead of returning.
  *
  * The values are the C library's, as in CPython, so they are the same digits that Python
  * prints on the same machine, not the same on all machines. Source of the rules: the
  * Python language reference and the C standard's Annex F, observed on CPython 3.10
  * to 3.13. pow stays a call: x**2 is not x*x in one of 1400 results (glibc 2.36). */
-#include "base/core.h"
+#include "numbers/numbers.h"
 
 double float_div(double x, double y, int *status)
 {

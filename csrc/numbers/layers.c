@@ -3,7 +3,7 @@
  * They record the same nodes in the same order, so the digits are the same; they only
  * save the crossings. No new op is defined here. A loop's nodes that no result depends on
  * are left out. */
-#include "base/core.h"
+#include "numbers/numbers.h"
 
 /* One operand of a layer: a node, or 0 and a number that becomes a leaf at each use. */
 typedef struct operands {

@@ -1,7 +1,7 @@
 /* optim.c: one step of SGD, Adam or AdamW on leaves, in LLM101n's order of operations,
  * with ** as pow. Every update is computed before the first is stored, so a step that
  * would overflow or divide by zero changes nothing. State belongs to the caller. */
-#include "base/core.h"
+#include "numbers/numbers.h"
 
 /* What a step computes before it stores it: three numbers a parameter. */
 typedef struct updates {

@@ -1,121 +1,17 @@
-/* arena.c: node storage, reference counts, generations, the allocator hook and the lock.
+/* node.c: storage of nodes, reference counts, generations, and undoing what a call that
+ * fails has recorded.
  *
  * A node lives while something refers to it. Freed slots are reused at once; freeing a
  * graph is iterative, linked through the freed nodes themselves, so it needs no memory.
  * Chunks are given back only with the arena. 4096 nodes a chunk: 144 KiB, a thousandth of
  * a large graph. */
-#if defined(__unix__) || defined(__APPLE__)
-#define _POSIX_C_SOURCE 200809L
-#include <sched.h>
-#define YIELD() sched_yield()
-#else
-#define YIELD() ((void)0)
-#endif
-#include <stdlib.h>
-
-#include "base/core.h"
+#include "store/store.h"
 
 #ifndef MG_MAX_NODES
 #define MG_MAX_NODES MAX_NODES
 #endif
 
-enum {
-    CHUNK_SIZE = sizeof(chunk) + CACHE_LINE,
-    SCRATCH_KEPT = 1 << 16 /* indices that scratch lists may keep between calls */
-};
-
-static void *default_allocator(void *context, void *memory, size_t old_size,
-                               size_t new_size)
-{
-    (void)context;
-    (void)old_size;
-    if (new_size == 0) {
-        free(memory);
-        return NULL;
-    }
-    return realloc(memory, new_size);
-}
-
-/* ---- lock --------------------------------------------------------------------------
- *
- * Work on nodes of numbers is short, or done in slices; an op on arrays holds the lock to
- * its end, which may be seconds. Python's binding lets other Python threads run in that
- * time: let_go() of the Python binding. */
-
-void arena_lock(mg_arena *arena)
-{
-    while (atomic_flag_test_and_set_explicit(&arena->lock, memory_order_acquire)) YIELD();
-}
-
-void arena_unlock(mg_arena *arena)
-{
-    atomic_flag_clear_explicit(&arena->lock, memory_order_release);
-}
-
-/* ---- memory ------------------------------------------------------------------------ */
-
-/* Tell whether a test asked this allocation to fail. */
-bool allocation_fails(mg_arena *arena)
-{
-    if (arena->fail_after < 0) return false;
-    if (arena->fail_after > 0) {
-        arena->fail_after--;
-        return false;
-    }
-    if (!arena->fail_persistent) arena->fail_after = -1;
-    return true;
-}
-
-static bool is_over_limit(const mg_arena *arena, size_t growth)
-{
-    if (!arena->limit) return false;
-    return arena->bytes > arena->limit || growth > arena->limit - arena->bytes;
-}
-
-/* Allocate, resize or (new_size 0) free through the hook. NULL when memory is refused. */
-void *arena_allocate(mg_arena *arena, void *memory, size_t old_size, size_t new_size)
-{
-    if (new_size > old_size) {
-        size_t growth = new_size - old_size;
-        if (is_over_limit(arena, growth)) blocks_trim(arena);
-        if (is_over_limit(arena, growth)) return NULL;
-        if (allocation_fails(arena)) return NULL;
-    }
-    void *moved = arena->allocator(arena->context, memory, old_size, new_size);
-    if (!moved && new_size && arena->free_block_bytes) {
-        blocks_trim(arena);
-        moved = arena->allocator(arena->context, memory, old_size, new_size);
-    }
-    if (!moved && new_size) return NULL;
-    arena->bytes = arena->bytes - old_size + new_size;
-    if (arena->bytes > arena->peak_bytes) arena->peak_bytes = arena->bytes;
-    return moved;
-}
-
-/* Make room for `more` items. */
-int indices_reserve(mg_arena *arena, indices *list, size_t more)
-{
-    if (list->capacity - list->count >= more) return MG_OK;
-    MG_RETURN_IF(more > SIZE_MAX / 16 || list->capacity > SIZE_MAX / 16, MG_ERR_NOMEM);
-    size_t capacity = list->capacity + list->capacity / 2 + more;
-    uint32_t *items =
-        arena_allocate(arena, list->items, list->capacity * sizeof(uint32_t),
-                       capacity * sizeof(uint32_t));
-    MG_RETURN_IF(!items, MG_ERR_NOMEM);
-    list->items = items;
-    list->capacity = capacity;
-    return MG_OK;
-}
-
-/* Empty a list, and give its memory back if it is large. */
-void indices_trim(mg_arena *arena, indices *list)
-{
-    list->count = 0;
-    if (list->capacity <= SCRATCH_KEPT) return;
-    arena_allocate(arena, list->items, list->capacity * sizeof(uint32_t), 0);
-    list->items = NULL;
-    list->capacity = 0;
-}
+/* ---- chunks ------------------------------------------------------------------------ */
 
 static int chunk_table_grow(mg_arena *arena)
 {
@@ -162,85 +58,6 @@ int arena_grow(mg_arena *arena)
     return MG_OK;
 }
 
-mg_arena *mg_arena_new(mg_allocator allocator, void *context)
-{
-    /* The one mutable global: a handle of one arena must be stale in every other one. */
-    static atomic_uint arenas_made;
-    if (!allocator) allocator = default_allocator;
-    mg_arena *arena = allocator(context, NULL, 0, sizeof *arena);
-    if (!arena) return NULL;
-    memset(arena, 0, sizeof *arena);
-    atomic_flag_clear(&arena->lock);
-    arena->allocator = allocator;
-    arena->context = context;
-    arena->bytes = arena->peak_bytes = sizeof *arena;
-    arena->fail_after = -1;
-    arena->fresh = 1;
-    uint32_t serial = (uint32_t)atomic_fetch_add(&arenas_made, 1) + 1;
-    arena->first_generation = serial * 2654435761u % (GENERATION_END / 2) + 1;
-    return arena;
-}
-
-void mg_arena_free(mg_arena *arena)
-{
-    if (!arena) return;
-    sweeps_free(arena);
-    arrays_free(arena); /* with the large blocks they use */
-    mg_allocator allocator = arena->allocator;
-    void *context = arena->context;
-    indices *lists[] = {&arena->walk.order, &arena->walk.stack, &arena->walk.leaves};
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-        allocator(context, lists[i]->items, lists[i]->capacity * sizeof(uint32_t), 0);
-    allocator(context, arena->walk.saved, arena->walk.saved_capacity * sizeof(double), 0);
-    for (size_t i = 0; i < arena->chunk_count; i++)
-        allocator(context, arena->chunks[i]->memory, CHUNK_SIZE, 0);
-    allocator(context, arena->chunks, arena->chunk_capacity * sizeof(chunk *), 0);
-    allocator(context, arena->free_slots, arena->free_capacity * sizeof(uint32_t), 0);
-    allocator(context, arena->temporaries.items,
-              arena->temporaries.capacity * sizeof(uint32_t), 0);
-    allocator(context, arena, sizeof *arena, 0);
-}
-
-int mg_arena_limit(mg_arena *arena, size_t size)
-{
-    arena_lock(arena);
-    arena->limit = size;
-    arena_unlock(arena);
-    return MG_OK;
-}
-
-int mg_arena_fail(mg_arena *arena, int64_t after, int persistent)
-{
-    arena_lock(arena);
-    arena->fail_after = after;
-    arena->fail_persistent = persistent != 0;
-    arena_unlock(arena);
-    return MG_OK;
-}
-
-int mg_arena_usage(mg_arena *arena, mg_usage *usage)
-{
-    arena_lock(arena);
-    usage->nodes = (int64_t)(arena->fresh - 1 - arena->free_count) - arena->retired;
-    int64_t slots = (int64_t)(arena->chunk_count << CHUNK_BITS);
-    usage->capacity = slots ? slots - 1 - arena->retired : 0;
-    usage->bytes = arena->bytes;
-    usage->peak_bytes = arena->peak_bytes;
-    arena_unlock(arena);
-    return MG_OK;
-}
-
-void mg_arena_before_fork(mg_arena *arena)
-{
-    arena_lock(arena);
-}
-
-void mg_arena_after_fork(mg_arena *arena, int child)
-{
-    arena_unlock(arena);
-    if (child) mg_backward_cancel(arena);
-}
-
 /* ---- references -------------------------------------------------------------------- */
 
 /* Make every handle of a freed slot stale. Returns whether the slot can be used again: it
@@ -252,6 +69,30 @@ MG_INLINE bool slot_renew(mg_arena *arena, uint32_t index, node *n)
     if (!exposed || ++*generation_at(arena, index) < GENERATION_END - 1) return true;
     arena->retired++;
     return false;
+}
+
+/* Take away one reference; a node without any more joins the pending ones. */
+static uint32_t unuse_later(mg_arena *arena, uint32_t index, uint32_t pending)
+{
+    node *n = node_at(arena, index);
+    if (--n->references > 0) return pending;
+    n->references = pending;
+    return index;
+}
+
+/* Free the array of a node that is being freed, and what it refers to beside the first
+ * two operands. Returns the list of pending nodes. */
+static uint32_t array_unlink(mg_arena *arena, node *n, uint32_t pending)
+{
+    array *a = n->array;
+    if (n->gradient_node) pending = unuse_later(arena, n->gradient_node, pending);
+    if (a->extra) {
+        const uint32_t *more = extra_operands(a->extra);
+        for (int i = 0; i < a->extra->operand_count; i++)
+            pending = unuse_later(arena, more[i], pending);
+    }
+    array_free(arena, a);
+    return pending;
 }
 
 /* Free a node whose references are used up, and what only it used; pending nodes are
@@ -351,6 +192,16 @@ int mg_release(mg_arena *arena, mg_node handle)
     if (status == MG_OK) node_unuse(arena, index);
     arena_unlock(arena);
     return status;
+}
+
+/* Free the arrays of all nodes and all blocks, at the end of an arena. */
+void arrays_free(mg_arena *arena)
+{
+    for (uint32_t index = 1; index < arena->fresh; index++) {
+        const node *n = node_at(arena, index);
+        if ((n->kind & ARRAY) && !(n->kind & FREED)) array_free(arena, n->array);
+    }
+    blocks_free(arena);
 }
 
 /* ---- builder ----------------------------------------------------------------------- */

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/core.h"
+#include "arrays/arrays.h"
 
 static int checks, failures;
 

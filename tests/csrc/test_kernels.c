@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/core.h"
+#include "kernels/kernels.h"
 #include "base/vmath.h"
 
 #define PASTE_(a, b) a##_##b

@@ -1,0 +1,153 @@
+/* arrays.h: ops on whole arrays: a call on its way, and what the files of this layer
+ * offer each other. */
+#ifndef MG_ARRAYS_H
+#define MG_ARRAYS_H
+
+#include "kernels/kernels.h"
+#include "store/store.h"
+
+/* ---- array.c ----------------------------------------------------------------------- */
+
+int array_find(mg_arena *arena, mg_node handle, uint32_t *index);
+int array_leaf(mg_arena *arena, array *a, uint32_t *made);
+uint32_t operand_index(const mg_arena *arena, uint32_t node_index, int which);
+
+MG_INLINE array *array_at(const mg_arena *arena, uint32_t index)
+{
+    return node_at(arena, index)->array;
+}
+
+/* ---- a call ------------------------------------------------------------------------ */
+
+enum { MAX_SCRATCH = 12 }; /* no op needs more than seven */
+
+/* An op on its way: operands that live, to a new result. */
+typedef struct call {
+    mg_arena *arena;
+    int op;
+    int operand_count, integer_count, number_count;
+    const uint32_t *operands;
+    const int64_t *integers;
+    const double *numbers;
+    unsigned weak; /* bit i: operand i stands for a Python number */
+    bool record;
+    bool over;   /* the result takes over the memory of operand 0 */
+    extra *kept; /* made in advance, or NULL */
+    array *result;
+    array *scratch[MAX_SCRATCH]; /* freed at the end of the call */
+    int scratch_count;
+} call;
+
+MG_INLINE const array *operand_of(const call *c, int i)
+{
+    return array_at(c->arena, c->operands[i]);
+}
+
+/* Have an array freed at the end of the call. */
+MG_INLINE void scratch_keep(call *c, array *a)
+{
+    c->scratch[c->scratch_count++] = a;
+}
+
+/* Tell whether a call has as many operands, integers and numbers as its op takes. */
+MG_INLINE bool has_counts(const call *c, int operands, int integers, int numbers)
+{
+    return c->operand_count == operands && c->integer_count == integers &&
+           c->number_count == numbers;
+}
+
+/* ---- types.c ----------------------------------------------------------------------- */
+
+int operands_dtype(const call *c, int first);
+int compared_dtype(int op, int dtype, bool weak);
+int number_dtype(int op, int dtype, int kind);
+int op_dtypes(int op, int common, int *computed, int *result);
+
+/* ---- map.c: elementwise loops over strided arrays of any types --------------------- */
+
+void map_apply(int op, int dtype, const array *a, const array *b, double number,
+               array *out);
+void map_gradient(int op, int which, int dtype, const array *a, const array *b,
+                  const array *y, const array *g, double number, array *out);
+void map_copy(const array *from, array *to); /* casts, broadcasts */
+void map_choose(const array *test, const array *a, const array *b, array *out);
+bool map_has_zero(const array *a);
+void array_fill(array *a, double value);
+
+enum { TASK_COST = 1 << 19 }; /* additions that are worth a thread */
+
+/* Return the elements of a task: functions take eight times the time of a sum. */
+MG_INLINE int64_t task_size_of(int op)
+{
+    return op_types[op] == FLOATS && op != MG_DIV ? TASK_COST / 8 : TASK_COST;
+}
+
+/* ---- call.c ------------------------------------------------------------------------ */
+
+int array_copy(call *c, const array *a, int dtype, const array **made);
+int array_cast(call *c, const array *a, int dtype, bool contiguous, const array **made);
+int result_wide(call *c, int dtype, array **wide);
+int result_store(call *c, const array *wide);
+
+/* The place of a type in the tables of reductions: float32, float64, int64. */
+MG_INLINE int type_place(int dtype)
+{
+    return dtype == MG_FLOAT32 ? 0 : dtype == MG_FLOAT64 ? 1 : 2;
+}
+
+/* ---- forward functions: elements.c, move.c, reduce.c, rows.c, product.c ------------ */
+
+int map_check(int op, int result, const array *b);
+int map_value(call *c); /* of all elementwise ops */
+#define MG_ARRAY(NAME, name, symbol, gradient) int forward_##name(call *c);
+#include "ops.def"
+
+/* ---- reduce.c ---------------------------------------------------------------------- */
+
+/* An array as a box of rows. */
+typedef struct box {
+    const array *a; /* contiguous */
+    int64_t outer, n, inner;
+} box;
+
+int64_t shape_product(const int64_t *shape, int from, int end);
+int reduced_dtype(const array *a);
+int get_axes(const call *c, int numbers, unsigned *axes, bool *keep);
+int box_open(call *c, const array *a, int dtype, unsigned axes, bool last, box *b);
+int result_open(call *c, const array *a, int dtype, unsigned axes, bool keep);
+int reduce_into(call *c, int which, const array *a, int dtype, unsigned axes, array *out);
+void array_divide(array *a, double number);
+
+/* ---- apply.c: recording ------------------------------------------------------------ */
+
+int array_record(call *c, uint32_t *made);
+
+/* Several ops recorded in one go: the nodes it makes live to its end, on the arena's list
+ * of temporaries. The first failure stays in status and later calls do nothing. */
+typedef struct scope {
+    mg_arena *arena;
+    int status;
+    bool record;
+    size_t first; /* of its nodes in arena->temporaries */
+} scope;
+
+void scope_open(scope *s, mg_arena *arena, bool record);
+int scope_close(scope *s);
+uint32_t scope_keep(scope *s, uint32_t index); /* takes over a reference */
+uint32_t scope_apply(scope *s, int op, int operand_count, const uint32_t *operands,
+                     int integer_count, const int64_t *integers, int number_count,
+                     const double *numbers);
+uint32_t scope_constant(scope *s, int dtype, double value); /* an array without axes */
+uint32_t scope_array(scope *s, array *a);                   /* a leaf; takes over a */
+
+/* ---- vjp.c ------------------------------------------------------------------------- */
+
+/* Record what node y passes on to its operand `which`, given its gradient g; 0:
+ * nothing. The result has the operand's shape and type. */
+uint32_t vjp(scope *s, uint32_t y, int which, uint32_t g);
+
+/* ---- sweep.c ----------------------------------------------------------------------- */
+
+void sweeps_free(mg_arena *arena);
+
+#endif

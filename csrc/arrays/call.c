@@ -1,0 +1,40 @@
+/* call.c: what the forward functions of ops share: operands in another type or layout,
+ * and results that are computed in another type than they are stored in. */
+#include "arrays/arrays.h"
+
+/* Make a contiguous copy of an array, as another type, that lives to the end of the
+ * call. */
+int array_copy(call *c, const array *a, int dtype, const array **made)
+{
+    array *copy;
+    MG_TRY(array_new(c->arena, dtype, a->rank, a->shape, &copy));
+    map_copy(a, copy);
+    scratch_keep(c, copy);
+    *made = copy;
+    return MG_OK;
+}
+
+/* Return an array of another type, and contiguous if asked for: a itself where it is. */
+int array_cast(call *c, const array *a, int dtype, bool contiguous, const array **made)
+{
+    *made = a;
+    if (a->dtype == dtype && (a->contiguous || !contiguous)) return MG_OK;
+    return array_copy(c, a, dtype, made);
+}
+/* Make `wide`, an array like the result in the type that it is computed in: the result
+ * itself if it has that type. */
+int result_wide(call *c, int dtype, array **wide)
+{
+    *wide = c->result;
+    if (c->result->dtype == dtype) return MG_OK;
+    MG_TRY(array_new(c->arena, dtype, c->result->rank, c->result->shape, wide));
+    scratch_keep(c, *wide);
+    return MG_OK;
+}
+
+/* Store what was computed, when it has another type. */
+int result_store(call *c, const array *wide)
+{
+    if (wide != c->result) map_copy(wide, c->result);
+    return MG_OK;
+}

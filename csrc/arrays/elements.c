@@ -1,0 +1,60 @@
+/* elements.c: the forward function of all elementwise ops. */
+#include "arrays/arrays.h"
+
+/* Check what an op asks of its second operand: integers are not divided by 0. */
+int map_check(int op, int result, const array *b)
+{
+    bool divides = op == MG_FLOOR_DIVIDE || op == MG_REMAINDER;
+    return divides && !is_float(result) && map_has_zero(b) ? MG_ERR_ZERODIV : MG_OK;
+}
+
+/* The common case: arrays of one type that has kernels, contiguous, of one shape, or one
+ * of them a number. Returns false when it is not. */
+static bool value_direct(call *c, const array *a, const array *b, int *status)
+{
+    const array *longer = a;
+    unsigned repeats = 0;
+    if (op_types[c->op] > NUMBERS || a->dtype > MG_FLOAT64 || !a->contiguous)
+        return false;
+    if (b) {
+        if (b->dtype != a->dtype || !b->contiguous) return false;
+        if (!shape_equal(a, b)) {
+            if (b->count == 1 && b->rank <= a->rank)
+                repeats = 2;
+            else if (a->count == 1 && a->rank <= b->rank)
+                repeats = 1;
+            else
+                return false;
+            longer = repeats == 1 ? b : a;
+        }
+    }
+    if (longer->count > task_size_of(c->op)) return false;
+    map_kernel kernel = kernels()->value[c->op][a->dtype];
+    *status = array_new(c->arena, a->dtype, longer->rank, longer->shape, &c->result);
+    if (*status < 0 || longer->count == 0) return true;
+    double number = c->number_count ? c->numbers[0] : 0.0;
+    kernel(longer->count, a->data, b ? b->data : NULL, c->result->data, number, repeats);
+    return true;
+}
+
+int map_value(call *c)
+{
+    int status = MG_OK, computed, result, rank;
+    int64_t shape[MG_MAX_RANK];
+    MG_RETURN_IF(!has_counts(c, op_arity(c->op), 0, c->op == MG_POW_NUMBER),
+                 MG_ERR_ARG);
+    const array *a = operand_of(c, 0),
+                *b = c->operand_count > 1 ? operand_of(c, 1) : NULL;
+    if (op_types[c->op] == NOWHERE) return MG_ERR_ARG;
+    if (value_direct(c, a, b, &status)) return status;
+    int common = compared_dtype(c->op, operands_dtype(c, 0), c->weak != 0);
+    MG_TRY(op_dtypes(c->op, common, &computed, &result));
+    MG_TRY(map_check(c->op, result, b));
+    rank = a->rank;
+    memcpy(shape, a->shape, sizeof shape);
+    if (b) MG_TRY(shape_broadcast(a, b, &rank, shape));
+    MG_TRY(array_new(c->arena, result, rank, shape, &c->result));
+    double number = c->number_count ? c->numbers[0] : 0.0;
+    map_apply(c->op, computed, a, b, number, c->result);
+    return MG_OK;
+}

@@ -1,0 +1,71 @@
+/* types.c: the types that ops are computed in, and that of their results. */
+#include "arrays/arrays.h"
+
+/* Join the types of operands that count more and less, as torch.result_type does: the
+ * lesser ones count by their kind only. -1: there are none. */
+static int types_join(int more, int less)
+{
+    if (more < 0 || less < 0) return more < 0 ? less : more;
+    if (is_float(more) || !(more == MG_BOOL || is_float(less))) return more;
+    return dtype_promote(more, less);
+}
+
+static int type_add(int so_far, int dtype)
+{
+    return so_far < 0 ? dtype : dtype_promote(so_far, dtype);
+}
+
+/* Return the common type of operands: those with axes, then those without, then
+ * numbers. */
+int operands_dtype(const call *c, int first)
+{
+    int with_axes = -1, without = -1, numbers = -1;
+    for (int i = first; i < c->operand_count; i++) {
+        const array *a = operand_of(c, i);
+        if (c->weak >> i & 1)
+            numbers = type_add(numbers, is_float(a->dtype) ? MG_FLOAT32 : a->dtype);
+        else if (a->rank == 0)
+            without = type_add(without, a->dtype);
+        else
+            with_axes = type_add(with_axes, a->dtype);
+    }
+    return types_join(types_join(with_axes, without), numbers);
+}
+
+/* Find the type that an op is computed in, and that of its result. */
+int op_dtypes(int op, int common, int *computed, int *result)
+{
+    switch (op_types[op]) {
+    case FLOATS: *result = is_float(common) ? common : MG_FLOAT32; break;
+    case NUMBERS:
+        *result = common;
+        if (common != MG_BOOL || kernels()->value[op][MG_BOOL]) break;
+        MG_RETURN_IF(op == MG_SUB || op == MG_NEG, MG_ERR_DTYPE);
+        *result = MG_INT64;
+        break;
+    case COMPARES: *result = MG_BOOL; break;
+    case TRUTHS: *result = *computed = MG_BOOL; return MG_OK;
+    default: return MG_ERR_ARG;
+    }
+    *computed = wide_of(op_types[op] == COMPARES ? common : *result);
+    return kernels()->value[op][*computed] ? MG_OK : MG_ERR_DTYPE;
+}
+
+/* Return the type that is compared in: a Python int beside an integer array is compared
+ * as it is, for 300 is no uint8. */
+int compared_dtype(int op, int dtype, bool weak)
+{
+    bool narrow = dtype == MG_UINT8 || dtype == MG_INT32;
+    return op_types[op] == COMPARES && weak && narrow ? MG_INT64 : dtype;
+}
+
+/* Return the type that a Python number gets beside an array: kind 0 bool, 1 int, 2
+ * float. */
+int number_dtype(int op, int dtype, int kind)
+{
+    static const uint8_t of_kind[] = {MG_BOOL, MG_INT64, MG_FLOAT32};
+    int computed, result, common = types_join(dtype, of_kind[kind]);
+    common = compared_dtype(op, common, kind == 1);
+    if (op_dtypes(op, common, &computed, &result) < 0) return common;
+    return computed;
+}

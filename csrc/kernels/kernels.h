@@ -1,0 +1,114 @@
+/* kernels.h: loops over contiguous elements, one set of them for each instruction set. */
+#ifndef MG_KERNELS_H
+#define MG_KERNELS_H
+
+#include "base/base.h"
+
+/* A kernel never allocates and never fails; it sees contiguous rows, except where a
+ * stride (in elements) is a parameter. float16 has no kernels but casts: it is cast to
+ * float32 and back outside. No pointer is restrict: out may be an operand, exactly. */
+
+enum { LANES = 32 };
+
+/* out[i] = op(a[i], b[i], c[i]) for i < n. `repeats`: bit 0 set, a[0] stands for every
+ * a[i]; bit 1 the same for b. `number` is the row's K. Comparisons write bools. */
+typedef void (*map_kernel)(int64_t n, const void *a, const void *b, void *out,
+                           double number, unsigned repeats);
+/* out[i] = gradient formula of an operand, from operands a and b, value y, gradient g. */
+typedef void (*gradient_kernel)(int64_t n, const void *a, const void *b, const void *y,
+                                const void *g, void *out, double number);
+/* y[i] = a[i] as another type. */
+typedef void (*cast_kernel)(int64_t n, const void *a, void *y);
+/* Rows: y[r] from n elements at a + r * stride, for r < rows; a reduction of n = 0 gives
+ * the start. */
+typedef void (*rows_kernel)(int64_t rows, int64_t n, const void *a, int64_t stride,
+                            void *y);
+/* Columns: y[j] from the n elements a[i * stride + j], i < n, for j < columns. */
+typedef void (*columns_kernel)(int64_t n, int64_t columns, const void *a, int64_t stride,
+                               void *y);
+/* Fold elements i of a whose lane i % LANES lies in [from, to) into lanes[], which hold
+ * the start or more. */
+typedef void (*lanes_kernel)(int64_t n, const void *a, int from, int to, void *lanes);
+
+/* A reduction in lanes: element i goes to lane i % LANES, in order; lanes start at
+ * `start`; they are joined l += l+16, l+8, l+4, l+2, l+1 with the same operation. */
+typedef struct reduction_kernels {
+    rows_kernel rows;
+    columns_kernel columns;
+    lanes_kernel lanes;
+    void (*join)(void *lanes, void *y); /* y[0] from lanes that hold start or more */
+} reduction_kernels;
+
+/* c (m, n) = a (m, k) @ b (k, n): each element 0 + a[i,0] * b[0,j] + a[i,1] * b[1,j] ...
+ * in this order, every product and sum rounded. a and b have any row and column strides
+ * (of elements); c's rows lie c_stride apart. With `bias` (n) the sum is followed by
+ * + bias[j]. `workspace` holds gemm_workspace() bytes, on a cache line. */
+typedef void (*gemm_kernel)(int64_t m, int64_t n, int64_t k, const void *a, int64_t a_row,
+                            int64_t a_column, const void *b, int64_t b_row,
+                            int64_t b_column, void *c, int64_t c_stride, const void *bias,
+                            void *workspace);
+
+enum { REDUCE_SUM, REDUCE_PROD, REDUCE_MAX, REDUCE_MIN, REDUCTION_COUNT };
+enum { WIDE_COUNT = 2 }; /* float32, float64: the types that are computed in */
+
+/* The constants of an update. */
+typedef struct sgd_rule {
+    double lr, momentum, weight_decay;
+    double fresh; /* 1 - dampening, or 1 at the first step */
+    bool nesterov;
+    double look_ahead; /* Nesterov's factor, the momentum */
+} sgd_rule;
+
+typedef struct adam_rule {
+    double beta1, beta2, epsilon;
+    double step_size;       /* lr / (1 - beta1^step) */
+    double root_correction; /* sqrt(1 - beta2^step) */
+    double decay;           /* added to the gradient, times the parameter */
+    double keep;            /* 1 - lr * weight_decay when that is decoupled, else 1 */
+} adam_rule;
+
+typedef struct kernel_set {
+    const char *name;                              /* "baseline", "avx2", "avx512" */
+    map_kernel value[MG_OP_COUNT][MG_DTYPE_COUNT]; /* by the operands' type; or NULL */
+    gradient_kernel gradient[MG_OP_COUNT][2][WIDE_COUNT]; /* of a, of b */
+    cast_kernel cast[MG_DTYPE_COUNT][MG_DTYPE_COUNT];     /* from, to */
+    /* float32, float64, and int64 at [2] */
+    reduction_kernels reduce[REDUCTION_COUNT][WIDE_COUNT + 1];
+    rows_kernel argmax[WIDE_COUNT + 1], argmin[WIDE_COUNT + 1]; /* y: int64 */
+    /* y[r, i] from row r of a, of n elements; y's rows lie n apart */
+    rows_kernel cumsum[WIDE_COUNT + 1];
+    rows_kernel softmax[WIDE_COUNT], log_softmax[WIDE_COUNT];
+    rows_kernel logsumexp[WIDE_COUNT]; /* y[r] */
+    /* y[r] = sum of squares of (a - mean) / (n - number) */
+    void (*variance[WIDE_COUNT])(int64_t rows, int64_t n, const void *a, int64_t stride,
+                                 double correction, void *y);
+    /* y[r, i] = (a[r, i] - mean) / sqrt(variance + epsilon) * weight[i] + bias[i] */
+    void (*layer_norm[WIDE_COUNT])(int64_t rows, int64_t n, const void *a,
+                                   const void *weight, const void *bias, double epsilon,
+                                   void *y);
+    /* y[r, i] = a[r, i] / sqrt(mean of squares + epsilon) * weight[i] */
+    void (*rms_norm[WIDE_COUNT])(int64_t rows, int64_t n, const void *a,
+                                 const void *weight, double epsilon, void *y);
+    /* out[i] = test[i] ? a[i] : b[i], by the size of an element: 1, 2, 4, 8 bytes at
+     * [0] .. [3]; repeats as above for a (bit 0) and b (bit 1) */
+    void (*choose[4])(int64_t n, const uint8_t *test, const void *a, const void *b,
+                      void *out, unsigned repeats);
+    /* updates of n parameters in place; buffer may be NULL */
+    void (*sgd[WIDE_COUNT])(int64_t n, void *parameter, const void *gradient,
+                            void *buffer, const sgd_rule *rule);
+    void (*adam[WIDE_COUNT])(int64_t n, void *parameter, const void *gradient, void *m,
+                             void *v, const adam_rule *rule);
+    gemm_kernel gemm[WIDE_COUNT];
+    size_t (*gemm_workspace)(int64_t m, int64_t n, int64_t k, size_t element);
+} kernel_set;
+
+extern const kernel_set kernels_baseline;
+#if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
+#define MG_HAS_X86_SETS 1
+extern const kernel_set kernels_avx2, kernels_avx512;
+#endif
+
+/* dispatch.c: the set that the calls use. */
+const kernel_set *kernels(void);
+
+#endif

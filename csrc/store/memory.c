@@ -1,0 +1,262 @@
+/* memory.c: the lock of an arena, all its memory by way of the caller's allocator, within
+ * a limit, and blocks for arrays.
+ *
+ * Blocks come in 225 sizes, four to a doubling, aligned to a cache line. A block given
+ * back waits in the list of its size for the next array of about that size: a fresh page
+ * costs a page fault, 0.1 ns a byte, as much as the arithmetic of an addition. It is not
+ * kept if more would wait than is in use and 64 MiB; all that waits goes back at once
+ * when the arena's byte limit, or the allocator, has no more. */
+#if defined(__unix__) || defined(__APPLE__)
+#define _POSIX_C_SOURCE 200809L
+#include <sched.h>
+#define YIELD() sched_yield()
+#else
+#define YIELD() ((void)0)
+#endif
+
+#include "store/store.h"
+
+enum {
+    SCRATCH_KEPT = 1 << 16, /* indices that scratch lists may keep between calls */
+    SLAB_SIZE = 1 << 16,
+    SMALL_BLOCK = 4096 + BLOCK_ALIGNMENT, /* up to this size they are cut from slabs */
+    FREE_BYTES = 64 << 20,                /* what may wait when nothing is in use */
+    EXACT_CLASSES = 17                    /* multiples of a cache line: 64 .. 1088 */
+};
+
+typedef struct block {
+    struct block *next;
+} block;
+
+typedef struct slab {
+    struct slab *next;
+    char *fresh; /* what is left of the newest one */
+    size_t left;
+} slab;
+
+/* ---- lock --------------------------------------------------------------------------
+ *
+ * Work on nodes of numbers is short, or done in slices; an op on arrays holds the lock to
+ * its end, which may be seconds. Python's binding lets other Python threads run in that
+ * time: let_go() of the Python binding. */
+
+void arena_lock(mg_arena *arena)
+{
+    while (atomic_flag_test_and_set_explicit(&arena->lock, memory_order_acquire)) YIELD();
+}
+
+void arena_unlock(mg_arena *arena)
+{
+    atomic_flag_clear_explicit(&arena->lock, memory_order_release);
+}
+
+/* ---- memory ------------------------------------------------------------------------ */
+
+/* Tell whether a test asked this allocation to fail. */
+static bool allocation_fails(mg_arena *arena)
+{
+    if (arena->fail_after < 0) return false;
+    if (arena->fail_after > 0) {
+        arena->fail_after--;
+        return false;
+    }
+    if (!arena->fail_persistent) arena->fail_after = -1;
+    return true;
+}
+
+static bool is_over_limit(const mg_arena *arena, size_t growth)
+{
+    if (!arena->limit) return false;
+    return arena->bytes > arena->limit || growth > arena->limit - arena->bytes;
+}
+
+/* Give all free large blocks back. */
+static void blocks_trim(mg_arena *arena);
+
+/* Allocate, resize or (new_size 0) free through the hook. NULL when memory is refused. */
+void *arena_allocate(mg_arena *arena, void *memory, size_t old_size, size_t new_size)
+{
+    if (new_size > old_size) {
+        size_t growth = new_size - old_size;
+        if (is_over_limit(arena, growth)) blocks_trim(arena);
+        if (is_over_limit(arena, growth)) return NULL;
+        if (allocation_fails(arena)) return NULL;
+    }
+    void *moved = arena->allocator(arena->context, memory, old_size, new_size);
+    if (!moved && new_size && arena->free_block_bytes) {
+        blocks_trim(arena);
+        moved = arena->allocator(arena->context, memory, old_size, new_size);
+    }
+    if (!moved && new_size) return NULL;
+    arena->bytes = arena->bytes - old_size + new_size;
+    if (arena->bytes > arena->peak_bytes) arena->peak_bytes = arena->bytes;
+    return moved;
+}
+
+/* Make room for `more` items. */
+int indices_reserve(mg_arena *arena, indices *list, size_t more)
+{
+    if (list->capacity - list->count >= more) return MG_OK;
+    MG_RETURN_IF(more > SIZE_MAX / 16 || list->capacity > SIZE_MAX / 16, MG_ERR_NOMEM);
+    size_t capacity = list->capacity + list->capacity / 2 + more;
+    uint32_t *items =
+        arena_allocate(arena, list->items, list->capacity * sizeof(uint32_t),
+                       capacity * sizeof(uint32_t));
+    MG_RETURN_IF(!items, MG_ERR_NOMEM);
+    list->items = items;
+    list->capacity = capacity;
+    return MG_OK;
+}
+
+/* Empty a list, and give its memory back if it is large. */
+void indices_trim(mg_arena *arena, indices *list)
+{
+    list->count = 0;
+    if (list->capacity <= SCRATCH_KEPT) return;
+    arena_allocate(arena, list->items, list->capacity * sizeof(uint32_t), 0);
+    list->items = NULL;
+    list->capacity = 0;
+}
+
+/* ---- blocks ------------------------------------------------------------------------ */
+
+/* Return the class of a size, and its size. Beyond the exact ones there is a line more
+ * than the rounded size, for the header: most data have a power of two of bytes. */
+static int class_of(size_t size, size_t *rounded)
+{
+    if (size <= EXACT_CLASSES * BLOCK_ALIGNMENT) {
+        size_t lines = (size + BLOCK_ALIGNMENT - 1) / BLOCK_ALIGNMENT;
+        if (lines == 0) lines = 1;
+        *rounded = lines * BLOCK_ALIGNMENT;
+        return (int)lines - 1;
+    }
+    int power = 10;
+    size -= BLOCK_ALIGNMENT;
+    while ((size - 1) >> (power + 1)) power++;
+    size_t quarter = (size_t)1 << (power - 2);
+    size_t quarters = (size + quarter - 1) / quarter; /* 5 .. 8 */
+    *rounded = quarters * quarter + BLOCK_ALIGNMENT;
+    return EXACT_CLASSES + (power - 10) * 4 + (int)quarters - 5;
+}
+
+/* A large block's address is rounded up; what the allocator gave stands before it. */
+static void *large_block(mg_arena *arena, size_t size)
+{
+    size_t with_margin = size + 2 * BLOCK_ALIGNMENT;
+    char *memory = arena_allocate(arena, NULL, 0, with_margin);
+    if (!memory) return NULL;
+    uintptr_t line = ((uintptr_t)memory + 2 * BLOCK_ALIGNMENT - 1) / BLOCK_ALIGNMENT;
+    char *aligned = memory + (line * BLOCK_ALIGNMENT - (uintptr_t)memory);
+    memcpy(aligned - sizeof memory, &memory, sizeof memory);
+    return aligned;
+}
+
+static void large_block_free(mg_arena *arena, void *aligned, size_t size)
+{
+    void *memory;
+    memcpy(&memory, (char *)aligned - sizeof memory, sizeof memory);
+    arena_allocate(arena, memory, size + 2 * BLOCK_ALIGNMENT, 0);
+}
+
+/* Cut a small block from the newest slab, or from a new one. */
+static void *small_block(mg_arena *arena, size_t size)
+{
+    slab *newest = arena->slabs;
+    if (!newest || newest->left < size) {
+        newest = large_block(arena, SLAB_SIZE);
+        if (!newest) return NULL;
+        newest->next = arena->slabs;
+        newest->fresh = (char *)newest + BLOCK_ALIGNMENT;
+        newest->left = SLAB_SIZE - BLOCK_ALIGNMENT;
+        arena->slabs = newest;
+    }
+    void *cut = newest->fresh;
+    newest->fresh += size;
+    newest->left -= size;
+    return cut;
+}
+
+/* Return a block of at least `size` bytes on a cache line, or NULL. */
+void *block_take(mg_arena *arena, size_t size)
+{
+    size_t rounded;
+    int class = class_of(size, &rounded);
+    block *taken = arena->free_blocks[class];
+    if (MG_UNLIKELY(arena->fail_after >= 0) && allocation_fails(arena)) return NULL;
+    if (taken) {
+        arena->free_blocks[class] = taken->next;
+        arena->free_block_bytes -= rounded;
+    } else {
+        taken = rounded <= SMALL_BLOCK ? small_block(arena, rounded)
+                                       : large_block(arena, rounded);
+    }
+    if (taken) arena->used_block_bytes += rounded;
+    return taken;
+}
+
+/* Give back a block that was taken with this size. */
+void block_give(mg_arena *arena, void *given, size_t size)
+{
+    size_t rounded;
+    int class = class_of(size, &rounded);
+    arena->used_block_bytes -= rounded;
+    if (rounded > SMALL_BLOCK &&
+        arena->free_block_bytes + rounded > arena->used_block_bytes + FREE_BYTES) {
+        large_block_free(arena, given, rounded);
+        return;
+    }
+    block *freed = given;
+    freed->next = arena->free_blocks[class];
+    arena->free_blocks[class] = freed;
+    arena->free_block_bytes += rounded;
+}
+
+/* Return the size of a class. */
+static size_t class_size(int class)
+{
+    if (class < EXACT_CLASSES) return (size_t)(class + 1) * BLOCK_ALIGNMENT;
+    int quarters = (class - EXACT_CLASSES) % 4 + 5;
+    return ((size_t)quarters << ((class - EXACT_CLASSES) / 4 + 8)) + BLOCK_ALIGNMENT;
+}
+
+static void blocks_trim(mg_arena *arena)
+{
+    for (int class = 0; class < BLOCK_CLASSES; class++) {
+        size_t size = class_size(class);
+        while (size > SMALL_BLOCK && arena->free_blocks[class]) {
+            block *freed = arena->free_blocks[class];
+            arena->free_blocks[class] = freed->next;
+            arena->free_block_bytes -= size;
+            large_block_free(arena, freed, size);
+        }
+    }
+}
+
+void blocks_free(mg_arena *arena)
+{
+    blocks_trim(arena);
+    while (arena->slabs) {
+        slab *freed = arena->slabs;
+        arena->slabs = freed->next;
+        large_block_free(arena, freed, SLAB_SIZE);
+    }
+}
+
+/* ---- limits ------------------------------------------------------------------------ */
+
+int mg_arena_limit(mg_arena *arena, size_t size)
+{
+    arena_lock(arena);
+    arena->limit = size;
+    arena_unlock(arena);
+    return MG_OK;
+}
+
+int mg_arena_fail(mg_arena *arena, int64_t after, int persistent)
+{
+    arena_lock(arena);
+    arena->fail_after = after;
+    arena->fail_persistent = persistent != 0;
+    arena_unlock(arena);
+    return MG_OK;
+}

@@ -1,0 +1,146 @@
+/* store.h: memory, buffers and nodes, for the layers above. Their calls hold the arena's
+ * lock. */
+#ifndef MG_STORE_H
+#define MG_STORE_H
+
+#include "base/base.h"
+
+/* ---- memory.c ---------------------------------------------------------------------- */
+
+void arena_lock(mg_arena *arena);
+void arena_unlock(mg_arena *arena);
+void *arena_allocate(mg_arena *arena, void *memory, size_t old_size, size_t new_size);
+int indices_reserve(mg_arena *arena, indices *list, size_t more);
+void indices_trim(mg_arena *arena, indices *list);
+void *block_take(mg_arena *arena, size_t size);
+void block_give(mg_arena *arena, void *block, size_t size);
+void blocks_free(mg_arena *arena);
+
+/* ---- buffer.c ---------------------------------------------------------------------- */
+
+void buffer_release(mg_arena *arena, buffer *used);
+int64_t shape_count(int rank, const int64_t *shape);
+bool shape_equal(const array *a, const array *b);
+int shape_broadcast(const array *a, const array *b, int *rank, int64_t *shape);
+bool is_shape(int dtype, int rank, const int64_t *shape);
+int array_new(mg_arena *arena, int dtype, int rank, const int64_t *shape, array **made);
+int array_over(mg_arena *arena, void *data, void *owner, array **made);
+int array_view(mg_arena *arena, const array *of, array **made);
+int array_set_shape(array *a, int rank, const int64_t *shape, const int64_t *strides);
+int array_set_shared_shape(array *a, int rank, const int64_t *shape,
+                           const int64_t *strides);
+bool array_overlaps(const array *a);
+void array_free(mg_arena *arena, array *a);
+
+MG_INLINE const int64_t *extra_integers(const extra *e)
+{
+    return (const int64_t *)(e + 1);
+}
+
+MG_INLINE const double *extra_numbers(const extra *e)
+{
+    return (const double *)(extra_integers(e) + e->integer_count);
+}
+
+MG_INLINE const uint32_t *extra_operands(const extra *e)
+{
+    return (const uint32_t *)(extra_numbers(e) + e->number_count);
+}
+
+/* ---- node.c ------------------------------------------------------------------------ */
+
+int arena_grow(mg_arena *arena);
+void node_unuse(mg_arena *arena, uint32_t index);
+void node_drop(mg_arena *arena, uint32_t index);
+int node_find(mg_arena *arena, mg_node handle, uint32_t *index); /* of a number */
+int node_find_any(mg_arena *arena, mg_node handle, uint32_t *index);
+int nodes_find(mg_arena *arena, int64_t count, const mg_node *handles);
+int nodes_find_idle(mg_arena *arena, int64_t count, const mg_node *handles);
+void arrays_free(mg_arena *arena);
+
+/* Return the node at an index. */
+MG_INLINE node *node_at(const mg_arena *arena, uint32_t index)
+{
+    return &arena->chunks[index >> CHUNK_BITS]->nodes[index & (CHUNK_NODES - 1)];
+}
+
+MG_INLINE uint32_t *generation_at(const mg_arena *arena, uint32_t index)
+{
+    return &arena->chunks[index >> CHUNK_BITS]->generations[index & (CHUNK_NODES - 1)];
+}
+
+MG_INLINE int op_of(const node *n)
+{
+    return (int)(n->kind & 0xFF);
+}
+
+MG_INLINE uint32_t arity_of(const node *n)
+{
+    return n->kind >> ARITY_SHIFT & 3;
+}
+
+/* Return the index that a handle known to be alive names. */
+MG_INLINE uint32_t index_of(mg_node handle)
+{
+    return (uint32_t)(handle & 0xFFFFFFFF);
+}
+
+/* Return the handle of a node, with a reference for the caller. */
+MG_INLINE mg_node handle_give(mg_arena *arena, uint32_t index)
+{
+    node *n = node_at(arena, index);
+    n->references++;
+    n->kind |= EXPOSED;
+    return (mg_node)((uint64_t)*generation_at(arena, index) << 32 | index);
+}
+
+/* Take a slot, without references. Returns 0 when a chunk is needed. */
+MG_INLINE uint32_t slot_take(mg_arena *arena)
+{
+    if (arena->free_count) return arena->free_slots[--arena->free_count];
+    if (MG_UNLIKELY((size_t)arena->fresh >> CHUNK_BITS >= arena->chunk_count)) return 0;
+    return arena->fresh++;
+}
+
+/* Make a node without references of its own, which uses its operands. *made gets its
+ * index. */
+MG_INLINE int node_make(mg_arena *arena, int op, uint32_t a, uint32_t b, double data,
+                        uint32_t *made)
+{
+    uint32_t index = slot_take(arena);
+    *made = 0;
+    if (MG_UNLIKELY(!index)) {
+        MG_TRY(arena_grow(arena));
+        index = slot_take(arena);
+    }
+    node *n = node_at(arena, index);
+    n->data = data;
+    n->gradient = 0.0;
+    n->operand[0] = a;
+    n->operand[1] = b;
+    n->references = 0;
+    n->kind = (uint32_t)op | (uint32_t)op_arity(op) << ARITY_SHIFT;
+    if (a) node_at(arena, a)->references++;
+    if (b) node_at(arena, b)->references++;
+    *made = index;
+    return MG_OK;
+}
+
+void builder_open(builder *build, mg_arena *arena);
+int builder_close(builder *build);
+
+MG_INLINE uint32_t build_node(builder *build, int op, uint32_t a, uint32_t b, double data)
+{
+    uint32_t index = 0;
+    if (MG_UNLIKELY(build->status < 0)) return 0;
+    build->status = node_make(build->arena, op, a, b, data, &index);
+    return index;
+}
+
+/* Record a leaf; returns its index, or 0 after a failure. */
+MG_INLINE uint32_t build_leaf(builder *build, double data)
+{
+    return build_node(build, MG_LEAF, 0, 0, data);
+}
+
+#endif
