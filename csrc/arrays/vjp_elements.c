@@ -1,0 +1,177 @@
+/* vjp_elements.c: gradients of elementwise ops: the formulas of ops.def, recorded as nodes,
+ * or, when nothing is recorded, computed by one kernel; both give the same bits. */
+#include "arrays/rule.h"
+
+/* What a formula reads: operand a 1, b 2, the value 4; PASS_ON for one that is G. */
+enum { READS_A = 1, READS_B = 2, READS_Y = 4, PASS_ON = 64 };
+
+/* The generic operations join what their arguments read, so a formula counts itself. */
+#define JOIN(x, y) (((x) | (y)) & ~PASS_ON)
+#define ADD(x, y) JOIN(x, y)
+#define SUB(x, y) JOIN(x, y)
+#define MUL(x, y) JOIN(x, y)
+#define DIV(x, y) JOIN(x, y)
+#define POW(x, y) JOIN(x, y)
+#define SHARE(x, y) JOIN(x, y)
+#define AT_LEAST(x, y) JOIN(x, y)
+#define BELOW(x, y) JOIN(x, y)
+#define FLOOR_DIVIDE(x, y) JOIN(x, y)
+#define POWK(x, k) JOIN(x, 0)
+#define NEG(x) JOIN(x, 0)
+#define EXP(x) JOIN(x, 0)
+#define LOG(x) JOIN(x, 0)
+#define SIN(x) JOIN(x, 0)
+#define COS(x) JOIN(x, 0)
+#define SINH(x) JOIN(x, 0)
+#define COSH(x) JOIN(x, 0)
+#define TANH(x) JOIN(x, 0)
+#define ERF(x) JOIN(x, 0)
+#define SQRT(x) JOIN(x, 0)
+#define SIGMOID(x) JOIN(x, 0)
+#define STEP(x) JOIN(x, 0)
+#define SIGN(x) JOIN(x, 0)
+#define IF_ZERO(x, then, otherwise) JOIN(x, JOIN(then, otherwise))
+#define IF_FLAT(x, y, then, otherwise) JOIN(JOIN(x, y), JOIN(then, otherwise))
+#define EITHER(number, element) (element)
+#define CONST(c) 0
+#define NONE 0
+#define A READS_A
+#define B READS_B
+#define K 1.0
+#define Y READS_Y
+#define G PASS_ON
+
+static const uint8_t reads[][2] = {
+#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+    {(gradient_a), (gradient_b)},
+#include "ops.def"
+#define MG_MAP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+    {(gradient_a), (gradient_b)},
+#include "ops.def"
+};
+
+#undef JOIN
+#include "base/ops_undef.inc.c"
+
+/* The generic operations for recorded nodes. They use `s`, `a`, `b`, `y`, `g`, `number`,
+ * `dtype` of their includer. */
+#define ADD(x, y) two(s, MG_ADD, (x), (y))
+#define SUB(x, y) two(s, MG_SUB, (x), (y))
+#define MUL(x, y) two(s, MG_MUL, (x), (y))
+#define DIV(x, y) two(s, MG_DIV, (x), (y))
+#define POW(x, y) two(s, MG_POW, (x), (y))
+#define SHARE(x, y) two(s, MG_SHARE, (x), (y))
+#define AT_LEAST(x, y) two(s, MG_AT_LEAST, (x), (y))
+#define BELOW(x, y) two(s, MG_BELOW, (x), (y))
+#define FLOOR_DIVIDE(x, y) two(s, MG_FLOOR_DIVIDE, (x), (y))
+#define POWK(x, k) power(s, (x), (k))
+#define NEG(x) one(s, MG_NEG, (x))
+#define EXP(x) one(s, MG_EXP, (x))
+#define LOG(x) one(s, MG_LOG, (x))
+#define SIN(x) one(s, MG_SIN, (x))
+#define COS(x) one(s, MG_COS, (x))
+#define SINH(x) one(s, MG_SINH, (x))
+#define COSH(x) one(s, MG_COSH, (x))
+#define TANH(x) one(s, MG_TANH, (x))
+#define ERF(x) one(s, MG_ERF, (x))
+#define SQRT(x) one(s, MG_SQRT, (x))
+#define SIGMOID(x) one(s, MG_SIGMOID, (x))
+#define STEP(x) one(s, MG_STEP, (x))
+#define SIGN(x) one(s, MG_SIGN, (x))
+#define IF_ZERO(x, then, otherwise) choose(s, scope_is_zero(s, (x)), (then), (otherwise))
+#define IF_FLAT(x, y, then, otherwise) \
+    choose(s, two(s, MG_LOGICAL_AND, scope_is_zero(s, (x)), is_not_below_zero(s, (y))), \
+           (then), (otherwise))
+#define EITHER(number, element) (element)
+#define NONE 0
+#define CONST(c) scope_constant(s, dtype, (c))
+#define A a
+#define B b
+#define K number
+#define Y y
+#define G g
+
+static uint32_t power(scope *s, uint32_t a, double exponent)
+{
+    return scope_apply(s, MG_POW_NUMBER, 1, &a, 0, NULL, 1, &exponent);
+}
+
+static uint32_t is_not_below_zero(scope *s, uint32_t a)
+{
+    if (s->status < 0) return 0;
+    return two(s, MG_GE, a, scope_constant(s, array_in(s, a)->dtype, 0.0));
+}
+
+/* Record the formula of an operand's gradient. */
+static uint32_t formula(scope *s, int op, int which, uint32_t a, uint32_t b, uint32_t y,
+                        uint32_t g, double number, int dtype)
+{
+    switch (op) {
+#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+    case MG_##NAME: return which == 0 ? (gradient_a) : (gradient_b);
+#include "ops.def"
+#define MG_MAP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+    case MG_##NAME: return which == 0 ? (gradient_a) : (gradient_b);
+#include "ops.def"
+    default: return 0;
+    }
+}
+
+#include "base/ops_undef.inc.c"
+
+static uint32_t formula_recorded(const rule *r, int op, uint32_t a, uint32_t b,
+                                 double number)
+{
+    scope *s = r->s;
+    int dtype = wide_of(array_in(s, r->y)->dtype);
+    unsigned read = reads[op][r->which];
+    a = read & READS_A ? scope_cast(s, a, dtype) : a;
+    b = read & READS_B ? scope_cast(s, b, dtype) : b;
+    uint32_t y = read & READS_Y ? scope_cast(s, r->y, dtype) : r->y;
+    uint32_t made =
+        formula(s, op, r->which, a, b, y, scope_cast(s, r->g, dtype), number, dtype);
+    return scope_cast(s, made, array_in(s, r->y)->dtype);
+}
+
+/* Tell whether a kernel can read an operand of y's elements directly. */
+static bool is_like(const array *a, const array *y)
+{
+    return a->contiguous && a->dtype == y->dtype && a->count == y->count;
+}
+
+static uint32_t formula_computed(const rule *r, int op, uint32_t a, uint32_t b,
+                                 double number)
+{
+    scope *s = r->s;
+    unsigned read = reads[op][r->which];
+    const array *y = array_in(s, r->y), *g = array_in(s, r->g);
+    const array *of_a = read & READS_A ? array_in(s, a) : g;
+    const array *of_b = read & READS_B ? array_in(s, b) : g;
+    const array *of_y = read & READS_Y ? y : g;
+    int dtype = wide_of(y->dtype);
+    array *out;
+    s->status = array_new(s->arena, y->dtype, y->rank, y->shape, &out);
+    if (s->status < 0) return 0;
+    bool direct = y->dtype == dtype && is_like(of_a, y) && is_like(of_b, y) &&
+                  is_like(of_y, y) && is_like(g, y) && y->count < 1 << 15;
+    if (direct)
+        kernels()->gradient[op][r->which][dtype](y->count, of_a->data, of_b->data,
+                                                 of_y->data, g->data, out->data, number);
+    else
+        map_gradient(op, r->which, dtype, of_a, of_b, of_y, g, number, out);
+    return scope_array(s, out);
+}
+
+uint32_t vjp_elements(const rule *r, int op)
+{
+    unsigned read = reads[op][r->which];
+    const array *y = array_in(r->s, r->y);
+    if (read & PASS_ON) return rule_fit(r, r->g);
+    uint32_t a = read & READS_A ? rule_value(r, 0) : operand(r, 0), b = 0;
+    if (y->operand_count > 1) b = read & READS_B ? rule_value(r, 1) : operand(r, 1);
+    if (read & READS_Y) rule_result(r);
+    double number = y->extra && y->extra->number_count ? number_of(r) : 0.0;
+    if (r->s->status < 0) return 0;
+    if (r->s->record) return rule_fit(r, formula_recorded(r, op, a, b, number));
+    return rule_fit(r, formula_computed(r, op, a, b, number));
+}

@@ -1,0 +1,67 @@
+/* vjp_product.c: gradients of matrix products. */
+#include "arrays/rule.h"
+
+/* Return a vector as a matrix of one row or column, anything else as it is. */
+static uint32_t as_matrix(scope *s, uint32_t a, bool column)
+{
+    if (s->status < 0) return 0;
+    const array *from = array_in(s, a);
+    int64_t shape[] = {1, 1};
+    if (from->rank > 1) return a;
+    shape[!column] = from->shape[0];
+    return reshape(s, a, 2, shape);
+}
+
+uint32_t vjp_matmul(const rule *r)
+{
+    scope *s = r->s;
+    const array *a = operand_array(r, 0), *b = operand_array(r, 1);
+    const array *y = array_in(s, r->y);
+    int64_t shape[MG_MAX_RANK + 2];
+    int rank = y->rank;
+    memcpy(shape, y->shape, sizeof y->shape);
+    if (b->rank == 1) shape[rank++] = 1;
+    if (a->rank == 1) {
+        if (b->rank > 1) shape[rank] = shape[rank - 1];
+        if (b->rank == 1) shape[rank] = 1;
+        shape[rank - 1] = 1;
+        rank++;
+    }
+    uint32_t g = r->g, other = rule_value(r, 1 - r->which);
+    if (rank != y->rank) g = reshape(s, g, rank, shape);
+    other = as_matrix(s, other, r->which == 0);
+    uint32_t made = r->which == 0 ? two(s, MG_MATMUL, g, scope_transpose(s, other))
+                                  : two(s, MG_MATMUL, scope_transpose(s, other), g);
+    const array *own = r->which == 0 ? a : b;
+    if (own->rank > 1 || s->status < 0) return rule_fit(r, made);
+    array as_row = {.rank = 2, .shape = {1, 1}};
+    as_row.shape[r->which == 0] = own->shape[0];
+    made = reshape(s, scope_sum_to(s, made, &as_row), 1, own->shape);
+    return rule_fit(r, made);
+}
+
+/* See an array (.., n) as a matrix. */
+static uint32_t as_rows(scope *s, uint32_t a)
+{
+    if (s->status < 0) return 0;
+    const array *from = array_in(s, a);
+    int64_t n = from->shape[from->rank - 1], shape[2] = {1, n};
+    if (from->rank == 2) return a;
+    for (int d = 0; d < from->rank - 1; d++) shape[0] *= from->shape[d];
+    return reshape(s, a, 2, shape);
+}
+
+uint32_t vjp_linear(const rule *r)
+{
+    scope *s = r->s;
+    uint32_t rows = as_rows(s, r->g);
+    if (r->which == 0) {
+        const array *x = operand_array(r, 0);
+        uint32_t made = two(s, MG_MATMUL, rows, rule_value(r, 1));
+        return rule_fit(r, reshape(s, made, x->rank, x->shape));
+    }
+    if (r->which == 1)
+        return rule_fit(
+            r, two(s, MG_MATMUL, scope_transpose(s, rows), as_rows(s, rule_value(r, 0))));
+    return rule_fit(r, scope_reduce(s, MG_SUM, rows, 1, false));
+}
