@@ -21,7 +21,8 @@ enum { MAX_INTEGERS = 64, MAX_NUMBERS = 8 };
 static bool is_recorded(const call *c)
 {
     if (!c->record || !is_float(c->result->dtype)) return false;
-    if (c->op >= MG_MAP_OP_COUNT && !op_has_gradient[c->op - MG_MAP_OP_COUNT]) return false;
+    if (c->op >= MG_MAP_OP_COUNT && !op_has_gradient[c->op - MG_MAP_OP_COUNT])
+        return false;
     for (int i = 0; i < c->operand_count; i++)
         if (node_at(c->arena, c->operands[i])->kind & REQUIRES) return true;
     return false;

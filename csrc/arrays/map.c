@@ -13,8 +13,8 @@ enum {
     TILE = 32,       /* rows and columns of a part of a transposed copy */
     MAX_INPUTS = 4,
     OUTPUT = MAX_INPUTS, /* the output's side */
-    STREAM = 1 << 18,    /* elements from which on operands are in no cache; then */
-    AHEAD = 256          /* so many are fetched while those before are computed */
+    STREAM = 1 << 18,    /* arrays of as many elements are in no cache: */
+    AHEAD = 256          /* elements that such arrays are fetched ahead */
 };
 
 #if defined(__GNUC__)

@@ -224,8 +224,7 @@ int forward_cast(call *c)
     return copy_of(c, operand_of(c, 0), (int)dtype);
 }
 
-/* Copy b to the part start, step of the result that has its shape; `region` is
- * scratch. */
+/* Copy b to the part of the result that start, step and count select. */
 static int region_copy(const array *result, const array *b, const int64_t *start,
                        const int64_t *step, const int64_t *count)
 {

@@ -230,8 +230,9 @@ static bool is_to_keep(const mg_sweep *s, uint32_t gradient)
     return recorded || is_own(s, gradient);
 }
 
-/* Make the gradient that is to take the place of a node's old one, or of none; one that
- * is added to the old one in place must not lie in memory that other sums are made in. */
+/* Before the commit, make v->gradient a value that the node may own: cloned if others
+ * share it, or the sum with the old gradient. v->fresh: it replaces the old one; else it
+ * will be added to the old one in place. */
 static int gradient_prepare(mg_sweep *s, visit *v)
 {
     scope in;

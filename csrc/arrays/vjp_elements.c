@@ -1,11 +1,12 @@
-/* vjp_elements.c: gradients of elementwise ops: the formulas of ops.def, recorded as nodes,
- * or, when nothing is recorded, computed by one kernel; both give the same bits. */
+/* vjp_elements.c: gradients of elementwise ops: the formulas of ops.def, recorded as
+ * nodes, or, when nothing is recorded, computed by one kernel. Both give the same
+ * bits. */
 #include "arrays/rule.h"
 
 /* What a formula reads: operand a 1, b 2, the value 4; PASS_ON for one that is G. */
 enum { READS_A = 1, READS_B = 2, READS_Y = 4, PASS_ON = 64 };
 
-/* The generic operations join what their arguments read, so a formula counts itself. */
+/* Expanded with these macros, a gradient formula yields the mask of inputs it reads. */
 #define JOIN(x, y) (((x) | (y)) & ~PASS_ON)
 #define ADD(x, y) JOIN(x, y)
 #define SUB(x, y) JOIN(x, y)

@@ -5,13 +5,12 @@
  * here is seen in results: tasks do not depend on each other, so neither on who runs
  * them.
  *
- * Workers start at the first use that needs them and sleep when idle, after they have
- * looked out for the next job for about a millisecond, as who waits for them does: in a
- * network one large op follows the other, waking a thread takes 50 us, and it may wake up
- * on the core of who woke it, from where schedulers take 50 ms to move it. They hold no
- * locks while they run tasks, and
- * no signal is delivered to them. A process that forks keeps its workers; its child
- * starts with none. The environment is not read here; that is Python's to do. */
+ * Workers start at the first use that needs them. An idle worker, and a caller that waits
+ * for workers, polls for about 1 ms before it sleeps: in a network one large op follows
+ * the other, waking a thread costs 50 us, and a thread may wake on its waker's core and
+ * stay there for 50 ms. Workers hold no locks while they run tasks, and no signal is
+ * delivered to them. A process that forks keeps its workers; its child starts with none.
+ * The environment is not read here; that is Python's to do. */
 #if defined(__linux__)
 #define _GNU_SOURCE /* sched_getaffinity */
 #endif

@@ -264,7 +264,8 @@ enum { CHUNK = 128 }; /* elements that share one choice between quick and exact 
     FRAMED(GRADIENT, name##_a)(name##_a, gradient_a) \
     FRAMED(GRADIENT, name##_b)(name##_b, gradient_b)
 
-/* ROW_kind of element_types of the row. */
+/* ROW_<KIND>_<types>: what a row of ops.def with these `types` generates for elements of
+ * this KIND. */
 #define ROW_FLOAT_FLOATS(name, arity, value, gradient_a, gradient_b) \
     FRAMED(MAP, name)(name, arity, value) \
     GRADIENTS_##arity(name, gradient_a, gradient_b)

@@ -44,10 +44,10 @@ enum {
     GEMM_K = 512,            /* steps of k in a block */
     GEMM_A_SIZE = 192 << 10, /* bytes of a block of a: it stays in the level 2 cache */
     GEMM_B_SIZE = 2 << 20,   /* bytes of a packed block of b */
-    GEMM_FEW = 32,           /* with so few rows, blocks of fewer steps: */
-    GEMM_K_FEW = 128,        /* a panel of b stays in the level 1 cache */
-    GEMM_MANY = 64,          /* with so many rows, b is packed though its rows are */
-    GEMM_SMALL = 1 << 17,    /* contiguous, unless it has no more than so many bytes */
+    GEMM_FEW = 32,           /* most rows of a for which a block has GEMM_K_FEW steps */
+    GEMM_K_FEW = 128,        /* steps for which a panel of b fits the level 1 cache */
+    GEMM_MANY = 64,          /* rows of a from which on b is packed even if contiguous */
+    GEMM_SMALL = 1 << 17,    /* most bytes of a contiguous b that is never packed */
     GEMM_RUN = 32            /* rows of b that are gone through at a time */
 };
 

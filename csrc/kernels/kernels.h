@@ -10,8 +10,8 @@
 
 enum { LANES = 32 };
 
-/* out[i] = op(a[i], b[i], c[i]) for i < n. `repeats`: bit 0 set, a[0] stands for every
- * a[i]; bit 1 the same for b. `number` is the row's K. Comparisons write bools. */
+/* out[i] = op(a[i], b[i]) for i < n. `repeats`: bit 0 set, a[0] stands for every a[i];
+ * bit 1 the same for b. `number` is the row's K. Comparisons write bools. */
 typedef void (*map_kernel)(int64_t n, const void *a, const void *b, void *out,
                            double number, unsigned repeats);
 /* out[i] = gradient formula of an operand, from operands a and b, value y, gradient g. */

@@ -227,17 +227,17 @@ static NEVER_INLINE double exact_rest(double x, double y)
 /* ---- types ------------------------------------------------------------------------- */
 
 enum {
-    SHORT_ROW = 8,       /* rows up to this length are turned to columns, */
-    ROWS_AT_ONCE = 64,   /* so many of them; */
-    SHORT_SEARCH = 32,   /* the same where a position is searched */
-    LANE_ROWS = 16,      /* of longer rows the lanes of so many are joined together */
-    COLUMN_BYTES = 512, /* of a row whose columns are reduced at a time */
-    FAR_BYTES = 1 << 20, /* columns of larger arrays are fetched ahead of time, */
-    FAR_ROWS = 8,        /* by so many rows */
-    SEARCH_BLOCK = 8192, /* elements that are searched when they hold the largest, */
-    SEARCH_STEP = 64,    /* so many at a time */
-    SHORT_SPREAD = 32,   /* rows up to this length are divided in one go */
-    PIECE_f32 = 512, /* elements of the block for rows */
+    SHORT_ROW = 8,       /* longest row that is turned to a column to be reduced */
+    SHORT_SEARCH = 32,   /* longest row that is turned to a column to be searched */
+    ROWS_AT_ONCE = 64,   /* rows that are turned at a time */
+    LANE_ROWS = 16,      /* longer rows, whose lanes are joined at a time */
+    COLUMN_BYTES = 512,  /* bytes of a row whose columns are reduced at a time */
+    FAR_BYTES = 1 << 20, /* columns of larger arrays are fetched ahead of time */
+    FAR_ROWS = 8,        /* rows by which they are */
+    SEARCH_BLOCK = 8192, /* elements whose best is found before its position is */
+    SEARCH_STEP = 64,    /* elements of such a block that are compared at a time */
+    SHORT_SPREAD = 32,   /* longest row that is divided in one loop */
+    PIECE_f32 = 512,     /* elements of the block for rows */
     PIECE_f64 = 512
 };
 typedef int32_t index_f32; /* as large as T: loops over both have vectors of one length */

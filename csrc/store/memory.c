@@ -3,9 +3,9 @@
  *
  * Blocks come in 225 sizes, four to a doubling, aligned to a cache line. A block given
  * back waits in the list of its size for the next array of about that size: a fresh page
- * costs a page fault, 0.1 ns a byte, as much as the arithmetic of an addition. It is not
- * kept if more would wait than is in use and 64 MiB; all that waits goes back at once
- * when the arena's byte limit, or the allocator, has no more. */
+ * costs a page fault, 0.1 ns a byte, as much as the arithmetic of an addition. A large
+ * block is freed when free blocks would exceed used blocks + 64 MiB; all large free
+ * blocks are when the arena's byte limit, or the allocator, has no more. */
 #if defined(__unix__) || defined(__APPLE__)
 #define _POSIX_C_SOURCE 200809L
 #include <sched.h>
