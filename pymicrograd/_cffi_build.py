@@ -56,7 +56,7 @@ def hash_source() -> str:
 def units() -> list[Path]:
     """Return the sources of the core that are compiled: not those that others include."""
     found = [path for path in CSRC.rglob("*.c") if not path.name.endswith(".inc.c")]
-    return sorted(path for path in found if path.name != "demo.c")
+    return sorted(path for path in found if path.name not in ("all.c", "demo.c"))
 
 
 def quoted(text: str) -> str:

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 folder=${1:-$(mktemp -d)}
 flags="-std=gnu11 -ffp-contract=off -fno-trapping-math -fno-math-errno -fno-builtin-pow"
 # gnu11: under c11 gcc computes float as double on s390x, which the sources refuse
-sources=$(find csrc -name '*.c' ! -name '*.inc.c' ! -name demo.c | sort)
+sources=$(find csrc -name '*.c' ! -name '*.inc.c' ! -name all.c ! -name demo.c | sort)
 hashes=$folder/hashes
 : > "$hashes"
 
@@ -37,6 +37,10 @@ try() {
 
 try gcc-O3 "" gcc -O3
 try gcc-O0 "" gcc -O0
+separate=$sources
+sources="csrc/all.c csrc/kernels/kernels_avx2.c csrc/kernels/kernels_avx512.c"
+try gcc-O3-one-file "" gcc -O3 -DMG_X86_SETS
+sources=$separate
 for clang in clang clang-14 clang-19; do
     command -v $clang > /dev/null || continue
     try $clang-O3 "" $clang -O3

@@ -20,7 +20,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 strict="-std=c11 -ffp-contract=off -fno-trapping-math -fno-math-errno -fno-builtin-pow"
-sources=$(find "$root/csrc" -name '*.c' ! -name '*.inc.c' ! -name demo.c)
+sources=$(find "$root/csrc" -name '*.c' ! -name '*.inc.c' ! -name all.c ! -name demo.c)
 
 # library NAME FLAGS...: the core, for compile().
 library() {

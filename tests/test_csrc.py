@@ -46,7 +46,7 @@ def sources() -> list[Path]:
 def units(core: Path) -> list[Path]:
     """Return the sources of the library that are compiled: not those that others include."""
     found = [path for path in core.rglob("*.c") if not path.name.endswith(".inc.c")]
-    return sorted(path for path in found if path.name != "demo.c")
+    return sorted(path for path in found if path.name not in ("all.c", "demo.c"))
 
 
 def copy_of_core(folder: Path) -> Path:

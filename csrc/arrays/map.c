@@ -35,10 +35,10 @@ typedef struct side {
     bool repeats; /* the kernel can take a single element */
 } side;
 
-typedef union scratch {
+typedef union map_piece {
     int64_t aligned;
     char bytes[BLOCK * 8];
-} scratch;
+} map_piece;
 
 typedef struct map_job {
     int input_count, rank;
@@ -224,7 +224,7 @@ static void job_call(const map_job *job, int64_t n, const void *const *in,
 /* Compute elements [first, first + n), which lie in one run or are at most BLOCK. */
 static void job_piece(const map_job *job, int64_t first, int64_t n, bool in_run)
 {
-    scratch packed[MAX_INPUTS + 1], converted[MAX_INPUTS + 1];
+    map_piece packed[MAX_INPUTS + 1], converted[MAX_INPUTS + 1];
     const void *in[MAX_INPUTS] = {NULL, NULL, NULL, NULL};
     unsigned repeats = 0;
     bool single;
@@ -511,7 +511,7 @@ bool map_has_zero(const array *a)
     job_open(&job, &once, a->dtype);
     axes_simplify(&job);
     for (int64_t first = 0; first < job.count; first += BLOCK) {
-        scratch block;
+        map_piece block;
         int64_t n = job.count - first < BLOCK ? job.count - first : BLOCK;
         if (job.rank)
             side_copy(&job, &job.sides[OUTPUT], first, n, block.bytes, false);

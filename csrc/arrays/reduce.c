@@ -6,7 +6,7 @@
  * layout, on `inner`, or on the number of threads. */
 #include "arrays/arrays.h"
 
-enum { COLUMN_GRAIN = 64 };
+enum { REDUCED_GRAIN = 64 };
 
 /* ---- boxes ------------------------------------------------------------------------- */
 
@@ -169,8 +169,8 @@ static void reduce_run(reduce_job *job)
     } else {
         job->task = b->inner;
         if (large && b->outer < 2 * thread_count()) {
-            job->task = (b->inner / (2 * thread_count()) + 1 + COLUMN_GRAIN - 1) /
-                        COLUMN_GRAIN * COLUMN_GRAIN;
+            job->task = (b->inner / (2 * thread_count()) + 1 + REDUCED_GRAIN - 1) /
+                        REDUCED_GRAIN * REDUCED_GRAIN;
         }
         int64_t tasks = b->outer * ((b->inner + job->task - 1) / job->task);
         if (large)
@@ -187,8 +187,7 @@ static void fill_empty(array *out, int which)
 }
 
 /* Reduce a over axes into `out`, of type `dtype` and contiguous. */
-int reduce_into(call *c, int which, const array *a, int dtype, unsigned axes,
-                       array *out)
+int reduce_into(call *c, int which, const array *a, int dtype, unsigned axes, array *out)
 {
     reduce_job job;
     MG_TRY(box_open(c, a, dtype, axes, false, &job.box));

@@ -115,11 +115,11 @@ int mg_array_sgd(mg_arena *arena, int64_t count, const mg_node *parameters,
                  const mg_node *buffers, int new_buffers, double lr, double momentum,
                  double dampening, double weight_decay, int nesterov)
 {
-    sgd_rule rule = {.lr = lr, .weight_decay = weight_decay, .nesterov = nesterov != 0};
-    update_job job = {.sgd = &rule};
-    rule.momentum = new_buffers ? 0.0 : momentum;
-    rule.fresh = new_buffers ? 1.0 : 1.0 - dampening;
-    rule.look_ahead = momentum;
+    sgd_rule r = {.lr = lr, .weight_decay = weight_decay, .nesterov = nesterov != 0};
+    update_job job = {.sgd = &r};
+    r.momentum = new_buffers ? 0.0 : momentum;
+    r.fresh = new_buffers ? 1.0 : 1.0 - dampening;
+    r.look_ahead = momentum;
     arena_lock(arena);
     int status = update(arena, count, parameters, buffers, NULL, &job);
     arena_unlock(arena);
@@ -131,15 +131,15 @@ int mg_array_adam(mg_arena *arena, int64_t count, const mg_node *parameters,
                   double beta1, double beta2, double epsilon, double weight_decay,
                   int decoupled)
 {
-    adam_rule rule = {.beta1 = beta1, .beta2 = beta2, .epsilon = epsilon, .keep = 1.0};
-    update_job job = {.adam = &rule};
+    adam_rule r = {.beta1 = beta1, .beta2 = beta2, .epsilon = epsilon, .keep = 1.0};
+    update_job job = {.adam = &r};
     MG_RETURN_IF(step < 1 || !m || !v, MG_ERR_ARG);
-    rule.step_size = lr / (1.0 - vm_pow(beta1, (double)step));
-    rule.root_correction = sqrt(1.0 - vm_pow(beta2, (double)step));
+    r.step_size = lr / (1.0 - vm_pow(beta1, (double)step));
+    r.root_correction = sqrt(1.0 - vm_pow(beta2, (double)step));
     if (decoupled)
-        rule.keep = 1.0 - lr * weight_decay;
+        r.keep = 1.0 - lr * weight_decay;
     else
-        rule.decay = weight_decay;
+        r.decay = weight_decay;
     arena_lock(arena);
     int status = update(arena, count, parameters, m, v, &job);
     arena_unlock(arena);

@@ -1,8 +1,8 @@
 /* vjp_move.c: gradients of ops that move elements. */
 #include "arrays/rule.h"
 
-static const int64_t ones[MG_MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1};
-static const int64_t zeros[MG_MAX_RANK] = {0};
+static const int64_t unit_steps[MG_MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1};
+static const int64_t zero_starts[MG_MAX_RANK] = {0};
 
 uint32_t vjp_reshape(const rule *r)
 {
@@ -63,7 +63,7 @@ uint32_t vjp_fold(const rule *r)
     memcpy(how, given, (size_t)(1 + 3 * s) * sizeof *how);
     for (int64_t i = 0; i < s; i++) how[1 + i] = a->shape[a->rank - s + i];
     uint32_t windows = with_integers(r->s, MG_WINDOW, r->g, 1 + 3 * (int)s, how);
-    return scope_slice(r->s, windows, a->rank, zeros, ones, a->shape);
+    return scope_slice(r->s, windows, a->rank, zero_starts, unit_steps, a->shape);
 }
 
 uint32_t vjp_contiguous(const rule *r)
@@ -84,7 +84,7 @@ uint32_t vjp_cast(const rule *r)
 uint32_t vjp_pad(const rule *r)
 {
     const array *a = operand_array(r, 0);
-    return scope_slice(r->s, r->g, a->rank, integers(r), ones, a->shape);
+    return scope_slice(r->s, r->g, a->rank, integers(r), unit_steps, a->shape);
 }
 
 uint32_t vjp_cat(const rule *r)
@@ -92,7 +92,7 @@ uint32_t vjp_cat(const rule *r)
     const array *a = operand_array(r, r->which);
     int64_t start[MG_MAX_RANK] = {0}, axis = integers(r)[0];
     for (int i = 0; i < r->which; i++) start[axis] += operand_array(r, i)->shape[axis];
-    return rule_fit(r, scope_slice(r->s, r->g, a->rank, start, ones, a->shape));
+    return rule_fit(r, scope_slice(r->s, r->g, a->rank, start, unit_steps, a->shape));
 }
 
 uint32_t vjp_assign(const rule *r)

@@ -128,7 +128,7 @@ struct mg_arena {
     walk walk;
 
     /* arrays: free blocks by class, slabs they were cut from, buffers to be released */
-    struct block *free_blocks[BLOCK_CLASSES];
+    struct free_block *free_blocks[BLOCK_CLASSES];
     struct slab *slabs;
     size_t free_block_bytes, used_block_bytes;
     struct buffer *released;

@@ -11,7 +11,7 @@
  * stay there for 50 ms. Workers hold no locks while they run tasks, and no signal is
  * delivered to them. A process that forks keeps its workers; its child starts with none.
  * The environment is not read here; that is Python's to do. */
-#if defined(__linux__)
+#if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE /* sched_getaffinity */
 #endif
 #include "base/base.h"
@@ -30,11 +30,11 @@ enum { MAX_THREADS = 1024 };
  * thread has a core. */
 enum { SPINS = 1000, SPINS_ALONE = 30000 };
 
-typedef struct job {
+typedef struct shared_job {
     void (*task)(void *context, int64_t i);
     void *context;
     size_t count;
-} job;
+} shared_job;
 
 static struct pool {
     atomic_flag in_use;    /* some thread is in parallel_for() and has the workers */
@@ -46,7 +46,7 @@ static struct pool {
 
     pthread_mutex_t lock; /* of everything below; held for a few instructions */
     pthread_cond_t wake, done;
-    job job;
+    shared_job job;
     int seats;    /* workers that may still join the job */
     int sleeping; /* workers that wait for `wake` */
     int started;  /* workers alive */
@@ -119,7 +119,7 @@ static int spins(void)
 }
 
 /* Run tasks of the job until all are taken. */
-static void tasks_run(const job *j)
+static void tasks_run(const shared_job *j)
 {
     size_t i;
     while ((i = atomic_fetch_add_explicit(&pool.next, 1, memory_order_relaxed)) <
@@ -132,7 +132,7 @@ static void tasks_run(const job *j)
 static void job_join(void)
 {
     if (pool.seats == 0) return;
-    job mine = pool.job;
+    shared_job mine = pool.job;
     pool.seats--;
     atomic_fetch_add_explicit(&pool.running, 1, memory_order_relaxed);
     pthread_mutex_unlock(&pool.lock);
@@ -223,7 +223,7 @@ static void workers_start(int count)
 /* ---- parallel_for ------------------------------------------------------------------ */
 
 /* Announce a job that up to `seats` workers may join. */
-static void job_open(job j, int seats)
+static void job_announce(shared_job j, int seats)
 {
     pthread_mutex_lock(&pool.lock);
     workers_start(seats);
@@ -260,8 +260,8 @@ void parallel_for(int64_t count, void (*task)(void *context, int64_t i), void *c
         for (int64_t i = 0; i < count; i++) task(context, i);
         return;
     }
-    job j = {task, context, (size_t)count};
-    job_open(j, count < threads ? (int)count - 1 : threads - 1);
+    shared_job j = {task, context, (size_t)count};
+    job_announce(j, count < threads ? (int)count - 1 : threads - 1);
     tasks_run(&j);
     job_close();
     atomic_flag_clear_explicit(&pool.in_use, memory_order_release);

@@ -103,7 +103,8 @@ typedef struct kernel_set {
 } kernel_set;
 
 extern const kernel_set kernels_baseline;
-#if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
+#if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__) && \
+    !defined(MG_BASELINE_ONLY)
 #define MG_HAS_X86_SETS 1
 extern const kernel_set kernels_avx2, kernels_avx512;
 #endif

@@ -445,3 +445,5 @@ const kernel_set MG_KERNEL_SET = {
     .gemm = {gemm_f32, gemm_f64},
     .gemm_workspace = gemm_workspace,
 };
+
+#include "base/ops_undef.inc.c"

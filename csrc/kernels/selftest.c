@@ -10,12 +10,12 @@
 enum { COUNT = 96 };
 
 /* float32 at place 0 of the kernel tables, float64 at place 1. */
-typedef union numbers {
+typedef union samples {
     float single[COUNT];
     double twice[COUNT];
-} numbers;
+} samples;
 
-static void set(int place, numbers *to, int i, double value)
+static void set(int place, samples *to, int i, double value)
 {
     if (place == 0)
         to->single[i] = (float)value;
@@ -23,18 +23,18 @@ static void set(int place, numbers *to, int i, double value)
         to->twice[i] = value;
 }
 
-static double get(int place, const numbers *of, int i)
+static double get(int place, const samples *of, int i)
 {
     return place == 0 ? (double)of->single[i] : of->twice[i];
 }
 
-static void fill(int place, numbers *to, double value)
+static void fill(int place, samples *to, double value)
 {
     for (int i = 0; i < COUNT; i++) set(place, to, i, value);
 }
 
 /* Tell whether all of an array is `value`. */
-static bool is_all(int place, const numbers *of, double value)
+static bool is_all(int place, const samples *of, double value)
 {
     for (int i = 0; i < COUNT; i++)
         if (!(get(place, of, i) == value)) return false;
@@ -44,7 +44,7 @@ static bool is_all(int place, const numbers *of, double value)
 /* Tell whether an op of two numbers gives what it should. */
 static bool op_gives(int place, int op, double a, double b, double expected)
 {
-    numbers of_a, of_b, y;
+    samples of_a, of_b, y;
     fill(place, &of_a, a);
     fill(place, &of_b, b);
     kernels()->value[op][place](COUNT, &of_a, &of_b, &y, 0.0, 0);
@@ -55,7 +55,7 @@ static bool op_gives(int place, int op, double a, double b, double expected)
 static bool fuses(int place)
 {
     double e = place == 0 ? 0x1p-12 : 0x1p-27;
-    numbers y, g, out;
+    samples y, g, out;
     fill(place, &y, 1.0 + e);
     fill(place, &g, 1.0);
     kernels()->gradient[MG_TANH][0][place](COUNT, &y, &y, &y, &g, &out, 0.0);
@@ -67,7 +67,7 @@ static bool product_fuses(int place)
 {
     enum { ROWS = 8, COLUMNS = 12 };
     double e = place == 0 ? 0x1p-12 : 0x1p-27, workspace[4096];
-    numbers a, b, c;
+    samples a, b, c;
     size_t element = place == 0 ? sizeof(float) : sizeof(double);
     if (kernels()->gemm_workspace(ROWS, COLUMNS, 2, element) >
         sizeof workspace - CACHE_LINE)
@@ -88,7 +88,7 @@ static bool product_fuses(int place)
 static bool reorders(int place)
 {
     double h = place == 0 ? 0x1p-24 : 0x1p-53;
-    numbers a, y;
+    samples a, y;
     fill(place, &a, 0.0);
     set(place, &a, 0, 1.0);
     for (int i = 1; i < 3; i++) set(place, &a, i * LANES, h);
@@ -100,7 +100,7 @@ static bool reorders(int place)
  * numbers of which x * (1 / x) is not. Here x is repeated, as it invites to that. */
 static bool rewrites(int place)
 {
-    numbers x, y;
+    samples x, y;
     fill(place, &x, 107.0);
     kernels()->value[MG_DIV][place](COUNT, &x, &x, &y, 0.0, 2);
     return !is_all(place, &y, 1.0) || !op_gives(place, MG_ROUND, 2.25, 0.0, 2.0);

@@ -91,7 +91,7 @@ static uint32_t gradient_of(const mg_arena *arena, uint32_t index)
 
 /* Add a contribution to the gradient of a node. The first one starts from 0.0, which only
  * shows in -0.0. */
-static void gradient_add(builder *build, uint32_t index, uint32_t contribution)
+static void gradient_emit(builder *build, uint32_t index, uint32_t contribution)
 {
     uint32_t so_far = gradient_of(build->arena, index);
     double data = data_of(build, contribution);
@@ -114,7 +114,7 @@ static void gradients_emit(builder *build, uint32_t root)
         for (int which = 0; which < arity && build->status == MG_OK; which++) {
             uint32_t contribution = emit_gradient(build, y, which, g);
             if (build->status == MG_OK)
-                gradient_add(build, node_at(arena, y)->operand[which], contribution);
+                gradient_emit(build, node_at(arena, y)->operand[which], contribution);
         }
     }
 }
@@ -196,3 +196,5 @@ int mg_grad(mg_arena *arena, mg_node root, int64_t count, const mg_node *inputs,
     arena_unlock(arena);
     return status;
 }
+
+#include "base/ops_undef.inc.c"

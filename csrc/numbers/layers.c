@@ -6,15 +6,15 @@
 #include "numbers/numbers.h"
 
 /* One operand of a layer: a node, or 0 and a number that becomes a leaf at each use. */
-typedef struct operands {
+typedef struct layer_inputs {
     const uint32_t *nodes;
     const double *numbers;
-} operands;
+} layer_inputs;
 
 /* act = b; act = act + w[i] * x[i] ...; activation(act). parameters: w[0] .. w[nin - 1],
  * b. */
 static uint32_t build_neuron(builder *build, int64_t nin, int activation,
-                             const mg_node *parameters, operands x)
+                             const mg_node *parameters, layer_inputs x)
 {
     uint32_t act = index_of(parameters[nin]);
     for (int64_t i = 0; i < nin; i++) {
@@ -38,7 +38,8 @@ typedef struct perceptron {
 } perceptron;
 
 /* Record one example; the outputs' indices end in the returned half of scratch. */
-static const uint32_t *build_example(builder *build, const perceptron *mlp, operands x)
+static const uint32_t *build_example(builder *build, const perceptron *mlp,
+                                     layer_inputs x)
 {
     const mg_node *parameters = mlp->parameters;
     for (int64_t layer = 0; layer < mlp->layers; layer++) {
@@ -119,7 +120,7 @@ static int mlp_rows(mg_arena *arena, const perceptron *mlp, int64_t rows,
     for (; row < rows; row++) {
         for (int64_t i = 0; i < nin; i++)
             mlp->scratch[i] = inputs ? index_of(inputs[row * nin + i]) : 0;
-        operands x = {mlp->scratch, numbers ? numbers + row * nin : NULL};
+        layer_inputs x = {mlp->scratch, numbers ? numbers + row * nin : NULL};
         const uint32_t *results = build_example(&build, mlp, x);
         if (build.status < 0) break;
         results_give(&build, nout, results, outputs + row * nout);

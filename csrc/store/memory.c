@@ -7,7 +7,9 @@
  * block is freed when free blocks would exceed used blocks + 64 MiB; all large free
  * blocks are when the arena's byte limit, or the allocator, has no more. */
 #if defined(__unix__) || defined(__APPLE__)
+#if !defined(_POSIX_C_SOURCE)
 #define _POSIX_C_SOURCE 200809L
+#endif
 #include <sched.h>
 #define YIELD() sched_yield()
 #else
@@ -24,9 +26,9 @@ enum {
     EXACT_CLASSES = 17                    /* multiples of a cache line: 64 .. 1088 */
 };
 
-typedef struct block {
-    struct block *next;
-} block;
+typedef struct free_block {
+    struct free_block *next;
+} free_block;
 
 typedef struct slab {
     struct slab *next;
@@ -181,7 +183,7 @@ void *block_take(mg_arena *arena, size_t size)
 {
     size_t rounded;
     int class = class_of(size, &rounded);
-    block *taken = arena->free_blocks[class];
+    free_block *taken = arena->free_blocks[class];
     if (MG_UNLIKELY(arena->fail_after >= 0) && allocation_fails(arena)) return NULL;
     if (taken) {
         arena->free_blocks[class] = taken->next;
@@ -205,7 +207,7 @@ void block_give(mg_arena *arena, void *given, size_t size)
         large_block_free(arena, given, rounded);
         return;
     }
-    block *freed = given;
+    free_block *freed = given;
     freed->next = arena->free_blocks[class];
     arena->free_blocks[class] = freed;
     arena->free_block_bytes += rounded;
@@ -224,7 +226,7 @@ static void blocks_trim(mg_arena *arena)
     for (int class = 0; class < BLOCK_CLASSES; class++) {
         size_t size = class_size(class);
         while (size > SMALL_BLOCK && arena->free_blocks[class]) {
-            block *freed = arena->free_blocks[class];
+            free_block *freed = arena->free_blocks[class];
             arena->free_blocks[class] = freed->next;
             arena->free_block_bytes -= size;
             large_block_free(arena, freed, size);
