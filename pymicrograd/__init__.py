@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import autograd, functional, nn, optim
+    from . import autograd, func, functional, nn, optim
     from ._core import (
         build_info,
         get_num_threads,
@@ -22,9 +22,15 @@ if TYPE_CHECKING:
         set_memory_limit,
         set_num_threads,
     )
-    from ._tensor import Tensor, cat, maximum, minimum, stack, where
-    from .autograd import Function, enable_grad, grad, is_grad_enabled, no_grad, set_grad_enabled
-    from .creation import (
+    from .autograd import grad
+    from .data import gen_data, gen_data_linear, gen_data_moons, gen_data_yinyang, split
+    from .nn import MLP, Layer, Module, Neuron, cross_entropy, margin_loss, mse_loss
+    from .optim import SGD, Adam, AdamW
+    from .pictures.graphs import draw_dot, to_dot, to_mermaid, trace, vis_color
+    from .random import RNG, manual_seed
+    from .recording import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+    from .tensors.conversion import as_tensor
+    from .tensors.creation import (
         arange,
         empty,
         empty_like,
@@ -40,19 +46,17 @@ if TYPE_CHECKING:
         randn,
         randn_like,
         randperm,
-        tril,
-        triu,
         zeros,
         zeros_like,
     )
-    from .data import gen_data, gen_data_linear, gen_data_moons, gen_data_yinyang, split
-    from .dtypes import bool_, dtype, float16, float32, float64, int32, int64, uint8
-    from .interchange import as_tensor, from_dlpack, from_numpy, tensor
-    from .nn import MLP, Layer, Module, Neuron, cross_entropy, margin_loss, mse_loss
-    from .optim import SGD, Adam, AdamW
-    from .random import RNG, manual_seed
+    from .tensors.dtypes import bool_, dtype, float16, float32, float64, int32, int64, uint8
+    from .tensors.function import Function
+    from .tensors.functions import maximum, minimum, where
+    from .tensors.interchange import from_dlpack, from_numpy, tensor
+    from .tensors.joining import cat, stack
+    from .tensors.leaves import tril, triu
+    from .tensors.tensor import Tensor
     from .value import Value
-    from .viz import draw_dot, to_dot, to_mermaid, trace, vis_color
 
 __version__ = "0.1.0"
 
@@ -62,34 +66,40 @@ HOMES = {
         "build_info", "get_num_threads", "isa", "memory_usage", "set_isa", "set_memory_limit",
         "set_num_threads",
     ),
-    "_tensor": ("Tensor", "cat", "maximum", "minimum", "stack", "where"),
-    "autograd": (
-        "Function", "enable_grad", "grad", "is_grad_enabled", "no_grad", "set_grad_enabled",
-    ),
-    "creation": (
-        "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "ones",
-        "ones_like", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "tril",
-        "triu", "zeros", "zeros_like",
-    ),
+    "autograd": ("grad",),
     "data": ("gen_data", "gen_data_linear", "gen_data_moons", "gen_data_yinyang", "split"),
-    "dtypes": ("bool_", "dtype", "float16", "float32", "float64", "int32", "int64", "uint8"),
-    "interchange": ("as_tensor", "from_dlpack", "from_numpy", "tensor"),
     "nn": ("MLP", "Layer", "Module", "Neuron", "cross_entropy", "margin_loss", "mse_loss"),
     "optim": ("SGD", "Adam", "AdamW"),
+    "pictures.graphs": ("draw_dot", "to_dot", "to_mermaid", "trace", "vis_color"),
     "random": ("RNG", "manual_seed"),
+    "recording": ("enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"),
+    "tensors.conversion": ("as_tensor",),
+    "tensors.creation": (
+        "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "ones",
+        "ones_like", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "zeros",
+        "zeros_like",
+    ),
+    "tensors.dtypes": (
+        "bool_", "dtype", "float16", "float32", "float64", "int32", "int64", "uint8",
+    ),
+    "tensors.function": ("Function",),
+    "tensors.functions": ("maximum", "minimum", "where"),
+    "tensors.interchange": ("from_dlpack", "from_numpy", "tensor"),
+    "tensors.joining": ("cat", "stack"),
+    "tensors.leaves": ("tril", "triu"),
+    "tensors.tensor": ("Tensor",),
     "value": ("Value",),
-    "viz": ("draw_dot", "to_dot", "to_mermaid", "trace", "vis_color"),
 }  # fmt: skip
 MODULES = (
-    "autograd", "data", "engine", "errors", "functional", "nn", "optim", "reference", "serialize",
-    "tensor_optim",
+    "autograd", "data", "engine", "errors", "func", "functional", "nn", "optim", "pictures",
+    "reference", "saving", "tensor_optim",
 )  # fmt: skip
 
 __all__ = [
     "MLP", "RNG", "SGD", "Adam", "AdamW", "Function", "Layer", "Module", "Neuron", "Tensor",
     "Value", "arange", "as_tensor", "autograd", "bool_", "build_info", "cat", "cross_entropy",
     "draw_dot", "dtype", "empty", "empty_like", "enable_grad", "eye", "float16", "float32",
-    "float64", "from_dlpack", "from_numpy", "full", "full_like", "functional", "gen_data",
+    "float64", "from_dlpack", "from_numpy", "full", "full_like", "func", "functional", "gen_data",
     "gen_data_linear", "gen_data_moons", "gen_data_yinyang", "get_num_threads", "grad", "int32",
     "int64", "is_grad_enabled", "isa", "linspace", "manual_seed", "margin_loss", "maximum",
     "memory_usage", "minimum", "mse_loss", "nn", "no_grad", "ones", "ones_like", "optim", "rand",

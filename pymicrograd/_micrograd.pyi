@@ -1,10 +1,10 @@
-"""What `_core.py` and `value.py` use of the extension module that cffi builds."""
+"""What `_core` and `value.py` use of the extension module that cffi builds."""
 
 from collections.abc import Callable
 from typing import Any
 
-from ._tensor import Tensor
-from .dtypes import dtype as _dtype
+from .tensors.dtypes import dtype as _dtype
+from .tensors.tensor import Tensor
 
 ffi: Any
 lib: Any

@@ -1,11 +1,11 @@
-"""The RNG of the C core: xorshift64*, the same numbers as the reference's, sooner."""
+"""The RNG of the C core: xorshift64*, a seed means the same numbers everywhere."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from . import _core
-from .reference.random import as_seed
+from .scalars import as_seed
 
 __all__ = ["RNG", "default_generator", "manual_seed"]
 

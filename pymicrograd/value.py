@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 from weakref import KeyedRef, WeakValueDictionary
 
 from . import _core
-from .reference.value import Scalar, as_float, elementwise, is_number, negative, no_grad, silent
+from .recording import no_grad, no_grad_depth
+from .scalars import Scalar, as_float, elementwise, is_number, negative
 
 __all__ = ["Value", "grad", "no_grad"]
 
@@ -250,7 +251,7 @@ class Value(_core.ValueBase, Scalar):
         self.__dict__.update(attributes)
 
 
-_core.ValueBase._set_up(Value, slow_operator, slow_init, slow_set, fail, silent)
+_core.ValueBase._set_up(Value, slow_operator, slow_init, slow_set, fail, no_grad_depth)
 
 
 def exponent_text(value: Value) -> str:
@@ -305,8 +306,7 @@ def grad(
     for x in (output, *inputs):
         if not isinstance(x, Value):
             raise TypeError(f"grad is of Values by Values, not {type(x).__name__}")
-    with _core.backward_turn:
-        results = _core.ValueBase._grad(output, inputs)
+    results = _core.gradients(output, inputs)
     if not create_graph:
         return tuple(result.detach() for result in results)
     register_graph(output)

@@ -20,11 +20,11 @@ from typing import Any
 
 import pymicrograd
 from pymicrograd import _core, autograd
-from pymicrograd.dtypes import as_dtype
 from pymicrograd.reference import tensor as reference
 from pymicrograd.reference.array import BOUNDS, Array, convert, count_of, indices, is_float
-from pymicrograd.reference.arrays import ARRAYS
-from pymicrograd.reference.elements import ROWS as ELEMENTS
+from pymicrograd.reference.array_ops import ARRAYS
+from pymicrograd.reference.element_ops import ROWS as ELEMENTS
+from pymicrograd.tensors.dtypes import as_dtype
 
 Shape = tuple[int, ...]
 How = dict[str, Any]

@@ -18,8 +18,10 @@ from typing import Any
 
 import pytest
 
-from pymicrograd import cli, demo, serialize
 from pymicrograd import data as data_sets
+from pymicrograd import saving
+from pymicrograd.cli import commands as cli
+from pymicrograd.cli import demo
 
 GOLDEN = pathlib.Path(__file__).parents[2] / "shared" / "golden" / "llm101n_seed_stdout.txt"
 ENGINES = ("c", "reference")
@@ -253,9 +255,9 @@ def test_bad_arguments_are_one_line_and_status_2(
     (tmp_path / "folder.npz").mkdir()
     (tmp_path / "text").write_text("text\n")
     engine: Any = importlib.import_module("pymicrograd.reference")
-    serialize.save(engine.MLP(2, [5, 3], rng=engine.RNG(1)), "other.npz")
-    state = serialize.state_dict(engine.MLP(2, [16, 3], rng=engine.RNG(1)))
-    serialize.save({name: a for name, a in state.items() if "layers.0" in name}, "fewer.npz")
+    saving.save(engine.MLP(2, [5, 3], rng=engine.RNG(1)), "other.npz")
+    state = saving.state_dict(engine.MLP(2, [16, 3], rng=engine.RNG(1)))
+    saving.save({name: a for name, a in state.items() if "layers.0" in name}, "fewer.npz")
     before = sorted(os.listdir())
     arguments = shlex.split(line)
     if "demo" in arguments:
@@ -327,8 +329,8 @@ def test_files_are_written_though_nobody_reads(tmp_path: pathlib.Path) -> None:
     assert (process.returncode, err) == (0, "")
     training = demo.Training("reference", demo.Settings(points=10, layers=(3,), steps=2))
     list(training.run())
-    saved = serialize.load(target)
-    expected = serialize.state_dict(training.model)
+    saved = saving.load(target)
+    expected = saving.state_dict(training.model)
     assert {n: a.tolist() for n, a in saved.items()} == {n: a.tolist() for n, a in expected.items()}
 
 
@@ -443,17 +445,17 @@ def test_saved_weights_start_the_next_training(engine: str, tmp_path: pathlib.Pa
     small = ("demo", "--engine", engine, "--points", "20", "--layers", "3")
     status, lines, _ = run(*small, "--steps", "11", "--no-compare", "--save", path)
     assert status == 0 and lines[-1] == f"weights: {path}"
-    first = serialize.load(path)
+    first = saving.load(path)
     settings = demo.Settings(points=20, layers=(3,), steps=4)
     training = demo.Training(engine, settings)
-    serialize.load_weights(training.model, path)
+    saving.load_weights(training.model, path)
     expected = list(training.run())
     # Loading and saving in one command: the reference must start from the old weights, too.
     status, lines, err = run(*small, "--steps", "4", "--load", path, "--save", path)
     assert (status, err) == (0, "")
     assert lines[:5] == expected
     assert engine == "reference" or lines[-1].startswith("same digits: all 5 lines")
-    assert serialize.load(path)["layers.0.weight"].tolist() != first["layers.0.weight"].tolist()
+    assert saving.load(path)["layers.0.weight"].tolist() != first["layers.0.weight"].tolist()
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -505,7 +507,7 @@ def test_plot_formats_and_the_same_bytes_each_time(extension: str, tmp_path: pat
 
 def test_a_plot_shows_regions_points_and_losses() -> None:
     pytest.importorskip("matplotlib")
-    from pymicrograd import plot
+    from pymicrograd.pictures import training as plot
 
     training = demo.Training("reference", demo.Settings("moons", points=20, layers=(3,), steps=12))
     list(training.run())
@@ -523,7 +525,7 @@ def test_a_plot_shows_regions_points_and_losses() -> None:
 
 def test_a_plot_of_a_diverged_training_is_drawn_without_a_word() -> None:
     pytest.importorskip("matplotlib")
-    from pymicrograd import plot
+    from pymicrograd.pictures import training as plot
 
     nan = float("nan")
     splits = {"train": [([0.0, 0.0], 0)], "val": [([0.0, 0.0], 1)], "test": []}

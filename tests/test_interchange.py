@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import pymicrograd as mg
-from pymicrograd.dtypes import DTYPES
 from pymicrograd.errors import DTypeError, GradientError, ReadOnlyError, ShapeError
+from pymicrograd.tensors.dtypes import DTYPES
 
 A = np.arange(6.0).reshape(2, 3)
 

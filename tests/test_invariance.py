@@ -33,7 +33,7 @@ from tensor_cases import (
 
 import pymicrograd
 from pymicrograd import Tensor, functional, isa, set_isa, set_num_threads
-from pymicrograd.reference.elements import ROWS as ELEMENTS
+from pymicrograd.reference.element_ops import ROWS as ELEMENTS
 
 C = ENGINES[0]
 

@@ -162,7 +162,7 @@ def test_binding_has_every_function_of_the_header() -> None:
     assert "\n#" not in public
     names = set(re.findall(r"^\w[\w \*]*?\b(mg_\w+)\(", public, re.MULTILINE))
     assert len(names) > 40
-    assert {name for name in names if not hasattr(_core.lib, name)} == set()
+    assert {name for name in names if not hasattr(_core.library.lib, name)} == set()
 
 
 def test_dependencies() -> None:

@@ -150,7 +150,7 @@ def fork_while_walking() -> None:
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with _core.backward_turn:
+        with _core.nodes.backward_turn:
             held.set()
             done.wait()
 
@@ -306,7 +306,7 @@ CALLS: dict[str, Callable[[Subject], object]] = {
 
 def expect_usable(subject: Subject) -> None:
     """Expect that no lock is held, no backward under way, and gradients are whole."""
-    assert not _core.backward_turn.locked()
+    assert not _core.nodes.backward_turn.locked()
     assert (subject.x.grad, subject.y.grad) in ((0.0, 0.0), (1.5, 0.5))
     subject.x.grad = subject.y.grad = 0.0
     (subject.x * subject.x).backward()

@@ -24,10 +24,10 @@ from hypothesis import strategies as st
 
 from pymicrograd.reference import Tensor, no_grad, vmath
 from pymicrograd.reference.array import DTYPES, Array, array, broadcast_shapes, convert, promote
-from pymicrograd.reference.arrays import ARRAYS
-from pymicrograd.reference.elements import ROWS, Element
-from pymicrograd.reference.elements import apply as apply_elements
-from pymicrograd.reference.rules import RULES
+from pymicrograd.reference.array_ops import ARRAYS
+from pymicrograd.reference.element_ops import ROWS, Element
+from pymicrograd.reference.element_ops import apply as apply_elements
+from pymicrograd.reference.gradients import RULES
 from pymicrograd.reference.tensor import apply, grad
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -18,7 +18,6 @@ from isolated import run_python
 
 import pymicrograd as mg
 from pymicrograd import _core
-from pymicrograd.dtypes import DTYPES, as_dtype
 from pymicrograd.errors import (
     DTypeError,
     GradientError,
@@ -28,6 +27,7 @@ from pymicrograd.errors import (
     StaleNodeError,
     TensorIndexError,
 )
+from pymicrograd.tensors.dtypes import DTYPES, as_dtype
 
 A = np.linspace(-2.0, 3.0, 24, dtype=np.float32).reshape(2, 3, 4)
 

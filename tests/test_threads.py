@@ -13,6 +13,7 @@ from isolated import run_function
 
 import pymicrograd as mg
 from pymicrograd import MLP, RNG, Value, _core, cross_entropy, grad, memory_usage, no_grad
+from pymicrograd._core import nodes
 from pymicrograd.nn import functional
 
 
@@ -80,9 +81,9 @@ class BetweenSlices:
 def backward_in_slices(root: Value, function: Callable[[int], object]) -> int:
     """Run a backward in the smallest slices, a function between them; returns their number."""
     with pytest.MonkeyPatch.context() as patch:
-        between = BetweenSlices(_core.lib, function)
-        patch.setattr(_core, "lib", between)
-        patch.setattr(_core, "SLICE", 1)
+        between = BetweenSlices(nodes.lib, function)
+        patch.setattr(nodes, "lib", between)
+        patch.setattr(nodes, "SLICE", 1)
         root.backward()
     return between.slices
 

@@ -82,10 +82,10 @@ static void release_node(mg_node handle)
     give_back();
 }
 
-/* Import _tensor.py, which sets all of this up. */
+/* Import tensors/tensor.py, which sets all of this up. */
 static int load_tensor(void)
 {
-    PyObject *module = PyImport_ImportModule("pymicrograd._tensor");
+    PyObject *module = PyImport_ImportModule("pymicrograd.tensors.tensor");
     Py_XDECREF(module);
     return module && tensor_alloc ? 0 : -1;
 }

@@ -2,7 +2,7 @@
 
 from . import functional
 from .functional import cross_entropy, margin_loss, mse_loss
-from .scalar import MLP, Layer, Module, Neuron
+from .neurons import MLP, Layer, Module, Neuron
 
 __all__ = [
     "MLP",

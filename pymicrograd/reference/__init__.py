@@ -1,8 +1,9 @@
 """micrograd in pure Python: the definition of every number that the C engine computes.
 
 The same classes with explicit loops and the functions of `math`, and nothing else: no compiled
-code, no NumPy. Read value.py first; for arrays array.py, elements.py, arrays.py, rules.py and
-tensor.py.
+code, no NumPy. Nothing of the product stands on it; both use the ground (recording.py, scalars.py,
+modules.py, networks.py, losses.py). Read value.py first; for arrays array.py, element_ops.py,
+array_ops.py, gradients.py and tensor.py.
 
 Example:
     >>> from pymicrograd.reference import Value

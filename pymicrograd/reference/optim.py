@@ -9,25 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .value import Value, as_float
+from ..scalars import as_beta, as_float, not_negative
+from .value import Value
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
-
-
-def not_negative(name: str, number: Any) -> float:
-    """Return a hyperparameter as a float of at least 0."""
-    value = as_float(number)
-    if not value >= 0.0:
-        raise ValueError(f"{name} is at least 0, not {number!r}")
-    return value
-
-
-def as_beta(name: str, number: Any) -> float:
-    """Return the share of the past that a running mean keeps, as a float in [0, 1)."""
-    value = as_float(number)
-    if not 0.0 <= value < 1.0:
-        raise ValueError(f"{name} is at least 0 and below 1, not {number!r}")
-    return value
 
 
 class Optimizer:

@@ -8,24 +8,11 @@ Source: Vigna 2016, doi:10.1145/2845077.
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any
 
+from ..scalars import MASK, as_seed
+
 __all__ = ["RNG", "default_generator", "manual_seed"]
-
-MASK = 2**64 - 1
-
-
-def as_seed(seed: Any) -> int:
-    """Return a state that the generator can take, or raise with the reason."""
-    if isinstance(seed, bool) or not hasattr(type(seed), "__index__"):
-        raise TypeError(f"a seed is an int, not {type(seed).__name__}")
-    state: int = operator.index(seed)
-    if state == 0:
-        raise ValueError("seed 0 would give zeros for ever: take 1 to 2**64 - 1")
-    if not 0 < state <= MASK:
-        raise ValueError("a seed is from 1 to 2**64 - 1, the numbers that 64 bits hold")
-    return state
 
 
 def portable_log(x: float) -> float:

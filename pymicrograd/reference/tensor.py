@@ -1,7 +1,7 @@
 """Tensor in pure Python: an Array that remembers what it was computed from.
 
-Values come from elements.py and arrays.py, gradients from the formulas of elements.py and from
-rules.py, which are evaluated on Tensors: recorded, they can be differentiated again.
+Values come from element_ops.py and array_ops.py, gradients from the formulas of element_ops.py
+and from gradients.py, which are evaluated on Tensors: recorded, they can be differentiated again.
 `backward` and `grad` visit nodes in reversed depth-first postorder, roots and operands in order,
 as Value does, and add up what arrives at a node in the order in which it arrives.
 """
@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import builtins
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
-from threading import get_ident
 from typing import Any
 
-from . import elements
+from ..recording import is_grad_enabled, no_grad, set_grad_enabled
+from . import element_ops
 from .array import Array, Number, array, is_float, promote
-from .arrays import ARRAYS
-from .elements import ROWS
-from .rules import RULES, cast_to, element_rule
-from .value import no_grad, silent
+from .array_ops import ARRAYS
+from .element_ops import ROWS
+from .gradients import RULES, cast_to, element_rule
 
 __all__ = ["Tensor", "apply", "grad", "no_grad"]
 
@@ -29,7 +27,7 @@ __all__ = ["Tensor", "apply", "grad", "no_grad"]
 class Tensor:
     """An N-dimensional array in the graph of what it was computed from.
 
-    The ops of elements.py and arrays.py are methods, by their names and with their arguments.
+    The ops of element_ops.py and array_ops.py are methods, by their names and with their arguments.
 
     Args:
         data: a number, nested lists of numbers, an Array, or a Tensor.
@@ -266,7 +264,7 @@ class Tensor:
             RuntimeError: nothing here requires a gradient; or none is given of many numbers.
             ValueError: the gradient has another shape.
         """
-        with recording(create_graph):
+        with set_grad_enabled(create_graph):
             totals, visited = sweep([self], [gradient], inputs)
             targets = [x for x in visited if x.is_leaf] if inputs is None else inputs
             for x in dict.fromkeys(targets):
@@ -281,7 +279,7 @@ def apply(name: str, *operands: Any, **how: Any) -> Tensor:
     """Compute an op by its name, and record it if an operand requires a gradient.
 
     Args:
-        name: of a row of elements.py or an op of arrays.py.
+        name: of a row of element_ops.py or an op of array_ops.py.
         operands: Tensors, and Python numbers of elementwise ops.
         how: the other arguments.
     """
@@ -322,8 +320,8 @@ def apply_elements(name: str, operands: tuple[Any, ...], k: float | None = None)
         and not is_float(known[0].dtype)
     ):
         raise ValueError("pow: an integer has no inverse; make it a float first")
-    result = elements.apply(name, *known, k=k)
-    computed, _ = elements.computed_in(row, tuple(known))
+    result = element_ops.apply(name, *known, k=k)
+    computed, _ = element_ops.computed_in(row, tuple(known))
     tensors = tuple(
         x if isinstance(x, Tensor) else Tensor(Array(computed, (), [x])) for x in operands
     )
@@ -336,7 +334,7 @@ def record(
 ) -> Tensor:
     """Make the node of a result, or a leaf where no gradient flows."""
     node = Tensor(result)
-    flows = rule is not None and is_float(result.dtype) and get_ident() not in silent
+    flows = rule is not None and is_float(result.dtype) and is_grad_enabled()
     if flows and any(x.requires_grad for x in operands):
         node._op = name
         node._prev = operands
@@ -377,21 +375,6 @@ Tensor.where = where  # type: ignore[attr-defined]
 
 
 # ---- derivatives -----------------------------------------------------------------------------
-
-
-@contextmanager
-def recording(on: bool) -> Iterator[None]:
-    """Record in the block, or do not, whatever holds outside."""
-    thread = get_ident()
-    depth = silent.pop(thread, 0)
-    if not on:
-        silent[thread] = 1
-    try:
-        yield
-    finally:
-        silent.pop(thread, None)
-        if depth:
-            silent[thread] = depth
 
 
 def postorder(roots: Sequence[Tensor]) -> list[Tensor]:
@@ -492,7 +475,7 @@ def grad(
         grad_outputs = [None] * len(outputs)
     elif isinstance(grad_outputs, Tensor):
         grad_outputs = [grad_outputs]
-    with recording(create_graph):
+    with set_grad_enabled(create_graph):
         totals, _ = sweep(outputs, list(grad_outputs), inputs)
     results = tuple(totals.get(x) for x in inputs)
     if not allow_unused and None in [x if x is None else 0 for x in results]:

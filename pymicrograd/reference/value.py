@@ -14,76 +14,20 @@ its users, so that a graph has no reference cycle and is freed as soon as its ro
 from __future__ import annotations
 
 import math
-import operator
-import sys
 from collections.abc import Callable, Iterable
-from contextlib import ContextDecorator
-from threading import get_ident
-from typing import Any, cast
+from typing import Any
+
+from .. import scalars
+from ..recording import enable_grad, is_grad_enabled, no_grad
+from ..scalars import Scalar, as_float, is_number, negative
 
 __all__ = ["OPS", "Op", "Scalar", "Value", "as_float", "grad", "no_grad"]
 
+# Type checkers are told that it is a Value, as with operators that have no array.
+elementwise: Callable[[str, Any, Any], Value] = scalars.elementwise
+
 
 # ---- numbers ---------------------------------------------------------------------------------
-
-
-def is_number(x: Any) -> bool:
-    """Tell whether `as_float` takes things of this kind: real numbers, not arrays or Values."""
-    kind = type(x)
-    if kind is float or kind is int:
-        return True
-    if hasattr(kind, "backward") or hasattr(kind, "mask") or getattr(x, "ndim", None):
-        return False
-    return hasattr(kind, "__float__") or hasattr(kind, "__index__")
-
-
-def as_float(number: Any) -> float:
-    """Convert a real number to the float that holds it.
-
-    Args:
-        number: a float, an int, a bool, a NumPy scalar, or anything else that float() takes.
-
-    Raises:
-        TypeError: text, a complex number, an array, a Value, or no number at all.
-        OverflowError: an int beyond the largest float.
-        ValueError: an int that no float holds exactly, such as 2**53 + 1.
-    """
-    if type(number) is float:
-        return number
-    if is_number(number) and hasattr(number, "item"):
-        number = number.item()  # a NumPy scalar tells by this what kind of number it is
-    if not is_number(number):
-        reason = "; float(x) takes its number" if hasattr(type(number), "backward") else ""
-        raise TypeError(f"a real number is needed, not {type(number).__name__}{reason}")
-    result = float(number)
-    if isinstance(number, int) and result != number:
-        raise ValueError(f"no float holds the integer {number} exactly")
-    return result
-
-
-def negative(number: Any) -> float:
-    """Return -number as a float; the int 0, unlike 0.0, has no negative."""
-    result = as_float(number)
-    return 0.0 if result == 0.0 and hasattr(type(number), "__index__") else -result
-
-
-def is_array(x: Any) -> bool:
-    """Tell whether x is a NumPy array, without importing NumPy."""
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(x, numpy.ndarray)
-
-
-def elementwise(name: str, left: Any, right: Any) -> Value:
-    """Return NumPy's function of that name of an array and a Value, an array; else NotImplemented.
-
-    Type checkers are told that it is a Value, as with operators that have no array.
-    """
-    for x in (left, right):
-        if is_array(x) and hasattr(x, "mask") and x.ndim == 0:
-            raise TypeError(f"a real number is needed, not {type(x).__name__}")
-    if is_array(left) or is_array(right):
-        return cast("Value", getattr(sys.modules["numpy"], name)(left, right))
-    return cast("Value", NotImplemented)
 
 
 # ---- the op table ----------------------------------------------------------------------------
@@ -257,37 +201,6 @@ NEG: Op = Op("neg", "neg", lambda a: -a, lambda a, y, g: NEG(g))
 
 # ---- recording -------------------------------------------------------------------------------
 
-# The threads that are inside no_grad, and how many times.
-silent: dict[int, int] = {}
-
-
-class no_grad(ContextDecorator):
-    """Compute without recording: results in this thread are leaves, until the block ends.
-
-    Example:
-        >>> x = Value(3.0)
-        >>> with no_grad():
-        ...     y = x * x
-        >>> y, y._prev
-        (Value(data=9.0, grad=0.0), ())
-
-    As a decorator, `@no_grad` or `@no_grad()`, it does so for every call of a function.
-    """
-
-    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
-        return super().__new__(cls) if function is None else cls()(function)
-
-    def __enter__(self) -> no_grad:
-        thread = get_ident()
-        silent[thread] = silent.get(thread, 0) + 1
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        thread = get_ident()
-        depth = silent.pop(thread) - 1
-        if depth:
-            silent[thread] = depth
-
 
 def record(
     data: float,
@@ -296,7 +209,7 @@ def record(
     gradient: Callable[..., Any] | None,
 ) -> Value:
     """Make the node of a result, or a leaf where nothing is recorded."""
-    if silent and get_ident() in silent:
+    if not is_grad_enabled():
         operands, symbol, gradient = (), "", None
     node: Value = new(Value)
     node._data = data
@@ -334,84 +247,6 @@ def postorder(root: Value) -> tuple[list[Value], list[Value]]:
             else:
                 leaves.append(node)
     return interior, leaves
-
-
-def compare(relation: Callable[[Any, Any], Any], a: Scalar, b: Any) -> Any:
-    """Compare the data of a with the data of b, a number, or each element of an array."""
-    if isinstance(b, Scalar):
-        return relation(a.data, b.data)
-    if is_number(b):
-        return bool(relation(a.data, b))
-    return relation(a.data, b) if is_array(b) else NotImplemented
-
-
-class Scalar:
-    """What the Values of all engines share: whatever follows from their data and operators."""
-
-    __slots__ = ()
-    __array_priority__ = 1000  # NumPy's scalars and arrays leave their operators to ours
-    label: Any = ""
-    data: Any
-    grad: Any
-    _prev: Any
-    _op: Any
-
-    def __pos__(self) -> Any:
-        return self
-
-    def sqrt(self: Any) -> Any:
-        """Return x ** 0.5."""
-        return self**0.5
-
-    def gelu(self: Any, approximate: str = "none") -> Any:
-        """Return 0.5 * x * (1 + erf(x / sqrt 2)), or with "tanh" its approximation by tanh."""
-        if approximate not in ("none", "tanh"):
-            raise ValueError(f"approximate is 'none' or 'tanh', not {approximate!r}")
-        return self._gelu_tanh() if approximate == "tanh" else self._gelu()
-
-    def __lt__(self, other: Any) -> Any:
-        return compare(operator.lt, self, other)
-
-    def __le__(self, other: Any) -> Any:
-        return compare(operator.le, self, other)
-
-    def __gt__(self, other: Any) -> Any:
-        return compare(operator.gt, self, other)
-
-    def __ge__(self, other: Any) -> Any:
-        return compare(operator.ge, self, other)
-
-    def __float__(self) -> float:
-        return float(self.data)
-
-    def __int__(self) -> int:
-        return int(self.data)
-
-    def __round__(self, digits: int | None = None) -> Any:
-        return round(self.data, digits)
-
-    def __format__(self, specification: str) -> str:
-        return format(self.data, specification) if specification else repr(self)
-
-    def __repr__(self) -> str:
-        return f"Value(data={self.data!r}, grad={self.grad!r})"
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        from ..viz import mimebundle
-
-        return mimebundle(self)
-
-    @property
-    def is_leaf(self) -> bool:
-        """Whether this is no result of an operation."""
-        return not self._prev
-
-    def _refuse_copy(self) -> None:
-        if not self.is_leaf:
-            raise TypeError(
-                f"cannot copy or pickle the result of {self._op!r}, because a copy would lose its"
-                " operands; detach() gives a leaf that can be copied"
-            )
 
 
 class Value(Scalar):
@@ -699,14 +534,9 @@ def grad(
     for x in (output, *inputs):
         if not isinstance(x, Value):
             raise TypeError(f"grad is of Values by Values, not {type(x).__name__}")
-    thread = get_ident()
-    depth = silent.pop(thread, 0)
-    try:
+    with enable_grad():
         totals = totals_of(output, create_graph)
         return tuple(as_operand(totals.get(x, 0.0)) for x in inputs)
-    finally:
-        if depth:
-            silent[thread] = depth
 
 
 def is_negative_zero(x: Any) -> bool:

@@ -1,0 +1,39 @@
+"""The state of random number generators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .library import check, ffi, lib
+
+
+def rng_new(seed: int) -> Any:
+    """Return a generator's state."""
+    state = ffi.new("mg_rng *")
+    check(lib.mg_rng_seed(state, seed), "RNG")
+    return state
+
+
+rng_u32 = lib.mg_rng_u32
+rng_random = lib.mg_rng_random
+rng_uniform = lib.mg_rng_uniform
+rng_normal = lib.mg_rng_normal
+
+
+def rng_permutation(state: Any, count: int) -> list[int]:
+    """Return 0 .. count - 1 in random order."""
+    out = ffi.new("int64_t[]", count)
+    check(lib.mg_rng_permutation(state, count, out), "permutation")
+    return list(out)
+
+
+def address_of_rng(generator: Any) -> int:
+    """Return where the state of an RNG lies.
+
+    Raises:
+        TypeError: generator is no RNG of the C core.
+    """
+    state = getattr(generator, "_rng", None)
+    if state is None:
+        raise TypeError(f"a generator is a pymicrograd.RNG, not {type(generator).__name__}")
+    return int(ffi.cast("uintptr_t", state))

@@ -1,0 +1,93 @@
+"""The extension module: its types, its ops, and its statuses, for which `check` raises."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from .. import _micrograd
+from .._micrograd import ffi, lib
+from ..errors import (
+    BusyError,
+    ChangedError,
+    DTypeError,
+    GradientError,
+    NodeLimitError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ShapeError,
+    StaleNodeError,
+    TensorIndexError,
+    ViewError,
+)
+
+__all__ = [
+    "ARGUMENT", "ARITIES", "CHANGED", "DOMAIN", "DTYPE", "EXCEPTIONS", "INDEX", "MAX_RANK", "OPS",
+    "REDUCTIONS", "SHAPE", "STALE", "SYMBOLS", "TensorBase", "ValueBase", "arena", "check", "fail",
+    "ffi", "lib", "status_text",
+]  # fmt: skip
+
+arena = lib.process_arena()
+if arena == ffi.NULL:
+    raise OutOfMemoryError("no memory for the first page of the graph")
+if lib.value_install() < 0 or lib.tensor_install() < 0:
+    raise ImportError("the types of _micrograd could not be made; the reason is printed above")
+if not hasattr(_micrograd, "ValueBase"):
+    raise ImportError("pymicrograd works in one interpreter of a process, and this is another")
+ValueBase = _micrograd.ValueBase
+TensorBase = _micrograd.TensorBase
+
+# Every op's number and number of operands by name, and symbol by number, as the library says.
+OPS: dict[str, int] = {
+    ffi.string(lib.mg_op_name(op)).decode(): op for op in range(lib.mg_op_count())
+}
+ARITIES: list[int] = [lib.mg_op_arity(op) for op in range(lib.mg_op_count())]
+SYMBOLS: list[str] = [ffi.string(lib.mg_op_symbol(op)).decode() for op in range(lib.mg_op_count())]
+
+STALE: int = lib.MG_ERR_STALE
+SHAPE: int = lib.MG_ERR_SHAPE
+DTYPE: int = lib.MG_ERR_DTYPE
+INDEX: int = lib.MG_ERR_INDEX
+ARGUMENT: int = lib.MG_ERR_ARG
+CHANGED: int = lib.MG_ERR_CHANGED
+DOMAIN: int = lib.MG_ERR_DOMAIN
+MAX_RANK: int = lib.MG_MAX_RANK
+REDUCTIONS: dict[str, int] = {
+    "none": lib.MG_REDUCE_NONE,
+    "sum": lib.MG_REDUCE_SUM,
+    "mean": lib.MG_REDUCE_MEAN,
+}
+
+EXCEPTIONS: dict[int, type[Exception]] = {
+    lib.MG_ERR_NOMEM: OutOfMemoryError,
+    lib.MG_ERR_LIMIT: NodeLimitError,
+    lib.MG_ERR_STALE: StaleNodeError,
+    lib.MG_ERR_ARG: ValueError,
+    lib.MG_ERR_BUSY: BusyError,
+    lib.MG_ERR_DOMAIN: ValueError,
+    lib.MG_ERR_OVERFLOW: OverflowError,
+    lib.MG_ERR_ZERODIV: ZeroDivisionError,
+    lib.MG_ERR_SHAPE: ShapeError,
+    lib.MG_ERR_DTYPE: DTypeError,
+    lib.MG_ERR_INDEX: TensorIndexError,
+    lib.MG_ERR_READONLY: ReadOnlyError,
+    lib.MG_ERR_VIEW: ViewError,
+    lib.MG_ERR_GRADIENT: GradientError,
+    lib.MG_ERR_CHANGED: ChangedError,
+}
+
+
+def status_text(status: int) -> str:
+    """Say what a status means."""
+    return str(ffi.string(lib.mg_status_text(status)).decode())
+
+
+def fail(status: int, what: str) -> NoReturn:
+    """Raise the exception of a negative status; what names the call and its operands."""
+    raise EXCEPTIONS[status](f"{what}: {status_text(status)}")
+
+
+def check(status: int, what: str) -> int:
+    """Return a status or handle that is no error; raise for one that is."""
+    if status < 0:
+        fail(status, what)
+    return status

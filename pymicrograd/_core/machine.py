@@ -1,0 +1,128 @@
+"""The process: instruction set, threads, memory, and what the library was built from."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+from .library import arena, ffi, lib
+
+# ---- instruction sets and threads ------------------------------------------------------------
+
+
+def set_isa(name: str | None) -> None:
+    """Choose the kernels that tensors are computed with; no result depends on it.
+
+    Args:
+        name: "baseline", "avx2", "avx512", or None for the best that the machine has.
+
+    Raises:
+        ValueError: there are no such kernels, or not on this machine.
+    """
+    chosen = ffi.NULL if name is None else str(name).encode()
+    if lib.mg_set_isa(chosen) < 0:
+        raise ValueError(
+            f"there are no kernels {name!r} on this machine: there are baseline, avx2 and avx512, "
+            "as far as its processor knows them"
+        )
+
+
+def isa() -> str:
+    """Return the name of the kernels in use."""
+    return str(ffi.string(lib.mg_isa()).decode())
+
+
+def set_num_threads(count: int) -> None:
+    """Use up to this many threads for large work, 0: one a core; no result depends on it.
+
+    Raises:
+        ValueError: count is negative or above 1024.
+    """
+    if not hasattr(count, "__index__"):
+        raise TypeError(f"set_num_threads: a number of threads is an int, not {count!r}")
+    if not 0 <= count <= 1024 or lib.mg_set_num_threads(count) < 0:
+        raise ValueError(f"{count} is no number of threads, from 1 to 1024 or 0 for all cores")
+
+
+def get_num_threads() -> int:
+    """Return the number of threads in use for large work."""
+    return int(lib.mg_num_threads())
+
+
+def read_environment() -> None:
+    """Do what MG_ISA and MG_NUM_THREADS ask for."""
+    name, count = os.environ.get("MG_ISA"), os.environ.get("MG_NUM_THREADS")
+    if name:
+        try:
+            set_isa(name)
+        except ValueError as error:
+            raise ValueError(f"MG_ISA={name} in the environment: {error}") from None
+    if count:
+        try:
+            set_num_threads(int(count))
+        except ValueError:
+            raise ValueError(
+                f"MG_NUM_THREADS={count} in the environment: a number of threads is from 1 to "
+                "1024, or 0 for all cores"
+            ) from None
+
+
+# What mg_selftest() finds: what the arithmetic of a build or of a process does to the bits.
+PROBLEMS: dict[int, str] = {
+    lib.MG_FUSES: "products and sums are fused: build without -ffp-contract=fast",
+    lib.MG_REORDERS: "sums or quotients are rewritten: build without -ffast-math",
+    lib.MG_FLUSHES: "subnormal numbers become 0: some library has set FTZ or DAZ",
+    lib.MG_ROUNDS_OTHERWISE: "the rounding mode is not to the nearest",
+}
+
+
+def arithmetic_problems() -> list[str]:
+    """Say why tensors may not have the same bits here as elsewhere; nothing where they have.
+
+    Asked once at the start, which warns. Some problems are a state of the thread that asks.
+    """
+    found = lib.mg_selftest()
+    return [text for problem, text in PROBLEMS.items() if found & problem]
+
+
+read_environment()
+for problem in arithmetic_problems():
+    warnings.warn(f"tensors will not have the same bits as elsewhere: {problem}", stacklevel=1)
+
+
+# ---- memory and build ------------------------------------------------------------------------
+
+
+def memory_usage() -> dict[str, int]:
+    """Report what the process's graph holds.
+
+    Returns:
+        nodes: living nodes; capacity: nodes that fit without another allocation;
+        bytes, peak_bytes: memory held now and at most, without Python's objects.
+    """
+    usage = ffi.new("mg_usage *")
+    lib.mg_arena_usage(arena, usage)
+    names = ("nodes", "capacity", "bytes", "peak_bytes")
+    return {name: int(getattr(usage, name)) for name in names}
+
+
+def set_memory_limit(size: int | None) -> None:
+    """Refuse to hold more than size bytes of graph; None takes the limit away.
+
+    A call that would need more raises OutOfMemoryError and changes nothing.
+    """
+    if size is not None and not hasattr(size, "__index__"):
+        raise TypeError(f"set_memory_limit: a limit is an int, in bytes, or None, not {size!r}")
+    if size is not None and size < 1:
+        raise ValueError(f"a memory limit is at least 1 byte, not {size}")
+    lib.mg_arena_limit(arena, size or 0)
+
+
+def fail_allocation(after: int, persistent: bool = False) -> None:
+    """Let `after` allocations pass, then refuse one, or all that follow; after < 0 ends it."""
+    lib.mg_arena_fail(arena, after, persistent)
+
+
+def build_info() -> str:
+    """Return version, compiler, flags and source hash of the C library, one a line."""
+    return str(ffi.string(lib.mg_build_info()).decode())

@@ -1,0 +1,106 @@
+"""Single nodes and scalar graphs: what a Value asks the core for, and backward."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any
+
+from .library import ValueBase, arena, check, ffi, lib
+
+
+def op_of(handle: int) -> int:
+    """Return the number of a node's op."""
+    return check(lib.mg_node_op(arena, handle), "op")
+
+
+def exponent_of(handle: int) -> float:
+    """Return the constant exponent of a pow_number node."""
+    out = ffi.new("double *")
+    check(lib.mg_node_exponent(arena, handle, out), "exponent")
+    return float(out[0])
+
+
+def zero_gradients(handles: Any, count: int) -> None:
+    """Set gradients to 0.0; handles is an array or a sequence."""
+    check(lib.mg_zero_gradients(arena, count, handles), "zero_grad")
+
+
+def array_of(handles: Sequence[int]) -> Any:
+    """Return a C array of handles, to be passed many times."""
+    return ffi.new("mg_node[]", handles)
+
+
+def address_of(array: Any) -> int:
+    """Return where a C array lies."""
+    return int(ffi.cast("uintptr_t", array))
+
+
+# ---- backward --------------------------------------------------------------------------------
+
+
+SLICE = 100_000  # nodes a backward visits between two looks at Ctrl-C: a few milliseconds
+backward_turn = Lock()  # one backward at a time; a second one waits for its turn
+
+
+def backward(handle: int, seed: float) -> None:
+    """Add the derivative of a node to the gradients of its leaves, in slices.
+
+    An exception between two slices, such as KeyboardInterrupt, leaves gradients as a failed
+    backward does: those of leaves unchanged, the others 0.0.
+    """
+    with backward_turn:
+        try:
+            status = lib.mg_backward(arena, handle, seed, SLICE)
+            while status == lib.MG_MORE:
+                status = lib.mg_backward_resume(arena, SLICE)
+        except BaseException:
+            lib.mg_backward_cancel(arena)
+            raise
+    check(status, "backward")
+
+
+def gradients(output: Any, inputs: tuple[Any, ...]) -> list[Any]:
+    """Return the derivatives of a Value by others, as Values that are recorded."""
+    with backward_turn:
+        return ValueBase._grad(output, inputs)
+
+
+def _renew_lock() -> None:
+    """In a forked child: the lock's holder does not exist there."""
+    global backward_turn
+    backward_turn = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
+# ---- bulk builders ---------------------------------------------------------------------------
+
+
+class Plan:
+    """The layers of neurons that one call records: what mg_mlp needs, kept in C.
+
+    Args:
+        sizes: number of inputs, then of neurons of each layer.
+        activation, last_activation: ops; -1 is linear.
+        parameters: handles, layer by layer, neuron by neuron, weights then bias.
+
+    Attributes:
+        address: where ValueBase._mlp finds it.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: int,
+        last_activation: int,
+        parameters: Sequence[int],
+    ) -> None:
+        self.sizes = ffi.new("int64_t[]", sizes)
+        self.parameters = array_of(parameters)
+        fields = (len(sizes) - 1, self.sizes, activation, last_activation, self.parameters)
+        self.struct = ffi.new("mlp_plan *", fields)
+        self.address = int(ffi.cast("uintptr_t", self.struct))

@@ -1,0 +1,40 @@
+"""Arguments of functions of Tensors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...tensors.arguments import as_ints
+from ...tensors.ops import TensorBase
+
+if TYPE_CHECKING:
+    from ...tensors.tensor import Tensor
+
+
+def tensor_of(call: str, x: Any, what: str = "input") -> Tensor:
+    """Return an argument that is a Tensor, or refuse it."""
+    if not isinstance(x, TensorBase):
+        given = type(x).__name__
+        raise TypeError(f"{call}: {what} is a Tensor, not {given}; as_tensor() makes one")
+    found: Any = x
+    return found  # type: ignore[no-any-return]
+
+
+def pair(x: Any, what: str) -> tuple[int, int]:
+    """Return a number for each of two axes."""
+    if type(x) is int:
+        return x, x
+    items = tuple(as_ints((x,), what))
+    if len(items) == 1:
+        items *= 2
+    if len(items) != 2:
+        raise ValueError(f"{what}: {x!r} is no number, and no two of them")
+    return items[0], items[1]
+
+
+def positive(x: Any, what: str) -> tuple[int, int]:
+    """Return a number above 0 for each of two axes."""
+    found = pair(x, what)
+    if min(found) < 1:
+        raise ValueError(f"{what} {x!r} is not above 0")
+    return found

@@ -1,0 +1,78 @@
+"""Products and norms of Tensors: what layers with weights compute."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...errors import ShapeError
+from ...tensors.arguments import as_ints
+from ...tensors.creation import ones
+from ...tensors.dtypes import float64
+from ...tensors.ops import OPS, apply
+from .arguments import tensor_of
+
+if TYPE_CHECKING:
+    from ...tensors.tensor import Tensor
+
+__all__ = ["layer_norm", "linear", "rms_norm"]
+
+
+def linear(input: Tensor, weight: Any, bias: Any = None) -> Tensor:
+    """Return x @ weight.T + bias.
+
+    Args:
+        input: (..., in); weight: (out, in); bias: (out) or None.
+
+    Returns:
+        (..., out).
+    """
+    operands = (input, weight) if bias is None else (input, weight, bias)
+    try:
+        return apply(OPS["linear"], operands)
+    except TypeError:
+        for x, what in zip(operands, ("input", "weight", "bias"), strict=False):
+            tensor_of("linear", x, what)
+        raise
+
+
+def layer_norm(
+    input: Tensor, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Tensor:
+    """Return (x - mean) / sqrt(variance + eps) * weight + bias over the last axes.
+
+    Args:
+        input: (..., *normalized_shape); weight, bias: of normalized_shape, or None.
+    """
+    shape = check_normalized("layer_norm", input, normalized_shape, (weight, bias))
+    operands: tuple[Any, ...] = (input,)
+    if weight is not None or bias is not None:
+        weight = ones(shape, dtype=input.dtype) if weight is None else weight
+        bias = ones(shape, dtype=input.dtype).zero_() if bias is None else bias
+        operands = (input, weight, bias)
+    return apply(OPS["layer_norm"], operands, (len(shape),), (float(eps),))
+
+
+def rms_norm(input: Tensor, normalized_shape: Any, weight: Any = None, eps: Any = None) -> Tensor:
+    """Return x / sqrt(mean of squares + eps) * weight over the last axes.
+
+    Args:
+        input: (..., *normalized_shape); weight: of normalized_shape, or None.
+        eps: by default the distance of 1 to the next number of the type.
+    """
+    shape = check_normalized("rms_norm", input, normalized_shape, (weight,))
+    if eps is None:
+        eps = 2.0**-52 if input.dtype is float64 else 2.0**-23
+    operands = (input,) if weight is None else (input, weight)
+    return apply(OPS["rms_norm"], operands, (len(shape),), (float(eps),))
+
+
+def check_normalized(name: str, x: Any, shape: Any, others: tuple[Any, ...]) -> tuple[int, ...]:
+    """Return the shape to be normalized, if x ends in it and it is that of the others."""
+    tensor_of(name, x)
+    axes = tuple(as_ints((shape,), f"{name}: normalized_shape"))
+    if not axes or x.shape[-len(axes) :] != axes:
+        raise ShapeError(f"{name}: shape {x.shape} does not end in {axes}")
+    for other in others:
+        if other is not None and tensor_of(name, other, "a weight or bias").shape != axes:
+            raise ShapeError(f"{name}: a weight or bias has shape {other.shape}, not {axes}")
+    return axes

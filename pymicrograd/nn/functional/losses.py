@@ -1,0 +1,65 @@
+"""Losses of Tensors."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import TYPE_CHECKING, Any
+
+from ... import _core
+from ...errors import DTypeError, ShapeError
+from ...tensors.conversion import as_tensor
+from ...tensors.dtypes import int64
+from ...tensors.ops import OPS, apply, cast
+from .arguments import tensor_of
+
+if TYPE_CHECKING:
+    from ...tensors.tensor import Tensor
+
+__all__ = ["cross_entropy"]
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Any,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Return -log(softmax(logits)[target]).
+
+    Args:
+        input: logits (N, C), (N, C, d...) or (C).
+        target: classes, of any type of integers: (N), (N, d...) or ().
+        ignore_index: a class whose rows count for nothing.
+        reduction: "none", "sum", or "mean" over the rows that count.
+        label_smoothing: what part of the target is spread over all classes, 0 to 1.
+
+    Raises:
+        TensorIndexError: a class is not from 0 to C - 1.
+    """
+    if not tensor_of("cross_entropy", input).is_floating_point():
+        raise DTypeError(
+            f"cross_entropy: input, the logits, is of floats, not {input.dtype.name}; cast it "
+            "with float()"
+        )
+    target = as_tensor(target)
+    if target.dtype.kind != 1:
+        raise DTypeError(f"cross_entropy: classes are integers, not {target.dtype.name}")
+    if reduction not in _core.REDUCTIONS:
+        raise ValueError(f"cross_entropy: reduction {reduction!r} is not none, sum or mean")
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise ValueError(f"cross_entropy: label_smoothing {label_smoothing} is not from 0 to 1")
+    axis = 1 if input.ndim > 1 else 0
+    if not input.ndim or target.shape != input.shape[:axis] + input.shape[axis + 1 :]:
+        raise ShapeError(
+            f"cross_entropy: logits of shape {input.shape} and classes of shape {target.shape} "
+            "do not fit"
+        )
+    rows, classes = math.prod(target.shape), input.shape[axis]
+    logits = input if input.ndim == 2 else input.movedim(axis, -1).reshape(rows, classes)
+    integers = _core.REDUCTIONS[reduction], operator.index(ignore_index)
+    operands = logits, cast(target, int64).reshape(rows)
+    loss = apply(OPS["cross_entropy"], operands, integers, (float(label_smoothing),))
+    return loss.reshape(target.shape) if reduction == "none" else loss

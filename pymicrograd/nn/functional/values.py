@@ -1,0 +1,151 @@
+"""Sums, softmax and losses of Values; one call records all nodes of micrograd's loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ... import _core
+from ...losses import (
+    as_class,
+    check_lengths,
+    check_reduction,
+    check_targets,
+    hinges,
+    reduced,
+    squared_errors,
+)
+from ...scalars import as_float
+from ...value import Value, as_operand
+
+__all__ = [
+    "cross_entropy",
+    "dot",
+    "margin_loss",
+    "mean",
+    "mse_loss",
+    "rmsnorm",
+    "softmax",
+    "sum",
+]
+
+
+REDUCTIONS = _core.REDUCTIONS
+record_cross_entropy = _core.ValueBase._cross_entropy
+
+
+def as_values(values: Iterable[Any], what: str) -> list[Value]:
+    """Return a list of Values, numbers made leaves; refuse an empty one."""
+    result = [x if x.__class__ is Value else as_operand(x) for x in values]
+    if not result:
+        raise ValueError(f"{what} of nothing")
+    return result
+
+
+def sum(values: Iterable[Any]) -> Any:
+    """Return values[0] + 0.0 + values[1] + ...
+
+    Raises:
+        ValueError: there are no values.
+    """
+    return Value._sum(as_values(values, "sum"), False)
+
+
+def mean(values: Iterable[Any]) -> Any:
+    """Return sum(values) / n.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    return Value._sum(as_values(values, "mean"), True)
+
+
+def dot(a: Iterable[Any], b: Iterable[Any]) -> Any:
+    """Return the sum of a[i] * b[i].
+
+    Raises:
+        ValueError: the lengths differ, or are 0.
+    """
+    a, b = list(a), list(b)
+    check_lengths("dot", a, b)
+    return Value._dot(as_values(a, "dot"), as_values(b, "dot"))
+
+
+def softmax(logits: Iterable[Any]) -> Any:
+    """Return exp(v - m) / (sum of these) for each of the logits, m their largest number.
+
+    Raises:
+        ValueError: there are no logits.
+    """
+    return Value._softmax(as_values(logits, "softmax"))
+
+
+def rmsnorm(x: Iterable[Any], eps: float = 1e-5) -> Any:
+    """Return x[i] * (mean of squares + eps)**-0.5.
+
+    Raises:
+        ValueError: x is empty.
+    """
+    return Value._rmsnorm(as_values(x, "rmsnorm"), as_float(eps))
+
+
+def cross_entropy(
+    logits: Sequence[Any], target: Any, shifted: bool = True, reduction: str = "mean"
+) -> Any:
+    """Return -log(softmax(logits)[target]).
+
+    Args:
+        logits: one Value per class; or rows of them, a batch.
+        target: the class, an int; or one per row.
+        shifted: subtract the largest logit first, so that exp cannot overflow; LLM101n's later
+            program does not.
+        reduction: of a batch: "mean" is 0.0 + loss + loss + ... times 1 / rows, "sum" is without
+            the factor, "none" a list.
+
+    Raises:
+        TypeError: a target is not an int.
+        IndexError: a target is no class.
+        ValueError: something is empty, lengths differ, or reduction is unknown.
+    """
+    if reduction not in REDUCTIONS:
+        check_reduction(reduction)
+    mode = REDUCTIONS[reduction]
+    loss = record_cross_entropy(logits, target, shifted, mode)
+    if loss is not NotImplemented:
+        return loss
+    logits = list(logits)
+    if not logits:
+        raise ValueError("cross_entropy of nothing")
+    if not hasattr(logits[0], "__len__"):
+        values = as_values(logits, "cross_entropy")
+        return record_cross_entropy(values, as_class(target, len(values)), shifted, mode)
+    check_targets(logits, target)
+    rows = [as_values(row, "cross_entropy") for row in logits]
+    classes = [as_class(t, len(row)) for t, row in zip(target, rows, strict=True)]
+    if len(set(map(len, rows))) == 1:
+        return record_cross_entropy(rows, classes, shifted, mode)
+    losses = [cross_entropy(row, t, shifted) for row, t in zip(rows, classes, strict=True)]
+    return reduced(losses, reduction, Value(0.0))
+
+
+def margin_loss(scores: Sequence[Any], targets: Sequence[Any]) -> Any:
+    """Return the mean of relu(1 - target * score), the hinge loss of micrograd's demo.
+
+    Args:
+        scores: Values.
+        targets: -1 or 1 for each.
+
+    Raises:
+        ValueError: the lengths differ, or are 0.
+    """
+    losses = hinges(scores, targets)
+    return sum(losses) * (1.0 / len(losses))
+
+
+def mse_loss(prediction: Sequence[Any], target: Sequence[Any]) -> Any:
+    """Return the mean of (prediction - target)**2.
+
+    Raises:
+        ValueError: the lengths differ, or are 0.
+    """
+    return mean(squared_errors(prediction, target))

@@ -1,0 +1,292 @@
+"""Convolutions and pooling of Tensors.
+
+A convolution is a product: windows of the padded input become columns, each element the sum over
+channel, kernel row, kernel column, in this order. Pooling reduces the same windows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...errors import ShapeError
+from ...tensors.creation import ones
+from ...tensors.dtypes import float16, float32
+from ...tensors.ops import OPS, apply, cast
+from .arguments import pair, positive, tensor_of
+
+if TYPE_CHECKING:
+    from ...tensors.tensor import Tensor
+
+__all__ = ["avg_pool2d", "conv2d", "conv_transpose2d", "max_pool2d", "pad"]
+
+
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
+    """Return a tensor with a number around it; see `Tensor.pad`."""
+    return tensor_of("pad", input).pad(pad, mode, value)
+
+
+def batched(input: Tensor, name: str) -> Tensor:
+    """Return images (N, C, H, W); an image (C, H, W) as a batch of one."""
+    if tensor_of(name, input).ndim not in (3, 4):
+        raise ShapeError(f"{name}: an input is (N, C, H, W) or (C, H, W), not {input.shape}")
+    return input if input.ndim == 4 else input.unsqueeze(0)
+
+
+def windows(x: Tensor, size: Any, stride: Any, dilation: Any, name: str) -> Tensor:
+    """Return the view (N, C, rows, columns, size...) of all windows of images."""
+    for n, k, d in zip(x.shape[2:], size, dilation, strict=True):
+        if n < d * (k - 1) + 1:
+            raise ShapeError(
+                f"{name}: a window of {d * (k - 1) + 1} does not fit into {n} (padded) elements"
+            )
+    return apply(OPS["window"], (x,), (2, *size, *stride, *dilation))
+
+
+def paddings(padding: Any, kernel: Any, stride: Any, dilation: Any) -> list[tuple[int, int]]:
+    """Return how much is padded before and after each of two axes."""
+    if padding == "valid":
+        return [(0, 0), (0, 0)]
+    if padding == "same":
+        if max(stride) > 1:
+            raise ValueError("conv2d: padding 'same' is for stride 1")
+        totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+        return [(total // 2, total - total // 2) for total in totals]
+    if isinstance(padding, str):
+        raise ValueError(f"conv2d: padding {padding!r} is not 'same', 'valid' or numbers")
+    sizes = pair(padding, "conv2d: padding")
+    if min(sizes) < 0:
+        raise ValueError(f"conv2d: padding {padding!r} is below 0")
+    return [(n, n) for n in sizes]
+
+
+def surround(x: Tensor, around: list[tuple[int, int]], value: float = 0.0) -> Tensor:
+    """Return images padded before and after their two axes."""
+    (top, bottom), (left, right) = around
+    return x.pad((left, right, top, bottom), value=value) if any((*around[0], *around[1])) else x
+
+
+def check_convolution(name: str, x: Any, weight: Any, bias: Any, groups: int, axis: int) -> None:
+    """Refuse weights that do not go with the channels; those of the input are axis `axis`."""
+    if tensor_of(name, weight, "weight").ndim != 4:
+        raise ShapeError(f"{name}: a weight has 4 axes, not shape {weight.shape}")
+    if groups < 1 or x.shape[1] % groups or weight.shape[0] % groups:
+        raise ShapeError(
+            f"{name}: {groups} groups do not divide {x.shape[1]} channels of the input and "
+            f"{weight.shape[0]} of the weight"
+        )
+    expected = weight.shape[1] * groups if axis else weight.shape[0]
+    if x.shape[1] != expected:
+        raise ShapeError(
+            f"{name}: an input of shape {x.shape} and a weight of shape {weight.shape} do not "
+            f"fit: {x.shape[1]} channels != {expected}"
+        )
+    outputs = weight.shape[0] if axis else weight.shape[1] * groups
+    if bias is not None and tensor_of(name, bias, "bias").shape != (outputs,):
+        raise ShapeError(f"{name}: a bias has shape {bias.shape}, not ({outputs},)")
+
+
+def finish(result: Tensor, bias: Any, input: Any) -> Tensor:
+    """Add a bias to each channel; take the batch of one away again."""
+    if bias is not None:
+        result = result + bias.reshape(-1, 1, 1)
+    return result if input.ndim == 4 else result.squeeze(0)
+
+
+def conv2d(
+    input: Tensor,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Return the products of a kernel with all windows of images.
+
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        weight: (O, C / groups, kernel rows, kernel columns); bias: (O) or None.
+        stride, dilation: a number, or one for each axis.
+        padding: zeros around: a number, one for each axis, "valid" for none, or "same".
+        groups: into how many parts the channels are cut, each with kernels of its own.
+
+    Returns:
+        (N, O, rows, columns).
+    """
+    stride, dilation = positive(stride, "conv2d: stride"), positive(dilation, "conv2d: dilation")
+    x = batched(input, "conv2d")
+    check_convolution("conv2d", x, weight, bias, groups, 1)
+    outputs, channels, *kernel = weight.shape
+    x = surround(x, paddings(padding, kernel, stride, dilation))
+    seen = windows(x, kernel, stride, dilation, "conv2d")
+    count, _, rows, columns = seen.shape[:4]
+    length = channels * kernel[0] * kernel[1]
+    seen = seen.permute(0, 1, 4, 5, 2, 3).reshape(count, groups, length, rows * columns)
+    kernels = weight.reshape(groups, outputs // groups, length)
+    result = (kernels @ seen).reshape(count, outputs, rows, columns)
+    return finish(result, bias, input)
+
+
+def conv_transpose2d(
+    input: Tensor,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Tensor:
+    """Return what conv2d's gradient is by its input: kernels added up where windows lay.
+
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        weight: (C, O / groups, kernel rows, kernel columns); bias: (O) or None.
+        stride, dilation, groups: as in `conv2d`.
+        padding: how much is cut off around the result; output_padding: rows and columns of
+            zeros behind it, fewer than stride or dilation.
+
+    Returns:
+        (N, O, rows, columns), rows = (H - 1) * stride - 2 * padding + dilation * (kernel - 1) +
+        output_padding + 1.
+    """
+    name = "conv_transpose2d"
+    stride, dilation = positive(stride, f"{name}: stride"), positive(dilation, f"{name}: dilation")
+    cut, extra = pair(padding, f"{name}: padding"), pair(output_padding, f"{name}: output_padding")
+    x = batched(input, name)
+    check_convolution(name, x, weight, bias, groups, 0)
+    for n, s, d in zip(extra, stride, dilation, strict=True):
+        if not 0 <= n < max(s, d):
+            raise ValueError(f"{name}: output_padding {n} is not below stride {s} or dilation {d}")
+    result = surround(add_kernels(x, weight, stride, dilation, groups), [(0, n) for n in extra])
+    for axis, c in enumerate(cut, 2):
+        size = result.shape[axis]
+        if size - 2 * c < 1 or c < 0:
+            raise ShapeError(f"{name}: padding {c} leaves nothing of {size}")
+        result = result.narrow(axis, c, size - 2 * c)
+    return finish(result, bias, input)
+
+
+def add_kernels(x: Any, weight: Any, stride: Any, dilation: Any, groups: int) -> Tensor:
+    """Return the sums of kernels times the elements of images, each where its window lay."""
+    count, channels, *sizes = x.shape
+    outputs, *kernel = weight.shape[1:]
+    kernels = weight.reshape(groups, channels // groups, -1).mT
+    spread = kernels @ x.reshape(count, groups, channels // groups, math.prod(sizes))
+    spread = spread.reshape(count, groups * outputs, *kernel, *sizes).permute(0, 1, 4, 5, 2, 3)
+    reach = [
+        (n - 1) * s + d * (k - 1) + 1
+        for n, s, d, k in zip(sizes, stride, dilation, kernel, strict=True)
+    ]
+    return apply(OPS["fold"], (spread,), (2, *reach, *stride, *dilation))
+
+
+class Pool:
+    """Where the windows of a pooling lie.
+
+    Attributes:
+        kernel, stride, dilation, padding: for each of two axes.
+        around: what is padded before and after, with what ceil_mode adds at the end.
+    """
+
+    def __init__(
+        self, name: str, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: bool
+    ) -> None:
+        self.kernel = positive(kernel, f"{name}: kernel_size")
+        self.stride = self.kernel if stride is None else positive(stride, f"{name}: stride")
+        self.dilation = positive(dilation, f"{name}: dilation")
+        self.padding = pair(padding, f"{name}: padding")
+        if any(not 0 <= p <= k // 2 for p, k in zip(self.padding, self.kernel, strict=True)):
+            raise ValueError(f"{name}: padding {padding} is not from 0 to half of the kernel")
+        self.around = [
+            (p, p + self.missing(i, x.shape[2 + i], ceil)) for i, p in enumerate(self.padding)
+        ]
+
+    def missing(self, i: int, size: int, ceil: bool) -> int:
+        """Return what the last window of ceil_mode, which starts inside, lacks."""
+        span = self.dilation[i] * (self.kernel[i] - 1) + 1
+        rest = size + 2 * self.padding[i] - span
+        if not ceil or rest < 0 or rest % self.stride[i] == 0:
+            return 0
+        start = (rest // self.stride[i] + 1) * self.stride[i]
+        return start - rest if start < size + self.padding[i] else 0
+
+    def windows(self, x: Any, name: str, value: float) -> Tensor:
+        """Return the windows of images padded with a value."""
+        padded = surround(x, self.around, value)
+        return windows(padded, self.kernel, self.stride, self.dilation, name)
+
+    def is_padded(self) -> bool:
+        """Tell whether windows reach beyond the images."""
+        return any(n for around in self.around for n in around)
+
+    def counts(self, x: Any, include_pad: bool) -> Tensor:
+        """Return how many elements of each window lie in the image, or in its padding too."""
+        inside, around = ones(1, 1, *x.shape[2:], dtype=x.dtype), self.around
+        if include_pad:
+            inside = surround(inside, [(p, p) for p in self.padding], 1.0)
+            around = [(0, after - p) for (_, after), p in zip(around, self.padding, strict=True)]
+        padded = surround(inside, around)
+        return windows(padded, self.kernel, self.stride, self.dilation, "avg_pool2d").sum((4, 5))
+
+
+def max_pool2d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """Return the largest element of each window; the first of equals has the gradient.
+
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        kernel_size: of a window; stride: by default the same; dilation: as in `conv2d`.
+        padding: how much around counts as -infinity, at most half of the kernel.
+        ceil_mode: let a last window reach over the edge.
+    """
+    x = batched(input, "max_pool2d")
+    pool = Pool("max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode)
+    seen = pool.windows(x, "max_pool2d", -math.inf)
+    if seen.requires_grad:
+        seen = seen.flatten(4)
+        largest = apply(OPS["argmax"], (seen,), (4, 1))
+        result = seen.gather(4, largest).squeeze(4)
+    else:
+        result = seen.amax((4, 5))
+    return finish(result, None, input)
+
+
+def avg_pool2d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """Return the mean of each window.
+
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        kernel_size: of a window; stride: by default the same.
+        padding: zeros around, at most half of the kernel.
+        ceil_mode: let a last window reach over the edge; what lies beyond does not count.
+        count_include_pad: divide by all elements, the padded ones too.
+        divisor_override: divide by this instead.
+    """
+    x = batched(input, "avg_pool2d")
+    pool = Pool("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
+    wide = cast(x, float32) if x.dtype is float16 else x  # float16 ends at 65504
+    sums = pool.windows(wide, "avg_pool2d", 0.0).sum((4, 5))
+    if divisor_override is not None:
+        means = sums / divisor_override
+    elif pool.is_padded():
+        means = sums / pool.counts(wide, count_include_pad)
+    else:
+        means = sums / math.prod(pool.kernel)
+    return finish(cast(means, x.dtype) if wide is not x else means, None, input)

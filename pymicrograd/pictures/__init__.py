@@ -1,0 +1,1 @@
+"""Pictures: of graphs of Values, of a training run."""

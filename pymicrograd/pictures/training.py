@@ -1,0 +1,149 @@
+"""One figure of a training run: decision regions beside the loss curve. Needs matplotlib.
+
+It is drawn without pyplot, so no window system is asked and no global state is left. The same
+run gives the same file.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["plot_training", "save_figure"]
+
+Logits = Callable[[Sequence[Sequence[float]]], Sequence[Sequence[float]]]
+Splits = Mapping[str, Sequence[tuple[Sequence[float], int]]]
+
+# Paul Tol's bright scheme, which colour-blind readers can tell apart.
+CLASS_COLORS = ("#4477AA", "#CC6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377")
+MARKERS = {"train": ("o", 26), "val": ("s", 40), "test": ("^", 52)}
+GRID = 120
+INK = "#333333"
+DATE_FIELD = {".svg": "Date", ".pdf": "CreationDate"}
+
+
+def plot_training(
+    logits: Logits,
+    splits: Splits,
+    train_losses: Sequence[float],
+    val_losses: Mapping[int, float],
+    title: str = "",
+) -> Figure:
+    """Draw decision regions with the points on top, and the loss of every step.
+
+    Args:
+        logits: maps points of shape (n, 2) to outputs of shape (n, classes).
+        splits: points and their classes by name: "train", "val", "test".
+        train_losses: one loss a step.
+        val_losses: loss by step.
+        title: a line above both.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10.5, 5.2), layout="constrained", facecolor="white")
+    regions, curve = figure.subplots(1, 2, width_ratios=(1, 1.1))
+    _draw_regions(regions, logits, splits)
+    _draw_points(regions, splits)
+    _draw_losses(curve, train_losses, val_losses)
+    if title:
+        figure.suptitle(title, fontsize=11, color=INK)
+    return figure
+
+
+def save_figure(figure: Figure, path: str) -> None:
+    """Write a figure in the format that the file's extension names, whole or not at all."""
+    import matplotlib
+
+    from ..files import replacing
+
+    extension = os.path.splitext(path)[1].lower()
+    metadata = {DATE_FIELD[extension]: None} if extension in DATE_FIELD else None
+    with replacing(path) as file, matplotlib.rc_context({"svg.hashsalt": "pymicrograd"}):
+        figure.savefig(file, format=extension[1:], dpi=150, metadata=metadata)
+
+
+def _draw_regions(axes: Axes, logits: Logits, splits: Splits) -> None:
+    """Fill the plane with muted class colours, mixed by probability, and draw the borders."""
+    import numpy as np
+    from matplotlib.colors import to_rgb
+
+    points = np.array([point for split in splits.values() for point, _ in split], dtype=float)
+    low, high = points.min(axis=0), points.max(axis=0)
+    half = 0.58 * float((high - low).max()) or 1.0  # a square, a little wider than the points
+    low, high = (low + high) / 2.0 - half, (low + high) / 2.0 + half
+    xs, ys = np.linspace(low[0], high[0], GRID), np.linspace(low[1], high[1], GRID)
+    # One row at a time, so that a large network never holds the graph of the whole plane.
+    scores = np.array([logits([(float(x), float(y)) for x in xs]) for y in ys])
+    with np.errstate(invalid="ignore"):  # a training that diverged gives a grey plane
+        exps = np.exp(scores - scores.max(axis=2, keepdims=True))
+        shares = exps / exps.sum(axis=2, keepdims=True)
+    colors = np.array([to_rgb(CLASS_COLORS[k % 6]) for k in range(shares.shape[2])])
+    muted = 1.0 - 0.32 * (1.0 - shares @ colors)
+    extent = (float(low[0]), float(high[0]), float(low[1]), float(high[1]))
+    axes.imshow(
+        np.clip(np.nan_to_num(muted, nan=0.9), 0.0, 1.0),
+        origin="lower", extent=extent, interpolation="bilinear", aspect="equal",
+    )  # fmt: skip
+    for k in range(scores.shape[2]):
+        lead = scores[:, :, k] - np.delete(scores, k, axis=2).max(axis=2)
+        if np.isfinite(lead).all() and lead.min() < 0.0 < lead.max():
+            axes.contour(xs, ys, lead, levels=[0.0], colors=INK, linewidths=0.7, alpha=0.6)
+    axes.set(xlim=extent[:2], ylim=extent[2:], xlabel="x", ylabel="y")
+    axes.set_title("decision regions", fontsize=11, color=INK)
+
+
+def _draw_points(axes: Axes, splits: Splits) -> None:
+    """Draw every point: its class as colour, its split as shape."""
+    from matplotlib.lines import Line2D
+
+    shapes: list[Any] = []
+    for name, points in splits.items():
+        marker, area = MARKERS.get(name, ("o", 26))
+        edge = "white" if name == "train" else "black"
+        axes.scatter(
+            [point[0] for point, _ in points],
+            [point[1] for point, _ in points],
+            c=[CLASS_COLORS[label % 6] for _, label in points],
+            marker=marker, s=area, edgecolors=edge, linewidths=0.8, zorder=3,
+        )  # fmt: skip
+        shape = Line2D([], [], linestyle="", color="#888888", label=f"{name} ({len(points)})")
+        shape.set(marker=marker, markersize=math.sqrt(area), markeredgecolor=edge)
+        shapes.append(shape)
+    colors = [
+        Line2D([], [], linestyle="", marker="o", color=CLASS_COLORS[k % 6], label=f"class {k}")
+        for k in sorted({label for points in splits.values() for _, label in points})
+    ]
+    # A legend fills its columns first: shapes in the upper row, colours in the lower.
+    pairs = itertools.zip_longest(shapes, colors)
+    axes.legend(
+        handles=[handle for pair in pairs for handle in pair if handle],
+        loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3,
+        frameon=False, fontsize=9, handletextpad=0.3, columnspacing=1.2,
+    )  # fmt: skip
+
+
+def _draw_losses(
+    axes: Axes, train_losses: Sequence[float], val_losses: Mapping[int, float]
+) -> None:
+    """Draw training and validation loss over the steps, on a logarithmic axis where they allow."""
+    steps = range(len(train_losses))
+    axes.plot(steps, train_losses, color=INK, linewidth=1.8, label="train")
+    axes.plot(
+        list(val_losses), list(val_losses.values()), color="#EE7733", linewidth=1.2,
+        marker="s", markersize=4.5, markeredgecolor="white", label="val",
+    )  # fmt: skip
+    if any(0.0 < loss < math.inf for loss in (*train_losses, *val_losses.values())):
+        axes.set_yscale("log", nonpositive="mask")
+    axes.set(xlabel="step", ylabel="mean cross-entropy")
+    axes.set_title("loss", fontsize=11, color=INK)
+    axes.grid(True, which="major", color="#DDDDDD", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=9)

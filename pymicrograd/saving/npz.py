@@ -1,0 +1,217 @@
+"""Weights in files: the layers of an MLP as arrays in an .npz archive, read without running code.
+
+A file is a zip archive of .npy members, stored without compression, which numpy.load reads too:
+`layers.0.weight` of shape (nout, nin), `layers.0.bias` of shape (nout,), `layers.1.weight` ...,
+all float64, so that the 64 bits of every weight survive. The same weights make the same bytes.
+
+Nothing is unpickled. A file is read and checked as a whole before any weight changes, and is
+written beside its target and renamed, so that an interrupted save leaves the old file in place.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import stat
+import struct
+import zipfile
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..files import Path, replacing
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[np.float64]]
+
+__all__ = ["load", "load_state_dict", "load_weights", "save", "state_dict"]
+
+_SUFFIX = ".npy"
+# The last record of a zip archive: mark, disk, disk of the directory, members (here, in all), ...
+_END, _END_MARK = struct.Struct("<4s4HLLH"), b"PK\5\6"
+# What zipfile raises for damaged archives, besides ValueError.
+_ZIP_ERRORS = (zipfile.BadZipFile, EOFError, OSError, OverflowError, RuntimeError, struct.error)
+
+
+def state_dict(module: Any) -> dict[str, Array]:
+    """Return the weights of a Neuron, Layer or MLP as float64 arrays by name.
+
+    Args:
+        module: of either engine; a Neuron has `weight` (nin,) and `bias` (), a Layer `weight`
+            (nout, nin) and `bias` (nout,), an MLP these of every layer after `layers.0.` ...
+
+    Raises:
+        TypeError: the module is none of the three.
+    """
+    import numpy as np
+
+    return {
+        name: np.array([value.data for value in values], dtype=np.float64).reshape(shape)
+        for name, (shape, values) in _parameter_blocks(module).items()
+    }
+
+
+def load_state_dict(module: Any, state: Mapping[str, Any]) -> None:
+    """Set the weights of a module from arrays by name; names and shapes must be the module's.
+
+    Raises:
+        ValueError: a name is missing or unknown, or a shape or dtype differs. No weight changed.
+    """
+    arrays = _checked_arrays(state)
+    blocks = _parameter_blocks(module)
+    missing = [name for name in blocks if name not in arrays]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} missing: the module has such weights")
+    unknown = [name for name in arrays if name not in blocks]
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)} unknown: the module has no such weights")
+    for name, (shape, _) in blocks.items():
+        if arrays[name].shape != shape:
+            raise ValueError(f"{name} has shape {arrays[name].shape}, the module needs {shape}")
+    for name, (_, values) in blocks.items():
+        for value, number in zip(values, arrays[name].ravel().tolist(), strict=True):
+            value.data = number
+
+
+def save(module_or_state: Any, path: Path) -> None:
+    """Write the weights of a module, or arrays by name, to an .npz file for `load_weights`.
+
+    The file appears whole or not at all: it is written to a temporary file in the same folder,
+    synchronized and renamed. A symbolic link keeps pointing to it.
+
+    Raises:
+        ValueError: an array is not of real floats, a name cannot be a member's name, or the
+            path exists and is not a regular file.
+        OSError: as the system says; what was at path is unchanged.
+    """
+    import numpy as np
+
+    is_state = isinstance(module_or_state, Mapping)
+    arrays = _checked_arrays(module_or_state if is_state else state_dict(module_or_state))
+    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(name + _SUFFIX, "w") as member:
+                np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
+
+
+def load(path: Path) -> dict[str, Array]:
+    """Read an .npz file of float64 arrays and return them by name.
+
+    Raises:
+        ValueError: the file is not such an archive: the message names the file and the rule.
+        OSError: the file cannot be read.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for its writer
+        raise ValueError(f"{os.fspath(path)}: not a regular file")
+    with open(path, "rb") as file:
+        content = file.read()
+    try:
+        return _read_archive(content)
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)}: {error}") from None
+
+
+def load_weights(module: Any, path: Path) -> None:
+    """Set the weights of a module from an .npz file, or raise and change none.
+
+    Raises:
+        ValueError: the file is damaged or does not fit; the message names the file and the rule.
+        OSError: the file cannot be read.
+    """
+    arrays = load(path)
+    try:
+        load_state_dict(module, arrays)
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)}: {error}") from None
+
+
+def _parameter_blocks(module: Any) -> dict[str, tuple[tuple[int, ...], list[Any]]]:
+    """Return the shape and the Values, in row-major order, of every array a module is saved as."""
+    if hasattr(module, "layers"):
+        return {
+            f"layers.{index}.{name}": block
+            for index, layer in enumerate(module.layers)
+            for name, block in _parameter_blocks(layer).items()
+        }
+    if hasattr(module, "neurons"):
+        neurons = list(module.neurons)
+        weights = [w for neuron in neurons for w in neuron.w]
+        return {
+            "weight": ((len(neurons), len(neurons[0].w)), weights),
+            "bias": ((len(neurons),), [neuron.b for neuron in neurons]),
+        }
+    if hasattr(module, "w") and hasattr(module, "b"):
+        return {"weight": ((len(module.w),), list(module.w)), "bias": ((), [module.b])}
+    raise TypeError(f"weights of a Neuron, Layer or MLP expected, not of {type(module).__name__}")
+
+
+def _checked_arrays(state: Mapping[str, Any]) -> dict[str, Array]:
+    """Return a state's arrays as little-endian float64, or raise for the one that is not."""
+    import numpy as np
+
+    arrays = {}
+    for name, given in state.items():
+        if not isinstance(name, str) or not name or not set(name).isdisjoint("/\\\0"):
+            raise ValueError(f"{name!r} cannot name an array")
+        array = np.asarray(given)
+        if array.dtype.kind != "f" or array.dtype.itemsize > 8:
+            raise ValueError(f"{name} has dtype {array.dtype}: float64 expected")
+        arrays[name] = np.ascontiguousarray(array, dtype="<f8").reshape(array.shape)
+    return arrays
+
+
+def _read_archive(content: bytes) -> dict[str, Array]:
+    """Return the arrays in an .npz file's bytes, and allocate no more than there are bytes."""
+    if content.startswith(b"\x80"):
+        raise ValueError("a pickle, not an .npz file; nothing in it was executed")
+    if not content.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        raise ValueError("not an .npz file: it is not a zip archive")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = archive.infolist()
+            count = len(members)
+            if _END.unpack(content[-_END.size :])[:5] != (_END_MARK, 0, 0, count, count):
+                raise ValueError("the zip archive's last record does not count its members")
+            if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+                raise ValueError("compressed members: only what savez stores is read")
+            if sum(member.file_size for member in members) > len(content):
+                raise ValueError("members longer than the file")
+            names = [member.filename for member in members]
+            if len(set(names)) != len(names):
+                raise ValueError("two members of one name")
+            return {_member_name(each): _read_member(archive, each) for each in names}
+    except _ZIP_ERRORS as error:
+        raise ValueError(f"not an intact zip archive ({str(error) or 'cut short'})") from None
+
+
+def _member_name(filename: str) -> str:
+    """Return the array's name of a zip member."""
+    name = filename.removesuffix(_SUFFIX)
+    if name == filename or not name:
+        raise ValueError(f"member {filename!r} is not an .npy file")
+    return name
+
+
+def _read_member(archive: zipfile.ZipFile, filename: str) -> Array:
+    """Return the array of one .npy member, whose shape must account for every byte of it."""
+    import numpy as np
+
+    content = io.BytesIO(archive.read(filename))
+    try:
+        version = np.lib.format.read_magic(content)
+        if version != (1, 0):
+            raise ValueError(f"format version {version}")
+        shape, by_column, dtype = np.lib.format.read_array_header_1_0(content)
+    except Exception as error:  # a hostile header can fail in any part of NumPy's parser
+        raise ValueError(f"member {filename!r} has no .npy 1.0 header: {error}") from None
+    if dtype.hasobject:
+        raise ValueError(f"member {filename!r} holds pickled objects; nothing was executed")
+    if dtype not in (np.dtype("<f8"), np.dtype(">f8")):
+        raise ValueError(f"member {filename!r} has dtype {dtype}: float64 expected")
+    data = content.read()
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(data):
+        raise ValueError(f"member {filename!r} has {len(data)} bytes for the shape {shape}")
+    array = np.frombuffer(data, dtype).reshape(shape, order="F" if by_column else "C")
+    return array.astype(np.float64, order="C")

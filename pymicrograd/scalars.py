@@ -1,0 +1,188 @@
+"""What Values of every engine share: what counts as a number, and what follows from data alone.
+
+No engine is imported here: both engines, optimizers and generators read their arguments by these
+functions, so that all of them take, and refuse, the same things with the same words.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["Scalar", "as_float", "is_number"]
+
+
+# ---- numbers ---------------------------------------------------------------------------------
+
+
+def is_number(x: Any) -> bool:
+    """Tell whether `as_float` takes things of this kind: real numbers, not arrays or Values."""
+    kind = type(x)
+    if kind is float or kind is int:
+        return True
+    if hasattr(kind, "backward") or hasattr(kind, "mask") or getattr(x, "ndim", None):
+        return False
+    return hasattr(kind, "__float__") or hasattr(kind, "__index__")
+
+
+def as_float(number: Any) -> float:
+    """Convert a real number to the float that holds it.
+
+    Args:
+        number: a float, an int, a bool, a NumPy scalar, or anything else that float() takes.
+
+    Raises:
+        TypeError: text, a complex number, an array, a Value, or no number at all.
+        OverflowError: an int beyond the largest float.
+        ValueError: an int that no float holds exactly, such as 2**53 + 1.
+    """
+    if type(number) is float:
+        return number
+    if is_number(number) and hasattr(number, "item"):
+        number = number.item()  # a NumPy scalar tells by this what kind of number it is
+    if not is_number(number):
+        reason = "; float(x) takes its number" if hasattr(type(number), "backward") else ""
+        raise TypeError(f"a real number is needed, not {type(number).__name__}{reason}")
+    result = float(number)
+    if isinstance(number, int) and result != number:
+        raise ValueError(f"no float holds the integer {number} exactly")
+    return result
+
+
+def negative(number: Any) -> float:
+    """Return -number as a float; the int 0, unlike 0.0, has no negative."""
+    result = as_float(number)
+    return 0.0 if result == 0.0 and hasattr(type(number), "__index__") else -result
+
+
+def is_array(x: Any) -> bool:
+    """Tell whether x is a NumPy array, without importing NumPy."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(x, numpy.ndarray)
+
+
+def elementwise(name: str, left: Any, right: Any) -> Any:
+    """Return NumPy's function of that name of an array and a Value; else NotImplemented."""
+    for x in (left, right):
+        if is_array(x) and hasattr(x, "mask") and x.ndim == 0:
+            raise TypeError(f"a real number is needed, not {type(x).__name__}")
+    if is_array(left) or is_array(right):
+        return getattr(sys.modules["numpy"], name)(left, right)
+    return NotImplemented
+
+
+# ---- arguments -------------------------------------------------------------------------------
+
+
+def not_negative(name: str, number: Any) -> float:
+    """Return a hyperparameter as a float of at least 0."""
+    value = as_float(number)
+    if not value >= 0.0:
+        raise ValueError(f"{name} is at least 0, not {number!r}")
+    return value
+
+
+def as_beta(name: str, number: Any) -> float:
+    """Return the share of the past that a running mean keeps, as a float in [0, 1)."""
+    value = as_float(number)
+    if not 0.0 <= value < 1.0:
+        raise ValueError(f"{name} is at least 0 and below 1, not {number!r}")
+    return value
+
+
+MASK = 2**64 - 1
+
+
+def as_seed(seed: Any) -> int:
+    """Return a state that the generator can take, or raise with the reason."""
+    if isinstance(seed, bool) or not hasattr(type(seed), "__index__"):
+        raise TypeError(f"a seed is an int, not {type(seed).__name__}")
+    state: int = operator.index(seed)
+    if state == 0:
+        raise ValueError("seed 0 would give zeros for ever: take 1 to 2**64 - 1")
+    if not 0 < state <= MASK:
+        raise ValueError("a seed is from 1 to 2**64 - 1, the numbers that 64 bits hold")
+    return state
+
+
+# ---- Scalar ----------------------------------------------------------------------------------
+
+
+def compare(relation: Callable[[Any, Any], Any], a: Scalar, b: Any) -> Any:
+    """Compare the data of a with the data of b, a number, or each element of an array."""
+    if isinstance(b, Scalar):
+        return relation(a.data, b.data)
+    if is_number(b):
+        return bool(relation(a.data, b))
+    return relation(a.data, b) if is_array(b) else NotImplemented
+
+
+class Scalar:
+    """What the Values of all engines share: whatever follows from their data and operators."""
+
+    __slots__ = ()
+    __array_priority__ = 1000  # NumPy's scalars and arrays leave their operators to ours
+    label: Any = ""
+    data: Any
+    grad: Any
+    _prev: Any
+    _op: Any
+
+    def __pos__(self) -> Any:
+        return self
+
+    def sqrt(self: Any) -> Any:
+        """Return x ** 0.5."""
+        return self**0.5
+
+    def gelu(self: Any, approximate: str = "none") -> Any:
+        """Return 0.5 * x * (1 + erf(x / sqrt 2)), or with "tanh" its approximation by tanh."""
+        if approximate not in ("none", "tanh"):
+            raise ValueError(f"approximate is 'none' or 'tanh', not {approximate!r}")
+        return self._gelu_tanh() if approximate == "tanh" else self._gelu()
+
+    def __lt__(self, other: Any) -> Any:
+        return compare(operator.lt, self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return compare(operator.le, self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return compare(operator.gt, self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return compare(operator.ge, self, other)
+
+    def __float__(self) -> float:
+        return float(self.data)
+
+    def __int__(self) -> int:
+        return int(self.data)
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(self.data, digits)
+
+    def __format__(self, specification: str) -> str:
+        return format(self.data, specification) if specification else repr(self)
+
+    def __repr__(self) -> str:
+        return f"Value(data={self.data!r}, grad={self.grad!r})"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        from .pictures.graphs import mimebundle
+
+        return mimebundle(self)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether this is no result of an operation."""
+        return not self._prev
+
+    def _refuse_copy(self) -> None:
+        if not self.is_leaf:
+            raise TypeError(
+                f"cannot copy or pickle the result of {self._op!r}, because a copy would lose its"
+                " operands; detach() gives a leaf that can be copied"
+            )

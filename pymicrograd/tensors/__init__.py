@@ -1,0 +1,1 @@
+"""Tensor, a topic a file; read ops.py, conversion.py and tensor.py first."""

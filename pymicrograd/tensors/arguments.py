@@ -1,0 +1,132 @@
+"""Arguments of calls: axes counted from the front, shapes, ints, one thing or several."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+from .. import _core
+from ..errors import ShapeError, TensorIndexError
+
+
+def as_ints(items: tuple[Any, ...], what: str) -> list[int]:
+    """Return ints given as one sequence or as several."""
+    try:
+        row = items if len(items) != 1 or hasattr(items[0], "__index__") else tuple(items[0])
+        return [operator.index(item) for item in row]
+    except TypeError:
+        given = ", ".join(map(shorten, items))
+        raise TypeError(f"{what}: ints are needed, or one sequence of them, not {given}") from None
+
+
+def as_shape(sizes: tuple[Any, ...], what: str) -> tuple[int, ...]:
+    """Return a shape given as one sequence or as several ints."""
+    shape = tuple(as_ints(sizes, what))
+    if any(size < 0 for size in shape):
+        raise ShapeError(f"{what}: shape {shape} has a negative size")
+    if len(shape) > _core.MAX_RANK:
+        raise ShapeError(f"{what}: a tensor has at most {_core.MAX_RANK} axes, not {len(shape)}")
+    return shape
+
+
+def as_tuple(items: Any) -> tuple[Any, ...]:
+    """Return one thing, or several, as a tuple."""
+    return tuple(items) if isinstance(items, (list, tuple)) else (items,)
+
+
+# ---- axes ------------------------------------------------------------------------------------
+
+
+def axis_of(dim: Any, rank: int, what: str) -> int:
+    """Return an axis counted from the front; for a tensor without axes 0."""
+    axis = operator.index(dim)
+    span = max(rank, 1)
+    if not -span <= axis < span:
+        raise TensorIndexError(
+            f"{what}: axis {axis} is out of range for a tensor of {rank} axes, "
+            f"from {-span} to {span - 1}"
+        )
+    return axis % span
+
+
+def axes_of(dims: Any, rank: int, what: str) -> tuple[int, ...]:
+    """Return axes counted from the front, for one of them or several; None and () for all."""
+    if dims is None or (isinstance(dims, (tuple, list)) and not dims):
+        return tuple(range(rank))
+    if hasattr(dims, "__index__"):
+        dims = (dims,)
+    axes = [axis_of(dim, rank, what) for dim in dims]
+    if len(axes) > 1 and len(set(axes)) < len(axes):
+        raise ShapeError(f"{what}: an axis stands twice in {tuple(dims)}")
+    return tuple(axes) if rank else ()
+
+
+def one_of(dim: Any, axis: Any) -> Any:
+    """Return the argument that is given, under either of its names."""
+    if axis is None:
+        return dim
+    if dim is not None:
+        raise TypeError("dim and axis are two names of one argument")
+    return axis
+
+
+def own_axis(dim: Any, rank: int, what: str) -> int:
+    """Return an axis counted from the front, which the tensor is to have."""
+    if not rank:
+        raise TensorIndexError(f"{what}: a tensor of shape () has no axes")
+    return axis_of(dim, rank, what)
+
+
+def spread_sizes(sizes: Sequence[int], known: int, what: str) -> tuple[int, ...]:
+    """Return a shape with its one -1 replaced, for a number of elements."""
+    rest = math.prod(size for size in sizes if size != -1)
+    if any(size < -1 for size in sizes):
+        raise ShapeError(f"{what}: {tuple(sizes)} is no shape: sizes are not negative, but for -1")
+    if sizes.count(-1) > 1:
+        raise ShapeError(f"{what}: {tuple(sizes)} is no shape: it has one -1 at most")
+    if -1 not in sizes:
+        return tuple(sizes)
+    if rest == 0 or known % rest:
+        raise ShapeError(f"{what}: {known} elements have no shape {tuple(sizes)}")
+    return tuple(known // rest if size == -1 else size for size in sizes)
+
+
+def check_pad_value(value: Any) -> None:
+    """Refuse an int that does not reach C exactly: as float64, from which int64 is clamped."""
+    if not isinstance(value, numbers.Integral):
+        return
+    whole = operator.index(value)
+    if float(whole) != whole != 2**63 - 1:
+        raise OverflowError(f"pad: {whole} has more digits than float64 holds")
+
+
+def one_at(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    """Return a shape with size 1 at an axis."""
+    return (*shape[:axis], 1, *shape[axis + 1 :])
+
+
+# ---- devices ---------------------------------------------------------------------------------
+
+
+DEVICES = ("cpu", "cuda", "gpu", "hip", "meta", "mps", "xla", "xpu")
+
+
+def is_device(x: Any) -> bool:
+    """Tell whether x names a device, ours or not: a name, or PyTorch's object."""
+    named = isinstance(x, str) or type(x).__name__ == "device"
+    return named and str(x).partition(":")[0] in DEVICES
+
+
+def check_device(device: Any) -> None:
+    """Refuse any device but the one there is."""
+    if device is not None and str(device) != "cpu":
+        raise ValueError(f"the only device is 'cpu', not {device!r}")
+
+
+def shorten(x: Any) -> str:
+    """Return repr(x), or its beginning."""
+    text = repr(x)
+    return text if len(text) <= 40 else text[:37] + "..."

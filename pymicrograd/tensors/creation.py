@@ -1,0 +1,238 @@
+"""New tensors: constants, ranges, random numbers.
+
+Random numbers come from a generator of `pymicrograd.random`, one call of its methods for each
+element in row-major order, so that a loop over scalars draws the same.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DTypeError
+from ..random import default_generator
+from .arguments import as_shape, check_device
+from .conversion import new
+from .dtypes import as_dtype, dtype, float32, int64
+from .leaves import INTEGERS, NORMAL, UNIFORM, blank, constant, draw, ramp
+from .ops import OPS, apply, cast
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+__all__ = [
+    "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "ones", "ones_like",
+    "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "zeros",
+    "zeros_like",
+]  # fmt: skip
+
+
+def finish(made: Tensor, requires_grad: bool, device: Any = None) -> Tensor:
+    """Return a new leaf, with the arguments that all constructors take."""
+    check_device(device)
+    if requires_grad:
+        made.requires_grad = True
+    return made
+
+
+def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """Return a Tensor of zeros, by default of float32."""
+    kind = float32 if dtype is None else as_dtype(dtype)
+    made = blank(as_shape(size, "zeros"), kind, "zeros")
+    return finish(made, requires_grad, device)
+
+
+def empty(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """Return a Tensor whose elements mean nothing; they are zeros."""
+    return zeros(*size, dtype=dtype, requires_grad=requires_grad, device=device)
+
+
+def ones(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """Return a Tensor of ones, by default of float32."""
+    kind = float32 if dtype is None else as_dtype(dtype)
+    return finish(constant(as_shape(size, "ones"), 1, kind, "ones"), requires_grad, device)
+
+
+def full(
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
+    """Return a Tensor with every element the same; its type is the number's, as in `tensor`."""
+    kind = new(fill_value, None).dtype if dtype is None else as_dtype(dtype)
+    made = constant(as_shape((size,), "full"), fill_value, kind, "full")
+    return finish(made, requires_grad, device)
+
+
+def zeros_like(x: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return zeros of x's shape and, unless told otherwise, type."""
+    return zeros(x.shape, dtype=x.dtype if dtype is None else dtype, requires_grad=requires_grad)
+
+
+def ones_like(x: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return ones of x's shape and, unless told otherwise, type."""
+    return ones(x.shape, dtype=x.dtype if dtype is None else dtype, requires_grad=requires_grad)
+
+
+def empty_like(x: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return a Tensor of x's shape and type whose elements mean nothing."""
+    return zeros_like(x, dtype=dtype, requires_grad=requires_grad)
+
+
+def full_like(x: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return a Tensor of x's shape and, unless told otherwise, type with equal elements."""
+    kind = x.dtype if dtype is None else dtype
+    return full(x.shape, fill_value, dtype=kind, requires_grad=requires_grad)
+
+
+# ---- ranges and matrices ---------------------------------------------------------------------
+
+
+def arange(
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
+    """Return start, start + step, start + 2 * step ... below end; int64 if all are ints.
+
+    Element i is start + i * step, in float64 unless all are ints, and is then rounded to dtype.
+    """
+    if end is None:
+        start, end = 0, start
+    bounds = [x.item() if hasattr(x, "item") else x for x in (start, end, step)]
+    whole = all(isinstance(x, int) for x in bounds)
+    start, end, step = bounds if whole else map(float, bounds)
+    if step == 0 or not math.isfinite(end - start):
+        raise ValueError(f"arange: no steps of {step} lead from {start} to {end}")
+    count = len(range(start, end, step)) if whole else max(0, math.ceil((end - start) / step))
+    kind = (int64 if whole else float32) if dtype is None else as_dtype(dtype)
+    return finish(cast(ramp(count, start, step, "arange"), kind), requires_grad, device)
+
+
+def linspace(
+    start: float,
+    end: float,
+    steps: int,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
+    """Return steps numbers from start to end, both included, at equal distances.
+
+    With d = (end - start) / (steps - 1) in float64, the first half is start + i * d, the second
+    end - (steps - 1 - i) * d, rounded to dtype, by default float32.
+    """
+    start, end, steps = float(start), float(end), operator.index(steps)
+    if steps < 0:
+        raise ValueError(f"linspace: {steps} is no number of steps")
+    distance = (end - start) / (steps - 1) if steps > 1 else 0.0
+    half = (steps + 1) // 2
+    kind = float32 if dtype is None else as_dtype(dtype)
+    first = ramp(half, start, distance, "linspace")
+    second = ramp(steps - half, end, -distance, "linspace").flip(0)
+    made = apply(OPS["cat"], (first, second), (0,))
+    return finish(cast(made, kind), requires_grad, device)
+
+
+def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return ones on the diagonal of an (n, m) matrix of zeros; m is n by default."""
+    rows, columns = as_shape((n, n if m is None else m), "eye")
+    made = blank((rows, columns), float32 if dtype is None else as_dtype(dtype), "eye")
+    count = min(rows, columns)
+    if count:
+        flat = made.reshape(rows * columns)
+        kind = made.dtype
+        flat[: (count - 1) * columns + count : columns + 1] = new(1, kind)
+    return finish(made, requires_grad)
+
+
+# ---- random numbers --------------------------------------------------------------------------
+
+
+def floating(kind: Any, what: str) -> dtype:
+    """Return a type of floats, by default float32."""
+    found = float32 if kind is None else as_dtype(kind)
+    if not found.is_floating_point:
+        raise DTypeError(f"{what} makes floats, not {found.name}")
+    return found
+
+
+def rand(
+    *size: Any,
+    generator: Any = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
+    """Return multiples of 2**-24 from [0, 1), `generator.random()` for each element."""
+    made = draw(UNIFORM, as_shape(size, "rand"), floating(dtype, "rand"), 0.0, 1.0, generator)
+    return finish(made, requires_grad, device)
+
+
+def randn(
+    *size: Any,
+    generator: Any = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
+    """Return normal numbers, `generator.normal()` for each element."""
+    made = draw(NORMAL, as_shape(size, "randn"), floating(dtype, "randn"), 0.0, 1.0, generator)
+    return finish(made, requires_grad, device)
+
+
+def randint(
+    low: int,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+) -> Tensor:
+    """Return ints from low, by default 0, to high - 1.
+
+    Each is low + u % (high - low) for `u = generator.random_u32()`, or for 64 bits, the high ones
+    first, where high - low is above 2**32.
+
+    Example:
+        >>> randint(10, (3,)).shape, randint(-5, 5, (2, 2)).shape
+        ((3,), (2, 2))
+    """
+    if size is None:
+        low, high, size = 0, low, high
+    low, high = operator.index(low), operator.index(high)
+    if not -(2**63) <= low < high < 2**63:
+        raise ValueError(f"randint: there are no ints of 64 bits from {low} to below {high}")
+    kind = int64 if dtype is None else as_dtype(dtype)
+    shape = as_shape((size,), "randint")
+    made = draw(INTEGERS, shape, int64, 0.0, 0.0, generator, low, high)
+    return finish(cast(made, kind), False, device)
+
+
+def randperm(n: int, *, generator: Any = None, dtype: Any = None) -> Tensor:
+    """Return 0 .. n - 1 in random order, as `generator.shuffle` leaves `list(range(n))`."""
+    if generator is None:
+        generator = default_generator()
+    items = list(range(operator.index(n)))
+    generator.shuffle(items)
+    return new(items, int64 if dtype is None else as_dtype(dtype))
+
+
+def rand_like(x: Any, *, generator: Any = None, dtype: Any = None) -> Tensor:
+    """Return `rand` of x's shape and, unless told otherwise, type."""
+    return rand(x.shape, generator=generator, dtype=x.dtype if dtype is None else dtype)
+
+
+def randn_like(x: Any, *, generator: Any = None, dtype: Any = None) -> Tensor:
+    """Return `randn` of x's shape and, unless told otherwise, type."""
+    return randn(x.shape, generator=generator, dtype=x.dtype if dtype is None else dtype)

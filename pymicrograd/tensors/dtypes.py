@@ -1,0 +1,108 @@
+"""The types that the elements of a Tensor may have.
+
+float32 is the default. float16 is stored only: an op computes in float32 and rounds once, at its
+end. Where two types meet, the result has the one that stands later in bool, uint8, int32, int64,
+float16, float32, float64, as in PyTorch; Python's numbers count only by their kind.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from ..errors import DTypeError
+
+__all__ = [
+    "DTYPES",
+    "as_dtype",
+    "bool_",
+    "dtype",
+    "float16",
+    "float32",
+    "float64",
+    "int32",
+    "int64",
+    "uint8",
+]
+
+
+class dtype:
+    """A type of elements.
+
+    Attributes:
+        name: what NumPy calls it, too.
+        number: what the C core calls it.
+        itemsize: bytes of an element.
+        kind: 0 for bool, 1 for integers, 2 for floats.
+        is_floating_point: whether such a tensor can require a gradient.
+        typestr: the name in NumPy's `__array_interface__`.
+    """
+
+    __slots__ = ("itemsize", "kind", "name", "number", "typestr")
+
+    def __init__(self, name: str, number: int, kind: int, code: str) -> None:
+        self.name = name
+        self.number = number
+        self.kind = kind
+        self.itemsize = int(code[1:])
+        order = "|" if self.itemsize == 1 else "<" if sys.byteorder == "little" else ">"
+        self.typestr = order + code
+
+    @property
+    def is_floating_point(self) -> bool:
+        return self.kind == 2
+
+    def __repr__(self) -> str:
+        return f"pymicrograd.{self.name}"
+
+    def __reduce__(self) -> str:
+        return "bool_" if self.name == "bool" else self.name
+
+
+float32 = dtype("float32", 0, 2, "f4")
+float64 = dtype("float64", 1, 2, "f8")
+float16 = dtype("float16", 2, 2, "f2")
+int64 = dtype("int64", 3, 1, "i8")
+int32 = dtype("int32", 4, 1, "i4")
+uint8 = dtype("uint8", 5, 1, "u1")
+bool_ = dtype("bool", 6, 0, "b1")
+
+# By the core's numbers, enum mg_dtype of micrograd.h.
+DTYPES: tuple[dtype, ...] = (float32, float64, float16, int64, int32, uint8, bool_)
+
+BY_NAME: dict[Any, dtype] = {kind.name: kind for kind in DTYPES}
+BY_NAME |= {float: float32, int: int64, bool: bool_}
+BY_NAME |= {"float": float32, "double": float64, "half": float16, "long": int64, "int": int32}
+
+
+def as_dtype(kind: Any) -> dtype:
+    """Return the dtype that a dtype, a name, a Python type or a dtype of NumPy's stands for.
+
+    Raises:
+        DTypeError: it stands for none, or for one that tensors do not have.
+
+    Example:
+        >>> as_dtype(float), as_dtype("int64")
+        (pymicrograd.float32, pymicrograd.int64)
+    """
+    if isinstance(kind, dtype):
+        return kind
+    try:
+        if kind in BY_NAME:
+            return BY_NAME[kind]
+    except TypeError:  # not hashable
+        pass
+    numpy = sys.modules.get("numpy")
+    if numpy and (
+        isinstance(kind, numpy.dtype)
+        or (isinstance(kind, type) and issubclass(kind, numpy.generic))
+    ):
+        name = numpy.dtype(kind).name
+        if name in BY_NAME:
+            return BY_NAME[name]
+    raise DTypeError(f"{kind!r} is no dtype of tensors: they have {', '.join(map(str, names()))}")
+
+
+def names() -> list[str]:
+    """Return the names of all types."""
+    return [kind.name for kind in DTYPES]

@@ -1,0 +1,416 @@
+"""x[key] and x[key] = value, by PyTorch's rules, in terms of the core's ops.
+
+A key of integers, slices, None and `...` is a SLICE and a RESHAPE: a view. Arrays of integers and
+masks of bools select what is left by TAKE, over the indexed axes brought to the front and seen as
+one, with one linear index; writing is PUT_AT in the same place. Where they stand next to each
+other in the key, integers apart, their axes come where they stand, else first. (NumPy takes an
+integer beside an array for an array.)
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from .. import _core
+from ..errors import GradientError, ShapeError, TensorIndexError, ViewError
+from .conversion import array_of, from_array, is_array, is_sequence, new
+from .dtypes import bool_, int64
+from .ops import OPS, TensorBase, apply, cast, needs_recording
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+__all__ = ["get", "put"]
+
+SLICE, RESHAPE, PERMUTE, EXPAND = (OPS[name] for name in ("slice", "reshape", "permute", "expand"))
+TAKE, PUT_AT, ASSIGN, NONZERO = (OPS[name] for name in ("take", "put_at", "assign", "nonzero"))
+CONTIGUOUS = OPS["contiguous"]
+VIEWS = [OPS[name] for name in ("reshape", "permute", "expand", "slice", "window", "detach")]
+
+
+# ---- what a key says -------------------------------------------------------------------------
+
+
+class Selection:
+    """A key, read against a shape.
+
+    Attributes:
+        starts, steps, counts: the slice of each axis; an integer is a slice of one.
+        places: what the key makes, from left to right: the axis of a slice, None for a new axis,
+            -1 for an integer, -2 for an array.
+        dropped: the axes of integers.
+        arrays: for each array, int64 indices and the axes that they index together.
+    """
+
+    def __init__(self, shape: tuple[int, ...], key: Any) -> None:
+        self.shape = shape
+        self.starts = [0] * len(shape)
+        self.steps = [1] * len(shape)
+        self.counts = list(shape)
+        self.places: list[int | None] = []
+        self.dropped: list[int] = []
+        self.arrays: list[tuple[Any, tuple[int, ...]]] = []
+        items = [as_index(item) for item in (key if isinstance(key, tuple) else (key,))]
+        spread = fill(items, len(shape))
+        axis = 0
+        for item in spread:
+            axis = self.read(item, axis)
+
+    def read(self, item: Any, axis: int) -> int:
+        """Take in one part of the key; return the axis of the next."""
+        if item is None:
+            self.places.append(None)
+            return axis
+        if isinstance(item, slice):
+            self.read_slice(item, axis)
+            return axis + 1
+        if isinstance(item, int):
+            self.starts[axis] = check_index(item, self.shape[axis], axis)
+            self.counts[axis] = 1
+            self.places.append(-1)
+            self.dropped.append(axis)
+            return axis + 1
+        return self.read_array(item, axis)
+
+    def read_slice(self, item: slice, axis: int) -> None:
+        start, stop, step = item.indices(self.shape[axis])
+        count = len(range(start, stop, step))
+        self.starts[axis] = start if count else 0
+        self.steps[axis] = step if count else 1
+        self.counts[axis] = count
+        self.places.append(axis)
+
+    def read_array(self, item: Any, axis: int) -> int:
+        axes = tuple(range(axis, axis + consumed(item)))
+        self.places.append(-2)
+        if item.dtype.kind == 0:
+            sizes = tuple(self.shape[i] for i in axes)
+            if item.shape != sizes:
+                raise TensorIndexError(
+                    f"a mask of shape {item.shape} stands at axes {axes} of shape {sizes}"
+                )
+            item = rows_of_mask(item)
+        self.arrays.append((cast(item, int64), axes))
+        return axis + len(axes)
+
+    def has_slice(self) -> bool:
+        """Tell whether anything is sliced off."""
+        return any(step != 1 for step in self.steps) or tuple(self.counts) != self.shape
+
+    def integers(self) -> tuple[int, ...]:
+        """Return the integers of SLICE."""
+        return (*self.starts, *self.steps, *self.counts)
+
+    def kept(self) -> tuple[int, ...]:
+        """Return the shape where no arrays are in the key."""
+        return self.sizes(self.places)
+
+    def sizes(self, places: list[int | None]) -> tuple[int, ...]:
+        """Return the sizes of slices and new axes."""
+        return tuple(
+            1 if place is None else self.counts[place]
+            for place in places
+            if place is None or place >= 0
+        )
+
+
+def as_index(item: Any) -> Any:
+    """Return part of a key as None, Ellipsis, a slice, an int or a Tensor."""
+    if item is None or item is Ellipsis or isinstance(item, slice) or type(item) is int:
+        return item
+    if isinstance(item, bool):
+        return new(item, None)
+    if isinstance(item, TensorBase):
+        return as_index_tensor(item)
+    if is_array(item):
+        return as_index_tensor(from_array(array_of(item), share=True))
+    if hasattr(type(item), "__index__"):
+        return item.__index__()
+    if not is_sequence(item):
+        raise TensorIndexError(f"{type(item).__name__} {item!r} is no index of a tensor")
+    indices = new(list(item), None)
+    return cast(indices, int64) if 0 in indices.shape else as_index_tensor(indices)
+
+
+def as_index_tensor(indices: Any) -> Any:
+    """Return a Tensor of ints or bools; one int without axes is an int."""
+    kind = indices.dtype.kind
+    if kind == 2:
+        raise TensorIndexError(f"indices are integers or bools, not {indices.dtype.name}")
+    return indices.item() if kind == 1 and indices.ndim == 0 else indices
+
+
+def consumed(item: Any) -> int:
+    """Return how many axes part of a key stands for."""
+    if item is None:
+        return 0
+    if isinstance(item, TensorBase) and item.dtype.kind == 0:
+        return int(item.ndim)
+    return 1
+
+
+def fill(items: list[Any], rank: int) -> list[Any]:
+    """Put slices of all in the place of `...`, or behind a key that has none."""
+    dots = [i for i, item in enumerate(items) if item is Ellipsis]
+    if len(dots) > 1:
+        raise TensorIndexError("an index has one '...' at most")
+    missing = rank - sum(consumed(item) for item in items if item is not Ellipsis)
+    if missing < 0:
+        raise TensorIndexError(
+            f"too many indices: {rank - missing} for a tensor of {rank} {axes_text(rank)}"
+        )
+    at = dots[0] if dots else len(items)
+    return items[:at] + [slice(None)] * missing + items[at + 1 :]
+
+
+def axes_text(count: int) -> str:
+    return "axis" if count == 1 else "axes"
+
+
+def check_index(index: int, size: int, axis: int) -> int:
+    """Return an index counted from the front, or refuse it."""
+    if not -size <= index < size:
+        raise TensorIndexError(f"index {index} is out of range for axis {axis} of size {size}")
+    return index + size if index < 0 else index
+
+
+def column(pairs: Any) -> Tensor:
+    """Return the only column of an (n, 1) Tensor."""
+    return apply(RESHAPE, (pairs,), (pairs.shape[0],))
+
+
+def rows_of_mask(mask: Any) -> Tensor:
+    """Return where a mask is true, counted in row-major order."""
+    return column(apply(NONZERO, (apply(RESHAPE, (mask,), (math.prod(mask.shape),)),)))
+
+
+# ---- reading ---------------------------------------------------------------------------------
+
+
+def get(x: Tensor, key: Any) -> Tensor:
+    """Return x[key]: a view, or where arrays are in the key a copy."""
+    shape = x.shape
+    if isinstance(key, TensorBase) and key.ndim and shape:
+        if key.dtype is int64:
+            return apply(TAKE, (x, key))
+        if key.dtype is bool_ and key.shape == shape:
+            return apply(TAKE, (apply(RESHAPE, (x,), (math.prod(shape),)), rows_of_mask(key)))
+    selection = Selection(shape, key)
+    if selection.arrays:
+        return Lookup(selection).read(x)
+    kept = selection.kept()
+    if kept == shape or selection.has_slice():
+        x = apply(SLICE, (x,), selection.integers())
+    return x if kept == x.shape else apply(RESHAPE, (x,), kept)
+
+
+class Lookup:
+    """A selection with arrays.
+
+    Sliced, x has an axis for each of its own, of size 1 where the key has an integer. The axes
+    that arrays index come first and become one: (rows, others ...). The result is (B ..., others
+    ...), B being the common shape of the arrays; it is then put in the order of the key.
+
+    Attributes:
+        index: the rows, of shape B.
+        order: x's axes, those of the arrays first; indexed: how many these are.
+        final: the order of the result's axes; result: its shape after that.
+    """
+
+    def __init__(self, selection: Selection) -> None:
+        self.selection = selection
+        indexed = [axis for _, axes in selection.arrays for axis in axes]
+        others = [axis for axis in range(len(selection.shape)) if axis not in indexed]
+        self.order = (*indexed, *others)
+        self.others = tuple(selection.counts[axis] for axis in others)
+        self.rows = math.prod(selection.shape[axis] for axis in indexed)
+        self.indexed = len(indexed)
+        self.index = self.find_rows()
+        self.arrange(others)
+
+    def find_rows(self) -> Any:
+        """Return one index in place of all arrays'."""
+        arrays = self.selection.arrays
+        if len(arrays) == 1 and arrays[0][1]:
+            return arrays[0][0]
+        shape = common_shape([index.shape for index, _ in arrays])
+        sizes = tuple(math.prod(self.selection.shape[i] for i in axes) for _, axes in arrays)
+        indices = tuple(apply(CONTIGUOUS, (apply(EXPAND, (index,), shape),)) for index, _ in arrays)
+        found = TensorBase._linear_index(indices, sizes)
+        if isinstance(found, tuple):
+            which, wrong = found
+            check_index(wrong, sizes[which], arrays[which][1][0] if arrays[which][1] else 0)
+        return found
+
+    def arrange(self, others: list[int]) -> None:
+        """Find where the axes of the arrays belong among the others: at the place of the arrays
+        where these stand together, integers apart, else in front."""
+        places = [place for place in self.selection.places if place != -1]
+        arrays = [i for i, place in enumerate(places) if place == -2]
+        together = arrays[-1] - arrays[0] + 1 == len(arrays)
+        before = places[: arrays[0]] if together else []
+        after = [place for place in places[len(before) :] if place != -2]
+        rank = self.index.ndim
+        first = [p for p in before if p is not None and p >= 0]
+        rest = [axis for axis in others if axis not in first]
+        where = {axis: rank + i for i, axis in enumerate(others)}
+        self.final = (
+            *(where[axis] for axis in first),
+            *range(rank),
+            *(where[axis] for axis in rest),
+        )
+        sizes = self.selection.sizes
+        self.result = (*sizes(before), *self.index.shape, *sizes(after))
+
+    def rows_of(self, x: Any) -> Tensor:
+        """Return x as (rows, others ...): a view, where its strides allow it."""
+        if self.selection.has_slice():
+            x = apply(SLICE, (x,), self.selection.integers())
+        if self.order != tuple(range(len(self.order))):
+            x = apply(PERMUTE, (x,), self.order)
+        shape = (self.rows, *self.others)
+        return x if self.indexed == 1 else apply(RESHAPE, (x,), shape)
+
+    def read(self, x: Any) -> Tensor:
+        """Return x[key]."""
+        found = apply(TAKE, (self.rows_of(x), self.index))
+        if self.final != tuple(range(len(self.final))):
+            found = apply(PERMUTE, (found,), self.final)
+        return found if found.shape == self.result else apply(RESHAPE, (found,), self.result)
+
+    def spread(self, value: Any) -> Tensor:
+        """Return a value for x[key] as (B ..., others ...)."""
+        value = apply(EXPAND, (value,), self.result)
+        sizes = (*self.index.shape, *self.others)
+        value = apply(RESHAPE, (value,), tuple(sizes[axis] for axis in self.final))
+        return apply(PERMUTE, (value,), inverse(self.final))
+
+    def written(self, x: Any, value: Any) -> Tensor:
+        """Return a copy of x with x[key] replaced; recorded."""
+        rows = apply(PUT_AT, (self.rows_of(x), self.index, self.spread(value)))
+        counts = self.selection.counts
+        found = apply(RESHAPE, (rows,), tuple(counts[axis] for axis in self.order))
+        found = apply(PERMUTE, (found,), inverse(self.order))
+        if not self.selection.has_slice():
+            return found
+        return apply(ASSIGN, (x, found), self.selection.integers())
+
+    def write(self, x: Any, value: Any) -> None:
+        """Write x[key] where nothing is recorded."""
+        if self.selection.has_slice():
+            view = apply(SLICE, (x,), self.selection.integers())
+        else:
+            view = x
+        ordered = apply(PERMUTE, (view,), self.order)
+        rows = apply(RESHAPE, (ordered,), (self.rows, *self.others))
+        rows = apply(CONTIGUOUS, (rows,))
+        TensorBase._apply_over(PUT_AT, (rows, self.index, self.spread(value)), ())
+        if rows.data_ptr() != ordered.data_ptr():  # a copy, as PUT_AT wants rows without gaps
+            ordered._write(apply(RESHAPE, (rows,), ordered.shape))
+
+
+def inverse(order: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the order that undoes a permutation."""
+    return tuple(sorted(range(len(order)), key=order.__getitem__))
+
+
+def common_shape(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """Return the shape that all of these can be broadcast to."""
+    common: list[int] = []
+    for axis in range(-max(map(len, shapes)), 0):
+        sizes = {shape[axis] for shape in shapes if len(shape) >= -axis} - {1}
+        if len(sizes) > 1:
+            raise TensorIndexError(f"indices of shapes {shapes} cannot be broadcast together")
+        common.append(sizes.pop() if sizes else 1)
+    return tuple(common)
+
+
+# ---- writing ---------------------------------------------------------------------------------
+
+
+def put(x: Any, key: Any, value: Any) -> None:
+    """Let x[key] = value: in x's memory, or, if x or value requires a gradient, as a new node.
+
+    Raises:
+        GradientError: x is a leaf that requires a gradient, and recording is on.
+        ViewError: the change is to be recorded, and x is a view of another tensor.
+        ShapeError: value cannot be broadcast to the shape of x[key].
+    """
+    selection = Selection(x.shape, key)
+    lookup = Lookup(selection) if selection.arrays else None
+    value = fitting(value, x.dtype, lookup.result if lookup else selection.kept())
+    if needs_recording(x, value):
+        check_recorded(x, "x[...] = value")
+        x._become(lookup.written(x, value) if lookup else sliced_in(x, selection, value))
+    elif lookup:
+        lookup.write(x, value)
+    else:
+        write_slice(x, selection, value)
+
+
+def check_recorded(x: Any, what: str) -> None:
+    """Refuse a recorded change of a leaf, and of a view, whose base it would not reach.
+
+    The change is a node of its own. Views of x that were made before keep the old elements.
+    """
+    if x.is_leaf and x.requires_grad:
+        raise GradientError(
+            f"{what}: a leaf Tensor that requires grad is being used in an in-place operation; "
+            "do it inside no_grad()"
+        )
+    if x._info()[8] > 0 and (x.is_leaf or has_living_base(x)):
+        raise ViewError(
+            f"{what}: the tensor shares its memory with another, which a recorded change would "
+            "not reach; change that one, or a clone()"
+        )
+
+
+def has_living_base(x: Any) -> bool:
+    """Tell whether x is a view of a tensor that anything but x uses."""
+    while x._info()[4] in VIEWS:
+        x = TensorBase._adopt(_core.operand_of(x._handle, 0))
+        if _core.references(x._handle) > 2:  # the view's, and that of this object
+            return True
+    return False
+
+
+def sliced_in(x: Any, selection: Selection, value: Any) -> Tensor:
+    """Return x with x[key] replaced; recorded, in x's memory where no views would show it."""
+    value = apply(EXPAND, (as_slice(value, selection),), tuple(selection.counts))
+    try:
+        return TensorBase._apply_over(ASSIGN, (x, value), selection.integers())
+    except ViewError:
+        return apply(ASSIGN, (x, value), selection.integers())
+
+
+def fitting(value: Any, kind: Any, shape: tuple[int, ...]) -> Tensor:
+    """Return a value as a Tensor of a type that can be broadcast to a shape, of its rank."""
+    if not isinstance(value, TensorBase):
+        value = from_array(array_of(value), True) if is_array(value) else new(value, kind)
+    value = cast(value, kind)
+    given = value.shape
+    sizes = given
+    while len(sizes) > len(shape) and sizes[0] == 1:
+        sizes = sizes[1:]
+    padded = (1,) * (len(shape) - len(sizes)) + sizes
+    if len(padded) != len(shape) or any(
+        a not in (1, b) for a, b in zip(padded, shape, strict=True)
+    ):
+        raise ShapeError(f"a value of shape {given} cannot be broadcast to x[...] of shape {shape}")
+    return value if padded == given else apply(RESHAPE, (value,), padded)
+
+
+def as_slice(value: Any, selection: Selection) -> Tensor:
+    """Return a value with an axis for each of x's own."""
+    sizes = iter(value.shape)
+    by_axis = {place: next(sizes) for place in selection.places if place is None or place >= 0}
+    shape = tuple(by_axis.get(axis, 1) for axis in range(len(selection.shape)))
+    return value if shape == value.shape else apply(RESHAPE, (value,), shape)
+
+
+def write_slice(x: Any, selection: Selection, value: Any) -> None:
+    """Write x[key] where nothing is recorded and no arrays are in the key."""
+    value = as_slice(value, selection)
+    view = apply(SLICE, (x,), selection.integers()) if selection.has_slice() else x
+    view._write(value)

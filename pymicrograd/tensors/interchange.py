@@ -1,0 +1,123 @@
+"""Tensors of what others made, and others' arrays of Tensors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import GradientError
+from .arguments import check_device
+from .conversion import array_of, checked, copy_of, from_array, new, why_not_shared
+from .dtypes import DTYPES, as_dtype
+from .ops import OPS, TensorBase, apply
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+__all__ = ["from_dlpack", "from_numpy", "tensor"]
+
+
+def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """Copy numbers, nested sequences of them, or an array into a new Tensor.
+
+    Args:
+        data: Python's floats become float32, ints int64, bools bool; NumPy's keep their type.
+        dtype: the type of the elements, whatever data has.
+        requires_grad: whether to compute gradients for it.
+        device: "cpu" or None.
+
+    Raises:
+        ShapeError: rows differ in length, or there are more than 8 axes.
+        DTypeError: data is, or holds, what is no number.
+        ValueError: a number that dtype does not hold, such as -1 for uint8.
+
+    Example:
+        >>> tensor([[1.0, 2.0], [3.0, 4.0]])
+        tensor([[1., 2.],
+                [3., 4.]])
+    """
+    check_device(device)
+    kind = None if dtype is None else as_dtype(dtype)
+    made: Tensor = new(data, kind)
+    if requires_grad:
+        made.requires_grad = True
+    return made
+
+
+def from_numpy(array: Any) -> Tensor:
+    """Make a Tensor that shares the memory of an ndarray; writing to one changes the other.
+
+    A read-only array makes a read-only Tensor.
+
+    Raises:
+        TypeError: array is no ndarray, or a masked one.
+        DTypeError: tensors have no such type.
+        ValueError: the memory cannot be shared: another byte order, unaligned elements.
+    """
+    import numpy
+
+    if not isinstance(array, numpy.ndarray):
+        raise TypeError(f"from_numpy() is for an ndarray, not {type(array).__name__}")
+    array = checked(array_of(array))
+    reason = why_not_shared(array)
+    if reason:
+        raise ValueError(f"from_numpy() cannot share this array: {reason}; tensor() copies it")
+    return from_array(array, share=True)
+
+
+def from_dlpack(x: Any) -> Tensor:
+    """Make a Tensor of anything with `__dlpack__`, which shares its memory."""
+    import numpy
+
+    return from_array(numpy.from_dlpack(x), share=True)
+
+
+# ---- to others -------------------------------------------------------------------------------
+
+
+def interface(x: Any) -> dict[str, Any]:
+    """Return NumPy's `__array_interface__` of a Tensor."""
+    if x.requires_grad:
+        raise GradientError(
+            "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+        )
+    x._export()
+    shape, strides, address, number, *_, read_only, _, _ = x._info()
+    kind = DTYPES[number]
+    return {
+        "version": 3,
+        "typestr": kind.typestr,
+        "shape": shape,
+        "strides": tuple(stride * kind.itemsize for stride in strides),
+        "data": (address, bool(read_only)),
+    }
+
+
+def to_numpy(x: Any) -> Any:
+    """Return an ndarray that shares a Tensor's memory."""
+    import numpy
+
+    if x.requires_grad:
+        interface(x)
+    return numpy.asarray(apply(OPS["detach"], (x,)))
+
+
+def to_bytes(x: Any) -> bytes:
+    """Return the elements in row-major order, little-endian."""
+    import numpy
+
+    array = numpy.asarray(copy_of(x, None))
+    return bytes(array.astype(array.dtype.newbyteorder("<")).tobytes())
+
+
+def from_bytes(cls: Any, name: str, shape: tuple[int, ...], data: bytes, grad: bool) -> Tensor:
+    """Make a leaf of a subclass of Tensor from what `to_bytes` gave; for pickle."""
+    import numpy
+
+    if not (isinstance(cls, type) and issubclass(cls, TensorBase)):
+        raise TypeError(f"{cls!r} is no kind of Tensor")
+    array = numpy.frombuffer(data, numpy.dtype(as_dtype(name).name).newbyteorder("<"))
+    made: Any = cls.__new__(cls)
+    made._become(from_array(array.reshape(shape), share=False))
+    if grad:
+        made.requires_grad = True
+    return made  # type: ignore[no-any-return]

@@ -1,0 +1,42 @@
+"""Tensors joined along an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ShapeError
+from .arguments import axis_of
+from .conversion import as_tensor
+from .ops import OPS, apply
+from .promotion import of_one_type
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+
+def cat(tensors: Iterable[Any], dim: int = 0, *, axis: int | None = None) -> Tensor:
+    """Return tensors one after the other along an axis."""
+    parts = [as_tensor(x) for x in tensors]
+    if not parts:
+        raise ShapeError("cat: there are no tensors")
+    where = axis_of(dim if axis is None else axis, parts[0].ndim, "cat")
+    if not parts[0].ndim:
+        raise ShapeError("cat: tensors without axes; stack() gives them one")
+    return apply(OPS["cat"], of_one_type(parts), (where,))
+
+
+def stack(tensors: Iterable[Any], dim: int = 0, *, axis: int | None = None) -> Tensor:
+    """Return tensors of one shape next to each other along a new axis."""
+    parts = [as_tensor(x) for x in tensors]
+    if not parts:
+        raise ShapeError("stack: there are no tensors")
+    shapes = {x.shape for x in parts}
+    if len(shapes) > 1:
+        given = ", ".join(sorted(map(str, shapes)))
+        raise ShapeError(f"stack: tensors are of one shape, not {given}")
+    (shape,) = shapes
+    where = axis_of(dim if axis is None else axis, len(shape) + 1, "stack")
+    wanted = (*shape[:where], 1, *shape[where:])
+    rows = [x.reshape(wanted) for x in of_one_type(parts)]
+    return apply(OPS["cat"], tuple(rows), (where,))

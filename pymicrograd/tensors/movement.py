@@ -1,0 +1,311 @@
+"""Views and copies in other shapes: axes named, split, joined, moved, repeated."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ShapeError, TensorIndexError
+from .arguments import (
+    as_ints,
+    as_tuple,
+    axes_of,
+    axis_of,
+    check_pad_value,
+    one_of,
+    own_axis,
+    spread_sizes,
+)
+from .attributes import Attributes
+from .dtypes import dtype
+from .joining import cat
+from .leaves import tril, triu
+from .ops import OPS, TensorBase, apply
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+
+class MovementMethods(Attributes):
+    """Methods that move elements."""
+
+    __slots__ = ()
+
+    def _reshape(self, *shape: Any) -> Tensor:
+        sizes = as_ints(shape, "reshape")
+        if -1 in sizes:
+            sizes = list(spread_sizes(sizes, self.numel(), "reshape"))
+        elif any(size < 0 for size in sizes):
+            spread_sizes(sizes, self.numel(), "reshape")
+        return apply(OPS["reshape"], (self,), tuple(sizes))
+
+    def view(self, *shape: Any) -> Tensor:
+        """Return the elements in another shape, sharing memory.
+
+        Raises:
+            ShapeError: strides do not allow it; `reshape` copies then.
+        """
+        if len(shape) == 1 and isinstance(shape[0], (str, dtype, type)):
+            raise TypeError(f"view: it takes sizes, not {shape[0]!r}; a dtype is for to()")
+        made = self.reshape(*shape)
+        if made.data_ptr() != self.data_ptr() and made.numel():
+            raise ShapeError(
+                f"view: a tensor of shape {self.shape} and strides {self.stride()} has no view "
+                f"of shape {made.shape}; use reshape()"
+            )
+        return made
+
+    def view_as(self, other: Any) -> Tensor:
+        """Return a view in another tensor's shape."""
+        return self.view(other.shape)
+
+    def reshape_as(self, other: Any) -> Tensor:
+        """Return the elements in another tensor's shape."""
+        return self.reshape(other.shape)
+
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+        """Return the tensor with axes start_dim to end_dim seen as one."""
+        if not self.ndim:
+            return self.reshape(1)
+        first = axis_of(start_dim, self.ndim, "flatten")
+        last = axis_of(end_dim, self.ndim, "flatten")
+        if first > last:
+            raise ShapeError(f"flatten: axis {start_dim} comes after {end_dim}")
+        shape = self.shape
+        one = math.prod(shape[first : last + 1])
+        return self.reshape(*shape[:first], one, *shape[last + 1 :])
+
+    def ravel(self) -> Tensor:
+        """Return the elements along one axis."""
+        return self.reshape(-1) if self.numel() else self.reshape(0)
+
+    def unflatten(self, dim: int, sizes: Sequence[int]) -> Tensor:
+        """Return the tensor with one axis cut into several; one of the sizes may be -1."""
+        axis = own_axis(dim, self.ndim, "unflatten")
+        shape = self.shape
+        cut = spread_sizes(as_ints((sizes,), "unflatten"), shape[axis], "unflatten")
+        if math.prod(cut) != shape[axis]:
+            raise ShapeError(f"unflatten: axis {axis} of size {shape[axis]} has no shape {cut}")
+        return self.reshape(*shape[:axis], *cut, *shape[axis + 1 :])
+
+    def squeeze(self, dim: Any = None, *, axis: Any = None) -> Tensor:
+        """Return a view without axes of size 1: without all, or those named."""
+        dim, shape = one_of(dim, axis), self.shape
+        if dim is None:
+            return self.reshape([size for size in shape if size != 1])
+        none = isinstance(dim, (tuple, list)) and not dim
+        axes = () if none else axes_of(dim, len(shape), "squeeze")
+        return self.reshape([s for i, s in enumerate(shape) if s != 1 or i not in axes])
+
+    def unsqueeze(self, dim: int) -> Tensor:
+        """Return a view with a new axis of size 1 at a place."""
+        shape = self.shape
+        axis = axis_of(dim, len(shape) + 1, "unsqueeze")
+        return self.reshape((*shape[:axis], 1, *shape[axis:]))
+
+    def _permute(self, *dims: Any) -> Tensor:
+        order = tuple(axis_of(dim, self.ndim, "permute") for dim in as_ints(dims, "permute"))
+        if sorted(order) != list(range(self.ndim)):
+            raise ShapeError(f"permute: {dims} does not name each of {self.ndim} axes once")
+        return apply(OPS["permute"], (self,), order)
+
+    def _transpose(self, dim0: int, dim1: int) -> Tensor:
+        order = list(range(self.ndim))
+        first = axis_of(dim0, self.ndim, "transpose")
+        second = axis_of(dim1, self.ndim, "transpose")
+        if order:
+            order[first], order[second] = order[second], order[first]
+        return apply(OPS["permute"], (self,), tuple(order))
+
+    swapaxes = TensorBase.transpose
+
+    def t(self) -> Tensor:
+        """Return a matrix transposed, a vector or number as it is."""
+        if self.ndim > 2:
+            raise ShapeError(f"t: shape {self.shape} has more than two axes")
+        return self.T
+
+    @property
+    def mT(self) -> Tensor:
+        """The tensor with its last two axes exchanged."""
+        if self.ndim < 2:
+            raise ShapeError(f"mT: shape {self.shape} has no two axes")
+        return self.transpose(-2, -1)
+
+    @property
+    def H(self) -> Tensor:
+        """The matrix transposed; there are no complex numbers to conjugate."""
+        if self.ndim not in (0, 2):
+            raise ShapeError(f"H: shape {self.shape} is no matrix's")
+        return self.T
+
+    def movedim(self, source: Any, destination: Any) -> Tensor:
+        """Return a view with axes moved to other places; the rest keep their order."""
+        rank = self.ndim
+        start = axes_of(source, rank, "movedim")
+        end = axes_of(destination, rank, "movedim")
+        if len(start) != len(end):
+            raise ShapeError(f"movedim: {source} and {destination} differ in number")
+        rest = iter(axis for axis in range(rank) if axis not in start)
+        goals = dict(zip(end, start, strict=True))
+        order = tuple(goals[i] if i in goals else next(rest) for i in range(rank))
+        return apply(OPS["permute"], (self,), order)
+
+    moveaxis = movedim
+
+    def expand(self, *sizes: Any) -> Tensor:
+        """Return a view with axes of size 1, or new ones in front, repeated; -1 keeps a size."""
+        wanted, shape = as_ints(sizes, "expand"), self.shape
+        new = len(wanted) - len(shape)
+        if new < 0 or any([size < 0 for size in wanted[:new]]):
+            raise ShapeError(f"expand: shape {shape} cannot be expanded to {tuple(wanted)}")
+        for i, size in enumerate(shape, new):
+            if wanted[i] == -1:
+                wanted[i] = size
+        return apply(OPS["expand"], (self,), tuple(wanted))
+
+    broadcast_to = expand
+
+    def expand_as(self, other: Any) -> Tensor:
+        """Return a view with another tensor's shape."""
+        return self.expand(other.shape)
+
+    def repeat(self, *sizes: Any) -> Tensor:
+        """Return so many copies next to each other along each axis, new axes in front."""
+        counts, shape = as_ints(sizes, "repeat"), self.shape
+        new = len(counts) - len(shape)
+        if new < 0 or any(count < 0 for count in counts):
+            raise ShapeError(f"repeat: {tuple(counts)} does not say how often for shape {shape}")
+        x = self.reshape((1,) * new + shape)
+        for axis, count in enumerate(counts):
+            if count != 1:
+                before, after = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :])
+                size = x.shape[axis]
+                copies = x.reshape(before, 1, size * after).expand(before, count, size * after)
+                x = copies.reshape(*x.shape[:axis], count * size, *x.shape[axis + 1 :])
+        return x.clone() if x.data_ptr() == self.data_ptr() else x
+
+    def tile(self, *dims: Any) -> Tensor:
+        """Return `repeat`, with ones in front for axes that are not told."""
+        counts = as_ints(dims, "tile")
+        return self.repeat(*[1] * (self.ndim - len(counts)), *counts)
+
+    def flip(self, *dims: Any) -> Tensor:
+        """Return a view with the order along axes reversed."""
+        given = as_ints(dims, "flip")
+        axes = axes_of(given, self.ndim, "flip") if given else ()
+        shape = self.shape
+        start, step = [0] * len(shape), [1] * len(shape)
+        for axis in axes:
+            if shape[axis] > 0:
+                start[axis], step[axis] = shape[axis] - 1, -1
+        return apply(OPS["slice"], (self,), (*start, *step, *shape))
+
+    def roll(self, shifts: Any, dims: Any = None) -> Tensor:
+        """Return the elements moved along axes, those pushed out entering at the other end."""
+        if dims is None:
+            return self.ravel().roll(shifts, 0).reshape(self.shape)
+        x: Any = self
+        if len(as_tuple(shifts)) != len(as_tuple(dims)):
+            raise ShapeError(f"roll: shifts {shifts} are not as many as the axes, {dims}")
+        for shift, dim in zip(as_tuple(shifts), as_tuple(dims), strict=True):
+            axis = own_axis(dim, self.ndim, "roll")
+            size = self.shape[axis]
+            cut = -shift % size if size else 0
+            if cut:
+                x = cat((x.narrow(axis, cut, size - cut), x.narrow(axis, 0, cut)), axis)
+        made: Tensor = x.clone() if x is self else x
+        return made
+
+    def narrow(self, dim: int, start: int, length: int) -> Tensor:
+        """Return a view of length items along an axis, from start on."""
+        axis = own_axis(dim, self.ndim, "narrow")
+        shape = self.shape
+        size = shape[axis]
+        first = start + size if start < 0 else start
+        if not 0 <= first <= size or not 0 <= length <= size - first:
+            raise TensorIndexError(
+                f"narrow: {length} items from {start} are not within axis {axis} of size {size}"
+            )
+        starts = [0] * len(shape)
+        starts[axis] = first if length else 0
+        counts = (*shape[:axis], length, *shape[axis + 1 :])
+        return apply(OPS["slice"], (self,), (*starts, *[1] * len(shape), *counts))
+
+    def select(self, dim: int, index: int) -> Tensor:
+        """Return a view of one item along an axis, which goes."""
+        axis = own_axis(dim, self.ndim, "select")
+        return self[(slice(None),) * axis + (operator.index(index),)]
+
+    def split(self, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
+        """Return views of pieces along an axis: of one size, or of each size in a list."""
+        axis = own_axis(dim, self.ndim, "split")
+        size = self.shape[axis]
+        if not hasattr(split_size, "__index__"):
+            sizes = as_ints((split_size,), "split")
+            if sum(sizes) != size:
+                raise ShapeError(f"split: {sizes} do not add up to axis {axis} of size {size}")
+        elif split_size <= 0:
+            raise ShapeError(f"split: pieces of {split_size} items")
+        else:
+            sizes = [min(split_size, size - i) for i in range(0, size, split_size)] or [0]
+        pieces, start = [], 0
+        for length in sizes:
+            pieces.append(self.narrow(axis, start, length))
+            start += length
+        return tuple(pieces)
+
+    def chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+        """Return views of at most so many equal pieces along an axis, the last one smaller."""
+        axis = own_axis(dim, self.ndim, "chunk")
+        if chunks < 1:
+            raise ShapeError(f"chunk: {chunks} is no number of pieces")
+        return self.split(max(1, -(-self.shape[axis] // chunks)), axis)
+
+    def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:
+        """Return views of all items along an axis."""
+        axis = own_axis(dim, self.ndim, "unbind")
+        return tuple(self.select(axis, i) for i in range(self.shape[axis]))
+
+    def pad(self, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
+        """Return the tensor with a number around it.
+
+        Args:
+            pad: how many items before and after the last axis, then the one before it, and so
+                on; fewer than 0 cut off.
+            mode: "constant".
+            value: the number; for integers one that float64 holds.
+        """
+        if mode != "constant":
+            raise ValueError(f"pad: the only mode is 'constant', not {mode!r}")
+        if type(value) is not float and self.dtype.kind == 1:
+            check_pad_value(value)
+        pad = as_ints((pad,), "pad")
+        if len(pad) % 2 or len(pad) > 2 * self.ndim:
+            raise ShapeError(
+                f"pad: {tuple(pad)} does not go with shape {self.shape}: two numbers an axis"
+            )
+        before, after = [0] * self.ndim, [0] * self.ndim
+        for i in range(len(pad) // 2):
+            before[-1 - i], after[-1 - i] = pad[2 * i], pad[2 * i + 1]
+        x = self
+        for axis, (low, high) in enumerate(zip(before, after, strict=True)):
+            if low < 0 or high < 0:
+                length = x.shape[axis] + min(low, 0) + min(high, 0)
+                if length < 0:
+                    raise ShapeError(
+                        f"pad: {tuple(pad)} cuts off more than axis {axis} has, {x.shape[axis]}"
+                    )
+                x = x.narrow(axis, max(-low, 0), length)
+        sizes = [max(n, 0) for n in (*before, *after)]
+        return apply(OPS["pad"], (x,), tuple(sizes), (float(value),))
+
+    def tril(self, diagonal: int = 0) -> Tensor:
+        """Return zeros above a diagonal."""
+        return tril(self, diagonal)
+
+    def triu(self, diagonal: int = 0) -> Tensor:
+        """Return zeros below a diagonal."""
+        return triu(self, diagonal)

@@ -1,0 +1,187 @@
+"""Sums, means, extremes and what else is taken over axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .arguments import axes_of, axis_of, one_of
+from .attributes import Attributes
+from .dtypes import as_dtype, int64
+from .ops import OPS, TensorBase, apply, cast
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+
+class ValuesIndices(NamedTuple):
+    """What `max(dim)` and `min(dim)` return."""
+
+    values: Any
+    indices: Any
+
+
+def reduce(
+    name: str, x: TensorBase, dims: Any, keep: Any, numbers: tuple[float, ...] = ()
+) -> Tensor:
+    """Apply a reduction over axes."""
+    mask = sum([1 << axis for axis in axes_of(dims, x.ndim, name)])
+    return apply(OPS[name], (x,), (mask, int(bool(keep))), numbers)
+
+
+def reduction(name: str) -> Callable[..., Tensor]:
+    """Return the method of a reduction."""
+
+    def method(
+        self: Any, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False
+    ) -> Tensor:
+        return reduce(name, self, one_of(dim, axis), keepdim or keepdims)
+
+    method.__qualname__ = f"Tensor.{name}"  # what Python's errors say
+    return method
+
+
+def cast_reduction(name: str) -> Callable[..., Tensor]:
+    """Return the method of a reduction of what may be cast before."""
+    reduced = reduction(name)
+
+    def method(self: Any, *args: Any, dtype: Any = None, **named: Any) -> Tensor:
+        return reduced(self if dtype is None else cast(self, as_dtype(dtype)), *args, **named)
+
+    return method
+
+
+class ReductionMethods(Attributes):
+    """Reductions; those with an underscore are what C calls with arguments it does not read."""
+
+    __slots__ = ()
+
+    _sum, _mean, _prod = cast_reduction("sum"), cast_reduction("mean"), cast_reduction("prod")
+
+    _amax, _amin = reduction("amax"), reduction("amin")
+
+    def max(
+        self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False
+    ) -> Any:
+        """Return the largest element; or over an axis values and indices; or `maximum`.
+
+        Over an axis the first of equals has the index, and the gradient.
+        """
+        return self._extreme("max", one_of(dim, axis), keepdim or keepdims)
+
+    def min(
+        self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False
+    ) -> Any:
+        """Return the smallest element; or over an axis values and indices; or `minimum`."""
+        return self._extreme("min", one_of(dim, axis), keepdim or keepdims)
+
+    def _extreme(self, name: str, dim: Any, keep: Any) -> Any:
+        if dim is None:
+            return reduce("a" + name, self, None, keep)
+        if isinstance(dim, TensorBase) and (dim.ndim or dim.dtype.kind == 2):
+            return getattr(self, name + "imum")(dim)
+        axis = axis_of(dim, self.ndim, name)
+        if not self.ndim:
+            return ValuesIndices(self.clone(), TensorBase._new(int64.number, (), 0))
+        indices = apply(OPS["arg" + name], (self,), (axis, 1))
+        values = apply(OPS["gather"], (self, indices), (axis,))
+        if not keep:
+            shape = indices.shape
+            rest = (*shape[:axis], *shape[axis + 1 :])
+            values, indices = values.reshape(rest), indices.reshape(rest)
+        return ValuesIndices(values, indices)
+
+    def argmax(
+        self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False
+    ) -> Tensor:
+        """Return where the largest is along an axis, or in all elements; the first of equals."""
+        return self._argument("argmax", one_of(dim, axis), keepdim or keepdims)
+
+    def argmin(
+        self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False
+    ) -> Tensor:
+        """Return where the smallest is along an axis, or in all elements; the first of equals."""
+        return self._argument("argmin", one_of(dim, axis), keepdim or keepdims)
+
+    def _argument(self, name: str, dim: Any, keep: Any) -> Tensor:
+        if dim is None or not self.ndim:
+            found = apply(OPS[name], (self.reshape(-1),), (0, 0))
+            return found.reshape((1,) * self.ndim) if keep else found
+        return apply(OPS[name], (self,), (axis_of(dim, self.ndim, name), int(bool(keep))))
+
+    def _any(
+        self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False
+    ) -> Tensor:
+        return reduce("any", self, one_of(dim, axis), keepdim or keepdims)
+
+    def _all(
+        self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False
+    ) -> Tensor:
+        return reduce("all", self, one_of(dim, axis), keepdim or keepdims)
+
+    def var(
+        self,
+        dim: Any = None,
+        unbiased: Any = None,
+        keepdim: Any = False,
+        *,
+        correction: float = 1,
+        axis: Any = None,
+        keepdims: Any = False,
+    ) -> Tensor:
+        """Return the sum of squared distances from the mean, over their count - correction.
+
+        Args:
+            dim: the axes, at first all.
+            unbiased: True for correction 1, False for 0.
+        """
+        return self._spread("var", one_of(dim, axis), unbiased, keepdim or keepdims, correction)
+
+    def std(
+        self,
+        dim: Any = None,
+        unbiased: Any = None,
+        keepdim: Any = False,
+        *,
+        correction: float = 1,
+        axis: Any = None,
+        keepdims: Any = False,
+    ) -> Tensor:
+        """Return the square root of `var`."""
+        return self._spread("std", one_of(dim, axis), unbiased, keepdim or keepdims, correction)
+
+    def _spread(self, name: str, dim: Any, unbiased: Any, keep: Any, correction: float) -> Tensor:
+        if isinstance(dim, bool):
+            dim, unbiased = None, dim
+        if unbiased is not None:
+            correction = 1 if unbiased else 0
+        return reduce(name, self, dim, keep, (float(correction),))
+
+    def _logsumexp(
+        self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False
+    ) -> Tensor:
+        return reduce("logsumexp", self, one_of(dim, axis), keepdim or keepdims)
+
+    def cumsum(self, dim: Any = None, *, dtype: Any = None, axis: Any = None) -> Tensor:
+        """Return the sums of the elements up to each one along an axis."""
+        x = self if dtype is None else cast(self, as_dtype(dtype))
+        return x._along("cumsum", one_of(dim, axis))
+
+    def softmax(self, dim: Any = None, *, dtype: Any = None, axis: Any = None) -> Tensor:
+        """Return exp(x) over its sum along an axis."""
+        x = self if dtype is None else cast(self, as_dtype(dtype))
+        return x._along("softmax", one_of(dim, axis))
+
+    def log_softmax(self, dim: Any = None, *, dtype: Any = None, axis: Any = None) -> Tensor:
+        """Return the logarithm of `softmax`, without overflow."""
+        x = self if dtype is None else cast(self, as_dtype(dtype))
+        return x._along("log_softmax", one_of(dim, axis))
+
+    def _along(self, name: str, dim: Any) -> Tensor:
+        """Apply an op that keeps the shape, along one axis."""
+        if dim is None:
+            raise TypeError(f"{name}() needs an axis: dim")
+        axis = axis_of(dim, self.ndim, name)
+        if not self.ndim:
+            return apply(OPS[name], (self.reshape(1),), (0,)).reshape(())
+        return apply(OPS[name], (self,), (axis,))

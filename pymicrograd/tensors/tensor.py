@@ -1,0 +1,331 @@
+"""Tensor on the C core: an N-dimensional array, and PyTorch's names for what is done with it.
+
+An object has a node's handle and little else. Operators, elementwise methods, the attributes, and
+what is called all the time with plain arguments (`sum`, `reshape`, x[i] ...) are those of
+`TensorBase`, in C; each of these falls back to the method here with an underscore before its name
+(`_sum`, `_reshape`, `_get`) when an argument is not a plain int or tuple. Other methods are those
+of the topics, which find the arguments of ops: axes counted from the front, full shapes. Where an
+argument names axes, `dim` and `axis` are both understood, and `keepdim` and `keepdims`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from types import FunctionType
+from typing import Any
+
+from .. import _core
+from ..errors import GradientError, MicrogradError, ScalarError, ShapeError
+from ..recording import no_grad_depth
+from . import indexing, interchange, printing
+from .casts import CastMethods
+from .conversion import as_tensor, new
+from .dtypes import DTYPES, as_dtype
+from .elementwise import ElementwiseMethods
+from .explain import fail
+from .function import stop
+from .graph import GradFn
+from .hooks import RemovableHandle, register_hook
+from .movement import MovementMethods
+from .operators import slow_in_place, slow_operator
+from .ops import OPS, TensorBase, apply
+from .products import ProductMethods
+from .reductions import ReductionMethods
+from .selection import SelectionMethods
+from .sweeps import backward
+
+__all__ = ["Tensor"]
+
+
+def number_of(x: Any) -> Any:
+    """Return the only element."""
+    try:
+        return x.item()
+    except MicrogradError:
+        raise
+    except RuntimeError as error:
+        raise ScalarError(str(error)) from None
+
+
+class Tensor(
+    CastMethods,
+    ElementwiseMethods,
+    ReductionMethods,
+    ProductMethods,
+    MovementMethods,
+    SelectionMethods,
+    TensorBase,
+):
+    """An N-dimensional array that operations are recorded on.
+
+    Args:
+        data: a number, nested sequences of numbers, an array, or a Tensor; it is copied.
+        dtype: the type of the elements; by default float32 for Python's floats, int64 for ints,
+            bool for bools, and what NumPy's arrays have.
+        requires_grad: whether to compute gradients for it.
+
+    Attributes:
+        shape, ndim, dtype: of the elements.
+        requires_grad: whether what is computed from it is recorded; may be set on leaves.
+        grad: the gradient that `backward` has added up, or None. It stays the same object.
+        is_leaf: whether it is no recorded result.
+
+    Raises:
+        ShapeError: rows differ in length, or there are more than 8 axes.
+        DTypeError: data holds what is no number, or of a type that tensors do not have.
+
+    Example:
+        >>> w = Tensor([[1.0, -2.0], [3.0, 4.0]], requires_grad=True)
+        >>> (w * w).sum().backward()
+        >>> w.grad
+        tensor([[ 2., -4.],
+                [ 6.,  8.]])
+    """
+
+    __slots__ = ("__dict__", "__weakref__")
+    __array_priority__ = 1000.0  # an ndarray leaves operators with a Tensor to the Tensor
+
+    def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False) -> None:
+        self._become(new(data, None if dtype is None else as_dtype(dtype)))
+        if requires_grad:
+            self.requires_grad = True
+
+    # ---- attributes
+
+    @property
+    def data(self) -> Tensor:
+        """The same elements, which no operation is recorded on."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        value = as_tensor(value)
+        if value.shape != self.shape or value.dtype is not self.dtype:
+            raise ShapeError(
+                f"data of shape {value.shape} and {value.dtype.name} are none for a tensor of "
+                f"shape {self.shape} and {self.dtype.name}"
+            )
+        if value.data_ptr() != self.data_ptr() or value.stride() != self.stride():
+            self._write(value)
+
+    @property
+    def grad_fn(self) -> GradFn | None:
+        """The operation that this is the result of; None for a leaf."""
+        return None if self.is_leaf else GradFn(self._alias())
+
+    def _alias(self) -> Tensor:
+        """Return another object of the same node."""
+        _core.retain(self._handle)
+        return TensorBase._adopt(self._handle)
+
+    # ---- gradients
+
+    def backward(
+        self,
+        gradient: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Add the gradients of this Tensor to the `grad` of every leaf that it depends on.
+
+        Args:
+            gradient: its own gradient; None, for a Tensor of one element, means 1.
+            retain_graph: nothing; a graph lives as long as the Tensors computed in it.
+            create_graph: record the gradients, so that they can be differentiated in turn.
+            inputs: the Tensors that get gradients, in place of all leaves.
+
+        Raises:
+            GradientError: it does not require a gradient, or has several elements and no
+                gradient is given.
+            ChangedError: a value that a gradient needs was changed in place. Then, and on
+                Ctrl-C, no gradient has changed.
+        """
+        backward((self,), (gradient,), retain_graph, create_graph, inputs)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Let this leaf require a gradient, or no longer; return it."""
+        self.requires_grad = requires_grad
+        return self
+
+    def retain_grad(self) -> None:
+        """Let backward leave a gradient here, though this is no leaf."""
+        if not self.requires_grad:
+            raise GradientError("can't retain_grad on Tensor that has requires_grad=False")
+        if not self.is_leaf:
+            _core.retain_gradient(self._handle)
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether `retain_grad` was called on this result."""
+        return bool(self._info()[9]) and not self.is_leaf
+
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHandle:
+        """Let a function see the gradient in every backward; what it returns takes its place.
+
+        Returns:
+            A handle whose `remove()` ends it.
+        """
+        return register_hook(self, hook)
+
+    def detach(self) -> Tensor:
+        """Return a leaf that shares the memory and requires no gradient."""
+        return apply(OPS["detach"], (self,))
+
+    def detach_(self) -> Tensor:
+        """Make this a leaf that requires no gradient; return it."""
+        self._become(self.detach())
+        return self
+
+    # ---- numbers
+
+    def __bool__(self) -> bool:
+        count = self.numel()
+        if count != 1:
+            values = "no values" if count == 0 else "more than one value"
+            raise ScalarError(f"Boolean value of Tensor with {values} is ambiguous")
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(number_of(self))
+
+    def __int__(self) -> int:
+        return int(number_of(self))
+
+    def __index__(self) -> int:
+        if self.dtype.kind == 2 or self.numel() != 1:
+            raise TypeError(
+                "only integer tensors of a single element can be converted to an index, not "
+                f"shape {self.shape} of {self.dtype.name}"
+            )
+        return int(self.item())
+
+    def __round__(self, decimals: int = 0) -> Tensor:
+        return self.round(decimals)
+
+    def __format__(self, specification: str) -> str:
+        if self.ndim == 0 and specification:
+            return format(self.item(), specification)
+        return object.__format__(self, specification)
+
+    def __repr__(self) -> str:
+        if not self._handle:
+            return "<Tensor without data>"
+        gradient = ""
+        if not self.is_leaf:
+            gradient = f"grad_fn={self.grad_fn}"
+        elif self.requires_grad:
+            gradient = "requires_grad=True"
+        return printing.format_tensor(self, gradient)
+
+    # ---- items
+
+    def _get(self, key: Any) -> Tensor:
+        return indexing.get(self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        indexing.put(self, key, value)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind())
+
+    def __contains__(self, item: Any) -> bool:
+        found = self == item
+        return bool(found.any()) if isinstance(found, TensorBase) else bool(found)
+
+    def __reversed__(self) -> Tensor:
+        return self.flip(0) if self.ndim else self
+
+    # ---- other libraries and copies
+
+    def numpy(self, *, force: bool = False) -> Any:
+        """Return an ndarray that shares the memory.
+
+        Args:
+            force: do so even of a tensor that requires a gradient.
+
+        Raises:
+            GradientError: it requires a gradient, which NumPy would drop.
+        """
+        return interchange.to_numpy(self.detach() if force else self)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        import numpy
+
+        array = interchange.to_numpy(self)
+        if dtype is not None and array.dtype != dtype:
+            if copy is False:
+                raise ValueError(f"a copy is needed to make {self.dtype.name} {dtype}")
+            return array.astype(dtype)
+        return numpy.array(array) if copy else array
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        return interchange.interface(self)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        if self.requires_grad:
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        if any(stride < 0 for stride in self.stride()):
+            raise BufferError(
+                f"__dlpack__: strides {self.stride()} run backwards, which not every library "
+                "understands; use contiguous()"
+            )
+        return self.numpy().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+    def __copy__(self) -> Tensor:
+        made = self._new_like(self.detach())
+        made.__dict__.update(self.__dict__)
+        return made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if id(self) in memo:
+            return memo[id(self)]  # type: ignore[no-any-return]
+        made = memo[id(self)] = self._new_like(self.detach().clone())
+        gradient = self.grad
+        if gradient is not None:
+            made.grad = copy.deepcopy(gradient, memo)
+        made.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return made
+
+    def _new_like(self, data: Any) -> Tensor:
+        """Return an object of the same class with other data; of leaves."""
+        if not self.is_leaf:
+            raise GradientError(
+                "only Tensors created explicitly by the user (graph leaves) can be copied; "
+                "use clone()"
+            )
+        made = type(self).__new__(type(self))
+        made._become(data)
+        if self.requires_grad:
+            made.requires_grad = True
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if not self.is_leaf:
+            raise GradientError("only leaves can be pickled; use detach()")
+        fields = type(self), self.dtype.name, self.shape, interchange.to_bytes(self)
+        return interchange.from_bytes, (*fields, self.requires_grad), self.__dict__ or None
+
+    def clone(self) -> Tensor:
+        """Return a copy; the gradient flows through it."""
+        return apply(OPS["clone"], (self,))
+
+    def contiguous(self) -> Tensor:
+        """Return the tensor with its elements in row-major order, itself if they are."""
+        return self if self.is_contiguous() else apply(OPS["contiguous"], (self,))
+
+
+for topic in Tensor.__mro__[1:-2]:
+    for name, method in vars(topic).items():
+        if isinstance(method, FunctionType):  # what Python's errors say, of _sum() sum()
+            public = name.removeprefix("_")
+            method.__qualname__ = f"Tensor.{public if hasattr(TensorBase, public) else name}"
+
+TensorBase._set_up(Tensor, DTYPES, slow_operator, slow_in_place, stop, fail, no_grad_depth)
