@@ -1,11 +1,13 @@
 /* elements.inc.c: for each row of ops.def the loop over elements of T, and for floats the
  * loops of its gradients. KIND is FLOAT, INTEGER or TRUTH. A formula gets the frame FLAT,
  * where one expression serves all elements, unless it is named here:
- *   CHUNKS   formulas with a quick form, which says where it is in doubt, and an exact
- *            one, for chunks with such elements
+ *   CHUNKS   values with a quick form, which says where it is in doubt, and an exact one,
+ *            for chunks with such elements; gradients that call functions
  *   POWER    a constant exponent: a loop for each of the usual ones
- * A formula that needs such a frame and is not named does not compile, for want of the
- * name `exact`. No loop has a scalar end: see map_rest(). */
+ * A function is expanded in the loop of its own value alone: others call that, since each
+ * expansion takes the compiler a good part of a second. A formula that needs such a frame
+ * and is not named does not compile, for want of the name `exact`. No loop has a scalar
+ * end: see map_rest(). */
 
 #ifndef FRAME
 #define FRAME_exp ~, CHUNKS
@@ -48,6 +50,22 @@
 #define FRAME_pow_b ~, CHUNKS
 #define FRAME_remainder_b ~, CHUNKS
 #define FRAME_pow_number_a ~, POWER
+
+/* The functions that gradients in chunks call, each with the same arguments wherever the
+ * formula has it. */
+#define CALLS_expm1_a(CALL) CALL(exp)
+#define CALLS_sin_a(CALL) CALL(cos)
+#define CALLS_cos_a(CALL) CALL(sin)
+#define CALLS_sinh_a(CALL) CALL(cosh)
+#define CALLS_cosh_a(CALL) CALL(sinh)
+#define CALLS_softplus_a(CALL) CALL(sigmoid)
+#define CALLS_erf_a(CALL) CALL(exp)
+#define CALLS_gelu_a(CALL) CALL(erf) CALL(exp)
+#define CALLS_gelu_tanh_a(CALL) CALL(tanh)
+#define CALLS_silu_a(CALL) CALL(sigmoid)
+#define CALLS_pow_a(CALL) CALL(pow)
+#define CALLS_pow_b(CALL) CALL(log)
+#define CALLS_remainder_b(CALL) CALL(floor_divide)
 
 /* Of the rows of numbers these have kernels for bools, too: or, and, or, and. */
 #define BOOL_add ~, SOME
@@ -154,23 +172,11 @@ enum { CHUNK = 128 }; /* elements that share one choice between quick and exact 
 
 /* ---- CHUNKS ------------------------------------------------------------------------ */
 
-/* Elements 0 .. count - 1 of a chunk; out may be where an operand is. */
-#define CHUNK_LOOPS(load, out, formula) \
-    T quick[CHUNK]; \
-    vm_doubt doubt = {0, 0}; \
-    { \
-        const bool exact = false; \
-        LOOP(count, load, quick[i], formula) \
-        (void)exact; \
-    } \
-    if (is_in_doubt(doubt)) { \
-        const bool exact = true; \
-        LOOP(count, load, (out)[i], formula) \
-        (void)exact; \
-    } else { \
-        memcpy(out, quick, (size_t)count * sizeof(T)); \
-    }
-
+#define MAP_LOAD \
+    const T a = as[i]; \
+    const T b = bs[i]; \
+    (void)a; \
+    (void)b
 /* Operands that repeat are spread out over a chunk. */
 #define MAP_CHUNKS(name, arity, formula) \
     MAP_HEAD(name) \
@@ -185,46 +191,73 @@ enum { CHUNK = 128 }; /* elements that share one choice between quick and exact 
             const int64_t count = whole - start < CHUNK ? whole - start : CHUNK; \
             const T *as = repeats & 1 ? firsts : first + start; \
             const T *bs = repeats & 2 ? seconds : second + start; \
-            T *ys = (T *)out + start; \
-            CHUNK_LOOPS(const T a = as[i]; const T b = bs[i]; (void)a; (void)b, ys, \
-                        formula) \
+            T *ys = (T *)out + start, kept[CHUNK]; \
+            T *quick = ys == as || ys == bs ? kept : ys; /* operands are needed again */ \
+            vm_doubt doubt = {0, 0}; \
+            { \
+                const bool exact = false; \
+                LOOP(count, MAP_LOAD, quick[i], formula) \
+                (void)exact; \
+            } \
+            if (is_in_doubt(doubt)) { \
+                const bool exact = true; \
+                LOOP(count, MAP_LOAD, ys[i], formula) \
+                (void)exact; \
+            } else if (quick == kept) { \
+                memcpy(ys, kept, (size_t)count * sizeof(T)); \
+            } \
         } \
         MAP_REST(name, OF(BLOCK), T, repeats & 1 ? firsts : of_a, \
                  repeats & 2 ? seconds : (arity) > 1 ? of_b : NULL) \
     }
 
+/* Write down the functions' arguments, call them, and use what they return. */
+#define CALL_ROOM(name) T x_##name[CHUNK], y_##name[CHUNK];
+#define CALL_MAKE(name) MAP(name)(count, x_##name, y_##name, y_##name, 0.0, 0);
+#define CALL_1(name, x) (asks ? OF(written)(&x_##name[i], x) : y_##name[i])
+#define CALL_2(name, x, y) \
+    (asks ? OF(written)(&x_##name[i], x) + OF(written)(&y_##name[i], y) : y_##name[i])
 #define GRADIENT_CHUNKS(name, formula) \
     GRADIENT_HEAD(name) \
     { \
         GRADIENT_OPEN \
-        for (int64_t start = 0; start < whole; start += CHUNK) { \
+        CALLS_##name(CALL_ROOM) for (int64_t start = 0; start < whole; start += CHUNK) \
+        { \
             const int64_t count = whole - start < CHUNK ? whole - start : CHUNK; \
-            CHUNK_LOOPS(GRADIENT_LOAD(start + i), outs + start, formula) \
+            { \
+                const bool asks = true; \
+                EACH for (int64_t i = 0; i < count; i++) \
+                { \
+                    GRADIENT_LOAD(start + i); \
+                    (void)(formula); \
+                } \
+            } \
+            CALLS_##name(CALL_MAKE) const bool asks = false; \
+            LOOP(count, GRADIENT_LOAD(start + i), outs[start + i], formula) \
         } \
         GRADIENT_REST(name) \
     }
 
 /* ---- POWER ------------------------------------------------------------------------- */
 
-/* POWK asks for `general` and for `usual` or `spread`: an exponent that is one number in
+/* POWK asks for `general` and for `usual` or `powers`: an exponent that is one number in
  * front of the loop would have compilers make many loops, none of which vectorises. */
 #define POWER_CASE(c, value, load, out, formula) \
     if (k == (c)) { \
         const double usual = (c); \
-        const bool general = false, exact = true; \
-        vm_doubt doubt; \
+        const bool general = false; \
         LOOP(whole, load(i), out[i], formula) \
-        (void)doubt, (void)exact; \
     } else
 #define POWER_LOOPS(load, out, formula) \
-    T spread[CHUNK]; \
-    for (int i = 0; i < CHUNK; i++) spread[i] = (T)k; \
+    const T exponent = (T)k; \
+    T powers[CHUNK]; \
     USUAL_EXPONENTS(POWER_CASE, load, out, formula) \
     for (int64_t start = 0; start < whole; start += CHUNK) { \
         const double usual = 0.0; \
         const bool general = true; \
         const int64_t count = whole - start < CHUNK ? whole - start : CHUNK; \
-        CHUNK_LOOPS(load(start + i), (out) + start, formula) \
+        MAP(pow)(count, as + start, &exponent, powers, 0.0, 2); \
+        LOOP(count, load(start + i), out[start + i], formula) \
         (void)usual; \
     }
 #define POWER_LOAD(i) const T a = as[i]
@@ -266,52 +299,76 @@ enum { CHUNK = 128 }; /* elements that share one choice between quick and exact 
 
 /* ROW_<KIND>_<types>: what a row of ops.def with these `types` generates for elements of
  * this KIND. */
-#define ROW_FLOAT_FLOATS(name, arity, value, gradient_a, gradient_b) \
-    FRAMED(MAP, name)(name, arity, value) \
-    GRADIENTS_##arity(name, gradient_a, gradient_b)
+#define ROW_FLOAT_FLOATS(name, arity, value) FRAMED(MAP, name)(name, arity, value)
 #define ROW_FLOAT_NUMBERS ROW_FLOAT_FLOATS
-#define ROW_FLOAT_COMPARES(name, arity, value, gradient_a, gradient_b) \
+#define ROW_FLOAT_COMPARES(name, arity, value) \
     MAP_FLAT_2(name, CACHE_LINE, uint8_t, value)
-#define ROW_FLOAT_TRUTHS(name, arity, value, gradient_a, gradient_b)
-#define ROW_FLOAT_NOWHERE(name, arity, value, gradient_a, gradient_b)
+#define ROW_FLOAT_TRUTHS(name, arity, value)
+#define ROW_FLOAT_NOWHERE(name, arity, value)
 
-#define ROW_INTEGER_FLOATS(name, arity, value, gradient_a, gradient_b)
-#define ROW_INTEGER_NUMBERS(name, arity, value, gradient_a, gradient_b) \
+#define ROW_INTEGER_FLOATS(name, arity, value)
+#define ROW_INTEGER_NUMBERS(name, arity, value) \
     FRAMED(MAP, name)(name, arity, value)
 #define ROW_INTEGER_COMPARES ROW_FLOAT_COMPARES
-#define ROW_INTEGER_TRUTHS(name, arity, value, gradient_a, gradient_b)
-#define ROW_INTEGER_NOWHERE(name, arity, value, gradient_a, gradient_b)
+#define ROW_INTEGER_TRUTHS(name, arity, value)
+#define ROW_INTEGER_NOWHERE(name, arity, value)
 
 #define TRUTH_NO(name, arity, value)
 #define TRUTH_SOME(name, arity, value) MAP_FLAT(name, arity, value)
-#define ROW_TRUTH_FLOATS(name, arity, value, gradient_a, gradient_b)
-#define ROW_TRUTH_NUMBERS(name, arity, value, gradient_a, gradient_b) \
+#define ROW_TRUTH_FLOATS(name, arity, value)
+#define ROW_TRUTH_NUMBERS(name, arity, value) \
     PASTE(TRUTH, BOOLS(name))(name, arity, value)
 #define ROW_TRUTH_COMPARES ROW_FLOAT_COMPARES
-#define ROW_TRUTH_TRUTHS(name, arity, value, gradient_a, gradient_b) \
+#define ROW_TRUTH_TRUTHS(name, arity, value) \
     MAP_FLAT(name, arity, value)
-#define ROW_TRUTH_NOWHERE(name, arity, value, gradient_a, gradient_b)
+#define ROW_TRUTH_NOWHERE(name, arity, value)
 #define ROW(kind, types) PASTE(PASTE(ROW, kind), types)
+
+/* GRADIENTS_types of the row. */
+#define GRADIENTS_FLOATS(name, arity, gradient_a, gradient_b) \
+    GRADIENTS_##arity(name, gradient_a, gradient_b)
+#define GRADIENTS_NUMBERS GRADIENTS_FLOATS
+#define GRADIENTS_COMPARES(name, arity, gradient_a, gradient_b)
+#define GRADIENTS_TRUTHS(name, arity, gradient_a, gradient_b)
+#define GRADIENTS_NOWHERE(name, arity, gradient_a, gradient_b)
 #endif
 
 enum { OF(BLOCK) = CACHE_LINE / sizeof(T) };
 
-#define POWK(x, k) (general ? POW((x), spread[i]) : OF(power)((x), usual))
-#define POWER_ROWS_FLOAT(name, value, gradient_a) \
-    FRAMED(POWER_ROW, name)(name, value, gradient_a)
-#define POWER_ROWS_INTEGER(name, value, gradient_a)
-#define POWER_ROWS_TRUTH(name, value, gradient_a)
-#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
-    PASTE(POWER_ROWS, KIND)(name, value, gradient_a)
-#include "ops.def"
-#undef POWK
-#undef POWER_ROWS_FLOAT
-#undef POWER_ROWS_INTEGER
-#undef POWER_ROWS_TRUTH
-
+/* Values: a function is expanded, in its quick or its exact form. */
 #define POWK(x, k) OF(power)((x), (k))
+#define FUNCTION(name, x) (exact ? VM(name)(x) : QUICK(name, x))
+#define FUNCTION_2(name, x, y) (exact ? VM(name)(x, y) : QUICK(name, x, y))
+#define ANGLE(name, x) (exact ? VM(name)(x) : QUICK_ANGLE(name, x))
+#define DIVISION(name, x, y) OF(name)(x, y, exact, &doubt)
 #define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
-    ROW(KIND, types)(name, arity, value, gradient_a, gradient_b)
+    ROW(KIND, types)(name, arity, value)
 #define MG_MAP MG_OP
 #include "ops.def"
+#undef FUNCTION
+#undef FUNCTION_2
+#undef ANGLE
+#undef DIVISION
+
+/* Gradients: it is called. */
+#if IS_FLOAT
+#define FUNCTION CALL_1
+#define FUNCTION_2 CALL_2
+#define ANGLE CALL_1
+#define DIVISION CALL_2
+#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+    GRADIENTS_##types(name, arity, gradient_a, gradient_b)
+#define MG_MAP MG_OP
+#include "ops.def"
+#undef FUNCTION
+#undef FUNCTION_2
+#undef ANGLE
+#undef DIVISION
+#undef POWK
+
+#define POWK(x, k) (general ? powers[i] : OF(power)((x), usual))
+#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+    FRAMED(POWER_ROW, name)(name, value, gradient_a)
+#include "ops.def"
+#endif
 #undef POWK

@@ -42,6 +42,18 @@ MG_INLINE bool OF(is_nan)(T x)
     return x != x;
 }
 
+MG_INLINE T OF(choice)(bool first, T x, T y)
+{
+    return first ? x : y;
+}
+
+/* Write down x; the result stands for one that is not known yet. */
+MG_INLINE T OF(written)(T *place, T x)
+{
+    *place = x;
+    return 0;
+}
+
 /* NaN wins; of equals, which may be 0 and -0, x. The form is that of x86's maximum. */
 MG_INLINE T OF(larger)(T x, T y)
 {

@@ -16,6 +16,13 @@
 #include "base/vmath.h"
 #include "kernels/vmath_quick.h"
 
+/* Copies of functions for constant arguments cost a third of the time to compile and gain
+ * nothing. A loop of a few instructions takes up to twice the time where it crosses a line
+ * of the cache of decoded instructions, of 32 bytes. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-ipa-cp", "align-loops=32")
+#endif
+
 #include "kernels/gemm.inc.c"
 #include "kernels/update.inc.c"
 
@@ -113,22 +120,28 @@ static NEVER_INLINE void gradient_rest(gradient_kernel kernel, int64_t n, int64_
 /* Set n elements to the first of them. */
 static NEVER_INLINE void fill_with_first(int64_t n, size_t size, void *out)
 {
-    for (int64_t i = 1; i < n; i++)
-        memcpy((unsigned char *)out + (size_t)i * size, out, size);
+    if (size == 8) {
+        uint64_t *numbers = out, first = n > 0 ? *numbers : 0;
+        for (int64_t i = 0; i < n; i++) numbers[i] = first;
+    } else if (size == 4) {
+        uint32_t *numbers = out, first = n > 0 ? *numbers : 0;
+        for (int64_t i = 0; i < n; i++) numbers[i] = first;
+    } else if (n > 0) {
+        memset(out, *(uint8_t *)out, (size_t)n);
+    }
 }
 
 /* ---- the generic operations of ops.def --------------------------------------------- */
 
-/* OF() names the type's own arithmetic, VM() the functions of vmath.h. What is written
- * with `exact`, of elements.inc.c, has a quick form too, which leaves `doubt` where only
- * the exact one does. */
+/* OF() names the type's own arithmetic, VM() the functions of vmath.h. elements.inc.c
+ * says what FUNCTION, FUNCTION_2 (of two operands), ANGLE and DIVISION are: of what has a
+ * quick form too, which leaves `doubt` where only the exact one does. */
 #define ADD(x, y) OF(add)((x), (y))
 #define SUB(x, y) OF(sub)((x), (y))
 #define MUL(x, y) OF(mul)((x), (y))
 #define DIV(x, y) ((T)((x) / (y)))
 #define NEG(x) OF(neg)(x)
-#define FUNCTION(name, ...) (exact ? VM(name)(__VA_ARGS__) : QUICK(name, __VA_ARGS__))
-#define POW(x, y) FUNCTION(pow, (x), (y))
+#define POW(x, y) FUNCTION_2(pow, (x), (y))
 #define EXP(x) FUNCTION(exp, x)
 #define EXPM1(x) FUNCTION(expm1, x)
 #define EXP2(x) FUNCTION(exp2, x)
@@ -145,11 +158,11 @@ static NEVER_INLINE void fill_with_first(int64_t n, size_t size, void *out)
 /* of angles that are not far, which vectorises */
 #define NEAR_ANGLE(name, x) \
     (doubt.wide |= (uint64_t)vm_trig_is_far((double)(x)) << 63, VM(name##_near)(x))
-#define SIN(x) (exact ? VM(sin)(x) : QUICK_ANGLE(sin, x))
-#define COS(x) (exact ? VM(cos)(x) : QUICK_ANGLE(cos, x))
-#define TAN(x) (exact ? VM(tan)(x) : QUICK_ANGLE(tan, x))
-#define FLOOR_DIVIDE(x, y) OF(floor_divide)((x), (y), exact, &doubt)
-#define REMAINDER(x, y) OF(remainder)((x), (y), exact, &doubt)
+#define SIN(x) ANGLE(sin, x)
+#define COS(x) ANGLE(cos, x)
+#define TAN(x) ANGLE(tan, x)
+#define FLOOR_DIVIDE(x, y) DIVISION(floor_divide, (x), (y))
+#define REMAINDER(x, y) DIVISION(remainder, (x), (y))
 #define ASIN(x) VM(asin)(x)
 #define ACOS(x) VM(acos)(x)
 #define ATAN(x) FUNCTION(atan, x)
@@ -172,9 +185,10 @@ static NEVER_INLINE void fill_with_first(int64_t n, size_t size, void *out)
 #define CEIL(x) OF(ceil)(x)
 #define ROUND(x) OF(round)(x)
 #define TRUNC(x) OF(trunc)(x)
+/* both are computed: a loop calls functions for all of its elements */
 #define IF_FLAT(x, y, then, otherwise) \
-    ((((x) == (T)0) & ((y) >= (T)0)) ? (then) : (otherwise))
-#define IF_ZERO(x, then, otherwise) ((x) == (T)0 ? (then) : (otherwise))
+    OF(choice)(((x) == (T)0) & ((y) >= (T)0), (then), (otherwise))
+#define IF_ZERO(x, then, otherwise) OF(choice)((x) == (T)0, (then), (otherwise))
 #define EITHER(number, element) element
 #define CONST(c) ((T)(c))
 #define A a
