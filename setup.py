@@ -2,8 +2,9 @@
 
 import functools
 import os
+import sys
 import sysconfig
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from setuptools import setup
 from setuptools.command.build_ext import build_ext
@@ -18,8 +19,6 @@ It needs a C compiler and the headers of Python:
 Then run the same command again."""
 
 
-# Sources by the seconds that they take; the others take one or less.
-LONGEST = ("kernels_avx2.c", "kernels_avx512.c", "kernels_baseline.c")
 # What mg_build_info() says. Only its source sees it, so that other objects can be cached.
 FACTS = ("MG_VERSION", "MG_FLAGS", "MG_SOURCE")
 
@@ -31,8 +30,44 @@ def core_count():
     return os.cpu_count() or 1
 
 
+def order_of_work(source):
+    """Sort what takes long first: kernels, half a minute of all, then the largest files."""
+    return not os.path.basename(source).startswith("kernels_"), -os.path.getsize(source)
+
+
+def write_to_terminal(text):
+    """Write where pip shows nothing of a build: to its terminal, if it has one in front."""
+    try:
+        with open("/dev/tty", "w", encoding="utf-8") as terminal:
+            if os.tcgetpgrp(terminal.fileno()) == os.getpgrp():  # else it might stop us
+                terminal.write(text)
+    except OSError:
+        pass
+
+
+def show_progress(done, count):
+    """Say how many files are compiled: a line that the next one, or pip's last word, ends."""
+    line = f"pymicrograd: compiled {done} of {count} files"
+    print(line, flush=True)
+    if not sys.stdout.isatty():
+        write_to_terminal(f"\r\033[K  {line}{' ... ' if done == count else chr(13)}")
+
+
+def call_side_by_side(function, items):
+    """Return {item: function(item)}, from a thread per core; RuntimeError: none can start."""
+    with ThreadPoolExecutor(core_count()) as pool:
+        try:
+            tasks = {pool.submit(function, item): item for item in items}
+            for done, task in enumerate(as_completed(tasks), 1):
+                task.result()
+                show_progress(done, len(items))
+            return {item: task.result() for task, item in tasks.items()}
+        finally:
+            pool.shutdown(cancel_futures=True)  # after an error nothing more is begun
+
+
 def compile_side_by_side(compile, sources, macros=None, **options):
-    """Compile like a compiler's `compile`, one source per core at a time, the longest first."""
+    """Compile like a compiler's `compile`, a source per core at a time, the longest first."""
 
     def compile_one(source):
         known = os.path.basename(source) == "status.c"
@@ -40,13 +75,14 @@ def compile_side_by_side(compile, sources, macros=None, **options):
         (built,) = compile([source], macros=kept, **options)
         return built
 
-    def is_short(source):
-        name = os.path.basename(source)
-        return LONGEST.index(name) if name in LONGEST else len(LONGEST)
-
-    with ThreadPoolExecutor(core_count()) as pool:
-        objects = {s: pool.submit(compile_one, s) for s in sorted(sources, key=is_short)}
-        return [objects[source].result() for source in sources]
+    show_progress(0, len(sources))
+    try:
+        if os.name != "posix":
+            raise RuntimeError("other compilers of setuptools were not made for threads")
+        objects = call_side_by_side(compile_one, sorted(sources, key=order_of_work))
+    except RuntimeError:
+        objects = {source: compile_one(source) for source in sources}
+    return [objects[source] for source in sources]
 
 
 class BuildCore(build_ext):

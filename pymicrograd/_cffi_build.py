@@ -25,8 +25,16 @@ FOLDER = PACKAGE / "_binding"
 BINDING = sorted(FOLDER.glob("*.c"))
 DECLARED = [FOLDER / "value.h", FOLDER / "tensor.h"]
 HEADERS = sorted(FOLDER.glob("*.h"))
-FLAGS = ["-O3", "-std=c11", "-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno"]
-FLAGS += ["-fno-builtin-pow"]
+
+
+def read_flags() -> list[str]:
+    """Return the flags of csrc/flags.txt, where a comment stands behind each of them."""
+    lines = (CSRC / "flags.txt").read_text(encoding="utf-8").splitlines()
+    return [flag for line in lines if (flag := line.split("#")[0].strip())]
+
+
+# Python's own flags have -g, which costs a fifth of the time and three quarters of the size.
+FLAGS = ["-O3", "-g0", *read_flags()]
 
 
 def read_cdef() -> str:

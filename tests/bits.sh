@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=${1:-$(mktemp -d)}
-flags="-std=gnu11 -ffp-contract=off -fno-trapping-math -fno-math-errno -fno-builtin-pow"
+flags="$(sed 's/ *#.*//' csrc/flags.txt) -std=gnu11"
 # gnu11: under c11 gcc computes float as double on s390x, which the sources refuse
 sources=$(find csrc -name '*.c' ! -name '*.inc.c' ! -name all.c ! -name demo.c | sort)
 hashes=$folder/hashes

@@ -19,7 +19,7 @@ python=${PYTHON:-python3}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-strict="-std=c11 -ffp-contract=off -fno-trapping-math -fno-math-errno -fno-builtin-pow"
+strict=$(sed 's/ *#.*//' "$root/csrc/flags.txt")
 sources=$(find "$root/csrc" -name '*.c' ! -name '*.inc.c' ! -name all.c ! -name demo.c)
 
 # library NAME FLAGS...: the core, for compile().

@@ -40,7 +40,7 @@ def run(*command: object, cwd: Path | None = None) -> str:
 def sources() -> list[Path]:
     """Return the files of csrc that a build needs."""
     core = ROOT / "csrc"
-    return [*core.rglob("*.[ch]"), *core.glob("*.def"), core / "Makefile"]
+    return [*core.rglob("*.[ch]"), *core.glob("*.def"), core / "Makefile", core / "flags.txt"]
 
 
 def units(core: Path) -> list[Path]:
@@ -60,9 +60,11 @@ def copy_of_core(folder: Path) -> Path:
 
 def strict_flags(core: Path) -> list[str]:
     """Return the flags that the Makefile adds to CFLAGS."""
-    found = re.search(r"^STRICT = ((?:.*\\\n)*.*)$", (core / "Makefile").read_text(), re.MULTILINE)
+    makefile = (core / "Makefile").read_text()
+    found = re.search(r"^STRICT = \$\(shell .*\)(.*)$", makefile, re.MULTILINE)
     assert found
-    return found.group(1).replace("\\\n", " ").split()
+    required = re.findall(r"^-\S+", (core / "flags.txt").read_text(), re.MULTILINE)
+    return [*required, *found.group(1).split()]
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +94,7 @@ def build(library: Callable[[str], Path]) -> Build:
         core = library(flags)
         binary = core / name
         if not binary.exists():
-            arguments = [*flags.split(), *strict_flags(core), "-Werror", "-I", core, "-I", PROGRAMS]
+            arguments = [*strict_flags(core), *flags.split(), "-Werror", "-I", core, "-I", PROGRAMS]
             objects = [PROGRAMS / f"{name}.c", *more, core / "libmicrograd.a"]
             run(CC, *arguments, "-o", binary, *objects, "-lm", "-lpthread", cwd=core)
         return binary
@@ -156,7 +158,7 @@ def test_memory_is_used_well(build: Build) -> None:
         if valgrind:
             run(valgrind, *options, build(name), *arguments)
         else:
-            run(build(name, "-O1 -g -fsanitize=address,undefined"), *arguments)
+            run(build(name, "-O1 -g -fno-wrapv -fsanitize=address,undefined"), *arguments)
 
 
 def test_no_call_is_forgotten() -> None:

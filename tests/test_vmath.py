@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import shutil
 import struct
 import subprocess
@@ -16,7 +17,7 @@ from pymicrograd.reference import vmath
 mpmath = pytest.importorskip("mpmath", reason="the oracle: pip install mpmath")
 
 ROOT = Path(__file__).parent.parent
-FLAGS = "-std=c11 -ffp-contract=off -fno-trapping-math -fno-math-errno".split()
+FLAGS = re.findall(r"^-\S+", (ROOT / "csrc" / "flags.txt").read_text(), re.MULTILINE)
 WARNINGS = "-Wall -Wextra -Wshadow -Wconversion -Werror".split()
 NAMES = sorted(vmath.FLOAT64)
 CLANG = next(filter(shutil.which, ["clang", *(f"clang-{v}" for v in range(25, 11, -1))]), None)
