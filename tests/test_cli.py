@@ -13,17 +13,14 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from pymicrograd import data as data_sets
 from pymicrograd import saving
 from pymicrograd.cli import commands as cli
 from pymicrograd.cli import demo
 
-GOLDEN = pathlib.Path(__file__).parents[2] / "shared" / "golden" / "llm101n_seed_stdout.txt"
 ENGINES = ("c", "reference")
 SMALL = ("--points", "10", "--layers", "3", "--steps", "2", "--no-compare")
 
@@ -42,72 +39,9 @@ def start(*arguments: str, **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)
 
 
-def plain_program() -> list[str]:
-    """Return the lines of LLM101n's program, written with the reference's plain arithmetic."""
-    engine: Any = importlib.import_module("pymicrograd.reference")
-    rng = engine.RNG(42)
-    train, val, _ = data_sets.gen_data(rng, 100)
-    layers = []
-    for nin, nout in ((2, 16), (16, 3)):
-        layers.append(
-            [
-                ([engine.Value(rng.uniform(-1, 1) * nin**-0.5) for _ in range(nin)],
-                 engine.Value(0))
-                for _ in range(nout)
-            ]
-        )  # fmt: skip
-    parameters = [p for layer in layers for w, b in layer for p in [*w, b]]
-    m, v = [0.0] * len(parameters), [0.0] * len(parameters)
-
-    def mean_loss(split: Sequence[tuple[Sequence[float], int]]) -> Any:
-        total = engine.Value(0)
-        for point, label in split:
-            x = [engine.Value(number) for number in point]
-            hidden = [
-                sum((wi * xi for wi, xi in zip(w, x, strict=True)), b).tanh() for w, b in layers[0]
-            ]
-            logits = [
-                sum((wi * hi for wi, hi in zip(w, hidden, strict=True)), b) for w, b in layers[1]
-            ]
-            largest = max(logit.data for logit in logits)
-            exps = [(logit - largest).exp() for logit in logits]
-            total = total + -((exps[label] / sum(exps)).log())
-        return total * (1.0 / len(split))
-
-    lines = []
-    for step in range(100):
-        if step % 10 == 0:
-            lines.append(f"step {step}, val loss {mean_loss(val).data:.6f}")
-        loss = mean_loss(train)
-        loss.backward()
-        for k, p in enumerate(parameters):
-            m[k] = 0.9 * m[k] + (1 - 0.9) * p.grad
-            v[k] = 0.95 * v[k] + (1 - 0.95) * (p.grad**2)
-            m_hat, v_hat = m[k] / (1 - 0.9 ** (step + 1)), v[k] / (1 - 0.95 ** (step + 1))
-            p.data -= 0.1 * (m_hat / (v_hat**0.5 + 1e-8) + 1e-4 * p.data)
-            p.grad = 0.0
-        lines.append(f"step {step}, train loss {loss.data}")
-    return lines
-
-
-@pytest.fixture(scope="module")
-def golden() -> list[str]:
-    """Return the golden file's lines, or those computed here where that file cannot apply."""
-    cpu = pathlib.Path("/proc/cpuinfo")
-    reason = ""
-    if not GOLDEN.exists():
-        reason = f"{GOLDEN} does not exist"
-    elif not cpu.exists() or " fma " not in cpu.read_text():
-        reason = "the golden digits are those of CPUs with FMA"
-    if reason:
-        warnings.warn(f"{reason}: the plain program run here stands in for it", stacklevel=1)
-        return plain_program()
-    return GOLDEN.read_text().splitlines()
-
-
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="module", params=["c", pytest.param("reference", marks=pytest.mark.all)])
 def whole_run(request: pytest.FixtureRequest) -> tuple[str, int, list[str], str]:
-    """Run the demo with its defaults, once for each engine."""
+    """Run the demo with its defaults; with the C engine it runs the reference, too, to compare."""
     return request.param, *run("demo", "--engine", request.param)
 
 
@@ -118,10 +52,6 @@ def test_the_first_110_lines_are_golden(whole_run: Any, golden: list[str]) -> No
     _, status, lines, err = whole_run
     assert (status, err) == (0, "")
     assert lines[:110] == golden
-
-
-def test_the_plain_program_prints_the_same(golden: list[str]) -> None:
-    assert plain_program() == golden
 
 
 def test_accuracy_time_and_comparison_follow(whole_run: Any) -> None:
