@@ -11,7 +11,6 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +22,7 @@ CC = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or "cc"
 CLANG = next(
     filter(None, map(shutil.which, ["clang", *(f"clang-{n}" for n in range(40, 10, -1))])), None
 )
-GOLDEN = ROOT.parent / "shared" / "golden" / "llm101n_seed_stdout.txt"
+GNU = "Free Software" in subprocess.getoutput(f"{CC} --version")
 
 Build = Callable[..., Path]
 
@@ -67,36 +66,43 @@ def strict_flags(core: Path) -> list[str]:
     return [*required, *found.group(1).split()]
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return a function that builds the library, once for all tests; it returns its folder."""
-    folder = tmp_path_factory.mktemp("core")
-    cores: dict[str, Path] = {}
+SANITIZERS = "-fno-wrapv -fsanitize=address,undefined"
+# What is quick to build finds most: it is not optimized, but sanitized, and lists its calls. It has
+# the baseline's kernels only: the other sets are the same source.
+CHECKED = f"-O0 -g -Werror -DMG_BASELINE_ONLY {SANITIZERS}"
+CHECKED += " -fcallgraph-info" if GNU else ""
+# As it ships, with what the compiler tells of its stack.
+SHIPPED = "-O3 -Werror -fstack-usage"
+PLAIN = "-O0 -Werror"
 
-    def build_library(flags: str) -> Path:
-        core = cores.get(flags)
-        if core is None:
-            core = cores[flags] = copy_of_core(folder / str(len(cores)))
-            run("make", "-s", "-j2", "-C", core, "libmicrograd.a", f"CC={CC}", f"CFLAGS={flags}")
-        return core
+
+@pytest.fixture(scope="session")
+def library(once: Callable[..., Path]) -> Callable[..., Path]:
+    """Return a function that runs `make` with flags, once a run; it returns the folder."""
+
+    def make_all(folder: Path, flags: str, compiler: str) -> None:
+        core = copy_of_core(folder)
+        run("make", "-s", "-j2", "-C", core, f"CC={compiler}", f"CFLAGS={flags}")
+
+    def build_library(flags: str, compiler: str = CC) -> Path:
+        name = re.sub(r"\W+", "-", f"core {Path(compiler).name} {flags}")
+        return once(name, lambda folder: make_all(folder, flags, compiler)) / "csrc"
 
     return build_library
 
 
-SHIPPED = "-O3 -fstack-usage"  # as it ships, with what the compiler tells of its stack
-
-
 @pytest.fixture(scope="session")
-def build(library: Callable[[str], Path]) -> Build:
+def build(library: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Build:
     """Return a function that compiles a test program."""
+    folder = tmp_path_factory.mktemp("programs")
 
-    def compile_program(name: str, flags: str = "-O1 -g", *more: str) -> Path:
+    def compile_program(name: str, flags: str = CHECKED, *more: str) -> Path:
         core = library(flags)
-        binary = core / name
+        binary = folder / re.sub(r"\W+", "-", f"{name} {flags}")
         if not binary.exists():
-            arguments = [*strict_flags(core), *flags.split(), "-Werror", "-I", core, "-I", PROGRAMS]
-            objects = [PROGRAMS / f"{name}.c", *more, core / "libmicrograd.a"]
-            run(CC, *arguments, "-o", binary, *objects, "-lm", "-lpthread", cwd=core)
+            arguments = [*strict_flags(core), *flags.split(), "-I", core, "-I", PROGRAMS]
+            sources = [PROGRAMS / f"{name}.c", *more, core / "libmicrograd.a"]
+            run(CC, *arguments, "-o", binary, *sources, "-lm", "-lpthread", cwd=core)
         return binary
 
     return compile_program
@@ -105,30 +111,41 @@ def build(library: Callable[[str], Path]) -> Build:
 # ---- the programs ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["test_api", "test_handles", "test_faults", "test_backward 2000", "test_random 30000 1",
-     "test_random 30000 2", "test_threads 1500", "test_pool 20", "test_arrays",
-     "test_array_faults", "test_sweeps 20000", "fuzz_arrays 20000 1", "fuzz_arrays 20000 2"],
+QUICK = (
+    "test_api", "test_handles", "test_faults", "test_backward 500", "test_random 10000 1",
+    "test_threads 500", "test_pool 10", "test_arrays", "test_array_faults 0", "test_sweeps 20000",
+    "test_deep 3000", "fuzz_arrays 8000 1",
 )  # fmt: skip
+FULL = (
+    "test_api", "test_handles", "test_faults", "test_backward 2000", "test_random 30000 1",
+    "test_random 30000 2", "test_threads 1500", "test_pool 20", "test_arrays", "test_array_faults",
+    "test_sweeps 20000", "fuzz_arrays 20000 1", "fuzz_arrays 20000 2", "test_kernels",
+    "test_gemm 300 1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", QUICK)
 def test_program(build: Build, command: str) -> None:
+    """Every access is valid, everything is freed, nothing is undefined."""
     name, *arguments = command.split()
     assert run(build(name), *arguments).endswith(" 0 failed\n")
 
 
-@pytest.mark.parametrize("command", ["test_kernels", "test_gemm 300 1"])
-def test_kernels(build: Build, command: str) -> None:
-    """On every instruction set of this machine, as the compiler's loops ship."""
+@pytest.mark.all
+@pytest.mark.parametrize("command", FULL)
+def test_program_as_it_ships(build: Build, command: str) -> None:
+    """The same as the compiler's loops ship, and the kernels of every instruction set."""
     name, *arguments = command.split()
     assert run(build(name, SHIPPED), *arguments).endswith(" 0 failed\n")
 
 
 def test_full_arena(build: Build) -> None:
     """With a node.c that allows 8191 nodes, in the place of the library's."""
-    program = build("test_limit", "-O1 -g", "-DMG_MAX_NODES=8192", "store/node.c")
+    program = build("test_limit", CHECKED, "-DMG_MAX_NODES=8192", "store/node.c")
     assert run(program).endswith(" 0 failed\n")
 
 
+@pytest.mark.all
 def test_ten_million_nodes_deep_in_a_small_stack(build: Build) -> None:
     binary = build("test_deep", SHIPPED)
     output = run("sh", "-c", f"ulimit -s 64; exec '{binary}' 10000000")
@@ -136,29 +153,31 @@ def test_ten_million_nodes_deep_in_a_small_stack(build: Build) -> None:
     assert "10000001 nodes: 40." in output
 
 
+@pytest.mark.all
 def test_a_million_arrays_deep_in_a_small_stack(build: Build) -> None:
     binary = build("test_sweeps", SHIPPED)
     assert run("sh", "-c", f"ulimit -s 64; exec '{binary}' 1000000 deep").endswith(" 0 failed\n")
 
 
-CHECKED = (
+CHECKED_BY_VALGRIND = (
     "test_api", "test_backward 150", "test_random 1500", "test_deep 3000", "test_arrays",
     "test_sweeps 3000", "fuzz_arrays 400 3",
 )  # fmt: skip
 
 
-def test_memory_is_used_well(build: Build) -> None:
-    """Every access of the C tests is valid, everything is freed: by valgrind, or by ASan."""
+@pytest.mark.all
+def test_other_kernels_use_memory_well(build: Build) -> None:
+    """As test_program() has it for the baseline's: by valgrind, or by sanitizing all."""
     valgrind = shutil.which("valgrind")
     # What glibc holds for workers that sleep at the end is "possibly lost".
     options = ["-q", "--error-exitcode=9", "--leak-check=full"]
     options.append("--errors-for-leak-kinds=definite,indirect")
-    for command in CHECKED:
+    for command in CHECKED_BY_VALGRIND:
         name, *arguments = command.split()
         if valgrind:
-            run(valgrind, *options, build(name), *arguments)
+            run(valgrind, *options, build(name, SHIPPED), *arguments)
         else:
-            run(build(name, "-O1 -g -fno-wrapv -fsanitize=address,undefined"), *arguments)
+            run(build(name, f"-O1 -g {SANITIZERS}"), *arguments)
 
 
 def test_no_call_is_forgotten() -> None:
@@ -192,37 +211,35 @@ def test_no_program_is_forgotten() -> None:
 # ---- the demo --------------------------------------------------------------------------------
 
 
-def compilers() -> list[object]:
-    """Name the compilers to try; one that is not there is skipped, visibly."""
-    found: list[object] = []
-    for name, path in (("cc", CC), ("clang", CLANG)):
-        missing = pytest.mark.skipif(path is None, reason=f"{name} is not installed")
-        found.append(pytest.param(path, id=name, marks=missing))
-    return found
+needs_clang = pytest.mark.skipif(CLANG is None, reason="clang is not installed")
+DEMOS = [
+    pytest.param(CC, CHECKED, id="cc -O0"),
+    pytest.param(CC, SHIPPED, id="cc -O3", marks=pytest.mark.all),
+    pytest.param(CLANG, PLAIN, id="clang -O0", marks=[pytest.mark.all, needs_clang]),
+    pytest.param(CLANG, "-O3 -Werror", id="clang -O3", marks=[pytest.mark.all, needs_clang]),
+]
 
 
-def golden_lines() -> list[str]:
-    """Return the 110 lines of LLM101n's program: the file's, else the reference's own."""
-    if GOLDEN.exists():
-        return GOLDEN.read_text().splitlines()
-    command = [sys.executable, "-m", "pymicrograd", "demo", "--engine", "reference"]
-    return run(*command, cwd=ROOT).splitlines()[:110]
-
-
-@pytest.mark.parametrize("level", ["-O0", "-O3"])
-@pytest.mark.parametrize("compiler", compilers())
-def test_demo_prints_the_same_lines(tmp_path: Path, compiler: str, level: str) -> None:
+@pytest.mark.parametrize(("compiler", "flags"), DEMOS)
+def test_demo_prints_the_same_lines(
+    library: Callable[..., Path], golden: list[str], compiler: str, flags: str
+) -> None:
     """The build has no warnings, and the digits are Python's at every level of optimization."""
-    core = copy_of_core(tmp_path / "copy")
-    run("make", "-s", "-j2", "-C", core, f"CC={compiler}", f"CFLAGS={level} -Werror")
+    core = library(flags, compiler)
     lines = run(core / "demo").splitlines()
     assert len(lines) == 111
-    assert lines[:110] == golden_lines()
+    assert lines[:110] == golden
     assert lines[110].startswith("test accuracy ")
     assert (core / "libmicrograd.so").exists()
+
+
+def test_clean_leaves_the_sources(library: Callable[..., Path], tmp_path: Path) -> None:
+    core = tmp_path / "csrc"
+    shutil.copytree(library(CHECKED), core)
     run("make", "-s", "-C", core, "clean")
-    left = sorted(path.relative_to(core.parent) for path in core.rglob("*") if path.is_file())
-    assert left == sorted(path.relative_to(ROOT) for path in sources())
+    left = {path.relative_to(core.parent) for path in core.rglob("*") if path.is_file()}
+    left = {path for path in left if path.suffix != ".ci"}  # which we asked for
+    assert left == {path.relative_to(ROOT) for path in sources()}
 
 
 # ---- what the library asks of its host -------------------------------------------------------
@@ -244,7 +261,8 @@ SYMBOLS = {
 }  # fmt: skip
 
 
-def test_library_needs_little(library: Callable[[str], Path]) -> None:
+@pytest.mark.all
+def test_library_needs_little(library: Callable[..., Path]) -> None:
     archive = library(SHIPPED) / "libmicrograd.a"
     needed = {line.split()[-1].split("@")[0] for line in run("nm", "-u", archive).splitlines()
               if " U " in line}  # fmt: skip
@@ -260,7 +278,8 @@ VARIABLES = {
 }
 
 
-def test_library_has_three_variables(library: Callable[[str], Path]) -> None:
+@pytest.mark.all
+def test_library_has_three_variables(library: Callable[..., Path]) -> None:
     """No other state than the arenas' is ever written to."""
     table = run("nm", "--defined-only", "-f", "sysv", library(SHIPPED) / "libmicrograd.a")
     rows = [[cell.strip() for cell in line.split("|")] for line in table.splitlines()]
@@ -283,7 +302,8 @@ FRAMES = {
 }
 
 
-def test_frames_are_small(library: Callable[[str], Path]) -> None:
+@pytest.mark.all
+def test_frames_are_small(library: Callable[..., Path]) -> None:
     largest: dict[str, int] = {}
     count = 0
     for path in units(library(SHIPPED)):
@@ -305,18 +325,13 @@ def test_frames_are_small(library: Callable[[str], Path]) -> None:
 BOUNDED = {"large_block_free": "arena_allocate"}
 
 
-def test_nothing_recurses(tmp_path: Path) -> None:
+def test_nothing_recurses(library: Callable[..., Path]) -> None:
     """The call graph of the library, as gcc writes it, has no cycle but those that end at once."""
+    if not GNU:
+        pytest.skip(f"{CC} writes no call graph")
     calls: dict[str, set[str]] = {}
-    for source in units(ROOT / "csrc"):
-        target = tmp_path / source.with_suffix(".o").name
-        command = [CC, "-std=c11", "-O0", "-fcallgraph-info", "-I", ROOT / "csrc"]
-        command += ["-c", source, "-o", target]
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-        if "fcallgraph-info" in done.stderr:
-            pytest.skip(f"{CC} writes no call graph")
-        assert done.returncode == 0, done.stderr
-        text = target.with_suffix(".ci").read_text()
+    for source in units(library(CHECKED)):
+        text = source.with_suffix(".ci").read_text()
         for edge in re.findall(r'edge: \{ sourcename: "(.*?)" targetname: "(.*?)"', text):
             caller, callee = (name.split(":")[-1] for name in edge)
             by_itself = caller == callee and caller.startswith("map_")
@@ -350,7 +365,7 @@ PARTS_OF_IT = (
 
 @pytest.mark.parametrize("flag", FAST_MATH + PARTS_OF_IT)
 def test_fast_math_is_refused(tmp_path: Path, flag: str) -> None:
-    if flag in PARTS_OF_IT and "Free Software Foundation" not in run(CC, "--version"):
+    if flag in PARTS_OF_IT and not GNU:
         pytest.skip("only gcc tells of single parts: mg_selftest() finds them")
     source = ROOT / "csrc" / "numbers" / "float.c"
     more = ["-fno-signed-zeros", "-fno-trapping-math"] if "assoc" in flag else []
@@ -367,11 +382,14 @@ def problems_of(output: str) -> dict[str, int]:
     return {name: int(problems) for name, problems in found}
 
 
-def test_selftest_finds_nothing(build: Build) -> None:
-    for flags in ("-O1 -g", SHIPPED):
-        output = run(build("test_selftest", flags))
-        assert output.endswith(" 0 failed\n")
-        assert set(problems_of(output).values()) == {0}
+SELFTESTS = [CHECKED, pytest.param(SHIPPED, marks=pytest.mark.all)]
+
+
+@pytest.mark.parametrize("flags", SELFTESTS, ids=["-O0", "-O3"])
+def test_selftest_finds_nothing(build: Build, flags: str) -> None:
+    output = run(build("test_selftest", flags))
+    assert output.endswith(" 0 failed\n")
+    assert set(problems_of(output).values()) == {0}
     if "not x86" in output:
         pytest.skip("rounding was tested; subnormal numbers can be flushed on x86 only")
 
@@ -386,17 +404,17 @@ WRONG_BUILDS = [
 NAMES = ["cc fuses", "clang fuses", "clang multiplies by inverses", "clang reorders"]
 
 
+@pytest.mark.all
 @pytest.mark.parametrize(("compiler", "flags", "problem"), WRONG_BUILDS, ids=NAMES)
 def test_selftest_finds_wrong_flags(
-    build: Build, tmp_path: Path, compiler: str | None, flags: str, problem: int
+    library: Callable[..., Path], tmp_path: Path, compiler: str | None, flags: str, problem: int
 ) -> None:
     """Kernels that an embedder compiled with flags of his own: the set in use is the one told."""
     if compiler is None:
         pytest.skip("clang is not installed")
     if platform.machine() not in ("x86_64", "AMD64"):
         pytest.skip("the flags are those of x86")
-    program = build("test_selftest")
-    core = program.parent
+    core = library(SHIPPED)
     kernels, wrong = tmp_path / "kernels.o", tmp_path / "wrong"
     strict = [flag for flag in strict_flags(core) if "fp-contract" not in flag]
     baseline = core / "kernels" / "kernels_baseline.c"

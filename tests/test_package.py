@@ -226,19 +226,26 @@ def build_with(tree: Path, function: str, target: Path) -> Path:
     return built
 
 
-def test_distributions(tmp_path: Path) -> None:
-    """The sdist has all it takes to build and test, the wheel what it takes to run."""
+@pytest.fixture(scope="module")
+def source_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return what the source distribution holds, extracted."""
     needs_setuptools()
-    archive = build_with(copy_of_tree(tmp_path / "tree"), "build_sdist", tmp_path / "sdist")
+    folder = tmp_path_factory.mktemp("distribution")
+    archive = build_with(copy_of_tree(folder / "tree"), "build_sdist", folder / "sdist")
     with tarfile.open(archive) as tar:
-        tar.extractall(tmp_path / "extracted", filter="data")
-    (tree,) = (tmp_path / "extracted").iterdir()
-    kept = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()}
+        tar.extractall(folder / "extracted", filter="data")
+    (tree,) = (folder / "extracted").iterdir()
+    return tree
+
+
+def test_source_distribution(source_tree: Path) -> None:
+    """It has all it takes to build and test."""
+    kept = {p.relative_to(source_tree).as_posix() for p in source_tree.rglob("*") if p.is_file()}
     for folder in ("csrc", "tests", "pymicrograd"):
         ours = {
             path.relative_to(ROOT).as_posix()
             for path in (ROOT / folder).rglob("*.*")
-            if path.suffix in (".c", ".h", ".def", ".py", ".pyi", ".sh")
+            if path.suffix in (".c", ".h", ".def", ".py", ".pyi", ".sh", ".txt", ".md")
             and "__pycache__" not in path.parts
             and path.name != "_micrograd.c"
         }
@@ -246,7 +253,12 @@ def test_distributions(tmp_path: Path) -> None:
     assert {"LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml", "setup.py"} <= kept
     assert not [name for name in kept if name.endswith((".so", ".o", ".a", ".pyc"))]
 
-    wheel = build_with(tree, "build_wheel", tmp_path / "wheel")
+
+@pytest.mark.all
+def test_wheel(source_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has what it takes to run. It is built unoptimized: what is in it is not its speed."""
+    monkeypatch.setenv("MICROGRAD_CFLAGS", "-O0")
+    wheel = build_with(source_tree, "build_wheel", tmp_path / "wheel")
     if not hasattr(sys, "_is_gil_enabled"):
         assert "-cp310-abi3-" in wheel.name
     with zipfile.ZipFile(wheel) as contents:
