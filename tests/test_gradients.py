@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -838,23 +838,39 @@ def test_out_of_memory_changes_nothing() -> None:
     assert w.grad is not None
 
 
-def test_ctrl_c_stops_a_backward_and_changes_nothing() -> None:
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT raise, which jobs in the background ignore."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+def test_ctrl_c_stops_a_backward_and_changes_nothing(interruptible: None) -> None:
     w = mg.ones(1 << 20, requires_grad=True)
     y = w
     for _ in range(60):
         y = y.sin()
     loss = y.sum()
-    interrupted = False
-    for delay in (0.02, 0.01, 0.005, 0.002):
-        timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
-        try:
-            timer.start()
+    under_way = threading.Event()
+    loss.register_hook(lambda gradient: under_way.set())
+
+    def interrupt() -> None:
+        under_way.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    for _ in range(50):  # until it comes in the middle, not after a thread that was late
+        w.grad = None
+        under_way.clear()
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
             loss.backward()
-            timer.join()
-        except KeyboardInterrupt:
-            interrupted = True
+            while True:
+                pass
+        thread.join()
+        if w.grad is None:
             break
-    assert interrupted
     assert w.grad is None
     loss.backward()
     assert w.grad is not None

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from isolated import run_function, run_python
+from test_threads import backward_in_slices
 
 import pymicrograd as mg
 from pymicrograd import MLP, RNG, Value, _core, cross_entropy, grad, memory_usage, no_grad
@@ -70,7 +71,7 @@ def fork_with_graphs() -> None:
 
 @forks
 def test_fork_with_live_graphs() -> None:
-    run_function(fork_with_graphs, timeout=30)
+    run_function(fork_with_graphs)
 
 
 def fork_under_way() -> None:
@@ -107,7 +108,7 @@ def fork_under_way() -> None:
 
 @forks
 def test_fork_with_a_backward_under_way() -> None:
-    run_function(fork_under_way, timeout=60)
+    run_function(fork_under_way)
 
 
 @forks
@@ -140,7 +141,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     first = "before" in when
     source = source.replace("WHEN", "register()" if first else "")
     source = source.replace("AFTER", "" if first else "register()")
-    assert run_python(source, timeout=20) == "0\n"
+    assert run_python(source) == "0\n"
 
 
 def fork_while_walking() -> None:
@@ -170,7 +171,7 @@ def fork_while_walking() -> None:
 
 @forks
 def test_fork_while_a_thread_holds_our_locks() -> None:
-    run_function(fork_while_walking, timeout=20)
+    run_function(fork_while_walking)
 
 
 MULTIPROCESSING = """
@@ -191,47 +192,50 @@ if __name__ == "__main__":
 
 @forks
 def test_multiprocessing_by_fork() -> None:
-    assert run_python(MULTIPROCESSING, timeout=60) == "[7.0, 8.0, 9.0] 0.0\n"
+    assert run_python(MULTIPROCESSING) == "[7.0, 8.0, 9.0] 0.0\n"
 
 
 # ---- Ctrl-C ----------------------------------------------------------------------------------
 
 
 def interrupts() -> None:
-    """Send SIGINT at moments of a long backward, by a timer: whole backwards count, or nothing."""
+    """Let a thread send SIGINT while a backward is in C, until ten came in the middle of one."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
     x = Value(1.0)
     root = chain(x, 1_000_000)
     whole = 1_000_001.0
-    once = 0
-    root.backward()
-    for trial in range(20):
+    slices = backward_in_slices(root, lambda done: None, _core.nodes.SLICE)
+    assert slices >= 10 and x.grad == whole
+    in_the_middle = 0
+    while in_the_middle < 10:
         x.grad = 0.0
-        done, caught = 0, False
-        signal.setitimer(signal.ITIMER_REAL, 0.002 + 0.0017 * trial)
-        try:
-            while True:
-                root.backward()
-                done += 1
-        except KeyboardInterrupt:
-            caught = True
-        assert caught
-        assert x.grad in (done * whole, (done + 1) * whole), (trial, x.grad, done)
-        once += x.grad == done * whole
+        under_way, moment = threading.Event(), 1 + in_the_middle % (slices - 1)
+
+        def interrupt(under_way: threading.Event = under_way) -> None:
+            under_way.wait()
+            os.kill(os.getpid(), signal.SIGINT)
+
+        def tell(done: int, under_way: threading.Event = under_way, moment: int = moment) -> None:
+            if done == moment:
+                under_way.set()
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            backward_in_slices(root, tell, _core.nodes.SLICE)
+            while True:  # the thread was late, but SIGINT will come
+                pass
+        thread.join()
+        assert x.grad in (0.0, whole)
+        in_the_middle += x.grad == 0.0
         x.grad = 0.0
         root.backward()
         assert x.grad == whole
-    print(once)
 
 
-def interrupt_by_timer() -> None:
-    signal.signal(signal.SIGALRM, lambda number, frame: os.kill(os.getpid(), signal.SIGINT))
-    interrupts()
-
-
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no setitimer")
 def test_interrupts_during_backward() -> None:
-    """Most of the twenty come in the middle of one, of which nothing is left."""
-    assert int(run_function(interrupt_by_timer, timeout=60)) >= 10
+    """Nothing is left of a backward that is interrupted, and SIGINT does not wait for its end."""
+    run_function(interrupts)
 
 
 class Interruption(BaseException):
@@ -406,7 +410,7 @@ def test_interpreter_ends_well(name: str, options: tuple[str, ...]) -> None:
     source = f"from pymicrograd import *\nx = Value(0.5)\n{ENDS[name]}\nprint('end')\n"
     if name in ("sys.exit", "no cleaning"):
         source = source.replace("\nprint('end')", "")
-    output = run_python(source, *options, timeout=60)
+    output = run_python(source, *options)
     expected = {"sys.exit": "", "no cleaning": "", "atexit": "end\n1.0\n"}.get(name, "end\n")
     if name in ("weak", "subclass"):
         expected = "end\ngone\n"

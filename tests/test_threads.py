@@ -78,12 +78,12 @@ class BetweenSlices:
         return self.seen(self.library.mg_backward_resume(arena, budget))
 
 
-def backward_in_slices(root: Value, function: Callable[[int], object]) -> int:
-    """Run a backward in the smallest slices, a function between them; returns their number."""
+def backward_in_slices(root: Value, function: Callable[[int], object], budget: int = 1) -> int:
+    """Run a backward in slices of so many nodes, a function between them; returns their number."""
     with pytest.MonkeyPatch.context() as patch:
         between = BetweenSlices(nodes.lib, function)
         patch.setattr(nodes, "lib", between)
-        patch.setattr(nodes, "SLICE", 1)
+        patch.setattr(nodes, "SLICE", budget)
         root.backward()
     return between.slices
 
