@@ -119,6 +119,7 @@ def test_a_layer_includes_none_below_it(layer: str) -> None:
             assert name in above, path.name
 
 
+@pytest.mark.all
 def test_all_sources_are_one_unit(objects: Objects, tmp_path: Path) -> None:
     """all.c compiles without warnings, and computes the same bits as the separate files."""
     core, files = objects
