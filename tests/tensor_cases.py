@@ -180,15 +180,17 @@ def flipped(make: Any, x: Operand) -> Any:
 
 
 def cut(make: Any, x: Operand) -> Any:
-    """Lie in memory within a larger array."""
-    shape = tuple(n + 3 for n in x.shape)
+    """Lie in memory within an array that is larger on the first two axes and the last."""
+    rank = len(x.shape)
+    first = tuple(int(d < 2 or d == rank - 1) for d in range(rank))
+    shape = tuple(n + 3 * k for n, k in zip(x.shape, first, strict=True))
 
     def inside(i: Shape) -> Shape | None:
-        at = tuple(k - 1 for k in i)
+        at = tuple(k - start for k, start in zip(i, first, strict=True))
         return at if all(0 <= k < n for k, n in zip(at, x.shape, strict=True)) else None
 
     made = make(spread_out(x, inside, shape), x.dtype).reshape(shape)
-    return made[tuple(slice(1, n - 2) for n in shape)]
+    return made[tuple(slice(k, k + n) for k, n in zip(first, x.shape, strict=True))]
 
 
 def repeated(make: Any, x: Operand) -> Any:
