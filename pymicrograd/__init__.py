@@ -9,9 +9,11 @@ names are imported when they are first used, so that neither engine loads the ot
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as type checkers read it; importing typing takes longer than all of this
 if TYPE_CHECKING:
+    from typing import Any
+
     from . import autograd, func, functional, nn, optim
     from ._core import (
         build_info,
