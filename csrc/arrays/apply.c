@@ -2,7 +2,7 @@
  *
  * An op's forward function makes the result; here it becomes a node, which keeps its
  * operands only when a gradient may flow through it. What a call makes on the way
- * lives in its scratch, what a rule of vjp.c makes in a scope: a failure leaves
+ * lives in its scratch, what a gradient rule makes in a scope: a failure leaves
  * nothing behind. */
 #include "arrays/arrays.h"
 

@@ -1,5 +1,5 @@
-/* vmath_check.c: every float32 result of csrc/vmath.h against correctly rounded ones, and
- * of csrc/vmath_quick.h against vmath.h's; any result as bits.
+/* vmath_check.c: every float32 result of base/vmath.h against correctly rounded ones,
+ * and of kernels/vmath_quick.h against vmath.h's; any result as bits.
  *
  * The exhaustive runs, all 2^32 inputs of every function on two threads, about a minute a
  * function:
