@@ -66,7 +66,16 @@ def strict_flags(core: Path) -> list[str]:
     return [*required, *found.group(1).split()]
 
 
+def compiles(flags: str, program: str, target: Path | str = os.devnull) -> bool:
+    """Compile and link a program with the compiler; tell whether that went well."""
+    command = [CC, *flags.split(), "-x", "c", "-", "-o", str(target)]
+    return subprocess.run(command, input=program.encode(), capture_output=True).returncode == 0
+
+
+# Not every system installs them with the compiler. -fwrapv would blind the second.
 SANITIZERS = "-fno-wrapv -fsanitize=address,undefined"
+if not compiles(SANITIZERS, "int main(void) { return 0; }"):
+    SANITIZERS = ""
 # What is quick to build finds most: it is not optimized, but sanitized, and lists its calls. It has
 # the baseline's kernels only: the other sets are the same source.
 CHECKED = f"-O0 -g -Werror -DMG_BASELINE_ONLY {SANITIZERS}"
@@ -132,6 +141,23 @@ def test_program(build: Build, command: str) -> None:
     """Every access is valid, everything is freed, nothing is undefined."""
     name, *arguments = command.split()
     assert run(build(name), *arguments).endswith(" 0 failed\n")
+
+
+WRONG_PROGRAMS = {
+    "access": "int main(int n, char **a) { (void)a; char s[2] = {0, 1}; return s[n + 1]; }",
+    "overflow": "int main(int n, char **a) { (void)a; return (2147483647 + n) & 1; }",
+}
+
+
+@pytest.mark.parametrize("name", WRONG_PROGRAMS)
+def test_sanitizers_are_there(tmp_path: Path, name: str) -> None:
+    """What the tests above rest on."""
+    if not SANITIZERS:
+        pytest.skip(f"{CC} has no sanitizers: programs in C were run without")
+    program = tmp_path / name
+    assert compiles(SANITIZERS, WRONG_PROGRAMS[name], program)
+    done = subprocess.run([program], capture_output=True, text=True, check=False)
+    assert "ERROR" in done.stderr or "runtime error" in done.stderr
 
 
 @pytest.mark.all
