@@ -11,10 +11,14 @@ import platform
 import re
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+import pymicrograd
+from pymicrograd import _micrograd
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = ROOT / "tests" / "csrc"
@@ -318,6 +322,36 @@ def test_library_has_three_variables(library: Callable[..., Path]) -> None:
     assert sorted(set(writable) - {"*UND*"}) == sorted(VARIABLES)
 
 
+def vector_instructions(*binaries: object) -> Counter[str]:
+    """Count the arithmetic on whole vectors of 32 or 64 bytes, by function."""
+    counts: Counter[str] = Counter()
+    name = ""
+    for line in run("objdump", "-d", "--no-show-raw-insn", *binaries).splitlines():
+        if line.endswith(">:"):
+            name = line.split("<")[1].split(".")[0].removesuffix(">:")
+        elif re.search(r"\tv(add|sub|mul|div|sqrt|cmp)p[sd] .*%[yz]mm", line):
+            counts[name] += 1
+    return counts
+
+
+@pytest.mark.all
+def test_kernels_are_as_fast_here_as_in_the_extension(library: Callable[..., Path]) -> None:
+    """Loops that one build vectorises are vectorised by the other."""
+    if platform.machine() not in ("x86_64", "AMD64") or not shutil.which("objdump"):
+        pytest.skip("counts instructions of x86, by objdump")
+    info = dict(line.split(": ", 1) for line in pymicrograd.build_info().splitlines())
+    name = "clang" if "clang" in run(CC, "--version") else "gcc"
+    if not info["compiler"].startswith(name) or "MICROGRAD_CFLAGS" in os.environ:
+        pytest.skip(f"the extension was built with {info['compiler']}: {info['flags']}")
+    kernels = library(SHIPPED) / "kernels"
+    here = vector_instructions(kernels / "kernels_avx2.o", kernels / "kernels_avx512.o")
+    there = vector_instructions(_micrograd.__file__)
+    assert min(here[f"map_{f}_{t}"] for f in ("exp", "log", "tanh") for t in ("f32", "f64")) > 20
+    unequal = {name: (count, there[name]) for name, count in here.items()
+               if not count / 2 <= there[name] <= 2 * count}  # fmt: skip
+    assert unequal == {}
+
+
 # Bytes of the largest frames by file. A frame is small but where a kernel turns or packs elements
 # into a tile of its own; all of them together fit into a stack of 64 KiB.
 FRAMES = {
@@ -340,7 +374,7 @@ def test_frames_are_small(library: Callable[..., Path]) -> None:
         for line in stack_usage.read_text().splitlines() if stack_usage.exists() else []:
             function, size, kind = line.split("\t")
             assert kind != "dynamic", function
-            source = function.split(":")[0]
+            source = Path(function.split(":")[0]).name
             largest[source] = max(largest.get(source, 0), int(size))
             count += 1
     if not count:

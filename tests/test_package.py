@@ -293,7 +293,7 @@ sysconfig.get_path = lambda name, *a, **k: (
 """
 
 
-@pytest.mark.parametrize("missing", ["compiler", "header"])
+@pytest.mark.parametrize("missing", ["compiler", "header", "flag"])
 def test_a_build_that_cannot_be_says_what_to_install(tmp_path: Path, missing: str) -> None:
     needs_setuptools()
     tree = copy_of_tree(tmp_path / "tree")
@@ -301,6 +301,9 @@ def test_a_build_that_cannot_be_says_what_to_install(tmp_path: Path, missing: st
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
     if missing == "compiler":
         environment["CC"] = "/nowhere/cc"
+    elif missing == "flag":  # a compiler that is there, but fails
+        environment["CC"] = f"{sys.executable} {tmp_path / 'compiler.py'}"
+        (tmp_path / "compiler.py").write_text("raise SystemExit('/nowhere/ is no flag of mine')")
     done = subprocess.run(
         [sys.executable, "-c", source],
         cwd=tree,
@@ -314,3 +317,61 @@ def test_a_build_that_cannot_be_says_what_to_install(tmp_path: Path, missing: st
     assert "/nowhere/" in done.stderr
     assert "sudo apt install gcc python3-dev" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def hook(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return setup.py as a module that built nothing."""
+    setuptools = pytest.importorskip("setuptools", reason="setuptools is not installed")
+    monkeypatch.setattr(setuptools, "setup", lambda **options: None)
+    specification = importlib.util.spec_from_file_location("hook", ROOT / "setup.py")
+    assert specification and specification.loader
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    monkeypatch.setattr(module, "write_to_terminal", lambda text: None)
+    return module
+
+
+@pytest.mark.parametrize("threads", [True, False])
+def test_sources_are_compiled_side_by_side(
+    hook: Any, tmp_path: Path, threads: bool, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Objects come in the order of their sources; without threads one after the other."""
+
+    def start_no_thread(count: int) -> None:
+        raise RuntimeError("can't start new thread")
+
+    if not threads:
+        monkeypatch.setattr(hook, "ThreadPoolExecutor", start_no_thread)
+    sources = [str(tmp_path / name) for name in ("status.c", "small.c", "kernels_x.c", "large.c")]
+    for size, source in enumerate(sources):
+        Path(source).write_text(" " * size)
+    macros: dict[str, list[str]] = {}
+
+    def compile_one(names: list[str], **options: Any) -> list[str]:
+        (name,) = names
+        macros[Path(name).name] = [macro for macro, value in options["macros"]]
+        return [name + ".o"]
+
+    given = [("MG_SOURCE", "1"), ("OTHER", "2")]
+    objects = hook.compile_side_by_side(compile_one, sources, macros=given)
+    assert objects == [source + ".o" for source in sources]
+    assert macros == {"status.c": ["MG_SOURCE", "OTHER"], "small.c": ["OTHER"],
+                      "kernels_x.c": ["OTHER"], "large.c": ["OTHER"]}  # fmt: skip
+    order = [Path(source).name for source in sorted(sources, key=hook.order_of_work)]
+    assert order == ["kernels_x.c", "large.c", "small.c", "status.c"]
+    last = "compiled 4 of 4 files" if threads else "compiled 0 of 4 files"
+    assert capsys.readouterr().out.splitlines()[-1] == f"pymicrograd: {last}"
+
+
+def test_a_failing_compiler_ends_the_build(hook: Any, tmp_path: Path) -> None:
+    from setuptools.errors import CompileError
+
+    (tmp_path / "a.c").touch()
+
+    def compile_nothing(sources: list[str], **options: Any) -> list[str]:
+        raise CompileError("no such flag")
+
+    with pytest.raises(CompileError, match="no such flag"):
+        hook.compile_side_by_side(compile_nothing, [str(tmp_path / "a.c")])

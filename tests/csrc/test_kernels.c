@@ -199,12 +199,10 @@ static void expect(const char *what, int dtype, int64_t n, const void *y, const 
 
 /* ---- elements ----------------------------------------------------------------------- */
 
-enum kind { NOWHERE, FLOATS, NUMBERS, COMPARES, TRUTHS };
-
 static const struct {
     const char *name;
     int arity;
-    enum kind kind;
+    enum op_types kind;
 } rows[] = {
 #define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
     {#name, arity, types},
