@@ -6,6 +6,7 @@
  * fit the first cache: strides, broadcasting and conversions are no concern of the
  * kernels. The result of an element does not depend on the piece it is in. */
 #include "arrays/arrays.h"
+#include "arrays/walk.h"
 
 enum {
     BLOCK = 256,     /* elements of a piece that is copied */
@@ -161,31 +162,20 @@ static void copy_row(int64_t n, size_t size, const char *from, int64_t from_stri
 static void side_copy(const map_job *job, const side *s, int64_t first, int64_t n,
                       char *block, bool out)
 {
-    int64_t index[MG_MAX_RANK], left = first, offset = 0;
+    strided_walk rows;
     int last = job->rank - 1;
-    for (int d = last; d >= 0; d--) {
-        index[d] = left % job->shape[d];
-        left /= job->shape[d];
-        offset += index[d] * s->strides[d];
-    }
-    while (n > 0) {
-        int64_t run = job->shape[last] - index[last], stride = s->strides[last];
-        if (run > n) run = n;
-        char *at = s->data + offset * (int64_t)s->size;
+    int64_t row = job->shape[last], stride = s->strides[last], start = first % row;
+    walk_open(&rows, last, job->shape, s->strides, NULL);
+    walk_to(&rows, first / row);
+    for (; n > 0; start = 0, walk_next(&rows)) {
+        int64_t run = row - start < n ? row - start : n;
+        char *at = s->data + (rows.offset[0] + start * stride) * (int64_t)s->size;
         if (out)
             copy_row(run, s->size, block, 1, at, stride);
         else
             copy_row(run, s->size, at, stride, block, 1);
         block += (size_t)run * s->size;
         n -= run;
-        offset -= index[last] * stride;
-        index[last] = 0;
-        for (int d = last - 1; d >= 0; d--) {
-            offset += s->strides[d];
-            if (++index[d] < job->shape[d]) break;
-            offset -= index[d] * s->strides[d];
-            index[d] = 0;
-        }
     }
 }
 
@@ -200,12 +190,10 @@ static char *side_place(const map_job *job, const side *s, int64_t first, bool i
     *single = s->strides[last] == 0;
     if (!in_run || s->strides[last] != (*single ? 0 : 1)) return NULL;
     if (*single && !s->repeats) return NULL;
-    int64_t offset = 0;
-    for (int d = last; d >= 0; d--) {
-        offset += first % job->shape[d] * s->strides[d];
-        first /= job->shape[d];
-    }
-    return s->data + offset * (int64_t)s->size;
+    strided_walk w;
+    walk_open(&w, job->rank, job->shape, s->strides, NULL);
+    walk_to(&w, first);
+    return s->data + w.offset[0] * (int64_t)s->size;
 }
 
 static void job_call(const map_job *job, int64_t n, const void *const *in,
@@ -377,6 +365,8 @@ void map_gradient(int op, int which, int dtype, const array *a, const array *b,
 typedef struct turned_copy {
     const map_job *job;
     int rows;
+    strided_walk planes; /* the first of those along all other axes */
+    int64_t shape[MG_MAX_RANK], from[MG_MAX_RANK], to[MG_MAX_RANK]; /* of these axes */
 } turned_copy;
 
 /* Copy a tile of rows x columns elements through the first cache. */
@@ -417,17 +407,11 @@ static void turned_task(void *context, int64_t i)
     const side *in = &job->sides[0], *out = &job->sides[OUTPUT];
     int last = job->rank - 1, size = (int)in->size;
     int64_t all_rows = job->shape[copy->rows], columns = job->shape[last];
-    int64_t strips = (all_rows + TILE - 1) / TILE, first = i % strips * TILE,
-            plane = i / strips;
-    const char *from = in->data + first * size;
-    char *to = out->data + first * out->strides[copy->rows] * size;
-    for (int d = last - 1; d >= 0; d--) {
-        if (d == copy->rows) continue;
-        int64_t at = plane % job->shape[d];
-        plane /= job->shape[d];
-        from += at * in->strides[d] * size;
-        to += at * out->strides[d] * size;
-    }
+    int64_t strips = (all_rows + TILE - 1) / TILE, first = i % strips * TILE;
+    strided_walk plane = copy->planes;
+    walk_to(&plane, i / strips);
+    const char *from = in->data + (plane.offset[0] + first) * size;
+    char *to = out->data + (plane.offset[1] + first * out->strides[copy->rows]) * size;
     int64_t rows = all_rows - first < TILE ? all_rows - first : TILE;
     for (int64_t j = 0; j < columns; j += TILE) {
         int64_t n = columns - j < TILE ? columns - j : TILE;
@@ -440,7 +424,7 @@ static void turned_task(void *context, int64_t i)
  * false when it is not. */
 static bool copy_turned(map_job *job)
 {
-    turned_copy copy = {job, -1};
+    turned_copy copy = {.job = job, .rows = -1};
     const side *in = &job->sides[0], *out = &job->sides[OUTPUT];
     int last = job->rank - 1;
     if (job->rank < 2 || in->dtype != out->dtype || out->strides[last] != 1) return false;
@@ -449,8 +433,15 @@ static bool copy_turned(map_job *job)
         if (in->strides[d] == 1 && job->shape[d] >= TILE / 2) copy.rows = d;
     if (copy.rows < 0 || job->shape[last] < TILE / 2) return false;
     int64_t tasks = (job->shape[copy.rows] + TILE - 1) / TILE;
-    for (int d = 0; d < last; d++)
-        if (d != copy.rows) tasks *= job->shape[d];
+    int rank = 0;
+    for (int d = 0; d < last; d++) {
+        if (d == copy.rows) continue;
+        copy.shape[rank] = job->shape[d];
+        copy.from[rank] = in->strides[d];
+        copy.to[rank++] = out->strides[d];
+        tasks *= job->shape[d];
+    }
+    walk_open(&copy.planes, rank, copy.shape, copy.from, copy.to);
     if (job->count > TASK_COST)
         parallel_for(tasks, turned_task, &copy);
     else

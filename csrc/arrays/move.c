@@ -3,6 +3,7 @@
  * Views share memory and cost the same for any size. Everything else copies rows as long
  * as they lie one after the other. Additions at indices go in order of position. */
 #include "arrays/arrays.h"
+#include "arrays/walk.h"
 
 /* ---- views ------------------------------------------------------------------------- */
 
@@ -267,22 +268,21 @@ int forward_spread(call *c)
                        a->shape);
 }
 
-/* Add the windows at one offset, of which result and a show the steps. */
-static int fold_offset(const call *c, int s, const int64_t *offset, const array *a,
-                       array *result, int dtype)
+/* Add the elements at one place of all windows. */
+static int fold_place(const call *c, const strided_walk *place, const array *a,
+                      array *result, int dtype)
 {
-    int rank = result->rank, lead = rank - s;
+    int rank = result->rank, s = place->rank, lead = rank - s;
     const int64_t *stride = c->integers + 1 + s, *dilation = stride + s;
     int64_t start[MG_MAX_RANK], step[MG_MAX_RANK], count[MG_MAX_RANK];
     array from = *a, to = *result;
     for (int d = 0; d < rank; d++) {
-        start[d] = d < lead ? 0 : offset[d - lead] * dilation[d - lead];
+        start[d] = d < lead ? 0 : place->index[d - lead] * dilation[d - lead];
         step[d] = d < lead ? 1 : stride[d - lead];
         count[d] = a->shape[d];
     }
     MG_TRY(slice_of(&to, start, step, count));
-    for (int i = 0; i < s; i++)
-        from.data += offset[i] * a->strides[rank + i] * dtype_sizes[a->dtype];
+    from.data += place->offset[0] * dtype_sizes[a->dtype];
     from.rank = (uint8_t)rank;
     from.count = to.count;
     from.contiguous = false;
@@ -298,7 +298,8 @@ int forward_fold(call *c)
     MG_RETURN_IF(a->rank < 2 * s, MG_ERR_SHAPE);
     int rank = a->rank - s, lead = rank - s, dtype = wide_of(a->dtype);
     const int64_t *n = c->integers + 1, *dilation = n + 2 * s;
-    int64_t shape[MG_MAX_RANK], offset[3] = {0, 0, 0};
+    int64_t shape[MG_MAX_RANK];
+    strided_walk place;
     memcpy(shape, a->shape, sizeof shape);
     for (int i = 0; i < s; i++) {
         MG_RETURN_IF(n[i] < 0, MG_ERR_ARG);
@@ -310,12 +311,9 @@ int forward_fold(call *c)
     MG_TRY(array_new(c->arena, dtype, rank, shape, &sum));
     scratch_keep(c, sum);
     memset(sum->data, 0, sum->buffer->size);
-    while (a->count > 0) {
-        MG_TRY(fold_offset(c, s, offset, a, sum, dtype));
-        int d = s - 1;
-        while (d >= 0 && ++offset[d] == a->shape[rank + d]) offset[d--] = 0;
-        if (d < 0) break;
-    }
+    walk_open(&place, s, a->shape + rank, a->strides + rank, NULL);
+    bool more = a->count > 0;
+    for (; more; more = walk_next(&place)) MG_TRY(fold_place(c, &place, a, sum, dtype));
     if (dtype != a->dtype) return copy_of(c, sum, a->dtype);
     c->result = c->scratch[--c->scratch_count];
     return MG_OK;
@@ -503,47 +501,37 @@ int forward_put_at(call *c)
 /* The elements that gather reads and scatter_add writes: that of operand 0, contiguous,
  * for each position of the index, in row-major order. */
 typedef struct along {
-    const int64_t *positions;
-    int64_t n, axis_stride, count;
-    int rank;
-    int64_t shape[MG_MAX_RANK], strides[MG_MAX_RANK], index[MG_MAX_RANK];
-    int64_t offset; /* of the current element, without its position along the axis */
+    const array *positions;
+    int64_t n, axis_stride;
+    int64_t strides[MG_MAX_RANK]; /* 0 along the axis */
+    strided_walk walk;
 } along;
 
 static int along_open(call *c, const array *a, along *path)
 {
-    const array *positions;
     int64_t axis = c->integers[0];
     MG_RETURN_IF(axis < 0 || axis >= a->rank, MG_ERR_ARG);
-    MG_TRY(positions_of(c, 1, a->shape[axis], &positions));
+    MG_TRY(positions_of(c, 1, a->shape[axis], &path->positions));
+    const array *positions = path->positions;
     MG_RETURN_IF(positions->rank != a->rank, MG_ERR_SHAPE);
-    memset(path, 0, sizeof *path);
-    path->positions = (const int64_t *)positions->data;
     path->n = a->shape[axis];
-    path->count = positions->count;
-    path->rank = a->rank;
     int64_t stride = 1;
     for (int d = a->rank - 1; d >= 0; d--) {
         MG_RETURN_IF(d != axis && positions->shape[d] > a->shape[d], MG_ERR_SHAPE);
-        path->shape[d] = positions->shape[d];
         path->strides[d] = d == axis ? 0 : stride;
         if (d == axis) path->axis_stride = stride;
         stride *= a->shape[d];
     }
+    walk_open(&path->walk, a->rank, positions->shape, path->strides, NULL);
     return MG_OK;
 }
 
 /* Return where the element of position number i lies, and go on to the next. */
 static int64_t along_next(along *path, int64_t i)
 {
-    int64_t p = path->positions[i];
-    int64_t at = path->offset + (p < 0 ? p + path->n : p) * path->axis_stride;
-    for (int d = path->rank - 1; d >= 0; d--) {
-        path->offset += path->strides[d];
-        if (++path->index[d] < path->shape[d]) break;
-        path->offset -= path->strides[d] * path->shape[d];
-        path->index[d] = 0;
-    }
+    int64_t p = ((const int64_t *)path->positions->data)[i];
+    int64_t at = path->walk.offset[0] + (p < 0 ? p + path->n : p) * path->axis_stride;
+    walk_next(&path->walk);
     return at;
 }
 
@@ -556,23 +544,24 @@ int forward_gather(call *c)
     MG_TRY(along_open(c, a, &path));
     MG_TRY(array_new(c->arena, a->dtype, index->rank, index->shape, &c->result));
     size_t size = dtype_sizes[a->dtype];
-    for (int64_t i = 0; i < path.count; i++)
+    for (int64_t i = 0; i < index->count; i++)
         memcpy(c->result->data + (size_t)i * size,
                a->data + (size_t)along_next(&path, i) * size, size);
     return MG_OK;
 }
 
-/* Return the part of b that has the shape of the path. */
+/* Return the part of b that has the shape of the positions. */
 static int along_part(call *c, const along *path, const array **b)
 {
     int64_t start[MG_MAX_RANK] = {0};
     array *part;
-    MG_RETURN_IF((*b)->rank != path->rank, MG_ERR_SHAPE);
-    for (int d = 0; d < path->rank; d++)
-        MG_RETURN_IF((*b)->shape[d] < path->shape[d], MG_ERR_SHAPE);
+    const array *positions = path->positions;
+    MG_RETURN_IF((*b)->rank != positions->rank, MG_ERR_SHAPE);
+    for (int d = 0; d < positions->rank; d++)
+        MG_RETURN_IF((*b)->shape[d] < positions->shape[d], MG_ERR_SHAPE);
     MG_TRY(array_view(c->arena, *b, &part));
     scratch_keep(c, part);
-    MG_TRY(slice_of(part, start, ones, path->shape));
+    MG_TRY(slice_of(part, start, ones, positions->shape));
     *b = part;
     return MG_OK;
 }
@@ -592,7 +581,7 @@ int forward_scatter_add(call *c)
     MG_TRY(base_of(c));
     char *to = sums ? sums->data : c->result->data;
     size_t size = dtype_sizes[dtype];
-    for (int64_t i = 0; i < path.count; i++) {
+    for (int64_t i = 0; i < b->count; i++) {
         char *at = to + (size_t)along_next(&path, i) * size;
         row_write(MG_ADD_AT, dtype, 1, at, b->data + (size_t)i * size);
     }
@@ -613,13 +602,12 @@ int forward_nonzero(call *c)
     for (int64_t i = 0; i < a->count; i++) shape[0] += t[i] != 0;
     MG_TRY(array_new(c->arena, MG_INT64, 2, shape, &c->result));
     int64_t *out = (int64_t *)c->result->data;
+    strided_walk w;
+    walk_open(&w, a->rank, a->shape, NULL, NULL);
     for (int64_t i = 0; i < a->count; i++) {
         if (!t[i]) continue;
-        int64_t left = i;
-        for (int d = a->rank - 1; d >= 0; d--) {
-            out[d] = left % a->shape[d];
-            left /= a->shape[d];
-        }
+        walk_to(&w, i);
+        memcpy(out, w.index, a->rank * sizeof *out);
         out += a->rank;
     }
     return MG_OK;

@@ -4,6 +4,7 @@
  * gemm.inc.c, which take any strides: a transposed operand is not copied. Threads share
  * out rows or columns, never k. */
 #include "arrays/arrays.h"
+#include "arrays/walk.h"
 
 enum {
     THREAD_WORK = 1 << 22, /* multiplications that are worth a second thread */
@@ -175,29 +176,21 @@ static int batch_run(mg_arena *arena, const batched *a, const batched *b, int ra
                      const int64_t *shape, array *out)
 {
     int dtype = out->dtype;
-    int64_t size = dtype_sizes[dtype], index[MG_MAX_RANK] = {0};
+    int64_t size = dtype_sizes[dtype];
+    strided_walk w;
     matrices p = {.dtype = dtype, .m = a->rows, .n = b->columns, .k = a->columns};
-    p.a = a->a->data;
-    p.b = b->a->data;
     p.c = out->data;
     p.a_row = a->row;
     p.a_column = a->column;
     p.b_row = b->row;
     p.b_column = b->column;
     p.c_row = p.n;
-    while (out->count > 0) {
+    walk_open(&w, rank, shape, a->strides, b->strides);
+    for (bool more = out->count > 0; more; more = walk_next(&w)) {
+        p.a = a->a->data + w.offset[0] * size;
+        p.b = b->a->data + w.offset[1] * size;
         MG_TRY(product_run(arena, &p));
         p.c += p.m * p.n * size;
-        int d = rank - 1;
-        for (; d >= 0; d--) {
-            p.a += a->strides[d] * size;
-            p.b += b->strides[d] * size;
-            if (++index[d] < shape[d]) break;
-            p.a -= a->strides[d] * shape[d] * size;
-            p.b -= b->strides[d] * shape[d] * size;
-            index[d] = 0;
-        }
-        if (d < 0) break;
     }
     return MG_OK;
 }
