@@ -74,12 +74,10 @@ void map_choose(const array *test, const array *a, const array *b, array *out);
 bool map_has_zero(const array *a);
 void array_fill(array *a, double value);
 
-enum { TASK_COST = 1 << 19 }; /* additions that are worth a thread */
-
-/* Return the elements of a task: functions take eight times the time of a sum. */
-MG_INLINE int64_t task_size_of(int op)
+/* Return the cost of an element, in additions: functions take eight times the time. */
+MG_INLINE int op_cost(int op)
 {
-    return op_types[op] == FLOATS && op != MG_DIV ? TASK_COST / 8 : TASK_COST;
+    return op_types[op] == FLOATS && op != MG_DIV ? 8 : 1;
 }
 
 /* ---- call.c ------------------------------------------------------------------------ */
@@ -110,6 +108,35 @@ typedef struct box {
     int64_t outer, n, inner;
 } box;
 
+/* Rows of a box, from each of which a number or a row is made, by as many threads as it
+ * is worth. */
+typedef struct rows_job rows_job;
+struct rows_job {
+    void (*compute)(const rows_job *job, int64_t rows, const char *a, char *y);
+    const box *box;
+    char *out;
+    int64_t out_row; /* bytes of what a row becomes */
+    /* what one or another compute() needs besides */
+    rows_kernel kernel;
+    double number;
+    const char *weight, *bias;
+    bool sought;
+};
+
+/* Columns of a box in parts; of each column a number is made, or a column. */
+typedef struct columns_job columns_job;
+struct columns_job {
+    void (*compute)(const columns_job *job, int64_t columns, const char *a, char *y);
+    const box *box;
+    char *out;
+    int64_t out_rows; /* 1, or the box's n */
+    int64_t part;     /* columns of a part */
+    const reduction_kernels *kernels;
+};
+
+void rows_run(rows_job *job, const box *b, double cost); /* of an element */
+void rows_map(rows_kernel kernel, const box *b, char *out, int64_t out_row, double cost);
+void columns_run(columns_job *job, const box *b);
 int64_t shape_product(const int64_t *shape, int from, int end);
 int reduced_dtype(const array *a);
 int get_axes(const call *c, int numbers, unsigned *axes, bool *keep);

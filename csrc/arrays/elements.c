@@ -28,7 +28,7 @@ static bool value_direct(call *c, const array *a, const array *b, int *status)
             longer = repeats == 1 ? b : a;
         }
     }
-    if (longer->count > task_size_of(c->op)) return false;
+    if (longer->count > SHARED_COST / op_cost(c->op)) return false;
     map_kernel kernel = kernels()->value[c->op][a->dtype];
     *status = array_new(c->arena, a->dtype, longer->rank, longer->shape, &c->result);
     if (*status < 0 || longer->count == 0) return true;

@@ -46,7 +46,7 @@ typedef struct map_job {
     int64_t count, shape[MG_MAX_RANK];
     side sides[MAX_INPUTS + 1];
     bool direct; /* no side needs a copy */
-    int64_t task_size;
+    double cost; /* of an element */
     double number;
     map_kernel value; /* one of these three; or none, to copy */
     gradient_kernel gradient;
@@ -124,7 +124,7 @@ static void job_open(map_job *job, const array *out, int kernel_dtype)
     job->gradient = NULL;
     job->choose = NULL;
     job->number = 0.0;
-    job->task_size = TASK_COST;
+    job->cost = 1.0;
     side_open(job, OUTPUT, out, kernel_dtype);
 }
 
@@ -285,8 +285,10 @@ static bool run_needs_copy(const map_job *job, const side *s)
     return s->dtype != s->wanted || !(stride == 1 || (stride == 0 && s->repeats));
 }
 
-static void job_range(const map_job *job, int64_t first, int64_t end)
+/* Compute elements [first, end) of a job. */
+static void job_range(void *context, int64_t first, int64_t end)
 {
+    const map_job *job = context;
     if (job->direct) {
         bool computes = job->value || job->gradient || job->choose;
         if (job->count < STREAM || !computes)
@@ -309,22 +311,11 @@ static void job_range(const map_job *job, int64_t first, int64_t end)
     }
 }
 
-static void job_task(void *context, int64_t i)
-{
-    const map_job *job = context;
-    int64_t first = i * job->task_size, end = first + job->task_size;
-    job_range(job, first, end < job->count ? end : job->count);
-}
-
 static void job_run(map_job *job)
 {
     if (job->count == 0) return;
     axes_simplify(job);
-    int64_t tasks = (job->count + job->task_size - 1) / job->task_size;
-    if (tasks > 1 && thread_count() > 1)
-        parallel_for(tasks, job_task, job);
-    else
-        job_range(job, 0, job->count);
+    parallel_ranges(job->count, job->cost, job_range, job);
 }
 
 /* ---- ops --------------------------------------------------------------------------- */
@@ -340,7 +331,7 @@ void map_apply(int op, int dtype, const array *a, const array *b, double number,
     if (b) job_input(&job, b, dtype, true);
     job.value = kernels()->value[op][dtype];
     job.number = number;
-    job.task_size = task_size_of(op);
+    job.cost = op_cost(op);
     job_run(&job);
 }
 
@@ -356,7 +347,7 @@ void map_gradient(int op, int which, int dtype, const array *a, const array *b,
     job_input(&job, g, dtype, false);
     job.gradient = kernels()->gradient[op][which][dtype];
     job.number = number;
-    job.task_size = task_size_of(op) / 2;
+    job.cost = 2.0 * op_cost(op);
     job_run(&job);
 }
 
@@ -400,9 +391,8 @@ static void copy_tile(size_t size, int64_t rows, int64_t columns, const char *fr
 }
 
 /* Copy tile row number i: of the planes of all other axes, TILE rows. */
-static void turned_task(void *context, int64_t i)
+static void turned_strip(const turned_copy *copy, int64_t i)
 {
-    const turned_copy *copy = context;
     const map_job *job = copy->job;
     const side *in = &job->sides[0], *out = &job->sides[OUTPUT];
     int last = job->rank - 1, size = (int)in->size;
@@ -420,6 +410,11 @@ static void turned_task(void *context, int64_t i)
     }
 }
 
+static void turned_range(void *context, int64_t first, int64_t end)
+{
+    for (int64_t i = first; i < end; i++) turned_strip(context, i);
+}
+
 /* Copy in tiles when the source is contiguous along another axis than the target; returns
  * false when it is not. */
 static bool copy_turned(map_job *job)
@@ -432,34 +427,44 @@ static bool copy_turned(map_job *job)
     for (int d = 0; d < last; d++)
         if (in->strides[d] == 1 && job->shape[d] >= TILE / 2) copy.rows = d;
     if (copy.rows < 0 || job->shape[last] < TILE / 2) return false;
-    int64_t tasks = (job->shape[copy.rows] + TILE - 1) / TILE;
+    int64_t strips = (job->shape[copy.rows] + TILE - 1) / TILE;
     int rank = 0;
     for (int d = 0; d < last; d++) {
         if (d == copy.rows) continue;
         copy.shape[rank] = job->shape[d];
         copy.from[rank] = in->strides[d];
         copy.to[rank++] = out->strides[d];
-        tasks *= job->shape[d];
+        strips *= job->shape[d];
     }
     walk_open(&copy.planes, rank, copy.shape, copy.from, copy.to);
-    if (job->count > TASK_COST)
-        parallel_for(tasks, turned_task, &copy);
-    else
-        for (int64_t i = 0; i < tasks; i++) turned_task(&copy, i);
+    parallel_ranges(strips, TILE * (double)job->shape[last], turned_range, &copy);
     return true;
+}
+
+/* Two contiguous arrays of one shape. */
+typedef struct contiguous_copy {
+    const array *from, *to;
+} contiguous_copy;
+
+static void contiguous_range(void *context, int64_t first, int64_t end)
+{
+    const array *from = ((contiguous_copy *)context)->from;
+    const array *to = ((contiguous_copy *)context)->to;
+    const char *source = from->data + first * dtype_sizes[from->dtype];
+    char *target = to->data + first * dtype_sizes[to->dtype];
+    if (from->dtype == to->dtype)
+        memmove(target, source, (size_t)(end - first) * dtype_sizes[to->dtype]);
+    else
+        kernels()->cast[from->dtype][to->dtype](end - first, source, target);
 }
 
 /* to = from, broadcast and cast. */
 void map_copy(const array *from, array *to)
 {
     map_job job;
-    bool same_type = from->dtype == to->dtype;
-    if (from->contiguous && to->contiguous && shape_equal(from, to) &&
-        (to->count < TASK_COST || !same_type)) {
-        if (same_type)
-            memmove(to->data, from->data, (size_t)to->count * dtype_sizes[to->dtype]);
-        else
-            kernels()->cast[from->dtype][to->dtype](to->count, from->data, to->data);
+    if (from->contiguous && to->contiguous && shape_equal(from, to)) {
+        contiguous_copy copy = {from, to};
+        parallel_ranges(to->count, 1.0, contiguous_range, &copy);
         return;
     }
     job_open(&job, to, to->dtype);

@@ -7,8 +7,8 @@
 #include "arrays/walk.h"
 
 enum {
-    THREAD_WORK = 1 << 22, /* multiplications that are worth a second thread */
-    ROW_GRAIN = 24,        /* parts that suit the kernels: gemm.inc.c */
+    PRODUCTS = 8,   /* multiplications and additions at the cost of an addition */
+    ROW_GRAIN = 24, /* parts that suit the kernels: gemm.inc.c */
     COLUMN_GRAIN = 64
 };
 
@@ -21,14 +21,14 @@ typedef struct matrices {
     int64_t a_row, a_column, b_row, b_column, c_row;
 } matrices;
 
-/* The same products of several threads: `parts` of rows or of columns each. */
+/* One product, cut into parts of rows or of columns for threads. */
 typedef struct product_job {
     const kernel_set *set; /* one for all, though another thread may choose another */
-    matrices whole;
+    const matrices *whole;
     bool by_rows;
-    int64_t part; /* rows or columns of a task */
+    int64_t part; /* rows or columns of a part */
     char *workspace;
-    size_t workspace_size; /* of a task */
+    size_t workspace_size; /* of a part */
 } product_job;
 
 static int place_of(int dtype)
@@ -62,10 +62,9 @@ static void product_part(const kernel_set *set, const matrices *p, void *workspa
                                       workspace);
 }
 
-static void product_task(void *context, int64_t i)
+static void part_run(const product_job *job, int64_t i)
 {
-    const product_job *job = context;
-    matrices p = job->whole;
+    matrices p = *job->whole;
     int64_t first = i * job->part, size = dtype_sizes[p.dtype];
     if (job->by_rows) {
         p.m = p.m - first < job->part ? p.m - first : job->part;
@@ -80,6 +79,11 @@ static void product_task(void *context, int64_t i)
     product_part(job->set, &p, job->workspace + (size_t)i * job->workspace_size);
 }
 
+static void parts_range(void *context, int64_t first, int64_t end)
+{
+    for (int64_t i = first; i < end; i++) part_run(context, i);
+}
+
 /* Return the size of one of `count` parts, a multiple of grain. */
 static int64_t part_of(int64_t size, int64_t count, int64_t grain)
 {
@@ -89,32 +93,27 @@ static int64_t part_of(int64_t size, int64_t count, int64_t grain)
 /* Run a product, shared out among threads when it is large. */
 static int product_run(mg_arena *arena, const matrices *p)
 {
-    product_job job = {.set = kernels(), .whole = *p};
-    int64_t tasks = 1;
+    product_job job = {.set = kernels(), .whole = p};
     if (p->m == 0 || p->n == 0) return MG_OK;
-    double work = (double)p->m * (double)p->n * (double)p->k; /* may be above 2^63 */
-    bool large = thread_count() > 1 && p->m * p->n > 1 && work > THREAD_WORK;
-    job.by_rows = p->n < COLUMN_GRAIN * thread_count() && p->m > p->n;
+    double cost = (double)p->m * (double)p->n * (double)p->k / PRODUCTS;
+    int threads = parallel_parts(cost);
+    job.by_rows = p->n < COLUMN_GRAIN * threads && p->m > p->n;
     int64_t size = job.by_rows ? p->m : p->n;
     job.part = size;
-    if (large) {
-        job.part = part_of(size, thread_count(), job.by_rows ? ROW_GRAIN : COLUMN_GRAIN);
-        tasks = (size + job.part - 1) / job.part;
-    }
+    if (threads > 1)
+        job.part = part_of(size, threads, job.by_rows ? ROW_GRAIN : COLUMN_GRAIN);
+    int64_t parts = (size + job.part - 1) / job.part;
     int64_t m = job.by_rows ? job.part : p->m, n = job.by_rows ? p->n : job.part;
     if (p->dtype != MG_INT64)
         job.workspace_size = job.set->gemm_workspace(m, n, p->k, dtype_sizes[p->dtype]);
     job.workspace_size = (job.workspace_size + BLOCK_ALIGNMENT - 1) & ~(size_t)63;
     if (job.workspace_size) {
-        job.workspace = block_take(arena, job.workspace_size * (size_t)tasks);
+        job.workspace = block_take(arena, job.workspace_size * (size_t)parts);
         MG_RETURN_IF(!job.workspace, MG_ERR_NOMEM);
     }
-    if (tasks > 1)
-        parallel_for(tasks, product_task, &job);
-    else
-        product_part(job.set, p, job.workspace);
+    parallel_ranges(parts, cost / (double)parts, parts_range, &job);
     if (job.workspace_size)
-        block_give(arena, job.workspace, job.workspace_size * (size_t)tasks);
+        block_give(arena, job.workspace, job.workspace_size * (size_t)parts);
     return MG_OK;
 }
 

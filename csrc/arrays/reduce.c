@@ -6,8 +6,6 @@
  * layout, on `inner`, or on the number of threads. */
 #include "arrays/arrays.h"
 
-enum { REDUCED_GRAIN = 64 };
-
 /* ---- boxes ------------------------------------------------------------------------- */
 
 int64_t shape_product(const int64_t *shape, int from, int end)
@@ -113,70 +111,104 @@ int get_axes(const call *c, int numbers, unsigned *axes, bool *keep)
     return MG_OK;
 }
 
+/* ---- boxes shared out -------------------------------------------------------------- */
+
+static void rows_range(void *context, int64_t first, int64_t end)
+{
+    const rows_job *job = context;
+    const box *b = job->box;
+    job->compute(job, end - first,
+                 b->a->data + first * b->n * dtype_sizes[b->a->dtype],
+                 job->out + first * job->out_row);
+}
+
+void rows_run(rows_job *job, const box *b, double cost)
+{
+    job->box = b;
+    if (b->n > 0) parallel_ranges(b->outer, (double)b->n * cost, rows_range, job);
+}
+
+static void rows_kernel_run(const rows_job *job, int64_t rows, const char *a, char *y)
+{
+    job->kernel(rows, job->box->n, a, job->box->n, y);
+}
+
+void rows_map(rows_kernel kernel, const box *b, char *out, int64_t out_row, double cost)
+{
+    rows_job job = {
+        .compute = rows_kernel_run, .kernel = kernel, .out = out, .out_row = out_row};
+    rows_run(&job, b, cost);
+}
+
+static void columns_range(void *context, int64_t first, int64_t end)
+{
+    const columns_job *job = context;
+    const box *b = job->box;
+    int64_t parts = (b->inner + job->part - 1) / job->part;
+    for (int64_t i = first; i < end; i++) {
+        int64_t outer = i / parts, column = i % parts * job->part;
+        int64_t left = b->inner - column, size = dtype_sizes[b->a->dtype];
+        job->compute(job, left < job->part ? left : job->part,
+                     b->a->data + (outer * b->n * b->inner + column) * size,
+                     job->out + (outer * job->out_rows * b->inner + column) * size);
+    }
+}
+
+void columns_run(columns_job *job, const box *b)
+{
+    enum { GRAIN = 64 }; /* columns: whole cache lines */
+    int threads = parallel_parts((double)b->outer * (double)b->n * (double)b->inner);
+    job->box = b;
+    job->part = b->inner;
+    if (threads > 1 && b->outer < 2 * threads)
+        job->part = (b->inner / (2 * threads) + GRAIN) / GRAIN * GRAIN;
+    int64_t parts = b->outer * ((b->inner + job->part - 1) / job->part);
+    parallel_ranges(parts, (double)b->n * (double)job->part, columns_range, job);
+}
+
 /* ---- reductions in lanes ----------------------------------------------------------- */
 
-typedef struct reduce_job {
+static void reduce_columns(const columns_job *job, int64_t columns, const char *a,
+                           char *y)
+{
+    const reduction_kernels *reduce = job->kernels;
+    reduce->columns(job->box->n, columns, a, job->box->inner, y);
+}
+
+/* One row, folded into its lanes by two threads. */
+typedef struct lanes_job {
     const reduction_kernels *kernels;
-    box box;
-    const char *data;
-    char *out;
-    int64_t size, task; /* bytes of an element; rows or columns of a task */
+    const box *box;
     int64_t lanes[LANES];
-} reduce_job;
+} lanes_job;
 
-static void rows_task(void *context, int64_t i)
+static void lanes_range(void *context, int64_t first, int64_t end)
 {
-    const reduce_job *job = context;
-    int64_t first = i * job->task, n = job->box.n;
-    int64_t rows =
-        job->box.outer - first < job->task ? job->box.outer - first : job->task;
-    job->kernels->rows(rows, n, job->data + first * n * job->size, n,
-                       job->out + first * job->size);
+    lanes_job *job = context;
+    const int half = LANES / 2;
+    job->kernels->lanes(job->box->n, job->box->a->data, (int)first * half,
+                        (int)end * half, job->lanes);
 }
 
-static void columns_task(void *context, int64_t i)
+static void reduce_row(const reduction_kernels *reduce, const box *b, char *out)
 {
-    const reduce_job *job = context;
-    int64_t inner = job->box.inner, parts = (inner + job->task - 1) / job->task;
-    int64_t outer = i / parts, first = i % parts * job->task;
-    int64_t columns = inner - first < job->task ? inner - first : job->task;
-    const char *from = job->data + (outer * job->box.n * inner + first) * job->size;
-    job->kernels->columns(job->box.n, columns, from, inner,
-                          job->out + (outer * inner + first) * job->size);
+    lanes_job job = {.kernels = reduce, .box = b};
+    reduce->rows(LANES, 0, b->a->data, 0, job.lanes); /* of nothing: the start */
+    parallel_ranges(2, (double)b->n / 2.0, lanes_range, &job);
+    reduce->join(job.lanes, out);
 }
 
-static void lanes_task(void *context, int64_t i)
+/* Reduce a box, whose result has outer x inner elements. */
+static void reduce_box(const reduction_kernels *reduce, const box *b, char *out)
 {
-    reduce_job *job = context;
-    int half = LANES / 2;
-    job->kernels->lanes(job->box.n, job->data, (int)i * half, ((int)i + 1) * half,
-                        job->lanes);
-}
-
-/* Reduce the box of a job, whose result has outer x inner elements. */
-static void reduce_run(reduce_job *job)
-{
-    const box *b = &job->box;
-    bool large = b->outer * b->n * b->inner > TASK_COST && thread_count() > 1;
-    if (b->inner == 1 && b->outer == 1 && large) {
-        job->kernels->rows(LANES, 0, job->data, 0,
-                           job->lanes); /* of nothing: the start */
-        parallel_for(2, lanes_task, job);
-        job->kernels->join(job->lanes, job->out);
-    } else if (b->inner == 1) {
-        job->task = large ? TASK_COST / 4 / b->n + 1 : b->outer;
-        parallel_for((b->outer + job->task - 1) / job->task, rows_task, job);
+    if (b->inner != 1) {
+        columns_job job = {
+            .compute = reduce_columns, .kernels = reduce, .out = out, .out_rows = 1};
+        columns_run(&job, b);
+    } else if (b->outer == 1 && parallel_parts((double)b->n) > 1) {
+        reduce_row(reduce, b, out);
     } else {
-        job->task = b->inner;
-        if (large && b->outer < 2 * thread_count()) {
-            job->task = (b->inner / (2 * thread_count()) + 1 + REDUCED_GRAIN - 1) /
-                        REDUCED_GRAIN * REDUCED_GRAIN;
-        }
-        int64_t tasks = b->outer * ((b->inner + job->task - 1) / job->task);
-        if (large)
-            parallel_for(tasks, columns_task, job);
-        else
-            for (int64_t i = 0; i < tasks; i++) columns_task(job, i);
+        rows_map(reduce->rows, b, out, dtype_sizes[b->a->dtype], 1.0);
     }
 }
 
@@ -189,19 +221,15 @@ static void fill_empty(array *out, int which)
 /* Reduce a over axes into `out`, of type `dtype` and contiguous. */
 int reduce_into(call *c, int which, const array *a, int dtype, unsigned axes, array *out)
 {
-    reduce_job job;
-    MG_TRY(box_open(c, a, dtype, axes, false, &job.box));
+    box b;
+    MG_TRY(box_open(c, a, dtype, axes, false, &b));
     if (out->count == 0) return MG_OK;
-    if (job.box.n == 0) {
+    if (b.n == 0) {
         MG_RETURN_IF(which >= REDUCE_MAX, MG_ERR_SHAPE);
         fill_empty(out, which);
         return MG_OK;
     }
-    job.kernels = &kernels()->reduce[which][type_place(dtype)];
-    job.data = job.box.a->data;
-    job.out = out->data;
-    job.size = dtype_sizes[dtype];
-    reduce_run(&job);
+    reduce_box(&kernels()->reduce[which][type_place(dtype)], &b, out->data);
     return MG_OK;
 }
 
@@ -288,7 +316,7 @@ static int arg_extremum(call *c, bool largest)
     if (c->result->count == 0) return MG_OK;
     MG_RETURN_IF(b.n == 0, MG_ERR_SHAPE);
     const rows_kernel *table = largest ? kernels()->argmax : kernels()->argmin;
-    table[type_place(dtype)](b.outer, b.n, b.a->data, b.n, c->result->data);
+    rows_map(table[type_place(dtype)], &b, c->result->data, sizeof(int64_t), 1.0);
     return MG_OK;
 }
 
@@ -302,8 +330,15 @@ int forward_argmin(call *c)
     return arg_extremum(c, false);
 }
 
-/* Tell of every row whether it contains `sought`: the answer is `answer` then. */
-static int truths_reduce(call *c, uint8_t sought, bool answer)
+/* Tell of every row of bools whether it contains `sought`: y[r] is that then. */
+static void truths_rows(const rows_job *job, int64_t rows, const char *a, char *y)
+{
+    const size_t n = (size_t)job->box->n;
+    for (int64_t r = 0; r < rows; r++, a += n)
+        y[r] = (char)(memchr(a, job->sought, n) ? job->sought : !job->sought);
+}
+
+static int truths_reduce(call *c, bool sought)
 {
     const array *a = operand_of(c, 0);
     unsigned axes;
@@ -313,19 +348,19 @@ static int truths_reduce(call *c, uint8_t sought, bool answer)
     MG_TRY(result_open(c, a, MG_BOOL, axes, keep));
     MG_TRY(box_open(c, a, MG_BOOL, axes, true, &b));
     if (c->result->count == 0) return MG_OK;
-    memset(c->result->data, !answer, (size_t)c->result->count);
-    for (int64_t row = 0; row < b.outer && b.n > 0; row++)
-        if (memchr(b.a->data + row * b.n, sought, (size_t)b.n))
-            c->result->data[row] = answer;
+    rows_job job = {
+        .compute = truths_rows, .sought = sought, .out = c->result->data, .out_row = 1};
+    memset(c->result->data, !sought, (size_t)c->result->count); /* of empty rows */
+    rows_run(&job, &b, 1.0 / 8.0);
     return MG_OK;
 }
 
 int forward_any(call *c)
 {
-    return truths_reduce(c, 1, true);
+    return truths_reduce(c, true);
 }
 
 int forward_all(call *c)
 {
-    return truths_reduce(c, 0, false);
+    return truths_reduce(c, false);
 }

@@ -2,34 +2,10 @@
  * cross-entropy, seen as boxes like the arrays of reduce.c. */
 #include "arrays/arrays.h"
 
-/* Rows of a box, from which a kernel makes a number or a row. */
-typedef struct rows_job {
-    rows_kernel kernel;
-    const char *data;
-    char *out;
-    int64_t rows, n, size, out_row; /* out_row: bytes of what a row becomes */
-    int64_t task;
-} rows_job;
-
-static void rows_job_task(void *context, int64_t i)
+static void variance_rows(const rows_job *job, int64_t rows, const char *a, char *y)
 {
-    const rows_job *job = context;
-    int64_t first = i * job->task;
-    int64_t rows = job->rows - first < job->task ? job->rows - first : job->task;
-    job->kernel(rows, job->n, job->data + first * job->n * job->size, job->n,
-                job->out + first * job->out_row);
-}
-
-/* Call a kernel for the rows of a box; cost: of an element, in additions. */
-static void rows_run(rows_kernel kernel, const box *b, char *out, int64_t out_row,
-                     int cost)
-{
-    rows_job job = {kernel, b->a->data, out, b->outer, b->n, 0, out_row, b->outer};
-    job.size = dtype_sizes[b->a->dtype];
-    if (b->outer == 0 || b->n == 0) return;
-    if (b->outer > 1 && b->outer * b->n > TASK_COST / cost && thread_count() > 1)
-        job.task = TASK_COST / cost / 4 / b->n + 1;
-    parallel_for((job.rows + job.task - 1) / job.task, rows_job_task, &job);
+    int64_t n = job->box->n;
+    kernels()->variance[type_place(job->box->a->dtype)](rows, n, a, n, job->number, y);
 }
 
 static int variance(call *c, bool root)
@@ -41,15 +17,16 @@ static int variance(call *c, bool root)
     array *wide;
     MG_RETURN_IF(!is_float(a->dtype), MG_ERR_DTYPE);
     MG_TRY(get_axes(c, 1, &axes, &keep));
-    double correction = c->numbers[0];
     MG_TRY(result_open(c, a, a->dtype, axes, keep));
     MG_TRY(result_wide(c, wide_of(a->dtype), &wide));
     MG_TRY(box_open(c, a, wide->dtype, axes, true, &b));
+    rows_job job = {.compute = variance_rows, .number = c->numbers[0]};
+    job.out = wide->data;
+    job.out_row = dtype_sizes[wide->dtype];
     if (b.n == 0)
         array_fill(wide, (double)NAN);
     else
-        kernels()->variance[type_place(wide->dtype)](b.outer, b.n, b.a->data, b.n,
-                                                     correction, wide->data);
+        rows_run(&job, &b, 2.0);
     if (root) map_apply(MG_SQRT, wide->dtype, wide, NULL, 0.0, wide);
     return result_store(c, wide);
 }
@@ -79,8 +56,8 @@ int forward_logsumexp(call *c)
     if (b.n == 0)
         array_fill(wide, -(double)INFINITY);
     else
-        rows_run(kernels()->logsumexp[type_place(wide->dtype)], &b, wide->data,
-                 dtype_sizes[wide->dtype], 8);
+        rows_map(kernels()->logsumexp[type_place(wide->dtype)], &b, wide->data,
+                 dtype_sizes[wide->dtype], 8.0);
     return result_store(c, wide);
 }
 
@@ -93,19 +70,17 @@ static int get_axis(const call *c, const array *a, int *axis)
     return MG_OK;
 }
 
-/* Add up along an axis with others behind it: rows of `inner` sums. */
-static void cumsum_columns(const box *b, char *out, int dtype)
+/* Add up along an axis with others behind it: each row is the sum of the one before and
+ * one more. */
+static void cumsum_columns(const columns_job *job, int64_t columns, const char *a,
+                           char *y)
 {
-    int64_t row = b->inner * dtype_sizes[dtype];
-    const char *from = b->a->data;
-    for (int64_t outer = 0; outer < b->outer; outer++) {
-        memcpy(out, from, (size_t)row);
-        for (int64_t i = 1; i < b->n; i++)
-            kernels()->value[MG_ADD][dtype](b->inner, out + (i - 1) * row, from + i * row,
-                                            out + i * row, 0.0, 0);
-        out += b->n * row;
-        from += b->n * row;
-    }
+    int dtype = job->box->a->dtype;
+    int64_t size = dtype_sizes[dtype], row = job->box->inner * size;
+    map_kernel add = kernels()->value[MG_ADD][dtype];
+    memcpy(y, a, (size_t)(columns * size));
+    for (int64_t i = 1; i < job->box->n; i++)
+        add(columns, y + (i - 1) * row, a + i * row, y + i * row, 0.0, 0);
 }
 
 int forward_cumsum(call *c)
@@ -120,11 +95,13 @@ int forward_cumsum(call *c)
     if (a->count == 0) return MG_OK;
     MG_TRY(result_wide(c, dtype, &wide));
     MG_TRY(box_open(c, a, dtype, 1u << axis, false, &b));
+    columns_job columns = {.compute = cumsum_columns, .out_rows = b.n};
+    columns.out = wide->data;
     if (b.inner == 1)
-        rows_run(kernels()->cumsum[type_place(dtype)], &b, wide->data,
-                 b.n * dtype_sizes[dtype], 4);
+        rows_map(kernels()->cumsum[type_place(dtype)], &b, wide->data,
+                 b.n * dtype_sizes[dtype], 4.0);
     else
-        cumsum_columns(&b, wide->data, dtype);
+        columns_run(&columns, &b);
     return result_store(c, wide);
 }
 
@@ -151,8 +128,8 @@ static int rows_to_rows(call *c, const rows_kernel *table)
         MG_TRY(rows_like(c, b.a, &rows));
     else
         MG_TRY(result_wide(c, wide_of(dtype), &rows));
-    rows_run(table[type_place(rows->dtype)], &b, rows->data,
-             b.n * dtype_sizes[rows->dtype], 8);
+    rows_map(table[type_place(rows->dtype)], &b, rows->data,
+             b.n * dtype_sizes[rows->dtype], 8.0);
     if (!moved) return result_store(c, rows);
     array back = *rows; /* with the axis where it was */
     for (int d = 0, from = 0; d < a->rank; d++) {
@@ -177,26 +154,16 @@ int forward_log_softmax(call *c)
 
 /* ---- norms ------------------------------------------------------------------------- */
 
-typedef struct norm_job {
-    bool centered;
-    int place;
-    int64_t rows, n, size, task;
-    const char *data, *weight, *bias;
-    char *out;
-    double epsilon;
-} norm_job;
-
-static void norm_task(void *context, int64_t i)
+static void layer_norm_rows(const rows_job *job, int64_t rows, const char *a, char *y)
 {
-    const norm_job *job = context;
-    int64_t first = i * job->task, offset = first * job->n * job->size;
-    int64_t rows = job->rows - first < job->task ? job->rows - first : job->task;
-    if (job->centered)
-        kernels()->layer_norm[job->place](rows, job->n, job->data + offset, job->weight,
-                                          job->bias, job->epsilon, job->out + offset);
-    else
-        kernels()->rms_norm[job->place](rows, job->n, job->data + offset, job->weight,
-                                        job->epsilon, job->out + offset);
+    kernels()->layer_norm[type_place(job->box->a->dtype)](
+        rows, job->box->n, a, job->weight, job->bias, job->number, y);
+}
+
+static void rms_norm_rows(const rows_job *job, int64_t rows, const char *a, char *y)
+{
+    kernels()->rms_norm[type_place(job->box->a->dtype)](rows, job->box->n, a, job->weight,
+                                                        job->number, y);
 }
 
 /* Get a parameter of a norm, which has the shape of a's last axes. */
@@ -216,29 +183,26 @@ static int norm_parameter(call *c, int which, const array *a, int axes, const ch
 static int norm(call *c, bool centered)
 {
     const array *a = operand_of(c, 0);
-    norm_job job = {.centered = centered};
+    rows_job job = {.compute = centered ? layer_norm_rows : rms_norm_rows};
+    box b = {.inner = 1};
     array *wide;
     MG_RETURN_IF(!is_float(a->dtype), MG_ERR_DTYPE);
     int parameters = c->operand_count > 1 ? centered ? 2 : 1 : 0; /* all or none */
     MG_RETURN_IF(!has_counts(c, 1 + parameters, 1, 1), MG_ERR_ARG);
     int64_t axes = c->integers[0];
     MG_RETURN_IF(axes < 1 || axes > a->rank, MG_ERR_ARG);
-    job.epsilon = c->numbers[0];
+    job.number = c->numbers[0];
     MG_TRY(norm_parameter(c, 1, a, (int)axes, &job.weight));
     MG_TRY(norm_parameter(c, 2, a, (int)axes, &job.bias));
     MG_TRY(array_new(c->arena, a->dtype, a->rank, a->shape, &c->result));
     MG_TRY(result_wide(c, wide_of(a->dtype), &wide));
-    MG_TRY(array_cast(c, a, wide->dtype, true, &a));
+    MG_TRY(array_cast(c, a, wide->dtype, true, &b.a));
     if (a->count == 0) return MG_OK;
-    job.n = shape_product(a->shape, a->rank - (int)axes, a->rank);
-    job.rows = job.task = a->count / job.n;
-    job.place = type_place(wide->dtype);
-    job.size = dtype_sizes[wide->dtype];
-    job.data = a->data;
+    b.n = shape_product(a->shape, a->rank - (int)axes, a->rank);
+    b.outer = a->count / b.n;
     job.out = wide->data;
-    if (a->count > TASK_COST / 2 && thread_count() > 1)
-        job.task = TASK_COST / 8 / job.n + 1;
-    parallel_for((job.rows + job.task - 1) / job.task, norm_task, &job);
+    job.out_row = b.n * dtype_sizes[wide->dtype];
+    rows_run(&job, &b, 2.0);
     return result_store(c, wide);
 }
 
@@ -304,11 +268,11 @@ static int losses_of(call *c, const array *logits, const array *targets, array *
     scratch_keep(c, *losses);
     const kernel_set *set = kernels();
     int place = type_place(dtype);
-    rows_run(set->log_softmax[place], &b, logs->data, b.n * dtype_sizes[dtype], 8);
+    rows_map(set->log_softmax[place], &b, logs->data, b.n * dtype_sizes[dtype], 8.0);
     b.a = logs;
     if (c->numbers[0] != 0.0)
-        rows_run(set->reduce[REDUCE_SUM][place].rows, &b, sums->data, dtype_sizes[dtype],
-                 1);
+        rows_map(set->reduce[REDUCE_SUM][place].rows, &b, sums->data, dtype_sizes[dtype],
+                 1.0);
     (place == 0 ? losses_float32
                 : losses_float64)(logs, sums, (const int64_t *)targets->data,
                                   c->integers[1], c->numbers[0], *losses);

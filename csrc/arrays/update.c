@@ -2,8 +2,6 @@
 #include "arrays/arrays.h"
 #include "base/vmath.h"
 
-enum { TASK_SIZE = 1 << 17 };
-
 typedef struct update_job {
     int place; /* 0 float32, 1 float64 */
     int64_t n, size;
@@ -13,26 +11,16 @@ typedef struct update_job {
     const adam_rule *adam;
 } update_job;
 
-static void update_task(void *context, int64_t i)
+static void update_range(void *context, int64_t first, int64_t end)
 {
     const update_job *job = context;
-    int64_t first = i * TASK_SIZE, offset = first * job->size;
-    int64_t n = job->n - first < TASK_SIZE ? job->n - first : TASK_SIZE;
+    int64_t offset = first * job->size, n = end - first;
     if (job->sgd)
         kernels()->sgd[job->place](n, job->parameter + offset, job->gradient + offset,
                                    job->m ? job->m + offset : NULL, job->sgd);
     else
         kernels()->adam[job->place](n, job->parameter + offset, job->gradient + offset,
                                     job->m + offset, job->v + offset, job->adam);
-}
-
-static void update_run(update_job *job)
-{
-    int64_t tasks = (job->n + TASK_SIZE - 1) / TASK_SIZE;
-    if (tasks > 2)
-        parallel_for(tasks, update_task, job);
-    else
-        for (int64_t i = 0; i < tasks; i++) update_task(job, i);
 }
 
 /* Find an array that is to be written to, like another one. */
@@ -84,7 +72,7 @@ static void parameter_update(array *const found[4], char *scratch, update_job *j
     job->gradient = copy.data;
     job->m = found[2] ? found[2]->data : NULL;
     job->v = found[3] ? found[3]->data : NULL;
-    update_run(job);
+    parallel_ranges(job->n, 2.0, update_range, job);
     for (int i = 0; i < 4; i++)
         if (found[i] && i != 1) found[i]->buffer->version++;
 }

@@ -43,12 +43,24 @@ MG_INLINE int wide_of(int dtype)
 
 /* ---- threads.c --------------------------------------------------------------------- */
 
-/* Call task(context, i) for i < count, from as many threads as are set, the caller's
- * among them; returns when all are done. Tasks must not depend on each other's
- * results. A call from inside a task, or while another thread is in here, runs its
- * tasks one by one. */
-void parallel_for(int64_t count, void (*task)(void *context, int64_t i), void *context);
-/* Return the number of threads that parallel_for() uses, 1 or more. */
+/* Costs are counted in additions of float32 arrays: 2^19 take about 60 us, what it costs
+ * to wake a thread. Work of more than this is shared out, in ranges of a quarter of it, so
+ * that a thread that comes late leaves the rest to the others. */
+enum { SHARED_COST = 1 << 19 };
+
+/* Do the items [first, end) of some work. */
+typedef void (*range_task)(void *context, int64_t first, int64_t end);
+
+/* Call task(context, first, end) for ranges that make up [0, count), from as many threads
+ * as are set, the caller's among them; returns when all are done. `cost` is that of an
+ * item. Ranges must not depend on each other's results. One range of all items, if their
+ * cost is not worth more, if this is a call from inside a task, or while another thread
+ * is in here. */
+void parallel_ranges(int64_t count, double cost, range_task task, void *context);
+/* Return how many parts to cut work of a cost into, if the parts cost something
+ * themselves: one a thread, 1 where it is not worth sharing. */
+int parallel_parts(double cost);
+/* Return the number of threads that parallel_ranges() uses, 1 or more. */
 int thread_count(void);
 
 #endif

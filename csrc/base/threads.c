@@ -2,13 +2,13 @@
  *
  * One pool for the process, since what it shares out are the cores of the machine, which
  * are not an arena's: the only state of the library besides the chosen kernels. Nothing
- * here is seen in results: tasks do not depend on each other, so neither on who runs
+ * here is seen in results: ranges do not depend on each other, so neither on who runs
  * them.
  *
  * Workers start at the first use that needs them. An idle worker, and a caller that waits
  * for workers, polls for about 1 ms before it sleeps: in a network one large op follows
  * the other, waking a thread costs 50 us, and a thread may wake on its waker's core and
- * stay there for 50 ms. Workers hold no locks while they run tasks, and no signal is
+ * stay there for 50 ms. Workers hold no locks while they run a task, and no signal is
  * delivered to them. A process that forks keeps its workers; its child starts with none.
  * The environment is not read here; that is Python's to do. */
 #if defined(__linux__) && !defined(_GNU_SOURCE)
@@ -17,6 +17,13 @@
 #include "base/base.h"
 
 enum { MAX_THREADS = 1024 };
+
+/* Work cut into ranges of `range` items; the last one may be shorter. */
+typedef struct shared_job {
+    range_task task;
+    void *context;
+    int64_t count, range;
+} shared_job;
 
 #if (defined(__unix__) || defined(__APPLE__)) && !defined(MG_NO_THREADS)
 
@@ -30,19 +37,13 @@ enum { MAX_THREADS = 1024 };
  * thread has a core. */
 enum { SPINS = 1000, SPINS_ALONE = 30000 };
 
-typedef struct shared_job {
-    void (*task)(void *context, int64_t i);
-    void *context;
-    size_t count;
-} shared_job;
-
 static struct pool {
-    atomic_flag in_use;    /* some thread is in parallel_for() and has the workers */
+    atomic_flag in_use;    /* some thread is in job_share() and has the workers */
     atomic_int chosen;     /* what mg_set_num_threads() was told; 0: one a core */
     atomic_int cores;      /* 0: not counted yet */
     atomic_uint announced; /* jobs so far: a worker that looks out sees it change */
     atomic_int running;    /* workers in the job; grows under the lock only */
-    atomic_size_t next;    /* the first task that nobody has taken */
+    atomic_size_t next;    /* the first range that nobody has taken */
 
     pthread_mutex_t lock; /* of everything below; held for a few instructions */
     pthread_cond_t wake, done;
@@ -118,16 +119,24 @@ static int spins(void)
     return thread_count() <= cores_known() ? SPINS_ALONE : SPINS;
 }
 
-/* Run tasks of the job until all are taken. */
-static void tasks_run(const shared_job *j)
+static int64_t ranges_of(const shared_job *j)
 {
-    size_t i;
-    while ((i = atomic_fetch_add_explicit(&pool.next, 1, memory_order_relaxed)) <
-           j->count)
-        j->task(j->context, (int64_t)i);
+    return (j->count + j->range - 1) / j->range;
 }
 
-/* Take a seat in the job, if one is free, and run tasks; called and left with the lock.
+/* Run ranges of the job until all are taken. */
+static void ranges_run(const shared_job *j)
+{
+    const size_t ranges = (size_t)ranges_of(j);
+    size_t i;
+    while ((i = atomic_fetch_add_explicit(&pool.next, 1, memory_order_relaxed)) <
+           ranges) {
+        int64_t first = (int64_t)i * j->range, left = j->count - first;
+        j->task(j->context, first, first + (left < j->range ? left : j->range));
+    }
+}
+
+/* Take a seat in the job, if one is free, and run ranges; called and left with the lock.
  * Who is in the job is counted, so that nobody touches a job that is over. */
 static void job_join(void)
 {
@@ -136,7 +145,7 @@ static void job_join(void)
     pool.seats--;
     atomic_fetch_add_explicit(&pool.running, 1, memory_order_relaxed);
     pthread_mutex_unlock(&pool.lock);
-    tasks_run(&mine);
+    ranges_run(&mine);
     pthread_mutex_lock(&pool.lock);
     int left = atomic_fetch_sub_explicit(&pool.running, 1, memory_order_release) - 1;
     if (left == 0) pthread_cond_signal(&pool.done);
@@ -220,7 +229,7 @@ static void workers_start(int count)
     while (pool.forks && pool.started < count && worker_start()) pool.started++;
 }
 
-/* ---- parallel_for ------------------------------------------------------------------ */
+/* ---- sharing ----------------------------------------------------------------------- */
 
 /* Announce a job that up to `seats` workers may join. */
 static void job_announce(shared_job j, int seats)
@@ -252,19 +261,17 @@ static void job_close(void)
     pthread_mutex_unlock(&pool.lock);
 }
 
-void parallel_for(int64_t count, void (*task)(void *context, int64_t i), void *context)
+/* Do a job with up to `threads` threads; false while another thread has the workers. */
+static bool job_share(const shared_job *j, int threads)
 {
-    int threads = count > 1 && count < INT32_MAX ? thread_count() : 1;
-    if (threads == 1 ||
-        atomic_flag_test_and_set_explicit(&pool.in_use, memory_order_acquire)) {
-        for (int64_t i = 0; i < count; i++) task(context, i);
-        return;
-    }
-    shared_job j = {task, context, (size_t)count};
-    job_announce(j, count < threads ? (int)count - 1 : threads - 1);
-    tasks_run(&j);
+    int64_t ranges = ranges_of(j);
+    if (atomic_flag_test_and_set_explicit(&pool.in_use, memory_order_acquire))
+        return false;
+    job_announce(*j, ranges < threads ? (int)ranges - 1 : threads - 1);
+    ranges_run(j);
     job_close();
     atomic_flag_clear_explicit(&pool.in_use, memory_order_release);
+    return true;
 }
 
 #else /* no threads: the same results, later */
@@ -279,12 +286,29 @@ int mg_set_num_threads(int count)
     return count < 0 || count > MAX_THREADS ? MG_ERR_ARG : MG_OK;
 }
 
-void parallel_for(int64_t count, void (*task)(void *context, int64_t i), void *context)
+static bool job_share(const shared_job *j, int threads)
 {
-    for (int64_t i = 0; i < count; i++) task(context, i);
+    (void)j;
+    (void)threads;
+    return false;
 }
 
 #endif
+
+int parallel_parts(double cost)
+{
+    return cost > SHARED_COST ? thread_count() : 1;
+}
+
+void parallel_ranges(int64_t count, double cost, range_task task, void *context)
+{
+    if (count <= 0) return;
+    int threads = count > 1 ? parallel_parts((double)count * cost) : 1;
+    shared_job j = {task, context, count, 1};
+    if (threads > 1 && cost < SHARED_COST / 4)
+        j.range = (int64_t)(SHARED_COST / 4 / cost);
+    if (threads == 1 || !job_share(&j, threads)) task(context, 0, count);
+}
 
 int mg_num_threads(void)
 {

@@ -1,4 +1,4 @@
-/* test_pool.c: the workers of threads.c. Every task runs once, whatever the number of
+/* test_pool.c: the workers of threads.c. Every item runs once, whatever the number of
  * threads, from inside a task, from several threads at once, and in a child that was
  * forked while workers were busy. The argument is the number of rounds. Under
  * ThreadSanitizer (tests/long.sh) a data race is reported; it knows no threads in
@@ -25,6 +25,9 @@
 
 enum { CALLERS = 4, LARGE = 1000 };
 
+/* Costs of items that go to threads by themselves, and three in a range. */
+static const double COSTS[] = {SHARED_COST, SHARED_COST / 13.0};
+
 /* ---- tasks ------------------------------------------------------------------------- */
 
 /* Tasks write to places of their own, without atomics: a task that ran twice at once
@@ -42,18 +45,20 @@ static double sum_of(int64_t i)
     return sum;
 }
 
-static void add(void *context, int64_t i)
+static void add(void *context, int64_t first, int64_t end)
 {
     tally *t = context;
-    t->runs[i]++;
-    t->sums[i] = sum_of(i);
+    for (int64_t i = first; i < end; i++) {
+        t->runs[i]++;
+        t->sums[i] = sum_of(i);
+    }
 }
 
-/* Run a job of `count` tasks; returns whether each ran once and left its result. */
+/* Run a job of `count` items; returns whether each ran once and left its result. */
 static int job_is_right(int64_t count, tally *t)
 {
     memset(t, 0, sizeof *t);
-    parallel_for(count, add, t);
+    parallel_ranges(count, COSTS[count & 1], add, t);
     for (int64_t i = 0; i < LARGE; i++) {
         if (t->runs[i] != (i < count)) return 0;
         if (i < count && t->sums[i] != sum_of(i)) return 0;
@@ -61,22 +66,24 @@ static int job_is_right(int64_t count, tally *t)
     return 1;
 }
 
-static void nest(void *context, int64_t i)
+static void nest(void *context, int64_t first, int64_t end)
 {
     int *right = context;
     tally *t = malloc(sizeof *t);
-    right[i] = t && job_is_right(i % 7, t);
+    for (int64_t i = first; i < end; i++) right[i] = t && job_is_right(i % 7, t);
     free(t);
 }
 
 /* Tell whether this thread would be given a signal: workers are not. */
-static void look_at_signals(void *context, int64_t i)
+static void look_at_signals(void *context, int64_t first, int64_t end)
 {
     pthread_t caller = *(pthread_t *)((void **)context)[0];
     sigset_t blocked;
     pthread_sigmask(SIG_SETMASK, NULL, &blocked);
     int *wrong = ((void **)context)[1];
-    wrong[i] = !pthread_equal(pthread_self(), caller) && !sigismember(&blocked, SIGINT);
+    for (int64_t i = first; i < end; i++)
+        wrong[i] =
+            !pthread_equal(pthread_self(), caller) && !sigismember(&blocked, SIGINT);
     sched_yield();
 }
 
@@ -113,7 +120,7 @@ static void test_nested(int64_t rounds)
     mg_set_num_threads(4);
     for (int64_t round = 0; round < rounds; round++) {
         memset(right, 0, sizeof right);
-        parallel_for(50, nest, right);
+        parallel_ranges(50, SHARED_COST, nest, right);
         int all = 1;
         for (int i = 0; i < 50; i++) all &= right[i];
         EXPECT(all);
@@ -126,7 +133,7 @@ static void test_signals(void)
     pthread_t self = pthread_self();
     void *context[] = {&self, wrong};
     mg_set_num_threads(4);
-    parallel_for(LARGE, look_at_signals, context);
+    parallel_ranges(LARGE, SHARED_COST, look_at_signals, context);
     for (int i = 0; i < LARGE; i++) sum += wrong[i];
     EXPECT(sum == 0);
     sigset_t blocked;
