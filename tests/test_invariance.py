@@ -194,11 +194,22 @@ def test_large_reductions(op: str) -> None:
 
 @pytest.mark.parametrize("op", ["argmax", "argmin", "cumsum", "softmax", "log_softmax"])
 def test_large_ops_along_an_axis(op: str) -> None:
-    for dtype, shape, axis in (("float32", (700, 1001), 1), ("float64", (700, 501), 0),
+    for dtype, shape, axis in (("float32", (700, 1001), 1), ("float64", (1300, 501), 0),
                                ("float16", (11, 300, 101), 1), ("int64", (700, 1001), 1),
                                ("float32", (MANY,), 0)):  # fmt: skip
         x = draw(shape, dtype)
         assert_same_each_way(lambda x=x, axis=axis: derivatives(op, [x], axis=axis))
+
+
+@pytest.mark.parametrize("op", ["any", "all"])
+def test_large_truths(op: str) -> None:
+    """Eight bools are looked at in the time of an addition."""
+    odd = pymicrograd.arange(2600) % 1001 == 5  # true in rows 5, 1006 and 2007
+    truths = odd.reshape(2600, 1).expand(2600, 1777).contiguous()
+    if op == "all":
+        truths = truths.logical_not()
+    assert_same_each_way(lambda: derivatives(op, [truths], axes=(1,)))
+    assert (truths.any(1) if op == "any" else truths.all(1).logical_not()).sum().item() == 3
 
 
 @pytest.mark.parametrize("op", ["layer_norm", "rms_norm"])

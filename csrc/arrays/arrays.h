@@ -87,12 +87,6 @@ int array_cast(call *c, const array *a, int dtype, bool contiguous, const array 
 int result_wide(call *c, int dtype, array **wide);
 int result_store(call *c, const array *wide);
 
-/* The place of a type in the tables of reductions: float32, float64, int64. */
-MG_INLINE int type_place(int dtype)
-{
-    return dtype == MG_FLOAT32 ? 0 : dtype == MG_FLOAT64 ? 1 : 2;
-}
-
 /* ---- forward functions: elements.c, move.c, reduce.c, rows.c, product.c ------------ */
 
 int map_check(int op, int result, const array *b);

@@ -345,7 +345,7 @@ void map_gradient(int op, int which, int dtype, const array *a, const array *b,
     job_input(&job, b ? b : a, dtype, false);
     job_input(&job, y, dtype, false);
     job_input(&job, g, dtype, false);
-    job.gradient = kernels()->gradient[op][which][dtype];
+    job.gradient = kernels()->gradient[op][which][wide_index(dtype)];
     job.number = number;
     job.cost = 2.0 * op_cost(op);
     job_run(&job);

@@ -31,11 +31,6 @@ typedef struct product_job {
     size_t workspace_size; /* of a part */
 } product_job;
 
-static int place_of(int dtype)
-{
-    return dtype == MG_FLOAT32 ? 0 : 1;
-}
-
 /* The plain loop, for integers, which wrap. */
 static void integer_product(const matrices *p)
 {
@@ -57,9 +52,9 @@ static void product_part(const kernel_set *set, const matrices *p, void *workspa
     if (p->dtype == MG_INT64)
         integer_product(p);
     else
-        set->gemm[place_of(p->dtype)](p->m, p->n, p->k, p->a, p->a_row, p->a_column, p->b,
-                                      p->b_row, p->b_column, p->c, p->c_row, p->bias,
-                                      workspace);
+        set->gemm[wide_index(p->dtype)](p->m, p->n, p->k, p->a, p->a_row, p->a_column,
+                                        p->b, p->b_row, p->b_column, p->c, p->c_row,
+                                        p->bias, workspace);
 }
 
 static void part_run(const product_job *job, int64_t i)

@@ -229,7 +229,7 @@ int reduce_into(call *c, int which, const array *a, int dtype, unsigned axes, ar
         fill_empty(out, which);
         return MG_OK;
     }
-    reduce_box(&kernels()->reduce[which][type_place(dtype)], &b, out->data);
+    reduce_box(&kernels()->reduce[which][wide_index(dtype)], &b, out->data);
     return MG_OK;
 }
 
@@ -316,7 +316,7 @@ static int arg_extremum(call *c, bool largest)
     if (c->result->count == 0) return MG_OK;
     MG_RETURN_IF(b.n == 0, MG_ERR_SHAPE);
     const rows_kernel *table = largest ? kernels()->argmax : kernels()->argmin;
-    rows_map(table[type_place(dtype)], &b, c->result->data, sizeof(int64_t), 1.0);
+    rows_map(table[wide_index(dtype)], &b, c->result->data, sizeof(int64_t), 1.0);
     return MG_OK;
 }
 

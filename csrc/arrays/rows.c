@@ -5,7 +5,7 @@
 static void variance_rows(const rows_job *job, int64_t rows, const char *a, char *y)
 {
     int64_t n = job->box->n;
-    kernels()->variance[type_place(job->box->a->dtype)](rows, n, a, n, job->number, y);
+    kernels()->variance[wide_index(job->box->a->dtype)](rows, n, a, n, job->number, y);
 }
 
 static int variance(call *c, bool root)
@@ -56,7 +56,7 @@ int forward_logsumexp(call *c)
     if (b.n == 0)
         array_fill(wide, -(double)INFINITY);
     else
-        rows_map(kernels()->logsumexp[type_place(wide->dtype)], &b, wide->data,
+        rows_map(kernels()->logsumexp[wide_index(wide->dtype)], &b, wide->data,
                  dtype_sizes[wide->dtype], 8.0);
     return result_store(c, wide);
 }
@@ -98,7 +98,7 @@ int forward_cumsum(call *c)
     columns_job columns = {.compute = cumsum_columns, .out_rows = b.n};
     columns.out = wide->data;
     if (b.inner == 1)
-        rows_map(kernels()->cumsum[type_place(dtype)], &b, wide->data,
+        rows_map(kernels()->cumsum[wide_index(dtype)], &b, wide->data,
                  b.n * dtype_sizes[dtype], 4.0);
     else
         columns_run(&columns, &b);
@@ -128,7 +128,7 @@ static int rows_to_rows(call *c, const rows_kernel *table)
         MG_TRY(rows_like(c, b.a, &rows));
     else
         MG_TRY(result_wide(c, wide_of(dtype), &rows));
-    rows_map(table[type_place(rows->dtype)], &b, rows->data,
+    rows_map(table[wide_index(rows->dtype)], &b, rows->data,
              b.n * dtype_sizes[rows->dtype], 8.0);
     if (!moved) return result_store(c, rows);
     array back = *rows; /* with the axis where it was */
@@ -156,13 +156,13 @@ int forward_log_softmax(call *c)
 
 static void layer_norm_rows(const rows_job *job, int64_t rows, const char *a, char *y)
 {
-    kernels()->layer_norm[type_place(job->box->a->dtype)](
+    kernels()->layer_norm[wide_index(job->box->a->dtype)](
         rows, job->box->n, a, job->weight, job->bias, job->number, y);
 }
 
 static void rms_norm_rows(const rows_job *job, int64_t rows, const char *a, char *y)
 {
-    kernels()->rms_norm[type_place(job->box->a->dtype)](rows, job->box->n, a, job->weight,
+    kernels()->rms_norm[wide_index(job->box->a->dtype)](rows, job->box->n, a, job->weight,
                                                         job->number, y);
 }
 
@@ -267,13 +267,13 @@ static int losses_of(call *c, const array *logits, const array *targets, array *
     MG_TRY(array_new(c->arena, dtype, 1, logits->shape, losses));
     scratch_keep(c, *losses);
     const kernel_set *set = kernels();
-    int place = type_place(dtype);
-    rows_map(set->log_softmax[place], &b, logs->data, b.n * dtype_sizes[dtype], 8.0);
+    int which = wide_index(dtype);
+    rows_map(set->log_softmax[which], &b, logs->data, b.n * dtype_sizes[dtype], 8.0);
     b.a = logs;
     if (c->numbers[0] != 0.0)
-        rows_map(set->reduce[REDUCE_SUM][place].rows, &b, sums->data, dtype_sizes[dtype],
+        rows_map(set->reduce[REDUCE_SUM][which].rows, &b, sums->data, dtype_sizes[dtype],
                  1.0);
-    (place == 0 ? losses_float32
+    (which == 0 ? losses_float32
                 : losses_float64)(logs, sums, (const int64_t *)targets->data,
                                   c->integers[1], c->numbers[0], *losses);
     return MG_OK;

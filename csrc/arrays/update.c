@@ -3,8 +3,8 @@
 #include "base/vmath.h"
 
 typedef struct update_job {
-    int place; /* 0 float32, 1 float64 */
-    int64_t n, size;
+    int dtype;
+    int64_t n;
     char *parameter, *m, *v;
     const char *gradient;
     const sgd_rule *sgd; /* or */
@@ -14,13 +14,14 @@ typedef struct update_job {
 static void update_range(void *context, int64_t first, int64_t end)
 {
     const update_job *job = context;
-    int64_t offset = first * job->size, n = end - first;
+    int64_t offset = first * dtype_sizes[job->dtype], n = end - first;
+    int which = wide_index(job->dtype);
     if (job->sgd)
-        kernels()->sgd[job->place](n, job->parameter + offset, job->gradient + offset,
-                                   job->m ? job->m + offset : NULL, job->sgd);
+        kernels()->sgd[which](n, job->parameter + offset, job->gradient + offset,
+                              job->m ? job->m + offset : NULL, job->sgd);
     else
-        kernels()->adam[job->place](n, job->parameter + offset, job->gradient + offset,
-                                    job->m + offset, job->v + offset, job->adam);
+        kernels()->adam[which](n, job->parameter + offset, job->gradient + offset,
+                               job->m + offset, job->v + offset, job->adam);
 }
 
 /* Find an array that is to be written to, like another one. */
@@ -65,9 +66,8 @@ static void parameter_update(array *const found[4], char *scratch, update_job *j
         copy.data = scratch;
         map_copy(found[1], &copy);
     }
-    job->place = found[0]->dtype == MG_FLOAT64;
+    job->dtype = found[0]->dtype;
     job->n = found[0]->count;
-    job->size = dtype_sizes[found[0]->dtype];
     job->parameter = found[0]->data;
     job->gradient = copy.data;
     job->m = found[2] ? found[2]->data : NULL;

@@ -41,6 +41,13 @@ MG_INLINE int wide_of(int dtype)
     return dtype == MG_FLOAT16 ? MG_FLOAT32 : dtype;
 }
 
+/* Return where a type that is computed in stands in tables of kernels: float32, float64,
+ * int64. */
+MG_INLINE int wide_index(int dtype)
+{
+    return dtype == MG_FLOAT32 ? 0 : dtype == MG_FLOAT64 ? 1 : 2;
+}
+
 /* ---- threads.c --------------------------------------------------------------------- */
 
 /* Costs are counted in additions of float32 arrays: 2^19 take about 60 us, what it costs
