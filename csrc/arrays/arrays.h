@@ -82,9 +82,12 @@ MG_INLINE int op_cost(int op)
 
 /* ---- call.c ------------------------------------------------------------------------ */
 
+int scratch_new(call *c, int dtype, int rank, const int64_t *shape, array **made);
 int array_copy(call *c, const array *a, int dtype, const array **made);
 int array_cast(call *c, const array *a, int dtype, bool contiguous, const array **made);
+int array_snapshot(call *c, const array *a, int dtype, const array **made);
 int result_wide(call *c, int dtype, array **wide);
+int result_widen(call *c, int dtype, array **wide);
 int result_store(call *c, const array *wide);
 
 /* ---- forward functions: elements.c, move.c, reduce.c, rows.c, product.c ------------ */

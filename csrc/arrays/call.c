@@ -2,14 +2,21 @@
  * and results that are computed in another type than they are stored in. */
 #include "arrays/arrays.h"
 
+/* Make an array that lives to the end of the call. */
+int scratch_new(call *c, int dtype, int rank, const int64_t *shape, array **made)
+{
+    MG_TRY(array_new(c->arena, dtype, rank, shape, made));
+    scratch_keep(c, *made);
+    return MG_OK;
+}
+
 /* Make a contiguous copy of an array, as another type, that lives to the end of the
  * call. */
 int array_copy(call *c, const array *a, int dtype, const array **made)
 {
     array *copy;
-    MG_TRY(array_new(c->arena, dtype, a->rank, a->shape, &copy));
+    MG_TRY(scratch_new(c, dtype, a->rank, a->shape, &copy));
     map_copy(a, copy);
-    scratch_keep(c, copy);
     *made = copy;
     return MG_OK;
 }
@@ -21,14 +28,31 @@ int array_cast(call *c, const array *a, int dtype, bool contiguous, const array 
     if (a->dtype == dtype && (a->contiguous || !contiguous)) return MG_OK;
     return array_copy(c, a, dtype, made);
 }
+
+/* Return an array as another type, contiguous, whose elements stay what they are found to
+ * be: a copy where somebody else could write to them before they are used, their owner or
+ * the call itself. */
+int array_snapshot(call *c, const array *a, int dtype, const array **made)
+{
+    bool written = c->over && a->buffer == operand_of(c, 0)->buffer;
+    if (written || a->buffer->owner) return array_copy(c, a, dtype, made);
+    return array_cast(c, a, dtype, true, made);
+}
+
 /* Make `wide`, an array like the result in the type that it is computed in: the result
- * itself if it has that type. */
+ * itself if it has that type. What is computed in it is then stored by result_store(). */
 int result_wide(call *c, int dtype, array **wide)
 {
     *wide = c->result;
     if (c->result->dtype == dtype) return MG_OK;
-    MG_TRY(array_new(c->arena, dtype, c->result->rank, c->result->shape, wide));
-    scratch_keep(c, *wide);
+    return scratch_new(c, dtype, c->result->rank, c->result->shape, wide);
+}
+
+/* The same, with the elements that the result has. */
+int result_widen(call *c, int dtype, array **wide)
+{
+    MG_TRY(result_wide(c, dtype, wide));
+    if (*wide != c->result) map_copy(c->result, *wide);
     return MG_OK;
 }
 

@@ -308,15 +308,13 @@ int forward_fold(call *c)
         shape[lead + i] = n[i];
     }
     array *sum;
-    MG_TRY(array_new(c->arena, dtype, rank, shape, &sum));
-    scratch_keep(c, sum);
+    MG_TRY(array_new(c->arena, a->dtype, rank, shape, &c->result));
+    MG_TRY(result_wide(c, dtype, &sum));
     memset(sum->data, 0, sum->buffer->size);
     walk_open(&place, s, a->shape + rank, a->strides + rank, NULL);
     bool more = a->count > 0;
     for (; more; more = walk_next(&place)) MG_TRY(fold_place(c, &place, a, sum, dtype));
-    if (dtype != a->dtype) return copy_of(c, sum, a->dtype);
-    c->result = c->scratch[--c->scratch_count];
-    return MG_OK;
+    return result_store(c, sum);
 }
 
 int forward_cat(call *c)
@@ -398,18 +396,12 @@ int forward_assign(call *c)
 
 /* ---- indices ----------------------------------------------------------------------- */
 
-/* Get operand `which` as contiguous int64 positions, checked to lie in [-n, n). They are
- * a copy where they could change after the check: in the memory of somebody else, or in
- * that which is written to. */
+/* Get operand `which` as contiguous int64 positions, checked to lie in [-n, n). */
 static int positions_of(call *c, int which, int64_t n, const array **positions)
 {
     const array *index = operand_of(c, which);
     MG_RETURN_IF(is_float(index->dtype) || index->dtype == MG_BOOL, MG_ERR_DTYPE);
-    bool written = c->over && index->buffer == operand_of(c, 0)->buffer;
-    if (written || index->buffer->owner)
-        MG_TRY(array_copy(c, index, MG_INT64, positions));
-    else
-        MG_TRY(array_cast(c, index, MG_INT64, true, positions));
+    MG_TRY(array_snapshot(c, index, MG_INT64, positions));
     const int64_t *p = (const int64_t *)(*positions)->data;
     for (int64_t i = 0; i < index->count; i++)
         MG_RETURN_IF(p[i] < -n || p[i] >= n, MG_ERR_INDEX);
@@ -473,10 +465,9 @@ static int rows_write(call *c)
     int dtype = c->op == MG_ADD_AT ? wide_of(a->dtype) : a->dtype;
     MG_TRY(base_apart(c, &b));
     MG_TRY(array_cast(c, b, dtype, true, &b));
-    const array *sums = NULL;
-    if (dtype != a->dtype) MG_TRY(array_cast(c, a, dtype, true, &sums));
+    array *to;
     MG_TRY(base_of(c));
-    const array *to = sums ? sums : c->result;
+    MG_TRY(result_widen(c, dtype, &to));
     const int64_t *p = (const int64_t *)positions->data, row = row_count(a);
     size_t size = (size_t)row * dtype_sizes[dtype];
     for (int64_t i = 0; size && i < positions->count; i++) {
@@ -484,7 +475,7 @@ static int rows_write(call *c)
         row_write(c->op, dtype, row, to->data + (size_t)at * size,
                   b->data + (size_t)i * size);
     }
-    if (sums) map_copy(sums, c->result);
+    MG_TRY(result_store(c, to));
     return base_written(c);
 }
 
@@ -570,22 +561,22 @@ int forward_scatter_add(call *c)
 {
     along path;
     MG_RETURN_IF(!has_counts(c, 3, 1, 0), MG_ERR_ARG);
-    const array *a = operand_of(c, 0), *b = operand_of(c, 2), *sums = NULL;
+    const array *a = operand_of(c, 0), *b = operand_of(c, 2);
+    array *to;
     int dtype = wide_of(a->dtype);
     MG_RETURN_IF(c->over && !a->contiguous, MG_ERR_ARG);
     MG_TRY(along_open(c, a, &path));
     MG_TRY(along_part(c, &path, &b));
     MG_TRY(base_apart(c, &b));
     MG_TRY(array_cast(c, b, dtype, true, &b));
-    if (dtype != a->dtype) MG_TRY(array_cast(c, a, dtype, true, &sums));
     MG_TRY(base_of(c));
-    char *to = sums ? sums->data : c->result->data;
+    MG_TRY(result_widen(c, dtype, &to));
     size_t size = dtype_sizes[dtype];
     for (int64_t i = 0; i < b->count; i++) {
-        char *at = to + (size_t)along_next(&path, i) * size;
+        char *at = to->data + (size_t)along_next(&path, i) * size;
         row_write(MG_ADD_AT, dtype, 1, at, b->data + (size_t)i * size);
     }
-    if (sums) map_copy(sums, c->result);
+    MG_TRY(result_store(c, to));
     return base_written(c);
 }
 
@@ -593,10 +584,7 @@ int forward_nonzero(call *c)
 {
     const array *a = operand_of(c, 0), *truths;
     MG_RETURN_IF(!has_counts(c, 1, 0, 0), MG_ERR_ARG);
-    if (a->buffer->owner) /* who may write to it between the count and the use */
-        MG_TRY(array_copy(c, a, MG_BOOL, &truths));
-    else
-        MG_TRY(array_cast(c, a, MG_BOOL, true, &truths));
+    MG_TRY(array_snapshot(c, a, MG_BOOL, &truths));
     const uint8_t *t = (const uint8_t *)truths->data;
     int64_t shape[2] = {0, a->rank};
     for (int64_t i = 0; i < a->count; i++) shape[0] += t[i] != 0;

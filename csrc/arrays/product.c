@@ -198,19 +198,6 @@ static int product_dtypes(const array *a, const array *b, int *result, int *comp
     return MG_OK;
 }
 
-/* Make the result, and the array to compute in: the result itself if the types agree. */
-static int product_open(call *c, int result, int computed, int rank, const int64_t *shape,
-                        array **wide)
-{
-    MG_RETURN_IF(rank > MG_MAX_RANK, MG_ERR_SHAPE);
-    MG_TRY(array_new(c->arena, result, rank, shape, &c->result));
-    *wide = c->result;
-    if (result == computed) return MG_OK;
-    MG_TRY(array_new(c->arena, computed, rank, shape, wide));
-    scratch_keep(c, *wide);
-    return MG_OK;
-}
-
 int forward_matmul(call *c)
 {
     int result, computed, rank, result_rank;
@@ -230,10 +217,10 @@ int forward_matmul(call *c)
     result_rank = rank;
     if (a->rank > 1) shape[result_rank++] = left.rows;
     if (b->rank > 1) shape[result_rank++] = right.columns;
-    MG_TRY(product_open(c, result, computed, result_rank, shape, &wide));
+    MG_TRY(array_new(c->arena, result, result_rank, shape, &c->result));
+    MG_TRY(result_wide(c, computed, &wide));
     MG_TRY(batch_run(c->arena, &left, &right, rank, shape, wide));
-    if (wide != c->result) map_copy(wide, c->result);
-    return MG_OK;
+    return result_store(c, wide);
 }
 
 /* ---- linear ------------------------------------------------------------------------ */
@@ -261,7 +248,8 @@ int forward_linear(call *c)
     int64_t shape[MG_MAX_RANK];
     memcpy(shape, x->shape, sizeof shape);
     shape[last] = weight->shape[0];
-    MG_TRY(product_open(c, result, computed, x->rank, shape, &wide));
+    MG_TRY(array_new(c->arena, result, x->rank, shape, &c->result));
+    MG_TRY(result_wide(c, computed, &wide));
     matrices p = {.dtype = computed, .n = weight->shape[0], .k = weight->shape[1]};
     p.m = p.n ? wide->count / p.n : 0;
     p.a = x->data;
@@ -275,6 +263,5 @@ int forward_linear(call *c)
     p.c_row = p.n;
     MG_TRY(product_run(c->arena, &p));
     if (bias && computed == MG_INT64) map_apply(MG_ADD, MG_INT64, wide, bias, 0.0, wide);
-    if (wide != c->result) map_copy(wide, c->result);
-    return MG_OK;
+    return result_store(c, wide);
 }

@@ -28,9 +28,8 @@ static int axes_to_end(call *c, const array *a, unsigned axes, const array **mov
         }
     }
     view.contiguous = false;
-    MG_TRY(array_new(c->arena, a->dtype, rank, view.shape, &copy));
+    MG_TRY(scratch_new(c, a->dtype, rank, view.shape, &copy));
     map_copy(&view, copy);
-    scratch_keep(c, copy);
     *moved = copy;
     return MG_OK;
 }

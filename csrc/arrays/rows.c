@@ -105,14 +105,6 @@ int forward_cumsum(call *c)
     return result_store(c, wide);
 }
 
-/* Make a scratch array like another. */
-static int rows_like(call *c, const array *a, array **made)
-{
-    MG_TRY(array_new(c->arena, a->dtype, a->rank, a->shape, made));
-    scratch_keep(c, *made);
-    return MG_OK;
-}
-
 /* Turn each row along an axis into another row. */
 static int rows_to_rows(call *c, const rows_kernel *table)
 {
@@ -125,7 +117,7 @@ static int rows_to_rows(call *c, const rows_kernel *table)
     MG_TRY(box_open(c, a, wide_of(dtype), 1u << axis, true, &b));
     bool moved = a->shape[axis] != 1 && shape_product(a->shape, axis + 1, a->rank) != 1;
     if (moved)
-        MG_TRY(rows_like(c, b.a, &rows));
+        MG_TRY(scratch_new(c, b.a->dtype, b.a->rank, b.a->shape, &rows));
     else
         MG_TRY(result_wide(c, wide_of(dtype), &rows));
     rows_map(table[wide_index(rows->dtype)], &b, rows->data,
@@ -260,12 +252,9 @@ static int losses_of(call *c, const array *logits, const array *targets, array *
     box b = {NULL, logits->shape[0], logits->shape[1], 1};
     array *logs, *sums;
     MG_TRY(array_cast(c, logits, dtype, true, &b.a));
-    MG_TRY(array_new(c->arena, dtype, 2, logits->shape, &logs));
-    scratch_keep(c, logs);
-    MG_TRY(array_new(c->arena, dtype, 1, logits->shape, &sums));
-    scratch_keep(c, sums);
-    MG_TRY(array_new(c->arena, dtype, 1, logits->shape, losses));
-    scratch_keep(c, *losses);
+    MG_TRY(scratch_new(c, dtype, 2, logits->shape, &logs));
+    MG_TRY(scratch_new(c, dtype, 1, logits->shape, &sums));
+    MG_TRY(scratch_new(c, dtype, 1, logits->shape, losses));
     const kernel_set *set = kernels();
     int which = wide_index(dtype);
     rows_map(set->log_softmax[which], &b, logs->data, b.n * dtype_sizes[dtype], 8.0);
@@ -293,18 +282,12 @@ int forward_cross_entropy(call *c)
     MG_RETURN_IF(is_float(targets->dtype) || targets->dtype == MG_BOOL, MG_ERR_DTYPE);
     MG_RETURN_IF(logits->rank != 2 || targets->rank != 1, MG_ERR_SHAPE);
     MG_RETURN_IF(logits->shape[0] != targets->shape[0], MG_ERR_SHAPE);
-    if (targets->buffer->owner) /* who may write to it between the check and the use */
-        MG_TRY(array_copy(c, targets, MG_INT64, &targets));
-    else
-        MG_TRY(array_cast(c, targets, MG_INT64, true, &targets));
+    MG_TRY(array_snapshot(c, targets, MG_INT64, &targets));
     MG_TRY(targets_check(targets, logits->shape[1], c->integers[1], &counted));
     bool each = reduction == MG_REDUCE_NONE;
     MG_TRY(array_new(c->arena, logits->dtype, each ? 1 : 0, logits->shape, &c->result));
     MG_TRY(losses_of(c, logits, targets, &losses));
-    if (each) {
-        map_copy(losses, c->result);
-        return MG_OK;
-    }
+    if (each) return result_store(c, losses);
     MG_TRY(result_wide(c, losses->dtype, &wide));
     MG_TRY(reduce_into(c, REDUCE_SUM, losses, losses->dtype, 1, wide));
     if (reduction == MG_REDUCE_MEAN) array_divide(wide, (double)counted);
