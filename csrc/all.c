@@ -1,6 +1,6 @@
 /* all.c: the core as one file: all sources, in reading order. To build it into a program:
  *
- *     cc -O3 $(sed 's/ *#.*//' csrc/flags.txt) -Icsrc -c csrc/all.c
+ *     cc -O3 $(sed 's/#.*$//' csrc/flags.txt) -Icsrc -c csrc/all.c
  *
  * A set of kernels is made by compiling the same functions for another target, so there is
  * one set in a file: here the baseline's. With -DMG_X86_SETS those of AVX2 and AVX-512 are

@@ -46,7 +46,8 @@ def copy_of_core(folder: Path, *layers: str) -> Path:
     """Copy csrc with these layers and no other."""
     core = folder / "csrc"
     core.mkdir(parents=True)
-    for path in (*CSRC.glob("*.[ch]"), CSRC / "ops.def", CSRC / "Makefile"):
+    others = [CSRC / name for name in ("ops.def", "flags.txt", "Makefile")]
+    for path in (*CSRC.glob("*.[ch]"), *others):
         shutil.copy(path, core)
     for layer in layers:
         (core / layer).mkdir()
