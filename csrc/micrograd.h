@@ -131,15 +131,37 @@ int mg_release(mg_arena *arena, mg_node node);
 
 /* ---- ops --------------------------------------------------------------------------- */
 
-/* Ops are numbered 0 .. mg_op_count() - 1 in the order of ops.def; 0 is the leaf, and
- * those below mg_scalar_op_count() are ops of numbers. */
+/* Ops are numbered 0 .. mg_op_count() - 1 in the order of ops.def; 0 is the leaf, those
+ * below mg_scalar_op_count() are ops of numbers and of elements, those below
+ * mg_element_op_count() of elements; the others are ops of whole arrays. A row that is
+ * added moves the numbers behind it: what outlives a build stores names. */
 int mg_op_count(void);
 int mg_scalar_op_count(void);
+int mg_element_op_count(void);
+
+/* What is to be known of an op besides its columns. */
+enum mg_trait {
+    MG_INTERNAL = 1,      /* users meet it under another name, or not at all */
+    MG_TAKES_NUMBER = 2,  /* an elementwise op with a number beside its operands: K */
+    MG_CHEAP = 4,         /* computed in floats, but an element costs no more than a sum */
+    MG_CHECKS_ZERO = 8,   /* of integers, operand 1 may not be 0: MG_ERR_ZERODIV */
+    MG_CHECKS_SIGN = 16,  /* of integers, a number below 0 as operand 1: MG_ERR_DOMAIN */
+    MG_VIEW = 32,         /* the result shares the memory of operand 0 */
+    MG_IN_PLACE = 64,     /* an op of whole arrays that mg_apply_in_place() has */
+    MG_TAKES_MEMORY = 128, /* mg_apply_over() has it */
+    MG_PADS = 256,        /* the result grows with the integers */
+    MG_OUTER = 512        /* the work grows with the product of operands 0 and 1 */
+};
+
 /* Name, symbol (micrograd's _op) and number of operands of an op: 0 to 2, -1 for an op of
- * whole arrays; NULL or MG_ERR_ARG for a number that is no op. */
+ * whole arrays; its traits, joined with |; what it takes, in the words of ops.def:
+ * "TAKES(a) PER_AXIS(before, after) NUMBER(value)". NULL or MG_ERR_ARG for a number that
+ * is no op. */
 const char *mg_op_name(int op);
 const char *mg_op_symbol(int op);
 int mg_op_arity(int op);
+int mg_op_traits(int op);
+const char *mg_op_takes(int op);
 
 /* Record a leaf that holds `data`. */
 mg_node mg_leaf(mg_arena *arena, double data);
@@ -335,10 +357,10 @@ mg_node mg_apply_number(mg_arena *arena, int op, mg_node a, int which, int kind,
  * Errors: MG_ERR_DTYPE when the result's kind is above a's (float into int);
  * MG_ERR_READONLY. */
 int mg_apply_in_place(mg_arena *arena, int op, mg_node a, mg_node b, unsigned weak);
-/* Record op (MG_ASSIGN, MG_PUT_AT, MG_ADD_AT, MG_SCATTER_ADD) in such a way that the
- * result takes over a's memory, operand 0, instead of a copy. Errors: MG_ERR_VIEW when
- * views of a's memory are alive that would show the change, and a gradient is to be
- * recorded; MG_ERR_READONLY. */
+/* Record an op with the trait MG_TAKES_MEMORY in such a way that the result takes over
+ * the memory of operand 0, a, instead of a copy. Errors: MG_ERR_VIEW when views of a's
+ * memory are alive that would show the change, and a gradient is to be recorded;
+ * MG_ERR_READONLY. */
 mg_node mg_apply_over(mg_arena *arena, int op, int operand_count, const mg_node *operands,
                       int integer_count, const int64_t *integers, int record);
 
@@ -448,15 +470,15 @@ int mg_num_threads(void);
 
 /* The ops by name: MG_LEAF, MG_ADD, MG_MUL ... */
 enum mg_op {
-#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) MG_##NAME,
+#define MG_OP(NAME, ...) MG_##NAME,
 #include "ops.def"
     MG_SCALAR_OP_COUNT, /* ops of numbers come first */
     MG_LAST_SCALAR_OP = MG_SCALAR_OP_COUNT - 1,
-#define MG_MAP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) MG_##NAME,
+#define MG_MAP(NAME, ...) MG_##NAME,
 #include "ops.def"
     MG_MAP_OP_COUNT, /* then those of elements */
     MG_LAST_MAP_OP = MG_MAP_OP_COUNT - 1,
-#define MG_ARRAY(NAME, name, symbol, gradient) MG_##NAME,
+#define MG_ARRAY(NAME, ...) MG_##NAME,
 #include "ops.def"
     MG_OP_COUNT
 };

@@ -9,11 +9,36 @@
 typedef int (*forward_step)(call *c);
 
 static const forward_step forwards[] = {
-#define MG_ARRAY(NAME, name, symbol, gradient) forward_##name,
+#define MG_ARRAY(NAME, name, ...) forward_##name,
 #include "ops.def"
 };
 
 enum { MAX_INTEGERS = 64, MAX_NUMBERS = 8 };
+
+/* ---- counts ------------------------------------------------------------------------ */
+
+/* Return how many integers a call has to have. */
+static int integers_wanted(const call *c, const op_counts *takes)
+{
+    int count = takes->integers;
+    if (takes->per_axis) count += takes->per_axis * operand_of(c, 0)->rank;
+    if (takes->per_window_axis) {
+        bool fits = c->integer_count > 0 && c->integers[0] >= 1 && c->integers[0] <= 3;
+        count += fits ? takes->per_window_axis * (int)c->integers[0] : MAX_INTEGERS;
+    }
+    return count;
+}
+
+/* Tell whether a call has as many operands, integers and numbers as its op takes. */
+static bool has_counts(const call *c)
+{
+    const op_counts *takes = &op_takes[c->op];
+    int more = c->operand_count - takes->operands;
+    bool operands = more == 0 || more == takes->optional ||
+                    (more > 0 && takes->many_operands);
+    if (!operands || c->number_count != takes->numbers) return false;
+    return takes->many_integers || c->integer_count == integers_wanted(c, takes);
+}
 
 /* ---- nodes ------------------------------------------------------------------------- */
 
@@ -21,8 +46,7 @@ enum { MAX_INTEGERS = 64, MAX_NUMBERS = 8 };
 static bool is_recorded(const call *c)
 {
     if (!c->record || !is_float(c->result->dtype)) return false;
-    if (c->op >= MG_MAP_OP_COUNT && !op_has_gradient[c->op - MG_MAP_OP_COUNT])
-        return false;
+    if (op_gradients[c->op] == GRADIENT_NONE) return false;
     for (int i = 0; i < c->operand_count; i++)
         if (node_at(c->arena, c->operands[i])->kind & REQUIRES) return true;
     return false;
@@ -82,8 +106,9 @@ int array_record(call *c, uint32_t *made)
 {
     c->result = NULL;
     c->scratch_count = 0;
+    MG_RETURN_IF(!has_counts(c), MG_ERR_ARG);
     int status =
-        c->op < MG_MAP_OP_COUNT ? map_value(c) : forwards[c->op - MG_MAP_OP_COUNT](c);
+        is_element_op(c->op) ? map_value(c) : forwards[c->op - MG_MAP_OP_COUNT](c);
     for (int i = 0; i < c->scratch_count; i++) array_free(c->arena, c->scratch[i]);
     if (status < 0) {
         if (c->result) array_free(c->arena, c->result);
@@ -234,13 +259,13 @@ static mg_node apply_number(call *c, mg_node handle, int which, int kind, int64_
     MG_RETURN_IF(kind < 0 || kind > 2 || which < 0 || which > 1, MG_ERR_ARG);
     MG_TRY(array_find(c->arena, handle, &operands[0]));
     c->operands = operands;
-    if (c->op == MG_POW_NUMBER) {
+    if (op_traits[c->op] & MG_TAKES_NUMBER) {
         c->operand_count = c->number_count = 1;
         c->numbers = &number;
     } else {
         int dtype = array_at(c->arena, operands[0])->dtype;
-        bool inverse = c->op == MG_POW && which == 1 && kind < 2 && integer < 0;
-        MG_RETURN_IF(inverse && !is_float(dtype), MG_ERR_DOMAIN);
+        bool below_zero = which == 1 && kind < 2 && integer < 0 && !is_float(dtype);
+        MG_RETURN_IF(below_zero && op_traits[c->op] & MG_CHECKS_SIGN, MG_ERR_DOMAIN);
         dtype = number_dtype(c->op, dtype, kind);
         MG_TRY(number_array(c->arena, dtype, kind, integer, number, &leaf));
         node_at(c->arena, leaf)->references++;
@@ -300,7 +325,7 @@ static int write_over(call *c)
         MG_RETURN_IF(!same, MG_ERR_SHAPE);
         MG_TRY(overlap_resolve(c, a, &b));
     }
-    if (c->op == MG_CAST) {
+    if (!is_element_op(c->op)) { /* a cast of b, into a */
         MG_RETURN_IF(!b, MG_ERR_ARG);
         map_copy(b, a);
     } else {
@@ -315,15 +340,21 @@ static int write_over(call *c)
     return MG_OK;
 }
 
+/* Tell whether an op writes in place: an elementwise one of operands only, or a cast. */
+static bool has_in_place(int op)
+{
+    if (op <= MG_LEAF || op >= MG_OP_COUNT) return false;
+    return op_traits[op] & MG_IN_PLACE ||
+           (is_element_op(op) && !(op_traits[op] & MG_TAKES_NUMBER));
+}
+
 int mg_apply_in_place(mg_arena *arena, int op, mg_node a, mg_node b, unsigned weak)
 {
     uint32_t operands[2];
     call c = {.arena = arena, .op = op, .operands = operands, .weak = weak};
-    bool known =
-        (op > MG_LEAF && op < MG_MAP_OP_COUNT && op != MG_POW_NUMBER) || op == MG_CAST;
     c.operand_count = b ? 2 : 1;
     arena_lock(arena);
-    int status = known ? array_find(arena, a, &operands[0]) : MG_ERR_ARG;
+    int status = has_in_place(op) ? array_find(arena, a, &operands[0]) : MG_ERR_ARG;
     if (status == MG_OK && b) status = array_find(arena, b, &operands[1]);
     if (status == MG_OK) status = write_over(&c);
     for (int i = 0; i < c.scratch_count; i++) array_free(arena, c.scratch[i]);
@@ -345,9 +376,9 @@ static mg_node apply_over(call *c, const mg_node *handles)
 {
     uint32_t made;
     bool requires = false;
-    bool known = c->op == MG_ASSIGN || c->op == MG_PUT_AT || c->op == MG_ADD_AT ||
-                 c->op == MG_SCATTER_ADD;
-    MG_RETURN_IF(!known || c->operand_count < 2 || c->operand_count > 3, MG_ERR_ARG);
+    MG_RETURN_IF(c->op <= MG_LEAF || c->op >= MG_OP_COUNT, MG_ERR_ARG);
+    MG_RETURN_IF(!(op_traits[c->op] & MG_TAKES_MEMORY), MG_ERR_ARG);
+    MG_RETURN_IF(c->operand_count < 2 || c->operand_count > 3, MG_ERR_ARG);
     MG_RETURN_IF(c->integer_count < 0 || c->integer_count > MAX_INTEGERS, MG_ERR_ARG);
     MG_TRY(operands_find(c, handles));
     for (int i = 0; i < c->operand_count; i++)

@@ -49,13 +49,6 @@ MG_INLINE void scratch_keep(call *c, array *a)
     c->scratch[c->scratch_count++] = a;
 }
 
-/* Tell whether a call has as many operands, integers and numbers as its op takes. */
-MG_INLINE bool has_counts(const call *c, int operands, int integers, int numbers)
-{
-    return c->operand_count == operands && c->integer_count == integers &&
-           c->number_count == numbers;
-}
-
 /* ---- types.c ----------------------------------------------------------------------- */
 
 int operands_dtype(const call *c, int first);
@@ -77,7 +70,7 @@ void array_fill(array *a, double value);
 /* Return the cost of an element, in additions: functions take eight times the time. */
 MG_INLINE int op_cost(int op)
 {
-    return op_types[op] == FLOATS && op != MG_DIV ? 8 : 1;
+    return op_types[op] == FLOATS && !(op_traits[op] & MG_CHEAP) ? 8 : 1;
 }
 
 /* ---- call.c ------------------------------------------------------------------------ */
@@ -94,7 +87,7 @@ int result_store(call *c, const array *wide);
 
 int map_check(int op, int result, const array *b);
 int map_value(call *c); /* of all elementwise ops */
-#define MG_ARRAY(NAME, name, symbol, gradient) int forward_##name(call *c);
+#define MG_ARRAY(NAME, name, ...) int forward_##name(call *c);
 #include "ops.def"
 
 /* ---- reduce.c ---------------------------------------------------------------------- */
@@ -136,7 +129,7 @@ void rows_map(rows_kernel kernel, const box *b, char *out, int64_t out_row, doub
 void columns_run(columns_job *job, const box *b);
 int64_t shape_product(const int64_t *shape, int from, int end);
 int reduced_dtype(const array *a);
-int get_axes(const call *c, int numbers, unsigned *axes, bool *keep);
+int get_axes(const call *c, unsigned *axes, bool *keep);
 int box_open(call *c, const array *a, int dtype, unsigned axes, bool last, box *b);
 int result_open(call *c, const array *a, int dtype, unsigned axes, bool keep);
 int reduce_into(call *c, int which, const array *a, int dtype, unsigned axes, array *out);

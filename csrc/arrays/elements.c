@@ -4,8 +4,8 @@
 /* Check what an op asks of its second operand: integers are not divided by 0. */
 int map_check(int op, int result, const array *b)
 {
-    bool divides = op == MG_FLOOR_DIVIDE || op == MG_REMAINDER;
-    return divides && !is_float(result) && map_has_zero(b) ? MG_ERR_ZERODIV : MG_OK;
+    bool checks = op_traits[op] & MG_CHECKS_ZERO;
+    return checks && !is_float(result) && map_has_zero(b) ? MG_ERR_ZERODIV : MG_OK;
 }
 
 /* The common case: arrays of one type that has kernels, contiguous, of one shape, or one
@@ -14,7 +14,7 @@ static bool value_direct(call *c, const array *a, const array *b, int *status)
 {
     const array *longer = a;
     unsigned repeats = 0;
-    if (op_types[c->op] > NUMBERS || a->dtype > MG_FLOAT64 || !a->contiguous)
+    if (op_types[c->op] >= COMPARES || a->dtype > MG_FLOAT64 || !a->contiguous)
         return false;
     if (b) {
         if (b->dtype != a->dtype || !b->contiguous) return false;
@@ -41,11 +41,8 @@ int map_value(call *c)
 {
     int status = MG_OK, computed, result, rank;
     int64_t shape[MG_MAX_RANK];
-    MG_RETURN_IF(!has_counts(c, op_arity(c->op), 0, c->op == MG_POW_NUMBER),
-                 MG_ERR_ARG);
     const array *a = operand_of(c, 0),
                 *b = c->operand_count > 1 ? operand_of(c, 1) : NULL;
-    if (op_types[c->op] == NOWHERE) return MG_ERR_ARG;
     if (value_direct(c, a, b, &status)) return status;
     int common = compared_dtype(c->op, operands_dtype(c, 0), c->weak != 0);
     MG_TRY(op_dtypes(c->op, common, &computed, &result));

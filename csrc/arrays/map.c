@@ -325,7 +325,7 @@ void map_apply(int op, int dtype, const array *a, const array *b, double number,
                array *out)
 {
     map_job job;
-    bool is_bool = op_types[op] == COMPARES || op_types[op] == TRUTHS;
+    bool is_bool = op_types[op] >= COMPARES;
     job_open(&job, out, is_bool ? MG_BOOL : dtype);
     job_input(&job, a, dtype, b != NULL);
     if (b) job_input(&job, b, dtype, true);

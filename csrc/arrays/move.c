@@ -77,7 +77,6 @@ int forward_reshape(call *c)
     const array *a = operand_of(c, 0);
     int rank = c->integer_count;
     int64_t strides[MG_MAX_RANK];
-    MG_RETURN_IF(!has_counts(c, 1, rank, 0), MG_ERR_ARG);
     MG_RETURN_IF(rank > MG_MAX_RANK, MG_ERR_SHAPE);
     MG_RETURN_IF(shape_count(rank, c->integers) != a->count, MG_ERR_SHAPE);
     if (a->contiguous || a->count == 0) return view_of(c, a, rank, c->integers, NULL);
@@ -92,7 +91,6 @@ int forward_permute(call *c)
     const array *a = operand_of(c, 0);
     int64_t shape[MG_MAX_RANK], strides[MG_MAX_RANK];
     unsigned seen = 0;
-    MG_RETURN_IF(!has_counts(c, 1, c->integer_count, 0), MG_ERR_ARG);
     MG_RETURN_IF(c->integer_count != a->rank, MG_ERR_SHAPE);
     for (int d = 0; d < a->rank; d++) {
         int64_t axis = c->integers[d];
@@ -109,7 +107,6 @@ int forward_expand(call *c)
     const array *a = operand_of(c, 0);
     int64_t strides[MG_MAX_RANK];
     int rank = c->integer_count, missing = rank - a->rank;
-    MG_RETURN_IF(!has_counts(c, 1, rank, 0), MG_ERR_ARG);
     MG_RETURN_IF(rank > MG_MAX_RANK || missing < 0, MG_ERR_SHAPE);
     for (int d = 0; d < rank; d++) {
         int64_t size = d < missing ? 1 : a->shape[d - missing];
@@ -149,7 +146,6 @@ static int slice_of(array *a, const int64_t *start, const int64_t *step,
 int forward_slice(call *c)
 {
     const array *a = operand_of(c, 0);
-    MG_RETURN_IF(!has_counts(c, 1, 3 * a->rank, 0), MG_ERR_ARG);
     MG_TRY(array_view(c->arena, a, &c->result));
     return slice_of(c->result, c->integers, c->integers + a->rank,
                     c->integers + 2 * a->rank);
@@ -158,10 +154,7 @@ int forward_slice(call *c)
 /* Get how many axes windows lie along, and check their strides and dilations. */
 static int spatial_axes(const call *c, int *s)
 {
-    MG_RETURN_IF(c->integer_count < 1, MG_ERR_ARG);
-    MG_RETURN_IF(c->integers[0] < 1 || c->integers[0] > 3, MG_ERR_ARG);
     *s = (int)c->integers[0];
-    MG_RETURN_IF(!has_counts(c, 1, 1 + 3 * *s, 0), MG_ERR_ARG);
     for (int i = 1 + *s; i < 1 + 3 * *s; i++)
         MG_RETURN_IF(c->integers[i] < 1, MG_ERR_ARG);
     return MG_OK;
@@ -196,7 +189,6 @@ int forward_window(call *c)
 
 int forward_detach(call *c)
 {
-    MG_RETURN_IF(!has_counts(c, 1, 0, 0), MG_ERR_ARG);
     return array_view(c->arena, operand_of(c, 0), &c->result);
 }
 
@@ -205,7 +197,6 @@ int forward_detach(call *c)
 int forward_contiguous(call *c)
 {
     const array *a = operand_of(c, 0);
-    MG_RETURN_IF(!has_counts(c, 1, 0, 0), MG_ERR_ARG);
     if (a->contiguous) return array_view(c->arena, a, &c->result);
     return copy_of(c, a, a->dtype);
 }
@@ -213,13 +204,11 @@ int forward_contiguous(call *c)
 int forward_clone(call *c)
 {
     const array *a = operand_of(c, 0);
-    MG_RETURN_IF(!has_counts(c, 1, 0, 0), MG_ERR_ARG);
     return copy_of(c, a, a->dtype);
 }
 
 int forward_cast(call *c)
 {
-    MG_RETURN_IF(!has_counts(c, 1, 1, 0), MG_ERR_ARG);
     int64_t dtype = c->integers[0];
     MG_RETURN_IF(dtype < 0 || dtype >= MG_DTYPE_COUNT, MG_ERR_ARG);
     return copy_of(c, operand_of(c, 0), (int)dtype);
@@ -241,7 +230,6 @@ int forward_pad(call *c)
 {
     const array *a = operand_of(c, 0);
     int64_t shape[MG_MAX_RANK];
-    MG_RETURN_IF(!has_counts(c, 1, 2 * a->rank, 1), MG_ERR_ARG);
     const int64_t *before = c->integers, *after = before + a->rank;
     for (int d = 0; d < a->rank; d++) {
         const int64_t limit = INT64_MAX / 4;
@@ -259,7 +247,6 @@ int forward_spread(call *c)
 {
     const array *a = operand_of(c, 0);
     int rank = a->rank;
-    MG_RETURN_IF(!has_counts(c, 1, 3 * rank, 0), MG_ERR_ARG);
     for (int d = 0; d < rank; d++) MG_RETURN_IF(c->integers[d] < 0, MG_ERR_SHAPE);
     MG_TRY(array_new(c->arena, a->dtype, rank, c->integers, &c->result));
     memset(c->result->data, 0, c->result->buffer->size);
@@ -320,7 +307,6 @@ int forward_fold(call *c)
 int forward_cat(call *c)
 {
     const array *first = operand_of(c, 0);
-    MG_RETURN_IF(!has_counts(c, c->operand_count, 1, 0), MG_ERR_ARG);
     int64_t axis = c->integers[0], shape[MG_MAX_RANK], start[MG_MAX_RANK] = {0};
     MG_RETURN_IF(axis < 0 || axis >= first->rank, MG_ERR_ARG);
     memcpy(shape, first->shape, sizeof shape);
@@ -379,7 +365,6 @@ int forward_assign(call *c)
     const array *a = operand_of(c, 0);
     int rank = a->rank, common_rank;
     int64_t shape[MG_MAX_RANK];
-    MG_RETURN_IF(!has_counts(c, 2, 3 * rank, 0), MG_ERR_ARG);
     const array *b = operand_of(c, 1);
     array region = *a;
     MG_TRY(slice_of(&region, c->integers, c->integers + rank, c->integers + 2 * rank));
@@ -418,7 +403,6 @@ static int64_t row_count(const array *a)
 
 int forward_take(call *c)
 {
-    MG_RETURN_IF(!has_counts(c, 2, 0, 0), MG_ERR_ARG);
     const array *a = operand_of(c, 0), *positions;
     MG_RETURN_IF(a->rank < 1, MG_ERR_SHAPE);
     int64_t n = a->shape[0], shape[2 * MG_MAX_RANK];
@@ -438,19 +422,18 @@ int forward_take(call *c)
     return MG_OK;
 }
 
-/* What add_at and put_at do with a row. */
-static void row_write(int op, int dtype, int64_t n, char *to, const char *from)
+/* Add a row to another, or write it over it. */
+static void row_write(bool adds, int dtype, int64_t n, char *to, const char *from)
 {
-    if (op == MG_PUT_AT)
-        memcpy(to, from, (size_t)n * dtype_sizes[dtype]);
-    else
+    if (adds)
         kernels()->value[MG_ADD][dtype](n, to, from, to, 0.0, 0);
+    else
+        memcpy(to, from, (size_t)n * dtype_sizes[dtype]);
 }
 
-/* Write the rows of operand 2 at the positions of operand 1 of the base. */
-static int rows_write(call *c)
+/* Add or write the rows of operand 2 at the positions of operand 1 of the base. */
+static int rows_write(call *c, bool adds)
 {
-    MG_RETURN_IF(!has_counts(c, 3, 0, 0), MG_ERR_ARG);
     const array *a = operand_of(c, 0), *b = operand_of(c, 2), *positions;
     MG_RETURN_IF(a->rank < 1, MG_ERR_SHAPE);
     MG_RETURN_IF(c->over && !a->contiguous, MG_ERR_ARG);
@@ -462,7 +445,7 @@ static int rows_write(call *c)
             d < positions->rank ? positions->shape[d] : a->shape[d - positions->rank + 1];
         MG_RETURN_IF(b->shape[d] != size, MG_ERR_SHAPE);
     }
-    int dtype = c->op == MG_ADD_AT ? wide_of(a->dtype) : a->dtype;
+    int dtype = adds ? wide_of(a->dtype) : a->dtype;
     MG_TRY(base_apart(c, &b));
     MG_TRY(array_cast(c, b, dtype, true, &b));
     array *to;
@@ -472,7 +455,7 @@ static int rows_write(call *c)
     size_t size = (size_t)row * dtype_sizes[dtype];
     for (int64_t i = 0; size && i < positions->count; i++) {
         int64_t at = p[i] < 0 ? p[i] + n : p[i];
-        row_write(c->op, dtype, row, to->data + (size_t)at * size,
+        row_write(adds, dtype, row, to->data + (size_t)at * size,
                   b->data + (size_t)i * size);
     }
     MG_TRY(result_store(c, to));
@@ -481,12 +464,12 @@ static int rows_write(call *c)
 
 int forward_add_at(call *c)
 {
-    return rows_write(c);
+    return rows_write(c, true);
 }
 
 int forward_put_at(call *c)
 {
-    return rows_write(c);
+    return rows_write(c, false);
 }
 
 /* The elements that gather reads and scatter_add writes: that of operand 0, contiguous,
@@ -529,7 +512,6 @@ static int64_t along_next(along *path, int64_t i)
 int forward_gather(call *c)
 {
     along path;
-    MG_RETURN_IF(!has_counts(c, 2, 1, 0), MG_ERR_ARG);
     const array *a = operand_of(c, 0), *index = operand_of(c, 1);
     MG_TRY(array_cast(c, a, a->dtype, true, &a));
     MG_TRY(along_open(c, a, &path));
@@ -560,7 +542,6 @@ static int along_part(call *c, const along *path, const array **b)
 int forward_scatter_add(call *c)
 {
     along path;
-    MG_RETURN_IF(!has_counts(c, 3, 1, 0), MG_ERR_ARG);
     const array *a = operand_of(c, 0), *b = operand_of(c, 2);
     array *to;
     int dtype = wide_of(a->dtype);
@@ -574,7 +555,7 @@ int forward_scatter_add(call *c)
     size_t size = dtype_sizes[dtype];
     for (int64_t i = 0; i < b->count; i++) {
         char *at = to->data + (size_t)along_next(&path, i) * size;
-        row_write(MG_ADD_AT, dtype, 1, at, b->data + (size_t)i * size);
+        row_write(true, dtype, 1, at, b->data + (size_t)i * size);
     }
     MG_TRY(result_store(c, to));
     return base_written(c);
@@ -583,7 +564,6 @@ int forward_scatter_add(call *c)
 int forward_nonzero(call *c)
 {
     const array *a = operand_of(c, 0), *truths;
-    MG_RETURN_IF(!has_counts(c, 1, 0, 0), MG_ERR_ARG);
     MG_TRY(array_snapshot(c, a, MG_BOOL, &truths));
     const uint8_t *t = (const uint8_t *)truths->data;
     int64_t shape[2] = {0, a->rank};
@@ -605,7 +585,6 @@ int forward_where(call *c)
 {
     int rank;
     int64_t shape[MG_MAX_RANK];
-    MG_RETURN_IF(!has_counts(c, 3, 0, 0), MG_ERR_ARG);
     const array *test = operand_of(c, 0), *a = operand_of(c, 1), *b = operand_of(c, 2);
     array both = {.dtype = MG_BOOL};
     MG_RETURN_IF(test->dtype != MG_BOOL, MG_ERR_DTYPE);
@@ -628,8 +607,8 @@ int forward_function(call *c)
 
 int forward_output(call *c)
 {
-    MG_RETURN_IF(c->operand_count != 2 || c->integer_count != 1, MG_ERR_ARG);
-    MG_RETURN_IF(op_of(node_at(c->arena, c->operands[0])) != MG_FUNCTION, MG_ERR_ARG);
+    int op = op_of(node_at(c->arena, c->operands[0]));
+    MG_RETURN_IF(op_gradients[op] != GRADIENT_CALL, MG_ERR_ARG);
     MG_TRY(array_view(c->arena, operand_of(c, 1), &c->result));
     c->result->is_view = false;
     c->result->buffer->views--;

@@ -204,7 +204,6 @@ int forward_matmul(call *c)
     int64_t shape[MG_MAX_RANK + 2];
     batched left, right;
     array *wide;
-    MG_RETURN_IF(!has_counts(c, 2, 0, 0), MG_ERR_ARG);
     const array *a = operand_of(c, 0), *b = operand_of(c, 1);
     MG_RETURN_IF(a->rank < 1 || b->rank < 1, MG_ERR_SHAPE);
     MG_TRY(product_dtypes(a, b, &result, &computed));
@@ -230,8 +229,6 @@ int forward_linear(call *c)
     int result, computed;
     array *wide;
     const array *bias = NULL;
-    MG_RETURN_IF(c->operand_count < 2 || c->operand_count > 3, MG_ERR_ARG);
-    MG_RETURN_IF(!has_counts(c, c->operand_count, 0, 0), MG_ERR_ARG);
     const array *x = operand_of(c, 0), *weight = operand_of(c, 1);
     MG_RETURN_IF(x->rank < 1 || weight->rank != 2, MG_ERR_SHAPE);
     int last = x->rank - 1;

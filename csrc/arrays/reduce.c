@@ -98,12 +98,10 @@ int reduced_dtype(const array *a)
     return is_float(a->dtype) ? wide_of(a->dtype) : MG_INT64;
 }
 
-/* Get axes and keep of an op that takes so many numbers, too. Axes beyond the rank are an
- * error. */
-int get_axes(const call *c, int numbers, unsigned *axes, bool *keep)
+/* Get axes and keep. Axes beyond the rank are an error. */
+int get_axes(const call *c, unsigned *axes, bool *keep)
 {
     const array *a = operand_of(c, 0);
-    MG_RETURN_IF(!has_counts(c, 1, 2, numbers), MG_ERR_ARG);
     MG_RETURN_IF(c->integers[0] < 0 || c->integers[0] >> a->rank, MG_ERR_ARG);
     *axes = (unsigned)c->integers[0];
     *keep = c->integers[1] != 0;
@@ -239,7 +237,7 @@ static int reduce(call *c, int which, int result_dtype)
     unsigned axes;
     bool keep;
     array *wide;
-    MG_TRY(get_axes(c, 0, &axes, &keep));
+    MG_TRY(get_axes(c, &axes, &keep));
     MG_TRY(result_open(c, a, result_dtype, axes, keep));
     MG_TRY(result_wide(c, dtype, &wide));
     MG_TRY(reduce_into(c, which, a, dtype, axes, wide));
@@ -288,7 +286,7 @@ int forward_mean(call *c)
     bool keep;
     array *wide;
     MG_RETURN_IF(!is_float(a->dtype), MG_ERR_DTYPE);
-    MG_TRY(get_axes(c, 0, &axes, &keep));
+    MG_TRY(get_axes(c, &axes, &keep));
     MG_TRY(result_open(c, a, a->dtype, axes, keep));
     MG_TRY(result_wide(c, wide_of(a->dtype), &wide));
     MG_TRY(reduce_into(c, REDUCE_SUM, a, wide->dtype, axes, wide));
@@ -305,7 +303,6 @@ static int arg_extremum(call *c, bool largest)
 {
     const array *a = operand_of(c, 0);
     box b;
-    MG_RETURN_IF(!has_counts(c, 1, 2, 0), MG_ERR_ARG);
     int64_t axis = c->integers[0];
     MG_RETURN_IF(axis < -1 || axis >= a->rank, MG_ERR_ARG);
     unsigned axes = axis < 0 ? (1u << a->rank) - 1 : 1u << axis;
@@ -343,7 +340,7 @@ static int truths_reduce(call *c, bool sought)
     unsigned axes;
     bool keep;
     box b;
-    MG_TRY(get_axes(c, 0, &axes, &keep));
+    MG_TRY(get_axes(c, &axes, &keep));
     MG_TRY(result_open(c, a, MG_BOOL, axes, keep));
     MG_TRY(box_open(c, a, MG_BOOL, axes, true, &b));
     if (c->result->count == 0) return MG_OK;

@@ -13,14 +13,18 @@ typedef struct rule {
     int which;     /* the operand */
 } rule;
 
-/* The rules, one for each op with a gradient: vjp_elements.c, vjp_move.c, vjp_reduce.c,
+/* The rules, one for each row with the gradient RULE: vjp_elements.c, vjp_move.c, vjp_reduce.c,
  * vjp_product.c, vjp_rows.c. Each returns what y passes on to the operand; 0: nothing. */
-#define DECLARE_0(name)
-#define DECLARE_1(name) uint32_t vjp_##name(const rule *r);
-#define MG_ARRAY(NAME, name, symbol, gradient) DECLARE_##gradient(name)
+#define DECLARE_NONE(name)
+#define DECLARE_RULE(name) uint32_t vjp_##name(const rule *r);
+#define DECLARE_CALL(name)
+#define DECLARE_PASS(name)
+#define MG_ARRAY(NAME, name, symbol, gradient, traits, takes) DECLARE_##gradient(name)
 #include "ops.def"
-#undef DECLARE_0
-#undef DECLARE_1
+#undef DECLARE_NONE
+#undef DECLARE_RULE
+#undef DECLARE_CALL
+#undef DECLARE_PASS
 uint32_t vjp_elements(const rule *r, int op);
 
 /* ---- reading the node -------------------------------------------------------------- */

@@ -191,22 +191,23 @@ static int visit_next(mg_sweep *s, int64_t *work)
     visit *v = &s->visits[s->order.items[s->remaining - 1]];
     const node *n = node_at(s->arena, v->node);
     const array *a = n->array;
+    const int passes = op_gradients[op_of(n)];
     if (v->gradient && v->needed) {
         bool stops = (n->kind & WATCHED) && !s->watched;
         s->watched = true;
         MG_RETURN_IF(stops, MG_HOOK);
-        if (op_of(n) == MG_FUNCTION) {
+        if (passes == GRADIENT_CALL) {
             bool calls = !s->called;
             s->called = true;
             MG_RETURN_IF(calls, MG_CALL);
-        } else if (op_of(n) == MG_OUTPUT) {
+        } else if (passes == GRADIENT_PASS) {
             output_pass(s, v);
         } else {
             for (uint32_t i = 0; i < a->operand_count; i++) MG_TRY(pass_on(s, v, (int)i));
         }
         *work += a->count + 64;
     }
-    if (!v->keeps && op_of(n) != MG_OUTPUT) gradient_set(s, v, 0);
+    if (!v->keeps && passes != GRADIENT_PASS) gradient_set(s, v, 0);
     s->watched = s->called = false;
     s->remaining--;
     return MG_OK;
@@ -254,7 +255,7 @@ static bool is_target(const mg_sweep *s, const visit *v)
 {
     bool accumulates = s->flags & MG_ACCUMULATE;
     return accumulates && v->gradient && v->keeps &&
-           op_of(node_at(s->arena, v->node)) != MG_FUNCTION;
+           op_gradients[op_of(node_at(s->arena, v->node))] != GRADIENT_CALL;
 }
 
 /* Give leaves, and nodes that retain theirs, their gradients: what can fail comes

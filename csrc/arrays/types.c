@@ -37,12 +37,12 @@ int op_dtypes(int op, int common, int *computed, int *result)
 {
     switch (op_types[op]) {
     case FLOATS: *result = is_float(common) ? common : MG_FLOAT32; break;
-    case NUMBERS:
+    case NUMBERS: *result = common == MG_BOOL ? MG_INT64 : common; break;
+    case NUMBERS_ONLY:
+        MG_RETURN_IF(common == MG_BOOL, MG_ERR_DTYPE);
         *result = common;
-        if (common != MG_BOOL || kernels()->value[op][MG_BOOL]) break;
-        MG_RETURN_IF(op == MG_SUB || op == MG_NEG, MG_ERR_DTYPE);
-        *result = MG_INT64;
         break;
+    case NUMBERS_AND_BOOLS: *result = common; break;
     case COMPARES: *result = MG_BOOL; break;
     case TRUTHS: *result = *computed = MG_BOOL; return MG_OK;
     default: return MG_ERR_ARG;

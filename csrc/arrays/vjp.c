@@ -4,13 +4,15 @@
  * again, any number of times. */
 #include "arrays/rule.h"
 
-/* Rows without a gradient have no rule. */
+/* Only rows with the gradient RULE have one. */
 typedef uint32_t (*rule_function)(const rule *r);
 
-#define RULE_0(name) NULL
-#define RULE_1(name) vjp_##name
+#define RULE_OF_NONE(name) NULL
+#define RULE_OF_RULE(name) vjp_##name
+#define RULE_OF_CALL(name) NULL
+#define RULE_OF_PASS(name) NULL
 static const rule_function rules[] = {
-#define MG_ARRAY(NAME, name, symbol, gradient) RULE_##gradient(name),
+#define MG_ARRAY(NAME, name, symbol, gradient, traits, takes) RULE_OF_##gradient(name),
 #include "ops.def"
 };
 
@@ -19,7 +21,7 @@ uint32_t vjp(scope *s, uint32_t y, int which, uint32_t g)
     rule r = {s, y, g, which};
     int op = op_of(node_at(s->arena, y));
     if (s->status < 0) return 0;
-    if (op < MG_MAP_OP_COUNT) return vjp_elements(&r, op);
+    if (is_element_op(op)) return vjp_elements(&r, op);
     rule_function find = rules[op - MG_MAP_OP_COUNT];
     uint32_t made = find ? find(&r) : 0;
     return s->status < 0 ? 0 : made;

@@ -43,10 +43,8 @@ enum { READS_A = 1, READS_B = 2, READS_Y = 4, PASS_ON = 64 };
 #define G PASS_ON
 
 static const uint8_t reads[][2] = {
-#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
-    {(gradient_a), (gradient_b)},
-#include "ops.def"
-#define MG_MAP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+#define MG_ELEMENT(NAME, name, symbol, arity, types, traits, frames, value, gradient_a, \
+                   gradient_b) \
     {(gradient_a), (gradient_b)},
 #include "ops.def"
 };
@@ -108,10 +106,8 @@ static uint32_t formula(scope *s, int op, int which, uint32_t a, uint32_t b, uin
                         uint32_t g, double number, int dtype)
 {
     switch (op) {
-#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
-    case MG_##NAME: return which == 0 ? (gradient_a) : (gradient_b);
-#include "ops.def"
-#define MG_MAP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+#define MG_ELEMENT(NAME, name, symbol, arity, types, traits, frames, value, gradient_a, \
+                   gradient_b) \
     case MG_##NAME: return which == 0 ? (gradient_a) : (gradient_b);
 #include "ops.def"
     default: return 0;

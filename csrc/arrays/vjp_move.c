@@ -187,17 +187,3 @@ uint32_t vjp_where(const rule *r)
     uint32_t a = r->which == 1 ? r->g : zero, b = r->which == 1 ? zero : r->g;
     return rule_fit(r, choose(r->s, test, a, b));
 }
-
-/* ---- the caller's functions: the sweep asks for their gradients -------------------- */
-
-uint32_t vjp_function(const rule *r)
-{
-    (void)r;
-    return 0;
-}
-
-uint32_t vjp_output(const rule *r)
-{
-    (void)r;
-    return 0;
-}

@@ -8,18 +8,44 @@
 /* ---- ops.c ------------------------------------------------------------------------- */
 
 /* The types that an elementwise op is computed in: column `types` of ops.def. */
-enum op_types { NOWHERE, FLOATS, NUMBERS, COMPARES, TRUTHS };
+enum op_types {
+    NOWHERE,
+    FLOATS,
+    NUMBERS,
+    NUMBERS_ONLY,
+    NUMBERS_AND_BOOLS,
+    COMPARES, /* from here on the result is bool */
+    TRUTHS
+};
 extern const uint8_t op_types[MG_MAP_OP_COUNT];
-/* Whether a gradient flows through an op on whole arrays, by op - MG_MAP_OP_COUNT. */
-extern const bool op_has_gradient[MG_OP_COUNT - MG_MAP_OP_COUNT];
+extern const uint16_t op_traits[MG_OP_COUNT]; /* enum mg_trait */
+
+/* How an op passes on a gradient: column `gradient`; elementwise ops have a rule. */
+enum op_gradients { GRADIENT_NONE, GRADIENT_RULE, GRADIENT_CALL, GRADIENT_PASS };
+extern const uint8_t op_gradients[MG_OP_COUNT];
+
+/* How many operands, integers and numbers an op takes: column `takes`. */
+typedef struct op_counts {
+    uint8_t operands;
+    uint8_t optional; /* more operands: so many or none */
+    uint8_t integers;
+    uint8_t per_axis;        /* integers for each axis of operand 0 */
+    uint8_t per_window_axis; /* integers for each of the axes that integer 0 counts */
+    uint8_t numbers;
+    bool many_operands, many_integers; /* and more, any number of them */
+} op_counts;
+extern const op_counts op_takes[MG_OP_COUNT];
+
+MG_INLINE bool is_element_op(int op)
+{
+    return op < MG_MAP_OP_COUNT;
+}
 
 /* Return the number of operands of an elementwise op. */
 MG_INLINE int op_arity(int op)
 {
     static const uint8_t arities[] = {
-#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) arity,
-#include "ops.def"
-#define MG_MAP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) arity,
+#define MG_ELEMENT(NAME, name, symbol, arity, ...) arity,
 #include "ops.def"
     };
     return arities[op];

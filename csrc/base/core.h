@@ -79,6 +79,7 @@ typedef struct node {
     uint32_t references; /* handles given out, and nodes that use it */
     uint32_t kind;
 } node;
+_Static_assert(sizeof(node) == 32, "two nodes are a cache line");
 
 typedef struct chunk {
     node nodes[CHUNK_NODES]; /* on a cache line */
@@ -173,6 +174,7 @@ typedef struct extra {
     int64_t size; /* bytes, these included */
     int32_t integer_count, number_count, operand_count, unused;
 } extra;
+_Static_assert(sizeof(extra) % sizeof(double) == 0, "integers and numbers follow it");
 
 typedef struct array {
     buffer *buffer;
@@ -189,5 +191,7 @@ typedef struct array {
     int64_t shape[MG_MAX_RANK];
     int64_t strides[MG_MAX_RANK]; /* in elements; 0 along broadcast axes */
 } array;
+_Static_assert(sizeof((mg_array_info){0}.shape) == MG_MAX_RANK * sizeof(int64_t),
+               "mg_array_info has room for all axes");
 
 #endif

@@ -1,78 +1,39 @@
 /* elements.inc.c: for each row of ops.def the loop over elements of T, and for floats the
- * loops of its gradients. KIND is FLOAT, INTEGER or TRUTH. A formula gets the frame FLAT,
- * where one expression serves all elements, unless it is named here:
+ * loops of its gradients. KIND is FLOAT, INTEGER or TRUTH. Column `frames` says which
+ * loops a row gets:
+ *   FLAT     one expression serves all elements
  *   CHUNKS   values with a quick form, which says where it is in doubt, and an exact one,
- *            for chunks with such elements; gradients that call functions
+ *            for chunks with such elements
+ *   CALLS    gradients that call functions, for chunks of arguments
  *   POWER    a constant exponent: a loop for each of the usual ones
  * A function is expanded in the loop of its own value alone: others call that, since each
- * expansion takes the compiler a good part of a second. A formula that needs such a frame
- * and is not named does not compile, for want of the name `exact`. No loop has a scalar
+ * expansion takes the compiler a good part of a second. A formula whose frame is too
+ * plain does not compile, for want of the name `exact` or `asks`. No loop has a scalar
  * end: see map_rest(). */
 
 #ifndef FRAME
-#define FRAME_exp ~, CHUNKS
-#define FRAME_exp2 ~, CHUNKS
-#define FRAME_expm1 ~, CHUNKS
-#define FRAME_log ~, CHUNKS
-#define FRAME_log2 ~, CHUNKS
-#define FRAME_log1p ~, CHUNKS
-#define FRAME_sin ~, CHUNKS
-#define FRAME_cos ~, CHUNKS
-#define FRAME_tan ~, CHUNKS
-#define FRAME_atan ~, CHUNKS
-#define FRAME_sinh ~, CHUNKS
-#define FRAME_cosh ~, CHUNKS
-#define FRAME_tanh ~, CHUNKS
-#define FRAME_sigmoid ~, CHUNKS
-#define FRAME_softplus ~, CHUNKS
-#define FRAME_erf ~, CHUNKS
-#define FRAME_gelu ~, CHUNKS
-#define FRAME_gelu_tanh ~, CHUNKS
-#define FRAME_silu ~, CHUNKS
-#define FRAME_pow ~, CHUNKS
-#define FRAME_floor_divide ~, CHUNKS
-#define FRAME_remainder ~, CHUNKS
-#define FRAME_pow_number ~, POWER
-#define FRAME(name) SECOND(FRAME_##name, FLAT, ~)
+/* The frames of the value; of gradient_a, with the functions it calls; of gradient_b. */
+#define FRAMES_FLAT FLAT, FLAT, ~, ~, FLAT, ~
+#define FRAMES_QUICK CHUNKS, FLAT, ~, ~, FLAT, ~
+#define FRAMES_QUICK_A(f) CHUNKS, CALLS, f, ~, FLAT, ~
+#define FRAMES_QUICK_A2(f, h) CHUNKS, CALLS_2, f, h, FLAT, ~
+#define FRAMES_QUICK_B(f) CHUNKS, FLAT, ~, ~, CALLS, f
+#define FRAMES_QUICK_AB(f, h) CHUNKS, CALLS, f, ~, CALLS, h
+#define FRAMES_POWER POWER, POWER, ~, ~, FLAT, ~
+#define FRAME(of_value, of_a, f, h, of_b, call_b) of_value
 
-/* The same of the formulas of gradients, of a and of b. */
-#define FRAME_expm1_a ~, CHUNKS
-#define FRAME_sin_a ~, CHUNKS
-#define FRAME_cos_a ~, CHUNKS
-#define FRAME_sinh_a ~, CHUNKS
-#define FRAME_cosh_a ~, CHUNKS
-#define FRAME_softplus_a ~, CHUNKS
-#define FRAME_erf_a ~, CHUNKS
-#define FRAME_gelu_a ~, CHUNKS
-#define FRAME_gelu_tanh_a ~, CHUNKS
-#define FRAME_silu_a ~, CHUNKS
-#define FRAME_pow_a ~, CHUNKS
-#define FRAME_pow_b ~, CHUNKS
-#define FRAME_remainder_b ~, CHUNKS
-#define FRAME_pow_number_a ~, POWER
-
-/* The functions that gradients in chunks call, each with the same arguments wherever the
- * formula has it. */
-#define CALLS_expm1_a(CALL) CALL(exp)
-#define CALLS_sin_a(CALL) CALL(cos)
-#define CALLS_cos_a(CALL) CALL(sin)
-#define CALLS_sinh_a(CALL) CALL(cosh)
-#define CALLS_cosh_a(CALL) CALL(sinh)
-#define CALLS_softplus_a(CALL) CALL(sigmoid)
-#define CALLS_erf_a(CALL) CALL(exp)
-#define CALLS_gelu_a(CALL) CALL(erf) CALL(exp)
-#define CALLS_gelu_tanh_a(CALL) CALL(tanh)
-#define CALLS_silu_a(CALL) CALL(sigmoid)
-#define CALLS_pow_a(CALL) CALL(pow)
-#define CALLS_pow_b(CALL) CALL(log)
-#define CALLS_remainder_b(CALL) CALL(floor_divide)
-
-/* Of the rows of numbers these have kernels for bools, too: or, and, or, and. */
-#define BOOL_add ~, SOME
-#define BOOL_mul ~, SOME
-#define BOOL_maximum ~, SOME
-#define BOOL_minimum ~, SOME
-#define BOOLS(name) SECOND(BOOL_##name, NO, ~)
+/* What the types of a row ask for: of floats, of integers, of bools. */
+#define KINDS_NOWHERE NOTHING, NOTHING, NOTHING
+#define KINDS_FLOATS VALUE, NOTHING, NOTHING
+#define KINDS_NUMBERS VALUE, VALUE, NOTHING
+#define KINDS_NUMBERS_ONLY KINDS_NUMBERS
+#define KINDS_NUMBERS_AND_BOOLS VALUE, VALUE, VALUE
+#define KINDS_COMPARES COMPARE, COMPARE, COMPARE
+#define KINDS_TRUTHS NOTHING, NOTHING, VALUE
+#define PICK(macro, ...) macro(__VA_ARGS__)
+#define OF_FLOAT(floats, integers, bools) floats
+#define OF_INTEGER(floats, integers, bools) integers
+#define OF_TRUTH(floats, integers, bools) bools
 
 enum { CHUNK = 128 }; /* elements that share one choice between quick and exact */
 
@@ -162,7 +123,7 @@ enum { CHUNK = 128 }; /* elements that share one choice between quick and exact 
 #define MAP_FLAT(name, arity, formula) \
     MAP_FLAT_##arity(name, OF(BLOCK), T, formula)
 
-#define GRADIENT_FLAT(name, formula) \
+#define GRADIENT_FLAT(name, formula, f, h) \
     GRADIENT_HEAD(name) \
     { \
         GRADIENT_OPEN \
@@ -217,11 +178,11 @@ enum { CHUNK = 128 }; /* elements that share one choice between quick and exact 
 #define CALL_1(name, x) (asks ? OF(written)(&x_##name[i], x) : y_##name[i])
 #define CALL_2(name, x, y) \
     (asks ? OF(written)(&x_##name[i], x) + OF(written)(&y_##name[i], y) : y_##name[i])
-#define GRADIENT_CHUNKS(name, formula) \
+#define GRADIENT_CHUNKS(name, formula, room, calls) \
     GRADIENT_HEAD(name) \
     { \
         GRADIENT_OPEN \
-        CALLS_##name(CALL_ROOM) for (int64_t start = 0; start < whole; start += CHUNK) \
+        room for (int64_t start = 0; start < whole; start += CHUNK) \
         { \
             const int64_t count = whole - start < CHUNK ? whole - start : CHUNK; \
             { \
@@ -232,11 +193,15 @@ enum { CHUNK = 128 }; /* elements that share one choice between quick and exact 
                     (void)(formula); \
                 } \
             } \
-            CALLS_##name(CALL_MAKE) const bool asks = false; \
+            calls const bool asks = false; \
             LOOP(count, GRADIENT_LOAD(start + i), outs[start + i], formula) \
         } \
         GRADIENT_REST(name) \
     }
+#define GRADIENT_CALLS(name, formula, f, h) \
+    GRADIENT_CHUNKS(name, formula, CALL_ROOM(f), CALL_MAKE(f))
+#define GRADIENT_CALLS_2(name, formula, f, h) \
+    GRADIENT_CHUNKS(name, formula, CALL_ROOM(f) CALL_ROOM(h), CALL_MAKE(f) CALL_MAKE(h))
 
 /* ---- POWER ------------------------------------------------------------------------- */
 
@@ -286,51 +251,27 @@ enum { CHUNK = 128 }; /* elements that share one choice between quick and exact 
 #define POWER_ROW_FLAT(name, value, gradient_a)
 #define POWER_ROW_CHUNKS(name, value, gradient_a)
 #define MAP_POWER(name, arity, formula)
-#define GRADIENT_POWER(name, formula)
+#define GRADIENT_POWER(name, formula, f, h)
 
 /* ---- rows -------------------------------------------------------------------------- */
 
-#define FRAMED(what, name) PASTE(what, FRAME(name))
-#define GRADIENTS_1(name, gradient_a, gradient_b) \
-    FRAMED(GRADIENT, name##_a)(name##_a, gradient_a)
-#define GRADIENTS_2(name, gradient_a, gradient_b) \
-    FRAMED(GRADIENT, name##_a)(name##_a, gradient_a) \
-    FRAMED(GRADIENT, name##_b)(name##_b, gradient_b)
+#define VALUE(name, arity, frames, value) \
+    PASTE(MAP, PICK(FRAME, FRAMES_##frames))(name, arity, value)
+#define COMPARE(name, arity, frames, value) MAP_FLAT_2(name, CACHE_LINE, uint8_t, value)
+#define NOTHING(name, arity, frames, value)
+/* What a row of these types generates for elements of a KIND. */
+#define ROW(kind, types) PICK(PASTE(OF, kind), KINDS_##types)
 
-/* ROW_<KIND>_<types>: what a row of ops.def with these `types` generates for elements of
- * this KIND. */
-#define ROW_FLOAT_FLOATS(name, arity, value) FRAMED(MAP, name)(name, arity, value)
-#define ROW_FLOAT_NUMBERS ROW_FLOAT_FLOATS
-#define ROW_FLOAT_COMPARES(name, arity, value) \
-    MAP_FLAT_2(name, CACHE_LINE, uint8_t, value)
-#define ROW_FLOAT_TRUTHS(name, arity, value)
-#define ROW_FLOAT_NOWHERE(name, arity, value)
-
-#define ROW_INTEGER_FLOATS(name, arity, value)
-#define ROW_INTEGER_NUMBERS(name, arity, value) \
-    FRAMED(MAP, name)(name, arity, value)
-#define ROW_INTEGER_COMPARES ROW_FLOAT_COMPARES
-#define ROW_INTEGER_TRUTHS(name, arity, value)
-#define ROW_INTEGER_NOWHERE(name, arity, value)
-
-#define TRUTH_NO(name, arity, value)
-#define TRUTH_SOME(name, arity, value) MAP_FLAT(name, arity, value)
-#define ROW_TRUTH_FLOATS(name, arity, value)
-#define ROW_TRUTH_NUMBERS(name, arity, value) \
-    PASTE(TRUTH, BOOLS(name))(name, arity, value)
-#define ROW_TRUTH_COMPARES ROW_FLOAT_COMPARES
-#define ROW_TRUTH_TRUTHS(name, arity, value) \
-    MAP_FLAT(name, arity, value)
-#define ROW_TRUTH_NOWHERE(name, arity, value)
-#define ROW(kind, types) PASTE(PASTE(ROW, kind), types)
-
-/* GRADIENTS_types of the row. */
-#define GRADIENTS_FLOATS(name, arity, gradient_a, gradient_b) \
-    GRADIENTS_##arity(name, gradient_a, gradient_b)
-#define GRADIENTS_NUMBERS GRADIENTS_FLOATS
-#define GRADIENTS_COMPARES(name, arity, gradient_a, gradient_b)
-#define GRADIENTS_TRUTHS(name, arity, gradient_a, gradient_b)
-#define GRADIENTS_NOWHERE(name, arity, gradient_a, gradient_b)
+/* The gradients of a row whose types have a VALUE of floats. */
+#define GRADIENTS_VALUE(name, arity, gradient_a, gradient_b, frames) \
+    PICK(GRADIENTS_##arity, name, gradient_a, gradient_b, FRAMES_##frames)
+#define GRADIENTS_COMPARE(name, arity, gradient_a, gradient_b, frames)
+#define GRADIENTS_NOTHING(name, arity, gradient_a, gradient_b, frames)
+#define GRADIENTS_1(name, gradient_a, gradient_b, of_value, of_a, f, h, of_b, call_b) \
+    GRADIENT_##of_a(name##_a, gradient_a, f, h)
+#define GRADIENTS_2(name, gradient_a, gradient_b, of_value, of_a, f, h, of_b, call_b) \
+    GRADIENT_##of_a(name##_a, gradient_a, f, h) \
+    GRADIENT_##of_b(name##_b, gradient_b, call_b, ~)
 #endif
 
 enum { OF(BLOCK) = CACHE_LINE / sizeof(T) };
@@ -341,9 +282,9 @@ enum { OF(BLOCK) = CACHE_LINE / sizeof(T) };
 #define FUNCTION_2(name, x, y) (exact ? VM(name)(x, y) : QUICK(name, x, y))
 #define ANGLE(name, x) (exact ? VM(name)(x) : QUICK_ANGLE(name, x))
 #define DIVISION(name, x, y) OF(name)(x, y, exact, &doubt)
-#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
-    ROW(KIND, types)(name, arity, value)
-#define MG_MAP MG_OP
+#define MG_ELEMENT(NAME, name, symbol, arity, types, traits, frames, value, gradient_a, \
+                   gradient_b) \
+    ROW(KIND, types)(name, arity, frames, value)
 #include "ops.def"
 #undef FUNCTION
 #undef FUNCTION_2
@@ -356,9 +297,9 @@ enum { OF(BLOCK) = CACHE_LINE / sizeof(T) };
 #define FUNCTION_2 CALL_2
 #define ANGLE CALL_1
 #define DIVISION CALL_2
-#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
-    GRADIENTS_##types(name, arity, gradient_a, gradient_b)
-#define MG_MAP MG_OP
+#define MG_ELEMENT(NAME, name, symbol, arity, types, traits, frames, value, gradient_a, \
+                   gradient_b) \
+    PASTE(GRADIENTS, ROW(FLOAT, types))(name, arity, gradient_a, gradient_b, frames)
 #include "ops.def"
 #undef FUNCTION
 #undef FUNCTION_2
@@ -367,8 +308,9 @@ enum { OF(BLOCK) = CACHE_LINE / sizeof(T) };
 #undef POWK
 
 #define POWK(x, k) (general ? powers[i] : OF(power)((x), usual))
-#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
-    FRAMED(POWER_ROW, name)(name, value, gradient_a)
+#define MG_OP(NAME, name, symbol, arity, types, traits, frames, value, gradient_a, \
+              gradient_b) \
+    PASTE(POWER_ROW, PICK(FRAME, FRAMES_##frames))(name, value, gradient_a)
 #include "ops.def"
 #endif
 #undef POWK

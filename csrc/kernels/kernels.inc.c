@@ -48,8 +48,6 @@
 #define PASTE_(a, b) a##_##b
 #define PASTE(a, b) PASTE_(a, b)
 #define OF(name) PASTE(name, TYPE) /* larger_f32 */
-#define SECOND(...) SECOND_(__VA_ARGS__)
-#define SECOND_(first, second, ...) second
 
 /* The largest multiple of `block`, a power of two, that is not above n. */
 #define WHOLE_BLOCKS(n, block) ((n) & ~((int64_t)(block) - 1))
@@ -396,26 +394,21 @@ CHOOSE(choose_8, uint64_t)
 
 /* ---- the set ----------------------------------------------------------------------- */
 
-#define MAPS_NOWHERE(name) {NULL}
-#define MAPS_FLOATS(name) \
-    {[MG_FLOAT32] = map_##name##_f32, [MG_FLOAT64] = map_##name##_f64}
-#define MAPS_NUMBERS(name) \
-    {[MG_FLOAT32] = map_##name##_f32, [MG_FLOAT64] = map_##name##_f64, \
-     [MG_INT64] = map_##name##_i64,   [MG_INT32] = map_##name##_i32, \
-     [MG_UINT8] = map_##name##_u8,    [MG_BOOL] = PASTE(MAP, BOOLS(name))(name)}
-#define MAP_NO(name) NULL
-#define MAP_SOME(name) map_##name##_b8
-#define MAPS_COMPARES(name) \
-    {[MG_FLOAT32] = map_##name##_f32, [MG_FLOAT64] = map_##name##_f64, \
-     [MG_INT64] = map_##name##_i64,   [MG_INT32] = map_##name##_i32, \
-     [MG_UINT8] = map_##name##_u8,    [MG_BOOL] = map_##name##_b8}
-#define MAPS_TRUTHS(name) {[MG_BOOL] = map_##name##_b8}
+/* The values of a row, by its KINDS of elements.inc.c. */
+#define MAP_OF_NOTHING(name) NULL
+#define MAP_OF_VALUE(name) map_##name
+#define MAP_OF_COMPARE(name) map_##name
+#define MAPS(name, floats, integers, bools) \
+    {[MG_FLOAT32] = MAP_OF_##floats(name##_f32), \
+     [MG_FLOAT64] = MAP_OF_##floats(name##_f64), \
+     [MG_INT64] = MAP_OF_##integers(name##_i64), \
+     [MG_INT32] = MAP_OF_##integers(name##_i32), \
+     [MG_UINT8] = MAP_OF_##integers(name##_u8), \
+     [MG_BOOL] = MAP_OF_##bools(name##_b8)}
 
-#define GRADIENT_TABLE_NOWHERE(name, arity) {{NULL}}
-#define GRADIENT_TABLE_FLOATS(name, arity) GRADIENT_TABLE_##arity(name)
-#define GRADIENT_TABLE_NUMBERS(name, arity) GRADIENT_TABLE_##arity(name)
-#define GRADIENT_TABLE_COMPARES(name, arity) {{NULL}}
-#define GRADIENT_TABLE_TRUTHS(name, arity) {{NULL}}
+#define GRADIENT_TABLE_NOTHING(name, arity) {{NULL}}
+#define GRADIENT_TABLE_COMPARE(name, arity) {{NULL}}
+#define GRADIENT_TABLE_VALUE(name, arity) GRADIENT_TABLE_##arity(name)
 #define GRADIENT_TABLE_1(name) {{gradient_##name##_a_f32, gradient_##name##_a_f64}}
 #define GRADIENT_TABLE_2(name) \
     {{gradient_##name##_a_f32, gradient_##name##_a_f64}, \
@@ -427,15 +420,13 @@ CHOOSE(choose_8, uint64_t)
 const kernel_set MG_KERNEL_SET = {
     .name = MG_KERNEL_SET_NAME,
     .value = {
-#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
-        [MG_##NAME] = MAPS_##types(name),
-#define MG_MAP MG_OP
+#define MG_ELEMENT(NAME, name, symbol, arity, types, ...) \
+        [MG_##NAME] = PICK(MAPS, name, KINDS_##types),
 #include "ops.def"
     },
     .gradient = {
-#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
-        [MG_##NAME] = GRADIENT_TABLE_##types(name, arity),
-#define MG_MAP MG_OP
+#define MG_ELEMENT(NAME, name, symbol, arity, types, ...) \
+        [MG_##NAME] = PASTE(GRADIENT_TABLE, ROW(FLOAT, types))(name, arity),
 #include "ops.def"
     },
     .cast = {[MG_FLOAT32] = CASTS_FROM(f32), [MG_FLOAT64] = CASTS_FROM(f64),

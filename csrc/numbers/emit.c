@@ -75,7 +75,8 @@ static uint32_t emit_gradient(builder *build, uint32_t y, int which, uint32_t g)
     const node *n = node_at(build->arena, y);
     uint32_t a = n->operand[0], b = n->operand[1];
     switch (op_of(n)) {
-#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+#define MG_OP(NAME, name, symbol, arity, types, traits, frames, value, gradient_a, \
+              gradient_b) \
     case MG_##NAME: return which == 0 ? (gradient_a) : (gradient_b);
 #include "ops.def"
     default: return 0;

@@ -66,7 +66,8 @@ MG_INLINE double op_value(int op, double a, double b, int *status)
 {
     (void)b, (void)status;
     switch (op) {
-#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+#define MG_OP(NAME, name, symbol, arity, types, traits, frames, value, gradient_a, \
+              gradient_b) \
     case MG_##NAME: return (value);
 #include "ops.def"
     default: return 0.0;
@@ -80,7 +81,8 @@ MG_INLINE void op_flow(const node *n, node *first, node *second, int *status)
     double a = first->data, b = second->data, y = n->data, g = n->gradient;
     (void)a, (void)b, (void)y;
     switch (op_of(n)) {
-#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+#define MG_OP(NAME, name, symbol, arity, types, traits, frames, value, gradient_a, \
+              gradient_b) \
     case MG_##NAME: \
         if ((arity) > 0) first->gradient += (gradient_a); \
         if ((arity) > 1 && *status == MG_OK) second->gradient += (gradient_b); \

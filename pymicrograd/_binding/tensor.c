@@ -560,9 +560,8 @@ static PyObject *apply_method(int op, const char *name, PyObject *self, PyObject
     { \
         return known(in_place(MG_##NAME, self, other, 1), #name "_", other); \
     }
-#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+#define MG_ELEMENT(NAME, name, symbol, arity, ...) \
     FUNCTIONS_##arity(NAME, name)
-#define MG_MAP MG_OP
 #include "ops.def"
 
 #define FORMULA(name) #name ", element by element; its formula stands in csrc/ops.def."
@@ -575,9 +574,8 @@ static PyObject *apply_method(int op, const char *name, PyObject *self, PyObject
     {#name, method_##name, METH_O, FORMULA(name)}, \
         {#name "_", method_##name##_, METH_O, IN_PLACE_FORMULA(name)},
 static const PyMethodDef op_methods[] = {
-#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+#define MG_ELEMENT(NAME, name, symbol, arity, ...) \
     METHODS_##arity(name)
-#define MG_MAP MG_OP
 #include "ops.def"
 };
 

@@ -97,12 +97,14 @@ static T OF(naive_value)(int op, T a, T b, double number)
     switch (op) {
 #define CASE_FLOATS(NAME, value) case MG_##NAME: return (value);
 #define CASE_NUMBERS(NAME, value) case MG_##NAME: return (value);
+#define CASE_NUMBERS_ONLY CASE_NUMBERS
+#define CASE_NUMBERS_AND_BOOLS CASE_NUMBERS
 #define CASE_COMPARES(NAME, value)
 #define CASE_TRUTHS(NAME, value)
 #define CASE_NOWHERE(NAME, value)
-#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+#define MG_ELEMENT(NAME, name, symbol, arity, types, traits, frames, value, gradient_a, \
+                   gradient_b) \
     CASE_##types(NAME, value)
-#define MG_MAP MG_OP
 #include "ops.def"
     default: return 0;
     }
@@ -111,9 +113,9 @@ static T OF(naive_value)(int op, T a, T b, double number)
 static T OF(naive_gradient)(int op, int which, T a, T b, T y, T g, double number)
 {
     switch (op) {
-#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
+#define MG_ELEMENT(NAME, name, symbol, arity, types, traits, frames, value, gradient_a, \
+                   gradient_b) \
     case MG_##NAME: return which ? (gradient_b) : (gradient_a);
-#define MG_MAP MG_OP
 #include "ops.def"
     default: return 0;
     }
@@ -191,6 +193,8 @@ static void OF(naive_row)(int kind, int64_t n, const T *a, const T *weight, cons
 #include "base/ops_undef.inc.c"
 #undef CASE_FLOATS
 #undef CASE_NUMBERS
+#undef CASE_NUMBERS_ONLY
+#undef CASE_NUMBERS_AND_BOOLS
 #undef CASE_COMPARES
 #undef CASE_TRUTHS
 #undef CASE_NOWHERE

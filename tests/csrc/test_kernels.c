@@ -202,13 +202,9 @@ static void expect(const char *what, int dtype, int64_t n, const void *y, const 
 static const struct {
     const char *name;
     int arity;
-    enum op_types kind;
+    enum op_types types;
 } rows[] = {
-#define MG_OP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
-    {#name, arity, types},
-#include "ops.def"
-#define MG_MAP(NAME, name, symbol, arity, types, value, gradient_a, gradient_b) \
-    {#name, arity, types},
+#define MG_ELEMENT(NAME, name, symbol, arity, types, ...) {#name, arity, types},
 #include "ops.def"
 };
 
@@ -281,7 +277,7 @@ static void naive_map(int op, int dtype, int64_t n, const void *a, const void *b
 {
     for (int64_t i = 0; i < n; i++) {
         int64_t ia = repeats & 1 ? 0 : i, ib = repeats & 2 ? 0 : i;
-        if (dtype <= MG_FLOAT64 && rows[op].kind == COMPARES) {
+        if (dtype <= MG_FLOAT64 && rows[op].types == COMPARES) {
             bool wide = dtype == MG_FLOAT64;
             double p = wide ? ((const double *)a)[ia] : (double)((const float *)a)[ia];
             double q = wide ? ((const double *)b)[ib] : (double)((const float *)b)[ib];
@@ -294,13 +290,13 @@ static void naive_map(int op, int dtype, int64_t n, const void *a, const void *b
             ((double *)y)[i] = naive_value_f64(op, as[ia], bs[b ? ib : ia], k);
         } else {
             int64_t p = int_at(dtype, a, ia), q = b ? int_at(dtype, b, ib) : 0;
-            int64_t result = rows[op].kind == COMPARES ? compare(op, p < q, p == q, true)
+            int64_t result = rows[op].types == COMPARES ? compare(op, p < q, p == q, true)
                              : dtype == MG_BOOL
                                  ? truth_value(op, (uint8_t)p, (uint8_t)q)
                                  : int_value(op, p, q);
-            if (dtype == MG_INT64 && rows[op].kind != COMPARES)
+            if (dtype == MG_INT64 && rows[op].types != COMPARES)
                 ((int64_t *)y)[i] = result;
-            else if (dtype == MG_INT32 && rows[op].kind != COMPARES)
+            else if (dtype == MG_INT32 && rows[op].types != COMPARES)
                 ((int32_t *)y)[i] = (int32_t)result;
             else
                 ((uint8_t *)y)[i] = (uint8_t)result;
@@ -325,7 +321,7 @@ static void test_map(int op, int dtype)
 {
     map_kernel kernel = kernels()->value[op][dtype];
     bool has_b = rows[op].arity > 1;
-    int result = rows[op].kind == COMPARES ? MG_BOOL : dtype;
+    int result = rows[op].types == COMPARES ? MG_BOOL : dtype;
     for (int step = 0; step < LENGTHS; step++) {
         int64_t n = length(step);
         for (unsigned repeats = 0; repeats < (has_b ? 4u : 2u); repeats++) {
@@ -401,11 +397,12 @@ static void test_gradient(int op, int which, int dtype)
 
 static bool has_kernel(int op, int dtype)
 {
-    bool some = op == MG_ADD || op == MG_MUL || op == MG_MAXIMUM || op == MG_MINIMUM;
     if (dtype == MG_FLOAT16) return false;
-    switch (rows[op].kind) {
+    switch (rows[op].types) {
     case FLOATS: return dtype <= MG_FLOAT64;
-    case NUMBERS: return dtype != MG_BOOL || some;
+    case NUMBERS:
+    case NUMBERS_ONLY: return dtype != MG_BOOL;
+    case NUMBERS_AND_BOOLS:
     case COMPARES: return true;
     case TRUTHS: return dtype == MG_BOOL;
     default: return false;
@@ -420,7 +417,7 @@ static void test_elements(void)
             failures += there != has_kernel(op, dtype);
             if (there) test_map(op, dtype);
             for (int which = 0; which < 2 && dtype < WIDE_COUNT; which++) {
-                bool has = (rows[op].kind == FLOATS || rows[op].kind == NUMBERS) &&
+                bool has = rows[op].types > NOWHERE && rows[op].types < COMPARES &&
                            which < rows[op].arity;
                 there = kernels()->gradient[op][which][dtype] != NULL;
                 failures += there != has;
