@@ -252,6 +252,7 @@ def exponent_gradient(a: Any, b: Any, y: Any, g: Any) -> Any:
 
 ROWS: dict[str, Row] = {}
 FLOATS, NUMBERS, COMPARES, TRUTHS = "floats", "numbers", "compares", "truths"
+NUMBERS_ONLY, NUMBERS_AND_BOOLS = "numbers_only", "numbers_and_bools"
 
 
 class Row:
@@ -260,8 +261,9 @@ class Row:
     Args:
         name: the name in ROWS.
         symbol: for pictures.
-        types: what is computed: FLOATS of floats; NUMBERS of floats and integers, and + * maximum
-            minimum of bools; COMPARES of all, the value is a bool; TRUTHS of bools.
+        types: what is computed: FLOATS of floats; NUMBERS of floats and integers, which bools
+            become; NUMBERS_ONLY of these without bools; NUMBERS_AND_BOOLS of bools as such, whose
+            sum is or, product and; COMPARES of all, the value is a bool; TRUTHS of bools.
         value: the value of the operands.
         gradients: for each operand `(a, y, g)` or `(a, b, y, g)` to its gradient; none of
             comparisons.
@@ -294,8 +296,15 @@ def zero(*known: Any) -> float:
     return 0.0
 
 
-Row("add", "+", NUMBERS, lambda a, b: a + b, lambda a, b, y, g: g, lambda a, b, y, g: g)
-Row("mul", "*", NUMBERS, lambda a, b: a * b, lambda a, b, y, g: b * g, lambda a, b, y, g: a * g)
+Row("add", "+", NUMBERS_AND_BOOLS, lambda a, b: a + b, lambda a, b, y, g: g, lambda a, b, y, g: g)
+Row(
+    "mul",
+    "*",
+    NUMBERS_AND_BOOLS,
+    lambda a, b: a * b,
+    lambda a, b, y, g: b * g,
+    lambda a, b, y, g: a * g,
+)
 Row(  # k is a number, no operand
     "pow_number",
     "**",
@@ -334,7 +343,7 @@ Row("abs", "abs", NUMBERS, lambda a: abs(a.value), lambda a, y, g: a.sign() * g)
 Row(
     "maximum",
     "maximum",
-    NUMBERS,
+    NUMBERS_AND_BOOLS,
     larger,
     lambda a, b, y, g: a.share(b) * g,
     lambda a, b, y, g: b.share(a) * g,
@@ -342,12 +351,12 @@ Row(
 Row(
     "minimum",
     "minimum",
-    NUMBERS,
+    NUMBERS_AND_BOOLS,
     smaller,
     lambda a, b, y, g: b.share(a) * g,
     lambda a, b, y, g: a.share(b) * g,
 )
-Row("sub", "-", NUMBERS, lambda a, b: a - b, lambda a, b, y, g: g, lambda a, b, y, g: -g)
+Row("sub", "-", NUMBERS_ONLY, lambda a, b: a - b, lambda a, b, y, g: g, lambda a, b, y, g: -g)
 Row(
     "div",
     "/",
@@ -356,7 +365,7 @@ Row(
     lambda a, b, y, g: g / b,
     lambda a, b, y, g: -((g * y) / b),
 )
-Row("neg", "neg", NUMBERS, lambda a: -a, lambda a, y, g: -g)
+Row("neg", "neg", NUMBERS_ONLY, lambda a: -a, lambda a, y, g: -g)
 Row("sign", "sign", NUMBERS, lambda a: 1 if a > 0 else -1 if a < 0 else 0, zero)
 Row("square", "square", NUMBERS, lambda a: a * a, lambda a, y, g: (2.0 * a) * g)
 Row("sqrt", "sqrt", FLOATS, square_root, lambda a, y, g: g / (2.0 * y))
@@ -424,7 +433,6 @@ Row("logical_and", "and", TRUTHS, lambda a, b: a.value and b.value)
 Row("logical_or", "or", TRUTHS, lambda a, b: a.value or b.value)
 Row("logical_xor", "xor", TRUTHS, lambda a, b: a.value != b.value)
 Row("logical_not", "not", TRUTHS, lambda a: not a.value)
-OF_BOOLS = ("add", "mul", "maximum", "minimum")  # or, and, or, and
 
 
 # ---- arrays ----------------------------------------------------------------------------------
@@ -444,8 +452,8 @@ def computed_in(row: Row, operands: tuple[Any, ...]) -> tuple[str, str]:
         return ("int64" if numbers and common in ("uint8", "int32") else wide(common)), "bool"
     if row.types == FLOATS and not is_float(common):
         common = "float32"
-    if common == "bool" and row.name not in OF_BOOLS:
-        if row.name in ("sub", "neg"):
+    if common == "bool" and row.types != NUMBERS_AND_BOOLS:
+        if row.types == NUMBERS_ONLY:
             raise TypeError(f"{row.name} has no meaning for bools; use logical_xor, logical_not")
         common = "int64"
     return wide(common), common
