@@ -43,7 +43,7 @@ def run(*command: object, cwd: Path | None = None) -> str:
 def sources() -> list[Path]:
     """Return the files of csrc that a build needs."""
     core = ROOT / "csrc"
-    return [*core.rglob("*.[ch]"), *core.glob("*.def"), core / "Makefile", core / "flags.txt"]
+    return [*core.rglob("*.[ch]"), *core.rglob("*.def"), core / "Makefile", core / "flags.txt"]
 
 
 def units(core: Path) -> list[Path]:

@@ -51,7 +51,7 @@ def copy_of_core(folder: Path, *layers: str) -> Path:
         shutil.copy(path, core)
     for layer in layers:
         (core / layer).mkdir()
-        for path in (CSRC / layer).glob("*.[ch]"):
+        for path in (*(CSRC / layer).glob("*.[ch]"), *(CSRC / layer).glob("*.def")):
             shutil.copy(path, core / layer)
     return core
 

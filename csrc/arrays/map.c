@@ -50,8 +50,7 @@ typedef struct map_job {
     double number;
     map_kernel value; /* one of these three; or none, to copy */
     gradient_kernel gradient;
-    void (*choose)(int64_t n, const uint8_t *test, const void *a, const void *b,
-                   void *out, unsigned repeats);
+    choose_kernel choose;
 } map_job;
 
 /* ---- axes -------------------------------------------------------------------------- */

@@ -209,21 +209,19 @@ static void reduce_box(const reduction_kernels *reduce, const box *b, char *out)
     }
 }
 
-/* Fill an array with the integer of an empty sum or product. */
-static void fill_empty(array *out, int which)
-{
-    array_fill(out, which == REDUCE_PROD ? 1.0 : 0.0);
-}
-
 /* Reduce a over axes into `out`, of type `dtype` and contiguous. */
 int reduce_into(call *c, int which, const array *a, int dtype, unsigned axes, array *out)
 {
+    static const double empty[] = {
+#define MG_REDUCTION(NAME, name, result_dtype, empty) empty,
+#include "kernels/kernels.def"
+    };
     box b;
     MG_TRY(box_open(c, a, dtype, axes, false, &b));
     if (out->count == 0) return MG_OK;
     if (b.n == 0) {
-        MG_RETURN_IF(which >= REDUCE_MAX, MG_ERR_SHAPE);
-        fill_empty(out, which);
+        MG_RETURN_IF(empty[which] != empty[which], MG_ERR_SHAPE);
+        array_fill(out, empty[which]);
         return MG_OK;
     }
     reduce_box(&kernels()->reduce[which][wide_index(dtype)], &b, out->data);
@@ -251,25 +249,17 @@ static int sum_dtype(const call *c)
     return is_float(dtype) ? dtype : MG_INT64;
 }
 
-int forward_sum(call *c)
+static int own_dtype(const call *c)
 {
-    return reduce(c, REDUCE_SUM, sum_dtype(c));
+    return operand_of(c, 0)->dtype;
 }
 
-int forward_prod(call *c)
-{
-    return reduce(c, REDUCE_PROD, sum_dtype(c));
-}
-
-int forward_amax(call *c)
-{
-    return reduce(c, REDUCE_MAX, operand_of(c, 0)->dtype);
-}
-
-int forward_amin(call *c)
-{
-    return reduce(c, REDUCE_MIN, operand_of(c, 0)->dtype);
-}
+#define MG_REDUCTION(NAME, name, result_dtype, empty) \
+    int forward_##name(call *c) \
+    { \
+        return reduce(c, REDUCE_##NAME, result_dtype(c)); \
+    }
+#include "kernels/kernels.def"
 
 /* a = a / number, in place. */
 void array_divide(array *a, double number)

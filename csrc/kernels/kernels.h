@@ -48,7 +48,11 @@ typedef void (*gemm_kernel)(int64_t m, int64_t n, int64_t k, const void *a, int6
                             int64_t b_column, void *c, int64_t c_stride, const void *bias,
                             void *workspace);
 
-enum { REDUCE_SUM, REDUCE_PROD, REDUCE_MAX, REDUCE_MIN, REDUCTION_COUNT };
+enum {
+#define MG_REDUCTION(NAME, ...) REDUCE_##NAME,
+#include "kernels/kernels.def"
+    REDUCTION_COUNT
+};
 enum { WIDE_COUNT = 2 }; /* float32, float64: the types that are computed in */
 
 /* The constants of an update. */
@@ -67,40 +71,46 @@ typedef struct adam_rule {
     double keep;            /* 1 - lr * weight_decay when that is decoupled, else 1 */
 } adam_rule;
 
+/* y[r] = sum of squares of (a - mean) / (n - correction) */
+typedef void (*variance_kernel)(int64_t rows, int64_t n, const void *a, int64_t stride,
+                                double correction, void *y);
+/* y[r, i] = (a[r, i] - mean) / sqrt(variance + epsilon) * weight[i] + bias[i] */
+typedef void (*layer_norm_kernel)(int64_t rows, int64_t n, const void *a,
+                                  const void *weight, const void *bias, double epsilon,
+                                  void *y);
+/* y[r, i] = a[r, i] / sqrt(mean of squares + epsilon) * weight[i] */
+typedef void (*rms_norm_kernel)(int64_t rows, int64_t n, const void *a,
+                                const void *weight, double epsilon, void *y);
+/* out[i] = test[i] ? a[i] : b[i]; repeats as above for a (bit 0) and b (bit 1) */
+typedef void (*choose_kernel)(int64_t n, const uint8_t *test, const void *a,
+                              const void *b, void *out, unsigned repeats);
+/* updates of n parameters in place; buffer may be NULL */
+typedef void (*sgd_kernel)(int64_t n, void *parameter, const void *gradient, void *buffer,
+                           const sgd_rule *rule);
+typedef void (*adam_kernel)(int64_t n, void *parameter, const void *gradient, void *m,
+                            void *v, const adam_rule *rule);
+typedef size_t (*gemm_size)(int64_t m, int64_t n, int64_t k, size_t element);
+
+/* FLOATS by dtype: float32, float64; WIDE: and int64 at [2]; SIZES: 1, 2, 4, 8 bytes. Of
+ * the rows kernels argmax and argmin give y[r] as int64, logsumexp gives y[r], and
+ * cumsum, softmax, log_softmax give rows, which lie n apart. */
+#define MEMBER_FLOATS(type, name) type name[WIDE_COUNT];
+#define MEMBER_WIDE(type, name) type name[WIDE_COUNT + 1];
+#define MEMBER_SIZES(type, name) type name[4];
+#define MEMBER_ONE(type, name) type name;
 typedef struct kernel_set {
     const char *name;                              /* "baseline", "avx2", "avx512" */
     map_kernel value[MG_OP_COUNT][MG_DTYPE_COUNT]; /* by the operands' type; or NULL */
     gradient_kernel gradient[MG_OP_COUNT][2][WIDE_COUNT]; /* of a, of b */
     cast_kernel cast[MG_DTYPE_COUNT][MG_DTYPE_COUNT];     /* from, to */
-    /* float32, float64, and int64 at [2] */
-    reduction_kernels reduce[REDUCTION_COUNT][WIDE_COUNT + 1];
-    rows_kernel argmax[WIDE_COUNT + 1], argmin[WIDE_COUNT + 1]; /* y: int64 */
-    /* y[r, i] from row r of a, of n elements; y's rows lie n apart */
-    rows_kernel cumsum[WIDE_COUNT + 1];
-    rows_kernel softmax[WIDE_COUNT], log_softmax[WIDE_COUNT];
-    rows_kernel logsumexp[WIDE_COUNT]; /* y[r] */
-    /* y[r] = sum of squares of (a - mean) / (n - number) */
-    void (*variance[WIDE_COUNT])(int64_t rows, int64_t n, const void *a, int64_t stride,
-                                 double correction, void *y);
-    /* y[r, i] = (a[r, i] - mean) / sqrt(variance + epsilon) * weight[i] + bias[i] */
-    void (*layer_norm[WIDE_COUNT])(int64_t rows, int64_t n, const void *a,
-                                   const void *weight, const void *bias, double epsilon,
-                                   void *y);
-    /* y[r, i] = a[r, i] / sqrt(mean of squares + epsilon) * weight[i] */
-    void (*rms_norm[WIDE_COUNT])(int64_t rows, int64_t n, const void *a,
-                                 const void *weight, double epsilon, void *y);
-    /* out[i] = test[i] ? a[i] : b[i], by the size of an element: 1, 2, 4, 8 bytes at
-     * [0] .. [3]; repeats as above for a (bit 0) and b (bit 1) */
-    void (*choose[4])(int64_t n, const uint8_t *test, const void *a, const void *b,
-                      void *out, unsigned repeats);
-    /* updates of n parameters in place; buffer may be NULL */
-    void (*sgd[WIDE_COUNT])(int64_t n, void *parameter, const void *gradient,
-                            void *buffer, const sgd_rule *rule);
-    void (*adam[WIDE_COUNT])(int64_t n, void *parameter, const void *gradient, void *m,
-                             void *v, const adam_rule *rule);
-    gemm_kernel gemm[WIDE_COUNT];
-    size_t (*gemm_workspace)(int64_t m, int64_t n, int64_t k, size_t element);
+    reduction_kernels reduce[REDUCTION_COUNT][WIDE_COUNT + 1]; /* as WIDE */
+#define MG_KERNEL(type, name, kinds) MEMBER_##kinds(type, name)
+#include "kernels/kernels.def"
 } kernel_set;
+#undef MEMBER_FLOATS
+#undef MEMBER_WIDE
+#undef MEMBER_SIZES
+#undef MEMBER_ONE
 
 extern const kernel_set kernels_baseline;
 #if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__) && \

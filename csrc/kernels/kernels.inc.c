@@ -414,8 +414,10 @@ CHOOSE(choose_8, uint64_t)
     {{gradient_##name##_a_f32, gradient_##name##_a_f64}, \
      {gradient_##name##_b_f32, gradient_##name##_b_f64}}
 
-#define REDUCTIONS(name) \
-    {REDUCTION_TABLE(name, f32), REDUCTION_TABLE(name, f64), REDUCTION_TABLE(name, i64)}
+#define KERNELS_FLOATS(name) {name##_f32, name##_f64}
+#define KERNELS_WIDE(name) {name##_f32, name##_f64, name##_i64}
+#define KERNELS_SIZES(name) {name##_1, name##_2, name##_4, name##_8}
+#define KERNELS_ONE(name) name
 
 const kernel_set MG_KERNEL_SET = {
     .name = MG_KERNEL_SET_NAME,
@@ -433,22 +435,14 @@ const kernel_set MG_KERNEL_SET = {
              [MG_FLOAT16] = CASTS_FROM(f16), [MG_INT64] = CASTS_FROM(i64),
              [MG_INT32] = CASTS_FROM(i32), [MG_UINT8] = CASTS_FROM(u8),
              [MG_BOOL] = CASTS_FROM(b8)},
-    .reduce = {[REDUCE_SUM] = REDUCTIONS(sum), [REDUCE_PROD] = REDUCTIONS(prod),
-               [REDUCE_MAX] = REDUCTIONS(max), [REDUCE_MIN] = REDUCTIONS(min)},
-    .argmax = {rows_argmax_f32, rows_argmax_f64, rows_argmax_i64},
-    .argmin = {rows_argmin_f32, rows_argmin_f64, rows_argmin_i64},
-    .cumsum = {cumsum_f32, cumsum_f64, cumsum_i64},
-    .softmax = {softmax_f32, softmax_f64},
-    .log_softmax = {log_softmax_f32, log_softmax_f64},
-    .logsumexp = {logsumexp_f32, logsumexp_f64},
-    .variance = {variance_f32, variance_f64},
-    .layer_norm = {layer_norm_f32, layer_norm_f64},
-    .rms_norm = {rms_norm_f32, rms_norm_f64},
-    .choose = {choose_1, choose_2, choose_4, choose_8},
-    .sgd = {sgd_f32, sgd_f64},
-    .adam = {adam_f32, adam_f64},
-    .gemm = {gemm_f32, gemm_f64},
-    .gemm_workspace = gemm_workspace,
+    .reduce = {
+#define MG_REDUCTION(NAME, name, ...) \
+        [REDUCE_##NAME] = {REDUCTION_TABLE(name, f32), REDUCTION_TABLE(name, f64), \
+                           REDUCTION_TABLE(name, i64)},
+#include "kernels/kernels.def"
+    },
+#define MG_KERNEL(type, name, kinds) .name = KERNELS_##kinds(name),
+#include "kernels/kernels.def"
 };
 
 #include "base/ops_undef.inc.c"

@@ -25,24 +25,24 @@ MG_INLINE void OF(fetch)(int64_t n, const T *a)
 #define JOIN(m, v) MUL(m, v)
 #include "kernels/lanes.inc.c"
 
-#define REDUCTION max
+#define REDUCTION amax
 #define START LEAST
 #define JOIN(m, v) LARGER(m, v)
 #include "kernels/lanes.inc.c"
 
-#define REDUCTION min
+#define REDUCTION amin
 #define START GREATEST
 #define JOIN(m, v) SMALLER(m, v)
 #include "kernels/lanes.inc.c"
 
 #define SEARCH argmax
-#define REDUCTION max
+#define REDUCTION amax
 #define START LEAST
 #define BETTER(x, y) ((x) > (y))
 #include "kernels/search.inc.c"
 
 #define SEARCH argmin
-#define REDUCTION min
+#define REDUCTION amin
 #define START GREATEST
 #define BETTER(x, y) ((x) < (y))
 #include "kernels/search.inc.c"

@@ -73,7 +73,7 @@ static void OF(sums_of)(map_kernel f, int64_t rows, int64_t n, const T *a, int64
 MG_INLINE void OF(exp_sums)(int64_t rows, int64_t n, const T *a, int64_t stride, T *m,
                             T *sums)
 {
-    OF(rows_max)(rows, n, a, stride, m);
+    OF(rows_amax)(rows, n, a, stride, m);
     OF(sums_of)(MAP(exp), rows, n, a, stride, m, sums);
 }
 
@@ -96,7 +96,7 @@ static void OF(softmax)(int64_t rows, int64_t n, const void *of_a, int64_t strid
     T *y = of_y, m[OF(PIECE)], sums[OF(PIECE)];
     for (int64_t group; rows > 0; rows -= group, a += group * stride, y += group * n) {
         group = OF(group)(rows, n);
-        OF(rows_max)(group, n, a, stride, m);
+        OF(rows_amax)(group, n, a, stride, m);
         OF(map_and_sum)(MAP(exp), group, n, a, stride, m, y, true, sums);
         OF(divide)(group, n, y, sums);
     }

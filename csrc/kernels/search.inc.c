@@ -56,8 +56,8 @@ static void FIND(short_rows)(int64_t rows, int64_t n, const T *a, int64_t stride
     }
 }
 
-static void FIND(rows)(int64_t rows, int64_t n, const void *of_a, int64_t stride,
-                       void *of_y)
+static void PASTE(SEARCH, TYPE)(int64_t rows, int64_t n, const void *of_a,
+                                int64_t stride, void *of_y)
 {
     const T *a = of_a;
     int64_t *y = of_y;

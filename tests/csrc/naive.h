@@ -128,14 +128,14 @@ static T OF(naive_join)(int which, T x, T y)
 {
     if (which == REDUCE_SUM) return x + y;
     if (which == REDUCE_PROD) return x * y;
-    return which == REDUCE_MAX ? LARGER(x, y) : SMALLER(x, y);
+    return which == REDUCE_AMAX ? LARGER(x, y) : SMALLER(x, y);
 }
 
 static T OF(naive_start)(int which)
 {
     return which == REDUCE_SUM    ? 0
            : which == REDUCE_PROD ? 1
-           : which == REDUCE_MAX  ? -(T)INFINITY
+           : which == REDUCE_AMAX  ? -(T)INFINITY
                                   : (T)INFINITY;
 }
 
@@ -168,7 +168,7 @@ static void OF(naive_row)(int kind, int64_t n, const T *a, const T *weight, cons
 {
     T *moved = malloc((size_t)(n + 1) * sizeof(T));
     bool centered = kind == VARIANCE || kind == LAYER_NORM;
-    T m = kind == RMS_NORM ? 0 : OF(naive_reduce)(centered ? REDUCE_SUM : REDUCE_MAX, n, a, 1);
+    T m = kind == RMS_NORM ? 0 : OF(naive_reduce)(centered ? REDUCE_SUM : REDUCE_AMAX, n, a, 1);
     if (centered) m = m / (T)n;
     for (int64_t i = 0; i < n; i++) {
         T x = a[i] - m;

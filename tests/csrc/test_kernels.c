@@ -409,20 +409,46 @@ static bool has_kernel(int op, int dtype)
     }
 }
 
+static bool has_gradient(int op, int which)
+{
+    return rows[op].types > NOWHERE && rows[op].types < COMPARES && which < rows[op].arity;
+}
+
+/* Count kernels that are not there: what is called without a look must exist. */
+static void test_table(const char *what, const void *table, size_t size)
+{
+    static void (*const none)(void);
+    for (size_t at = 0; at < size; at += sizeof none, checks++)
+        if (!memcmp((const char *)table + at, &none, sizeof none)) {
+            failures++;
+            printf("%s lacks its kernel number %d\n", what, (int)(at / sizeof none));
+        }
+}
+
+/* Of a set that need not run here: every kernel that a row says exists, and no other. */
+static void test_entries(const kernel_set *set)
+{
+    for (int op = 0; op < MG_OP_COUNT; op++)
+        for (int dtype = 0; dtype < MG_DTYPE_COUNT; dtype++, checks++) {
+            bool has = is_element_op(op) && has_kernel(op, dtype);
+            failures += (set->value[op][dtype] != NULL) != has;
+            for (int which = 0; which < 2 && dtype < WIDE_COUNT; which++)
+                failures += (set->gradient[op][which][dtype] != NULL) !=
+                            (is_element_op(op) && has_gradient(op, which));
+        }
+    test_table("cast", set->cast, sizeof set->cast);
+    test_table("reduce", set->reduce, sizeof set->reduce);
+#define MG_KERNEL(type, name, kinds) test_table(#name, &set->name, sizeof set->name);
+#include "kernels/kernels.def"
+}
+
 static void test_elements(void)
 {
     for (int op = 0; op < MG_MAP_OP_COUNT; op++)
         for (int dtype = 0; dtype < MG_DTYPE_COUNT; dtype++) {
-            bool there = kernels()->value[op][dtype] != NULL;
-            failures += there != has_kernel(op, dtype);
-            if (there) test_map(op, dtype);
-            for (int which = 0; which < 2 && dtype < WIDE_COUNT; which++) {
-                bool has = rows[op].types > NOWHERE && rows[op].types < COMPARES &&
-                           which < rows[op].arity;
-                there = kernels()->gradient[op][which][dtype] != NULL;
-                failures += there != has;
-                if (there) test_gradient(op, which, dtype);
-            }
+            if (has_kernel(op, dtype)) test_map(op, dtype);
+            for (int which = 0; which < 2 && dtype < WIDE_COUNT; which++)
+                if (has_gradient(op, which)) test_gradient(op, which, dtype);
         }
 }
 
@@ -784,6 +810,11 @@ int main(void)
 {
     static const char *const names[] = {"baseline", "avx2", "avx512"};
     const char *best = mg_isa();
+    test_entries(&kernels_baseline);
+#if defined(MG_HAS_X86_SETS)
+    test_entries(&kernels_avx2);
+    test_entries(&kernels_avx512);
+#endif
     for (int i = 0; i < 3; i++) {
         if (mg_set_isa(names[i]) != MG_OK) {
             failures += strcmp(mg_isa(), names[i]) == 0;
