@@ -412,7 +412,8 @@ mg_node mg_sweep_gradient(mg_sweep *sweep, mg_node node);
 int mg_sweep_replace(mg_sweep *sweep, mg_node gradient);
 /* Add to the gradient of operand `which` of the MG_FUNCTION node a sweep stopped at. */
 int mg_sweep_contribute(mg_sweep *sweep, int which, mg_node gradient);
-/* Fill out[] with the gradients of the inputs, as new references; 0: not reached. */
+/* Fill out[] with the gradients of the inputs, as new references; 0: not reached. Errors:
+ * MG_ERR_ARG of a sweep that is not at its end, or was opened without MG_GIVE. */
 int mg_sweep_give(mg_sweep *sweep, mg_node *out);
 /* Free a sweep, finished or not; NULL is fine. */
 void mg_sweep_close(mg_sweep *sweep);

@@ -102,7 +102,7 @@ static int recorded_node(call *c, uint32_t *made)
 
 /* Run an op and make a node of its result, without references of its own. The call's
  * result is freed when that fails. */
-int array_record(call *c, uint32_t *made)
+static int array_record(call *c, uint32_t *made)
 {
     c->result = NULL;
     c->scratch_count = 0;
@@ -140,7 +140,7 @@ int scope_close(scope *s)
 }
 
 /* Keep a node to the end of the scope; takes over one reference. Returns 0 on failure. */
-uint32_t scope_keep(scope *s, uint32_t index)
+static uint32_t scope_keep(scope *s, uint32_t index)
 {
     int status = indices_reserve(s->arena, &s->arena->temporaries, 1);
     if (status < 0) {

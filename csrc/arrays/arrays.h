@@ -137,8 +137,6 @@ void array_divide(array *a, double number);
 
 /* ---- apply.c: recording ------------------------------------------------------------ */
 
-int array_record(call *c, uint32_t *made);
-
 /* Several ops recorded in one go: the nodes it makes live to its end, on the arena's list
  * of temporaries. The first failure stays in status and later calls do nothing. */
 typedef struct scope {
@@ -150,7 +148,6 @@ typedef struct scope {
 
 void scope_open(scope *s, mg_arena *arena, bool record);
 int scope_close(scope *s);
-uint32_t scope_keep(scope *s, uint32_t index); /* takes over a reference */
 uint32_t scope_apply(scope *s, int op, int operand_count, const uint32_t *operands,
                      int integer_count, const int64_t *integers, int number_count,
                      const double *numbers);

@@ -84,7 +84,8 @@ static int visit_settle(mg_sweep *s, uint32_t number)
     }
     bool leaf = a->operand_count == 0;
     bool retains = node_at(s->arena, v->node)->kind & RETAINS;
-    v->keeps = v->input || (s->all && (leaf || retains));
+    bool asked = s->flags & (MG_ACCUMULATE | MG_GIVE);
+    v->keeps = (v->input && asked) || (s->all && (leaf || retains));
     MG_TRY(indices_reserve(s->arena, &s->order, 1));
     s->order.items[s->order.count++] = number;
     return MG_OK;
@@ -569,7 +570,8 @@ int mg_sweep_give(mg_sweep *sweep, mg_node *out)
 {
     mg_arena *arena = sweep->arena;
     arena_lock(arena);
-    int status = sweep->done && is_innermost(sweep) ? MG_OK : MG_ERR_ARG;
+    bool kept = sweep->done && (sweep->flags & MG_GIVE) && is_innermost(sweep);
+    int status = kept ? MG_OK : MG_ERR_ARG;
     for (size_t i = 0; status == MG_OK && i < sweep->inputs.count; i++) {
         int64_t number = visit_of(sweep, sweep->inputs.items[i]);
         uint32_t gradient = number < 0 ? 0 : sweep->visits[number].gradient;

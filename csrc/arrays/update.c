@@ -36,17 +36,24 @@ static int state_find(mg_arena *arena, mg_node handle, const array *like, array 
     return !like || (*found)->dtype == like->dtype ? MG_OK : MG_ERR_DTYPE;
 }
 
-/* Find parameter i with its gradient (NULL: none) and its state. */
+/* A parameter, its gradient, and the state that its rule keeps; NULL: none. */
+typedef struct parameter_state {
+    array *parameter, *m, *v;
+    const array *gradient;
+} parameter_state;
+
+/* Find parameter i with all that belongs to it. */
 static int parameter_find(mg_arena *arena, int64_t i, const mg_node *parameters,
-                          const mg_node *m, const mg_node *v, array *found[4])
+                          const mg_node *m, const mg_node *v, parameter_state *found)
 {
-    found[1] = found[2] = found[3] = NULL;
-    MG_TRY(state_find(arena, parameters[i], NULL, &found[0]));
-    MG_RETURN_IF(found[0]->dtype > MG_FLOAT64, MG_ERR_DTYPE);
-    if (m) MG_TRY(state_find(arena, m[i], found[0], &found[2]));
-    if (v) MG_TRY(state_find(arena, v[i], found[0], &found[3]));
+    *found = (parameter_state){NULL, NULL, NULL, NULL};
+    MG_TRY(state_find(arena, parameters[i], NULL, &found->parameter));
+    const array *parameter = found->parameter;
+    MG_RETURN_IF(parameter->dtype > MG_FLOAT64, MG_ERR_DTYPE);
+    if (m) MG_TRY(state_find(arena, m[i], parameter, &found->m));
+    if (v) MG_TRY(state_find(arena, v[i], parameter, &found->v));
     uint32_t gradient = node_at(arena, index_of(parameters[i]))->gradient_node;
-    if (gradient) found[1] = array_at(arena, gradient);
+    if (gradient) found->gradient = array_at(arena, gradient);
     return MG_OK;
 }
 
@@ -58,42 +65,43 @@ static size_t copy_size(const array *gradient)
 }
 
 /* Update a parameter; `scratch` has room for a copy of its gradient. */
-static void parameter_update(array *const found[4], char *scratch, update_job *job)
+static void parameter_update(const parameter_state *found, char *scratch, update_job *job)
 {
-    array copy = *found[1];
-    if (copy_size(found[1])) {
-        array_set_shape(&copy, copy.rank, found[1]->shape, NULL);
+    array copy = *found->gradient;
+    if (copy_size(found->gradient)) {
+        array_set_shape(&copy, copy.rank, found->gradient->shape, NULL);
         copy.data = scratch;
-        map_copy(found[1], &copy);
+        map_copy(found->gradient, &copy);
     }
-    job->dtype = found[0]->dtype;
-    job->n = found[0]->count;
-    job->parameter = found[0]->data;
+    job->dtype = found->parameter->dtype;
+    job->n = found->parameter->count;
+    job->parameter = found->parameter->data;
     job->gradient = copy.data;
-    job->m = found[2] ? found[2]->data : NULL;
-    job->v = found[3] ? found[3]->data : NULL;
+    job->m = found->m ? found->m->data : NULL;
+    job->v = found->v ? found->v->data : NULL;
     parallel_ranges(job->n, 2.0, update_range, job);
-    for (int i = 0; i < 4; i++)
-        if (found[i] && i != 1) found[i]->buffer->version++;
+    found->parameter->buffer->version++;
+    if (found->m) found->m->buffer->version++;
+    if (found->v) found->v->buffer->version++;
 }
 
 static int update(mg_arena *arena, int64_t count, const mg_node *parameters,
                   const mg_node *m, const mg_node *v, update_job *job)
 {
-    array *found[4];
+    parameter_state found;
     char *scratch = NULL;
     size_t size = 0;
     MG_RETURN_IF(count < 0, MG_ERR_ARG);
     for (int64_t i = 0; i < count; i++) { /* what can fail comes first */
-        MG_TRY(parameter_find(arena, i, parameters, m, v, found));
-        size_t needed = copy_size(found[1]);
+        MG_TRY(parameter_find(arena, i, parameters, m, v, &found));
+        size_t needed = copy_size(found.gradient);
         if (needed > size) size = needed;
     }
     if (size) scratch = block_take(arena, size);
     MG_RETURN_IF(size && !scratch, MG_ERR_NOMEM);
     for (int64_t i = 0; i < count; i++) {
-        parameter_find(arena, i, parameters, m, v, found);
-        if (found[1]) parameter_update(found, scratch, job);
+        parameter_find(arena, i, parameters, m, v, &found);
+        if (found.gradient) parameter_update(&found, scratch, job);
     }
     if (size) block_give(arena, scratch, size);
     return MG_OK;

@@ -60,7 +60,7 @@ enum {
     WATCHED = 1 << 22,   /* one at which sweeps stop */
     INPUT = 1 << 23,     /* an input of the sweep that is being opened */
     CACHE_LINE = 64,
-    BLOCK_CLASSES = 240 /* sizes of blocks for arrays: memory.c */
+    BLOCK_CLASSES = 225 /* sizes of blocks, of arrays of up to 2^62 bytes: memory.c */
 };
 
 typedef struct node {
@@ -71,7 +71,8 @@ typedef struct node {
     union {
         double gradient;
         struct {
-            uint32_t gradient_node; /* what backward left, 0: nothing */
+            uint32_t gradient_node; /* what backward left, 0: nothing; of a number, while
+                                       gradients are emitted: theirs so far */
             uint32_t slot;          /* of the sweep under way, 0: none */
         };
     };

@@ -83,11 +83,11 @@ static uint32_t emit_gradient(builder *build, uint32_t y, int which, uint32_t g)
     }
 }
 
-/* While gradients are emitted, the gradient field of a node of the walk holds the index
- * of the node that stands for its gradient so far, 0 for none. */
+/* While gradients are emitted, gradient_node of a node of the walk names the node that
+ * stands for its gradient so far, 0: none. */
 static uint32_t gradient_of(const mg_arena *arena, uint32_t index)
 {
-    return (uint32_t)node_at(arena, index)->gradient;
+    return node_at(arena, index)->gradient_node;
 }
 
 /* Add a contribution to the gradient of a node. The first one starts from 0.0, which only
@@ -100,14 +100,14 @@ static void gradient_emit(builder *build, uint32_t index, uint32_t contribution)
         contribution = emit(build, MG_ADD, so_far, contribution);
     else if (data == 0.0 && signbit(data))
         contribution = build_op_number(build, MG_ADD, contribution, 0.0);
-    node_at(build->arena, index)->gradient = (double)contribution;
+    node_at(build->arena, index)->gradient_node = contribution;
 }
 
 static void gradients_emit(builder *build, uint32_t root)
 {
     mg_arena *arena = build->arena;
     const indices *order = &arena->walk.order;
-    node_at(arena, root)->gradient = (double)emit_leaf(build, 1.0);
+    node_at(arena, root)->gradient_node = emit_leaf(build, 1.0);
     for (size_t i = order->count; i-- > 0 && build->status == MG_OK;) {
         uint32_t y = order->items[i];
         uint32_t g = gradient_of(arena, y);
