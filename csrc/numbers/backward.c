@@ -78,7 +78,7 @@ static int walk_continue(mg_arena *arena, int64_t *budget)
 }
 
 /* Start a walk from root, which it marks and holds on to. */
-static int walk_open(mg_arena *arena, uint32_t root, bool clears)
+static int walk_start(mg_arena *arena, uint32_t root, bool clears)
 {
     walk *w = &arena->walk;
     MG_RETURN_IF(w->root, MG_ERR_BUSY);
@@ -102,7 +102,7 @@ static int walk_open(mg_arena *arena, uint32_t root, bool clears)
 int walk_whole(mg_arena *arena, uint32_t root)
 {
     int64_t budget = INT64_MAX;
-    MG_TRY(walk_open(arena, root, false));
+    MG_TRY(walk_start(arena, root, false));
     int status = walk_continue(arena, &budget);
     if (status < 0) walk_close(arena);
     return status;
@@ -191,7 +191,7 @@ static int backward(mg_arena *arena, mg_node root, double seed, int64_t budget)
 {
     uint32_t index;
     MG_TRY(node_find(arena, root, &index));
-    MG_TRY(walk_open(arena, index, true));
+    MG_TRY(walk_start(arena, index, true));
     arena->walk.seed = seed;
     return backward_settle(arena, backward_continue(arena, budget));
 }
