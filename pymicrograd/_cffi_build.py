@@ -1,8 +1,7 @@
 """Describe the extension module `pymicrograd._micrograd` to cffi.
 
-The declarations are read from `csrc/micrograd.h`, between its two marks, `_binding/value.h` and
-`_binding/tensor.h`: they are written nowhere else. Run by setuptools (see setup.py), not imported
-by the package.
+The declarations are read from `csrc/micrograd.h`, between its two marks, and `_binding/cdef.h`:
+they are written nowhere else. Run by setuptools (see setup.py), not imported by the package.
 
 Two variables of the environment are for development: MICROGRAD_CFLAGS is added to the compiler's
 flags and MICROGRAD_LDFLAGS to the linker's (`-fsanitize=address` and the like).
@@ -23,7 +22,7 @@ CSRC = ROOT / "csrc"
 PACKAGE = ROOT / "pymicrograd"
 FOLDER = PACKAGE / "_binding"
 BINDING = sorted(FOLDER.glob("*.c"))
-DECLARED = [FOLDER / "value.h", FOLDER / "tensor.h"]
+DECLARED = FOLDER / "cdef.h"
 HEADERS = sorted(FOLDER.glob("*.h"))
 
 
@@ -41,7 +40,7 @@ def read_cdef() -> str:
     """Return the C declarations of the core and of the binding's own."""
     header = (CSRC / "micrograd.h").read_text(encoding="utf-8")
     public = header.split("/* BEGIN CDEF */")[1].split("/* END CDEF */")[0]
-    return public + "".join(path.read_text(encoding="utf-8") for path in DECLARED)
+    return public + DECLARED.read_text(encoding="utf-8")
 
 
 def read_version() -> str:
@@ -79,7 +78,7 @@ def describe() -> cffi.FFI:
     builder.cdef(read_cdef())
     builder.set_source(
         "pymicrograd._micrograd",
-        '#include "micrograd.h"\n#include "value.h"\n#include "tensor.h"\n',
+        '#include "micrograd.h"\n#include "cdef.h"\n',
         sources=[os.path.relpath(path, ROOT) for path in [*units(), *BINDING]],
         include_dirs=[os.path.relpath(CSRC, ROOT), os.path.relpath(FOLDER, ROOT)],
         depends=[

@@ -251,7 +251,14 @@ class Value(_core.ValueBase, Scalar):
         self.__dict__.update(attributes)
 
 
-_core.ValueBase._set_up(Value, slow_operator, slow_init, slow_set, fail, no_grad_depth)
+_core.install(
+    Value,
+    no_grad_depth=no_grad_depth,
+    fallback_operator=slow_operator,
+    fallback_init=slow_init,
+    fallback_set=slow_set,
+    fail=fail,
+)
 
 
 def exponent_text(value: Value) -> str:

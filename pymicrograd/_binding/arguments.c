@@ -65,7 +65,7 @@ static int read_ints(PyObject *const *args, Py_ssize_t count, int64_t *integers)
 }
 
 /* Call the Python method of the same name with an underscore before it. */
-static PyObject *call_slowly(PyObject *self, const char *name, PyObject *const *args,
+static PyObject *call_fallback(PyObject *self, const char *name, PyObject *const *args,
                              Py_ssize_t count, PyObject *names)
 {
     PyObject *method = PyObject_GetAttrString(self, name);
@@ -109,7 +109,7 @@ static int read_reduction(PyObject *const *args, Py_ssize_t count, PyObject *nam
     return PyBool_Check(*keep);
 }
 
-static PyObject *reduce(int op, const char *slow, PyObject *self, PyObject *const *args,
+static PyObject *reduce(int op, const char *fallback, PyObject *self, PyObject *const *args,
                         Py_ssize_t count, PyObject *names)
 {
     mg_array_info info;
@@ -118,7 +118,7 @@ static PyObject *reduce(int op, const char *slow, PyObject *self, PyObject *cons
     if (tensor_describe(self, &info) < 0) return NULL;
     if (!read_reduction(args, count, names, &dim, &keep) ||
         !read_axes(dim, info.rank, &integers[0]))
-        return call_slowly(self, slow, args, count, names);
+        return call_fallback(self, fallback, args, count, names);
     integers[1] = keep == Py_True;
     return tensor_apply_integers(op, self, &info, 2, integers);
 }
@@ -157,7 +157,7 @@ PyObject *tensor_reshape(PyObject *self, PyObject *const *args, Py_ssize_t count
     if (tensor_describe(self, &info) < 0) return NULL;
     int rank = read_ints(args, count, shape);
     if (rank < 0 || !fill_rest(shape, rank, info.count))
-        return call_slowly(self, "_reshape", args, count, NULL);
+        return call_fallback(self, "_reshape", args, count, NULL);
     return tensor_apply_integers(MG_RESHAPE, self, &info, rank, shape);
 }
 
@@ -174,7 +174,7 @@ PyObject *tensor_permute(PyObject *self, PyObject *const *args, Py_ssize_t count
         seen |= 1u << order[i];
     }
     if (rank != info.rank || seen != (1u << rank) - 1)
-        return call_slowly(self, "_permute", args, count, NULL);
+        return call_fallback(self, "_permute", args, count, NULL);
     return tensor_apply_integers(MG_PERMUTE, self, &info, rank, order);
 }
 
@@ -185,7 +185,7 @@ PyObject *tensor_transpose(PyObject *self, PyObject *const *args, Py_ssize_t cou
     if (tensor_describe(self, &info) < 0) return NULL;
     if (count != 2 || !read_axis(args[0], info.rank, &first) ||
         !read_axis(args[1], info.rank, &second))
-        return call_slowly(self, "_transpose", args, count, NULL);
+        return call_fallback(self, "_transpose", args, count, NULL);
     for (int i = 0; i < info.rank; i++)
         order[i] = i == first ? second : i == second ? first : i;
     return tensor_apply_integers(MG_PERMUTE, self, &info, info.rank, order);

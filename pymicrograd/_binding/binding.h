@@ -1,4 +1,8 @@
-/* binding.h: what the files of this folder share. Limited API of CPython 3.10. */
+/* binding.h: what the files of this folder share. Limited API of CPython 3.10, one
+ * interpreter.
+ *
+ * Reading order: module.c (what is set up, once), value.c and networks.c for Values;
+ * objects.c, apply.c, arguments.c, elements.c, sweeps.c and tensor.c for Tensors. */
 #ifndef PYMICROGRAD_BINDING_H
 #define PYMICROGRAD_BINDING_H
 
@@ -12,28 +16,67 @@
 #include <stdatomic.h>
 
 #include "micrograd.h"
-#include "tensor.h"
-#include "value.h"
+#include "cdef.h"
 
-/* value.c */
-/* Let go of the interpreter for a call that is large, or that may have to wait for a
- * large one of another thread, as that one has the arena. take_back() gets what this
- * returns, and the same `large`. Not for calls whose result another thread may free. */
-PyThreadState *let_go_of_python(int large);
-void take_python_back(PyThreadState *state, int large);
-extern _Atomic int large_calls; /* of all threads, under way; let_go() alone reads it */
+#if defined(__GNUC__) && !defined(_WIN32)
+#pragma GCC visibility push(hidden) /* calls between these files are direct ones */
+#endif
 
-static inline PyThreadState *let_go(int large)
+/* ---- module.c: what is set up once ------------------------------------------------- */
+
+extern mg_arena *arena;                /* of the process; both kinds of objects use it */
+extern PyObject *no_grad_depth;        /* a dict, whose keys are the threads in no_grad */
+extern PyObject *value_base, *tensor_base;        /* the types that the module has */
+extern PyTypeObject *value_type, *tensor_type;    /* their subclasses: all results are */
+extern allocfunc value_alloc, tensor_alloc;       /* NULL before install() */
+
+/* The functions of Python that install() was given. */
+extern struct value_callbacks {
+    PyObject *fallback_operator; /* (name, left, right) */
+    PyObject *fallback_init;     /* (self, ...) */
+    PyObject *fallback_set;      /* (self, name, number) */
+    PyObject *fail;              /* (status, name, ...) raises */
+} value_callbacks;
+extern struct tensor_callbacks {
+    PyObject *dtypes;            /* a tuple, by number */
+    PyObject *fallback_operator; /* (op, left, right) */
+    PyObject *fallback_in_place; /* (op, self, other, is_named) */
+    PyObject *on_sweep_stop;     /* (status, sweep, flags) */
+    PyObject *fail;              /* (status, what, operands, integers) raises */
+} tensor_callbacks;
+
+extern _Atomic int large_calls; /* of all threads, under way; release_gil() reads it */
+PyThreadState *release_gil_counted(int large);
+void acquire_gil_counted(PyThreadState *state, int large);
+
+/* Release the GIL for a call that is large, or that may have to wait for a large one of
+ * another thread, as that one has the arena. acquire_gil() gets what this returns, and
+ * the same `large`. Not for calls whose result another thread may free. */
+static inline PyThreadState *release_gil(int large)
 {
     if (!large && !atomic_load_explicit(&large_calls, memory_order_relaxed)) return NULL;
-    return let_go_of_python(large);
+    return release_gil_counted(large);
 }
 
-static inline void take_back(PyThreadState *state, int large)
+static inline void acquire_gil(PyThreadState *state, int large)
 {
-    if (state) take_python_back(state, large);
+    if (state) acquire_gil_counted(state, large);
 }
 
+/* Tell whether this thread is in no_grad, which some thread is; -1 with an exception. */
+int is_in_no_grad(void);
+
+/* Tell whether ops are recorded; -1 with an exception. */
+static inline int is_recording(void)
+{
+    if (PyDict_Size(no_grad_depth) == 0) return 1;
+    int inside = is_in_no_grad();
+    return inside < 0 ? -1 : !inside;
+}
+
+/* ---- value.c ----------------------------------------------------------------------- */
+
+extern PyType_Spec value_specification;
 int is_value(PyObject *x);
 mg_node handle_of(PyObject *x);
 /* Get the number of a float, or of an int that a float surely holds; 0 for anything
@@ -45,7 +88,8 @@ PyObject *wrap_node(mg_node handle, PyObject *a, PyObject *b);
 /* Raise the exception of a status; a and b are operands or NULL. Returns NULL. */
 PyObject *fail_status(mg_node status, const char *name, PyObject *a, PyObject *b);
 
-/* networks.c, static methods of ValueBase */
+/* ---- networks.c: static methods of ValueBase --------------------------------------- */
+
 PyObject *value_mlp(PyObject *none, PyObject *args);
 PyObject *value_cross_entropy(PyObject *none, PyObject *args);
 PyObject *value_sum(PyObject *none, PyObject *args);
@@ -53,16 +97,58 @@ PyObject *value_dot(PyObject *none, PyObject *args);
 PyObject *value_softmax(PyObject *none, PyObject *args);
 PyObject *value_rmsnorm(PyObject *none, PyObject *args);
 
-/* tensor.c */
-int is_tensor(PyObject *x);
-mg_node tensor_handle(PyObject *x);
-/* Describe a Tensor; -1 with an exception. */
-int tensor_describe(PyObject *self, mg_array_info *info);
-/* Make the object of a new node, taking over its reference, or raise its status. */
+/* ---- objects.c: Tensors ------------------------------------------------------------ */
+
+enum { EXPORTED = 1, HOOKED = 2 }; /* tensor.flags */
+
+typedef struct tensor {
+    PyObject_HEAD
+    mg_node handle;     /* 0 before __init__ */
+    PyObject *gradient; /* the object of .grad, while it has the node's gradient */
+    PyObject *pinned;   /* Tensors whose memory an importer of this one may use */
+    int64_t bound;      /* there are not more elements; -1: not known */
+    uint64_t key;       /* one number for one shape; 0: not known */
+    int flags;
+} tensor;
+
+static inline int is_tensor(PyObject *x)
+{
+    return Py_TYPE(x) == tensor_type ||
+           PyObject_TypeCheck(x, (PyTypeObject *)tensor_base);
+}
+
+static inline mg_node tensor_handle(PyObject *x)
+{
+    return ((tensor *)x)->handle;
+}
+
+/* Count a new reference of the core to an object, which mg_released() will return. */
+void lend(PyObject *object);
+/* Drop the objects that nodes have referred to which are no more. */
+void release_lent(void);
+/* Drop a reference to a node, if it is one and no status. */
+void release_node(mg_node handle);
+/* Make the object of a new node, taking over its reference. It has no more elements than
+ * `bound`, if that is not -1; key is that of its shape, or 0. */
+PyObject *adopt_shaped(mg_node handle, int64_t bound, uint64_t key);
+PyObject *adopt(mg_node handle, int64_t bound);
+/* The same for what a call returned: a node, or a status to raise. */
 PyObject *tensor_result(mg_node handle, const char *name);
 
-/* mg_array() of the process's arena, the interpreter let go of for large ones. */
-mg_node make_array(int dtype, int rank, const int64_t *shape, const void *data);
+/* Raise the exception of a status, and return NULL. The first is of an op's call, the
+ * second of an op; `what` is stolen; b, other, self and integers may be NULL. */
+PyObject *tensor_fail(int64_t status, PyObject *what, PyObject *operands,
+                      PyObject *integers);
+PyObject *fail_op(mg_node status, int op, PyObject *a, PyObject *b);
+PyObject *fail_named(int64_t status, PyObject *what, PyObject *self, PyObject *other);
+PyObject *fail_call(int64_t status, const char *name, PyObject *self);
+
+int describe(mg_node handle, mg_array_info *info);
+/* Describe a Tensor; -1 with an exception. */
+int tensor_describe(PyObject *self, mg_array_info *info);
+PyObject *tuple_of(const int64_t *items, int count);
+
+/* ---- apply.c ----------------------------------------------------------------------- */
 
 /* A Python number as operand: a bool, an int of 64 bits, a float. */
 typedef struct scalar {
@@ -73,19 +159,62 @@ typedef struct scalar {
 
 /* Read one; 0 for anything else. */
 int read_scalar(PyObject *x, scalar *n);
+/* mg_array() of the process's arena, the GIL released for large ones. */
+mg_node make_array(int dtype, int rank, const int64_t *shape, const void *data);
+/* Apply an op of one Tensor, which was described, with integers. */
+PyObject *tensor_apply_integers(int op, PyObject *self, const mg_array_info *info,
+                                int integer_count, const int64_t *integers);
+PyObject *tensor_apply(PyObject *none, PyObject *const *args, Py_ssize_t count);
+PyObject *tensor_apply_over(PyObject *none, PyObject *const *args, Py_ssize_t count);
+PyObject *tensor_write(PyObject *self, PyObject *other);
 
-/* elements.c, methods of TensorBase, static but for the first two */
+/* Write the methods of elementwise ops, at most OP_METHODS, behind `count` others; their
+ * number with these. */
+size_t add_op_methods(PyMethodDef *methods, size_t count);
+enum { OP_METHODS = 2 * MG_MAP_OP_COUNT };
+
+/* Operators with one function each and one in place: slot, op, name. */
+#define ARITHMETIC_OPERATORS(OPERATOR) \
+    OPERATOR(add, ADD, add) \
+    OPERATOR(subtract, SUB, subtract) \
+    OPERATOR(multiply, MUL, multiply) \
+    OPERATOR(true_divide, DIV, divide) \
+    OPERATOR(floor_divide, FLOOR_DIVIDE, floor_divide) \
+    OPERATOR(remainder, REMAINDER, remainder)
+/* & | ^ */
+#define TRUTH_OPERATORS(OPERATOR) \
+    OPERATOR(and, LOGICAL_AND, and) \
+    OPERATOR(or, LOGICAL_OR, or) \
+    OPERATOR(xor, LOGICAL_XOR, xor)
+
+#define DECLARE_OPERATOR(slot, NAME, name) \
+    PyObject *tensor_##name(PyObject *left, PyObject *right);
+#define DECLARE_IN_PLACE(slot, NAME, name) \
+    PyObject *tensor_inplace_##name(PyObject *self, PyObject *other);
+ARITHMETIC_OPERATORS(DECLARE_OPERATOR)
+ARITHMETIC_OPERATORS(DECLARE_IN_PLACE)
+TRUTH_OPERATORS(DECLARE_OPERATOR)
+PyObject *tensor_power(PyObject *left, PyObject *right, PyObject *modulus);
+PyObject *tensor_inplace_power(PyObject *self, PyObject *other, PyObject *modulus);
+PyObject *tensor_matmul(PyObject *left, PyObject *right);
+PyObject *tensor_negative(PyObject *self);
+PyObject *tensor_positive(PyObject *self);
+PyObject *tensor_absolute(PyObject *self);
+PyObject *tensor_invert(PyObject *self);
+PyObject *tensor_compare(PyObject *left, PyObject *right, int comparison);
+
+/* ---- elements.c: methods of TensorBase, static but for the first two --------------- */
+
 PyObject *tensor_item(PyObject *self, PyObject *none);
 PyObject *tensor_tolist(PyObject *self, PyObject *none);
 PyObject *tensor_nested(PyObject *none, PyObject *args);
 PyObject *tensor_new(PyObject *none, PyObject *args);
+PyObject *tensor_share(PyObject *none, PyObject *args);
 PyObject *tensor_ramp(PyObject *none, PyObject *args);
 PyObject *tensor_random(PyObject *none, PyObject *args);
 PyObject *tensor_linear_index(PyObject *none, PyObject *args);
 
-/* Apply an op of one Tensor, which was described, with integers. */
-PyObject *tensor_apply_integers(int op, PyObject *self, const mg_array_info *info,
-                                int integer_count, const int64_t *integers);
+/* ---- arguments.c: methods of TensorBase -------------------------------------------- */
 
 /* The reductions over axes, which take dim and keepdim. */
 #define TENSOR_REDUCTIONS(METHOD) \
@@ -98,7 +227,6 @@ PyObject *tensor_apply_integers(int op, PyObject *self, const mg_array_info *inf
     METHOD(ALL, all, "Return whether all elements over axes are not 0.") \
     METHOD(LOGSUMEXP, logsumexp, "Return log(sum(exp(x))) over axes, without overflow.")
 
-/* arguments.c, methods of TensorBase */
 #define TENSOR_REDUCTION(NAME, name, documentation) \
     PyObject *reduce_##name(PyObject *self, PyObject *const *args, Py_ssize_t count, \
                             PyObject *names);
@@ -109,4 +237,18 @@ PyObject *tensor_transpose(PyObject *self, PyObject *const *args, Py_ssize_t cou
 PyObject *tensor_reversed_axes(PyObject *self, void *closure);
 PyObject *tensor_subscript(PyObject *self, PyObject *key);
 
+/* ---- sweeps.c: methods of TensorBase ----------------------------------------------- */
+
+PyObject *tensor_sweep(PyObject *none, PyObject *args);
+PyObject *tensor_attach(PyObject *self, PyObject *object);
+PyObject *tensor_attached(PyObject *self, PyObject *none);
+
+/* ---- tensor.c ---------------------------------------------------------------------- */
+
+/* Return what the type TensorBase is made of. */
+PyType_Spec *tensor_specification(void);
+
+#if defined(__GNUC__) && !defined(_WIN32)
+#pragma GCC visibility pop
+#endif
 #endif

@@ -235,6 +235,30 @@ PyObject *tensor_new(PyObject *Py_UNUSED(none), PyObject *args)
         make_array(dtype, rank, shape, (const void *)(uintptr_t)address), "tensor");
 }
 
+/* _share(owner, address, dtype, shape, strides, read_only): memory of the owner's. */
+PyObject *tensor_share(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    PyObject *owner, *shape, *strides;
+    unsigned long long address;
+    int dtype, read_only;
+    int64_t sizes[MG_MAX_RANK], steps[MG_MAX_RANK];
+    if (!PyArg_ParseTuple(args, "OKiO!O!p", &owner, &address, &dtype, &PyTuple_Type,
+                          &shape, &PyTuple_Type, &strides, &read_only))
+        return NULL;
+    int rank = read_shape(shape, sizes);
+    if (rank < 0 || read_shape(strides, steps) < 0) return NULL;
+    if (PyTuple_Size(strides) != rank) {
+        PyErr_SetString(PyExc_ValueError, "there is a stride for each axis");
+        return NULL;
+    }
+    PyThreadState *state = release_gil(0);
+    mg_node made = mg_array_share(arena, dtype, rank, sizes, steps,
+                                  (void *)(uintptr_t)address, read_only, owner);
+    acquire_gil(state, 0);
+    if (made > 0) lend(owner);
+    return tensor_result(made, "from_numpy");
+}
+
 /* _ramp(count, start, step): start + i * step, int64 if both are ints, else float64. */
 PyObject *tensor_ramp(PyObject *Py_UNUSED(none), PyObject *args)
 {

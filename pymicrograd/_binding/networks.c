@@ -85,7 +85,7 @@ static PyObject *not_read(void)
 /* Give back the nodes that did not become objects. */
 static void nodes_release(const mg_node *nodes, Py_ssize_t count)
 {
-    for (Py_ssize_t i = 0; i < count; i++) mg_release(process_arena(), nodes[i]);
+    for (Py_ssize_t i = 0; i < count; i++) mg_release(arena, nodes[i]);
 }
 
 /* Make a list of the objects of `count` nodes; sources goes into all of them. */
@@ -148,7 +148,7 @@ static PyObject *mlp_record(const mlp_plan *plan, PyObject *parameters, const ta
     PyObject *sources = PyTuple_Pack(2, parameters, items);
     Py_DECREF(items);
     if (!sources) return NULL;
-    int status = mg_mlp(process_arena(), plan->layers, plan->sizes, plan->activation,
+    int status = mg_mlp(arena, plan->layers, plan->sizes, plan->activation,
                         plan->last_activation, plan->parameters, t->rows, handles,
                         numbers, outputs);
     result = status < 0 ? fail_status(status, "MLP", NULL, NULL)
@@ -206,7 +206,7 @@ static PyObject *cross_entropy_record(const table *t, PyObject *target, int shif
     Py_DECREF(items);
     if (!sources) return NULL;
     if (!t->batch) reduction = MG_REDUCE_NONE;
-    int status = mg_cross_entropy(process_arena(), t->rows, t->columns, logits, targets,
+    int status = mg_cross_entropy(arena, t->rows, t->columns, logits, targets,
                                   shifted, reduction, outputs);
     if (status < 0)
         result = fail_status(status, "cross_entropy", NULL, NULL);
@@ -299,8 +299,8 @@ PyObject *value_sum(PyObject *Py_UNUSED(none), PyObject *args)
     vector v;
     if (!PyArg_ParseTuple(args, "Op", &x, &mean)) return NULL;
     if (!vector_open(&v, x)) return not_read();
-    mg_node made = mean ? mg_mean(process_arena(), v.count, v.handles)
-                        : mg_sum(process_arena(), v.count, v.handles);
+    mg_node made = mean ? mg_mean(arena, v.count, v.handles)
+                        : mg_sum(arena, v.count, v.handles);
     return vector_result(&v, mean ? "mean" : "sum", made);
 }
 
@@ -320,7 +320,7 @@ PyObject *value_dot(PyObject *Py_UNUSED(none), PyObject *args)
                                   PyTuple_GetItem(b.sources, 0));
     Py_DECREF(a.sources);
     a.sources = both;
-    mg_node made = both ? mg_dot(process_arena(), a.count, a.handles, b.handles) : 0;
+    mg_node made = both ? mg_dot(arena, a.count, a.handles, b.handles) : 0;
     vector_close(&b);
     if (both) return vector_result(&a, "dot", made);
     vector_close(&a);
@@ -334,7 +334,7 @@ PyObject *value_softmax(PyObject *Py_UNUSED(none), PyObject *args)
     vector v;
     if (!PyArg_ParseTuple(args, "O", &x)) return NULL;
     if (!vector_open(&v, x)) return not_read();
-    int status = mg_softmax(process_arena(), v.count, v.handles, v.outputs);
+    int status = mg_softmax(arena, v.count, v.handles, v.outputs);
     return vector_results(&v, "softmax", status);
 }
 
@@ -346,6 +346,6 @@ PyObject *value_rmsnorm(PyObject *Py_UNUSED(none), PyObject *args)
     vector v;
     if (!PyArg_ParseTuple(args, "Od", &x, &epsilon)) return NULL;
     if (!vector_open(&v, x)) return not_read();
-    int status = mg_rmsnorm(process_arena(), v.count, v.handles, epsilon, v.outputs);
+    int status = mg_rmsnorm(arena, v.count, v.handles, epsilon, v.outputs);
     return vector_results(&v, "rmsnorm", status);
 }

@@ -14,9 +14,6 @@
 #include <math.h>
 #include <stddef.h>
 #include <structmember.h>
-#if defined(__unix__) || defined(__APPLE__)
-#include <pthread.h>
-#endif
 
 typedef struct value {
     PyObject_HEAD
@@ -24,76 +21,9 @@ typedef struct value {
     PyObject *a, *b;
 } value;
 
-static mg_arena *arena;
-static PyTypeObject *value_type; /* Value, the subclass that results are made of */
-static allocfunc value_alloc;
-static PyObject *base_type;
-/* Functions of value.py: slow_operator(name, left, right), slow_init(self, ...),
- * slow_set(self, name, number), fail(status, name, ...); and no_grad's dict, whose keys
- * are the threads inside it. */
-static PyObject *slow_operator, *slow_init, *slow_set, *fail_function, *silent;
-
-/* Small calls keep the interpreter, and would keep it while they wait for the arena's
- * lock, so a large call is counted before it lets go: whoever holds the interpreter then
- * knows that it may have to wait. Only large ones count: small ones that let go because
- * of each other would do so for ever. */
-_Atomic int large_calls;
-
-PyThreadState *let_go_of_python(int large)
-{
-    if (large) atomic_fetch_add_explicit(&large_calls, 1, memory_order_relaxed);
-    return PyEval_SaveThread();
-}
-
-void take_python_back(PyThreadState *state, int large)
-{
-    if (large) atomic_fetch_sub_explicit(&large_calls, 1, memory_order_relaxed);
-    PyEval_RestoreThread(state);
-}
-
-#if defined(__unix__) || defined(__APPLE__)
-static void before_fork(void)
-{
-    mg_arena_before_fork(arena);
-}
-
-static void after_fork_in_parent(void)
-{
-    mg_arena_after_fork(arena, 0);
-}
-
-static void after_fork_in_child(void)
-{
-    atomic_store(&large_calls, 0); /* their threads are the parent's */
-    mg_arena_after_fork(arena, 1);
-}
-
-/* Not by os.register_at_fork: between its hooks and the fork, Python may free Values. */
-static int watch_forks(void)
-{
-    return pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-}
-#else
-static int watch_forks(void)
-{
-    return 0;
-}
-#endif
-
-mg_arena *process_arena(void)
-{
-    if (arena) return arena;
-    arena = mg_arena_new(NULL, NULL);
-    if (arena && watch_forks() != 0) {
-        mg_arena_free(arena);
-        arena = NULL;
-    }
-    return arena;
-}
-
 int is_value(PyObject *x)
 {
-    return Py_TYPE(x) == value_type || PyObject_TypeCheck(x, (PyTypeObject *)base_type);
+    return Py_TYPE(x) == value_type || PyObject_TypeCheck(x, (PyTypeObject *)value_base);
 }
 
 mg_node handle_of(PyObject *x)
@@ -133,18 +63,8 @@ static PyObject *adopt_node(mg_node handle, PyObject *a, PyObject *b)
     return (PyObject *)made;
 }
 
-/* Tell whether this thread is inside no_grad; -1 with an exception. */
-static int is_silent(void)
-{
-    if (PyDict_Size(silent) == 0) return 0;
-    PyObject *thread = PyLong_FromUnsignedLong(PyThread_get_thread_ident());
-    int found = thread ? PyDict_Contains(silent, thread) : -1;
-    Py_XDECREF(thread);
-    return found;
-}
-
 /* Make the leaf that no_grad leaves of a result. */
-static PyObject *wrap_silently(mg_node handle)
+static PyObject *wrap_leaf(mg_node handle)
 {
     double data = 0.0;
     mg_data(arena, 1, &handle, &data);
@@ -156,9 +76,9 @@ static PyObject *wrap_silently(mg_node handle)
 
 PyObject *wrap_node(mg_node handle, PyObject *a, PyObject *b)
 {
-    int silence = is_silent();
-    if (silence == 0) return adopt_node(handle, a, b);
-    if (silence > 0) return wrap_silently(handle);
+    int recording = is_recording();
+    if (recording > 0) return adopt_node(handle, a, b);
+    if (recording == 0) return wrap_leaf(handle);
     mg_release(arena, handle);
     return NULL;
 }
@@ -167,7 +87,7 @@ PyObject *fail_status(mg_node status, const char *name, PyObject *a, PyObject *b
 {
     const char *format = b ? "LsOO" : a ? "LsO" : "Ls";
     PyObject *none =
-        PyObject_CallFunction(fail_function, format, (long long)status, name, a, b);
+        PyObject_CallFunction(value_callbacks.fail, format, (long long)status, name, a, b);
     Py_XDECREF(none);
     return NULL;
 }
@@ -178,9 +98,9 @@ static PyObject *result_of(mg_node handle, const char *name, PyObject *a, PyObje
     return handle > 0 ? wrap_node(handle, a, b) : fail_status(handle, name, a, b);
 }
 
-static PyObject *slowly(const char *name, PyObject *left, PyObject *right)
+static PyObject *fallback(const char *name, PyObject *left, PyObject *right)
 {
-    return PyObject_CallFunction(slow_operator, "sOO", name, left, right);
+    return PyObject_CallFunction(value_callbacks.fallback_operator, "sOO", name, left, right);
 }
 
 /* ---- operators, in the nodes that micrograd makes ---------------------------------- */
@@ -208,7 +128,7 @@ static PyObject *value_add(PyObject *left, PyObject *right)
         return add_number(left, number);
     if (is_value(right) && get_number(left, &number))
         return add_number(right, number);
-    return slowly("add", left, right);
+    return fallback("add", left, right);
 }
 
 static PyObject *value_multiply(PyObject *left, PyObject *right)
@@ -221,7 +141,7 @@ static PyObject *value_multiply(PyObject *left, PyObject *right)
         return multiply_number(left, number);
     if (is_value(right) && get_number(left, &number))
         return multiply_number(right, number);
-    return slowly("mul", left, right);
+    return fallback("mul", left, right);
 }
 
 static PyObject *value_negative(PyObject *a)
@@ -243,7 +163,7 @@ static PyObject *value_subtract(PyObject *left, PyObject *right)
         Py_XDECREF(negative);
         return result;
     }
-    return slowly("sub", left, right);
+    return fallback("sub", left, right);
 }
 
 /* a ** exponent; the object keeps how the user wrote the exponent. */
@@ -274,7 +194,7 @@ static PyObject *value_power(PyObject *left, PyObject *right, PyObject *modulus)
                          "pow", left, right);
     if (is_value(right) && get_number(left, &number))
         return power_of_number(left, number, right);
-    return slowly("pow", left, right);
+    return fallback("pow", left, right);
 }
 
 static PyObject *value_divide(PyObject *left, PyObject *right)
@@ -291,7 +211,7 @@ static PyObject *value_divide(PyObject *left, PyObject *right)
         Py_XDECREF(inverse);
         return result;
     }
-    return slowly("truediv", left, right);
+    return fallback("truediv", left, right);
 }
 
 /* ---- functions --------------------------------------------------------------------- */
@@ -336,7 +256,7 @@ static PyObject *record_extreme(int op, const char *name, PyObject *a, PyObject 
     double number;
     if (is_value(b))
         return result_of(mg_record(arena, op, handle_of(a), handle_of(b)), name, a, b);
-    if (!get_number(b, &number)) return slowly(name, a, b);
+    if (!get_number(b, &number)) return fallback(name, a, b);
     return result_of(mg_record_number(arena, op, handle_of(a), number), name, a, NULL);
 }
 
@@ -371,13 +291,13 @@ static PyObject *get_grad(PyObject *self, void *Py_UNUSED(closure))
 }
 
 /* Let value.py convert a number, or refuse it, and set it. */
-static int set_slowly(PyObject *self, const char *name, PyObject *number)
+static int fallback_set(PyObject *self, const char *name, PyObject *number)
 {
     if (!number) {
         PyErr_Format(PyExc_AttributeError, "%s cannot be deleted", name);
         return -1;
     }
-    PyObject *none = PyObject_CallFunction(slow_set, "OsO", self, name, number);
+    PyObject *none = PyObject_CallFunction(value_callbacks.fallback_set, "OsO", self, name, number);
     Py_XDECREF(none);
     return none ? 0 : -1;
 }
@@ -391,7 +311,7 @@ static int set_status(PyObject *self, const char *name, int status)
 static int set_data(PyObject *self, PyObject *number, void *Py_UNUSED(closure))
 {
     mg_node handle = handle_of(self);
-    if (!number || !PyFloat_CheckExact(number)) return set_slowly(self, "data", number);
+    if (!number || !PyFloat_CheckExact(number)) return fallback_set(self, "data", number);
     double data = PyFloat_AsDouble(number);
     return set_status(self, "data", mg_set_data(arena, 1, &handle, &data));
 }
@@ -399,7 +319,7 @@ static int set_data(PyObject *self, PyObject *number, void *Py_UNUSED(closure))
 static int set_grad(PyObject *self, PyObject *number, void *Py_UNUSED(closure))
 {
     mg_node handle = handle_of(self);
-    if (!number || !PyFloat_CheckExact(number)) return set_slowly(self, "grad", number);
+    if (!number || !PyFloat_CheckExact(number)) return fallback_set(self, "grad", number);
     double gradient = PyFloat_AsDouble(number);
     return set_status(self, "grad", mg_set_gradients(arena, 1, &handle, &gradient));
 }
@@ -436,7 +356,7 @@ static int value_init(PyObject *self, PyObject *args, PyObject *kwargs)
         Py_INCREF(item);
         PyTuple_SetItem(full, i + 1, item);
     }
-    PyObject *none = PyObject_Call(slow_init, full, kwargs);
+    PyObject *none = PyObject_Call(value_callbacks.fallback_init, full, kwargs);
     Py_DECREF(full);
     Py_XDECREF(none);
     return none ? 0 : -1;
@@ -469,18 +389,6 @@ static void value_dealloc(PyObject *self)
 }
 
 /* ---- for value.py ------------------------------------------------------------------ */
-
-static PyObject *value_set_up(PyObject *Py_UNUSED(module), PyObject *args)
-{
-    if (!PyArg_ParseTuple(args, "OOOOOO", &value_type, &slow_operator, &slow_init,
-                          &slow_set, &fail_function, &silent))
-        return NULL;
-    PyObject *kept[] = {(PyObject *)value_type, slow_operator, slow_init, slow_set,
-                        fail_function, silent};
-    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) Py_INCREF(kept[i]);
-    value_alloc = (allocfunc)PyType_GetSlot(value_type, Py_tp_alloc);
-    Py_RETURN_NONE;
-}
 
 /* _operand(value, which): the operand as a new object, even where it has one. */
 static PyObject *value_operand(PyObject *Py_UNUSED(module), PyObject *args)
@@ -517,9 +425,9 @@ static PyObject *value_grad(PyObject *Py_UNUSED(module), PyObject *args)
     mg_node *out = handles + count, root = handle_of(output);
     for (Py_ssize_t i = 0; i < count; i++)
         handles[i] = handle_of(PyTuple_GetItem(inputs, i));
-    PyThreadState *left = let_go(1);
+    PyThreadState *state = release_gil(1);
     int status = mg_grad(arena, root, count, handles, out);
-    take_back(left, 1);
+    acquire_gil(state, 1);
     PyObject *list = status < 0 ? fail_status(status, "grad", output, NULL)
                                 : adopt_list(out, count);
     PyMem_Free(handles);
@@ -534,7 +442,6 @@ static PyMethodDef methods[] = {
      "Return the larger of x and other; the gradient of a tie is split in halves."},
     {"minimum", value_minimum, METH_O,
      "Return the smaller of x and other; the gradient of a tie is split in halves."},
-    {"_set_up", value_set_up, METH_VARARGS | METH_STATIC, NULL},
     {"_operand", value_operand, METH_VARARGS | METH_STATIC, NULL},
     {"_grad", value_grad, METH_VARARGS | METH_STATIC, NULL},
     {"_mlp", value_mlp, METH_VARARGS | METH_STATIC, NULL},
@@ -579,22 +486,10 @@ static PyType_Slot slots[] = {
     {0, NULL},
 };
 
-static PyType_Spec specification = {
-    "pymicrograd._micrograd.ValueBase",
+PyType_Spec value_specification = {
+    "pymicrograd._types.ValueBase",
     sizeof(value),
     0,
     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     slots,
 };
-
-int value_install(void)
-{
-    if (base_type) return 0;
-    PyGILState_STATE state = PyGILState_Ensure();
-    PyObject *module = PyImport_AddModule("pymicrograd._micrograd");
-    base_type = module ? PyType_FromSpec(&specification) : NULL;
-    int status = base_type ? PyObject_SetAttrString(module, "ValueBase", base_type) : -1;
-    if (status < 0) PyErr_Print();
-    PyGILState_Release(state);
-    return status;
-}

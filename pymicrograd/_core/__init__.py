@@ -31,6 +31,7 @@ from .library import (
     ValueBase,
     check,
     fail,
+    install,
     status_text,
 )
 from .machine import (
@@ -110,6 +111,7 @@ __all__ = [
     "fail_allocation",
     "get_num_threads",
     "gradients",
+    "install",
     "isa",
     "memory_usage",
     "op_of",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from importlib.machinery import ExtensionFileLoader, ModuleSpec
 from typing import NoReturn
 
 from .. import _micrograd
@@ -23,18 +26,29 @@ from ..errors import (
 __all__ = [
     "ARGUMENT", "ARITIES", "CHANGED", "DOMAIN", "DTYPE", "EXCEPTIONS", "INDEX", "MAX_RANK", "OPS",
     "REDUCTIONS", "SHAPE", "STALE", "SYMBOLS", "TensorBase", "ValueBase", "arena", "check", "fail",
-    "ffi", "lib", "status_text",
+    "ffi", "install", "lib", "status_text",
 ]  # fmt: skip
 
 arena = lib.process_arena()
 if arena == ffi.NULL:
     raise OutOfMemoryError("no memory for the first page of the graph")
-if lib.value_install() < 0 or lib.tensor_install() < 0:
-    raise ImportError("the types of _micrograd could not be made; the reason is printed above")
-if not hasattr(_micrograd, "ValueBase"):
-    raise ImportError("pymicrograd works in one interpreter of a process, and this is another")
-ValueBase = _micrograd.ValueBase
-TensorBase = _micrograd.TensorBase
+
+
+def load_types() -> None:
+    """Import the library's second module, `_types`; what its import raises is passed on."""
+    name = "pymicrograd._types"
+    loader = ExtensionFileLoader(name, _micrograd.__file__)
+    module = loader.create_module(ModuleSpec(name, loader, origin=_micrograd.__file__))
+    loader.exec_module(module)
+    sys.modules[name] = module
+
+
+load_types()
+from .. import _types  # noqa: E402
+
+ValueBase = _types.ValueBase
+TensorBase = _types.TensorBase
+install: Callable[..., None] = _types.install
 
 # Every op's number and number of operands by name, and symbol by number, as the library says.
 OPS: dict[str, int] = {

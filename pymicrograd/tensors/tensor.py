@@ -328,4 +328,12 @@ for topic in Tensor.__mro__[1:-2]:
             public = name.removeprefix("_")
             method.__qualname__ = f"Tensor.{public if hasattr(TensorBase, public) else name}"
 
-TensorBase._set_up(Tensor, DTYPES, slow_operator, slow_in_place, stop, fail, no_grad_depth)
+_core.install(
+    Tensor,
+    no_grad_depth=no_grad_depth,
+    dtypes=DTYPES,
+    fallback_operator=slow_operator,
+    fallback_in_place=slow_in_place,
+    on_sweep_stop=stop,
+    fail=fail,
+)

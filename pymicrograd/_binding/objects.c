@@ -1,0 +1,138 @@
+/* objects.c: Tensors as objects of nodes, and the exceptions of what fails.
+ *
+ * The core refers to Python objects in two places: the owner of memory that an array
+ * shares, and what is attached to a node (its hooks, or the context of a Function). It
+ * returns them through mg_released(), which has to be asked after whatever may free a
+ * node: release_lent(). */
+#include "binding.h"
+
+static _Atomic int64_t lent; /* objects that the core refers to */
+
+void lend(PyObject *object)
+{
+    Py_INCREF(object);
+    atomic_fetch_add_explicit(&lent, 1, memory_order_relaxed);
+}
+
+void release_lent(void)
+{
+    while (atomic_load_explicit(&lent, memory_order_relaxed) > 0) {
+        PyThreadState *state = release_gil(0);
+        PyObject *object = mg_released(arena);
+        acquire_gil(state, 0);
+        if (!object) return;
+        atomic_fetch_sub_explicit(&lent, 1, memory_order_relaxed);
+        Py_DECREF(object);
+    }
+}
+
+void release_node(mg_node handle)
+{
+    if (handle > 0) {
+        PyThreadState *state = release_gil(0);
+        mg_release(arena, handle);
+        acquire_gil(state, 0);
+    }
+    release_lent();
+}
+
+/* Import tensors/tensor.py, which calls install(). */
+static int load_tensor(void)
+{
+    PyObject *module = PyImport_ImportModule("pymicrograd.tensors.tensor");
+    Py_XDECREF(module);
+    return module && tensor_alloc ? 0 : -1;
+}
+
+PyObject *adopt_shaped(mg_node handle, int64_t bound, uint64_t key)
+{
+    tensor *made = NULL;
+    if (tensor_alloc || load_tensor() == 0) made = (tensor *)tensor_alloc(tensor_type, 0);
+    if (!made) {
+        release_node(handle);
+        return NULL;
+    }
+    made->handle = handle;
+    made->bound = bound;
+    made->key = key;
+    return (PyObject *)made;
+}
+
+PyObject *adopt(mg_node handle, int64_t bound)
+{
+    return adopt_shaped(handle, bound, 0);
+}
+
+PyObject *tensor_fail(int64_t status, PyObject *what, PyObject *operands,
+                             PyObject *integers)
+{
+    PyObject *none = PyObject_CallFunction(tensor_callbacks.fail, "LOOO", (long long)status, what,
+                                           operands, integers ? integers : Py_None);
+    Py_XDECREF(none);
+    release_lent();
+    return NULL;
+}
+
+/* Raise the exception of an op's status; b may be NULL. */
+PyObject *fail_op(mg_node status, int op, PyObject *a, PyObject *b)
+{
+    PyObject *what = PyLong_FromLong(op);
+    PyObject *operands = b ? PyTuple_Pack(2, a, b) : PyTuple_Pack(1, a);
+    if (what && operands) tensor_fail(status, what, operands, NULL);
+    Py_XDECREF(what);
+    Py_XDECREF(operands);
+    return NULL;
+}
+
+/* Raise the exception of another call's status; other may be NULL. */
+PyObject *fail_named(int64_t status, PyObject *what, PyObject *self,
+                            PyObject *other)
+{
+    PyObject *operands = other  ? PyTuple_Pack(2, self, other)
+                         : self ? PyTuple_Pack(1, self)
+                                : PyTuple_New(0);
+    if (what && operands) tensor_fail(status, what, operands, NULL);
+    Py_XDECREF(what);
+    Py_XDECREF(operands);
+    return NULL;
+}
+
+PyObject *fail_call(int64_t status, const char *name, PyObject *self)
+{
+    return fail_named(status, PyUnicode_FromString(name), self, NULL);
+}
+
+PyObject *tensor_result(mg_node handle, const char *name)
+{
+    return handle > 0 ? adopt(handle, -1) : fail_call(handle, name, NULL);
+}
+
+int describe(mg_node handle, mg_array_info *info)
+{
+    PyThreadState *state = release_gil(0);
+    int status = mg_array_describe(arena, handle, info);
+    acquire_gil(state, 0);
+    return status;
+}
+
+int tensor_describe(PyObject *self, mg_array_info *info)
+{
+    int status = describe(tensor_handle(self), info);
+    if (status < 0) {
+        fail_call(status, "tensor", self);
+        return -1;
+    }
+    ((tensor *)self)->bound = info->count;
+    return 0;
+}
+
+PyObject *tuple_of(const int64_t *items, int count)
+{
+    PyObject *tuple = PyTuple_New(count);
+    for (int i = 0; tuple && i < count; i++) {
+        PyObject *item = PyLong_FromLongLong(items[i]);
+        if (item) PyTuple_SetItem(tuple, i, item);
+        else Py_CLEAR(tuple);
+    }
+    return tuple;
+}
