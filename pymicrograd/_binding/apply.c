@@ -290,22 +290,22 @@ static int must_record(PyObject *self, PyObject *other)
 }
 
 /* Let _tensor.py see what else the operand is, or record the change. */
-static PyObject *fallback_in_place(int op, PyObject *self, PyObject *other, int named)
+static PyObject *fallback_in_place(int op, PyObject *self, PyObject *other)
 {
-    return PyObject_CallFunction(tensor_callbacks.fallback_in_place, "iOOO", op, self, other ? other : Py_None,
-                                 named ? Py_True : Py_False);
+    return PyObject_CallFunction(tensor_callbacks.fallback_in_place, "iOO", op, self,
+                                 other ? other : Py_None);
 }
 
 /* self = op(self, other) or, with other NULL, op(self). */
-static PyObject *in_place(int op, PyObject *self, PyObject *other, int named)
+static PyObject *in_place(int op, PyObject *self, PyObject *other)
 {
     scalar n = {0, 0, 0.0};
     int plain = other && !is_tensor(other);
     if (plain && !read_scalar(other, &n))
-        return fallback_in_place(op, self, other, named);
+        return fallback_in_place(op, self, other);
     int record = must_record(self, plain ? NULL : other);
     if (record < 0) return NULL;
-    if (record) return fallback_in_place(op, self, other, named);
+    if (record) return fallback_in_place(op, self, other);
     mg_node operand = plain ? scalar_leaf(&n) : other ? tensor_handle(other) : 0;
     int64_t status =
         operand < 0 ? operand : write_in_place(op, self, operand, plain ? 2 : 0);
@@ -317,24 +317,17 @@ static PyObject *in_place(int op, PyObject *self, PyObject *other, int named)
     return self;
 }
 
-/* Tell whether `self += ..` is by a name, as in a method; else, as `x[i] += ..`, of an
- * object that only the interpreter holds, and writes back to x. */
-static int is_named(PyObject *self)
-{
-    return Py_REFCNT(self) > 1;
-}
-
 #define IN_PLACE_OPERATOR(slot, NAME, name) \
     PyObject *tensor_inplace_##name(PyObject *self, PyObject *other) \
     { \
-        return in_place(MG_##NAME, self, other, is_named(self)); \
+        return in_place(MG_##NAME, self, other); \
     }
 ARITHMETIC_OPERATORS(IN_PLACE_OPERATOR)
 
 PyObject *tensor_inplace_power(PyObject *self, PyObject *other, PyObject *modulus)
 {
     if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
-    return in_place(MG_POW, self, other, is_named(self));
+    return in_place(MG_POW, self, other);
 }
 
 /* ---- methods: every elementwise op of the table, and with _ behind its name in place */
@@ -364,7 +357,7 @@ static PyObject *apply_method(int op, const char *name, PyObject *self, PyObject
     } \
     static PyObject *method_##name##_(PyObject *self, PyObject *Py_UNUSED(none)) \
     { \
-        return in_place(MG_##NAME, self, NULL, 1); \
+        return in_place(MG_##NAME, self, NULL); \
     }
 #define FUNCTIONS_2(NAME, name) \
     static PyObject *method_##name(PyObject *self, PyObject *other) \
@@ -373,7 +366,7 @@ static PyObject *apply_method(int op, const char *name, PyObject *self, PyObject
     } \
     static PyObject *method_##name##_(PyObject *self, PyObject *other) \
     { \
-        return require_result(in_place(MG_##NAME, self, other, 1), #name "_", other); \
+        return require_result(in_place(MG_##NAME, self, other), #name "_", other); \
     }
 #define MG_ELEMENT(NAME, name, symbol, arity, ...) \
     FUNCTIONS_##arity(NAME, name)

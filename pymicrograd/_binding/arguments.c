@@ -1,8 +1,8 @@
-/* arguments.c: x[key], shapes and reductions, where their arguments are plain.
+/* arguments.c: shapes and reductions, where their arguments are plain.
  *
- * Through Python functions the arguments cost ten times the op. Here ints, slices, None
- * and `...` are understood, and what is anything else, errors included, is left to the
- * methods of _tensor.py that have the same name behind an underscore. */
+ * Through Python functions the arguments cost ten times the op. Here ints and tuples of
+ * them are understood, and what is anything else, errors included, is left to Python's
+ * methods that have the same name behind an underscore. */
 #include "binding.h"
 
 /* ---- arguments --------------------------------------------------------------------- */
@@ -198,97 +198,4 @@ PyObject *tensor_reversed_axes(PyObject *self, void *Py_UNUSED(closure))
     if (tensor_describe(self, &info) < 0) return NULL;
     for (int i = 0; i < info.rank; i++) order[i] = info.rank - 1 - i;
     return tensor_apply_integers(MG_PERMUTE, self, &info, info.rank, order);
-}
-
-/* ---- x[key] ------------------------------------------------------------------------ */
-
-/* A key of ints, slices, None and `...`, read against a shape. */
-typedef struct selection {
-    const mg_array_info *info;
-    int axis;                          /* the next one */
-    int64_t integers[3 * MG_MAX_RANK]; /* of SLICE: starts, steps, counts */
-    int rank;                          /* of the result */
-    int64_t shape[MG_MAX_RANK];
-    int sliced, reshaped;
-} selection;
-
-/* Take items from the next axis; those of one item without a place in the result if
- * `kept` is 0. */
-static int take_axis(selection *s, int64_t start, int64_t step, int64_t count, int kept)
-{
-    int rank = s->info->rank, axis = s->axis++;
-    s->integers[axis] = start;
-    s->integers[rank + axis] = step;
-    s->integers[2 * rank + axis] = count;
-    if (step != 1 || count != s->info->shape[axis]) s->sliced = 1;
-    if (!kept) s->reshaped = 1;
-    else if (s->rank == MG_MAX_RANK) return 0;
-    else s->shape[s->rank++] = count;
-    return 1;
-}
-
-static int take_item(selection *s, PyObject *item)
-{
-    int64_t index;
-    Py_ssize_t start, stop, step;
-    if (item == Py_None) {
-        if (s->rank == MG_MAX_RANK) return 0;
-        s->shape[s->rank++] = 1;
-        return s->reshaped = 1;
-    }
-    if (s->axis == s->info->rank) return 0;
-    int64_t size = s->info->shape[s->axis];
-    if (read_int(item, &index)) {
-        if (index < -size || index >= size) return 0;
-        return take_axis(s, index < 0 ? index + size : index, 1, 1, 0);
-    }
-    if (!PySlice_Check(item)) return 0;
-    if (PySlice_Unpack(item, &start, &stop, &step) < 0) {
-        PyErr_Clear();
-        return 0;
-    }
-    Py_ssize_t count = PySlice_AdjustIndices((Py_ssize_t)size, &start, &stop, step);
-    return count ? take_axis(s, start, step, count, 1) : take_axis(s, 0, 1, 0, 1);
-}
-
-/* Read a whole key; 0 where it is not plain. */
-static int read_key(selection *s, PyObject *key)
-{
-    int is_tuple = PyTuple_CheckExact(key);
-    Py_ssize_t count = is_tuple ? PyTuple_Size(key) : 1, used = 0, dots = 0;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *item = is_tuple ? PyTuple_GetItem(key, i) : key;
-        if (item == Py_Ellipsis) dots++;
-        else if (item != Py_None) used++;
-    }
-    if (dots > 1 || used > s->info->rank) return 0;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *item = is_tuple ? PyTuple_GetItem(key, i) : key;
-        if (item == Py_Ellipsis) {
-            for (int more = s->info->rank - (int)used; more > 0; more--)
-                if (!take_axis(s, 0, 1, s->info->shape[s->axis], 1)) return 0;
-        } else if (!take_item(s, item)) {
-            return 0;
-        }
-    }
-    while (s->axis < s->info->rank)
-        if (!take_axis(s, 0, 1, s->info->shape[s->axis], 1)) return 0;
-    return 1;
-}
-
-PyObject *tensor_subscript(PyObject *self, PyObject *key)
-{
-    mg_array_info info;
-    if (tensor_describe(self, &info) < 0) return NULL;
-    selection s = {.info = &info};
-    if (!read_key(&s, key)) return PyObject_CallMethod(self, "_get", "(O)", key);
-    if (!s.reshaped)
-        return tensor_apply_integers(MG_SLICE, self, &info, 3 * info.rank, s.integers);
-    if (!s.sliced) return tensor_apply_integers(MG_RESHAPE, self, &info, s.rank, s.shape);
-    PyObject *part =
-        tensor_apply_integers(MG_SLICE, self, &info, 3 * info.rank, s.integers);
-    if (!part) return NULL;
-    PyObject *result = tensor_apply_integers(MG_RESHAPE, part, &info, s.rank, s.shape);
-    Py_DECREF(part);
-    return result;
 }

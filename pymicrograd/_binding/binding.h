@@ -40,9 +40,10 @@ extern struct value_callbacks {
 extern struct tensor_callbacks {
     PyObject *dtypes;            /* a tuple, by number */
     PyObject *fallback_operator; /* (op, left, right) */
-    PyObject *fallback_in_place; /* (op, self, other, is_named) */
+    PyObject *fallback_in_place; /* (op, self, other) */
     PyObject *on_sweep_stop;     /* (status, sweep, flags) */
     PyObject *fail;              /* (status, what, operands, integers) raises */
+    PyObject *index_error;       /* the exception of a key that x[key] refuses */
 } tensor_callbacks;
 
 extern _Atomic int large_calls; /* of all threads, under way; release_gil() reads it */
@@ -101,11 +102,18 @@ PyObject *value_rmsnorm(PyObject *none, PyObject *args);
 
 enum { EXPORTED = 1, HOOKED = 2 }; /* tensor.flags */
 
+/* What a Tensor is x[key] of: x, the key, and x's node when it was. */
+typedef struct origin {
+    PyObject *base, *key;
+    mg_node node;
+} origin;
+
 typedef struct tensor {
     PyObject_HEAD
     mg_node handle;     /* 0 before __init__ */
     PyObject *gradient; /* the object of .grad, while it has the node's gradient */
     PyObject *pinned;   /* Tensors whose memory an importer of this one may use */
+    origin *origin;     /* where a recorded change goes on to, or NULL */
     int64_t bound;      /* there are not more elements; -1: not known */
     uint64_t key;       /* one number for one shape; 0: not known */
     int flags;
@@ -128,9 +136,22 @@ void lend(PyObject *object);
 void release_lent(void);
 /* Drop a reference to a node, if it is one and no status. */
 void release_node(mg_node handle);
+/* Make an object where there is no type yet, or no memory: then the node is released. */
+tensor *new_tensor(mg_node handle);
+
 /* Make the object of a new node, taking over its reference. It has no more elements than
  * `bound`, if that is not -1; key is that of its shape, or 0. */
-PyObject *adopt_shaped(mg_node handle, int64_t bound, uint64_t key);
+static inline PyObject *adopt_shaped(mg_node handle, int64_t bound, uint64_t key)
+{
+    tensor *made = tensor_alloc ? (tensor *)tensor_alloc(tensor_type, 0) : NULL;
+    if (!made) made = new_tensor(handle);
+    if (!made) return NULL;
+    made->handle = handle;
+    made->bound = bound;
+    made->key = key;
+    return (PyObject *)made;
+}
+
 PyObject *adopt(mg_node handle, int64_t bound);
 /* The same for what a call returned: a node, or a status to raise. */
 PyObject *tensor_result(mg_node handle, const char *name);
@@ -235,7 +256,13 @@ PyObject *tensor_reshape(PyObject *self, PyObject *const *args, Py_ssize_t count
 PyObject *tensor_permute(PyObject *self, PyObject *const *args, Py_ssize_t count);
 PyObject *tensor_transpose(PyObject *self, PyObject *const *args, Py_ssize_t count);
 PyObject *tensor_reversed_axes(PyObject *self, void *closure);
+
+/* ---- indexing.c: methods of TensorBase --------------------------------------------- */
+
 PyObject *tensor_subscript(PyObject *self, PyObject *key);
+PyObject *tensor_select(PyObject *self, PyObject *key);
+PyObject *tensor_origin(PyObject *self, PyObject *none);
+void forget_origin(origin *made);
 
 /* ---- sweeps.c: methods of TensorBase ----------------------------------------------- */
 

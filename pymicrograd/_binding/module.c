@@ -122,6 +122,7 @@ static const callback of_tensors[] = {
     {"fallback_in_place", &tensor_callbacks.fallback_in_place, PyCallable_Check},
     {"on_sweep_stop", &tensor_callbacks.on_sweep_stop, PyCallable_Check},
     {"fail", &tensor_callbacks.fail, PyCallable_Check},
+    {"index_error", &tensor_callbacks.index_error, PyCallable_Check},
     {NULL, NULL, NULL},
 };
 

@@ -44,18 +44,12 @@ static int load_tensor(void)
     return module && tensor_alloc ? 0 : -1;
 }
 
-PyObject *adopt_shaped(mg_node handle, int64_t bound, uint64_t key)
+tensor *new_tensor(mg_node handle)
 {
     tensor *made = NULL;
     if (tensor_alloc || load_tensor() == 0) made = (tensor *)tensor_alloc(tensor_type, 0);
-    if (!made) {
-        release_node(handle);
-        return NULL;
-    }
-    made->handle = handle;
-    made->bound = bound;
-    made->key = key;
-    return (PyObject *)made;
+    if (!made) release_node(handle);
+    return made;
 }
 
 PyObject *adopt(mg_node handle, int64_t bound)

@@ -160,29 +160,35 @@ static PyObject *tensor_handles(PyObject *Py_UNUSED(none), PyObject *const *args
     Py_RETURN_NONE;
 }
 
-/* _become(other): take over the node of another Tensor, which nobody else may have. The
- * other gets the node that this one had, and stays alive with it where an importer of the
- * memory relies on this one's life. */
+/* _become(other): take over the node of another Tensor, which nobody else may have and
+ * which is none any more after that. Where an importer of the memory relies on this one's
+ * life, the other gets the node that this one had, and stays alive with it. */
 static PyObject *tensor_become(PyObject *object, PyObject *made)
 {
     tensor *self = (tensor *)object, *other = (tensor *)made;
-    mg_node handle = self->handle;
-    int64_t bound = self->bound;
-    uint64_t key = self->key;
-    int flags = self->flags;
+    if (self == other) Py_RETURN_NONE;
+    tensor before = *self;
     self->handle = other->handle;
     self->bound = other->bound;
     self->key = other->key;
     self->flags = other->flags;
-    other->handle = handle;
-    other->bound = bound;
-    other->key = key;
-    other->flags = flags & HOOKED;
-    Py_CLEAR(self->gradient);
-    if (flags & EXPORTED) {
-        other->pinned = self->pinned;
+    self->origin = other->origin;
+    self->gradient = NULL;
+    other->handle = 0;
+    other->origin = NULL;
+    other->flags = 0;
+    if (before.flags & EXPORTED) {
+        other->handle = before.handle;
+        other->bound = before.bound;
+        other->key = before.key;
+        other->flags = before.flags & HOOKED;
+        other->pinned = before.pinned;
         self->pinned = Py_NewRef(made);
+    } else {
+        release_node(before.handle);
     }
+    forget_origin(before.origin);
+    Py_XDECREF(before.gradient);
     Py_RETURN_NONE;
 }
 
@@ -209,6 +215,10 @@ static int tensor_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(object));
     Py_VISIT(self->gradient);
     Py_VISIT(self->pinned);
+    if (self->origin) {
+        Py_VISIT(self->origin->base);
+        Py_VISIT(self->origin->key);
+    }
     PyObject *attachment = own_attachment(self);
     Py_VISIT(attachment);
     return 0;
@@ -219,6 +229,9 @@ static int tensor_clear(PyObject *object)
     tensor *self = (tensor *)object;
     Py_CLEAR(self->gradient);
     Py_CLEAR(self->pinned);
+    origin *from = self->origin;
+    self->origin = NULL;
+    forget_origin(from);
     if (own_attachment(self)) {
         mg_attach(arena, self->handle, NULL);
         self->flags &= ~HOOKED;
@@ -235,7 +248,7 @@ static void tensor_dealloc(PyObject *object)
     mg_node handle = self->handle;
     self->handle = 0;
     self->flags = 0;
-    tensor_clear(object);
+    if (self->gradient || self->pinned || self->origin) tensor_clear(object);
     release_node(handle);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(object);
@@ -262,6 +275,8 @@ static PyMethodDef own_methods[] = {
     {"_attach", tensor_attach, METH_O, NULL},
     {"_attached", tensor_attached, METH_NOARGS, NULL},
     {"_become", tensor_become, METH_O, NULL},
+    {"_select", tensor_select, METH_O, NULL},
+    {"_origin", tensor_origin, METH_NOARGS, NULL},
     {"_export", tensor_export, METH_NOARGS, NULL},
     {"_apply", (PyCFunction)(void (*)(void))tensor_apply, METH_FASTCALL | METH_STATIC,
      NULL},

@@ -10,6 +10,7 @@ integer beside an array for an array.)
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
@@ -33,70 +34,25 @@ VIEWS = [OPS[name] for name in ("reshape", "permute", "expand", "slice", "window
 
 
 class Selection:
-    """A key, read against a shape.
+    """A key, read against the shape of a Tensor.
 
     Attributes:
+        key: its parts, plain: None, Ellipsis, slices, ints, and Tensors of int64 or bool.
         starts, steps, counts: the slice of each axis; an integer is a slice of one.
         places: what the key makes, from left to right: the axis of a slice, None for a new axis,
             -1 for an integer, -2 for an array.
-        dropped: the axes of integers.
         arrays: for each array, int64 indices and the axes that they index together.
     """
 
-    def __init__(self, shape: tuple[int, ...], key: Any) -> None:
-        self.shape = shape
-        self.starts = [0] * len(shape)
-        self.steps = [1] * len(shape)
-        self.counts = list(shape)
-        self.places: list[int | None] = []
-        self.dropped: list[int] = []
-        self.arrays: list[tuple[Any, tuple[int, ...]]] = []
-        items = [as_index(item) for item in (key if isinstance(key, tuple) else (key,))]
-        spread = fill(items, len(shape))
-        axis = 0
-        for item in spread:
-            axis = self.read(item, axis)
-
-    def read(self, item: Any, axis: int) -> int:
-        """Take in one part of the key; return the axis of the next."""
-        if item is None:
-            self.places.append(None)
-            return axis
-        if isinstance(item, slice):
-            self.read_slice(item, axis)
-            return axis + 1
-        if isinstance(item, int):
-            self.starts[axis] = check_index(item, self.shape[axis], axis)
-            self.counts[axis] = 1
-            self.places.append(-1)
-            self.dropped.append(axis)
-            return axis + 1
-        return self.read_array(item, axis)
-
-    def read_slice(self, item: slice, axis: int) -> None:
-        start, stop, step = item.indices(self.shape[axis])
-        count = len(range(start, stop, step))
-        self.starts[axis] = start if count else 0
-        self.steps[axis] = step if count else 1
-        self.counts[axis] = count
-        self.places.append(axis)
-
-    def read_array(self, item: Any, axis: int) -> int:
-        axes = tuple(range(axis, axis + consumed(item)))
-        self.places.append(-2)
-        if item.dtype.kind == 0:
-            sizes = tuple(self.shape[i] for i in axes)
-            if item.shape != sizes:
-                raise TensorIndexError(
-                    f"a mask of shape {item.shape} stands at axes {axes} of shape {sizes}"
-                )
-            item = rows_of_mask(item)
-        self.arrays.append((cast(item, int64), axes))
-        return axis + len(axes)
+    def __init__(self, x: Any, key: Any) -> None:
+        self.shape = x.shape
+        self.key = tuple(as_index(item) for item in (key if isinstance(key, tuple) else (key,)))
+        self.starts, self.steps, self.counts, self.places, arrays = x._select(self.key)
+        self.arrays = [(rows_of(array), range(at, at + count)) for array, at, count in arrays]
 
     def has_slice(self) -> bool:
         """Tell whether anything is sliced off."""
-        return any(step != 1 for step in self.steps) or tuple(self.counts) != self.shape
+        return any(step != 1 for step in self.steps) or self.counts != self.shape
 
     def integers(self) -> tuple[int, ...]:
         """Return the integers of SLICE."""
@@ -106,7 +62,7 @@ class Selection:
         """Return the shape where no arrays are in the key."""
         return self.sizes(self.places)
 
-    def sizes(self, places: list[int | None]) -> tuple[int, ...]:
+    def sizes(self, places: Sequence[int | None]) -> tuple[int, ...]:
         """Return the sizes of slices and new axes."""
         return tuple(
             1 if place is None else self.counts[place]
@@ -141,33 +97,6 @@ def as_index_tensor(indices: Any) -> Any:
     return indices.item() if kind == 1 and indices.ndim == 0 else indices
 
 
-def consumed(item: Any) -> int:
-    """Return how many axes part of a key stands for."""
-    if item is None:
-        return 0
-    if isinstance(item, TensorBase) and item.dtype.kind == 0:
-        return int(item.ndim)
-    return 1
-
-
-def fill(items: list[Any], rank: int) -> list[Any]:
-    """Put slices of all in the place of `...`, or behind a key that has none."""
-    dots = [i for i, item in enumerate(items) if item is Ellipsis]
-    if len(dots) > 1:
-        raise TensorIndexError("an index has one '...' at most")
-    missing = rank - sum(consumed(item) for item in items if item is not Ellipsis)
-    if missing < 0:
-        raise TensorIndexError(
-            f"too many indices: {rank - missing} for a tensor of {rank} {axes_text(rank)}"
-        )
-    at = dots[0] if dots else len(items)
-    return items[:at] + [slice(None)] * missing + items[at + 1 :]
-
-
-def axes_text(count: int) -> str:
-    return "axis" if count == 1 else "axes"
-
-
 def check_index(index: int, size: int, axis: int) -> int:
     """Return an index counted from the front, or refuse it."""
     if not -size <= index < size:
@@ -178,6 +107,11 @@ def check_index(index: int, size: int, axis: int) -> int:
 def column(pairs: Any) -> Tensor:
     """Return the only column of an (n, 1) Tensor."""
     return apply(RESHAPE, (pairs,), (pairs.shape[0],))
+
+
+def rows_of(array: Any) -> Any:
+    """Return integers, or where a mask is true, as int64."""
+    return cast(rows_of_mask(array) if array.dtype is bool_ else array, int64)
 
 
 def rows_of_mask(mask: Any) -> Tensor:
@@ -196,13 +130,10 @@ def get(x: Tensor, key: Any) -> Tensor:
             return apply(TAKE, (x, key))
         if key.dtype is bool_ and key.shape == shape:
             return apply(TAKE, (apply(RESHAPE, (x,), (math.prod(shape),)), rows_of_mask(key)))
-    selection = Selection(shape, key)
+    selection = Selection(x, key)
     if selection.arrays:
         return Lookup(selection).read(x)
-    kept = selection.kept()
-    if kept == shape or selection.has_slice():
-        x = apply(SLICE, (x,), selection.integers())
-    return x if kept == x.shape else apply(RESHAPE, (x,), kept)
+    return x[selection.key]
 
 
 class Lookup:
@@ -337,33 +268,57 @@ def put(x: Any, key: Any, value: Any) -> None:
         ViewError: the change is to be recorded, and x is a view of another tensor.
         ShapeError: value cannot be broadcast to the shape of x[key].
     """
-    selection = Selection(x.shape, key)
+    selection = Selection(x, key)
     lookup = Lookup(selection) if selection.arrays else None
+    if isinstance(value, TensorBase) and is_part(value, x, selection):
+        return  # as after x[key] += ..., which has written to x
     value = fitting(value, x.dtype, lookup.result if lookup else selection.kept())
     if needs_recording(x, value):
         check_recorded(x, "x[...] = value")
-        x._become(lookup.written(x, value) if lookup else sliced_in(x, selection, value))
+        rebind(x, lookup.written(x, value) if lookup else sliced_in(x, selection, value))
     elif lookup:
         lookup.write(x, value)
     else:
         write_slice(x, selection, value)
 
 
-def check_recorded(x: Any, what: str) -> None:
-    """Refuse a recorded change of a leaf, and of a view, whose base it would not reach.
+def is_part(value: Any, x: Any, selection: Selection) -> bool:
+    """Tell whether a value is x[key] itself."""
+    found = value._origin()
+    if found is None or found[0] is not x or selection.arrays:
+        return False
+    integers = (selection.starts, selection.steps, selection.counts, selection.places)
+    return bool(x._select(found[1])[:4] == integers)
 
-    The change is a node of its own. Views of x that were made before keep the old elements.
+
+def check_recorded(x: Any, what: str) -> None:
+    """Refuse a recorded change of a leaf, or of a view whose base it would not reach.
+
+    The change is a new node. It reaches x where the object is x[key], plain; not the base of
+    another view. Views of x that were made before keep the old elements.
     """
+    found = x._origin()
+    x = x if found is None else found[0]
     if x.is_leaf and x.requires_grad:
         raise GradientError(
             f"{what}: a leaf Tensor that requires grad is being used in an in-place operation; "
             "do it inside no_grad()"
         )
-    if x._info()[8] > 0 and (x.is_leaf or has_living_base(x)):
+    if found is None and x._info()[8] > 0 and (x.is_leaf or has_living_base(x)):
         raise ViewError(
             f"{what}: the tensor shares its memory with another, which a recorded change would "
             "not reach; change that one, or a clone()"
         )
+
+
+def rebind(x: Any, made: Any) -> None:
+    """Let x be a new node, which nobody else has, and so the part of another that x is."""
+    found = x._origin()
+    x._become(made)
+    if found is not None:
+        base, key = found
+        put(base, key, x)
+        x._become(base[key])
 
 
 def has_living_base(x: Any) -> bool:

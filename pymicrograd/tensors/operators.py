@@ -11,7 +11,7 @@ from ..scalars import is_number
 from .conversion import as_tensor, is_array, is_numpy_scalar, new
 from .dtypes import bool_
 from .explain import NAMES
-from .indexing import check_recorded
+from .indexing import check_recorded, rebind
 from .ops import OPS, TensorBase, apply, cast, needs_recording
 
 OPERATORS: dict[int, Callable[[Any, Any], Any]] = {
@@ -77,11 +77,11 @@ def apply_to_truths(op: int, left: Any, right: Any) -> Any:
     return apply(op, tuple(operands))
 
 
-def slow_in_place(op: int, self: Any, other: Any, named: bool) -> Any:
+def slow_in_place(op: int, self: Any, other: Any) -> Any:
     """Apply an op over self where C does not: to other operands, or where it is recorded.
 
-    A recorded change is a new node, which the object takes on; views that were made before keep
-    the old elements. What has a name is no view; `x[i]` in `x[i] += y` is one, and is written back.
+    A recorded change is a new node, which the object is bound to: views that were made before keep
+    the old elements. A change of x[key] goes on to x, whether the object has a name or not.
     """
     operands = (self,) if other is None else (self, other)
     if other is not None and not isinstance(other, TensorBase):
@@ -92,20 +92,18 @@ def slow_in_place(op: int, self: Any, other: Any, named: bool) -> Any:
             return getattr(TensorBase, NAMES[op] + "_")(self, other)
         operands = (self, other)
     name = NAMES[op] + "_"
-    if (self.is_leaf and self.requires_grad) or named:
-        check_recorded(self, name)
-    result = getattr(TensorBase, NAMES[op])(*operands)
-    take_on(self, result, name)
+    check_recorded(self, name)
+    rebind(self, as_written(self, getattr(TensorBase, NAMES[op])(*operands), name))
     return self
 
 
-def take_on(self: Any, result: Any, name: str) -> None:
-    """Let an object become a result that is to be written over it."""
+def as_written(self: Any, result: Any, name: str) -> Any:
+    """Return a result in self's type, to be written over it; refuse another shape or kind."""
     if result.shape != self.shape:
-        raise ShapeError(f"{name}: a result of shape {result.shape} is none for {self.shape}")
+        raise ShapeError(f"{name}: cannot write shape {result.shape} into shape {self.shape}")
     if result.dtype.kind > self.dtype.kind:
-        raise DTypeError(f"{name}: a result of {result.dtype.name} is none for {self.dtype.name}")
-    self._become(cast(result, self.dtype))
+        raise DTypeError(f"{name}: cannot write {result.dtype.name} into {self.dtype.name}")
+    return cast(result, self.dtype)
 
 
 def scaled(x: Any, alpha: Any, beside: Any) -> Any:

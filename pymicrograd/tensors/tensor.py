@@ -16,7 +16,7 @@ from types import FunctionType
 from typing import Any
 
 from .. import _core
-from ..errors import GradientError, MicrogradError, ScalarError, ShapeError
+from ..errors import GradientError, MicrogradError, ScalarError, ShapeError, TensorIndexError
 from ..recording import no_grad_depth
 from . import indexing, interchange, printing
 from .casts import CastMethods
@@ -336,4 +336,5 @@ _core.install(
     fallback_in_place=slow_in_place,
     on_sweep_stop=stop,
     fail=fail,
+    index_error=TensorIndexError,
 )
