@@ -30,6 +30,7 @@
 #include "kernels/dispatch.c"
 #include "kernels/selftest.c"
 #include "arrays/array.c"
+#include "arrays/fill.c"
 #include "arrays/types.c"
 #include "arrays/map.c"
 #include "arrays/call.c"

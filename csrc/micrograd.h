@@ -300,11 +300,33 @@ enum mg_dtype {
 };
 enum { MG_MAX_RANK = 8 };
 
+/* Return the bytes of an element; 0 for what is no type. */
+int mg_dtype_size(int dtype);
+
 /* Make a leaf of the given shape, with a copy of `data` (contiguous, row-major), or of
  * zeros where data is NULL. rank 0 .. MG_MAX_RANK, sizes 0 or more.
  * Errors: MG_ERR_ARG for a wrong dtype, rank or size; MG_ERR_LIMIT above 2^62 bytes. */
 mg_node mg_array(mg_arena *arena, int dtype, int rank, const int64_t *shape,
                  const void *data);
+/* Make a leaf of start + i * step, float64 or int64 (modulo 2^64). Errors: MG_ERR_ARG for
+ * a negative count. */
+mg_node mg_array_ramp(mg_arena *arena, int64_t count, double start, double step);
+mg_node mg_array_ramp_integers(mg_arena *arena, int64_t count, int64_t start,
+                               int64_t step);
+/* Make a leaf of positions in `axes` axes of these sizes seen as one, from an index for
+ * each: contiguous int64 arrays of one shape, indices below 0 counted from the end.
+ * Errors: MG_ERR_INDEX where wrong[1] is an index that is out of range for axis wrong[0]. */
+mg_node mg_linear_index(mg_arena *arena, int axes, const mg_node *nodes,
+                        const int64_t *sizes, int64_t wrong[2]);
+/* Fill memory, such as the data of a new array, one number after the other: float32 or
+ * float64 with mg_rng_uniform(a, b) or mg_rng_normal(a, b) rounded to it, or int64 from
+ * low to high - 1: 32 bits of the generator modulo high - low or, where that is above
+ * 2^32, 64, the high ones first. */
+enum mg_distribution { MG_UNIFORM, MG_NORMAL };
+int mg_rng_fill(mg_rng *rng, int distribution, int dtype, double a, double b,
+                int64_t count, void *out);
+int mg_rng_fill_integers(mg_rng *rng, int64_t low, int64_t high, int64_t count,
+                         int64_t *out);
 /* Make a leaf that uses the caller's memory, aligned to its elements, until nothing uses
  * it any more; then mg_released() hands out `owner`, which is not NULL. `strides` are in
  * elements. Errors: as mg_array(). */

@@ -7,6 +7,11 @@ _Static_assert(MG_FLOAT32 == 0 && MG_FLOAT64 == 1 && MG_FLOAT16 == 2 && MG_BOOL 
 
 const uint8_t dtype_sizes[MG_DTYPE_COUNT] = {4, 8, 2, 8, 4, 1, 1};
 
+int mg_dtype_size(int dtype)
+{
+    return dtype < 0 || dtype >= MG_DTYPE_COUNT ? 0 : dtype_sizes[dtype];
+}
+
 /* Return PyTorch's common type: float64 over float32 over float16 over integers over
  * bool; the wider integer. */
 int dtype_promote(int a, int b)

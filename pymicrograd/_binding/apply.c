@@ -8,8 +8,7 @@
 #include <string.h>
 
 enum {
-    LARGE = 1 << 16,       /* elements above which the GIL is released */
-    LARGE_WHOLE = 1 << 13, /* the same for ops that work more than once per element */
+    LARGE_WHOLE = 1 << 13, /* LARGE for ops that work more than once per element */
     LARGE_OUTER = 1 << 20, /* the same for what is no more than a bound of a result */
     FEW = 16,
     MANY_INTEGERS = 64

@@ -171,6 +171,8 @@ PyObject *tuple_of(const int64_t *items, int count);
 
 /* ---- apply.c ----------------------------------------------------------------------- */
 
+enum { LARGE = 1 << 16 }; /* elements above which the GIL is released */
+
 /* A Python number as operand: a bool, an int of 64 bits, a float. */
 typedef struct scalar {
     int kind;        /* 0 bool, 1 int, 2 float */

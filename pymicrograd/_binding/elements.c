@@ -8,7 +8,10 @@
 #include <math.h>
 #include <stddef.h>
 
-static const size_t element_sizes[MG_DTYPE_COUNT] = {4, 8, 2, 8, 4, 1, 1};
+static size_t element_size(int dtype)
+{
+    return (size_t)mg_dtype_size(dtype);
+}
 
 /* ---- elements to Python ------------------------------------------------------------ */
 
@@ -51,7 +54,7 @@ static PyObject *list_of(const mg_array_info *info, int axis, const char *at)
     if (axis == info->rank) return element(info->dtype, at);
     Py_ssize_t count = (Py_ssize_t)info->shape[axis];
     ptrdiff_t step =
-        (ptrdiff_t)info->strides[axis] * (ptrdiff_t)element_sizes[info->dtype];
+        (ptrdiff_t)info->strides[axis] * (ptrdiff_t)element_size(info->dtype);
     PyObject *list = PyList_New(count);
     for (Py_ssize_t i = 0; list && i < count; i++) {
         PyObject *item = list_of(info, axis + 1, at + i * step);
@@ -127,7 +130,7 @@ static int put_scalar(nest *n, const scalar *x)
         if (n->dtype == MG_INT32 && (int32_t)integer != integer) return 0;
         if (n->dtype == MG_UINT8 && (uint8_t)integer != integer) return 0;
     }
-    n->next += element_sizes[n->dtype];
+    n->next += element_size(n->dtype);
     return 1;
 }
 
@@ -169,7 +172,7 @@ static int64_t count_of(const int64_t *shape, int rank)
 /* Return room for the elements of a new array; NULL with MemoryError. */
 static char *room_for(int64_t count, int dtype)
 {
-    size_t size = element_sizes[dtype];
+    size_t size = element_size(dtype);
     if (count < 0 || (uint64_t)count > PTRDIFF_MAX / size - 1)
         return (char *)PyErr_NoMemory();
     char *room = PyMem_Malloc(((size_t)count + 1) * size);
@@ -271,142 +274,76 @@ PyObject *tensor_ramp(PyObject *Py_UNUSED(none), PyObject *args)
         PyErr_SetString(PyExc_ValueError, "a range has plain numbers of 64 bits");
         return NULL;
     }
-    int whole = from.kind < 2 && by.kind < 2, dtype = whole ? MG_INT64 : MG_FLOAT64;
-    char *room = room_for(length, dtype);
-    if (!room) return NULL;
-    for (int64_t i = 0; i < length; i++) {
-        if (whole)
-            ((uint64_t *)(void *)room)[i] =
-                (uint64_t)from.integer + (uint64_t)i * (uint64_t)by.integer;
-        else
-            ((double *)(void *)room)[i] = from.value + (double)i * by.value;
-    }
-    mg_node made = make_array(dtype, 1, &length, room);
-    PyMem_Free(room);
+    int whole = from.kind < 2 && by.kind < 2;
+    PyThreadState *state = release_gil(length > LARGE);
+    mg_node made = whole
+                       ? mg_array_ramp_integers(arena, length, from.integer, by.integer)
+                       : mg_array_ramp(arena, length, from.value, by.value);
+    acquire_gil(state, length > LARGE);
     return tensor_result(made, "arange");
 }
 
 /* ---- random numbers ---------------------------------------------------------------- */
 
-enum { UNIFORM, NORMAL, INTEGERS };
-
-/* What a generator draws: a float a + (b - a) * random(), a float of mean a and deviation
- * b, or an int from low to low + span - 1. */
-typedef struct draw {
-    int which, dtype;
-    double a, b;
-    int64_t low;
-    uint64_t span;
-} draw;
-
-static void draw_float(const draw *d, mg_rng *rng, char *at)
-{
-    double number = d->which == UNIFORM ? mg_rng_uniform(rng, d->a, d->b)
-                                        : mg_rng_normal(rng, d->a, d->b);
-    if (d->dtype == MG_FLOAT64) *(double *)at = number;
-    else *(float *)at = (float)number;
-}
-
-/* 32 random bits modulo the span, or 64, the high ones first, where it is larger. */
-static void draw_integer(const draw *d, mg_rng *rng, char *at)
-{
-    uint64_t bits = mg_rng_u32(rng);
-    if (d->span > (uint64_t)1 << 32) bits = bits << 32 | mg_rng_u32(rng);
-    *(int64_t *)at = (int64_t)((uint64_t)d->low + bits % d->span);
-}
+enum { INTEGERS = MG_NORMAL + 1 }; /* beside what mg_rng_fill() draws */
 
 /* _random(rng's address, which, dtype, shape, a, b, low, high): one number after the
- * other. */
+ * other. The GIL is kept while they are drawn: other threads may use the generator. */
 PyObject *tensor_random(PyObject *Py_UNUSED(none), PyObject *args)
 {
     unsigned long long address;
     PyObject *tuple;
-    draw d;
+    int which, dtype;
+    double a, b;
     long long low, high;
     int64_t shape[MG_MAX_RANK];
-    if (!PyArg_ParseTuple(args, "KiiO!ddLL", &address, &d.which, &d.dtype, &PyTuple_Type,
-                          &tuple, &d.a, &d.b, &low, &high))
+    if (!PyArg_ParseTuple(args, "KiiO!ddLL", &address, &which, &dtype, &PyTuple_Type,
+                          &tuple, &a, &b, &low, &high))
         return NULL;
     int rank = read_shape(tuple, shape);
     if (rank < 0) return NULL;
-    d.low = low;
-    d.span = (uint64_t)high - (uint64_t)low;
-    if (d.which == INTEGERS) d.dtype = MG_INT64;
-    int64_t count = count_of(shape, rank);
-    char *room = room_for(count, d.dtype);
-    if (!room) return NULL;
+    if (which == INTEGERS) dtype = MG_INT64;
+    PyObject *made = tensor_result(make_array(dtype, rank, shape, NULL), "random");
+    mg_array_info info;
+    if (!made || tensor_describe(made, &info) < 0) return NULL;
     mg_rng *rng = (mg_rng *)(uintptr_t)address;
-    for (int64_t i = 0; i < count; i++) {
-        char *at = room + (size_t)i * element_sizes[d.dtype];
-        if (d.which == INTEGERS) draw_integer(&d, rng, at);
-        else draw_float(&d, rng, at);
-    }
-    mg_node made = make_array(d.dtype, rank, shape, room);
-    PyMem_Free(room);
-    return tensor_result(made, "random");
+    int status = which == INTEGERS
+                     ? mg_rng_fill_integers(rng, low, high, info.count, info.data)
+                     : mg_rng_fill(rng, which, dtype, a, b, info.count, info.data);
+    if (status == MG_OK) return made;
+    Py_DECREF(made);
+    return fail_call(status, "random", NULL);
 }
 
 /* ---- indices ----------------------------------------------------------------------- */
 
-/* Add index * the number of elements behind its axis; the position of an index that is
- * out of range, or -1. */
-static int64_t add_indices(const mg_array_info *index, int64_t size, int64_t behind,
-                           int64_t *linear)
-{
-    const int64_t *indices = index->data;
-    for (int64_t i = 0; i < index->count; i++) {
-        if (indices[i] < -size || indices[i] >= size) return i;
-        linear[i] += (indices[i] < 0 ? indices[i] + size : indices[i]) * behind;
-    }
-    return -1;
-}
-
-static PyObject *linear_indices(PyObject *indices, const int64_t *sizes, int axes,
-                                const mg_array_info *first, int64_t *linear)
-{
-    int64_t behind = 1;
-    for (int axis = axes - 1; axis >= 0; axis--) {
-        mg_array_info info;
-        if (tensor_describe(PyTuple_GetItem(indices, axis), &info) < 0) return NULL;
-        if (info.dtype != MG_INT64 || !info.contiguous || info.count != first->count) {
-            PyErr_SetString(PyExc_ValueError, "indices are contiguous, of int64");
-            return NULL;
-        }
-        int64_t wrong = add_indices(&info, sizes[axis], behind, linear);
-        if (wrong >= 0)
-            return Py_BuildValue("iL", axis,
-                                 (long long)((const int64_t *)info.data)[wrong]);
-        behind *= sizes[axis];
-    }
-    return tensor_result(make_array(MG_INT64, first->rank, first->shape, linear),
-                         "index");
-}
-
-/* _linear_index(indices, sizes): positions in the axes of these sizes seen as one, from
- * an index for each, contiguous int64 of one shape; or (axis, index) for one out of
+/* _linear_index(indices, sizes): mg_linear_index(); or (axis, index) for one out of
  * range. */
 PyObject *tensor_linear_index(PyObject *Py_UNUSED(none), PyObject *args)
 {
     PyObject *indices, *tuple;
-    int64_t sizes[MG_MAX_RANK];
-    mg_array_info first;
+    int64_t sizes[MG_MAX_RANK], wrong[2];
+    mg_node nodes[MG_MAX_RANK];
     if (!PyArg_ParseTuple(args, "O!O!", &PyTuple_Type, &indices, &PyTuple_Type, &tuple))
         return NULL;
     int axes = read_shape(tuple, sizes);
     if (axes < 0) return NULL;
-    if (axes == 0 || PyTuple_Size(indices) != axes) {
+    if (PyTuple_Size(indices) != axes) {
         PyErr_SetString(PyExc_ValueError, "there is an index for each axis");
         return NULL;
     }
-    for (int i = 0; i < axes; i++)
-        if (!is_tensor(PyTuple_GetItem(indices, i))) {
+    for (int i = 0; i < axes; i++) {
+        PyObject *index = PyTuple_GetItem(indices, i);
+        if (!is_tensor(index)) {
             PyErr_SetString(PyExc_TypeError, "indices are tensors");
             return NULL;
         }
-    if (tensor_describe(PyTuple_GetItem(indices, 0), &first) < 0) return NULL;
-    int64_t *linear = PyMem_Calloc((size_t)first.count + 1, sizeof(int64_t));
-    if (!linear) return PyErr_NoMemory();
-    PyObject *result = linear_indices(indices, sizes, axes, &first, linear);
-    PyMem_Free(linear);
-    return result;
+        nodes[i] = tensor_handle(index);
+    }
+    PyThreadState *state = release_gil(0);
+    mg_node made = mg_linear_index(arena, axes, nodes, sizes, wrong);
+    acquire_gil(state, 0);
+    if (made == MG_ERR_INDEX)
+        return Py_BuildValue("LL", (long long)wrong[0], (long long)wrong[1]);
+    return tensor_result(made, "index");
 }

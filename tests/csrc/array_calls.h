@@ -302,6 +302,24 @@ static inline void release_kept(arrays *f)
 static const int64_t shape34[] = {3, 4}, strides34[] = {1, 3};
 static const int64_t assign_how[] = {0, 0, 2, 1, 2, 4}, axis_0[] = {0};
 
+static inline int64_t ramp_here(arrays *f)
+{
+    return keeps(f, mg_array_ramp(f->arena, 3, 1.0, 0.5));
+}
+
+static inline int64_t ramp_integers_here(arrays *f)
+{
+    return keeps(f, mg_array_ramp_integers(f->arena, 3, INT64_MAX, 1));
+}
+
+static inline int64_t linear_here(arrays *f)
+{
+    const mg_node nodes[] = {f->h[I34], f->h[I34]};
+    const int64_t sizes[] = {1000, 1000};
+    int64_t wrong[2];
+    return keeps(f, mg_linear_index(f->arena, 2, nodes, sizes, wrong));
+}
+
 static inline int64_t describe_here(arrays *f)
 {
     mg_array_info info;
@@ -422,6 +440,9 @@ CALL(sgd_momentum,
      mg_array_sgd(f->arena, 1, f->h + R4, f->h + Q4, 0, 0.1, 0.9, 0.1, 0.0, 1))
 CALL(adam, mg_array_adam(f->arena, 1, f->h + R4, f->h + Q4, f->h + Q4, 2, 0.1, 0.9, 0.99,
                          1e-8, 0.1, 1))
+CALL(ramp, ramp_here(f))
+CALL(ramp_integers, ramp_integers_here(f))
+CALL(linear, linear_here(f))
 #undef CALL
 
 /* A row: the handles a call takes. */
@@ -435,6 +456,9 @@ typedef struct array_call {
 static const array_call array_calls[] = {
     ROW(array, -1),
     ROW(share, -1),
+    ROW(ramp, -1),
+    ROW(ramp_integers, -1),
+    ROW(linear, I34),
     ROW(owner, SHARED),
     ROW(attach, X34),
     ROW(released, X34),

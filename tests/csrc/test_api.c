@@ -68,6 +68,33 @@ static void test_rng_numbers(void)
     EXPECT(mg_rng_u32(&rng) == 1888976411u);
 }
 
+/* Filling draws the same numbers as one call each. */
+static void test_rng_fill(void)
+{
+    mg_rng rng, again;
+    double doubles[3];
+    float singles[3];
+    int64_t integers[3];
+    mg_rng_seed(&rng, 42);
+    again = rng;
+    EXPECT(mg_rng_fill(&rng, MG_NORMAL, MG_FLOAT64, 1.0, 2.0, 3, doubles) == MG_OK);
+    for (int i = 0; i < 3; i++) EXPECT(doubles[i] == mg_rng_normal(&again, 1.0, 2.0));
+    EXPECT(mg_rng_fill(&rng, MG_UNIFORM, MG_FLOAT32, 1.0, 2.0, 3, singles) == MG_OK);
+    for (int i = 0; i < 3; i++)
+        EXPECT(singles[i] == (float)mg_rng_uniform(&again, 1.0, 2.0));
+    EXPECT(mg_rng_fill_integers(&rng, -5, 5, 3, integers) == MG_OK);
+    for (int i = 0; i < 3; i++)
+        EXPECT(integers[i] == (int64_t)(mg_rng_u32(&again) % 10) - 5);
+    EXPECT(mg_rng_fill_integers(&rng, 0, INT64_MAX, 1, integers) == MG_OK);
+    uint64_t high = mg_rng_u32(&again), bits = high << 32 | mg_rng_u32(&again);
+    EXPECT((uint64_t)integers[0] == bits % INT64_MAX);
+    REFUSED(mg_rng_fill_integers(&rng, 5, 5, 3, integers));
+    REFUSED(mg_rng_fill(&rng, 2, MG_FLOAT32, 0.0, 1.0, 3, singles));
+    EXPECT(mg_rng_fill(&rng, MG_UNIFORM, MG_INT64, 0.0, 1.0, 3, singles) == MG_ERR_DTYPE);
+    EXPECT(mg_dtype_size(MG_FLOAT64) == 8 && mg_dtype_size(MG_BOOL) == 1);
+    EXPECT(mg_dtype_size(-1) == 0 && mg_dtype_size(MG_DTYPE_COUNT) == 0);
+}
+
 /* Arguments out of range are MG_ERR_ARG and change nothing. */
 static void test_arguments(mg_arena *arena)
 {
@@ -196,6 +223,7 @@ int main(void)
     test_op_table();
     test_rng();
     test_rng_numbers();
+    test_rng_fill();
     mg_arena *arena = ledger_arena(&book);
     test_arguments(arena);
     test_one_element(arena);

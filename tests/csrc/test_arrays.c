@@ -389,6 +389,37 @@ static void test_counts(void)
 
 /* ---- arguments of the other calls -------------------------------------------------- */
 
+/* What ramps and linear indices hold, and what they refuse. */
+static void test_filled_arrays(void)
+{
+    mg_arena *arena = mg_arena_new(NULL, NULL);
+    const int64_t three = 3, rows[] = {0, -1, 2}, columns[] = {1, 4, -5}, sizes[] = {3, 5};
+    int64_t wrong[2];
+    mg_array_info info;
+    mg_node nodes[] = {mg_array(arena, MG_INT64, 1, &three, rows),
+                       mg_array(arena, MG_INT64, 1, &three, columns)};
+    mg_node line = mg_linear_index(arena, 2, nodes, sizes, wrong);
+    EXPECT(mg_array_describe(arena, line, &info) == MG_OK && info.count == 3);
+    const int64_t *found = info.data;
+    EXPECT(found[0] == 1 && found[1] == 14 && found[2] == 10);
+    const int64_t small[] = {3, 4};
+    EXPECT(mg_linear_index(arena, 2, nodes, small, wrong) == MG_ERR_INDEX);
+    EXPECT(wrong[0] == 1 && wrong[1] == 4);
+    mg_node ramp = mg_array_ramp(arena, 3, 1.0, 0.1);
+    EXPECT(mg_array_describe(arena, ramp, &info) == MG_OK && info.dtype == MG_FLOAT64);
+    EXPECT(((const double *)info.data)[2] == 1.0 + 2.0 * 0.1);
+    nodes[1] = ramp;
+    EXPECT(mg_linear_index(arena, 2, nodes, sizes, wrong) == MG_ERR_DTYPE);
+    EXPECT(mg_linear_index(arena, 0, nodes, sizes, wrong) == MG_ERR_ARG);
+    mg_node integers = mg_array_ramp_integers(arena, 2, INT64_MAX, 1);
+    EXPECT(mg_array_describe(arena, integers, &info) == MG_OK && info.dtype == MG_INT64);
+    EXPECT(((const int64_t *)info.data)[1] == INT64_MIN);
+    nodes[1] = integers;
+    EXPECT(mg_linear_index(arena, 2, nodes, sizes, wrong) == MG_ERR_SHAPE);
+    EXPECT(mg_array_ramp(arena, -1, 0.0, 1.0) == MG_ERR_ARG);
+    mg_arena_free(arena);
+}
+
 static void test_new_arrays(void)
 {
     arrays f;
@@ -819,6 +850,7 @@ int main(void)
     for (int variant = 0; variant < VARIANTS; variant++) test_refusals(variant);
     test_counts();
     test_new_arrays();
+    test_filled_arrays();
     test_other_arguments();
     test_views();
     test_copies();

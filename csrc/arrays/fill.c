@@ -1,0 +1,140 @@
+/* fill.c: elements that no op computes: ramps, numbers of a generator, linear indices. */
+#include "arrays/arrays.h"
+
+/* ---- ramps ------------------------------------------------------------------------- */
+
+static int ramp_new(mg_arena *arena, int dtype, int64_t count, array **made)
+{
+    MG_RETURN_IF(!is_shape(dtype, 1, &count), MG_ERR_ARG);
+    return array_new(arena, dtype, 1, &count, made);
+}
+
+static mg_node array_give(mg_arena *arena, array *a)
+{
+    uint32_t made;
+    MG_TRY(array_leaf(arena, a, &made));
+    return handle_give(arena, made);
+}
+
+static mg_node ramp(mg_arena *arena, int64_t count, double start, double step)
+{
+    array *a;
+    MG_TRY(ramp_new(arena, MG_FLOAT64, count, &a));
+    double *out = (double *)(void *)a->data;
+    for (int64_t i = 0; i < count; i++) out[i] = start + (double)i * step;
+    return array_give(arena, a);
+}
+
+mg_node mg_array_ramp(mg_arena *arena, int64_t count, double start, double step)
+{
+    arena_lock(arena);
+    mg_node made = ramp(arena, count, start, step);
+    arena_unlock(arena);
+    return made;
+}
+
+static mg_node ramp_integers(mg_arena *arena, int64_t count, int64_t start, int64_t step)
+{
+    array *a;
+    MG_TRY(ramp_new(arena, MG_INT64, count, &a));
+    uint64_t *out = (uint64_t *)(void *)a->data;
+    for (int64_t i = 0; i < count; i++)
+        out[i] = (uint64_t)start + (uint64_t)i * (uint64_t)step;
+    return array_give(arena, a);
+}
+
+mg_node mg_array_ramp_integers(mg_arena *arena, int64_t count, int64_t start,
+                               int64_t step)
+{
+    arena_lock(arena);
+    mg_node made = ramp_integers(arena, count, start, step);
+    arena_unlock(arena);
+    return made;
+}
+
+/* ---- numbers of a generator -------------------------------------------------------- */
+
+int mg_rng_fill(mg_rng *rng, int distribution, int dtype, double a, double b,
+                int64_t count, void *out)
+{
+    MG_RETURN_IF(distribution != MG_UNIFORM && distribution != MG_NORMAL, MG_ERR_ARG);
+    MG_RETURN_IF(dtype != MG_FLOAT32 && dtype != MG_FLOAT64, MG_ERR_DTYPE);
+    for (int64_t i = 0; i < count; i++) {
+        double number = distribution == MG_UNIFORM ? mg_rng_uniform(rng, a, b)
+                                                   : mg_rng_normal(rng, a, b);
+        if (dtype == MG_FLOAT64) ((double *)out)[i] = number;
+        else ((float *)out)[i] = (float)number;
+    }
+    return MG_OK;
+}
+
+int mg_rng_fill_integers(mg_rng *rng, int64_t low, int64_t high, int64_t count,
+                         int64_t *out)
+{
+    uint64_t span = (uint64_t)high - (uint64_t)low;
+    MG_RETURN_IF(low >= high, MG_ERR_ARG);
+    for (int64_t i = 0; i < count; i++) {
+        uint64_t bits = mg_rng_u32(rng);
+        if (span > (uint64_t)1 << 32) bits = bits << 32 | mg_rng_u32(rng);
+        out[i] = (int64_t)((uint64_t)low + bits % span);
+    }
+    return MG_OK;
+}
+
+/* ---- linear indices ---------------------------------------------------------------- */
+
+/* Add index * the number of elements behind its axis to each of `linear`. */
+static int add_indices(const array *index, int64_t size, int64_t behind, int64_t *linear,
+                       int64_t *wrong)
+{
+    const int64_t *given = (const int64_t *)(const void *)index->data;
+    for (int64_t i = 0; i < index->count; i++) {
+        *wrong = given[i];
+        MG_RETURN_IF(given[i] < -size || given[i] >= size, MG_ERR_INDEX);
+        linear[i] += (given[i] < 0 ? given[i] + size : given[i]) * behind;
+    }
+    return MG_OK;
+}
+
+static int check_index(const array *index, const array *first)
+{
+    MG_RETURN_IF(index->dtype != MG_INT64, MG_ERR_DTYPE);
+    MG_RETURN_IF(!index->contiguous || index->rank != first->rank, MG_ERR_SHAPE);
+    for (int axis = 0; axis < first->rank; axis++)
+        MG_RETURN_IF(index->shape[axis] != first->shape[axis], MG_ERR_SHAPE);
+    return MG_OK;
+}
+
+static mg_node linear_index(mg_arena *arena, int axes, const mg_node *nodes,
+                            const int64_t *sizes, int64_t wrong[2])
+{
+    uint32_t at[MG_MAX_RANK];
+    array *made;
+    MG_RETURN_IF(axes < 1 || axes > MG_MAX_RANK, MG_ERR_ARG);
+    for (int axis = 0; axis < axes; axis++) {
+        MG_TRY(array_find(arena, nodes[axis], &at[axis]));
+        MG_TRY(check_index(array_at(arena, at[axis]), array_at(arena, at[0])));
+    }
+    const array *first = array_at(arena, at[0]);
+    MG_TRY(array_new(arena, MG_INT64, first->rank, first->shape, &made));
+    memset(made->data, 0, made->buffer->size);
+    int64_t behind = 1;
+    for (int axis = axes - 1; axis >= 0; behind *= sizes[axis--]) {
+        int status = add_indices(array_at(arena, at[axis]), sizes[axis], behind,
+                                 (int64_t *)(void *)made->data, &wrong[1]);
+        if (status == MG_OK) continue;
+        wrong[0] = axis;
+        array_free(arena, made);
+        return status;
+    }
+    return array_give(arena, made);
+}
+
+mg_node mg_linear_index(mg_arena *arena, int axes, const mg_node *nodes,
+                        const int64_t *sizes, int64_t wrong[2])
+{
+    arena_lock(arena);
+    mg_node made = linear_index(arena, axes, nodes, sizes, wrong);
+    arena_unlock(arena);
+    return made;
+}
