@@ -12,19 +12,11 @@ enum {
     COLUMN_GRAIN = 64
 };
 
-/* One product of matrices, (m, k) x (k, n); strides in elements. */
-typedef struct matrices {
-    int dtype;
-    int64_t m, n, k;
-    const char *a, *b, *bias;
-    char *c;
-    int64_t a_row, a_column, b_row, b_column, c_row;
-} matrices;
-
 /* One product, cut into parts of rows or of columns for threads. */
 typedef struct product_job {
     const kernel_set *set; /* one for all, though another thread may choose another */
     const matrices *whole;
+    int dtype;
     bool by_rows;
     int64_t part; /* rows or columns of a part */
     char *workspace;
@@ -47,20 +39,10 @@ static void integer_product(const matrices *p)
     }
 }
 
-static void product_part(const kernel_set *set, const matrices *p, void *workspace)
-{
-    if (p->dtype == MG_INT64)
-        integer_product(p);
-    else
-        set->gemm[wide_index(p->dtype)](p->m, p->n, p->k, p->a, p->a_row, p->a_column,
-                                        p->b, p->b_row, p->b_column, p->c, p->c_row,
-                                        p->bias, workspace);
-}
-
 static void part_run(const product_job *job, int64_t i)
 {
     matrices p = *job->whole;
-    int64_t first = i * job->part, size = dtype_sizes[p.dtype];
+    int64_t first = i * job->part, size = dtype_sizes[job->dtype];
     if (job->by_rows) {
         p.m = p.m - first < job->part ? p.m - first : job->part;
         p.a += first * p.a_row * size;
@@ -71,7 +53,11 @@ static void part_run(const product_job *job, int64_t i)
         p.c += first * size;
         if (p.bias) p.bias += first * size;
     }
-    product_part(job->set, &p, job->workspace + (size_t)i * job->workspace_size);
+    if (job->dtype == MG_INT64)
+        integer_product(&p);
+    else
+        job->set->gemm[wide_index(job->dtype)](
+            &p, job->workspace + (size_t)i * job->workspace_size);
 }
 
 static void parts_range(void *context, int64_t first, int64_t end)
@@ -86,9 +72,9 @@ static int64_t part_of(int64_t size, int64_t count, int64_t grain)
 }
 
 /* Run a product, shared out among threads when it is large. */
-static int product_run(mg_arena *arena, const matrices *p)
+static int product_run(mg_arena *arena, int dtype, const matrices *p)
 {
-    product_job job = {.set = kernels(), .whole = p};
+    product_job job = {.set = kernels(), .whole = p, .dtype = dtype};
     if (p->m == 0 || p->n == 0) return MG_OK;
     double cost = (double)p->m * (double)p->n * (double)p->k / PRODUCTS;
     int threads = parallel_parts(cost);
@@ -99,8 +85,8 @@ static int product_run(mg_arena *arena, const matrices *p)
         job.part = part_of(size, threads, job.by_rows ? ROW_GRAIN : COLUMN_GRAIN);
     int64_t parts = (size + job.part - 1) / job.part;
     int64_t m = job.by_rows ? job.part : p->m, n = job.by_rows ? p->n : job.part;
-    if (p->dtype != MG_INT64)
-        job.workspace_size = job.set->gemm_workspace(m, n, p->k, dtype_sizes[p->dtype]);
+    if (dtype != MG_INT64)
+        job.workspace_size = job.set->gemm_workspace(m, n, p->k, dtype_sizes[dtype]);
     job.workspace_size = (job.workspace_size + BLOCK_ALIGNMENT - 1) & ~(size_t)63;
     if (job.workspace_size) {
         job.workspace = block_take(arena, job.workspace_size * (size_t)parts);
@@ -169,10 +155,9 @@ static int batch_shape(batched *a, batched *b, int *rank, int64_t *shape)
 static int batch_run(mg_arena *arena, const batched *a, const batched *b, int rank,
                      const int64_t *shape, array *out)
 {
-    int dtype = out->dtype;
-    int64_t size = dtype_sizes[dtype];
+    int64_t size = dtype_sizes[out->dtype];
     strided_walk w;
-    matrices p = {.dtype = dtype, .m = a->rows, .n = b->columns, .k = a->columns};
+    matrices p = {.m = a->rows, .n = b->columns, .k = a->columns};
     p.c = out->data;
     p.a_row = a->row;
     p.a_column = a->column;
@@ -183,7 +168,7 @@ static int batch_run(mg_arena *arena, const batched *a, const batched *b, int ra
     for (bool more = out->count > 0; more; more = walk_next(&w)) {
         p.a = a->a->data + w.offset[0] * size;
         p.b = b->a->data + w.offset[1] * size;
-        MG_TRY(product_run(arena, &p));
+        MG_TRY(product_run(arena, out->dtype, &p));
         p.c += p.m * p.n * size;
     }
     return MG_OK;
@@ -247,7 +232,7 @@ int forward_linear(call *c)
     shape[last] = weight->shape[0];
     MG_TRY(array_new(c->arena, result, x->rank, shape, &c->result));
     MG_TRY(result_wide(c, computed, &wide));
-    matrices p = {.dtype = computed, .n = weight->shape[0], .k = weight->shape[1]};
+    matrices p = {.n = weight->shape[0], .k = weight->shape[1]};
     p.m = p.n ? wide->count / p.n : 0;
     p.a = x->data;
     p.b = weight->data;
@@ -258,7 +243,7 @@ int forward_linear(call *c)
     p.b_row = weight->strides[1];
     p.b_column = weight->strides[0];
     p.c_row = p.n;
-    MG_TRY(product_run(c->arena, &p));
+    MG_TRY(product_run(c->arena, computed, &p));
     if (bias && computed == MG_INT64) map_apply(MG_ADD, MG_INT64, wide, bias, 0.0, wide);
     return result_store(c, wide);
 }

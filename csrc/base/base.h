@@ -84,9 +84,9 @@ enum { SHARED_COST = 1 << 19 };
 /* Do the items [first, end) of some work. */
 typedef void (*range_task)(void *context, int64_t first, int64_t end);
 
-/* Call task(context, first, end) for ranges that make up [0, count), from as many threads
- * as are set, the caller's among them; returns when all are done. `cost` is that of an
- * item. Ranges must not depend on each other's results. One range of all items, if their
+/* Call task(context, first, end) for ranges that make up [0, count), from as many
+ * threads as are set, the caller's among them; returns when all are done. `cost` is that
+ * of an item. Ranges must not depend on each other's results. One range of all items, if their
  * cost is not worth more, if this is a call from inside a task, or while another thread
  * is in here. */
 void parallel_ranges(int64_t count, double cost, range_task task, void *context);

@@ -736,28 +736,26 @@ static void GEMM_APART GEMM(indirect)(const GEMM_JOB *p)
 
 #endif
 
-static void GEMM_ENTRY(int64_t m, int64_t n, int64_t k, const void *a, int64_t a_row,
-                       int64_t a_column, const void *b, int64_t b_row, int64_t b_column,
-                       void *c, int64_t c_stride, const void *bias, void *workspace)
+static void GEMM_ENTRY(const matrices *of, void *workspace)
 {
-    if (m <= 0 || n <= 0) return;
+    const void *a = of->a, *b = of->b, *bias = of->bias;
+    void *c = of->c;
+    GEMM_JOB p = {of->m,     of->n,        of->k, a,         of->a_row, of->a_column, b,
+                  of->b_row, of->b_column, c,     of->c_row, bias,      workspace};
+    if (p.m <= 0 || p.n <= 0) return;
 #if GEMM_VECTORS
-    if (GEMM(is_direct)(m, n, k, b_column)) {
-        GEMM_PANEL all = {k, a, a_row, a_column, GEMM_ROWS * a_row, b, b_row,
-                          c, c_stride, bias, false};
-        GEMM(direct)(&all, m, n);
-        return;
+    if (GEMM(is_direct)(p.m, p.n, p.k, p.b_column)) {
+        GEMM_PANEL all = {p.k,   p.a, p.a_row, p.a_column, GEMM_ROWS * p.a_row, p.b,
+                          p.b_row, p.c, p.c_row, p.bias, false};
+        GEMM(direct)(&all, p.m, p.n);
+    } else if (p.n == 1 && p.a_row == 1 && p.c_row == 1 && !bias &&
+               p.m >= GEMM(HALF_LANES)) { /* c is a row as well as a column */
+        GEMM_PANEL row = {p.k, p.b, p.b_column, p.b_row, 0, p.a, p.a_column,
+                          p.c, p.m, NULL, false};
+        GEMM(direct)(&row, 1, p.m);
+    } else {
+        GEMM(indirect)(&p);
     }
-    if (n == 1 && a_row == 1 && c_stride == 1 && !bias && m >= GEMM(HALF_LANES)) {
-        GEMM_PANEL row = {k, b, b_column, b_row, 0, a, a_column, c, m, NULL, false};
-        GEMM(direct)(&row, 1, m); /* c is a row as well as a column */
-        return;
-    }
-#endif
-    GEMM_JOB p = {m,        n, k,        a,    a_row,    a_column, b, b_row,
-                  b_column, c, c_stride, bias, workspace};
-#if GEMM_VECTORS
-    GEMM(indirect)(&p);
 #else
     GEMM(product)(&p);
 #endif

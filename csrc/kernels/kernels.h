@@ -41,12 +41,17 @@ typedef struct reduction_kernels {
 
 /* c (m, n) = a (m, k) @ b (k, n): each element 0 + a[i,0] * b[0,j] + a[i,1] * b[1,j] ...
  * in this order, every product and sum rounded. a and b have any row and column strides
- * (of elements); c's rows lie c_stride apart. With `bias` (n) the sum is followed by
- * + bias[j]. `workspace` holds gemm_workspace() bytes, on a cache line. */
-typedef void (*gemm_kernel)(int64_t m, int64_t n, int64_t k, const void *a, int64_t a_row,
-                            int64_t a_column, const void *b, int64_t b_row,
-                            int64_t b_column, void *c, int64_t c_stride, const void *bias,
-                            void *workspace);
+ * (of elements); c's rows lie c_row apart. With `bias` (n) the sum is followed by
+ * + bias[j]. */
+typedef struct matrices {
+    int64_t m, n, k;
+    const char *a, *b, *bias;
+    char *c;
+    int64_t a_row, a_column, b_row, b_column, c_row;
+} matrices;
+
+/* `workspace` holds gemm_workspace() bytes, on a cache line. */
+typedef void (*gemm_kernel)(const matrices *p, void *workspace);
 
 enum {
 #define MG_REDUCTION(NAME, ...) REDUCE_##NAME,

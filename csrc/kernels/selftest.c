@@ -79,8 +79,9 @@ static bool product_fuses(int place)
         set(place, &a, 2 * i, -(1.0 + 2.0 * e));              /* (ROWS, 2) */
     for (int j = 0; j < COLUMNS; j++) set(place, &b, j, 1.0); /* (2, COLUMNS) */
     uintptr_t line = ((uintptr_t)workspace + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
-    kernels()->gemm[place](ROWS, COLUMNS, 2, &a, 2, 1, &b, COLUMNS, 1, &c, COLUMNS, NULL,
-                           (void *)line);
+    matrices p = {ROWS,      COLUMNS, 2, (char *)&a, (char *)&b, NULL,
+                  (char *)&c, 2,       1, COLUMNS,    1,          COLUMNS};
+    kernels()->gemm[place](&p, (void *)line);
     return !is_all(place, &c, 0.0);
 }
 

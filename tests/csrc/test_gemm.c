@@ -159,9 +159,15 @@ static void part_run(const kernel_set *set, const product *p, void *c, int64_t i
     guarded scratch = guarded_make(set->gemm_workspace(m, n, p->k, element));
     const char *bias = p->bias;
     char *out = (char *)c + (size_t)(i * p->c_stride + j) * element;
-    set->gemm[p->wide](m, n, p->k, at(&p->a, p->wide, i, 0), p->a.row, p->a.column,
-                       at(&p->b, p->wide, 0, j), p->b.row, p->b.column, out, p->c_stride,
-                       bias ? bias + (size_t)j * element : NULL, scratch.data);
+    matrices part = {.m = m, .n = n, .k = p->k, .c = out, .c_row = p->c_stride};
+    part.a = at(&p->a, p->wide, i, 0);
+    part.a_row = p->a.row;
+    part.a_column = p->a.column;
+    part.b = at(&p->b, p->wide, 0, j);
+    part.b_row = p->b.row;
+    part.b_column = p->b.column;
+    part.bias = bias ? bias + (size_t)j * element : NULL;
+    set->gemm[p->wide](&part, scratch.data);
     EXPECT(guarded_free(&scratch));
 }
 
