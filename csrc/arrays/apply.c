@@ -48,7 +48,7 @@ static bool is_recorded(const call *c)
     if (!c->record || !is_float(c->result->dtype)) return false;
     if (op_gradients[c->op] == GRADIENT_NONE) return false;
     for (int i = 0; i < c->operand_count; i++)
-        if (node_at(c->arena, c->operands[i])->kind & REQUIRES) return true;
+        if (node_at(c->arena, c->operands[i])->bits & REQUIRES) return true;
     return false;
 }
 
@@ -90,11 +90,11 @@ static int recorded_node(call *c, uint32_t *made)
     node *n = node_at(arena, *made);
     n->array = a;
     n->gradient_node = n->slot = 0;
-    n->kind = (uint32_t)c->op | ARRAY | REQUIRES;
+    n->bits = (uint32_t)c->op | ARRAY | REQUIRES;
     a->operand_count = (uint32_t)c->operand_count;
     a->version = a->buffer->version;
     for (int i = 0; i < c->operand_count; i++) {
-        if (i >= 2) node_at(arena, c->operands[i])->references++;
+        if (i >= 2) node_retain(arena, c->operands[i]);
         if (i < MAX_SAVED) a->saved[i] = operand_of(c, i)->buffer->version;
     }
     return MG_OK;
@@ -135,7 +135,7 @@ int scope_close(scope *s)
 {
     indices *temporaries = &s->arena->temporaries;
     while (temporaries->count > s->first)
-        node_unuse(s->arena, temporaries->items[--temporaries->count]);
+        node_release(s->arena, temporaries->items[--temporaries->count]);
     return s->status;
 }
 
@@ -144,7 +144,7 @@ static uint32_t scope_keep(scope *s, uint32_t index)
 {
     int status = indices_reserve(s->arena, &s->arena->temporaries, 1);
     if (status < 0) {
-        node_unuse(s->arena, index);
+        node_release(s->arena, index);
         s->status = status;
         return 0;
     }
@@ -167,7 +167,7 @@ uint32_t scope_apply(scope *s, int op, int operand_count, const uint32_t *operan
     c.numbers = numbers;
     s->status = array_record(&c, &made);
     if (s->status < 0) return 0;
-    node_at(s->arena, made)->references++;
+    node_retain(s->arena, made);
     return scope_keep(s, made);
 }
 
@@ -179,7 +179,7 @@ uint32_t scope_array(scope *s, array *a)
     else
         s->status = array_leaf(s->arena, a, &made);
     if (s->status < 0) return 0;
-    node_at(s->arena, made)->references++;
+    node_retain(s->arena, made);
     return scope_keep(s, made);
 }
 
@@ -218,7 +218,7 @@ static mg_node apply(call *c, const mg_node *handles)
     MG_RETURN_IF(c->number_count < 0 || c->number_count > MAX_NUMBERS, MG_ERR_ARG);
     MG_TRY(operands_find(c, handles));
     MG_TRY(array_record(c, &made));
-    return handle_give(c->arena, made);
+    return handle_retain(c->arena, made);
 }
 
 mg_node mg_apply(mg_arena *arena, int op, int operand_count, const mg_node *operands,
@@ -244,8 +244,9 @@ static int number_array(mg_arena *arena, int dtype, int kind, int64_t integer,
 {
     array *a;
     array from = {.count = 1, .contiguous = true};
-    from.dtype = kind == 2 ? MG_FLOAT64 : MG_INT64;
-    from.data = kind == 2 ? (char *)&number : (char *)&integer;
+    bool is_real = kind == MG_NUMBER_FLOAT;
+    from.dtype = is_real ? MG_FLOAT64 : MG_INT64;
+    from.data = is_real ? (char *)&number : (char *)&integer;
     MG_TRY(array_new(arena, dtype, 0, NULL, &a));
     map_copy(&from, a);
     return array_leaf(arena, a, made);
@@ -256,7 +257,8 @@ static mg_node apply_number(call *c, mg_node handle, int which, int kind, int64_
 {
     uint32_t operands[2], made = 0, leaf = 0;
     MG_RETURN_IF(c->op <= MG_LEAF || c->op >= MG_MAP_OP_COUNT, MG_ERR_ARG);
-    MG_RETURN_IF(kind < 0 || kind > 2 || which < 0 || which > 1, MG_ERR_ARG);
+    MG_RETURN_IF(kind < MG_NUMBER_BOOL || kind > MG_NUMBER_FLOAT, MG_ERR_ARG);
+    MG_RETURN_IF(which < 0 || which > 1, MG_ERR_ARG);
     MG_TRY(array_find(c->arena, handle, &operands[0]));
     c->operands = operands;
     if (op_traits[c->op] & MG_TAKES_NUMBER) {
@@ -264,19 +266,20 @@ static mg_node apply_number(call *c, mg_node handle, int which, int kind, int64_
         c->numbers = &number;
     } else {
         int dtype = array_at(c->arena, operands[0])->dtype;
-        bool below_zero = which == 1 && kind < 2 && integer < 0 && !is_float(dtype);
-        MG_RETURN_IF(below_zero && op_traits[c->op] & MG_CHECKS_SIGN, MG_ERR_DOMAIN);
+        bool checks = op_traits[c->op] & MG_CHECKS_SIGN && !is_float(dtype);
+        bool below_zero = which == 1 && kind != MG_NUMBER_FLOAT && integer < 0;
+        MG_RETURN_IF(checks && below_zero, MG_ERR_DOMAIN);
         dtype = number_dtype(c->op, dtype, kind);
         MG_TRY(number_array(c->arena, dtype, kind, integer, number, &leaf));
-        node_at(c->arena, leaf)->references++;
+        node_retain(c->arena, leaf);
         operands[1] = operands[0];
         operands[which] = leaf;
         c->operand_count = 2;
         c->weak = 1u << which;
     }
     int status = array_record(c, &made);
-    if (leaf) node_unuse(c->arena, leaf);
-    return status < 0 ? status : handle_give(c->arena, made);
+    if (leaf) node_release(c->arena, leaf);
+    return status < 0 ? status : handle_retain(c->arena, made);
 }
 
 mg_node mg_apply_number(mg_arena *arena, int op, mg_node a, int which, int kind,
@@ -311,7 +314,7 @@ static int overlap_resolve(call *c, const array *a, const array **b)
 }
 
 /* Write op(a, b) over a. */
-static int write_over(call *c)
+static int write_in_place(call *c)
 {
     int rank, computed, result;
     int64_t shape[MG_MAX_RANK];
@@ -356,7 +359,7 @@ int mg_apply_in_place(mg_arena *arena, int op, mg_node a, mg_node b, unsigned we
     arena_lock(arena);
     int status = has_in_place(op) ? array_find(arena, a, &operands[0]) : MG_ERR_ARG;
     if (status == MG_OK && b) status = array_find(arena, b, &operands[1]);
-    if (status == MG_OK) status = write_over(&c);
+    if (status == MG_OK) status = write_in_place(&c);
     for (int i = 0; i < c.scratch_count; i++) array_free(arena, c.scratch[i]);
     arena_unlock(arena);
     return status;
@@ -382,21 +385,21 @@ static mg_node apply_over(call *c, const mg_node *handles)
     MG_RETURN_IF(c->integer_count < 0 || c->integer_count > MAX_INTEGERS, MG_ERR_ARG);
     MG_TRY(operands_find(c, handles));
     for (int i = 0; i < c->operand_count; i++)
-        if (node_at(c->arena, c->operands[i])->kind & REQUIRES) requires = true;
+        if (node_at(c->arena, c->operands[i])->bits & REQUIRES) requires = true;
     const array *a = operand_of(c, 0);
     requires = requires && c->record && is_float(a->dtype);
     MG_RETURN_IF(a->buffer->read_only, MG_ERR_READONLY);
     MG_RETURN_IF(requires && a->buffer->views, MG_ERR_VIEW);
-    c->over = true;
+    c->takes_memory = true;
     c->record = requires;
     uint32_t first = c->operands[0];
     int status = node_reserve(c);
     if (status == MG_OK) status = array_record(c, &made);
     if (c->kept) block_give(c->arena, c->kept, (size_t)c->kept->size);
     MG_TRY(status);
-    if (requires) return handle_give(c->arena, made);
+    if (requires) return handle_retain(c->arena, made);
     node_drop(c->arena, made);
-    return handle_give(c->arena, first);
+    return handle_retain(c->arena, first);
 }
 
 mg_node mg_apply_over(mg_arena *arena, int op, int operand_count, const mg_node *operands,

@@ -5,7 +5,7 @@
 int array_find(mg_arena *arena, mg_node handle, uint32_t *index)
 {
     MG_TRY(node_find_any(arena, handle, index));
-    return node_at(arena, *index)->kind & ARRAY ? MG_OK : MG_ERR_DTYPE;
+    return node_at(arena, *index)->bits & ARRAY ? MG_OK : MG_ERR_DTYPE;
 }
 
 /* Make a leaf that holds an array, which is freed when that fails. */
@@ -19,7 +19,7 @@ int array_leaf(mg_arena *arena, array *a, uint32_t *made)
     node *n = node_at(arena, *made);
     n->array = a;
     n->gradient_node = n->slot = 0;
-    n->kind |= ARRAY;
+    n->bits |= ARRAY;
     a->version = a->buffer->version;
     return MG_OK;
 }
@@ -38,7 +38,7 @@ static mg_node array_copy_in(mg_arena *arena, int dtype, int rank, const int64_t
     else if (a->buffer->size)
         memcpy(a->data, data, a->buffer->size);
     MG_TRY(array_leaf(arena, a, &made));
-    return handle_give(arena, made);
+    return handle_retain(arena, made);
 }
 
 mg_node mg_array(mg_arena *arena, int dtype, int rank, const int64_t *shape,
@@ -57,7 +57,7 @@ static mg_node array_share(mg_arena *arena, int dtype, int rank, const int64_t *
     uint32_t made;
     MG_RETURN_IF(!is_shape(dtype, rank, shape) || !owner, MG_ERR_ARG);
     MG_RETURN_IF((uintptr_t)data % dtype_sizes[dtype], MG_ERR_ARG);
-    MG_TRY(array_over(arena, data, owner, &a));
+    MG_TRY(array_of_memory(arena, data, owner, &a));
     a->dtype = (uint8_t)dtype;
     a->buffer->read_only = read_only != 0;
     int status = array_set_shared_shape(a, rank, shape, strides);
@@ -68,8 +68,8 @@ static mg_node array_share(mg_arena *arena, int dtype, int rank, const int64_t *
         return status;
     }
     node_at(arena, made)->array = a;
-    node_at(arena, made)->kind |= ARRAY;
-    return handle_give(arena, made);
+    node_at(arena, made)->bits |= ARRAY;
+    return handle_retain(arena, made);
 }
 
 mg_node mg_array_share(mg_arena *arena, int dtype, int rank, const int64_t *shape,
@@ -94,7 +94,7 @@ static int attach(mg_arena *arena, mg_node handle, void *object)
         memset(attached, 0, sizeof *attached);
         attached->owner = object;
     }
-    if (a->attached) buffer_release(arena, a->attached);
+    if (a->attached) owner_release(arena, a->attached);
     a->attached = attached;
     return MG_OK;
 }
@@ -152,8 +152,8 @@ static int describe(mg_arena *arena, mg_node handle, mg_array_info *info)
     info->data = a->data;
     info->op = op_of(n);
     info->operands = (int)a->operand_count;
-    info->requires_grad = (n->kind & REQUIRES) != 0;
-    info->retains_grad = (n->kind & RETAINS) != 0;
+    info->requires_grad = (n->bits & REQUIRES) != 0;
+    info->retains_grad = (n->bits & RETAINS) != 0;
     info->contiguous = a->contiguous;
     info->read_only = a->buffer->read_only;
     info->views = (int)a->buffer->views;
@@ -184,7 +184,7 @@ mg_node mg_array_operand(mg_arena *arena, mg_node handle, int which)
         bool there =
             which >= 0 && (uint32_t)which < array_at(arena, index)->operand_count;
         operand =
-            there ? handle_give(arena, operand_index(arena, index, which)) : MG_ERR_ARG;
+            there ? handle_retain(arena, operand_index(arena, index, which)) : MG_ERR_ARG;
     }
     arena_unlock(arena);
     return operand;

@@ -31,7 +31,7 @@ typedef struct call {
     const double *numbers;
     unsigned weak; /* bit i: operand i stands for a Python number */
     bool record;
-    bool over;   /* the result takes over the memory of operand 0 */
+    bool takes_memory; /* the result takes over the memory of operand 0 */
     extra *kept; /* made in advance, or NULL */
     array *result;
     array *scratch[MAX_SCRATCH]; /* freed at the end of the call */

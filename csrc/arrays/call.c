@@ -34,7 +34,7 @@ int array_cast(call *c, const array *a, int dtype, bool contiguous, const array 
  * the call itself. */
 int array_snapshot(call *c, const array *a, int dtype, const array **made)
 {
-    bool written = c->over && a->buffer == operand_of(c, 0)->buffer;
+    bool written = c->takes_memory && a->buffer == operand_of(c, 0)->buffer;
     if (written || a->buffer->owner) return array_copy(c, a, dtype, made);
     return array_cast(c, a, dtype, true, made);
 }

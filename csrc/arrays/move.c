@@ -283,7 +283,7 @@ int forward_fold(call *c)
     int s;
     MG_TRY(spatial_axes(c, &s));
     MG_RETURN_IF(a->rank < 2 * s, MG_ERR_SHAPE);
-    int rank = a->rank - s, lead = rank - s, dtype = wide_of(a->dtype);
+    int rank = a->rank - s, lead = rank - s, dtype = compute_dtype(a->dtype);
     const int64_t *n = c->integers + 1, *dilation = n + 2 * s;
     int64_t shape[MG_MAX_RANK];
     strided_walk place;
@@ -332,10 +332,10 @@ int forward_cat(call *c)
 
 /* Make the result a copy of operand 0, or, if it is to take over its memory, a second
  * array of it. */
-static int base_of(call *c)
+static int base_open(call *c)
 {
     const array *a = operand_of(c, 0);
-    if (!c->over) return copy_of(c, a, a->dtype);
+    if (!c->takes_memory) return copy_of(c, a, a->dtype);
     MG_RETURN_IF(array_overlaps(a), MG_ERR_VIEW);
     bool is_view = a->is_view;
     MG_TRY(array_view(c->arena, a, &c->result));
@@ -356,7 +356,7 @@ static int base_written(call *c)
 /* Make *b a copy if it shares the memory that is written to. */
 static int base_apart(call *c, const array **b)
 {
-    if (!c->over || (*b)->buffer != operand_of(c, 0)->buffer) return MG_OK;
+    if (!c->takes_memory || (*b)->buffer != operand_of(c, 0)->buffer) return MG_OK;
     return array_copy(c, *b, (*b)->dtype, b);
 }
 
@@ -372,7 +372,7 @@ int forward_assign(call *c)
     bool fits = common_rank == rank && !memcmp(shape, region.shape, (size_t)rank * 8);
     MG_RETURN_IF(!fits, MG_ERR_SHAPE);
     MG_TRY(base_apart(c, &b));
-    MG_TRY(base_of(c));
+    MG_TRY(base_open(c));
     if (region.count)
         MG_TRY(region_copy(c->result, b, c->integers, c->integers + rank,
                            c->integers + 2 * rank));
@@ -436,7 +436,7 @@ static int rows_write(call *c, bool adds)
 {
     const array *a = operand_of(c, 0), *b = operand_of(c, 2), *positions;
     MG_RETURN_IF(a->rank < 1, MG_ERR_SHAPE);
-    MG_RETURN_IF(c->over && !a->contiguous, MG_ERR_ARG);
+    MG_RETURN_IF(c->takes_memory && !a->contiguous, MG_ERR_ARG);
     int64_t n = a->shape[0];
     MG_TRY(positions_of(c, 1, n, &positions));
     MG_RETURN_IF(b->rank != positions->rank + a->rank - 1, MG_ERR_SHAPE);
@@ -445,11 +445,11 @@ static int rows_write(call *c, bool adds)
             d < positions->rank ? positions->shape[d] : a->shape[d - positions->rank + 1];
         MG_RETURN_IF(b->shape[d] != size, MG_ERR_SHAPE);
     }
-    int dtype = adds ? wide_of(a->dtype) : a->dtype;
+    int dtype = adds ? compute_dtype(a->dtype) : a->dtype;
     MG_TRY(base_apart(c, &b));
     MG_TRY(array_cast(c, b, dtype, true, &b));
     array *to;
-    MG_TRY(base_of(c));
+    MG_TRY(base_open(c));
     MG_TRY(result_widen(c, dtype, &to));
     const int64_t *p = (const int64_t *)positions->data, row = row_count(a);
     size_t size = (size_t)row * dtype_sizes[dtype];
@@ -544,13 +544,13 @@ int forward_scatter_add(call *c)
     along path;
     const array *a = operand_of(c, 0), *b = operand_of(c, 2);
     array *to;
-    int dtype = wide_of(a->dtype);
-    MG_RETURN_IF(c->over && !a->contiguous, MG_ERR_ARG);
+    int dtype = compute_dtype(a->dtype);
+    MG_RETURN_IF(c->takes_memory && !a->contiguous, MG_ERR_ARG);
     MG_TRY(along_open(c, a, &path));
     MG_TRY(along_part(c, &path, &b));
     MG_TRY(base_apart(c, &b));
     MG_TRY(array_cast(c, b, dtype, true, &b));
-    MG_TRY(base_of(c));
+    MG_TRY(base_open(c));
     MG_TRY(result_widen(c, dtype, &to));
     size_t size = dtype_sizes[dtype];
     for (int64_t i = 0; i < b->count; i++) {

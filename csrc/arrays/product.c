@@ -179,7 +179,7 @@ static int product_dtypes(const array *a, const array *b, int *result, int *comp
 {
     *result = dtype_promote(a->dtype, b->dtype);
     MG_RETURN_IF(*result == MG_BOOL, MG_ERR_DTYPE);
-    *computed = is_float(*result) ? wide_of(*result) : MG_INT64;
+    *computed = is_float(*result) ? compute_dtype(*result) : MG_INT64;
     return MG_OK;
 }
 

@@ -95,7 +95,7 @@ int result_open(call *c, const array *a, int dtype, unsigned axes, bool keep)
 /* Return the type that an array is reduced in. */
 int reduced_dtype(const array *a)
 {
-    return is_float(a->dtype) ? wide_of(a->dtype) : MG_INT64;
+    return is_float(a->dtype) ? compute_dtype(a->dtype) : MG_INT64;
 }
 
 /* Get axes and keep. Axes beyond the rank are an error. */
@@ -278,7 +278,7 @@ int forward_mean(call *c)
     MG_RETURN_IF(!is_float(a->dtype), MG_ERR_DTYPE);
     MG_TRY(get_axes(c, &axes, &keep));
     MG_TRY(result_open(c, a, a->dtype, axes, keep));
-    MG_TRY(result_wide(c, wide_of(a->dtype), &wide));
+    MG_TRY(result_wide(c, compute_dtype(a->dtype), &wide));
     MG_TRY(reduce_into(c, REDUCE_SUM, a, wide->dtype, axes, wide));
     int64_t n = 1;
     for (int d = 0; d < a->rank; d++)

@@ -18,7 +18,7 @@ static int variance(call *c, bool root)
     MG_RETURN_IF(!is_float(a->dtype), MG_ERR_DTYPE);
     MG_TRY(get_axes(c, &axes, &keep));
     MG_TRY(result_open(c, a, a->dtype, axes, keep));
-    MG_TRY(result_wide(c, wide_of(a->dtype), &wide));
+    MG_TRY(result_wide(c, compute_dtype(a->dtype), &wide));
     MG_TRY(box_open(c, a, wide->dtype, axes, true, &b));
     rows_job job = {.compute = variance_rows, .number = c->numbers[0]};
     job.out = wide->data;
@@ -51,7 +51,7 @@ int forward_logsumexp(call *c)
     array *wide;
     MG_TRY(get_axes(c, &axes, &keep));
     MG_TRY(result_open(c, a, dtype, axes, keep));
-    MG_TRY(result_wide(c, wide_of(dtype), &wide));
+    MG_TRY(result_wide(c, compute_dtype(dtype), &wide));
     MG_TRY(box_open(c, a, wide->dtype, axes, true, &b));
     if (b.n == 0)
         array_fill(wide, -(double)INFINITY);
@@ -113,12 +113,12 @@ static int rows_to_rows(call *c, const rows_kernel *table)
     array *rows;
     MG_TRY(get_axis(c, a, &axis));
     MG_TRY(array_new(c->arena, dtype, a->rank, a->shape, &c->result));
-    MG_TRY(box_open(c, a, wide_of(dtype), 1u << axis, true, &b));
+    MG_TRY(box_open(c, a, compute_dtype(dtype), 1u << axis, true, &b));
     bool moved = a->shape[axis] != 1 && shape_product(a->shape, axis + 1, a->rank) != 1;
     if (moved)
         MG_TRY(scratch_new(c, b.a->dtype, b.a->rank, b.a->shape, &rows));
     else
-        MG_TRY(result_wide(c, wide_of(dtype), &rows));
+        MG_TRY(result_wide(c, compute_dtype(dtype), &rows));
     rows_map(table[wide_index(rows->dtype)], &b, rows->data,
              b.n * dtype_sizes[rows->dtype], 8.0);
     if (!moved) return result_store(c, rows);
@@ -166,7 +166,7 @@ static int norm_parameter(call *c, int which, const array *a, int axes, const ch
     MG_RETURN_IF(p->rank != axes, MG_ERR_SHAPE);
     for (int d = 0; d < axes; d++)
         MG_RETURN_IF(p->shape[d] != a->shape[a->rank - axes + d], MG_ERR_SHAPE);
-    MG_TRY(array_cast(c, p, wide_of(a->dtype), true, &p));
+    MG_TRY(array_cast(c, p, compute_dtype(a->dtype), true, &p));
     *data = p->data;
     return MG_OK;
 }
@@ -184,7 +184,7 @@ static int norm(call *c, bool centered)
     MG_TRY(norm_parameter(c, 1, a, (int)axes, &job.weight));
     MG_TRY(norm_parameter(c, 2, a, (int)axes, &job.bias));
     MG_TRY(array_new(c->arena, a->dtype, a->rank, a->shape, &c->result));
-    MG_TRY(result_wide(c, wide_of(a->dtype), &wide));
+    MG_TRY(result_wide(c, compute_dtype(a->dtype), &wide));
     MG_TRY(array_cast(c, a, wide->dtype, true, &b.a));
     if (a->count == 0) return MG_OK;
     b.n = shape_product(a->shape, a->rank - (int)axes, a->rank);
@@ -245,7 +245,7 @@ LOSSES(double, losses_float64)
 /* Make the losses of rows of logits, (n) in the type that is computed in. */
 static int losses_of(call *c, const array *logits, const array *targets, array **losses)
 {
-    int dtype = wide_of(logits->dtype);
+    int dtype = compute_dtype(logits->dtype);
     box b = {NULL, logits->shape[0], logits->shape[1], 1};
     array *logs, *sums;
     MG_TRY(array_cast(c, logits, dtype, true, &b.a));

@@ -108,5 +108,5 @@ uint32_t rule_fit(const rule *r, uint32_t gradient)
 uint32_t scope_is_zero(scope *s, uint32_t a)
 {
     if (s->status < 0) return 0;
-    return two(s, MG_EQ, a, scope_constant(s, array_in(s, a)->dtype, 0.0));
+    return apply2(s, MG_EQ, a, scope_constant(s, array_in(s, a)->dtype, 0.0));
 }

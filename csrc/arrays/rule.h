@@ -61,18 +61,18 @@ uint32_t rule_result(const rule *r);
 
 /* ---- recording ops ----------------------------------------------------------------- */
 
-MG_INLINE uint32_t one(scope *s, int op, uint32_t a)
+MG_INLINE uint32_t apply1(scope *s, int op, uint32_t a)
 {
     return scope_apply(s, op, 1, &a, 0, NULL, 0, NULL);
 }
 
-MG_INLINE uint32_t two(scope *s, int op, uint32_t a, uint32_t b)
+MG_INLINE uint32_t apply2(scope *s, int op, uint32_t a, uint32_t b)
 {
     uint32_t operands[] = {a, b};
     return scope_apply(s, op, 2, operands, 0, NULL, 0, NULL);
 }
 
-MG_INLINE uint32_t three(scope *s, int op, uint32_t a, uint32_t b, uint32_t c)
+MG_INLINE uint32_t apply3(scope *s, int op, uint32_t a, uint32_t b, uint32_t c)
 {
     uint32_t operands[] = {a, b, c};
     return scope_apply(s, op, 3, operands, 0, NULL, 0, NULL);
@@ -91,7 +91,7 @@ MG_INLINE uint32_t reshape(scope *s, uint32_t a, int rank, const int64_t *shape)
 
 MG_INLINE uint32_t choose(scope *s, uint32_t test, uint32_t a, uint32_t b)
 {
-    return three(s, MG_WHERE, test, a, b);
+    return apply3(s, MG_WHERE, test, a, b);
 }
 
 uint32_t scope_expand(scope *s, uint32_t a, const array *like);

@@ -21,7 +21,7 @@ struct mg_sweep {
     mg_arena *arena;
     mg_sweep *outer;
     int flags;
-    bool watched, called; /* the node at hand was given to the caller */
+    bool hook_offered, call_offered; /* the node at hand was given to the caller */
     bool done, failed;    /* all that is left is to close it */
     uint32_t fault;       /* the node where it failed, or 0 */
     bool all;             /* no inputs were named */
@@ -76,14 +76,14 @@ static int visit_settle(mg_sweep *s, uint32_t number)
 {
     visit *v = &s->visits[number];
     const array *a = array_at(s->arena, v->node);
-    v->input = node_at(s->arena, v->node)->kind & INPUT;
+    v->input = node_at(s->arena, v->node)->bits & INPUT;
     v->needed = s->all || v->input;
     for (uint32_t i = 0; i < a->operand_count && !v->needed; i++) {
         int64_t operand = visit_of(s, operand_index(s->arena, v->node, (int)i));
         if (operand >= 0) v->needed = s->visits[operand].needed;
     }
     bool leaf = a->operand_count == 0;
-    bool retains = node_at(s->arena, v->node)->kind & RETAINS;
+    bool retains = node_at(s->arena, v->node)->bits & RETAINS;
     bool asked = s->flags & (MG_ACCUMULATE | MG_GIVE);
     v->keeps = (v->input && asked) || (s->all && (leaf || retains));
     MG_TRY(indices_reserve(s->arena, &s->order, 1));
@@ -105,7 +105,7 @@ static int walk_from(mg_sweep *s, uint32_t root)
             continue;
         }
         uint32_t operand = operand_index(s->arena, index, (int)top[1]++);
-        if (!(node_at(s->arena, operand)->kind & REQUIRES)) continue;
+        if (!(node_at(s->arena, operand)->bits & REQUIRES)) continue;
         if (visit_of(s, operand) < 0) MG_TRY(visit_open(s, operand));
     }
     return MG_OK;
@@ -126,20 +126,20 @@ static bool is_own(const mg_sweep *s, uint32_t index)
     const node *n = node_at(s->arena, index);
     const array *a = n->array;
     return is_alone(s, index) && a->contiguous && !a->buffer->read_only &&
-           !a->buffer->owner && !(n->kind & REQUIRES);
+           !a->buffer->owner && !(n->bits & REQUIRES);
 }
 
 static void gradient_set(mg_sweep *s, visit *v, uint32_t gradient)
 {
-    if (gradient) node_at(s->arena, gradient)->references++;
-    if (v->gradient) node_unuse(s->arena, v->gradient);
+    if (gradient) node_retain(s->arena, gradient);
+    if (v->gradient) node_release(s->arena, v->gradient);
     v->gradient = gradient;
 }
 
 /* a += b for contiguous arrays of one shape and type. */
-static void add_over(array *a, const array *b)
+static void add_into(array *a, const array *b)
 {
-    map_apply(MG_ADD, wide_of(a->dtype), a, b, 0.0, a);
+    map_apply(MG_ADD, compute_dtype(a->dtype), a, b, 0.0, a);
     a->buffer->version++;
 }
 
@@ -151,7 +151,7 @@ static int gradient_add(scope *in, mg_sweep *s, visit *v, uint32_t contribution)
         return MG_OK;
     }
     if (!in->record && is_own(s, v->gradient)) {
-        add_over(array_at(s->arena, v->gradient), array_at(s->arena, contribution));
+        add_into(array_at(s->arena, v->gradient), array_at(s->arena, contribution));
         node *n = node_at(s->arena, v->gradient);
         n->array->version = n->array->buffer->version;
         return MG_OK;
@@ -194,12 +194,12 @@ static int visit_next(mg_sweep *s, int64_t *work)
     const array *a = n->array;
     const int passes = op_gradients[op_of(n)];
     if (v->gradient && v->needed) {
-        bool stops = (n->kind & WATCHED) && !s->watched;
-        s->watched = true;
+        bool stops = (n->bits & WATCHED) && !s->hook_offered;
+        s->hook_offered = true;
         MG_RETURN_IF(stops, MG_HOOK);
         if (passes == GRADIENT_CALL) {
-            bool calls = !s->called;
-            s->called = true;
+            bool calls = !s->call_offered;
+            s->call_offered = true;
             MG_RETURN_IF(calls, MG_CALL);
         } else if (passes == GRADIENT_PASS) {
             output_pass(s, v);
@@ -209,7 +209,7 @@ static int visit_next(mg_sweep *s, int64_t *work)
         *work += a->count + 64;
     }
     if (!v->keeps && passes != GRADIENT_PASS) gradient_set(s, v, 0);
-    s->watched = s->called = false;
+    s->hook_offered = s->call_offered = false;
     s->remaining--;
     return MG_OK;
 }
@@ -217,10 +217,10 @@ static int visit_next(mg_sweep *s, int64_t *work)
 /* ---- the end ----------------------------------------------------------------------- */
 
 /* Tell whether the gradient that a node has is added to in place. */
-static bool adds_over(const mg_sweep *s, uint32_t old)
+static bool adds_in_place(const mg_sweep *s, uint32_t old)
 {
     const node *n = node_at(s->arena, old);
-    return !records(s) && !(n->kind & REQUIRES) && !n->array->buffer->read_only &&
+    return !records(s) && !(n->bits & REQUIRES) && !n->array->buffer->read_only &&
            !array_overlaps(n->array);
 }
 
@@ -228,7 +228,7 @@ static bool adds_over(const mg_sweep *s, uint32_t old)
  * it is recorded, nobody adds to it in place. */
 static bool is_to_keep(const mg_sweep *s, uint32_t gradient)
 {
-    bool recorded = records(s) && (node_at(s->arena, gradient)->kind & REQUIRES);
+    bool recorded = records(s) && (node_at(s->arena, gradient)->bits & REQUIRES);
     return recorded || is_own(s, gradient);
 }
 
@@ -239,13 +239,13 @@ static int gradient_prepare(mg_sweep *s, visit *v)
 {
     scope in;
     uint32_t old = node_at(s->arena, v->node)->gradient_node;
-    bool over = old && adds_over(s, old);
-    v->fresh = !over;
-    bool ready = over ? is_alone(s, v->gradient) : !old && is_to_keep(s, v->gradient);
+    bool adds = old && adds_in_place(s, old);
+    v->fresh = !adds;
+    bool ready = adds ? is_alone(s, v->gradient) : !old && is_to_keep(s, v->gradient);
     if (ready) return MG_OK;
     uint32_t both[] = {old, v->gradient};
     scope_open(&in, s->arena, records(s));
-    uint32_t made = old && !over
+    uint32_t made = old && !adds
                         ? scope_apply(&in, MG_ADD, 2, both, 0, NULL, 0, NULL)
                         : scope_apply(&in, MG_CLONE, 1, both + 1, 0, NULL, 0, NULL);
     if (made) gradient_set(s, v, made);
@@ -270,14 +270,14 @@ static int gradients_commit(mg_sweep *s)
         if (!is_target(s, v)) continue;
         node *n = node_at(s->arena, v->node);
         if (!v->fresh) {
-            add_over(array_at(s->arena, n->gradient_node),
+            add_into(array_at(s->arena, n->gradient_node),
                      array_at(s->arena, v->gradient));
             continue;
         }
         uint32_t old = n->gradient_node;
         n->gradient_node = v->gradient;
-        node_at(s->arena, v->gradient)->references++;
-        if (old) node_unuse(s->arena, old);
+        node_retain(s->arena, v->gradient);
+        if (old) node_release(s->arena, old);
     }
     return MG_OK;
 }
@@ -313,7 +313,7 @@ static int root_seed(mg_sweep *s, uint32_t root, mg_node seed)
     scope in;
     const array *a = array_at(s->arena, root);
     uint32_t given = 0;
-    MG_RETURN_IF(!(node_at(s->arena, root)->kind & REQUIRES), MG_ERR_GRADIENT);
+    MG_RETURN_IF(!(node_at(s->arena, root)->bits & REQUIRES), MG_ERR_GRADIENT);
     MG_RETURN_IF(!seed && a->count != 1, MG_ERR_ARG);
     if (seed) {
         MG_TRY(array_find(s->arena, seed, &given));
@@ -332,14 +332,14 @@ static int root_seed(mg_sweep *s, uint32_t root, mg_node seed)
 }
 
 /* Find nodes and hold on to them. */
-static int nodes_hold(mg_sweep *s, indices *list, int64_t count, const mg_node *handles)
+static int nodes_retain(mg_sweep *s, indices *list, int64_t count, const mg_node *handles)
 {
     MG_RETURN_IF(count < 0, MG_ERR_ARG);
     MG_TRY(indices_reserve(s->arena, list, (size_t)count));
     for (int64_t i = 0; i < count; i++) {
         uint32_t index;
         MG_TRY(array_find(s->arena, handles[i], &index));
-        node_at(s->arena, index)->references++;
+        node_retain(s->arena, index);
         list->items[list->count++] = index;
     }
     return MG_OK;
@@ -350,7 +350,7 @@ static void inputs_mark(mg_sweep *s, bool marked)
 {
     for (size_t i = 0; i < s->inputs.count; i++) {
         node *n = node_at(s->arena, s->inputs.items[i]);
-        n->kind = marked ? n->kind | INPUT : n->kind & ~(uint32_t)INPUT;
+        n->bits = marked ? n->bits | INPUT : n->bits & ~(uint32_t)INPUT;
     }
 }
 
@@ -360,15 +360,15 @@ static int sweep_fill(mg_sweep *s, int64_t root_count, const mg_node *roots,
     int status = MG_OK;
     const int known = MG_ACCUMULATE | MG_CREATE_GRAPH | MG_GIVE;
     MG_RETURN_IF(root_count < 1 || (s->flags & ~known), MG_ERR_ARG);
-    MG_TRY(nodes_hold(s, &s->roots, root_count, roots));
-    MG_TRY(nodes_hold(s, &s->inputs, input_count, inputs));
+    MG_TRY(nodes_retain(s, &s->roots, root_count, roots));
+    MG_TRY(nodes_retain(s, &s->inputs, input_count, inputs));
     for (size_t i = 0; i < s->inputs.count; i++)
-        MG_RETURN_IF(!(node_at(s->arena, s->inputs.items[i])->kind & REQUIRES),
+        MG_RETURN_IF(!(node_at(s->arena, s->inputs.items[i])->bits & REQUIRES),
                      MG_ERR_GRADIENT);
     s->all = input_count == 0;
     inputs_mark(s, true);
     for (int64_t i = 0; i < root_count && status == MG_OK; i++) {
-        bool requires = node_at(s->arena, s->roots.items[i])->kind & REQUIRES;
+        bool requires = node_at(s->arena, s->roots.items[i])->bits & REQUIRES;
         status = requires ? walk_from(s, s->roots.items[i]) : MG_ERR_GRADIENT;
     }
     inputs_mark(s, false);
@@ -384,9 +384,9 @@ static void list_free(mg_arena *arena, indices *list)
     arena_allocate(arena, list->items, list->capacity * sizeof(uint32_t), 0);
 }
 
-static void nodes_let_go(mg_arena *arena, indices *list)
+static void nodes_release(mg_arena *arena, indices *list)
 {
-    for (size_t i = 0; i < list->count; i++) node_unuse(arena, list->items[i]);
+    for (size_t i = 0; i < list->count; i++) node_release(arena, list->items[i]);
     list_free(arena, list);
 }
 
@@ -406,12 +406,12 @@ static void sweep_close(mg_sweep *s)
         node_at(arena, v->node)->slot = v->before;
     }
     for (size_t i = 0; i < s->visit_count; i++)
-        if (s->visits[i].gradient) node_unuse(arena, s->visits[i].gradient);
+        if (s->visits[i].gradient) node_release(arena, s->visits[i].gradient);
     arena_allocate(arena, s->visits, s->visit_capacity * sizeof(visit), 0);
     list_free(arena, &s->order);
     list_free(arena, &s->stack);
-    nodes_let_go(arena, &s->roots);
-    nodes_let_go(arena, &s->inputs);
+    nodes_release(arena, &s->roots);
+    nodes_release(arena, &s->inputs);
     arena_allocate(arena, s, sizeof *s, 0);
 }
 
@@ -480,7 +480,8 @@ static bool is_innermost(const mg_sweep *s)
 /* Return the visit that a sweep stopped at, or NULL. */
 static visit *visit_at_hand(const mg_sweep *s)
 {
-    if (!is_innermost(s) || s->failed || !s->remaining || !(s->watched || s->called))
+    if (!is_innermost(s) || s->failed || !s->remaining ||
+        !(s->hook_offered || s->call_offered))
         return NULL;
     return &s->visits[s->order.items[s->remaining - 1]];
 }
@@ -491,7 +492,7 @@ mg_node mg_sweep_node(mg_sweep *sweep)
     arena_lock(arena);
     const visit *v = visit_at_hand(sweep);
     uint32_t index = v ? v->node : sweep->fault;
-    mg_node given = index ? handle_give(arena, index) : MG_ERR_ARG;
+    mg_node given = index ? handle_retain(arena, index) : MG_ERR_ARG;
     arena_unlock(arena);
     return given;
 }
@@ -505,7 +506,7 @@ mg_node mg_sweep_gradient(mg_sweep *sweep, mg_node handle)
     if (given == MG_OK) {
         int64_t number = visit_of(sweep, index);
         uint32_t gradient = number < 0 ? 0 : sweep->visits[number].gradient;
-        given = gradient ? handle_give(arena, gradient) : 0;
+        given = gradient ? handle_retain(arena, gradient) : 0;
     }
     arena_unlock(arena);
     return given;
@@ -544,7 +545,7 @@ static int sweep_contribute(mg_sweep *s, int which, mg_node gradient)
     scope in;
     uint32_t index;
     const visit *v = visit_at_hand(s);
-    MG_RETURN_IF(!v || !s->called || which < 0, MG_ERR_ARG);
+    MG_RETURN_IF(!v || !s->call_offered || which < 0, MG_ERR_ARG);
     MG_RETURN_IF((uint32_t)which >= array_at(s->arena, v->node)->operand_count,
                  MG_ERR_ARG);
     MG_TRY(array_find(s->arena, gradient, &index));
@@ -575,7 +576,7 @@ int mg_sweep_give(mg_sweep *sweep, mg_node *out)
     for (size_t i = 0; status == MG_OK && i < sweep->inputs.count; i++) {
         int64_t number = visit_of(sweep, sweep->inputs.items[i]);
         uint32_t gradient = number < 0 ? 0 : sweep->visits[number].gradient;
-        out[i] = gradient ? handle_give(arena, gradient) : 0;
+        out[i] = gradient ? handle_retain(arena, gradient) : 0;
     }
     arena_unlock(arena);
     return status;
@@ -587,7 +588,7 @@ int mg_sweep_give(mg_sweep *sweep, mg_node *out)
 static void flag_set(mg_arena *arena, uint32_t index, uint32_t flag, bool on)
 {
     node *n = node_at(arena, index);
-    n->kind = on ? n->kind | flag : n->kind & ~flag;
+    n->bits = on ? n->bits | flag : n->bits & ~flag;
 }
 
 static int require_gradient(mg_arena *arena, mg_node handle, bool on)
@@ -613,7 +614,7 @@ static int flag_change(mg_arena *arena, mg_node handle, uint32_t flag, bool on)
     uint32_t index;
     arena_lock(arena);
     int status = array_find(arena, handle, &index);
-    if (status == MG_OK && !(node_at(arena, index)->kind & REQUIRES))
+    if (status == MG_OK && !(node_at(arena, index)->bits & REQUIRES))
         status = MG_ERR_GRADIENT;
     if (status == MG_OK) flag_set(arena, index, flag, on);
     arena_unlock(arena);
@@ -637,7 +638,7 @@ mg_node mg_gradient(mg_arena *arena, mg_node handle)
     mg_node given = array_find(arena, handle, &index);
     if (given == MG_OK) {
         uint32_t gradient = node_at(arena, index)->gradient_node;
-        given = gradient ? handle_give(arena, gradient) : 0;
+        given = gradient ? handle_retain(arena, gradient) : 0;
     }
     arena_unlock(arena);
     return given;
@@ -650,12 +651,12 @@ static int set_gradient(mg_arena *arena, mg_node handle, mg_node gradient)
     if (gradient) {
         MG_TRY(array_find(arena, gradient, &given));
         MG_TRY(gradient_check(arena, index, given));
-        node_at(arena, given)->references++;
+        node_retain(arena, given);
     }
     node *n = node_at(arena, index);
     uint32_t old = n->gradient_node;
     n->gradient_node = given;
-    if (old) node_unuse(arena, old);
+    if (old) node_release(arena, old);
     return MG_OK;
 }
 

@@ -47,7 +47,7 @@ int op_dtypes(int op, int common, int *computed, int *result)
     case TRUTHS: *result = *computed = MG_BOOL; return MG_OK;
     default: return MG_ERR_ARG;
     }
-    *computed = wide_of(op_types[op] == COMPARES ? common : *result);
+    *computed = compute_dtype(op_types[op] == COMPARES ? common : *result);
     return kernels()->value[op][*computed] ? MG_OK : MG_ERR_DTYPE;
 }
 
@@ -59,13 +59,12 @@ int compared_dtype(int op, int dtype, bool weak)
     return op_types[op] == COMPARES && weak && narrow ? MG_INT64 : dtype;
 }
 
-/* Return the type that a Python number gets beside an array: kind 0 bool, 1 int, 2
- * float. */
+/* Return the type that a Python number of a kind gets beside an array. */
 int number_dtype(int op, int dtype, int kind)
 {
     static const uint8_t of_kind[] = {MG_BOOL, MG_INT64, MG_FLOAT32};
     int computed, result, common = types_join(dtype, of_kind[kind]);
-    common = compared_dtype(op, common, kind == 1);
+    common = compared_dtype(op, common, kind == MG_NUMBER_INT);
     if (op_dtypes(op, common, &computed, &result) < 0) return common;
     return computed;
 }

@@ -54,32 +54,33 @@ static const uint8_t reads[][2] = {
 
 /* The generic operations for recorded nodes. They use `s`, `a`, `b`, `y`, `g`, `number`,
  * `dtype` of their includer. */
-#define ADD(x, y) two(s, MG_ADD, (x), (y))
-#define SUB(x, y) two(s, MG_SUB, (x), (y))
-#define MUL(x, y) two(s, MG_MUL, (x), (y))
-#define DIV(x, y) two(s, MG_DIV, (x), (y))
-#define POW(x, y) two(s, MG_POW, (x), (y))
-#define SHARE(x, y) two(s, MG_SHARE, (x), (y))
-#define AT_LEAST(x, y) two(s, MG_AT_LEAST, (x), (y))
-#define BELOW(x, y) two(s, MG_BELOW, (x), (y))
-#define FLOOR_DIVIDE(x, y) two(s, MG_FLOOR_DIVIDE, (x), (y))
+#define ADD(x, y) apply2(s, MG_ADD, (x), (y))
+#define SUB(x, y) apply2(s, MG_SUB, (x), (y))
+#define MUL(x, y) apply2(s, MG_MUL, (x), (y))
+#define DIV(x, y) apply2(s, MG_DIV, (x), (y))
+#define POW(x, y) apply2(s, MG_POW, (x), (y))
+#define SHARE(x, y) apply2(s, MG_SHARE, (x), (y))
+#define AT_LEAST(x, y) apply2(s, MG_AT_LEAST, (x), (y))
+#define BELOW(x, y) apply2(s, MG_BELOW, (x), (y))
+#define FLOOR_DIVIDE(x, y) apply2(s, MG_FLOOR_DIVIDE, (x), (y))
 #define POWK(x, k) power(s, (x), (k))
-#define NEG(x) one(s, MG_NEG, (x))
-#define EXP(x) one(s, MG_EXP, (x))
-#define LOG(x) one(s, MG_LOG, (x))
-#define SIN(x) one(s, MG_SIN, (x))
-#define COS(x) one(s, MG_COS, (x))
-#define SINH(x) one(s, MG_SINH, (x))
-#define COSH(x) one(s, MG_COSH, (x))
-#define TANH(x) one(s, MG_TANH, (x))
-#define ERF(x) one(s, MG_ERF, (x))
-#define SQRT(x) one(s, MG_SQRT, (x))
-#define SIGMOID(x) one(s, MG_SIGMOID, (x))
-#define STEP(x) one(s, MG_STEP, (x))
-#define SIGN(x) one(s, MG_SIGN, (x))
+#define NEG(x) apply1(s, MG_NEG, (x))
+#define EXP(x) apply1(s, MG_EXP, (x))
+#define LOG(x) apply1(s, MG_LOG, (x))
+#define SIN(x) apply1(s, MG_SIN, (x))
+#define COS(x) apply1(s, MG_COS, (x))
+#define SINH(x) apply1(s, MG_SINH, (x))
+#define COSH(x) apply1(s, MG_COSH, (x))
+#define TANH(x) apply1(s, MG_TANH, (x))
+#define ERF(x) apply1(s, MG_ERF, (x))
+#define SQRT(x) apply1(s, MG_SQRT, (x))
+#define SIGMOID(x) apply1(s, MG_SIGMOID, (x))
+#define STEP(x) apply1(s, MG_STEP, (x))
+#define SIGN(x) apply1(s, MG_SIGN, (x))
 #define IF_ZERO(x, then, otherwise) choose(s, scope_is_zero(s, (x)), (then), (otherwise))
 #define IF_FLAT(x, y, then, otherwise) \
-    choose(s, two(s, MG_LOGICAL_AND, scope_is_zero(s, (x)), is_not_below_zero(s, (y))), \
+    choose(s, \
+           apply2(s, MG_LOGICAL_AND, scope_is_zero(s, (x)), is_not_below_zero(s, (y))), \
            (then), (otherwise))
 #define EITHER(number, element) (element)
 #define NONE 0
@@ -98,7 +99,7 @@ static uint32_t power(scope *s, uint32_t a, double exponent)
 static uint32_t is_not_below_zero(scope *s, uint32_t a)
 {
     if (s->status < 0) return 0;
-    return two(s, MG_GE, a, scope_constant(s, array_in(s, a)->dtype, 0.0));
+    return apply2(s, MG_GE, a, scope_constant(s, array_in(s, a)->dtype, 0.0));
 }
 
 /* Record the formula of an operand's gradient. */
@@ -120,7 +121,7 @@ static uint32_t formula_recorded(const rule *r, int op, uint32_t a, uint32_t b,
                                  double number)
 {
     scope *s = r->s;
-    int dtype = wide_of(array_in(s, r->y)->dtype);
+    int dtype = compute_dtype(array_in(s, r->y)->dtype);
     unsigned read = reads[op][r->which];
     a = read & READS_A ? scope_cast(s, a, dtype) : a;
     b = read & READS_B ? scope_cast(s, b, dtype) : b;
@@ -145,7 +146,7 @@ static uint32_t formula_computed(const rule *r, int op, uint32_t a, uint32_t b,
     const array *of_a = read & READS_A ? array_in(s, a) : g;
     const array *of_b = read & READS_B ? array_in(s, b) : g;
     const array *of_y = read & READS_Y ? y : g;
-    int dtype = wide_of(y->dtype);
+    int dtype = compute_dtype(y->dtype);
     array *out;
     s->status = array_new(s->arena, y->dtype, y->rank, y->shape, &out);
     if (s->status < 0) return 0;

@@ -112,14 +112,14 @@ uint32_t vjp_take(const rule *r)
 {
     if (r->which != 0) return 0;
     uint32_t index = rule_value(r, 1);
-    return three(r->s, MG_ADD_AT, scope_zeros_like(r->s, operand_array(r, 0)), index,
+    return apply3(r->s, MG_ADD_AT, scope_zeros_like(r->s, operand_array(r, 0)), index,
                  r->g);
 }
 
 uint32_t vjp_add_at(const rule *r)
 {
     if (r->which == 0) return r->g;
-    return r->which == 2 ? rule_fit(r, two(r->s, MG_TAKE, r->g, rule_value(r, 1))) : 0;
+    return r->which == 2 ? rule_fit(r, apply2(r->s, MG_TAKE, r->g, rule_value(r, 1))) : 0;
 }
 
 /* Of several rows at one position the last one stays: it alone gets the gradient. */
@@ -129,7 +129,8 @@ uint32_t vjp_put_at(const rule *r)
     if (r->which == 1) return 0;
     uint32_t index = rule_value(r, 1);
     if (r->which == 0)
-        return three(s, MG_PUT_AT, r->g, index, scope_zeros_like(s, operand_array(r, 2)));
+        return apply3(s, MG_PUT_AT, r->g, index,
+                      scope_zeros_like(s, operand_array(r, 2)));
     const array *positions = operand_array(r, 1), *a = operand_array(r, 0);
     array *order, *winners;
     if (s->status < 0) return 0;
@@ -141,8 +142,8 @@ uint32_t vjp_put_at(const rule *r)
     s->status = array_new(s->arena, MG_INT64, 1, a->shape, &winners);
     if (s->status < 0) return 0;
     memset(winners->data, 0, winners->buffer->size);
-    uint32_t last = three(s, MG_PUT_AT, scope_array(s, winners), index, numbers);
-    uint32_t wins = two(s, MG_EQ, two(s, MG_TAKE, last, index), numbers);
+    uint32_t last = apply3(s, MG_PUT_AT, scope_array(s, winners), index, numbers);
+    uint32_t wins = apply2(s, MG_EQ, apply2(s, MG_TAKE, last, index), numbers);
     if (s->status < 0) return 0;
     int64_t shape[MG_MAX_RANK];
     int rank = operand_array(r, 2)->rank;
@@ -150,7 +151,7 @@ uint32_t vjp_put_at(const rule *r)
         shape[d] = d < positions->rank ? positions->shape[d] : 1;
     wins = reshape(s, wins, rank, shape);
     uint32_t zero = scope_constant(s, array_in(s, r->g)->dtype, 0.0);
-    return rule_fit(r, choose(s, wins, two(s, MG_TAKE, r->g, index), zero));
+    return rule_fit(r, choose(s, wins, apply2(s, MG_TAKE, r->g, index), zero));
 }
 
 uint32_t vjp_gather(const rule *r)

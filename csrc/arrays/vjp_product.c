@@ -30,8 +30,8 @@ uint32_t vjp_matmul(const rule *r)
     uint32_t g = r->g, other = rule_value(r, 1 - r->which);
     if (rank != y->rank) g = reshape(s, g, rank, shape);
     other = as_matrix(s, other, r->which == 0);
-    uint32_t made = r->which == 0 ? two(s, MG_MATMUL, g, scope_transpose(s, other))
-                                  : two(s, MG_MATMUL, scope_transpose(s, other), g);
+    uint32_t made = r->which == 0 ? apply2(s, MG_MATMUL, g, scope_transpose(s, other))
+                                  : apply2(s, MG_MATMUL, scope_transpose(s, other), g);
     const array *own = r->which == 0 ? a : b;
     if (own->rank > 1 || s->status < 0) return rule_fit(r, made);
     array as_row = {.rank = 2, .shape = {1, 1}};
@@ -57,11 +57,11 @@ uint32_t vjp_linear(const rule *r)
     uint32_t rows = as_rows(s, r->g);
     if (r->which == 0) {
         const array *x = operand_array(r, 0);
-        uint32_t made = two(s, MG_MATMUL, rows, rule_value(r, 1));
+        uint32_t made = apply2(s, MG_MATMUL, rows, rule_value(r, 1));
         return rule_fit(r, reshape(s, made, x->rank, x->shape));
     }
     if (r->which == 1)
-        return rule_fit(
-            r, two(s, MG_MATMUL, scope_transpose(s, rows), as_rows(s, rule_value(r, 0))));
+        return rule_fit(r, apply2(s, MG_MATMUL, scope_transpose(s, rows),
+                                  as_rows(s, rule_value(r, 0))));
     return rule_fit(r, scope_reduce(s, MG_SUM, rows, 1, false));
 }

@@ -40,9 +40,10 @@ uint32_t vjp_mean(const rule *r)
 {
     scope *s = r->s;
     if (s->status < 0) return 0;
-    int dtype = wide_of(array_in(s, r->y)->dtype); /* of float16, which cannot count */
+    int dtype =
+        compute_dtype(array_in(s, r->y)->dtype); /* of float16, which cannot count */
     uint32_t n = scope_constant(s, dtype, (double)reduced_count(r));
-    uint32_t share = two(s, MG_DIV, scope_cast(s, r->g, dtype), n);
+    uint32_t share = apply2(s, MG_DIV, scope_cast(s, r->g, dtype), n);
     return rule_fit(r, scope_expand(s, keep_axes(r, share), operand_array(r, 0)));
 }
 
@@ -64,8 +65,8 @@ static uint32_t products_of_others(scope *s, uint32_t rows, int64_t lead, int64_
     if (s->status < 0) return 0;
     uint32_t copies = scope_expand(s, reshape(s, rows, 3, shape), &square);
     if (s->status < 0) return 0;
-    uint32_t one_of = scope_constant(s, array_in(s, rows)->dtype, 1.0);
-    return scope_reduce(s, MG_PROD, choose(s, mask, one_of, copies), 4, false);
+    uint32_t ones = scope_constant(s, array_in(s, rows)->dtype, 1.0);
+    return scope_reduce(s, MG_PROD, choose(s, mask, ones, copies), 4, false);
 }
 
 /* The product of the other factors times g: exact also where a factor is 0. Of more
@@ -93,18 +94,18 @@ uint32_t vjp_prod(const rule *r)
         others = reshape(s, others, rank, shown->shape);
         for (int d = 0; d < rank; d++) back[axes[d]] = d;
         others = with_integers(s, MG_PERMUTE, others, rank, back);
-        return two(s, MG_MUL, others, g);
+        return apply2(s, MG_MUL, others, g);
     }
-    uint32_t flat = scope_is_zero(s, value), one_of = constant_like(r, 1.0);
+    uint32_t flat = scope_is_zero(s, value), ones = constant_like(r, 1.0);
     uint32_t zero = constant_like(r, 0.0);
-    uint32_t factors = choose(s, flat, one_of, value);
+    uint32_t factors = choose(s, flat, ones, value);
     uint32_t rest = scope_reduce(s, MG_PROD, factors, axes_of(r), true);
     uint32_t count =
         scope_cast(s, scope_reduce(s, MG_SUM, flat, axes_of(r), true), a->dtype);
-    uint32_t single = choose(s, two(s, MG_EQ, count, one_of), rest, zero);
+    uint32_t single = choose(s, apply2(s, MG_EQ, count, ones), rest, zero);
     uint32_t others =
-        choose(s, scope_is_zero(s, count), two(s, MG_DIV, rest, factors), zero);
-    return two(s, MG_MUL, choose(s, flat, single, others), g);
+        choose(s, scope_is_zero(s, count), apply2(s, MG_DIV, rest, factors), zero);
+    return apply2(s, MG_MUL, choose(s, flat, single, others), g);
 }
 
 /* The places that hold the extremum share its gradient. */
@@ -112,13 +113,13 @@ static uint32_t vjp_extremum(const rule *r)
 {
     scope *s = r->s;
     uint32_t y = keep_axes(r, rule_result(r));
-    uint32_t here = two(s, MG_EQ, rule_value(r, 0), y);
+    uint32_t here = apply2(s, MG_EQ, rule_value(r, 0), y);
     if (s->status < 0) return 0;
-    int dtype = wide_of(operand_array(r, 0)->dtype); /* float16 cannot count */
+    int dtype = compute_dtype(operand_array(r, 0)->dtype); /* float16 cannot count */
     here = scope_cast(s, here, dtype);
     uint32_t count = scope_reduce(s, MG_SUM, here, axes_of(r), true);
-    uint32_t share = two(s, MG_DIV, scope_cast(s, keep_axes(r, r->g), dtype), count);
-    return rule_fit(r, two(s, MG_MUL, here, share));
+    uint32_t share = apply2(s, MG_DIV, scope_cast(s, keep_axes(r, r->g), dtype), count);
+    return rule_fit(r, apply2(s, MG_MUL, here, share));
 }
 
 uint32_t vjp_amax(const rule *r)
@@ -142,35 +143,35 @@ static uint32_t variance_gradient(const rule *r, uint32_t g)
     if (dtype != MG_FLOAT64) freedom = (double)((float)n - (float)number_of(r));
     uint32_t a = scope_cast(s, rule_value(r, 0), dtype);
     uint32_t mean = scope_reduce(s, MG_MEAN, a, axes_of(r), true);
-    uint32_t twice = two(s, MG_DIV, scope_constant(s, dtype, 2.0),
+    uint32_t twice = apply2(s, MG_DIV, scope_constant(s, dtype, 2.0),
                          scope_constant(s, dtype, freedom > 0.0 ? freedom : 0.0));
-    uint32_t scaled = two(s, MG_MUL, twice, keep_axes(r, g));
-    return rule_fit(r, two(s, MG_MUL, scaled, two(s, MG_SUB, a, mean)));
+    uint32_t scaled = apply2(s, MG_MUL, twice, keep_axes(r, g));
+    return rule_fit(r, apply2(s, MG_MUL, scaled, apply2(s, MG_SUB, a, mean)));
 }
 
 uint32_t vjp_var(const rule *r)
 {
-    return variance_gradient(r,
-                             scope_cast(r->s, r->g, wide_of(operand_array(r, 0)->dtype)));
+    return variance_gradient(
+        r, scope_cast(r->s, r->g, compute_dtype(operand_array(r, 0)->dtype)));
 }
 
 /* Of a deviation 0 the gradient is 0. */
 uint32_t vjp_std(const rule *r)
 {
     scope *s = r->s;
-    int dtype = wide_of(operand_array(r, 0)->dtype);
+    int dtype = compute_dtype(operand_array(r, 0)->dtype);
     uint32_t y = scope_cast(s, rule_result(r), dtype), g = scope_cast(s, r->g, dtype);
     uint32_t zero = scope_constant(s, dtype, 0.0);
-    uint32_t twice = two(s, MG_MUL, scope_constant(s, dtype, 2.0), y);
-    uint32_t of_var = two(s, MG_DIV, g, twice);
+    uint32_t twice = apply2(s, MG_MUL, scope_constant(s, dtype, 2.0), y);
+    uint32_t of_var = apply2(s, MG_DIV, g, twice);
     return variance_gradient(r, choose(s, scope_is_zero(s, y), zero, of_var));
 }
 
 uint32_t vjp_logsumexp(const rule *r)
 {
     scope *s = r->s;
-    uint32_t less = two(s, MG_SUB, rule_value(r, 0), keep_axes(r, rule_result(r)));
-    return rule_fit(r, two(s, MG_MUL, keep_axes(r, r->g), one(s, MG_EXP, less)));
+    uint32_t less = apply2(s, MG_SUB, rule_value(r, 0), keep_axes(r, rule_result(r)));
+    return rule_fit(r, apply2(s, MG_MUL, keep_axes(r, r->g), apply1(s, MG_EXP, less)));
 }
 
 /* Turn the order along an axis round. */

@@ -7,8 +7,8 @@ uint32_t vjp_softmax(const rule *r)
     scope *s = r->s;
     uint32_t y = rule_result(r);
     uint32_t sum =
-        scope_reduce(s, MG_SUM, two(s, MG_MUL, r->g, y), 1u << integers(r)[0], true);
-    return rule_fit(r, two(s, MG_MUL, y, two(s, MG_SUB, r->g, sum)));
+        scope_reduce(s, MG_SUM, apply2(s, MG_MUL, r->g, y), 1u << integers(r)[0], true);
+    return rule_fit(r, apply2(s, MG_MUL, y, apply2(s, MG_SUB, r->g, sum)));
 }
 
 /* g - exp(y) * sum of g */
@@ -16,8 +16,8 @@ uint32_t vjp_log_softmax(const rule *r)
 {
     scope *s = r->s;
     uint32_t sum = scope_reduce(s, MG_SUM, r->g, 1u << integers(r)[0], true);
-    uint32_t share = one(s, MG_EXP, rule_result(r));
-    return rule_fit(r, two(s, MG_SUB, r->g, two(s, MG_MUL, share, sum)));
+    uint32_t share = apply1(s, MG_EXP, rule_result(r));
+    return rule_fit(r, apply2(s, MG_SUB, r->g, apply2(s, MG_MUL, share, sum)));
 }
 
 /* Fill what softmax should be, and the weight of each row. */
@@ -73,10 +73,10 @@ uint32_t vjp_cross_entropy(const rule *r)
     if (r->which != 0) return 0;
     uint32_t logits = rule_value(r, 0),
              targets = scope_cast(s, rule_value(r, 1), MG_INT64);
-    targets = one(s, MG_CLONE, targets);
+    targets = apply1(s, MG_CLONE, targets);
     if (s->status < 0) return 0;
     const array *a = array_in(s, logits), *t = array_in(s, targets);
-    int dtype = wide_of(a->dtype);
+    int dtype = compute_dtype(a->dtype);
     int64_t column[] = {a->shape[0], 1}, last = 1;
     uint32_t of_expected, of_weights, of_counts;
     array *expected = array_made(s, dtype, 2, a->shape, &of_expected);
@@ -93,8 +93,8 @@ uint32_t vjp_cross_entropy(const rule *r)
     if (integers(r)[0] == MG_REDUCE_NONE) g = reshape(s, g, 2, column);
     uint32_t softmax =
         with_integers(s, MG_SOFTMAX, scope_cast(s, logits, dtype), 1, &last);
-    uint32_t made = two(s, MG_MUL, two(s, MG_SUB, softmax, of_expected),
-                        two(s, MG_MUL, of_weights, g));
+    uint32_t made = apply2(s, MG_MUL, apply2(s, MG_SUB, softmax, of_expected),
+                        apply2(s, MG_MUL, of_weights, g));
     if (counted < t->count)
         made = choose(s, of_counts, made, scope_constant(s, dtype, 0.0));
     return rule_fit(r, made);
@@ -111,16 +111,17 @@ static norm_parts norm_open(const rule *r, bool centered)
     scope *s = r->s;
     norm_parts p = {0};
     const array *a = operand_array(r, 0);
-    int dtype = wide_of(a->dtype);
+    int dtype = compute_dtype(a->dtype);
     for (int64_t i = 0; i < integers(r)[0]; i++) p.axes |= 1u << (a->rank - 1 - i);
     p.g = scope_cast(s, r->g, dtype);
     p.a = scope_cast(s, rule_value(r, 0), dtype);
-    if (centered) p.a = two(s, MG_SUB, p.a, scope_reduce(s, MG_MEAN, p.a, p.axes, true));
-    uint32_t squares = two(s, MG_MUL, p.a, p.a);
+    if (centered)
+        p.a = apply2(s, MG_SUB, p.a, scope_reduce(s, MG_MEAN, p.a, p.axes, true));
+    uint32_t squares = apply2(s, MG_MUL, p.a, p.a);
     uint32_t mean = scope_reduce(s, MG_MEAN, squares, p.axes, true);
     uint32_t epsilon = scope_constant(s, dtype, number_of(r));
-    p.scale = one(s, MG_RSQRT, two(s, MG_ADD, mean, epsilon));
-    p.normal = two(s, MG_MUL, p.a, p.scale);
+    p.scale = apply1(s, MG_RSQRT, apply2(s, MG_ADD, mean, epsilon));
+    p.normal = apply2(s, MG_MUL, p.a, p.scale);
     return p;
 }
 
@@ -133,16 +134,17 @@ static uint32_t vjp_norm(const rule *r, bool centered)
     if (r->which == 2) return rule_fit(r, scope_sum_to(s, p.g, operand_array(r, 2)));
     if (r->which == 1)
         return rule_fit(
-            r, scope_sum_to(s, two(s, MG_MUL, p.g, p.normal), operand_array(r, 1)));
+            r, scope_sum_to(s, apply2(s, MG_MUL, p.g, p.normal), operand_array(r, 1)));
     uint32_t h = p.g;
     if (s->status < 0) return 0;
     if (array_in(s, r->y)->operand_count > 1)
-        h = two(s, MG_MUL, h, scope_cast(s, rule_value(r, 1), array_in(s, h)->dtype));
-    uint32_t shared = scope_reduce(s, MG_MEAN, two(s, MG_MUL, h, p.normal), p.axes, true);
+        h = apply2(s, MG_MUL, h, scope_cast(s, rule_value(r, 1), array_in(s, h)->dtype));
+    uint32_t shared =
+        scope_reduce(s, MG_MEAN, apply2(s, MG_MUL, h, p.normal), p.axes, true);
     uint32_t less = h;
-    if (centered) less = two(s, MG_SUB, h, scope_reduce(s, MG_MEAN, h, p.axes, true));
-    less = two(s, MG_SUB, less, two(s, MG_MUL, p.normal, shared));
-    return rule_fit(r, two(s, MG_MUL, p.scale, less));
+    if (centered) less = apply2(s, MG_SUB, h, scope_reduce(s, MG_MEAN, h, p.axes, true));
+    less = apply2(s, MG_SUB, less, apply2(s, MG_MUL, p.normal, shared));
+    return rule_fit(r, apply2(s, MG_MUL, p.scale, less));
 }
 
 uint32_t vjp_layer_norm(const rule *r)

@@ -49,7 +49,7 @@ enum {
     CHUNK_NODES = 1 << CHUNK_BITS,
     MAX_NODES = 1 << 30,      /* indices fit in 30 bits beside a 2-bit operand counter */
     GENERATION_END = 1 << 30, /* a slot that would reach it is retired */
-    /* what node.kind holds: op, arity << ARITY_SHIFT, and flags */
+    /* what node.bits holds: op, arity << ARITY_SHIFT, and flags */
     ARITY_SHIFT = 8,
     UNDER_WAY = 1 << 16, /* the backward under way has visited it */
     FREED = 1 << 17,     /* the slot holds no node */
@@ -78,7 +78,7 @@ typedef struct node {
     };
     uint32_t operand[2]; /* indices, 0: none; operand[1] of pow_number is the exponent */
     uint32_t references; /* handles given out, and nodes that use it */
-    uint32_t kind;
+    uint32_t bits;
 } node;
 _Static_assert(sizeof(node) == 32, "two nodes are a cache line");
 

@@ -48,8 +48,8 @@ static void walk_steps(mg_arena *arena, size_t steps)
         uint32_t below = n->operand[which];
         node *operand = node_at(arena, below);
         entry++;
-        if (operand->kind & UNDER_WAY) continue;
-        operand->kind |= UNDER_WAY;
+        if (operand->bits & UNDER_WAY) continue;
+        operand->bits |= UNDER_WAY;
         if (arity_of(operand) == 0) {
             w->saved[w->leaves.count] = operand->gradient;
             w->leaves.items[w->leaves.count++] = below;
@@ -93,7 +93,7 @@ static int walk_start(mg_arena *arena, uint32_t root, bool clears)
     } else {
         w->stack.items[w->stack.count++] = root << 2;
     }
-    n->kind |= UNDER_WAY;
+    n->bits |= UNDER_WAY;
     n->references++;
     w->root = root;
     return MG_OK;
@@ -111,7 +111,7 @@ int walk_whole(mg_arena *arena, uint32_t root)
 static void unmark(mg_arena *arena, const uint32_t *items, size_t count, int shift)
 {
     for (size_t i = 0; i < count; i++)
-        node_at(arena, items[i] >> shift)->kind &= ~(uint32_t)UNDER_WAY;
+        node_at(arena, items[i] >> shift)->bits &= ~(uint32_t)UNDER_WAY;
 }
 
 void walk_close(mg_arena *arena)
@@ -122,7 +122,7 @@ void walk_close(mg_arena *arena)
     unmark(arena, w->leaves.items, w->leaves.count, 0);
     uint32_t root = w->root;
     w->root = 0;
-    node_unuse(arena, root);
+    node_release(arena, root);
     indices_trim(arena, &w->order);
     indices_trim(arena, &w->stack);
     indices_trim(arena, &w->leaves);
@@ -145,7 +145,7 @@ static int gradients_flow(mg_arena *arena, int64_t *budget)
         node *n = node_at(arena, w->order.items[remaining - 1]);
         op_flow(n, node_at(arena, n->operand[0]), node_at(arena, n->operand[1]), &status);
         if (MG_UNLIKELY(status != MG_OK)) break;
-        n->kind &= ~(uint32_t)UNDER_WAY;
+        n->bits &= ~(uint32_t)UNDER_WAY;
         remaining--;
     }
     w->remaining = remaining;

@@ -127,9 +127,9 @@ static void gradients_give(builder *build, int64_t count, const mg_node *inputs,
     mg_arena *arena = build->arena;
     for (int64_t i = 0; i < count && build->status == MG_OK; i++) {
         uint32_t input = index_of(inputs[i]);
-        bool reached = node_at(arena, input)->kind & UNDER_WAY;
+        bool reached = node_at(arena, input)->bits & UNDER_WAY;
         uint32_t gradient = reached ? gradient_of(arena, input) : emit_leaf(build, 0.0);
-        if (build->status == MG_OK) out[i] = handle_give(arena, gradient);
+        if (build->status == MG_OK) out[i] = handle_retain(arena, gradient);
     }
 }
 

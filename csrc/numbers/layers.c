@@ -99,7 +99,7 @@ static void results_give(builder *build, int64_t count, const uint32_t *results,
                          mg_node *out)
 {
     for (int64_t i = 0; i < count && build->status == MG_OK; i++)
-        out[i] = handle_give(build->arena, results[i]);
+        out[i] = handle_retain(build->arena, results[i]);
 }
 
 /* Take back the references that were given before the builder failed. */
@@ -201,7 +201,7 @@ static uint32_t build_quotient(builder *build, uint32_t total, int64_t count)
 
 static mg_node finish_one(builder *build, uint32_t result)
 {
-    mg_node handle = build->status == MG_OK ? handle_give(build->arena, result) : 0;
+    mg_node handle = build->status == MG_OK ? handle_retain(build->arena, result) : 0;
     int status = builder_close(build);
     return status < 0 ? status : handle;
 }
@@ -351,7 +351,7 @@ static int cross_entropy(mg_arena *arena, int64_t rows, int64_t classes,
                                        targets[row], shifted, exps);
         if (build.status < 0) break;
         if (reduction == MG_REDUCE_NONE)
-            outputs[row] = handle_give(arena, loss);
+            outputs[row] = handle_retain(arena, loss);
         else
             total = build_op(&build, MG_ADD, total, loss);
     }
@@ -407,7 +407,7 @@ static int rmsnorm(mg_arena *arena, int64_t count, const mg_node *x, double epsi
     for (; i < count; i++) {
         uint32_t scaled = build_op(&build, MG_MUL, index_of(x[i]), scale);
         if (build.status < 0) break;
-        outputs[i] = handle_give(arena, scaled);
+        outputs[i] = handle_retain(arena, scaled);
     }
     if (build.status < 0) results_take(&build, i, outputs);
     return builder_close(&build);

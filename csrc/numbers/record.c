@@ -14,7 +14,7 @@ mg_node mg_leaf(mg_arena *arena, double data)
     uint32_t made;
     arena_lock(arena);
     int status = node_make(arena, MG_LEAF, 0, 0, data, &made);
-    mg_node handle = status < 0 ? status : handle_give(arena, made);
+    mg_node handle = status < 0 ? status : handle_retain(arena, made);
     arena_unlock(arena);
     return handle;
 }
@@ -27,7 +27,7 @@ static mg_node record(mg_arena *arena, int op, uint32_t a, uint32_t b)
     double data = op_value(op, node_at(arena, a)->data, node_at(arena, b)->data, &status);
     MG_TRY(status);
     MG_TRY(node_make(arena, op, a, b, data, &made));
-    return handle_give(arena, made);
+    return handle_retain(arena, made);
 }
 
 static mg_node record_handles(mg_arena *arena, int op, mg_node a, mg_node b)
@@ -57,7 +57,7 @@ static mg_node record_number(mg_arena *arena, int op, mg_node a, double number)
     MG_TRY(node_find(arena, a, &index));
     builder_open(&build, arena);
     uint32_t made = build_op_number(&build, op, index, number);
-    mg_node handle = made ? handle_give(arena, made) : 0;
+    mg_node handle = made ? handle_retain(arena, made) : 0;
     int status = builder_close(&build);
     return status < 0 ? status : handle;
 }
@@ -81,7 +81,7 @@ static mg_node record_nested(mg_arena *arena, int outer, mg_node a, int inner, m
     builder_open(&build, arena);
     uint32_t nested = build_op_number(&build, inner, index_b, number);
     uint32_t made = build_op(&build, outer, index_a, nested);
-    mg_node handle = made ? handle_give(arena, made) : 0;
+    mg_node handle = made ? handle_retain(arena, made) : 0;
     int status = builder_close(&build);
     return status < 0 ? status : handle;
 }
@@ -120,7 +120,7 @@ static mg_node node_operand(mg_arena *arena, mg_node handle, int which)
     MG_TRY(node_find(arena, handle, &index));
     const node *n = node_at(arena, index);
     MG_RETURN_IF(which < 0 || which >= (int)arity_of(n), MG_ERR_ARG);
-    return handle_give(arena, n->operand[which]);
+    return handle_retain(arena, n->operand[which]);
 }
 
 mg_node mg_node_operand(mg_arena *arena, mg_node handle, int which)

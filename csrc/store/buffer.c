@@ -19,17 +19,17 @@ static buffer *buffer_new(mg_arena *arena, size_t size)
 }
 
 /* Let mg_released() hand out the owner. */
-void buffer_release(mg_arena *arena, buffer *used)
+void owner_release(mg_arena *arena, buffer *used)
 {
     used->next = arena->released;
     arena->released = used;
 }
 
-static void buffer_unuse(mg_arena *arena, buffer *used)
+static void buffer_release(mg_arena *arena, buffer *used)
 {
     if (--used->references > 0) return;
     if (used->owner) {
-        buffer_release(arena, used);
+        owner_release(arena, used);
         return;
     }
     block_give(arena, used, BLOCK_ALIGNMENT + used->size);
@@ -213,15 +213,15 @@ void array_free(mg_arena *arena, array *a)
 {
     if (a->extra) block_give(arena, a->extra, (size_t)a->extra->size);
     if (a->is_view) a->buffer->views--;
-    if (a->attached) buffer_release(arena, a->attached);
-    buffer_unuse(arena, a->buffer);
+    if (a->attached) owner_release(arena, a->attached);
+    buffer_release(arena, a->buffer);
     block_give(arena, a, sizeof *a);
 }
 
 /* ---- memory of an owner ------------------------------------------------------------ */
 
 /* Make an array over the memory of an owner. */
-int array_over(mg_arena *arena, void *data, void *owner, array **made)
+int array_of_memory(mg_arena *arena, void *data, void *owner, array **made)
 {
     array *a;
     MG_TRY(array_empty(arena, &a));

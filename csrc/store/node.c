@@ -64,15 +64,15 @@ int arena_grow(mg_arena *arena)
  * is retired when its generations are used up. */
 MG_INLINE bool slot_renew(mg_arena *arena, uint32_t index, node *n)
 {
-    bool exposed = n->kind & EXPOSED;
-    n->kind = FREED;
+    bool exposed = n->bits & EXPOSED;
+    n->bits = FREED;
     if (!exposed || ++*generation_at(arena, index) < GENERATION_END - 1) return true;
     arena->retired++;
     return false;
 }
 
 /* Take away one reference; a node without any more joins the pending ones. */
-static uint32_t unuse_later(mg_arena *arena, uint32_t index, uint32_t pending)
+static uint32_t release_later(mg_arena *arena, uint32_t index, uint32_t pending)
 {
     node *n = node_at(arena, index);
     if (--n->references > 0) return pending;
@@ -85,11 +85,11 @@ static uint32_t unuse_later(mg_arena *arena, uint32_t index, uint32_t pending)
 static uint32_t array_unlink(mg_arena *arena, node *n, uint32_t pending)
 {
     array *a = n->array;
-    if (n->gradient_node) pending = unuse_later(arena, n->gradient_node, pending);
+    if (n->gradient_node) pending = release_later(arena, n->gradient_node, pending);
     if (a->extra) {
         const uint32_t *more = extra_operands(a->extra);
         for (int i = 0; i < a->extra->operand_count; i++)
-            pending = unuse_later(arena, more[i], pending);
+            pending = release_later(arena, more[i], pending);
     }
     array_free(arena, a);
     return pending;
@@ -107,7 +107,7 @@ static void node_free(mg_arena *arena, uint32_t index)
     for (;;) {
         node *n = node_at(arena, index);
         uint32_t a = n->operand[0], b = n->operand[1];
-        if (MG_UNLIKELY(n->kind & ARRAY)) pending = array_unlink(arena, n, pending);
+        if (MG_UNLIKELY(n->bits & ARRAY)) pending = array_unlink(arena, n, pending);
         if (slot_renew(arena, index, n)) free_slots[free_count++] = index;
         if (a && --node_at(arena, a)->references == 0) {
             node_at(arena, a)->references = pending;
@@ -125,7 +125,7 @@ static void node_free(mg_arena *arena, uint32_t index)
 }
 
 /* Take one reference away. */
-void node_unuse(mg_arena *arena, uint32_t index)
+void node_release(mg_arena *arena, uint32_t index)
 {
     if (--node_at(arena, index)->references == 0) node_free(arena, index);
 }
@@ -135,7 +135,7 @@ void node_unuse(mg_arena *arena, uint32_t index)
 void node_drop(mg_arena *arena, uint32_t index)
 {
     const node *n = node_at(arena, index);
-    if (index && !(n->kind & FREED) && n->references == 0) node_free(arena, index);
+    if (index && !(n->bits & FREED) && n->references == 0) node_free(arena, index);
 }
 
 /* Find the living node that a handle names. */
@@ -144,7 +144,7 @@ int node_find_any(mg_arena *arena, mg_node handle, uint32_t *index)
     uint32_t found = index_of(handle);
     MG_RETURN_IF(handle <= 0 || found == 0 || found >= arena->fresh, MG_ERR_STALE);
     MG_RETURN_IF(*generation_at(arena, found) != (uint64_t)handle >> 32, MG_ERR_STALE);
-    MG_RETURN_IF(node_at(arena, found)->kind & FREED, MG_ERR_STALE);
+    MG_RETURN_IF(node_at(arena, found)->bits & FREED, MG_ERR_STALE);
     *index = found;
     return MG_OK;
 }
@@ -153,7 +153,7 @@ int node_find_any(mg_arena *arena, mg_node handle, uint32_t *index)
 int node_find(mg_arena *arena, mg_node handle, uint32_t *index)
 {
     MG_TRY(node_find_any(arena, handle, index));
-    return node_at(arena, *index)->kind & ARRAY ? MG_ERR_DTYPE : MG_OK;
+    return node_at(arena, *index)->bits & ARRAY ? MG_ERR_DTYPE : MG_OK;
 }
 
 /* Check that every handle names a living node of a number. */
@@ -170,7 +170,7 @@ int nodes_find_idle(mg_arena *arena, int64_t count, const mg_node *nodes)
 {
     MG_TRY(nodes_find(arena, count, nodes));
     for (int64_t i = 0; i < count; i++)
-        MG_RETURN_IF(node_at(arena, index_of(nodes[i]))->kind & UNDER_WAY, MG_ERR_BUSY);
+        MG_RETURN_IF(node_at(arena, index_of(nodes[i]))->bits & UNDER_WAY, MG_ERR_BUSY);
     return MG_OK;
 }
 
@@ -179,7 +179,7 @@ int mg_retain(mg_arena *arena, mg_node handle)
     uint32_t index;
     arena_lock(arena);
     int status = node_find_any(arena, handle, &index);
-    if (status == MG_OK) node_at(arena, index)->references++;
+    if (status == MG_OK) node_retain(arena, index);
     arena_unlock(arena);
     return status;
 }
@@ -189,7 +189,7 @@ int mg_release(mg_arena *arena, mg_node handle)
     uint32_t index;
     arena_lock(arena);
     int status = node_find_any(arena, handle, &index);
-    if (status == MG_OK) node_unuse(arena, index);
+    if (status == MG_OK) node_release(arena, index);
     arena_unlock(arena);
     return status;
 }
@@ -199,7 +199,7 @@ void arrays_free(mg_arena *arena)
 {
     for (uint32_t index = 1; index < arena->fresh; index++) {
         const node *n = node_at(arena, index);
-        if ((n->kind & ARRAY) && !(n->kind & FREED)) array_free(arena, n->array);
+        if ((n->bits & ARRAY) && !(n->bits & FREED)) array_free(arena, n->array);
     }
     blocks_free(arena);
 }
@@ -220,7 +220,7 @@ static void node_undo(mg_arena *arena, uint32_t index)
     node *n = node_at(arena, index);
     for (int which = 0; which < 2; which++)
         if (n->operand[which]) node_at(arena, n->operand[which])->references--;
-    n->kind = FREED;
+    n->bits = FREED;
 }
 
 /* End a builder's call: when it failed, the arena is as it was. Returns the builder's

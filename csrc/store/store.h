@@ -18,13 +18,13 @@ void blocks_free(mg_arena *arena);
 
 /* ---- buffer.c ---------------------------------------------------------------------- */
 
-void buffer_release(mg_arena *arena, buffer *used);
+void owner_release(mg_arena *arena, buffer *used);
 int64_t shape_count(int rank, const int64_t *shape);
 bool shape_equal(const array *a, const array *b);
 int shape_broadcast(const array *a, const array *b, int *rank, int64_t *shape);
 bool is_shape(int dtype, int rank, const int64_t *shape);
 int array_new(mg_arena *arena, int dtype, int rank, const int64_t *shape, array **made);
-int array_over(mg_arena *arena, void *data, void *owner, array **made);
+int array_of_memory(mg_arena *arena, void *data, void *owner, array **made);
 int array_view(mg_arena *arena, const array *of, array **made);
 int array_set_shape(array *a, int rank, const int64_t *shape, const int64_t *strides);
 int array_set_shared_shape(array *a, int rank, const int64_t *shape,
@@ -50,7 +50,7 @@ MG_INLINE const uint32_t *extra_operands(const extra *e)
 /* ---- node.c ------------------------------------------------------------------------ */
 
 int arena_grow(mg_arena *arena);
-void node_unuse(mg_arena *arena, uint32_t index);
+void node_release(mg_arena *arena, uint32_t index);
 void node_drop(mg_arena *arena, uint32_t index);
 int node_find(mg_arena *arena, mg_node handle, uint32_t *index); /* of a number */
 int node_find_any(mg_arena *arena, mg_node handle, uint32_t *index);
@@ -71,12 +71,12 @@ MG_INLINE uint32_t *generation_at(const mg_arena *arena, uint32_t index)
 
 MG_INLINE int op_of(const node *n)
 {
-    return (int)(n->kind & 0xFF);
+    return (int)(n->bits & 0xFF);
 }
 
 MG_INLINE uint32_t arity_of(const node *n)
 {
-    return n->kind >> ARITY_SHIFT & 3;
+    return n->bits >> ARITY_SHIFT & 3;
 }
 
 /* Return the index that a handle known to be alive names. */
@@ -85,12 +85,18 @@ MG_INLINE uint32_t index_of(mg_node handle)
     return (uint32_t)(handle & 0xFFFFFFFF);
 }
 
+/* Take a reference to a node. */
+MG_INLINE void node_retain(const mg_arena *arena, uint32_t index)
+{
+    node_at(arena, index)->references++;
+}
+
 /* Return the handle of a node, with a reference for the caller. */
-MG_INLINE mg_node handle_give(mg_arena *arena, uint32_t index)
+MG_INLINE mg_node handle_retain(mg_arena *arena, uint32_t index)
 {
     node *n = node_at(arena, index);
     n->references++;
-    n->kind |= EXPOSED;
+    n->bits |= EXPOSED;
     return (mg_node)((uint64_t)*generation_at(arena, index) << 32 | index);
 }
 
@@ -119,9 +125,9 @@ MG_INLINE int node_make(mg_arena *arena, int op, uint32_t a, uint32_t b, double 
     n->operand[0] = a;
     n->operand[1] = b;
     n->references = 0;
-    n->kind = (uint32_t)op | (uint32_t)op_arity(op) << ARITY_SHIFT;
-    if (a) node_at(arena, a)->references++;
-    if (b) node_at(arena, b)->references++;
+    n->bits = (uint32_t)op | (uint32_t)op_arity(op) << ARITY_SHIFT;
+    if (a) node_retain(arena, a);
+    if (b) node_retain(arena, b);
     *made = index;
     return MG_OK;
 }

@@ -112,10 +112,10 @@ static inline void gradients_remove(arrays *f)
 {
     for (uint32_t i = 1; i < f->arena->fresh; i++) {
         node *n = node_at(f->arena, i);
-        if (is_free(f->arena, i) || !(n->kind & ARRAY) || !n->gradient_node) continue;
+        if (is_free(f->arena, i) || !(n->bits & ARRAY) || !n->gradient_node) continue;
         uint32_t gradient = n->gradient_node;
         n->gradient_node = 0;
-        node_unuse(f->arena, gradient);
+        node_release(f->arena, gradient);
     }
 }
 

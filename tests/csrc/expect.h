@@ -145,7 +145,7 @@ static inline uint64_t bits_of(double number)
 
 static inline int is_free(const mg_arena *arena, uint32_t index)
 {
-    return (node_at(arena, index)->kind & FREED) != 0;
+    return (node_at(arena, index)->bits & FREED) != 0;
 }
 
 /* Hash all of an array: its elements, as its strides show them, and how it is described. */
@@ -182,10 +182,10 @@ static inline uint64_t state_of(const mg_arena *arena, int leaf_gradients)
         if (is_free(arena, i)) continue;
         const node *n = node_at(arena, i);
         hash = mix(mix(hash, i), *generation_at(arena, i));
-        hash = n->kind & ARRAY ? array_mixed(hash, n->array) : mix(hash, bits_of(n->data));
+        hash = n->bits & ARRAY ? array_mixed(hash, n->array) : mix(hash, bits_of(n->data));
         if (!leaf_gradients || arity_of(n) == 0) hash = mix(hash, bits_of(n->gradient));
         hash = mix(mix(hash, n->operand[0]), n->operand[1]);
-        hash = mix(mix(hash, n->references), n->kind & ~(uint32_t)EXPOSED);
+        hash = mix(mix(hash, n->references), n->bits & ~(uint32_t)EXPOSED);
     }
     return hash;
 }
@@ -253,7 +253,7 @@ static inline void expect_references(const mg_arena *arena, uint32_t *uses)
         const node *n = node_at(arena, i);
         if (is_free(arena, i)) continue;
         for (int which = 0; which < 2; which++) use_count(arena, n->operand[which], uses);
-        if (n->kind & ARRAY) array_uses_count(arena, n, uses);
+        if (n->bits & ARRAY) array_uses_count(arena, n, uses);
     }
     if (arena->walk.root) uses[arena->walk.root]++;
     for (uint32_t i = 1; i < arena->fresh; i++) {
@@ -261,15 +261,15 @@ static inline void expect_references(const mg_arena *arena, uint32_t *uses)
         if (is_free(arena, i)) continue;
         EXPECT(n->references > 0);
         EXPECT(n->references >= uses[i]);
-        EXPECT(arena->walk.root || !(n->kind & UNDER_WAY));
-        EXPECT(arena->sweep || !(n->kind & INPUT));
+        EXPECT(arena->walk.root || !(n->bits & UNDER_WAY));
+        EXPECT(arena->sweep || !(n->bits & INPUT));
     }
 }
 
 /* Return the array of a living node, or NULL. */
 static inline const array *living_array(const mg_arena *arena, uint32_t index)
 {
-    bool holds = !is_free(arena, index) && node_at(arena, index)->kind & ARRAY;
+    bool holds = !is_free(arena, index) && node_at(arena, index)->bits & ARRAY;
     return holds ? array_at(arena, index) : NULL;
 }
 
