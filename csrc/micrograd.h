@@ -371,8 +371,8 @@ mg_node mg_apply(mg_arena *arena, int op, int operand_count, const mg_node *oper
                  const double *numbers, unsigned weak, int record);
 enum mg_number_kind { MG_NUMBER_BOOL, MG_NUMBER_INT, MG_NUMBER_FLOAT };
 /* Apply an elementwise op of one or two operands (b 0) with a Python number as operand:
- * which 0: op(number, a), 1: op(a, number), or pow_number. `kind` is of mg_number_kind; an
- * int's or a bool's value is in `integer`. */
+ * which 0: op(number, a), 1: op(a, number), or pow_number. `kind` is one of
+ * mg_number_kind; an int's or a bool's value is in `integer`. */
 mg_node mg_apply_number(mg_arena *arena, int op, mg_node a, int which, int kind,
                         int64_t integer, double number, int record);
 /* Write op(a, b) over a, in a's type; b is broadcast to a's shape; b 0: op(a). The op

@@ -78,8 +78,8 @@ MG_INLINE int wide_index(int dtype)
 
 /* Costs are counted in additions of elements of float32 arrays. Of 2^19, from memory, one
  * thread took 0.26 ms (a busy Zen 3; to wake a thread takes 0.05): work of more than this
- * is shared out, in ranges of a quarter of it, so that a thread that comes late leaves the
- * rest to the others. */
+ * is shared out, in ranges of a quarter of it, so that a thread that comes late leaves
+ * the rest to the others. */
 enum { SHARED_COST = 1 << 19 };
 
 /* Do the items [first, end) of some work. */
