@@ -23,6 +23,7 @@ from pymicrograd import _core, autograd
 from pymicrograd.reference import tensor as reference
 from pymicrograd.reference.array import BOUNDS, Array, convert, count_of, indices, is_float
 from pymicrograd.reference.array_ops import ARRAYS
+from pymicrograd.reference.element_ops import NUMBERS_AND_BOOLS, NUMBERS_ONLY
 from pymicrograd.reference.element_ops import ROWS as ELEMENTS
 from pymicrograd.tensors.dtypes import as_dtype
 
@@ -148,7 +149,9 @@ FROM_THE_RIGHT: dict[str, Callable[[Any, Any], Any]] = {
     "pow": operator.pow, "floor_divide": operator.floordiv, "remainder": operator.mod,
 }  # fmt: skip
 # Ops that have no method of this name.
-INTERNAL = ("leaf", "pow_number", "gelu_tanh", "step", "share", "at_least", "below")
+INTERNAL = tuple(
+    name for name, op in _core.OPS.items() if _core.lib.mg_op_traits(op) & _core.lib.MG_INTERNAL
+)
 
 
 def spread_out(x: Operand, where: Callable[[Any], Any], shape: Shape) -> list[Any]:
@@ -451,7 +454,7 @@ DOMAINS = {
 UNARY = tuple(name for name, row in ELEMENTS.items()
               if name != "pow_number" and row.value.__code__.co_argcount == 1)  # fmt: skip
 BINARY = tuple(name for name in ELEMENTS if name not in UNARY and name != "pow_number")
-OF_BOOLS = {"add", "mul", "maximum", "minimum"}
+OF_BOOLS = {name for name, row in ELEMENTS.items() if row.types == NUMBERS_AND_BOOLS}
 # Of these a difference says nothing.
 STEPS = {"floor", "ceil", "round", "trunc", "sign", "step", "share", "at_least", "below",
          "floor_divide"}  # fmt: skip
@@ -473,7 +476,7 @@ def bad_of(*names: str) -> Callable[[Any], Any]:
 
 def takes(op: str, dtype: str) -> bool:
     """Tell whether an op has a meaning for a type."""
-    return dtype != "bool" or op not in ("sub", "neg")
+    return dtype != "bool" or ELEMENTS[op].types != NUMBERS_ONLY
 
 
 @good_of(*UNARY)

@@ -82,6 +82,11 @@ def rows_of_the_table() -> dict[str, tuple[str, list[str]]]:
     return {name: (kind, [symbol, *rest.split(",")]) for kind, name, symbol, rest in found}
 
 
+def names_in(takes: str) -> list[str]:
+    """Return the names in a column like `TAKES(a, b) INTEGERS(axis)`."""
+    return re.findall(r"\b[a-z]\w*", takes)
+
+
 def test_the_ops_are_those_of_the_op_table() -> None:
     table = rows_of_the_table()
     of_elements = [name for name, (kind, _) in table.items() if kind != "MG_ARRAY"]
@@ -95,8 +100,10 @@ def test_the_ops_are_those_of_the_op_table() -> None:
         assert operands == int(arity)
         assert len(row.gradients) in (0, operands)
         assert (row.gradients == ()) == (types in ("COMPARES", "TRUTHS"))
-    for name in ARRAYS:
-        assert (name in RULES) == (table[name][1][1].strip() == "1"), name
+    for name, function in ARRAYS.items():
+        _, gradient, _, *takes = (x.strip() for x in table[name][1])
+        assert (name in RULES) == (gradient == "RULE"), name
+        assert list(inspect.signature(function).parameters) == names_in(", ".join(takes)), name
 
 
 def test_every_op_is_a_method() -> None:

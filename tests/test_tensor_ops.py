@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tensor_cases import (
     ENGINES,
+    INTERNAL,
     OPS,
     Case,
     CEngine,
@@ -36,6 +37,12 @@ OF_THE_CALLER = {"function", "output"}
 
 def test_the_library_the_reference_and_the_cases_have_the_same_ops() -> None:
     assert set(C.ops) - {"leaf"} - OF_THE_CALLER == set(REFERENCE.ops) == set(OPS)
+
+
+def test_an_op_is_public_unless_the_table_calls_it_internal() -> None:
+    for op in OPS:
+        places = (pymicrograd.Tensor, pymicrograd, pymicrograd.nn.functional)
+        assert any(hasattr(place, op) for place in places) == (op not in INTERNAL), op
 
 
 @pytest.mark.parametrize("op", OPS)

@@ -141,11 +141,11 @@ static PyObject *apply_two(int op, PyObject *left, PyObject *right, int64_t enou
     int64_t count = product_bound(of_a, of_b);
     int large = of_a > enough || of_b > enough;
     if (!large && count > LARGE_OUTER) {
-        if (op != MG_MATMUL) count = common_count(a, b, of_a);
+        if (op < MG_MAP_OP_COUNT) count = common_count(a, b, of_a);
         large = count > enough;
     }
     mg_node operands[] = {a->handle, b->handle};
-    uint64_t key = op != MG_MATMUL && a->key == b->key ? a->key : 0;
+    uint64_t key = op < MG_MAP_OP_COUNT && a->key == b->key ? a->key : 0;
     mg_node made = apply(large, op, 2, operands, 0, NULL, 0, NULL, record);
     if (made <= 0) return fail_op(made, op, left, right);
     return adopt_shaped(made, large ? -1 : count, key);
@@ -373,37 +373,26 @@ static PyObject *apply_method(int op, const char *name, PyObject *self, PyObject
 
 #define FORMULA(name) #name ", element by element; its formula stands in csrc/ops.def."
 #define IN_PLACE_FORMULA(name) #name " of each element, written over it."
-#define METHODS_0(name)
-#define METHODS_1(name) \
-    {#name, method_##name, METH_NOARGS, FORMULA(name)}, \
-        {#name "_", method_##name##_, METH_NOARGS, IN_PLACE_FORMULA(name)},
-#define METHODS_2(name) \
-    {#name, method_##name, METH_O, FORMULA(name)}, \
-        {#name "_", method_##name##_, METH_O, IN_PLACE_FORMULA(name)},
-static const PyMethodDef op_methods[] = {
-#define MG_ELEMENT(NAME, name, symbol, arity, ...) \
-    METHODS_##arity(name)
+#define METHODS_0(name, traits)
+#define METHODS_1(name, traits) \
+    {traits, {#name, method_##name, METH_NOARGS, FORMULA(name)}}, \
+        {traits, {#name "_", method_##name##_, METH_NOARGS, IN_PLACE_FORMULA(name)}},
+#define METHODS_2(name, traits) \
+    {traits, {#name, method_##name, METH_O, FORMULA(name)}}, \
+        {traits, {#name "_", method_##name##_, METH_O, IN_PLACE_FORMULA(name)}},
+static const struct {
+    int traits; /* of the op */
+    PyMethodDef method;
+} op_methods[] = {
+#define MG_ELEMENT(NAME, name, symbol, arity, types, traits, ...) \
+    METHODS_##arity(name, traits)
 #include "ops.def"
 };
-
-/* Rows of the table that users meet under another name, or not at all. */
-static int is_internal(const char *name)
-{
-    static const char *const names[] = {"pow_number", "gelu_tanh", "step",
-                                        "share",      "at_least",  "below"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        size_t length = strlen(names[i]);
-        if (!strncmp(name, names[i], length) && (!name[length] || name[length] == '_') &&
-            strlen(name) <= length + 1)
-            return 1;
-    }
-    return 0;
-}
 
 size_t add_op_methods(PyMethodDef *methods, size_t count)
 {
     for (size_t i = 0; i < sizeof op_methods / sizeof *op_methods; i++)
-        if (!is_internal(op_methods[i].ml_name)) methods[count++] = op_methods[i];
+        if (!(op_methods[i].traits & MG_INTERNAL)) methods[count++] = op_methods[i].method;
     return count;
 }
 
@@ -503,20 +492,16 @@ static int64_t call_count(const call *c)
 static int grows(const call *c)
 {
     int64_t bound = 1;
-    switch (c->op) {
-    case MG_PAD:
-    case MG_SPREAD:
-    case MG_FOLD: /* at most their sizes, each added to an axis of the operand */
+    int traits = mg_op_traits(c->op);
+    if (traits < 0) return 0; /* no op, which is an error soon */
+    if (traits & MG_PADS) { /* at most its sizes, each added to an axis of the operand */
         for (int i = 0; i < c->integer_count; i++)
             bound = product_bound(bound, c->integers[i] < 0 ? 1 : c->integers[i] + 1);
         return product_bound(bound, c->work + 1) > LARGE_OUTER;
-    case MG_TAKE:
-    case MG_MATMUL:
-    case MG_LINEAR: return c->outer > LARGE_OUTER;
-    default:
-        if (c->outer <= LARGE_OUTER || c->op >= MG_RESHAPE) return 0;
-        return call_count(c) > LARGE_WHOLE;
     }
+    if (c->outer <= LARGE_OUTER) return 0;
+    if (traits & MG_OUTER) return 1;
+    return c->op < MG_MAP_OP_COUNT && call_count(c) > LARGE_WHOLE;
 }
 
 static int is_large(const call *c)
