@@ -33,8 +33,8 @@ static mg_node record(mg_arena *arena, int op, uint32_t a, uint32_t b)
 static mg_node record_handles(mg_arena *arena, int op, mg_node a, mg_node b)
 {
     uint32_t index_a, index_b = 0;
-    MG_RETURN_IF(!is_scalar_op(op) || op == MG_LEAF || op == MG_POW_NUMBER, MG_ERR_ARG);
-    MG_RETURN_IF((op_arity(op) == 2) != (b != 0), MG_ERR_ARG);
+    MG_RETURN_IF(!is_scalar_op(op) || op_takes[op].numbers, MG_ERR_ARG);
+    MG_RETURN_IF(op_takes[op].operands != (b ? 2 : 1), MG_ERR_ARG);
     MG_TRY(node_find(arena, a, &index_a));
     if (b) MG_TRY(node_find(arena, b, &index_b));
     return record(arena, op, index_a, index_b);
@@ -53,7 +53,7 @@ static mg_node record_number(mg_arena *arena, int op, mg_node a, double number)
     uint32_t index;
     builder build;
     MG_RETURN_IF(!is_scalar_op(op), MG_ERR_ARG);
-    MG_RETURN_IF(op_arity(op) != 2 && op != MG_POW_NUMBER, MG_ERR_ARG);
+    MG_RETURN_IF(op_takes[op].operands + op_takes[op].numbers != 2, MG_ERR_ARG);
     MG_TRY(node_find(arena, a, &index));
     builder_open(&build, arena);
     uint32_t made = build_op_number(&build, op, index, number);
@@ -136,7 +136,7 @@ static int node_exponent(mg_arena *arena, mg_node handle, double *exponent)
     uint32_t index;
     MG_TRY(node_find(arena, handle, &index));
     const node *n = node_at(arena, index);
-    MG_RETURN_IF(op_of(n) != MG_POW_NUMBER, MG_ERR_ARG);
+    MG_RETURN_IF(!op_takes[op_of(n)].numbers, MG_ERR_ARG);
     *exponent = node_at(arena, n->operand[1])->data;
     return MG_OK;
 }
