@@ -11,9 +11,7 @@ from .ops import TensorBase
 if TYPE_CHECKING:
     Methods = TensorBase
 else:
-    # Topics are plain classes, so that Tensor's one base with memory is TensorBase: each further
-    # one on the way to it would cost every Tensor some instructions when it is freed.
-    Methods = object
+    Methods = object  # tensor.py puts the methods of all topics into Tensor
 
 
 class Attributes(Methods):

@@ -86,14 +86,13 @@ class ElementwiseMethods(Attributes):
         """Return the elements, those outside the bounds replaced by them."""
         if min is None and max is None:
             raise ValueError("clamp: at least one of min and max is needed")
-        result: Any = self if min is None else self.clamp_min(min)
-        fresh = min is not None and result.dtype.kind == 2 and not result.requires_grad
-        if fresh and type(max) is float:
-            result = result.clamp_max_(max)
-        elif max is not None:
-            result = result.clamp_max(max)
-        made: Tensor = result
-        return made
+        if max is None:
+            return self.clamp_min(min)
+        if min is None:
+            return self.clamp_max(max)
+        result = self.clamp_min(min)
+        fresh = result.dtype.kind == 2 and not result.requires_grad
+        return result.clamp_max_(max) if fresh and type(max) is float else result.clamp_max(max)
 
     def clamp_(self: T, min: Any = None, max: Any = None) -> T:
         """Clamp in place."""

@@ -13,12 +13,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from ..errors import GradientError, MicrogradError, ScalarError, ShapeError, TensorIndexError
 from ..recording import no_grad_depth
 from . import indexing, interchange, printing
+from .attributes import Attributes
 from .casts import CastMethods
 from .conversion import as_tensor, new
 from .dtypes import DTYPES, as_dtype
@@ -48,15 +49,35 @@ def number_of(x: Any) -> Any:
         raise ScalarError(str(error)) from None
 
 
-class Tensor(
+TOPICS = (
+    Attributes,
     CastMethods,
     ElementwiseMethods,
     ReductionMethods,
     ProductMethods,
     MovementMethods,
     SelectionMethods,
-    TensorBase,
-):
+)
+
+if TYPE_CHECKING:
+
+    class Topics(
+        CastMethods,
+        ElementwiseMethods,
+        ReductionMethods,
+        ProductMethods,
+        MovementMethods,
+        SelectionMethods,
+    ):
+        """What type checkers see of the topics."""
+
+else:
+    # Tensor gets the methods of the topics below, and has one base: C's methods ask for TensorBase
+    # along the bases, and a Tensor is freed along them; each further one would cost every call.
+    Topics = TensorBase
+
+
+class Tensor(Topics):
     """An N-dimensional array that operations are recorded on.
 
     Args:
@@ -322,11 +343,14 @@ class Tensor(
         return self if self.is_contiguous() else apply(OPS["contiguous"], (self,))
 
 
-for topic in Tensor.__mro__[1:-2]:
+for topic in TOPICS:
     for name, method in vars(topic).items():
-        if isinstance(method, FunctionType):  # what Python's errors say, of _sum() sum()
-            public = name.removeprefix("_")
+        if name.startswith("__"):
+            continue
+        if isinstance(method, FunctionType) and method.__qualname__ == f"{topic.__name__}.{name}":
+            public = name.removeprefix("_")  # what Python's errors say, of _sum() sum()
             method.__qualname__ = f"Tensor.{public if hasattr(TensorBase, public) else name}"
+        setattr(Tensor, name, method)
 
 _core.install(
     Tensor,
