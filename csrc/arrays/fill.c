@@ -9,11 +9,11 @@ static int ramp_new(mg_arena *arena, int dtype, int64_t count, array **made)
     return array_new(arena, dtype, 1, &count, made);
 }
 
-static mg_node array_give(mg_arena *arena, array *a)
+static mg_node leaf_retain(mg_arena *arena, array *a)
 {
     uint32_t made;
     MG_TRY(array_leaf(arena, a, &made));
-    return handle_give(arena, made);
+    return handle_retain(arena, made);
 }
 
 static mg_node ramp(mg_arena *arena, int64_t count, double start, double step)
@@ -22,7 +22,7 @@ static mg_node ramp(mg_arena *arena, int64_t count, double start, double step)
     MG_TRY(ramp_new(arena, MG_FLOAT64, count, &a));
     double *out = (double *)(void *)a->data;
     for (int64_t i = 0; i < count; i++) out[i] = start + (double)i * step;
-    return array_give(arena, a);
+    return leaf_retain(arena, a);
 }
 
 mg_node mg_array_ramp(mg_arena *arena, int64_t count, double start, double step)
@@ -40,7 +40,7 @@ static mg_node ramp_integers(mg_arena *arena, int64_t count, int64_t start, int6
     uint64_t *out = (uint64_t *)(void *)a->data;
     for (int64_t i = 0; i < count; i++)
         out[i] = (uint64_t)start + (uint64_t)i * (uint64_t)step;
-    return array_give(arena, a);
+    return leaf_retain(arena, a);
 }
 
 mg_node mg_array_ramp_integers(mg_arena *arena, int64_t count, int64_t start,
@@ -127,7 +127,7 @@ static mg_node linear_index(mg_arena *arena, int axes, const mg_node *nodes,
         array_free(arena, made);
         return status;
     }
-    return array_give(arena, made);
+    return leaf_retain(arena, made);
 }
 
 mg_node mg_linear_index(mg_arena *arena, int axes, const mg_node *nodes,
