@@ -24,9 +24,9 @@ from ..errors import (
 )
 
 __all__ = [
-    "ARGUMENT", "ARITIES", "CHANGED", "DOMAIN", "DTYPE", "EXCEPTIONS", "INDEX", "MAX_RANK", "OPS",
-    "REDUCTIONS", "SHAPE", "STALE", "SYMBOLS", "TensorBase", "ValueBase", "arena", "check", "fail",
-    "ffi", "install", "lib", "status_text",
+    "ARGUMENT", "ARITIES", "CHANGED", "DOMAIN", "DTYPE", "EXCEPTIONS", "INDEX", "INTERNAL", "MAX_RANK",
+    "OPS", "REDUCTIONS", "SHAPE", "STALE", "SYMBOLS", "TRAITS", "VIEW", "TensorBase", "ValueBase",
+    "arena", "check", "fail", "ffi", "install", "lib", "status_text",
 ]  # fmt: skip
 
 arena = lib.process_arena()
@@ -50,12 +50,15 @@ ValueBase = _types.ValueBase
 TensorBase = _types.TensorBase
 install: Callable[..., None] = _types.install
 
-# Every op's number and number of operands by name, and symbol by number, as the library says.
+# Every op's number by name; by number its operands' number, symbol and traits: ops.def's columns.
 OPS: dict[str, int] = {
     ffi.string(lib.mg_op_name(op)).decode(): op for op in range(lib.mg_op_count())
 }
 ARITIES: list[int] = [lib.mg_op_arity(op) for op in range(lib.mg_op_count())]
 SYMBOLS: list[str] = [ffi.string(lib.mg_op_symbol(op)).decode() for op in range(lib.mg_op_count())]
+TRAITS: list[int] = [lib.mg_op_traits(op) for op in range(lib.mg_op_count())]
+VIEW: int = lib.MG_VIEW
+INTERNAL: int = lib.MG_INTERNAL
 
 STALE: int = lib.MG_ERR_STALE
 SHAPE: int = lib.MG_ERR_SHAPE

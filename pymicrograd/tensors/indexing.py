@@ -27,7 +27,7 @@ __all__ = ["get", "put"]
 SLICE, RESHAPE, PERMUTE, EXPAND = (OPS[name] for name in ("slice", "reshape", "permute", "expand"))
 TAKE, PUT_AT, ASSIGN, NONZERO = (OPS[name] for name in ("take", "put_at", "assign", "nonzero"))
 CONTIGUOUS = OPS["contiguous"]
-VIEWS = [op for op in OPS.values() if _core.lib.mg_op_traits(op) & _core.lib.MG_VIEW]
+VIEWS = [op for op in OPS.values() if _core.TRAITS[op] & _core.VIEW]
 
 
 # ---- what a key says -------------------------------------------------------------------------
