@@ -22,7 +22,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "pymicrograd"
 LAYERS = (
     ("ground", ("errors", "recording", "scalars", "modules", "networks", "losses", "files")),
     ("reference", ("reference",)),
-    ("binding", ("_micrograd",)),
+    ("binding", ("_micrograd", "_types")),
     ("core", ("_core",)),
     ("values", ("random", "value", "engine")),
     ("tensors", ("tensors",)),
@@ -148,7 +148,8 @@ def test_the_engines_share_the_ground_alone() -> None:
 
 
 def test_the_core_alone_imports_the_extension() -> None:
-    users = {name for name, to in of_sort("level", "function", "typing") if to == "_micrograd"}
+    imports = of_sort("level", "function", "typing")
+    users = {name for name, to in imports if to in ("_micrograd", "_types")}
     assert users == {"_core.library"}
 
 

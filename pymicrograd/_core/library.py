@@ -24,9 +24,9 @@ from ..errors import (
 )
 
 __all__ = [
-    "ARGUMENT", "ARITIES", "CHANGED", "DOMAIN", "DTYPE", "EXCEPTIONS", "INDEX", "INTERNAL", "MAX_RANK",
-    "OPS", "REDUCTIONS", "SHAPE", "STALE", "SYMBOLS", "TRAITS", "VIEW", "TensorBase", "ValueBase",
-    "arena", "check", "fail", "ffi", "install", "lib", "status_text",
+    "ARGUMENT", "ARITIES", "CHANGED", "DOMAIN", "DTYPE", "EXCEPTIONS", "INDEX", "INTERNAL",
+    "MAX_RANK", "OPS", "REDUCTIONS", "SHAPE", "STALE", "SYMBOLS", "TRAITS", "VIEW", "TensorBase",
+    "ValueBase", "arena", "check", "fail", "ffi", "install", "lib", "status_text",
 ]  # fmt: skip
 
 arena = lib.process_arena()
