@@ -82,7 +82,7 @@ def eager_step(functional: Any, optimizer: Any, network: Any, data: Any) -> tupl
 def our_step(name: str) -> tuple[Step, list[Any]]:
     """Return the step on our Tensors."""
     package = engines.load(C_ENGINE)
-    optim = importlib.import_module("pymicrograd.tensor_optim")
+    optim = importlib.import_module("pymicrograd.optim")
     weights, inputs, classes = start(name)
     parameters = [package.tensor(p, requires_grad=True) for p in weights]
     optimizer = optim.AdamW(parameters, LR, BETAS, EPS, WEIGHT_DECAY)

@@ -94,7 +94,7 @@ HOMES = {
 }  # fmt: skip
 MODULES = (
     "autograd", "data", "engine", "errors", "func", "functional", "nn", "optim", "pictures",
-    "reference", "saving", "tensor_optim",
+    "reference", "saving",
 )  # fmt: skip
 
 __all__ = [

@@ -28,7 +28,7 @@ LAYERS = (
     ("tensors", ("tensors",)),
     ("autograd", ("autograd", "func")),
     ("nn", ("nn", "functional")),
-    ("optim", ("optim", "tensor_optim")),
+    ("optim", ("optim",)),
     ("data", ("data",)),
     ("saving", ("saving",)),
     ("pictures", ("pictures",)),

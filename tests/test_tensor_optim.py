@@ -14,10 +14,9 @@ import numpy as np
 import pytest
 
 import pymicrograd
-from pymicrograd import Tensor, tensor
+from pymicrograd import SGD, Adam, AdamW, Tensor, tensor
 from pymicrograd.errors import DTypeError, ReadOnlyError
 from pymicrograd.reference.vmath import power
-from pymicrograd.tensor_optim import SGD, Adam, AdamW
 
 DTYPES = ["float32", "float64"]
 Rounding = Callable[[float], float]
@@ -290,12 +289,11 @@ def test_defaults_are_those_of_torch() -> None:
     [(lambda x: SGD([]), ValueError), (lambda x: Adam(()), ValueError),
      (lambda x: SGD([x, x]), ValueError), (lambda x: SGD([x, 1.0]), TypeError),
      (lambda x: SGD(x), TypeError), (lambda x: SGD(None), TypeError),
-     (lambda x: SGD([pymicrograd.Value(1.0)]), TypeError),
      (lambda x: SGD([x * 2]), ValueError), (lambda x: SGD([x.detach().mT]), ValueError),
      (lambda x: SGD([x.detach().to("float16")]), DTypeError),
      (lambda x: SGD([x.detach().to("int64")]), DTypeError),
      (lambda x: SGD([x], lr=-0.1), ValueError), (lambda x: SGD([x], lr=math.nan), ValueError),
-     (lambda x: AdamW([x], lr="0.1"), TypeError), (lambda x: AdamW([x], lr=None), TypeError),
+     (lambda x: AdamW([x], lr="0.1"), TypeError),
      (lambda x: AdamW([x], weight_decay=-1e-4), ValueError),
      (lambda x: AdamW([x], eps=-1e-8), ValueError),
      (lambda x: AdamW([x], betas=(0.9, 1.0)), ValueError),
@@ -405,6 +403,18 @@ def test_state_may_be_replaced() -> None:
     optimizer.buffers = (tensor([8.0], "float64"),)
     optimizer.step()
     assert p.item() == 0.75 - 0.25 * (0.5 * 8.0 + 1.0)
+
+
+def test_state_that_does_not_fit_is_refused() -> None:
+    """C would read beyond its memory."""
+    p, q = (Tensor([1.0], requires_grad=True) for _ in range(2))
+    for make, name in ((lambda x: SGD(x, momentum=0.5), "buffers"), (Adam, "m"), (AdamW, "v")):
+        optimizer = make([p, q])
+        p.grad = q.grad = Tensor([1.0])
+        optimizer.step()
+        setattr(optimizer, name, getattr(optimizer, name)[:1])
+        with pytest.raises(ValueError, match="2 parameters, but state for 1"):
+            optimizer.step()
 
 
 def test_without_weight_decay_an_infinite_parameter_stays_infinite() -> None:

@@ -1,5 +1,7 @@
-"""Optimizers of Values; those of Tensors are in tensors.py."""
+"""Optimizers of Values or of Tensors, one class for each rule."""
 
-from .values import SGD, Adam, AdamW, Optimizer
+from .adam import Adam, AdamW
+from .optimizer import Optimizer
+from .sgd import SGD
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer"]

@@ -6,7 +6,7 @@ nothing. Hyperparameters are attributes and may be changed between steps.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..scalars import as_beta, as_float, not_negative
@@ -25,7 +25,7 @@ class Optimizer:
 
     Raises:
         TypeError: something in params is not a Value.
-        ValueError: there are no parameters, or one twice; a hyperparameter is out of range.
+        ValueError: there are no parameters, one twice or no leaf; a hyperparameter is out of range.
     """
 
     value_type: type[Any] = Value
@@ -34,7 +34,9 @@ class Optimizer:
         params = tuple(params)
         for p in params:
             if not isinstance(p, self.value_type):
-                raise TypeError(self.refusal(p))
+                raise TypeError(f"a parameter is a Value, not {type(p).__name__}")
+            if not p.is_leaf:
+                raise ValueError("a parameter is a leaf, not the result of an operation")
         if not params:
             raise ValueError("an optimizer needs at least one parameter")
         if len({id(p) for p in params}) < len(params):
@@ -43,15 +45,17 @@ class Optimizer:
         self.lr = not_negative("lr", lr)
         self.weight_decay = not_negative("weight_decay", weight_decay)
 
-    def refusal(self, p: Any) -> str:
-        """Say why something is no parameter."""
-        return f"a parameter is a Value, not {type(p).__name__}"
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Call closure, if there is one; move every parameter once; return what closure did."""
+        loss = None if closure is None else closure()
+        self.move_once()
+        return loss
 
-    def step(self) -> None:
+    def move_once(self) -> None:
         """Move every parameter once."""
         raise NotImplementedError(f"{type(self).__name__} has no step")
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, set_to_none: bool = True) -> None:
         """Set the gradient of every parameter to 0.0."""
         for p in self.params:
             p.grad = 0.0
@@ -96,8 +100,7 @@ class SGD(Optimizer):
             raise ValueError("nesterov needs a momentum above 0 and dampening 0")
         self.buffer: list[float] | None = None
 
-    def step(self) -> None:
-        """Move every parameter once."""
+    def move_once(self) -> None:
         lr, momentum = as_float(self.lr), as_float(self.momentum)
         keep, decay = 1.0 - as_float(self.dampening), as_float(self.weight_decay)
         data, buffer = [], []
@@ -147,8 +150,7 @@ class Adam(Optimizer):
 
     decoupled = False
 
-    def step(self) -> None:
-        """Move every parameter once."""
+    def move_once(self) -> None:
         lr, eps, decay = as_float(self.lr), as_float(self.eps), as_float(self.weight_decay)
         beta1, beta2 = map(as_float, self.betas)
         t = self.t + 1
