@@ -377,6 +377,18 @@ def other_sequences(e: Any) -> Any:
     return [*results, layer(POINTS)]
 
 
+def layers_in_another_list(e: Any) -> Any:
+    class Stack(e.MLP):  # type: ignore[misc]
+        layers = property(lambda self: self.stack, lambda self, x: setattr(self, "stack", x))
+
+    model = Stack(2, [3, 2], rng=e.RNG(6))
+    first = model(POINT)
+    model.stack[0].neurons[0].w[0] = e.Value(0.5)
+    second = model(POINT)
+    model.stack.append(e.Layer(2, 1, e.RNG(7)))
+    return [first, second, model(POINT)]
+
+
 def a_list_of_ones_own(e: Any) -> Any:
     neuron = e.Neuron(2, rng=e.RNG(6))
     weights = [e.Value(0.5), e.Value(-0.25)]
@@ -404,11 +416,30 @@ def inside_no_grad(e: Any) -> Any:
     "build",
     [changed_activation, replaced_weights, replaced_neurons_and_layers, weights_that_are_results,
      tied_weights, subclassed_neuron, subclassed_layer_and_mlp, an_array_of_weights,
-     other_sequences, a_list_of_ones_own, data_set_through_load_state_dict, inside_no_grad],
+     other_sequences, layers_in_another_list, a_list_of_ones_own,
+     data_set_through_load_state_dict, inside_no_grad],
     ids=lambda build: build.__name__,
 )  # fmt: skip
 def test_networks_that_are_changed(build: Callable[[Any], Any]) -> None:
     assert_same(build)
+
+
+def test_a_change_of_one_network_keeps_the_plans_of_others() -> None:
+    model, other = pymicrograd.MLP(2, [3, 2]), pymicrograd.MLP(2, [3, 2])
+    model(POINT)
+    plan, listed = model._plan[1], model.parameters()
+    changes: list[Callable[[], Any]] = [
+        lambda: setattr(other.layers[0].neurons[0], "b", pymicrograd.Value(1.0)),
+        lambda: other.layers.append(pymicrograd.Layer(2, 2)),
+        lambda: pymicrograd.Neuron(2),
+    ]
+    for change in changes:
+        change()
+        model(POINT)
+        assert model._plan[1] is plan and model.parameters() == listed
+    model.layers[1].neurons[1].w.reverse()
+    model(POINT)
+    assert model._plan[1] is not plan and model.parameters() != listed
 
 
 def test_an_activation_set_to_another_word_is_refused(engine: Any) -> None:

@@ -1,14 +1,18 @@
 """Networks of neurons on the C core: one call records what the loops of networks.py record.
 
 The classes are those of networks.py; only `__call__` differs. A module keeps the handles of its
-parameters as a C array, its plan, until something about any module changes: `structure` counts
-the changes, which attributes and lists of modules report. Where a network is not the plain one
+parameters as a C array, its plan, until something about its parts changes: attributes and lists of
+modules report changes, each gets the next number, and `Structure.version` is the last one given.
+While that is the same, nothing has changed; where it is another, the numbers of a plan's own parts
+tell whether it still holds. Where a network is not the plain one
 (a subclass of Neuron, layers of mixed activations), its loop runs, in larger steps
 where it can.
 """
 
 from __future__ import annotations
 
+import itertools
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,37 +26,57 @@ __all__ = ["MLP", "Layer", "Module", "Neuron"]
 
 
 class Structure:
-    """Counts the changes that void plans."""
+    """Numbers the changes of modules and their lists.
+
+    Attributes:
+        version: the number of the last change.
+    """
 
     version = 0
+    numbers = itertools.count(1)
 
 
-def voiding(name: str) -> Callable[..., Any]:
+last_change = operator.attrgetter("_changed")
+
+
+def report(part: Any) -> None:
+    """Note that a module or list has just changed."""
+    number = next(Structure.numbers)  # one step, so that threads get different ones
+    object.__setattr__(part, "_changed", number)
+    Structure.version = number
+
+
+def reporting(name: str) -> Callable[..., Any]:
     """Return a list's method that also reports a change."""
     method = getattr(list, name)
 
     def change(self: list[Any], *args: Any, **kwargs: Any) -> Any:
-        Structure.version += 1
-        return method(self, *args, **kwargs)
+        try:
+            return method(self, *args, **kwargs)
+        finally:
+            report(self)
 
     change.__name__ = name
     return change
 
 
 class WatchedList(list[Any]):
-    """A list in a module: to change it voids the plans."""
+    """A list in a module, which reports its changes."""
+
+    _changed = 0
 
     for _name in (
         "__delitem__", "__iadd__", "__imul__", "__setitem__", "append", "clear",
         "extend", "insert", "pop", "remove", "reverse", "sort",
     ):  # fmt: skip
-        locals()[_name] = voiding(_name)
+        locals()[_name] = reporting(_name)
     del _name
 
 
-def is_watched(item: Any) -> bool:
-    """Tell whether every change of what a module holds is reported to Structure."""
-    pending, seen = [item], set()
+def watched_parts(item: Any) -> list[Any] | None:
+    """Return the modules and lists within a module; None where one does not report changes."""
+    pending, parts = [item], []
+    seen: set[int] = set()
     while pending:
         item = pending.pop()
         if id(item) in seen:
@@ -62,42 +86,88 @@ def is_watched(item: Any) -> bool:
         elif isinstance(item, (WatchedList, tuple)):
             pending += item
         elif isinstance(item, (list, Mapping, modules.Module)):
-            return False
+            return None
         else:
             continue
         seen.add(id(item))
-    return True
+        if not isinstance(item, tuple):
+            parts.append(item)
+    return parts
+
+
+class Derived:
+    """What follows from modules and lists, and holds while they do not change.
+
+    Args:
+        result: what follows from them.
+        parts: the modules and lists.
+        version: the structure's before they were looked at.
+    """
+
+    __slots__ = ("last", "parts", "result")
+
+    def __init__(self, result: Any, parts: list[Any], version: int) -> None:
+        self.result, self.parts = result, parts
+        self.last: int = max(map(last_change, parts))
+        if Structure.version != version:  # another thread has changed something meanwhile
+            self.last = -1
+
+    def holds(self) -> bool:
+        """Tell whether no part has changed since."""
+        last: int = max(map(last_change, self.parts))
+        return last == self.last
 
 
 class Module(modules.Module):
     """Something with parameters: the leaf Values among its attributes, lists and modules."""
 
-    __slots__ = ("_listed", "_plan")  # beside the attributes, which hold what has parameters
+    __slots__ = ("_changed", "_listed", "_plan")  # not among the attributes, which are parts
 
     value_type = Value
     list_type = WatchedList
-    _listed: tuple[int, tuple[Any, ...]]  # the structure's version, and the parameters then
-    _plan: tuple[int, Plan | None]  # the structure's version, and the plan then, if there is one
+    _changed: int
+    _listed: tuple[int, Derived]  # the structure's version, and the parameters then
+    _plan: tuple[int, Any, Derived]  # the structure's version, the plan then, if any, and both
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        self = super().__new__(cls)
+        object.__setattr__(self, "_changed", 0)
+        return self
 
     def parameters(self) -> list[Any]:
         """Return the parameters in the order of `named_parameters`."""
-        version, found = getattr(self, "_listed", (-1, ()))
-        if version != Structure.version:
-            found = tuple(super().parameters())
-            if is_watched(self):
-                object.__setattr__(self, "_listed", (Structure.version, found))
-        return list(found)
+        version = Structure.version
+        try:
+            listed_in, derived = self._listed
+        except AttributeError:
+            return list(self._list_anew(version))
+        if listed_in != version:
+            if not derived.holds():
+                return list(self._list_anew(version))
+            object.__setattr__(self, "_listed", (version, derived))
+        return list(derived.result)
+
+    def _list_anew(self, version: int) -> list[Any]:
+        """Return the parameters, and remember them if every change of them will be reported."""
+        parts = watched_parts(self)
+        found = super().parameters()
+        if parts:
+            derived = Derived(tuple(found), parts, version)
+            object.__setattr__(self, "_listed", (version, derived))
+        elif hasattr(self, "_listed"):
+            object.__delattr__(self, "_listed")
+        return found
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self).copy()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        Structure.version += 1
         object.__setattr__(self, name, value)
+        report(self)
 
     def __delattr__(self, name: str) -> None:
-        Structure.version += 1
         object.__delattr__(self, name)
+        report(self)
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0.0."""
@@ -160,6 +230,28 @@ def is_plain(layers: list[Any]) -> bool:
     return len(inputs[0]) == len(activations[-1]) == 1 and len(set().union(*activations[:-1])) <= 1
 
 
+def planned_parts(module: Any) -> list[Any]:
+    """Return the modules and lists that tell what the plan of a module is, if there is one.
+
+    They are those that report changes. What does not, such as a list of the user's own, makes a
+    module not plain, whatever it holds; so does a part of another class.
+    """
+    pending, parts = [module], []
+    seen: set[int] = set()
+    while pending:
+        item = pending.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        parts.append(item)
+        if type(item) is WatchedList:
+            pending += [part for part in item if isinstance(part, Planned)]
+        else:
+            inner = [vars(item).get(name) for name in ("layers", "neurons", "w")]
+            pending += [part for part in inner if type(part) is WatchedList]
+    return parts
+
+
 class Planned(Module):
     """A module that is called in one step while its parts are plain."""
 
@@ -167,10 +259,14 @@ class Planned(Module):
         """Return the neurons of each layer; none where a part is not plain."""
         raise NotImplementedError(f"{type(self).__name__} has no layers")
 
-    def _plan_anew(self) -> Plan | None:
-        layers = self._plan_layers()
-        plan = Plan(layers) if is_plain(layers) else None
-        object.__setattr__(self, "_plan", (Structure.version, plan))
+    def _plan_again(self) -> Plan | None:
+        """Return the plan as the structure is now; the one from before, if it still holds."""
+        version, derived = Structure.version, getattr(self, "_plan", (0, None, None))[2]
+        if derived is None or not derived.holds():
+            parts, layers = planned_parts(self), self._plan_layers()
+            derived = Derived(Plan(layers) if is_plain(layers) else None, parts, version)
+        plan: Plan | None = derived.result
+        object.__setattr__(self, "_plan", (version, plan, derived))
         return plan
 
     def _check(self, x: Any) -> None:
@@ -191,11 +287,11 @@ class Planned(Module):
             ValueError: the number of inputs is wrong.
         """
         try:
-            version, plan = self._plan
+            version, plan, _ = self._plan
         except AttributeError:
             version = -1
         if version != Structure.version:
-            plan = self._plan_anew()
+            plan = self._plan_again()
         if plan is None:
             self._check(x)
             return super().__call__(x)  # type: ignore[misc]
@@ -225,7 +321,7 @@ class Layer(Planned, networks.Layer):
     neuron_type = Neuron
 
     def _plan_layers(self) -> list[Any]:
-        return [self.neurons]
+        return [vars(self).get("neurons")]
 
 
 class MLP(Planned, networks.MLP):
@@ -233,6 +329,7 @@ class MLP(Planned, networks.MLP):
     layer_type = Layer
 
     def _plan_layers(self) -> list[Any]:
-        if type(self.layers) is not WatchedList:
+        layers = vars(self).get("layers")
+        if type(layers) is not WatchedList:
             return []
-        return [layer.neurons if type(layer) is Layer else [] for layer in self.layers]
+        return [layer.neurons if type(layer) is Layer else [] for layer in layers]
