@@ -149,7 +149,7 @@ FROM_THE_RIGHT: dict[str, Callable[[Any, Any], Any]] = {
     "pow": operator.pow, "floor_divide": operator.floordiv, "remainder": operator.mod,
 }  # fmt: skip
 # Ops that have no method of this name.
-INTERNAL = tuple(name for name, op in _core.OPS.items() if _core.TRAITS[op] & _core.INTERNAL)
+INTERNAL = {name for name, op in _core.OPS.items() if op in _core.INTERNAL}
 
 
 def spread_out(x: Operand, where: Callable[[Any], Any], shape: Shape) -> list[Any]:

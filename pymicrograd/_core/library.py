@@ -25,7 +25,7 @@ from ..errors import (
 
 __all__ = [
     "ARGUMENT", "ARITIES", "CHANGED", "DOMAIN", "DTYPE", "EXCEPTIONS", "INDEX", "INTERNAL",
-    "MAX_RANK", "OPS", "REDUCTIONS", "SHAPE", "STALE", "SYMBOLS", "TRAITS", "VIEW", "TensorBase",
+    "MAX_RANK", "OPS", "REDUCTIONS", "SHAPE", "STALE", "SYMBOLS", "VIEWS", "TensorBase",
     "ValueBase", "arena", "check", "fail", "ffi", "install", "lib", "status_text",
 ]  # fmt: skip
 
@@ -50,15 +50,21 @@ ValueBase = _types.ValueBase
 TensorBase = _types.TensorBase
 install: Callable[..., None] = _types.install
 
-# Every op's number by name; by number its operands' number, symbol and traits: ops.def's columns.
+# Every op's number by name; by number its operands' number and its symbol, as the library says.
 OPS: dict[str, int] = {
     ffi.string(lib.mg_op_name(op)).decode(): op for op in range(lib.mg_op_count())
 }
 ARITIES: list[int] = [lib.mg_op_arity(op) for op in range(lib.mg_op_count())]
 SYMBOLS: list[str] = [ffi.string(lib.mg_op_symbol(op)).decode() for op in range(lib.mg_op_count())]
-TRAITS: list[int] = [lib.mg_op_traits(op) for op in range(lib.mg_op_count())]
-VIEW: int = lib.MG_VIEW
-INTERNAL: int = lib.MG_INTERNAL
+
+
+def ops_with(trait: int) -> frozenset[int]:
+    """Return the numbers of the ops that have a trait of the library's table."""
+    return frozenset(op for op in OPS.values() if lib.mg_op_traits(op) & trait)
+
+
+VIEWS = ops_with(lib.MG_VIEW)  # the results share memory
+INTERNAL = ops_with(lib.MG_INTERNAL)  # no public name
 
 STALE: int = lib.MG_ERR_STALE
 SHAPE: int = lib.MG_ERR_SHAPE

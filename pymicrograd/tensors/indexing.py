@@ -27,7 +27,6 @@ __all__ = ["get", "put"]
 SLICE, RESHAPE, PERMUTE, EXPAND = (OPS[name] for name in ("slice", "reshape", "permute", "expand"))
 TAKE, PUT_AT, ASSIGN, NONZERO = (OPS[name] for name in ("take", "put_at", "assign", "nonzero"))
 CONTIGUOUS = OPS["contiguous"]
-VIEWS = [op for op in OPS.values() if _core.TRAITS[op] & _core.VIEW]
 
 
 # ---- what a key says -------------------------------------------------------------------------
@@ -323,7 +322,7 @@ def rebind(x: Any, made: Any) -> None:
 
 def has_living_base(x: Any) -> bool:
     """Tell whether x is a view of a tensor that anything but x uses."""
-    while x._info()[4] in VIEWS:
+    while x._info()[4] in _core.VIEWS:
         x = TensorBase._adopt(_core.operand_of(x._handle, 0))
         if _core.references(x._handle) > 2:  # the view's, and that of this object
             return True
