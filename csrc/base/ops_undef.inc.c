@@ -1,5 +1,7 @@
 /* ops_undef.inc.c: forgets what the formulas of ops.def are made of, so that the next
  * includer can say what they stand for. */
+#undef EXACT_FUNCTION
+#undef ARITHMETIC
 #undef ADD
 #undef SUB
 #undef MUL
@@ -9,28 +11,15 @@
 #undef POWK
 #undef FLOOR_DIVIDE
 #undef REMAINDER
-#undef FLOOR
-#undef CEIL
-#undef ROUND
-#undef TRUNC
 #undef EXP
-#undef EXP2
 #undef EXPM1
 #undef LOG
 #undef LOG1P
-#undef LOG2
 #undef SIN
 #undef COS
-#undef TAN
-#undef ASIN
-#undef ACOS
-#undef ATAN
 #undef SINH
 #undef COSH
 #undef TANH
-#undef ASINH
-#undef ACOSH
-#undef ATANH
 #undef ERF
 #undef SQRT
 #undef SIGMOID

@@ -11,21 +11,16 @@
 #define POWK(x, k) OF(naive_power)((x), (k))
 #define EXP(x) VM(exp)(x)
 #define EXPM1(x) VM(expm1)(x)
-#define EXP2(x) VM(exp2)(x)
 #define LOG(x) VM(log)(x)
 #define LOG1P(x) VM(log1p)(x)
-#define LOG2(x) VM(log2)(x)
 #define SIN(x) VM(sin)(x)
 #define COS(x) VM(cos)(x)
-#define TAN(x) VM(tan)(x)
-#define ASIN(x) VM(asin)(x)
-#define ACOS(x) VM(acos)(x)
-#define ATAN(x) VM(atan)(x)
 #define SINH(x) VM(sinh)(x)
 #define COSH(x) VM(cosh)(x)
-#define ASINH(x) VM(asinh)(x)
-#define ACOSH(x) VM(acosh)(x)
-#define ATANH(x) VM(atanh)(x)
+#define FUNCTION(name, x) VM(name)(x)
+#define ANGLE(name, x) VM(name)(x)
+#define EXACT_FUNCTION(name, x) VM(name)(x)
+#define ARITHMETIC(name, x) OF(naive_##name)(x)
 #define TANH(x) VM(tanh)(x)
 #define ERF(x) VM(erf)(x)
 #define SIGMOID(x) VM(sigmoid)(x)
@@ -43,10 +38,6 @@
 #define SHARE(x, y) ((x) < (y) ? (T)0 : (x) == (y) ? (T)0.5 : (T)1)
 #define AT_LEAST(x, y) ((x) >= (y) ? (T)1 : (T)0)
 #define BELOW(x, y) ((x) >= (y) ? (T)0 : (T)1)
-#define FLOOR(x) C(floor)(x)
-#define CEIL(x) C(ceil)(x)
-#define ROUND(x) C(rint)(x)
-#define TRUNC(x) C(trunc)(x)
 #define FLOOR_DIVIDE(x, y) OF(naive_floor_divide)((x), (y))
 #define REMAINDER(x, y) OF(naive_remainder)((x), (y))
 #define IF_FLAT(x, y, then, otherwise) ((x) == 0 && (y) >= 0 ? (then) : (otherwise))
@@ -70,6 +61,26 @@ static T OF(naive_power)(T x, double k)
     if (k == -0.5) return 1 / C(sqrt)(x);
     if (k == 3.0) return (T)(x * x) * x;
     return VM(pow)(x, (T)k);
+}
+
+static T OF(naive_floor)(T x)
+{
+    return C(floor)(x);
+}
+
+static T OF(naive_ceil)(T x)
+{
+    return C(ceil)(x);
+}
+
+static T OF(naive_round)(T x)
+{
+    return C(rint)(x);
+}
+
+static T OF(naive_trunc)(T x)
+{
+    return C(trunc)(x);
 }
 
 /* CPython's float_divmod(). */
@@ -191,6 +202,8 @@ static void OF(naive_row)(int kind, int64_t n, const T *a, const T *weight, cons
 }
 
 #include "base/ops_undef.inc.c"
+#undef FUNCTION
+#undef ANGLE
 #undef CASE_FLOATS
 #undef CASE_NUMBERS
 #undef CASE_NUMBERS_ONLY
