@@ -120,6 +120,11 @@ def test_a_layer_includes_none_below_it(layer: str) -> None:
             assert name in above, path.name
 
 
+def test_all_sources_compile_as_one(tmp_path: Path) -> None:
+    """No two files have a static name in common, and none shadows another's."""
+    make(copy_of_core(tmp_path, *LAYERS), "all.o", flags=f"{FLAGS} -fsyntax-only")
+
+
 @pytest.mark.all
 def test_all_sources_are_one_unit(objects: Objects, tmp_path: Path) -> None:
     """all.c compiles without warnings, and computes the same bits as the separate files."""
