@@ -224,7 +224,7 @@ static int region_copy(const array *result, const array *b, const int64_t *start
     return MG_OK;
 }
 
-static const int64_t ones[MG_MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1};
+const int64_t unit_steps[MG_MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1};
 
 int forward_pad(call *c)
 {
@@ -240,7 +240,7 @@ int forward_pad(call *c)
     MG_TRY(array_new(c->arena, a->dtype, a->rank, shape, &c->result));
     array_fill(c->result, c->numbers[0]);
     if (a->count == 0) return MG_OK;
-    return region_copy(c->result, a, before, ones, a->shape);
+    return region_copy(c->result, a, before, unit_steps, a->shape);
 }
 
 int forward_spread(call *c)
@@ -324,7 +324,7 @@ int forward_cat(call *c)
     MG_TRY(array_new(c->arena, dtype, first->rank, shape, &c->result));
     for (int i = 0; i < c->operand_count; i++) {
         const array *a = operand_of(c, i);
-        if (a->count) MG_TRY(region_copy(c->result, a, start, ones, a->shape));
+        if (a->count) MG_TRY(region_copy(c->result, a, start, unit_steps, a->shape));
         start[axis] += a->shape[axis];
     }
     return MG_OK;
@@ -534,7 +534,7 @@ static int along_part(call *c, const along *path, const array **b)
         MG_RETURN_IF((*b)->shape[d] < positions->shape[d], MG_ERR_SHAPE);
     MG_TRY(array_view(c->arena, *b, &part));
     scratch_keep(c, part);
-    MG_TRY(slice_of(part, start, ones, positions->shape));
+    MG_TRY(slice_of(part, start, unit_steps, positions->shape));
     *b = part;
     return MG_OK;
 }
@@ -584,13 +584,11 @@ int forward_nonzero(call *c)
 int forward_where(call *c)
 {
     int rank;
-    int64_t shape[MG_MAX_RANK];
+    int64_t both[MG_MAX_RANK], shape[MG_MAX_RANK];
     const array *test = operand_of(c, 0), *a = operand_of(c, 1), *b = operand_of(c, 2);
-    array both = {.dtype = MG_BOOL};
     MG_RETURN_IF(test->dtype != MG_BOOL, MG_ERR_DTYPE);
-    MG_TRY(shape_broadcast(a, b, &rank, shape));
-    MG_TRY(array_set_shape(&both, rank, shape, NULL));
-    MG_TRY(shape_broadcast(&both, test, &rank, shape));
+    MG_TRY(shape_broadcast(a, b, &rank, both));
+    MG_TRY(shapes_broadcast(rank, both, test->rank, test->shape, &rank, shape));
     MG_TRY(array_new(c->arena, operands_dtype(c, 1), rank, shape, &c->result));
     map_choose(test, a, b, c->result);
     return MG_OK;

@@ -135,10 +135,8 @@ static int batch_rank(const array *a)
 /* Find the broadcast batch axes of two operands. */
 static int batch_shape(batched *a, batched *b, int *rank, int64_t *shape)
 {
-    array left = *a->a, right = *b->a;
-    left.rank = (uint8_t)batch_rank(a->a);
-    right.rank = (uint8_t)batch_rank(b->a);
-    MG_TRY(shape_broadcast(&left, &right, rank, shape));
+    MG_TRY(shapes_broadcast(batch_rank(a->a), a->a->shape, batch_rank(b->a), b->a->shape,
+                            rank, shape));
     batched *both[] = {a, b};
     for (int i = 0; i < 2; i++) {
         int own = batch_rank(both[i]->a);

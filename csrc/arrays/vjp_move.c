@@ -1,7 +1,6 @@
 /* vjp_move.c: gradients of ops that move elements. */
 #include "arrays/rule.h"
 
-static const int64_t unit_steps[MG_MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1};
 static const int64_t zero_starts[MG_MAX_RANK] = {0};
 
 uint32_t vjp_reshape(const rule *r)

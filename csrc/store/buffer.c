@@ -144,18 +144,25 @@ bool shape_equal(const array *a, const array *b)
     return true;
 }
 
-/* Find the shape that two arrays are broadcast to. */
-int shape_broadcast(const array *a, const array *b, int *rank, int64_t *shape)
+/* Find the shape that two shapes are broadcast to. */
+int shapes_broadcast(int a_rank, const int64_t *a, int b_rank, const int64_t *b, int *rank,
+                     int64_t *shape)
 {
-    int longer = a->rank > b->rank ? a->rank : b->rank;
+    int longer = a_rank > b_rank ? a_rank : b_rank;
     for (int d = 1; d <= longer; d++) {
-        int64_t of_a = d <= a->rank ? a->shape[a->rank - d] : 1;
-        int64_t of_b = d <= b->rank ? b->shape[b->rank - d] : 1;
+        int64_t of_a = d <= a_rank ? a[a_rank - d] : 1;
+        int64_t of_b = d <= b_rank ? b[b_rank - d] : 1;
         MG_RETURN_IF(of_a != of_b && of_a != 1 && of_b != 1, MG_ERR_SHAPE);
         shape[longer - d] = of_a == 1 ? of_b : of_a;
     }
     *rank = longer;
     return MG_OK;
+}
+
+/* Find the shape that two arrays are broadcast to. */
+int shape_broadcast(const array *a, const array *b, int *rank, int64_t *shape)
+{
+    return shapes_broadcast(a->rank, a->shape, b->rank, b->shape, rank, shape);
 }
 
 /* ---- arrays ------------------------------------------------------------------------ */

@@ -21,6 +21,8 @@ void blocks_free(mg_arena *arena);
 void owner_release(mg_arena *arena, buffer *used);
 int64_t shape_count(int rank, const int64_t *shape);
 bool shape_equal(const array *a, const array *b);
+int shapes_broadcast(int a_rank, const int64_t *a, int b_rank, const int64_t *b, int *rank,
+                     int64_t *shape);
 int shape_broadcast(const array *a, const array *b, int *rank, int64_t *shape);
 bool is_shape(int dtype, int rank, const int64_t *shape);
 int array_new(mg_arena *arena, int dtype, int rank, const int64_t *shape, array **made);
