@@ -356,6 +356,7 @@ def test_kernels_are_as_fast_here_as_in_the_extension(library: Callable[..., Pat
 # into a tile of its own; all of them together fit into a stack of 64 KiB.
 FRAMES = {
     "map.c": 21 << 10,  # a block of each operand, as it is and cast
+    "move.c": 5 << 8,  # fold: two views and their shapes
     "search.inc.c": 17 << 10,  # short rows, turned
     "lanes.inc.c": 17 << 10,  # 32 lanes of some columns
     "rows.inc.c": 13 << 10,  # a row of up to 1024 elements

@@ -261,14 +261,13 @@ static int fold_place(const call *c, const strided_walk *place, const array *a,
 {
     int rank = result->rank, s = place->rank, lead = rank - s;
     const int64_t *stride = c->integers + 1 + s, *dilation = stride + s;
-    int64_t start[MG_MAX_RANK], step[MG_MAX_RANK], count[MG_MAX_RANK];
+    int64_t start[MG_MAX_RANK], step[MG_MAX_RANK];
     array from = *a, to = *result;
     for (int d = 0; d < rank; d++) {
         start[d] = d < lead ? 0 : place->index[d - lead] * dilation[d - lead];
         step[d] = d < lead ? 1 : stride[d - lead];
-        count[d] = a->shape[d];
     }
-    MG_TRY(slice_of(&to, start, step, count));
+    MG_TRY(slice_of(&to, start, step, a->shape));
     from.data += place->offset[0] * dtype_sizes[a->dtype];
     from.rank = (uint8_t)rank;
     from.count = to.count;
