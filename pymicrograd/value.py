@@ -111,7 +111,7 @@ def operands_of(value: Value) -> tuple[Value, ...]:
 # ---- what ValueBase leaves to Python ---------------------------------------------------------
 
 
-def slow_operator(name: str, left: Any, right: Any) -> Any:
+def fallback_operator(name: str, left: Any, right: Any) -> Any:
     """Apply an operator to a Value and something that is neither a Value nor a plain number."""
     a, b = (left, right) if isinstance(left, Value) else (right, left)
     if name in ("maximum", "minimum"):
@@ -138,7 +138,7 @@ UFUNCS = {
 }
 
 
-def slow_init(self: Value, data: Any, _children: Any = (), _op: str = "") -> None:
+def fallback_init(self: Value, data: Any, _children: Any = (), _op: str = "") -> None:
     """Initialize a Value from anything but one float."""
     if _children:
         raise TypeError("operands cannot be given: operations record them, as in a + b")
@@ -146,10 +146,10 @@ def slow_init(self: Value, data: Any, _children: Any = (), _op: str = "") -> Non
     self._b = _op or None
 
 
-slow_init.__name__, slow_init.__qualname__ = "__init__", "Value.__init__"
+fallback_init.__name__, fallback_init.__qualname__ = "__init__", "Value.__init__"
 
 
-def slow_set(self: Value, name: str, number: Any) -> None:
+def fallback_set(self: Value, name: str, number: Any) -> None:
     """Set data or grad to anything but a float."""
     setattr(self, name, as_float(number))
 
@@ -246,7 +246,7 @@ class Value(_core.ValueBase, Scalar):
 
     def __setstate__(self, state: tuple[float, float, str, dict[str, Any]]) -> None:
         data, gradient, op, attributes = state
-        slow_init(self, data, (), op)
+        fallback_init(self, data, (), op)
         self.grad = gradient
         self.__dict__.update(attributes)
 
@@ -254,9 +254,9 @@ class Value(_core.ValueBase, Scalar):
 _core.install(
     Value,
     no_grad_depth=no_grad_depth,
-    fallback_operator=slow_operator,
-    fallback_init=slow_init,
-    fallback_set=slow_set,
+    fallback_operator=fallback_operator,
+    fallback_init=fallback_init,
+    fallback_set=fallback_set,
     fail=fail,
 )
 

@@ -5,8 +5,6 @@
  * as much. Other operands, and every error, are left to Python's callbacks. */
 #include "binding.h"
 
-#include <string.h>
-
 enum {
     LARGE_WHOLE = 1 << 13, /* LARGE for ops that work more than once per element */
     LARGE_OUTER = 1 << 20, /* the same for what is no more than a bound of a result */
@@ -168,10 +166,11 @@ static PyObject *apply_number(int op, PyObject *self, int which, const scalar *n
     return which ? fail_op(made, op, self, object) : fail_op(made, op, object, self);
 }
 
-/* Let _tensor.py see what else the operands are. */
+/* Let tensors/operators.py see what else the operands are. */
 static PyObject *fallback(int op, PyObject *left, PyObject *right)
 {
-    return PyObject_CallFunction(tensor_callbacks.fallback_operator, "iOO", op, left, right);
+    return PyObject_CallFunction(tensor_callbacks.fallback_operator, "iOO", op, left,
+                                 right);
 }
 
 static PyObject *apply_operator(int op, PyObject *left, PyObject *right)
@@ -243,7 +242,8 @@ static int is_bool(PyObject *x)
            info.dtype == MG_BOOL;
 }
 
-/* & | ^ of truths; _tensor.py refuses them for integers, whose bits no op knows. */
+/* & | ^ of truths; tensors/operators.py refuses them for integers, whose bits no op
+ * knows. */
 #define TRUTH_OPERATOR(slot, NAME, name) \
     PyObject *tensor_##name(PyObject *left, PyObject *right) \
     { \
@@ -288,7 +288,7 @@ static int must_record(PyObject *self, PyObject *other)
     return tensor_describe(other, &info) < 0 ? -1 : info.requires_grad;
 }
 
-/* Let _tensor.py see what else the operand is, or record the change. */
+/* Let tensors/operators.py see what else the operand is, or record the change. */
 static PyObject *fallback_in_place(int op, PyObject *self, PyObject *other)
 {
     return PyObject_CallFunction(tensor_callbacks.fallback_in_place, "iOO", op, self,
@@ -558,7 +558,8 @@ PyObject *tensor_apply_over(PyObject *Py_UNUSED(none), PyObject *const *args,
 /* _write(self, other): copy other, broadcast and cast, over self; records nothing. */
 PyObject *tensor_write(PyObject *self, PyObject *other)
 {
-    if (!is_tensor(other)) return require_result(Py_NewRef(Py_NotImplemented), "copy", other);
+    if (!is_tensor(other))
+        return require_result(Py_NewRef(Py_NotImplemented), "copy", other);
     int status = write_in_place(MG_CAST, self, tensor_handle(other), 0);
     if (status < 0) return fail_named(status, PyUnicode_FromString("copy_"), self, other);
     Py_RETURN_NONE;

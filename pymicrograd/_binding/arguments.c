@@ -109,8 +109,8 @@ static int read_reduction(PyObject *const *args, Py_ssize_t count, PyObject *nam
     return PyBool_Check(*keep);
 }
 
-static PyObject *reduce(int op, const char *fallback, PyObject *self, PyObject *const *args,
-                        Py_ssize_t count, PyObject *names)
+static PyObject *reduce(int op, const char *fallback, PyObject *self,
+                        PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
     mg_array_info info;
     int64_t integers[2];

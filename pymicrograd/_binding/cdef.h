@@ -8,5 +8,5 @@ typedef struct mlp_plan {
     const mg_node *parameters; /* all borrowed from Python's Plan */
 } mlp_plan;
 
-/* Return the process's one arena, made at the first call; NULL when there is no memory. */
+/* Return the process's one arena, made at the first call; NULL without memory. */
 mg_arena *process_arena(void);

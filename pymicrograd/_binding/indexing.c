@@ -1,8 +1,8 @@
 /* indexing.c: x[key]: the one place where a key is read against a shape.
  *
- * A key of plain ints, slices, None and `...` is a SLICE and a RESHAPE, done here: through
- * Python functions that costs ten times the ops. Python makes other parts plain, or
- * Tensors of int64 or bool, and _select() reads those too.
+ * A key of plain ints, slices, None and `...` is a SLICE and a RESHAPE, done here:
+ * through Python functions that costs ten times the ops. Python makes other parts plain,
+ * or Tensors of int64 or bool, and _select() reads those too.
  *
  * The object of x[key] remembers x and the key, its origin, because a recorded change of
  * it is to go on to x: whether anybody else holds the object cannot be known, as CPython
@@ -249,7 +249,7 @@ PyObject *tensor_subscript(PyObject *self, PyObject *key)
     return remember(apply_selection(self, &s), self, key);
 }
 
-/* _origin(): (x, key) of what this is x[key] of, while x has not been changed; or None. */
+/* _origin(): (x, key) of what this is x[key] of, while x has the same node; or None. */
 PyObject *tensor_origin(PyObject *self, PyObject *Py_UNUSED(none))
 {
     const origin *from = ((tensor *)self)->origin;

@@ -58,10 +58,11 @@ PyObject *adopt(mg_node handle, int64_t bound)
 }
 
 PyObject *tensor_fail(int64_t status, PyObject *what, PyObject *operands,
-                             PyObject *integers)
+                      PyObject *integers)
 {
-    PyObject *none = PyObject_CallFunction(tensor_callbacks.fail, "LOOO", (long long)status, what,
-                                           operands, integers ? integers : Py_None);
+    PyObject *none =
+        PyObject_CallFunction(tensor_callbacks.fail, "LOOO", (long long)status, what,
+                              operands, integers ? integers : Py_None);
     Py_XDECREF(none);
     release_lent();
     return NULL;

@@ -51,7 +51,8 @@ static int run_sweep(mg_sweep *sweep, PyObject *roots, int flags)
         if (PyErr_CheckSignals() < 0) return -1;
         if (status == MG_MORE) continue;
         PyObject *none = PyObject_CallFunction(
-            tensor_callbacks.on_sweep_stop, "iKi", status, (unsigned long long)(uintptr_t)sweep, flags);
+            tensor_callbacks.on_sweep_stop, "iKi", status,
+            (unsigned long long)(uintptr_t)sweep, flags);
         Py_XDECREF(none);
         if (!none) return -1;
     }

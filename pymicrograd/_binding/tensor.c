@@ -134,7 +134,7 @@ static Py_hash_t tensor_hash(PyObject *self)
     return (Py_hash_t)((uintptr_t)self >> 4);
 }
 
-/* ---- for _tensor.py ---------------------------------------------------------------- */
+/* ---- for tensors/ ------------------------------------------------------------------ */
 
 /* _adopt(handle): the object of a node whose reference the caller has. */
 static PyObject *tensor_adopt(PyObject *Py_UNUSED(none), PyObject *handle)
@@ -317,7 +317,7 @@ static PyMemberDef members[] = {
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_doc, "The hot path of Tensor; see _tensor.py."},
+    {Py_tp_doc, "The hot path of Tensor; see tensors/tensor.py."},
     {Py_tp_new, PyType_GenericNew},
     {Py_tp_traverse, tensor_traverse},
     {Py_tp_clear, tensor_clear},

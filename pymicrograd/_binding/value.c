@@ -87,7 +87,8 @@ PyObject *fail_status(mg_node status, const char *name, PyObject *a, PyObject *b
 {
     const char *format = b ? "LsOO" : a ? "LsO" : "Ls";
     PyObject *none =
-        PyObject_CallFunction(value_callbacks.fail, format, (long long)status, name, a, b);
+        PyObject_CallFunction(value_callbacks.fail, format, (long long)status, name, a,
+                              b);
     Py_XDECREF(none);
     return NULL;
 }
@@ -100,7 +101,8 @@ static PyObject *result_of(mg_node handle, const char *name, PyObject *a, PyObje
 
 static PyObject *fallback(const char *name, PyObject *left, PyObject *right)
 {
-    return PyObject_CallFunction(value_callbacks.fallback_operator, "sOO", name, left, right);
+    return PyObject_CallFunction(value_callbacks.fallback_operator, "sOO", name, left,
+                                 right);
 }
 
 /* ---- operators, in the nodes that micrograd makes ---------------------------------- */
@@ -297,7 +299,8 @@ static int fallback_set(PyObject *self, const char *name, PyObject *number)
         PyErr_Format(PyExc_AttributeError, "%s cannot be deleted", name);
         return -1;
     }
-    PyObject *none = PyObject_CallFunction(value_callbacks.fallback_set, "OsO", self, name, number);
+    PyObject *none =
+        PyObject_CallFunction(value_callbacks.fallback_set, "OsO", self, name, number);
     Py_XDECREF(none);
     return none ? 0 : -1;
 }

@@ -217,7 +217,7 @@ def output_gradient(at: Any, context: Context, number: int) -> Any:
     return total
 
 
-def stop(status: int, address: int, flags: int) -> None:
+def on_sweep_stop(status: int, address: int, flags: int) -> None:
     """Run the hooks, or the Function's backward, that a sweep stopped for; C calls this.
 
     They are recorded if the sweep's flags ask for gradients that can be differentiated.

@@ -25,7 +25,7 @@ OPERATORS: dict[int, Callable[[Any, Any], Any]] = {
 BITWISE = {OPS["logical_and"]: "&", OPS["logical_or"]: "|", OPS["logical_xor"]: "^"}
 
 
-def slow_operator(op: int, left: Any, right: Any) -> Any:
+def fallback_operator(op: int, left: Any, right: Any) -> Any:
     """Apply an operator to a Tensor and what is neither a Tensor nor a plain number."""
     if op == OPS["logical_not"]:
         raise DTypeError(f"~ is for bool, not {left.dtype.name}")
@@ -77,7 +77,7 @@ def apply_to_truths(op: int, left: Any, right: Any) -> Any:
     return apply(op, tuple(operands))
 
 
-def slow_in_place(op: int, self: Any, other: Any) -> Any:
+def fallback_in_place(op: int, self: Any, other: Any) -> Any:
     """Apply an op over self where C does not: to other operands, or where it is recorded.
 
     A recorded change is a new node, which the object is bound to: views that were made before keep

@@ -25,11 +25,11 @@ from .conversion import as_tensor, new
 from .dtypes import DTYPES, as_dtype
 from .elementwise import ElementwiseMethods
 from .explain import fail
-from .function import stop
+from .function import on_sweep_stop
 from .graph import GradFn
 from .hooks import RemovableHandle, register_hook
 from .movement import MovementMethods
-from .operators import slow_in_place, slow_operator
+from .operators import fallback_in_place, fallback_operator
 from .ops import OPS, TensorBase, apply
 from .products import ProductMethods
 from .reductions import ReductionMethods
@@ -356,9 +356,9 @@ _core.install(
     Tensor,
     no_grad_depth=no_grad_depth,
     dtypes=DTYPES,
-    fallback_operator=slow_operator,
-    fallback_in_place=slow_in_place,
-    on_sweep_stop=stop,
+    fallback_operator=fallback_operator,
+    fallback_in_place=fallback_in_place,
+    on_sweep_stop=on_sweep_stop,
     fail=fail,
     index_error=TensorIndexError,
 )
