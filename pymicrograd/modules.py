@@ -1,70 +1,405 @@
-"""Module: what has parameters, of any engine."""
+"""Module: what has parameters, of any engine.
+
+A parameter is a leaf Value, or a leaf Tensor that requires a gradient; another leaf Tensor among
+the attributes is a buffer. They are found in attributes, and in the lists, tuples, dicts and
+modules there, when somebody asks: nothing has to be registered. Names are PyTorch's.
+
+No engine is imported here. One takes Module over by giving `value_type`, `tensor_type`,
+`list_type` and the methods that make and read the entries of a state.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import namedtuple
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .scalars import Scalar, as_float
 
-__all__ = ["Module"]
+__all__ = ["Block", "IncompatibleKeys", "Module"]
+
+IncompatibleKeys = namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])
+
+
+class Block:
+    """Values that are one entry of a state.
+
+    Args:
+        shape: the entry's.
+        values: as many as the shape says, in row-major order.
+    """
+
+    def __init__(self, shape: tuple[int, ...], values: list[Any]) -> None:
+        self.shape, self.values = shape, values
+
+
+def entries_of(item: Any) -> Any:
+    """Return the names and things in a module, dict, list or tuple."""
+    if isinstance(item, Module):
+        return vars(item).items()
+    if isinstance(item, Mapping):
+        return item.items()
+    return enumerate(item) if isinstance(item, (list, tuple)) else ()
+
+
+def joined(prefix: str, name: Any) -> str:
+    """Return the path of what is called so in something of that path."""
+    return f"{prefix}.{name}" if prefix else f"{name}"
 
 
 class Module:
-    """Something with parameters: the leaf Values among its attributes, lists and modules."""
+    """Something with parameters: Values and Tensors in its attributes, lists and modules.
 
+    A subclass sets attributes in `__init__` and defines `forward`, which a call runs.
+
+    Attributes:
+        training: whether it is being trained; see `train` and `eval`.
+    """
+
+    training = True
     value_type: type[Any] = Scalar
+    tensor_type: Any = ()
     list_type: type[Any] = list
+    # Attributes that are parameters, buffers, or buffers outside the state, because they were
+    # registered as such.
+    _parameter_names: frozenset[str] = frozenset()
+    _buffer_names: frozenset[str] = frozenset()
+    _transient_names: frozenset[str] = frozenset()
 
-    def named_parameters(self) -> Iterator[tuple[str, Any]]:
-        """Yield each parameter once with its path, such as 'layers.0.neurons.3.w.1'."""
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "forward" in vars(cls) and "__call__" not in vars(cls):
+            cls.__call__ = Module.__call__  # type: ignore[method-assign]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what `forward` does."""
+        return self.forward(*args, **kwargs)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the result of a call; a subclass says how."""
+        raise NotImplementedError(f"{type(self).__name__} does not define forward()")
+
+    # ---- what there is
+
+    def _walk(self, prefix: str, recurse: bool) -> Iterator[tuple[str, Any, Module, Any]]:
+        """Yield each module, Value and Tensor once, depth first, itself at first.
+
+        Yields:
+            The path; the thing; the module that it belongs to, and its attribute there, None
+            for what is in a list, tuple or dict.
+        """
         seen: set[int] = set()
-        pending: list[tuple[str, Any]] = [("", self)]
+        pending: list[tuple[str, Any, Module, Any]] = [(prefix, self, self, None)]
         while pending:
-            name, item = pending.pop()
+            name, item, owner, attribute = pending.pop()
             if id(item) in seen:
                 continue
-            parts: Any = ()
-            if isinstance(item, self.value_type):
-                if item.is_leaf:
-                    seen.add(id(item))
-                    yield name, item
-            elif isinstance(item, Module):
-                parts = vars(item).items()
-            elif isinstance(item, Mapping):
-                parts = item.items()
-            elif isinstance(item, (list, tuple)):
-                parts = enumerate(item)
+            is_module = isinstance(item, Module)
+            if is_module or isinstance(item, self.value_type) or isinstance(item, self.tensor_type):
+                seen.add(id(item))
+                yield name, item, owner, attribute
+            if is_module and item is not self and not recurse:
+                continue
+            parts = entries_of(item)
             if parts:
                 seen.add(id(item))
-                prefix = f"{name}." if name else ""
-                pending += reversed([(f"{prefix}{key}", part) for key, part in parts])
+                owner = item if is_module else owner
+                pending += reversed(
+                    [(joined(name, k), x, owner, k if is_module else None) for k, x in parts]
+                )
 
-    def parameters(self) -> list[Any]:
+    def _is_parameter(self, item: Any, owner: Module, attribute: Any) -> bool:
+        """Tell whether something that the walk found is a parameter."""
+        if isinstance(item, self.value_type):
+            return bool(item.is_leaf)
+        if not isinstance(item, self.tensor_type) or attribute in owner._buffer_names:
+            return False
+        return attribute in owner._parameter_names or bool(item.requires_grad and item.is_leaf)
+
+    def _is_buffer(self, item: Any, owner: Module, attribute: Any) -> bool:
+        """Tell whether something that the walk found is a buffer."""
+        if not isinstance(item, self.tensor_type) or attribute is None or not item.is_leaf:
+            return False
+        return not self._is_parameter(item, owner, attribute)
+
+    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
+        """Yield each parameter once with its path, such as 'layers.0.neurons.3.w.1'."""
+        for name, *found in self._walk(prefix, recurse):
+            if self._is_parameter(*found):
+                yield name, found[0]
+
+    def parameters(self, recurse: bool = True) -> list[Any]:
         """Return the parameters in the order of `named_parameters`."""
-        return [parameter for _, parameter in self.named_parameters()]
+        return [parameter for _, parameter in self.named_parameters(recurse=recurse)]
 
-    def zero_grad(self) -> None:
-        """Set the gradient of every parameter to 0.0."""
-        for parameter in self.parameters():
-            parameter.grad = 0.0
+    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
+        """Yield each buffer once with its path."""
+        for name, *found in self._walk(prefix, recurse):
+            if self._is_buffer(*found):
+                yield name, found[0]
 
-    def state_dict(self) -> dict[str, float]:
-        """Return the number of every parameter by name."""
-        return {name: parameter.data for name, parameter in self.named_parameters()}
+    def buffers(self, recurse: bool = True) -> Iterator[Any]:
+        """Yield each buffer once."""
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Set every parameter from its number by name.
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """Yield each module once with its path, this one first."""
+        for name, item, *_ in self._walk(prefix, True):
+            if isinstance(item, Module):
+                yield name, item
+
+    def modules(self) -> Iterator[Module]:
+        """Yield each module once, this one first."""
+        return (module for _, module in self.named_modules())
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Yield each module among the attributes, and in lists and dicts there, with its path."""
+        for name, item, *_ in self._walk("", False):
+            if isinstance(item, Module) and item is not self:
+                yield name, item
+
+    def children(self) -> Iterator[Module]:
+        """Yield each module among the attributes, and in lists and dicts there."""
+        return (module for _, module in self.named_children())
+
+    # ---- attributes with a role
+
+    def _register(self, what: str, name: str, item: Any, kind: Any) -> None:
+        """Set an attribute that must be new, to something of a kind or None."""
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a {what} is text, not {type(name).__name__}")
+        if not name or "." in name:
+            raise KeyError(f"the name of a {what} is not empty and has no dot: {name!r}")
+        if hasattr(self, name) and name not in vars(self):
+            raise KeyError(f"{type(self).__name__} has an attribute {name!r} already")
+        if item is not None and not isinstance(item, kind):
+            raise TypeError(f"{name!r} cannot be a {what}: it is of {type(item).__name__}")
+        setattr(self, name, item)
+
+    def register_parameter(self, name: str, param: Any) -> None:
+        """Set an attribute that is a parameter, even while it requires no gradient."""
+        self._register("parameter", name, param, (self.value_type, self.tensor_type))
+        self._buffer_names -= {name}
+        self._parameter_names |= {name}
+
+    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
+        """Set an attribute that is a buffer, even if it requires a gradient.
+
+        Args:
+            name: the attribute's.
+            tensor: a Tensor, or None.
+            persistent: whether it belongs to `state_dict`.
+        """
+        self._register("buffer", name, tensor, self.tensor_type)
+        self._parameter_names -= {name}
+        self._buffer_names |= {name}
+        transient = self._transient_names - {name}
+        self._transient_names = transient if persistent else transient | {name}
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Set an attribute that is a module."""
+        self._register("module", name, module, Module)
+
+    register_module = add_module
+
+    # ---- what is done to all
+
+    def apply(self, fn: Callable[[Module], Any]) -> Any:
+        """Call a function with every module below, inner ones first, and with this one."""
+        order, pending, seen = [], [self], {id(self)}
+        while pending:
+            module = pending.pop()
+            order.append(module)
+            inner = [child for child in module.children() if id(child) not in seen]
+            seen.update(map(id, inner))
+            pending += inner
+        for module in reversed(order):
+            fn(module)
+        return self
+
+    def train(self, mode: bool = True) -> Any:
+        """Set `training` of this module and those below; return it."""
+        if not isinstance(mode, bool):
+            raise ValueError(f"train() takes True or False, not {mode!r}")
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Any:
+        """Set `training` of this module and those below to False; return it."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Any:
+        """Have gradients computed for the parameters that are Tensors, or not; return it.
+
+        They stay parameters. A Value always has a gradient.
 
         Raises:
-            ValueError: names are missing or unexpected. Nothing is set.
-            TypeError: something is not a real number. Nothing is set.
+            TypeError: there are Values, and no gradient is wanted.
         """
-        parameters = dict(self.named_parameters())
-        missing = [name for name in parameters if name not in state]
-        unexpected = [name for name in state if name not in parameters]
-        if missing or unexpected:
-            raise ValueError(f"missing: {missing}, unexpected: {unexpected}")
-        numbers = {name: as_float(state[name]) for name in parameters}
-        for name, parameter in parameters.items():
-            parameter.data = numbers[name]
+        found = [f for _, *f in self._walk("", True) if self._is_parameter(*f)]
+        if not requires_grad and any(isinstance(item, self.value_type) for item, *_ in found):
+            raise TypeError("a Value always has a gradient; leave it out of the optimizer instead")
+        for item, owner, attribute in found:
+            if isinstance(item, self.tensor_type):
+                if attribute is not None:
+                    owner._parameter_names |= {attribute}
+                item.requires_grad = requires_grad
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Set the gradients of Values to 0.0; take those of Tensors away, or set them to 0."""
+        for parameter in self.parameters():
+            if isinstance(parameter, self.value_type):
+                parameter.grad = 0.0
+            elif set_to_none:
+                parameter.grad = None
+            elif parameter.grad is not None:
+                parameter.grad = parameter.grad.detach()
+                parameter.grad.zero_()
+
+    # ---- state
+
+    def _state_block(self) -> tuple[dict[str, Block], tuple[str, ...]]:
+        """Return entries that stand for attributes as a whole, and the attributes' names."""
+        return {}, ()
+
+    def _state_targets(self, prefix: str = "") -> dict[str, Any]:
+        """Return what the entries of a state belong to: Blocks of Values, and Tensors."""
+        targets: dict[str, Any] = {}
+        seen: set[int] = set()
+        pending: list[tuple[str, Any, Module, Any]] = [(prefix, self, self, None)]
+        while pending:
+            name, item, owner, attribute = pending.pop()
+            if isinstance(item, self.tensor_type):
+                found = item, owner, attribute
+                if self._is_parameter(*found) or (
+                    self._is_buffer(*found) and attribute not in owner._transient_names
+                ):
+                    targets[name] = item
+            elif isinstance(item, self.value_type):
+                if item.is_leaf:
+                    targets[name] = Block((), [item])
+            elif id(item) not in seen:
+                seen.add(id(item))
+                parts, is_module = dict(entries_of(item)), isinstance(item, Module)
+                if is_module:
+                    owner = item
+                    blocks, covered = item._state_block()
+                    targets.update((joined(name, key), block) for key, block in blocks.items())
+                    parts = {key: part for key, part in parts.items() if key not in covered}
+                pending += reversed(
+                    [
+                        (joined(name, k), x, owner, k if is_module else None)
+                        for k, x in parts.items()
+                    ]
+                )
+        return targets
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return parameters and buffers by name, as `load_state_dict` and `saving.save` take them.
+
+        What has two names has two entries.
+
+        Returns:
+            Tensors that share memory with the module's. Values are entries of float64, in the
+            reference nested lists: a Layer has `weight` (nout, nin) and `bias` (nout), a Neuron
+            `weight` (nin) and `bias` (), any other Value is an entry of its own, of shape ().
+        """
+        return {
+            name: self._entry_of(target.shape, [value.data for value in target.values])
+            if isinstance(target, Block)
+            else target.detach()
+            for name, target in self._state_targets().items()
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Any:
+        """Set parameters and buffers from a state; nothing is set if something is wrong.
+
+        Args:
+            state_dict: by name Tensors, NumPy arrays, nested lists or numbers.
+            strict: refuse names that are missing or unexpected.
+
+        Returns:
+            missing_keys and unexpected_keys.
+
+        Raises:
+            ValueError: names are missing or unexpected, or a shape differs.
+            TypeError: something is not of real numbers.
+        """
+        targets = self._state_targets()
+        missing = [name for name in targets if name not in state_dict]
+        unexpected = [name for name in state_dict if name not in targets]
+        problems = []
+        if strict and missing:
+            problems.append(f"missing: {', '.join(missing)}")
+        if strict and unexpected:
+            problems.append(f"unexpected: {', '.join(map(str, unexpected))}")
+        found = {}
+        for name, target in targets.items():
+            if name in state_dict:
+                found[name] = entry = self._read_entry(name, state_dict[name], target)
+                shape, needed = entry[0], tuple(target.shape)
+                if shape != needed:
+                    problems.append(f"{name} has shape {shape}, the module needs {needed}")
+        if problems:
+            raise ValueError("; ".join(problems))
+        for name, (_, numbers) in found.items():
+            self._set_state(targets[name], numbers)
+        return IncompatibleKeys(missing, unexpected)
+
+    @staticmethod
+    def _entry_of(shape: tuple[int, ...], numbers: list[float]) -> Any:
+        """Return numbers as an entry of a state: nested lists, or a number."""
+        for size in reversed(shape[1:]):
+            numbers = [numbers[i : i + size] for i in range(0, len(numbers), size)]  # type: ignore[misc]
+        return numbers if shape else numbers[0]
+
+    def _read_entry(self, name: str, entry: Any, target: Any) -> tuple[tuple[int, ...], Any]:
+        """Return the shape of an entry of a state, and its numbers as `_set_state` takes them."""
+        shape = getattr(entry, "shape", None)
+        items = entry.tolist() if hasattr(entry, "tolist") else entry
+        if shape is None:
+            sizes: list[int] = []
+            inner = items
+            while isinstance(inner, (list, tuple)):
+                sizes.append(len(inner))
+                if not inner:
+                    break
+                inner = inner[0]
+            shape = sizes
+        try:
+            shape = tuple(shape)
+            return shape, flattened(items, shape)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise type(error)(f"{name}: {error}") from None
+
+    def _set_state(self, target: Any, numbers: Any) -> None:
+        """Set the Values of a block, or a Tensor."""
+        for value, number in zip(target.values, numbers, strict=True):
+            value.data = number
+
+    # ---- text
+
+    def extra_repr(self) -> str:
+        """Return what stands in the parentheses before the modules."""
+        return ""
+
+    def __repr__(self) -> str:
+        extra = self.extra_repr()
+        lines = extra.split("\n") if extra else []
+        children = list(self.named_children())
+        for name, module in children:
+            lines.append(f"({name}): " + repr(module).replace("\n", "\n  "))
+        if not children and len(lines) <= 1:
+            return f"{type(self).__name__}({extra})"
+        return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
+
+
+def flattened(items: Any, shape: tuple[int, ...]) -> list[float]:
+    """Return the floats in nested lists of a shape, in row-major order."""
+    if not shape:
+        return [as_float(items)]
+    if not isinstance(items, (list, tuple)) or len(items) != shape[0]:
+        raise ValueError(f"lists of unequal lengths: {shape[0]} items are needed")
+    return [number for item in items for number in flattened(item, shape[1:])]

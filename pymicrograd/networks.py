@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .modules import Module
+from .modules import Block, Module
 from .scalars import is_number
 
 __all__ = ["ACTIVATIONS", "INITS", "MLP", "Layer", "Neuron"]
@@ -119,6 +119,14 @@ class Neuron(Module):
             act = act + wi * xi
         return ACTIVATIONS[self.activation](act)
 
+    forward = __call__
+
+    def _state_block(self) -> tuple[dict[str, Block], tuple[str, ...]]:
+        weights = list(self.w)
+        if not all(isinstance(p, self.value_type) and p.is_leaf for p in (*weights, self.b)):
+            return {}, ()
+        return {"weight": Block((len(weights),), weights), "bias": Block((), [self.b])}, ("w", "b")
+
     def __repr__(self) -> str:
         words = self.activation.split("_")
         kind = {"tanh": "TanH", "relu": "ReLU"}.get(
@@ -159,6 +167,20 @@ class Layer(Module):
             return [self(row) for row in x]
         out = [neuron(x) for neuron in self.neurons]
         return out[0] if len(out) == 1 else out
+
+    forward = __call__
+
+    def _state_block(self) -> tuple[dict[str, Block], tuple[str, ...]]:
+        targets = [neuron._state_targets() for neuron in self.neurons]
+        if not targets or not all(set(found) == {"weight", "bias"} for found in targets):
+            return {}, ()
+        if len({found["weight"].shape for found in targets}) > 1:
+            return {}, ()
+        weights = [value for found in targets for value in found["weight"].values]
+        biases = [value for found in targets for value in found["bias"].values]
+        shape = (len(targets), *targets[0]["weight"].shape)
+        blocks = {"weight": Block(shape, weights), "bias": Block(shape[:1], biases)}
+        return blocks, ("neurons",)
 
     def __repr__(self) -> str:
         return f"Layer of [{', '.join(map(str, self.neurons))}]"
@@ -210,6 +232,8 @@ class MLP(Module):
         for layer in self.layers:
             x = layer(x if hasattr(x, "__len__") else [x])
         return x
+
+    forward = __call__
 
     def __repr__(self) -> str:
         return f"MLP of [{', '.join(map(str, self.layers))}]"

@@ -173,7 +173,7 @@ BAD_ARGUMENTS = [
     ("demo --load folder.npz", "--load folder.npz: not a regular file"),
     ("demo --load text", "--load text: not an .npz file: it is not a zip archive"),
     ("demo --load other.npz", "--load other.npz: layers.0.weight has shape (5, 2), the module"),
-    ("demo --load fewer.npz", "--load fewer.npz: layers.1.weight, layers.1.bias missing"),
+    ("demo --load fewer.npz", "--load fewer.npz: missing: layers.1.weight, layers.1.bias"),
 ]
 
 

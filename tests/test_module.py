@@ -9,6 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from programs import load
+
+import pymicrograd as mg
+from pymicrograd import saving
 
 POINT = [0.7000000000000001, -1.3]
 
@@ -107,17 +111,180 @@ def test_state_goes_out_and_in(engine: Any) -> None:
     for p in net.parameters():
         p.data += 0.5
     state = net.state_dict()
-    other.load_state_dict({**state, "scale": np.float64(state["scale"])})
-    assert other.state_dict() == state
-    before = other.state_dict()
-    for wrong, error in (
-        ({}, ValueError),
-        ({**state, "more": 1.0}, ValueError),
-        ({**state, "table.a": "1"}, TypeError),
+    names = ["scale", "blocks.0.weight", "blocks.0.bias", "blocks.1.0", "table.a", "table.b.0"]
+    assert list(state) == [*names, "again"]  # what has two names has two entries, as in PyTorch
+    other.load_state_dict({**state, "scale": np.float64(1.5)})
+    numbers = [p.data for p in net.parameters()]
+    assert [p.data for p in other.parameters()] == numbers
+    for wrong, error, text in (
+        ({}, ValueError, "missing: scale, blocks.0.weight"),
+        ({**state, "more": 1.0}, ValueError, "unexpected: more"),
+        ({**state, "table.a": "1"}, TypeError, "table.a: a real number is needed, not str"),
+        ({**state, "table.a": None}, TypeError, "table.a: "),
+        ({**state, "blocks.0.weight": [[1.0]]}, ValueError, r"shape \(1, 1\), .* \(1,\)"),
+        ({**state, "blocks.0.weight": [1.0, 2.0]}, ValueError, r"has shape \(2,\), .* \(1,\)"),
     ):
-        with pytest.raises(error):
+        with pytest.raises(error, match=text):
             other.load_state_dict(wrong)
-    assert other.state_dict() == before
+        assert [p.data for p in other.parameters()] == numbers
+    found = other.load_state_dict({"table.a": 9, "more": 1.0}, strict=False)
+    assert found == ([*names[:4], *names[5:], "again"], ["more"])
+    assert found.unexpected_keys == ["more"] and other.table["a"].data == 9.0
+
+
+def test_a_state_fits_modules_of_both_engines_and_files(tmp_path: Any) -> None:
+    engines = [load("c"), load("reference")]
+    for source, target in (engines, engines[::-1]):
+        mine = source.MLP(2, [4, 3], rng=source.RNG(1))
+        its = target.MLP(2, [4, 3], rng=target.RNG(2))
+        state = mine.state_dict()
+        its.load_state_dict(state)
+        assert [p.data for p in its.parameters()] == [p.data for p in mine.parameters()]
+        saving.save(state, tmp_path / "state.npz")
+        saving.save(mine, tmp_path / "module.npz")
+        assert (tmp_path / "state.npz").read_bytes() == (tmp_path / "module.npz").read_bytes()
+        its = target.MLP(2, [4, 3], rng=target.RNG(3))
+        its.load_state_dict(saving.load(tmp_path / "state.npz"))
+        assert [p.data for p in its.parameters()] == [p.data for p in mine.parameters()]
+    with pytest.raises(ValueError, match="lists of unequal lengths"):
+        engines[0].Layer(2, 2).load_state_dict({"weight": [[1.0, 2.0], [3.0]], "bias": [0, 0]})
+
+
+def test_a_layer_of_unequal_neurons_gives_each_its_own_entries(engine: Any) -> None:
+    layer = engine.Layer(2, 2)
+    layer.neurons.append(engine.Neuron(3))
+    assert list(layer.state_dict())[-2:] == ["neurons.2.weight", "neurons.2.bias"]
+    layer.neurons[0].w[0] = engine.Value(1.0) * 2.0  # no parameter any more
+    assert [n for n in layer.state_dict() if "neurons.0" in n] == ["neurons.0.w.1", "neurons.0.b"]
+
+
+class Linear(mg.Module):
+    """A module of Tensors."""
+
+    def __init__(self, nin: int, nout: int) -> None:
+        self.weight = mg.ones(nout, nin, requires_grad=True)
+        self.bias = mg.zeros(nout, requires_grad=True)
+        self.register_buffer("calls", mg.tensor(0))
+        self.register_buffer("cache", mg.ones(1), persistent=False)
+        self.result: Any = None
+
+    def forward(self, x: Any) -> Any:
+        self.calls += 1
+        self.result = self.weight @ x + self.bias
+        return self.result
+
+    def extra_repr(self) -> str:
+        return f"{self.weight.shape[1]} to {self.weight.shape[0]}"
+
+
+class Mixed(mg.Module):
+    """A module of Tensors, of Values, and of modules of both."""
+
+    def __init__(self) -> None:
+        self.layers = [Linear(2, 3), Linear(3, 1)]
+        self.gain = mg.Value(2.0)
+        self.head = mg.Neuron(1)
+
+    def forward(self, x: Any) -> Any:
+        for layer in self.layers:
+            x = layer(x)
+        return self.head([x.item()]) * self.gain
+
+
+def test_a_network_of_tensors_and_values() -> None:
+    net = Mixed()
+    assert [name for name, _ in net.named_parameters()] == [
+        "layers.0.weight", "layers.0.bias", "layers.1.weight", "layers.1.bias", "gain",
+        "head.w.0", "head.b",
+    ]  # fmt: skip
+    assert [name for name, _ in net.named_buffers()] == [
+        "layers.0.calls", "layers.0.cache", "layers.1.calls", "layers.1.cache",
+    ]  # fmt: skip
+    assert net(mg.ones(2)).is_leaf is False and net.layers[1].calls.item() == 1
+    assert len(list(net.buffers())) == 4 and len(net.parameters()) == 7  # results are neither
+    assert [name for name, _ in net.named_children()] == ["layers.0", "layers.1", "head"]
+    assert [name for name, _ in net.named_modules("net")] == [
+        "net", "net.layers.0", "net.layers.1", "net.head",
+    ]  # fmt: skip
+    assert [name for name, _ in net.named_parameters("net", recurse=False)] == ["net.gain"]
+    assert net.layers[0].parameters(recurse=False) == net.layers[0].parameters()
+    state = net.state_dict()
+    assert {name: x.shape for name, x in state.items() if name.startswith(("gain", "head"))} == {
+        "gain": (), "head.weight": (1,), "head.bias": (),
+    }  # fmt: skip
+    assert "layers.0.calls" in state and "layers.0.cache" not in state
+    other = Mixed()
+    net.layers[0].weight.detach().fill_(0.25)
+    other.load_state_dict({name: x.tolist() for name, x in net.state_dict().items()})
+    assert other.layers[0].weight.tolist() == [[0.25, 0.25]] * 3
+    assert other.layers[0].calls.item() == 1 and other.layers[0].calls.dtype is mg.int64
+    before = other.layers[0].bias.tolist()
+    with pytest.raises(ValueError, match=r"layers.1.weight has shape \(3,\), .* \(1, 3\)"):
+        other.load_state_dict({**state, "layers.0.bias": [5.0] * 3, "layers.1.weight": [1.0] * 3})
+    assert other.layers[0].bias.tolist() == before
+    assert repr(net) == (
+        "Mixed(\n  (layers.0): Linear(2 to 3)\n  (layers.1): Linear(3 to 1)\n"
+        "  (head): TanHNeuron(1)\n)"
+    )
+
+
+def test_gradients_of_a_mixed_network() -> None:
+    net = Mixed()
+    net(mg.ones(2)).backward()
+    net.layers[0](mg.ones(2)).sum().backward()
+    assert net.gain.grad != 0.0 and net.layers[0].weight.grad is not None
+    net.zero_grad(set_to_none=False)
+    assert net.gain.grad == 0.0 and net.layers[0].weight.grad.tolist() == [[0.0, 0.0]] * 3
+    net.zero_grad()
+    assert net.layers[0].weight.grad is None
+    layer = net.layers[0]
+    layer.requires_grad_(False)
+    assert not layer.weight.requires_grad and len(layer.parameters()) == 2
+    assert [name for name, _ in layer.named_buffers()] == ["calls", "cache"]
+    assert layer.requires_grad_() is layer and layer.weight.requires_grad
+    with pytest.raises(TypeError, match="a Value always has a gradient"):
+        net.requires_grad_(False)
+
+
+def test_training_and_what_is_applied_to_all(engine: Any) -> None:
+    model = engine.MLP(2, [2, 1])
+    assert model.training and model.eval() is model
+    assert not any(module.training for module in model.modules())
+    assert model.train().layers[0].neurons[1].training
+    with pytest.raises(ValueError, match="train\\(\\) takes True or False"):
+        model.train(1)
+    names: list[str] = []
+    assert model.apply(lambda module: names.append(type(module).__name__)) is model
+    assert names == ["Neuron", "Neuron", "Layer", "Neuron", "Layer", "MLP"]
+    assert list(model.children()) == model.layers
+
+
+def test_registering(engine: Any) -> None:
+    net = engine.Module()
+    net.register_parameter("w", engine.Value(1.0))
+    net.add_module("inner", engine.Neuron(2))
+    net.add_module("none", None)
+    names = ["w", "inner.w.0", "inner.w.1", "inner.b"]
+    assert [name for name, _ in net.named_parameters()] == names
+    for name, item, error in (
+        ("a.b", None, KeyError), ("", None, KeyError), ("train", None, KeyError),
+        (3, None, TypeError), ("x", 3, TypeError),
+    ):  # fmt: skip
+        for register in (net.register_parameter, net.register_buffer, net.add_module):
+            with pytest.raises(error):
+                register(name, item)
+    with pytest.raises(NotImplementedError, match="Module does not define forward"):
+        net(1)
+
+
+def test_forward_of_a_subclass_is_what_a_call_runs(engine: Any) -> None:
+    class Twice(engine.Neuron):  # type: ignore[misc]
+        def forward(self, x: Any) -> Any:
+            return super().forward(x) * 2.0
+
+    neuron = Twice(2, engine.RNG(1))
+    assert neuron(POINT).data == engine.Neuron(2, engine.RNG(1))(POINT).data * 2.0
+    assert neuron.forward(POINT).data == neuron(POINT).data
 
 
 @pytest.fixture(params=["deepcopy", "pickle"])

@@ -328,7 +328,8 @@ def tied_weights(e: Any) -> Any:
     model.layers[1].neurons[1] = model.layers[1].neurons[0]
     first = model(POINTS)
     model.layers[0].neurons[0].w[0] = e.Value(0.125)
-    return [first, model(POINTS), *map(e.Value, model.state_dict().values())]
+    biases = np.asarray(model.state_dict()["layers.1.bias"]).tolist()
+    return [first, model(POINTS), *map(e.Value, biases)]
 
 
 def subclassed_neuron(e: Any) -> Any:

@@ -1,183 +1,22 @@
 """Networks of neurons on the C core: one call records what the loops of networks.py record.
 
 The classes are those of networks.py; only `__call__` differs. A module keeps the handles of its
-parameters as a C array, its plan, until something about its parts changes: attributes and lists of
-modules report changes, each gets the next number, and `Structure.version` is the last one given.
-While that is the same, nothing has changed; where it is another, the numbers of a plan's own parts
-tell whether it still holds. Where a network is not the plain one
-(a subclass of Neuron, layers of mixed activations), its loop runs, in larger steps
-where it can.
+parameters as a C array, its plan, until one of its parts changes. Where a network is not the plain
+one (a subclass of Neuron, layers of mixed activations), its loop runs, in larger steps where it
+can.
 """
 
 from __future__ import annotations
 
-import itertools
-import operator
-from collections.abc import Callable, Mapping
 from typing import Any
 
-from .. import _core, modules, networks
+from .. import _core, networks
 from ..networks import as_inputs, is_batch
-from ..random import default_generator
 from ..scalars import as_float
 from ..value import Value
+from .module import Derived, Module, Structure, WatchedList
 
 __all__ = ["MLP", "Layer", "Module", "Neuron"]
-
-
-class Structure:
-    """Numbers the changes of modules and their lists.
-
-    Attributes:
-        version: the number of the last change.
-    """
-
-    version = 0
-    numbers = itertools.count(1)
-
-
-last_change = operator.attrgetter("_changed")
-
-
-def report(part: Any) -> None:
-    """Note that a module or list has just changed."""
-    number = next(Structure.numbers)  # one step, so that threads get different ones
-    object.__setattr__(part, "_changed", number)
-    Structure.version = number
-
-
-def reporting(name: str) -> Callable[..., Any]:
-    """Return a list's method that also reports a change."""
-    method = getattr(list, name)
-
-    def change(self: list[Any], *args: Any, **kwargs: Any) -> Any:
-        try:
-            return method(self, *args, **kwargs)
-        finally:
-            report(self)
-
-    change.__name__ = name
-    return change
-
-
-class WatchedList(list[Any]):
-    """A list in a module, which reports its changes."""
-
-    _changed = 0
-
-    for _name in (
-        "__delitem__", "__iadd__", "__imul__", "__setitem__", "append", "clear",
-        "extend", "insert", "pop", "remove", "reverse", "sort",
-    ):  # fmt: skip
-        locals()[_name] = reporting(_name)
-    del _name
-
-
-def watched_parts(item: Any) -> list[Any] | None:
-    """Return the modules and lists within a module; None where one does not report changes."""
-    pending, parts = [item], []
-    seen: set[int] = set()
-    while pending:
-        item = pending.pop()
-        if id(item) in seen:
-            continue
-        if isinstance(item, Module):
-            pending += vars(item).values()
-        elif isinstance(item, (WatchedList, tuple)):
-            pending += item
-        elif isinstance(item, (list, Mapping, modules.Module)):
-            return None
-        else:
-            continue
-        seen.add(id(item))
-        if not isinstance(item, tuple):
-            parts.append(item)
-    return parts
-
-
-class Derived:
-    """What follows from modules and lists, and holds while they do not change.
-
-    Args:
-        result: what follows from them.
-        parts: the modules and lists.
-        version: the structure's before they were looked at.
-    """
-
-    __slots__ = ("last", "parts", "result")
-
-    def __init__(self, result: Any, parts: list[Any], version: int) -> None:
-        self.result, self.parts = result, parts
-        self.last: int = max(map(last_change, parts))
-        if Structure.version != version:  # another thread has changed something meanwhile
-            self.last = -1
-
-    def holds(self) -> bool:
-        """Tell whether no part has changed since."""
-        last: int = max(map(last_change, self.parts))
-        return last == self.last
-
-
-class Module(modules.Module):
-    """Something with parameters: the leaf Values among its attributes, lists and modules."""
-
-    __slots__ = ("_changed", "_listed", "_plan")  # not among the attributes, which are parts
-
-    value_type = Value
-    list_type = WatchedList
-    _changed: int
-    _listed: tuple[int, Derived]  # the structure's version, and the parameters then
-    _plan: tuple[int, Any, Derived]  # the structure's version, the plan then, if any, and both
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        self = super().__new__(cls)
-        object.__setattr__(self, "_changed", 0)
-        return self
-
-    def parameters(self) -> list[Any]:
-        """Return the parameters in the order of `named_parameters`."""
-        version = Structure.version
-        try:
-            listed_in, derived = self._listed
-        except AttributeError:
-            return list(self._list_anew(version))
-        if listed_in != version:
-            if not derived.holds():
-                return list(self._list_anew(version))
-            object.__setattr__(self, "_listed", (version, derived))
-        return list(derived.result)
-
-    def _list_anew(self, version: int) -> list[Any]:
-        """Return the parameters, and remember them if every change of them will be reported."""
-        parts = watched_parts(self)
-        found = super().parameters()
-        if parts:
-            derived = Derived(tuple(found), parts, version)
-            object.__setattr__(self, "_listed", (version, derived))
-        elif hasattr(self, "_listed"):
-            object.__delattr__(self, "_listed")
-        return found
-
-    def __getstate__(self) -> dict[str, Any]:
-        return vars(self).copy()
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, value)
-        report(self)
-
-    def __delattr__(self, name: str) -> None:
-        object.__delattr__(self, name)
-        report(self)
-
-    def zero_grad(self) -> None:
-        """Set the gradient of every parameter to 0.0."""
-        handles = [parameter._handle for parameter in self.parameters()]
-        _core.zero_gradients(handles, len(handles))
-
-    @staticmethod
-    def default_generator() -> Any:
-        """Return the generator of weights where none is given."""
-        return default_generator()
 
 
 class Plan(_core.Plan):
@@ -231,7 +70,7 @@ def is_plain(layers: list[Any]) -> bool:
 
 
 def planned_parts(module: Any) -> list[Any]:
-    """Return the modules and lists that tell what the plan of a module is, if there is one.
+    """Return the modules and lists in a module that tell what its plan is, if it has one.
 
     They are those that report changes. What does not, such as a list of the user's own, makes a
     module not plain, whatever it holds; so does a part of another class.
@@ -243,7 +82,8 @@ def planned_parts(module: Any) -> list[Any]:
         if id(item) in seen:
             continue
         seen.add(id(item))
-        parts.append(item)
+        if item is not module:
+            parts.append(item)
         if type(item) is WatchedList:
             pending += [part for part in item if isinstance(part, Planned)]
         else:
@@ -261,13 +101,14 @@ class Planned(Module):
 
     def _plan_again(self) -> Plan | None:
         """Return the plan as the structure is now; the one from before, if it still holds."""
-        version, derived = Structure.version, getattr(self, "_plan", (0, None, None))[2]
-        if derived is None or not derived.holds():
+        version, derived = Structure.version, getattr(self, "_planned", None)
+        if derived is None or not derived.holds(self):
             parts, layers = planned_parts(self), self._plan_layers()
-            derived = Derived(Plan(layers) if is_plain(layers) else None, parts, version)
-        plan: Plan | None = derived.result
-        object.__setattr__(self, "_plan", (version, plan, derived))
-        return plan
+            plan = Plan(layers) if is_plain(layers) else None
+            derived = Derived(self, plan, parts, version)
+            object.__setattr__(self, "_planned", derived)
+        object.__setattr__(self, "_plan", (version, derived.result))
+        return derived.result  # type: ignore[no-any-return]
 
     def _check(self, x: Any) -> None:
         if isinstance(x, _core.TensorBase):
@@ -287,14 +128,14 @@ class Planned(Module):
             ValueError: the number of inputs is wrong.
         """
         try:
-            version, plan, _ = self._plan
+            version, plan = self._plan
         except AttributeError:
             version = -1
         if version != Structure.version:
             plan = self._plan_again()
         if plan is None:
             self._check(x)
-            return super().__call__(x)  # type: ignore[misc]
+            return super().__call__(x)
         result = record_mlp(plan.address, plan.values, x)
         if result is not NotImplemented:
             return result
@@ -307,6 +148,8 @@ class Planned(Module):
                 raise ValueError(f"{self!r} takes {plan.nin} inputs, got {len(row)}")
         rows = [[x if isinstance(x, Value) else as_float(x) for x in row] for row in rows]
         return record_mlp(plan.address, plan.values, rows if batch else rows[0])
+
+    forward = __call__
 
 
 class Neuron(Planned, networks.Neuron):

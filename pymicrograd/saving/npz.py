@@ -1,8 +1,9 @@
-"""Weights in files: the layers of an MLP as arrays in an .npz archive, read without running code.
+"""Weights in files: a module's state as arrays in an .npz archive, read without running code.
 
-A file is a zip archive of .npy members, stored without compression, which numpy.load reads too:
-`layers.0.weight` of shape (nout, nin), `layers.0.bias` of shape (nout,), `layers.1.weight` ...,
-all float64, so that the 64 bits of every weight survive. The same weights make the same bytes.
+A file is a zip archive of .npy members, stored without compression, which numpy.load reads too.
+Names are those of `state_dict()`, of an MLP `layers.0.weight` of shape (nout, nin),
+`layers.0.bias` of shape (nout,), `layers.1.weight` ...; all are float64, so that the 64 bits of
+every weight survive. The same weights make the same bytes.
 
 Nothing is unpickled. A file is read and checked as a whole before any weight changes, and is
 written beside its target and renamed, so that an interrupted save leaves the old file in place.
@@ -20,6 +21,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..files import Path, replacing
+from ..modules import Module
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,43 +38,22 @@ _ZIP_ERRORS = (zipfile.BadZipFile, EOFError, OSError, OverflowError, RuntimeErro
 
 
 def state_dict(module: Any) -> dict[str, Array]:
-    """Return the weights of a Neuron, Layer or MLP as float64 arrays by name.
-
-    Args:
-        module: of either engine; a Neuron has `weight` (nin,) and `bias` (), a Layer `weight`
-            (nout, nin) and `bias` (nout,), an MLP these of every layer after `layers.0.` ...
+    """Return the state of a module of either engine as float64 arrays by name.
 
     Raises:
-        TypeError: the module is none of the three.
+        TypeError: it is no module.
+        ValueError: an entry is not of floats.
     """
-    import numpy as np
-
-    return {
-        name: np.array([value.data for value in values], dtype=np.float64).reshape(shape)
-        for name, (shape, values) in _parameter_blocks(module).items()
-    }
+    return _checked_arrays(_module(module).state_dict())
 
 
 def load_state_dict(module: Any, state: Mapping[str, Any]) -> None:
     """Set the weights of a module from arrays by name; names and shapes must be the module's.
 
     Raises:
-        ValueError: a name is missing or unknown, or a shape or dtype differs. No weight changed.
+        ValueError: a name is missing or unexpected, or a shape or dtype differs. No weight changed.
     """
-    arrays = _checked_arrays(state)
-    blocks = _parameter_blocks(module)
-    missing = [name for name in blocks if name not in arrays]
-    if missing:
-        raise ValueError(f"{', '.join(missing)} missing: the module has such weights")
-    unknown = [name for name in arrays if name not in blocks]
-    if unknown:
-        raise ValueError(f"{', '.join(unknown)} unknown: the module has no such weights")
-    for name, (shape, _) in blocks.items():
-        if arrays[name].shape != shape:
-            raise ValueError(f"{name} has shape {arrays[name].shape}, the module needs {shape}")
-    for name, (_, values) in blocks.items():
-        for value, number in zip(values, arrays[name].ravel().tolist(), strict=True):
-            value.data = number
+    _module(module).load_state_dict(_checked_arrays(state))
 
 
 def save(module_or_state: Any, path: Path) -> None:
@@ -127,24 +108,11 @@ def load_weights(module: Any, path: Path) -> None:
         raise ValueError(f"{os.fspath(path)}: {error}") from None
 
 
-def _parameter_blocks(module: Any) -> dict[str, tuple[tuple[int, ...], list[Any]]]:
-    """Return the shape and the Values, in row-major order, of every array a module is saved as."""
-    if hasattr(module, "layers"):
-        return {
-            f"layers.{index}.{name}": block
-            for index, layer in enumerate(module.layers)
-            for name, block in _parameter_blocks(layer).items()
-        }
-    if hasattr(module, "neurons"):
-        neurons = list(module.neurons)
-        weights = [w for neuron in neurons for w in neuron.w]
-        return {
-            "weight": ((len(neurons), len(neurons[0].w)), weights),
-            "bias": ((len(neurons),), [neuron.b for neuron in neurons]),
-        }
-    if hasattr(module, "w") and hasattr(module, "b"):
-        return {"weight": ((len(module.w),), list(module.w)), "bias": ((), [module.b])}
-    raise TypeError(f"weights of a Neuron, Layer or MLP expected, not of {type(module).__name__}")
+def _module(module: Any) -> Module:
+    """Return a module, or refuse what is none."""
+    if not isinstance(module, Module):
+        raise TypeError(f"a Module, or arrays by name, expected, not {type(module).__name__}")
+    return module
 
 
 def _checked_arrays(state: Mapping[str, Any]) -> dict[str, Array]:
@@ -155,7 +123,7 @@ def _checked_arrays(state: Mapping[str, Any]) -> dict[str, Array]:
     for name, given in state.items():
         if not isinstance(name, str) or not name or not set(name).isdisjoint("/\\\0"):
             raise ValueError(f"{name!r} cannot name an array")
-        array = np.asarray(given)
+        array = np.asarray(given.detach() if hasattr(given, "detach") else given)
         if array.dtype.kind != "f" or array.dtype.itemsize > 8:
             raise ValueError(f"{name} has dtype {array.dtype}: float64 expected")
         arrays[name] = np.ascontiguousarray(array, dtype="<f8").reshape(array.shape)
