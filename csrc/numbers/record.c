@@ -30,11 +30,21 @@ static mg_node record(mg_arena *arena, int op, uint32_t a, uint32_t b)
     return handle_retain(arena, made);
 }
 
+/* Return how many handles mg_record() takes for an op; 0: it does not have it. */
+static int handle_count(int op)
+{
+    static const uint8_t counts[] = {
+#define MG_OP(NAME, name, symbol, arity, types, traits, ...) \
+    (traits) & MG_TAKES_NUMBER ? 0 : (arity),
+#include "ops.def"
+    };
+    return is_scalar_op(op) ? counts[op] : 0;
+}
+
 static mg_node record_handles(mg_arena *arena, int op, mg_node a, mg_node b)
 {
     uint32_t index_a, index_b = 0;
-    MG_RETURN_IF(!is_scalar_op(op) || op_takes[op].numbers, MG_ERR_ARG);
-    MG_RETURN_IF(op_takes[op].operands != (b ? 2 : 1), MG_ERR_ARG);
+    MG_RETURN_IF(handle_count(op) != (b ? 2 : 1), MG_ERR_ARG);
     MG_TRY(node_find(arena, a, &index_a));
     if (b) MG_TRY(node_find(arena, b, &index_b));
     return record(arena, op, index_a, index_b);
