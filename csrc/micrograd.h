@@ -141,16 +141,16 @@ int mg_element_op_count(void);
 
 /* What is to be known of an op besides its columns. */
 enum mg_trait {
-    MG_INTERNAL = 1,      /* users meet it under another name, or not at all */
-    MG_TAKES_NUMBER = 2,  /* an elementwise op with a number beside its operands: K */
-    MG_CHEAP = 4,         /* computed in floats, but an element costs no more than a sum */
-    MG_CHECKS_ZERO = 8,   /* of integers, operand 1 may not be 0: MG_ERR_ZERODIV */
-    MG_CHECKS_SIGN = 16,  /* of integers, a number below 0 as operand 1: MG_ERR_DOMAIN */
-    MG_VIEW = 32,         /* the result shares the memory of operand 0 */
-    MG_IN_PLACE = 64,     /* an op of whole arrays that mg_apply_in_place() has */
+    MG_INTERNAL = 1,       /* users meet it under another name, or not at all */
+    MG_TAKES_NUMBER = 2,   /* an elementwise op with a number beside its operands: K */
+    MG_CHEAP = 4,          /* computed in floats, as cheap an element as a sum */
+    MG_CHECKS_ZERO = 8,    /* of integers, operand 1 may not be 0: MG_ERR_ZERODIV */
+    MG_CHECKS_SIGN = 16,   /* of integers, a number below 0 as operand 1: MG_ERR_DOMAIN */
+    MG_VIEW = 32,          /* the result shares the memory of operand 0 */
+    MG_IN_PLACE = 64,      /* an op of whole arrays that mg_apply_in_place() has */
     MG_TAKES_MEMORY = 128, /* mg_apply_over() has it */
-    MG_PADS = 256,        /* the result grows with the integers */
-    MG_OUTER = 512        /* the work grows with the product of operands 0 and 1 */
+    MG_PADS = 256,         /* the result grows with the integers */
+    MG_OUTER = 512         /* the work grows with the product of operands 0 and 1 */
 };
 
 /* Name, symbol (micrograd's _op) and number of operands of an op: 0 to 2, -1 for an op of

@@ -34,9 +34,10 @@ static bool has_counts(const call *c)
 {
     const op_counts *takes = &op_takes[c->op];
     int more = c->operand_count - takes->operands;
-    bool operands = more == 0 || more == takes->optional ||
-                    (more > 0 && takes->many_operands);
-    if (!operands || c->number_count != takes->numbers) return false;
+    if (c->number_count != takes->numbers) return false;
+    if (is_element_op(c->op)) return more == 0 && c->integer_count == 0;
+    bool many = more > 0 && takes->many_operands;
+    if (more != 0 && more != takes->optional && !many) return false;
     return takes->many_integers || c->integer_count == integers_wanted(c, takes);
 }
 
@@ -46,9 +47,9 @@ static bool has_counts(const call *c)
 static bool is_recorded(const call *c)
 {
     if (!c->record || !is_float(c->result->dtype)) return false;
-    if (op_gradients[c->op] == GRADIENT_NONE) return false;
     for (int i = 0; i < c->operand_count; i++)
-        if (node_at(c->arena, c->operands[i])->bits & REQUIRES) return true;
+        if (node_at(c->arena, c->operands[i])->bits & REQUIRES)
+            return op_gradients[c->op] != GRADIENT_NONE;
     return false;
 }
 
