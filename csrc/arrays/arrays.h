@@ -91,6 +91,10 @@ extern const int64_t unit_steps[MG_MAX_RANK]; /* 1 along every axis */
 #define MG_ARRAY(NAME, name, ...) int forward_##name(call *c);
 #include "ops.def"
 
+/* ---- move.c ------------------------------------------------------------------------ */
+
+extern const int64_t unit_steps[MG_MAX_RANK]; /* ones */
+
 /* ---- reduce.c ---------------------------------------------------------------------- */
 
 /* An array as a box of rows. */

@@ -102,7 +102,7 @@ static void cancel(const graph *g)
     uint8_t *come = calloc(g->arena->fresh, sizeof *come);
     if (!EXPECT(come != NULL)) return;
     for (uint32_t i = 1; i < g->arena->fresh; i++)
-        come[i] = ordered || node_at(g->arena, i)->kind & UNDER_WAY;
+        come[i] = ordered || node_at(g->arena, i)->bits & UNDER_WAY;
     EXPECT(mg_backward_cancel(g->arena) == MG_OK);
     for (uint32_t i = 1; i < g->arena->fresh; i++) {
         const node *n = node_at(g->arena, i);
