@@ -45,12 +45,13 @@ MG_INLINE void walk_open(strided_walk *w, int rank, const int64_t *shape,
 MG_INLINE bool walk_next(strided_walk *w)
 {
     for (int d = w->rank - 1; d >= 0; d--) {
-        bool done = ++w->index[d] == w->shape[d];
-        if (done) w->index[d] = 0;
-        int64_t steps = done ? 1 - w->shape[d] : 1;
+        if (++w->index[d] < w->shape[d]) {
+            for (int k = 0; k < w->array_count; k++) w->offset[k] += w->strides[k][d];
+            return true;
+        }
         for (int k = 0; k < w->array_count; k++)
-            w->offset[k] += steps * w->strides[k][d];
-        if (!done) return true;
+            w->offset[k] -= (w->shape[d] - 1) * w->strides[k][d];
+        w->index[d] = 0;
     }
     return false;
 }
