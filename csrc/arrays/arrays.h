@@ -87,13 +87,12 @@ int result_store(call *c, const array *wide);
 
 int map_check(int op, int result, const array *b);
 int map_value(call *c); /* of all elementwise ops */
-extern const int64_t unit_steps[MG_MAX_RANK]; /* 1 along every axis */
 #define MG_ARRAY(NAME, name, ...) int forward_##name(call *c);
 #include "ops.def"
 
 /* ---- move.c ------------------------------------------------------------------------ */
 
-extern const int64_t unit_steps[MG_MAX_RANK]; /* ones */
+extern const int64_t unit_steps[MG_MAX_RANK]; /* 1 along every axis */
 
 /* ---- reduce.c ---------------------------------------------------------------------- */
 
