@@ -14,7 +14,7 @@ TYPE_CHECKING = False  # as type checkers read it; importing typing takes longer
 if TYPE_CHECKING:
     from typing import Any
 
-    from . import autograd, func, functional, nn, optim
+    from . import autograd, func, nn, optim
     from ._core import (
         build_info,
         get_num_threads,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
     from .autograd import grad
     from .data import gen_data, gen_data_linear, gen_data_moons, gen_data_yinyang, split
-    from .nn import MLP, Layer, Module, Neuron, cross_entropy, margin_loss, mse_loss
+    from .nn import MLP, Layer, Module, Neuron, cross_entropy, functional, margin_loss, mse_loss
     from .optim import SGD, Adam, AdamW
     from .pictures.graphs import draw_dot, to_dot, to_mermaid, trace, vis_color
     from .random import RNG, manual_seed
@@ -70,7 +70,10 @@ HOMES = {
     ),
     "autograd": ("grad",),
     "data": ("gen_data", "gen_data_linear", "gen_data_moons", "gen_data_yinyang", "split"),
-    "nn": ("MLP", "Layer", "Module", "Neuron", "cross_entropy", "margin_loss", "mse_loss"),
+    "nn": (
+        "MLP", "Layer", "Module", "Neuron", "cross_entropy", "functional", "margin_loss",
+        "mse_loss",
+    ),
     "optim": ("SGD", "Adam", "AdamW"),
     "pictures.graphs": ("draw_dot", "to_dot", "to_mermaid", "trace", "vis_color"),
     "random": ("RNG", "manual_seed"),
@@ -93,7 +96,7 @@ HOMES = {
     "value": ("Value",),
 }  # fmt: skip
 MODULES = (
-    "autograd", "data", "engine", "errors", "func", "functional", "nn", "optim", "pictures",
+    "autograd", "data", "engine", "errors", "func", "nn", "optim", "pictures",
     "reference", "saving",
 )  # fmt: skip
 

@@ -27,7 +27,7 @@ LAYERS = (
     ("values", ("random", "value", "engine")),
     ("tensors", ("tensors",)),
     ("autograd", ("autograd", "func")),
-    ("nn", ("nn", "functional")),
+    ("nn", ("nn",)),
     ("optim", ("optim",)),
     ("data", ("data",)),
     ("saving", ("saving",)),

@@ -194,6 +194,43 @@ def test_rows_as_torch(name: str) -> None:
     compare(torchs, ours, *(numbers(*shape, seed=i) for i, shape in enumerate(shapes)))
 
 
+def test_mse_loss() -> None:
+    x, y = mg.tensor([[1.0, 2.5]], requires_grad=True), mg.tensor([[0.5, 4.0]])
+    assert F.mse_loss(x, y, reduction="none").tolist() == [[0.25, 2.25]]
+    assert F.mse_loss(x, y, "sum").item() == 2.5
+    loss = F.mse_loss(x, target=y)
+    loss.backward()
+    assert (loss.item(), x.grad.tolist()) == (1.25, [[0.5, -1.5]])
+
+
+def test_a_function_of_both_kinds_looks_at_its_first_argument() -> None:
+    assert mg.functional is mg.nn.functional and mg.cross_entropy is F.cross_entropy
+    a, b = mg.Value(1.0), mg.Value(2.0)
+    row = mg.tensor([1.0, 2.0], dtype="float64")
+    numbers = [v.data for v in F.softmax([a, b])]
+    assert F.softmax(row, 0).tolist() == pytest.approx(numbers)  # in another arithmetic
+    loss = F.cross_entropy([a, b], 1).data
+    assert F.cross_entropy(row, mg.tensor(1)).item() == pytest.approx(loss)
+    same = F.cross_entropy(logits=[[a, b]], targets=[1], shifted=True, reduction="sum")
+    assert same.data == F.cross_entropy(input=[a, b], target=1).data
+    assert F.softmax(logits=[a, b])[1].data == F.softmax([a, b])[1].data
+    assert F.mse_loss(prediction=[a, b], target=[2.0, 4.0], reduction="sum").data == 5.0
+    assert [v.data for v in F.mse_loss([a, b], [2.0, 4.0], "none")] == [1.0, 4.0]
+    assert F.relu(a).data == 1.0 and F.tanh(a).data == a.tanh().data and F.softplus(a, 2.0) > 1.0
+    for call, text in (
+        (lambda: F.cross_entropy([a, b], 1, label_smoothing=0.1), "an option of Tensors"),
+        (lambda: F.cross_entropy([a, b], 1, ignore_index=0), "an option of Tensors"),
+        (lambda: F.cross_entropy([a, b], logits=[a, b], target=1), "are the same argument"),
+        (lambda: F.cross_entropy(target=1), "the argument 'input' is missing"),
+        (lambda: F.softmax([a, b], 0), "with dim or dtype input is a Tensor, not list"),
+    ):
+        with pytest.raises(TypeError, match=text):
+            call()
+    with pytest.raises(AttributeError, match="no attribute 'sotfmax'"):
+        F.sotfmax  # noqa: B018
+    assert set(F.__all__) <= set(dir(F)) and all(getattr(F, name) for name in F.__all__)
+
+
 def test_what_does_not_fit() -> None:
     x, w = mg.ones(1, 4, 5, 5), mg.ones(6, 4, 3, 3)
     wrong: list[tuple[Any, type[Exception], str]] = [
@@ -210,13 +247,17 @@ def test_what_does_not_fit() -> None:
         (lambda: F.avg_pool2d([1.0], 2), TypeError, "avg_pool2d: input is a Tensor, not list"),
         (lambda: F.max_pool2d(x, 1.5), TypeError, "max_pool2d: kernel_size: ints are needed"),
         (lambda: F.relu([1.0]), TypeError, "relu: input is a Tensor, not list"),
-        (lambda: F.softmax(x.numpy(), 0), TypeError, "softmax: input is a Tensor, not ndarray"),
+        (lambda: F.softmax(x.numpy(), 0), TypeError, "dim or dtype input is a Tensor, not ndarray"),
         (lambda: F.linear(x, [[1.0] * 5]), TypeError, "linear: weight is a Tensor, not list"),
         (lambda: F.layer_norm([1.0], 1), TypeError, "layer_norm: input is a Tensor, not list"),
         (lambda: F.layer_norm(x, 5, [1.0] * 5), TypeError, "layer_norm: a weight or bias is"),
         (lambda: F.rms_norm(x, 5.0), TypeError, "rms_norm: normalized_shape: ints are needed"),
         (lambda: F.pad(mg.ones(3), (-2, -2)), ShapeError, "pad: .* more than axis 0 has, 3"),
-        (lambda: F.cross_entropy([[1.0]], [0]), TypeError, "cross_entropy: input is a Tensor"),
+        (lambda: F.cross_entropy(mg.ones(1, 3), [0], shifted=False), TypeError, "of Values"),
+        (lambda: F.cross_entropy(mg.ones(1, 3)), TypeError, "argument 'target' is missing"),
+        (lambda: F.softmax(x), TypeError, "softmax: 'dim' is missing"),
+        (lambda: F.mse_loss(mg.ones(2), mg.ones(2, 1)), ShapeError, "shapes .* differ"),
+        (lambda: F.mse_loss(mg.ones(2), [1.0, 1.0]), TypeError, "mse_loss: target is a Tensor"),
         (lambda: F.cross_entropy(x.long(), [0]), DTypeError, "input, the logits, is of floats"),
         (lambda: F.cross_entropy(mg.ones(3, 3), [-100, 0, 7]), TensorIndexError, "7 of row 2 is"),
         (lambda: F.conv2d(x, w, padding=-1), ValueError, "below 0"),

@@ -24,7 +24,6 @@ from tensor_cases import (
 )
 
 import pymicrograd
-import pymicrograd.functional
 from pymicrograd import Function, autograd
 
 C, REFERENCE = ENGINES

@@ -1,4 +1,4 @@
-"""Neural networks of Values: modules, and the functions and losses of `functional`."""
+"""Neural networks: modules, and the functions and losses of `functional`."""
 
 from . import functional
 from .functional import cross_entropy, margin_loss, mse_loss

@@ -1,10 +1,10 @@
-"""Activations and softmax of Tensors, with PyTorch's names."""
+"""Activations of Tensors and single Values, softmax of Tensors, with PyTorch's names."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .arguments import tensor_of
+from .arguments import operand_of, tensor_of
 
 if TYPE_CHECKING:
     from ...tensors.tensor import Tensor
@@ -14,34 +14,34 @@ __all__ = [
 ]  # fmt: skip
 
 
-def relu(input: Tensor) -> Tensor:
+def relu(input: Any) -> Any:
     """Return max(x, 0)."""
-    return tensor_of("relu", input).relu()
+    return operand_of("relu", input).relu()
 
 
-def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+def gelu(input: Any, approximate: str = "none") -> Any:
     """Return x Phi(x), Phi the normal distribution; its "tanh" form on request."""
-    return tensor_of("gelu", input).gelu(approximate)
+    return operand_of("gelu", input).gelu(approximate)
 
 
-def silu(input: Tensor) -> Tensor:
+def silu(input: Any) -> Any:
     """Return x * sigmoid(x)."""
-    return tensor_of("silu", input).silu()
+    return operand_of("silu", input).silu()
 
 
-def sigmoid(input: Tensor) -> Tensor:
+def sigmoid(input: Any) -> Any:
     """Return 1 / (1 + exp(-x))."""
-    return tensor_of("sigmoid", input).sigmoid()
+    return operand_of("sigmoid", input).sigmoid()
 
 
-def tanh(input: Tensor) -> Tensor:
+def tanh(input: Any) -> Any:
     """Return the hyperbolic tangent."""
-    return tensor_of("tanh", input).tanh()
+    return operand_of("tanh", input).tanh()
 
 
-def softplus(input: Tensor, beta: float = 1.0) -> Tensor:
+def softplus(input: Any, beta: float = 1.0) -> Any:
     """Return log(1 + exp(beta * x)) / beta."""
-    input = tensor_of("softplus", input)
+    input = operand_of("softplus", input)
     return input.softplus() if beta == 1.0 else (input * beta).softplus() / beta
 
 

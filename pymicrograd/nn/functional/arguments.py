@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..._core import ValueBase
 from ...tensors.arguments import as_ints
 from ...tensors.ops import TensorBase
 
@@ -18,6 +19,11 @@ def tensor_of(call: str, x: Any, what: str = "input") -> Tensor:
         raise TypeError(f"{call}: {what} is a Tensor, not {given}; as_tensor() makes one")
     found: Any = x
     return found  # type: ignore[no-any-return]
+
+
+def operand_of(call: str, x: Any) -> Any:
+    """Return an argument that is a Tensor or a Value, or refuse it."""
+    return x if isinstance(x, ValueBase) else tensor_of(call, x)
 
 
 def pair(x: Any, what: str) -> tuple[int, int]:

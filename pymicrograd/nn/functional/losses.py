@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ... import _core
 from ...errors import DTypeError, ShapeError
+from ...losses import check_reduction
 from ...tensors.conversion import as_tensor
 from ...tensors.dtypes import int64
 from ...tensors.ops import OPS, apply, cast
@@ -16,7 +17,7 @@ from .arguments import tensor_of
 if TYPE_CHECKING:
     from ...tensors.tensor import Tensor
 
-__all__ = ["cross_entropy"]
+__all__ = ["cross_entropy", "mse_loss"]
 
 
 def cross_entropy(
@@ -47,8 +48,7 @@ def cross_entropy(
     target = as_tensor(target)
     if target.dtype.kind != 1:
         raise DTypeError(f"cross_entropy: classes are integers, not {target.dtype.name}")
-    if reduction not in _core.REDUCTIONS:
-        raise ValueError(f"cross_entropy: reduction {reduction!r} is not none, sum or mean")
+    check_reduction(reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise ValueError(f"cross_entropy: label_smoothing {label_smoothing} is not from 0 to 1")
     axis = 1 if input.ndim > 1 else 0
@@ -63,3 +63,21 @@ def cross_entropy(
     operands = logits, cast(target, int64).reshape(rows)
     loss = apply(OPS["cross_entropy"], operands, integers, (float(label_smoothing),))
     return loss.reshape(target.shape) if reduction == "none" else loss
+
+
+def mse_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
+    """Return the mean of (input - target)**2.
+
+    Args:
+        input, target: of one shape.
+        reduction: "mean", "sum", or "none" for all squares.
+    """
+    check_reduction(reduction)
+    if tensor_of("mse_loss", input).shape != tensor_of("mse_loss", target, "target").shape:
+        raise ShapeError(f"mse_loss: shapes {input.shape} and {target.shape} differ")
+    difference = input - target
+    squares = difference * difference
+    loss: Tensor = squares
+    if reduction != "none":
+        loss = squares.mean() if reduction == "mean" else squares.sum()
+    return loss

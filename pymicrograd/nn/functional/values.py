@@ -142,10 +142,14 @@ def margin_loss(scores: Sequence[Any], targets: Sequence[Any]) -> Any:
     return sum(losses) * (1.0 / len(losses))
 
 
-def mse_loss(prediction: Sequence[Any], target: Sequence[Any]) -> Any:
-    """Return the mean of (prediction - target)**2.
+def mse_loss(prediction: Sequence[Any], target: Sequence[Any], reduction: str = "mean") -> Any:
+    """Return the mean of (prediction - target)**2, their sum or all of them.
 
     Raises:
         ValueError: the lengths differ, or are 0.
     """
-    return mean(squared_errors(prediction, target))
+    check_reduction(reduction)
+    squares = squared_errors(prediction, target)
+    if reduction == "none":
+        return squares
+    return mean(squares) if reduction == "mean" else sum(squares)

@@ -1,0 +1,138 @@
+"""Functions that Values and Tensors both have: which is meant, says the first argument."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ... import _core
+from . import values
+
+__all__ = ["cross_entropy", "mse_loss", "softmax"]
+
+TensorBase: Any = _core.TensorBase
+ABSENT: Any = object()
+
+
+def one_of(call: str, name: str, given: Any, other: str, alias: Any) -> Any:
+    """Return an argument that has two names."""
+    if alias is ABSENT and given is not ABSENT:
+        return given
+    if alias is ABSENT:
+        raise TypeError(f"{call}: the argument {name!r} is missing")
+    if given is not ABSENT:
+        raise TypeError(f"{call}: {name!r} and {other!r} are the same argument")
+    return alias
+
+
+def of_the_other_kind(call: str, name: str, kind: str) -> TypeError:
+    """Return the error of an option that only the other kind has."""
+    return TypeError(f"{call}: {name!r} is an option of {kind}")
+
+
+def softmax(
+    input: Any = ABSENT, dim: Any = None, dtype: Any = None, *, logits: Any = ABSENT
+) -> Any:
+    """Return exp(x - m) over the sum of these, m the largest.
+
+    Args:
+        input: a Tensor; or Values, a list, also called `logits`.
+        dim: the axis, of a Tensor.
+        dtype: what a Tensor is cast to before.
+
+    Returns:
+        A Tensor; or a list of Values.
+
+    Raises:
+        ValueError: there are no Values.
+    """
+    if logits is not ABSENT or input is ABSENT:
+        input = one_of("softmax", "input", input, "logits", logits)
+    if isinstance(input, TensorBase):
+        from . import activations
+
+        if dim is None:
+            raise TypeError("softmax: 'dim' is missing, the axis along which a Tensor is summed")
+        return activations.softmax(input, dim, dtype)
+    if dim is not None or dtype is not None:
+        raise TypeError(
+            f"softmax: with dim or dtype input is a Tensor, not {type(input).__name__}; "
+            "as_tensor() makes one"
+        )
+    return values.softmax(input)
+
+
+def cross_entropy(
+    input: Any = ABSENT,
+    target: Any = ABSENT,
+    shifted: bool = True,
+    reduction: str = "mean",
+    *,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    logits: Any = ABSENT,
+    targets: Any = ABSENT,
+) -> Any:
+    """Return -log(softmax(logits)[target]).
+
+    Args:
+        input: logits. A Tensor (N, C), (N, C, d...) or (C); or a list of one Value per class, or
+            of rows of them, a batch. Of Values also called `logits`.
+        target: classes. Of a Tensor integers (N), (N, d...) or (); of Values an int, or one per
+            row, also called `targets`.
+        shifted: of Values: subtract the largest logit first, so that exp cannot overflow;
+            LLM101n's later program does not. Tensors always are.
+        reduction: of a batch: "mean", "sum" or "none". Of Values, "mean" is 0.0 + loss + loss +
+            ... times 1 / rows, "sum" is without the factor, "none" a list.
+        ignore_index: of Tensors: a class whose rows count for nothing.
+        label_smoothing: of Tensors: what part of the target is spread over all classes, 0 to 1.
+
+    Raises:
+        TypeError: a target of Values is not an int; an option is one of the other kind.
+        IndexError: a target is no class.
+        ValueError: something is empty, lengths or shapes do not fit, or reduction is unknown.
+    """
+    if logits is not ABSENT or input is ABSENT:
+        input = one_of("cross_entropy", "input", input, "logits", logits)
+    if targets is not ABSENT or target is ABSENT:
+        target = one_of("cross_entropy", "target", target, "targets", targets)
+    if isinstance(input, TensorBase):
+        from . import losses
+
+        if not shifted:
+            raise of_the_other_kind("cross_entropy", "shifted", "Values")
+        return losses.cross_entropy(
+            input,
+            target,
+            ignore_index=ignore_index,
+            reduction=reduction,
+            label_smoothing=label_smoothing,
+        )
+    if label_smoothing != 0.0:
+        raise of_the_other_kind("cross_entropy", "label_smoothing", "Tensors")
+    if ignore_index != -100:
+        raise of_the_other_kind("cross_entropy", "ignore_index", "Tensors")
+    return values.cross_entropy(input, target, shifted, reduction)
+
+
+def mse_loss(
+    input: Any = ABSENT, target: Any = ABSENT, reduction: str = "mean", *, prediction: Any = ABSENT
+) -> Any:
+    """Return the mean of (input - target)**2.
+
+    Args:
+        input: a Tensor; or a list of Values, also called `prediction`.
+        target: a Tensor of the same shape; or as many Values or numbers.
+        reduction: "mean", "sum", or "none" for all squares.
+
+    Raises:
+        ValueError: shapes or lengths differ, lengths are 0, or reduction is unknown.
+    """
+    if prediction is not ABSENT or input is ABSENT:
+        input = one_of("mse_loss", "input", input, "prediction", prediction)
+    if target is ABSENT:
+        raise TypeError("mse_loss: the argument 'target' is missing")
+    if isinstance(input, TensorBase):
+        from . import losses
+
+        return losses.mse_loss(input, target, reduction)
+    return values.mse_loss(input, target, reduction)
