@@ -15,6 +15,8 @@ from programs import load
 
 import pymicrograd
 from pymicrograd import reference
+from pymicrograd.nn.functional import either
+from pymicrograd.optim.optimizer import DEFAULTS
 
 pytestmark = pytest.mark.usefixtures("frozen")
 PACKAGE = pathlib.Path(pymicrograd.__file__).parent
@@ -106,21 +108,35 @@ def test_objects_have_the_same_names_and_all_are_documented(make: Any) -> None:
     c, its = make(load("c")), make(load("reference"))
     public = {name for name in dir(its) if not name.startswith("_")}
     ours = {name for name in dir(c) if not name.startswith("_")}
-    assert ours ^ public <= {"default_generator", "move", "value_type"}
+    of_tensors = {"begun", "buffers", "steps", "tensor_type"}
+    assert ours ^ public <= {"default_generator", "move", "value_type", *of_tensors}
     for name in public & ours:
         for thing in (c, its):
             if inspect.ismethod(getattr(thing, name)):
                 assert inspect.getdoc(getattr(thing, name)), name
-    assert inspect.getdoc(c) == inspect.getdoc(its) != ""
+    assert inspect.getdoc(c) and inspect.getdoc(its)
+    if not isinstance(its, reference.optim.Optimizer):  # ours speak of Tensors, too
+        assert inspect.getdoc(c) == inspect.getdoc(its)
 
 
-@pytest.mark.parametrize(
-    "name", ["RNG", "Neuron", "Layer", "MLP", "SGD", "Adam", "AdamW", "manual_seed"]
-)
+@pytest.mark.parametrize("name", ["RNG", "Neuron", "Layer", "MLP", "manual_seed"])
 def test_names_take_the_same_arguments(name: str) -> None:
     ours, its = (getattr(load(engine), name) for engine in ("c", "reference"))
     assert parameters(ours) == parameters(its)
     assert inspect.getdoc(ours) == inspect.getdoc(its) != ""
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW"])
+def test_optimizers_take_the_same_arguments(name: str) -> None:
+    """Of those of both kinds None is the reference's default for Values."""
+    ours, its = (dict(parameters(getattr(load(engine), name))) for engine in ("c", "reference"))
+    defaults = dict(DEFAULTS["Values"])
+    defaults["weight_decay"] = defaults.pop("decoupled_decay")
+    assert list(ours) == list(its)
+    for argument, default in ours.items():
+        assert its[argument] == (defaults[argument] if default is None else default), argument
+    for engine in ("c", "reference"):
+        assert inspect.getdoc(getattr(load(engine), name))
 
 
 def test_grad_takes_the_same_arguments() -> None:
@@ -131,10 +147,14 @@ def test_grad_takes_the_same_arguments() -> None:
 
 
 def test_functions_take_the_same_arguments() -> None:
+    """Those that Tensors have, too, take the reference's names of arguments beside PyTorch's."""
     functions = load("reference").F
-    assert set(functions.__all__) == set(load("c").F.__all__)
+    assert set(functions.__all__) <= set(load("c").F.__all__)
     for name in functions.__all__:
         ours, its = getattr(load("c").F, name), getattr(functions, name)
+        if name in either.__all__:
+            assert dict(parameters(its)).keys() <= dict(parameters(ours)).keys(), name
+            continue
         assert parameters(ours) == parameters(its), name
         assert inspect.getdoc(ours) == inspect.getdoc(its) != "", name
 

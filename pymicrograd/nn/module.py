@@ -9,7 +9,6 @@ holds.
 from __future__ import annotations
 
 import itertools
-import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -33,7 +32,10 @@ class Structure:
     numbers = itertools.count(1)
 
 
-last_change = operator.attrgetter("_changed")
+def last_change(part: Any) -> int:
+    """Return the number of the last change of a module or list; 0: there was none."""
+    number: int = getattr(part, "_changed", 0)
+    return number
 
 
 def report(part: Any) -> None:
@@ -59,8 +61,6 @@ def reporting(name: str) -> Callable[..., Any]:
 
 class WatchedList(list[Any]):
     """A list in a module, which reports its changes."""
-
-    _changed = 0
 
     for _name in (
         "__delitem__", "__iadd__", "__imul__", "__setitem__", "append", "clear",
@@ -112,7 +112,7 @@ class Derived:
 
     def last_change(self, module: Any) -> int:
         """Return the number of the last change of the module or a part."""
-        last: int = max(module._changed, max(map(last_change, self.parts), default=0))
+        last: int = max(map(last_change, (module, *self.parts)))
         return last
 
     def holds(self, module: Any) -> bool:
@@ -137,11 +137,6 @@ class Module(modules.Module):
     _listed: tuple[int, Derived]  # the structure's version, and the parameters then
     _plan: tuple[int, Any]  # the structure's version, and the plan then, if there is one
     _planned: Derived  # the same with its parts
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        self = super().__new__(cls)
-        object.__setattr__(self, "_changed", 0)
-        return self
 
     def parameters(self, recurse: bool = True) -> list[Any]:
         """Return the parameters in the order of `named_parameters`."""

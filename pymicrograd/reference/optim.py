@@ -48,10 +48,10 @@ class Optimizer:
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Call closure, if there is one; move every parameter once; return what closure did."""
         loss = None if closure is None else closure()
-        self.move_once()
+        self._move_once()
         return loss
 
-    def move_once(self) -> None:
+    def _move_once(self) -> None:
         """Move every parameter once."""
         raise NotImplementedError(f"{type(self).__name__} has no step")
 
@@ -100,7 +100,7 @@ class SGD(Optimizer):
             raise ValueError("nesterov needs a momentum above 0 and dampening 0")
         self.buffer: list[float] | None = None
 
-    def move_once(self) -> None:
+    def _move_once(self) -> None:
         lr, momentum = as_float(self.lr), as_float(self.momentum)
         keep, decay = 1.0 - as_float(self.dampening), as_float(self.weight_decay)
         data, buffer = [], []
@@ -150,7 +150,7 @@ class Adam(Optimizer):
 
     decoupled = False
 
-    def move_once(self) -> None:
+    def _move_once(self) -> None:
         lr, eps, decay = as_float(self.lr), as_float(self.eps), as_float(self.weight_decay)
         beta1, beta2 = map(as_float, self.betas)
         t = self.t + 1

@@ -20,6 +20,8 @@ static void test_op_table(void)
 {
     EXPECT(mg_op_count() == MG_OP_COUNT);
     EXPECT(mg_scalar_op_count() == MG_SCALAR_OP_COUNT);
+    EXPECT(mg_element_op_count() == MG_MAP_OP_COUNT);
+    EXPECT(mg_op_traits(MG_LEAF) == MG_INTERNAL && mg_op_traits(MG_ADD) == 0);
     for (int op = 0; op < mg_op_count(); op++) {
         int arity = mg_op_arity(op);
         EXPECT(mg_op_name(op) && mg_op_symbol(op));
@@ -36,7 +38,9 @@ static void test_op_table(void)
     for (int i = 0; i < 4; i++) {
         EXPECT(mg_op_name(no_ops[i]) == NULL);
         EXPECT(mg_op_symbol(no_ops[i]) == NULL);
+        EXPECT(mg_op_takes(no_ops[i]) == NULL);
         REFUSED(mg_op_arity(no_ops[i]));
+        REFUSED(mg_op_traits(no_ops[i]));
     }
 }
 
