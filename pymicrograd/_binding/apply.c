@@ -13,7 +13,7 @@ enum {
 };
 
 /* Return the number of elements, or a bound of it that is not above `enough`. */
-int64_t count_bound(tensor *t, int64_t enough)
+static int64_t count_bound(tensor *t, int64_t enough)
 {
     mg_array_info info;
     if (t->bound < 0 || t->bound > enough) {
@@ -25,7 +25,7 @@ int64_t count_bound(tensor *t, int64_t enough)
 
 /* Return a * b, neither below 0, or where factors are above INT32_MAX, something so
  * large: a division would cost as much as a small op. */
-int64_t product_bound(int64_t a, int64_t b)
+static int64_t product_bound(int64_t a, int64_t b)
 {
     return (a < INT32_MAX ? a : INT32_MAX) * (b < INT32_MAX ? b : INT32_MAX);
 }

@@ -132,10 +132,26 @@ static inline mg_node tensor_handle(PyObject *x)
 
 /* Count a new reference of the core to an object, which mg_released() will return. */
 void lend(PyObject *object);
+extern _Atomic int64_t lent; /* objects that the core refers to */
+void drop_lent(void);
+
 /* Drop the objects that nodes have referred to which are no more. */
-void release_lent(void);
+static inline void release_lent(void)
+{
+    if (atomic_load_explicit(&lent, memory_order_relaxed) > 0) drop_lent();
+}
+
 /* Drop a reference to a node, if it is one and no status. */
-void release_node(mg_node handle);
+static inline void release_node(mg_node handle)
+{
+    if (handle > 0) {
+        PyThreadState *state = release_gil(0);
+        mg_release(arena, handle);
+        acquire_gil(state, 0);
+    }
+    release_lent();
+}
+
 /* Make an object where there is no type yet, or no memory: then the node is released. */
 tensor *new_tensor(mg_node handle);
 

@@ -6,7 +6,7 @@
  * node: release_lent(). */
 #include "binding.h"
 
-static _Atomic int64_t lent; /* objects that the core refers to */
+_Atomic int64_t lent;
 
 void lend(PyObject *object)
 {
@@ -14,7 +14,7 @@ void lend(PyObject *object)
     atomic_fetch_add_explicit(&lent, 1, memory_order_relaxed);
 }
 
-void release_lent(void)
+void drop_lent(void)
 {
     while (atomic_load_explicit(&lent, memory_order_relaxed) > 0) {
         PyThreadState *state = release_gil(0);
@@ -24,16 +24,6 @@ void release_lent(void)
         atomic_fetch_sub_explicit(&lent, 1, memory_order_relaxed);
         Py_DECREF(object);
     }
-}
-
-void release_node(mg_node handle)
-{
-    if (handle > 0) {
-        PyThreadState *state = release_gil(0);
-        mg_release(arena, handle);
-        acquire_gil(state, 0);
-    }
-    release_lent();
 }
 
 /* Import tensors/tensor.py, which calls install(). */
