@@ -10,59 +10,10 @@ from __future__ import annotations
 
 import importlib
 
-TYPE_CHECKING = False  # as type checkers read it; importing typing takes longer than all of this
-if TYPE_CHECKING:
-    from typing import Any
-
-    from . import autograd, func, nn, optim
-    from ._core import (
-        build_info,
-        get_num_threads,
-        isa,
-        memory_usage,
-        set_isa,
-        set_memory_limit,
-        set_num_threads,
-    )
-    from .autograd import grad
-    from .data import gen_data, gen_data_linear, gen_data_moons, gen_data_yinyang, split
-    from .nn import MLP, Layer, Module, Neuron, cross_entropy, functional, margin_loss, mse_loss
-    from .optim import SGD, Adam, AdamW
-    from .pictures.graphs import draw_dot, to_dot, to_mermaid, trace, vis_color
-    from .random import RNG, manual_seed
-    from .recording import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-    from .tensors.conversion import as_tensor
-    from .tensors.creation import (
-        arange,
-        empty,
-        empty_like,
-        eye,
-        full,
-        full_like,
-        linspace,
-        ones,
-        ones_like,
-        rand,
-        rand_like,
-        randint,
-        randn,
-        randn_like,
-        randperm,
-        zeros,
-        zeros_like,
-    )
-    from .tensors.dtypes import bool_, dtype, float16, float32, float64, int32, int64, uint8
-    from .tensors.function import Function
-    from .tensors.functions import maximum, minimum, where
-    from .tensors.interchange import from_dlpack, from_numpy, tensor
-    from .tensors.joining import cat, stack
-    from .tensors.leaves import tril, triu
-    from .tensors.tensor import Tensor
-    from .value import Value
-
 __version__ = "0.1.0"
 
-# The public names, by the module that they are imported from.
+# The public names, by the module that they are imported from. After a change run tools/names.py,
+# which writes `__init__.pyi`, all that type checkers read, and `docs/names.md`.
 HOMES = {
     "_core": (
         "build_info", "get_num_threads", "isa", "memory_usage", "set_isa", "set_memory_limit",
@@ -95,26 +46,22 @@ HOMES = {
     "tensors.tensor": ("Tensor",),
     "value": ("Value",),
 }  # fmt: skip
-MODULES = (
-    "autograd", "data", "engine", "errors", "func", "nn", "optim", "pictures",
+# The modules that are imported when their name is first used, in `docs/names.md` and besides.
+PUBLIC_MODULES = (
+    "autograd", "data", "engine", "errors", "func", "nn", "optim", "pictures", "random",
     "reference", "saving",
 )  # fmt: skip
+MODULES = (
+    *PUBLIC_MODULES, "cli", "files", "losses", "modules", "networks", "recording", "scalars",
+    "tensors", "value",
+)  # fmt: skip
 
-__all__ = [
-    "MLP", "RNG", "SGD", "Adam", "AdamW", "Function", "Layer", "Module", "Neuron", "Tensor",
-    "Value", "arange", "as_tensor", "autograd", "bool_", "build_info", "cat", "cross_entropy",
-    "draw_dot", "dtype", "empty", "empty_like", "enable_grad", "eye", "float16", "float32",
-    "float64", "from_dlpack", "from_numpy", "full", "full_like", "func", "functional", "gen_data",
-    "gen_data_linear", "gen_data_moons", "gen_data_yinyang", "get_num_threads", "grad", "int32",
-    "int64", "is_grad_enabled", "isa", "linspace", "manual_seed", "margin_loss", "maximum",
-    "memory_usage", "minimum", "mse_loss", "nn", "no_grad", "ones", "ones_like", "optim", "rand",
-    "rand_like", "randint", "randn", "randn_like", "randperm", "set_grad_enabled", "set_isa",
-    "set_memory_limit", "set_num_threads", "split", "stack", "tensor", "to_dot", "to_mermaid",
-    "trace", "tril", "triu", "uint8", "vis_color", "where", "zeros", "zeros_like",
-]  # fmt: skip
+__all__ = sorted(  # what `import *` gives: of modules those that hide no other
+    ["autograd", "func", "nn", "optim", *[name for names in HOMES.values() for name in names]]
+)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name):
     if name in MODULES:
         return importlib.import_module(f".{name}", __name__)
     for home, names in HOMES.items():
@@ -125,5 +72,5 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+def __dir__():
+    return sorted({*globals(), *__all__, *PUBLIC_MODULES})
