@@ -53,7 +53,8 @@ class SelectionMethods(Attributes):
 
     def scatter_add_(self, dim: int, index: Any, src: Any) -> Tensor:
         """Add in place where index says along an axis; return the tensor."""
-        return self.copy_(self.scatter_add(dim, index, src))
+        changed: Tensor = self.copy_(self.scatter_add(dim, index, src))
+        return changed
 
     def index_select(self, dim: int, index: Any) -> Tensor:
         """Return the items along an axis that a vector of indices names."""
