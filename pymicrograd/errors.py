@@ -43,7 +43,7 @@ class BusyError(MicrogradError, RuntimeError):
 
 
 class ScalarError(MicrogradError, RuntimeError):
-    """A tensor of several elements, or of none, is no number and no truth."""
+    """bool(), int() or float() of a tensor that does not have exactly one element."""
 
 
 class ShapeError(MicrogradError, ValueError):

@@ -25,8 +25,9 @@ LEAF, POW_NUMBER = _core.OPS["leaf"], _core.OPS["pow_number"]
 
 # ---- objects of nodes ------------------------------------------------------------------------
 
-# The objects that can be met on more than one way, those below a bulk builder: weak references by
-# handle. No lock: dict's setdefault is one step, for threads as for a signal's handler.
+# The object of each node below a bulk builder, as a weak reference by handle: two walks that reach
+# one node must find one object. No lock: dict's setdefault is one step, for threads as for a
+# signal's handler.
 registry: dict[int, KeyedRef[int, Value]] = {}
 
 
@@ -36,7 +37,7 @@ def forget(reference: KeyedRef[int, Value]) -> None:
         registry.pop(reference.key, None)
 
 
-def known(candidate: Value) -> Value:
+def canonical(candidate: Value) -> Value:
     """Return the one object of a node: an earlier one or, from now on, this candidate."""
     reference = KeyedRef(candidate, forget, candidate._handle)
     while True:
@@ -48,10 +49,10 @@ def known(candidate: Value) -> Value:
 
 
 class Sources:
-    """The Values that a bulk builder was given, and so what `_prev` can come upon below it.
+    """The Values that a bulk builder was given: `_prev` below it returns these objects.
 
-    What the builder recorded holds the tuple of tuples in which they came; this is made of it
-    when somebody first walks below.
+    What the builder recorded holds the tuple of tuples in which they came; this is built from it
+    on the first walk.
     """
 
     __slots__ = ("__weakref__", "groups", "registered")
@@ -65,14 +66,14 @@ class Sources:
         return (x for x in chain.from_iterable(self.groups) if isinstance(x, Value))
 
     def register(self) -> None:
-        """Make the Values known to the registry."""
+        """Enter the Values into the registry."""
         if not self.registered:
             for value in self:
-                known(value)
+                canonical(value)
             self.registered = True
 
 
-known_sources: WeakValueDictionary[int, Sources] = WeakValueDictionary()
+sources_by_group: WeakValueDictionary[int, Sources] = WeakValueDictionary()
 
 
 def sources_of(value: Value) -> Sources:
@@ -82,9 +83,9 @@ def sources_of(value: Value) -> Sources:
         return a
     if type(a) is not tuple:
         return Sources(((a, value._b),))
-    sources = known_sources.get(id(a))
+    sources = sources_by_group.get(id(a))
     if sources is None:
-        sources = known_sources[id(a)] = Sources(a)
+        sources = sources_by_group[id(a)] = Sources(a)
     return sources
 
 
@@ -100,7 +101,7 @@ def operands_of(value: Value) -> tuple[Value, ...]:
         sources = sources_of(value)
         sources.register()
         operand._a = sources
-        found.append(known(operand))
+        found.append(canonical(operand))
     if arity:
         value._a = found[0]
     if arity == 2:
@@ -273,14 +274,14 @@ def exponent_text(value: Value) -> str:
 
 
 def register_graph(root: Value) -> None:
-    """Make the existing objects of everything that root depends on known to the registry."""
+    """Enter the existing objects of everything that root depends on into the registry."""
     waiting = [root]
     seen: set[int] = set()
     while waiting:
         value = waiting.pop()
         if value._handle not in seen:
             seen.add(value._handle)
-            known(value)
+            canonical(value)
             waiting.extend(sources_of(value))
 
 
@@ -320,4 +321,4 @@ def grad(
     sources = Sources(((output, *inputs),))
     for result in results:
         result._a = sources
-    return tuple(map(known, results))
+    return tuple(map(canonical, results))

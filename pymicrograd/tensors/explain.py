@@ -105,7 +105,7 @@ def linear_text(shapes: list[Shape], integers: Any) -> str:
         return f"the weight has shape {weight}, not (out, in)"
     if not x or x[-1] != weight[1]:
         return f"an input of shape {x} and a weight {weight} do not fit: {x[-1:]} != {weight[1:]}"
-    return f"a bias of shape {bias[0] if bias else ()} is none for a weight of shape {weight}"
+    return f"a bias of shape {bias[0] if bias else ()} does not fit a weight of shape {weight}"
 
 
 def reshape_text(shapes: list[Shape], integers: Any) -> str:
@@ -139,7 +139,7 @@ def copy_text(shapes: list[Shape], integers: Any) -> str:
 def gradient_text(shapes: list[Shape], integers: Any) -> str:
     if len(shapes) < 2:
         return "the shape of a gradient differs from its tensor's"
-    return f"a gradient of shape {shapes[1]} is none for shape {shapes[0]}"
+    return f"a gradient of shape {shapes[1]} does not fit a tensor of shape {shapes[0]}"
 
 
 def gather_text(shapes: list[Shape], integers: Any) -> str:
@@ -178,7 +178,7 @@ def explain_types(name: str, operands: Any, integers: Any) -> str:
     if name == "requires_grad":
         return f"only tensors of floats can require gradients, not {kinds[0]}"
     if name == "grad":
-        return f"a gradient of {kinds[1]} is none for a tensor of {kinds[0]}"
+        return f"a gradient of {kinds[1]} does not fit a tensor of {kinds[0]}"
     if name.endswith("_"):
         return f"the result, with {listed(kinds[1:])}, cannot be written into {kinds[0]}"
     if name in FLOAT_RULES and kinds:

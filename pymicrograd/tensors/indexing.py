@@ -291,7 +291,7 @@ def is_part(value: Any, x: Any, selection: Selection) -> bool:
 
 
 def check_recorded(x: Any, what: str) -> None:
-    """Refuse a recorded change of a leaf, or of a view whose base it would not reach.
+    """Refuse a recorded in-place change of a leaf, or of a view whose base is alive.
 
     The change is a new node. It reaches x where the object is x[key], plain; not the base of
     another view. Views of x that were made before keep the old elements.

@@ -124,7 +124,7 @@ class Tensor(Topics):
         value = as_tensor(value)
         if value.shape != self.shape or value.dtype is not self.dtype:
             raise ShapeError(
-                f"data of shape {value.shape} and {value.dtype.name} are none for a tensor of "
+                f"cannot take data of shape {value.shape} and {value.dtype.name} into a tensor of "
                 f"shape {self.shape} and {self.dtype.name}"
             )
         if value.data_ptr() != self.data_ptr() or value.stride() != self.stride():
