@@ -14,10 +14,16 @@ import numpy as np
 import pytest
 
 import pymicrograd as mg
+from pymicrograd._core.library import lib
 from pymicrograd.errors import DTypeError, GradientError, ReadOnlyError, ShapeError
 from pymicrograd.tensors.dtypes import DTYPES
 
 A = np.arange(6.0).reshape(2, 3)
+
+
+def test_elements_are_as_large_as_the_core_says() -> None:
+    assert [kind.number for kind in DTYPES] == list(range(lib.MG_DTYPE_COUNT))
+    assert [kind.itemsize for kind in DTYPES] == [lib.mg_dtype_size(kind.number) for kind in DTYPES]
 
 
 # ---- numbers and lists -----------------------------------------------------------------------
