@@ -371,21 +371,39 @@ static PyObject *apply_method(int op, const char *name, PyObject *self, PyObject
     FUNCTIONS_##arity(NAME, name)
 #include "ops.def"
 
-#define FORMULA(name) #name ", element by element; its formula stands in csrc/ops.def."
-#define IN_PLACE_FORMULA(name) #name " of each element, written over it."
-#define METHODS_0(name, traits)
-#define METHODS_1(name, traits) \
-    {traits, {#name, method_##name, METH_NOARGS, FORMULA(name)}}, \
-        {traits, {#name "_", method_##name##_, METH_NOARGS, IN_PLACE_FORMULA(name)}},
-#define METHODS_2(name, traits) \
-    {traits, {#name, method_##name, METH_O, FORMULA(name)}}, \
-        {traits, {#name "_", method_##name##_, METH_O, IN_PLACE_FORMULA(name)}},
+/* Docstrings: a row's formula, and what its types mean to users. */
+#define TYPES_NOWHERE ""
+#define TYPES_FLOATS "Integers and bools are computed as float32."
+#define TYPES_NUMBERS "The dtype stays; bools count as int64."
+#define TYPES_NUMBERS_ONLY "The dtype stays.\n\nRaises:\n    DTypeError: of bools."
+#define TYPES_NUMBERS_AND_BOOLS "The dtype stays; of bools + is or, * is and."
+#define TYPES_COMPARES "The result is of bool."
+#define TYPES_TRUTHS "What is not 0 counts as True; the result is of bool."
+#define FORMULA(name, types, value) \
+    "Return " #name " of each element, " value " in the words of csrc/ops.def.\n\n" types
+#define FORMULA_2(name, types, value) \
+    "Return " #name " element by element, " value " in the words of csrc/ops.def.\n\n" \
+    "A is self, B the operand, a Tensor or a number; their shapes are broadcast, their " \
+    "dtypes\npromoted. " types
+#define IN_PLACE(name) \
+    "Write `" #name "` over the elements; return the tensor.\n\nRaises:\n" \
+    "    DTypeError: the result has another kind, such as floats into integers.\n" \
+    "    ShapeError: the operand cannot be broadcast into this shape.\n" \
+    "    GradientError: this is a leaf that requires a gradient; use no_grad().\n" \
+    "    ReadOnlyError: the memory is read-only."
+#define METHODS_0(name, traits, types, value)
+#define METHODS_1(name, traits, types, value) \
+    {traits, {#name, method_##name, METH_NOARGS, FORMULA(name, types, value)}}, \
+        {traits, {#name "_", method_##name##_, METH_NOARGS, IN_PLACE(name)}},
+#define METHODS_2(name, traits, types, value) \
+    {traits, {#name, method_##name, METH_O, FORMULA_2(name, types, value)}}, \
+        {traits, {#name "_", method_##name##_, METH_O, IN_PLACE(name)}},
 static const struct {
     int traits; /* of the op */
     PyMethodDef method;
 } op_methods[] = {
-#define MG_ELEMENT(NAME, name, symbol, arity, types, traits, ...) \
-    METHODS_##arity(name, traits)
+#define MG_ELEMENT(NAME, name, symbol, arity, types, traits, frames, value, ...) \
+    METHODS_##arity(name, traits, TYPES_##types, #value)
 #include "ops.def"
 };
 
