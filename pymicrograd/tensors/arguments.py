@@ -42,7 +42,10 @@ def as_tuple(items: Any) -> tuple[Any, ...]:
 
 def axis_of(dim: Any, rank: int, what: str) -> int:
     """Return an axis counted from the front; for a tensor without axes 0."""
-    axis = operator.index(dim)
+    try:
+        axis = operator.index(dim)
+    except TypeError:
+        raise TypeError(f"{what}: an axis is an int, not {shorten(dim)}") from None
     span = max(rank, 1)
     if not -span <= axis < span:
         raise TensorIndexError(
@@ -56,7 +59,7 @@ def axes_of(dims: Any, rank: int, what: str) -> tuple[int, ...]:
     """Return axes counted from the front, for one of them or several; None and () for all."""
     if dims is None or (isinstance(dims, (tuple, list)) and not dims):
         return tuple(range(rank))
-    if hasattr(dims, "__index__"):
+    if not hasattr(dims, "__iter__") or hasattr(dims, "__index__"):
         dims = (dims,)
     axes = [axis_of(dim, rank, what) for dim in dims]
     if len(axes) > 1 and len(set(axes)) < len(axes):

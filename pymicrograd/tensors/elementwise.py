@@ -96,6 +96,8 @@ class ElementwiseMethods(Attributes):
 
     def clamp_(self: T, min: Any = None, max: Any = None) -> T:
         """Clamp in place."""
+        if min is None and max is None:
+            raise ValueError("clamp_: at least one of min and max is needed")
         if min is not None:
             self.clamp_min_(min)
         if max is not None:

@@ -156,12 +156,26 @@ def gather_text(shapes: list[Shape], integers: Any) -> str:
     return f"an index of shape {index} is larger than the input {x}{source}"
 
 
+def extreme_text(shapes: list[Shape], integers: Any) -> str:
+    """Say along which of the axes, a mask of bits, there is nothing to compare."""
+    empty = [i for i, size in enumerate(shapes[0]) if not size and integers[0] >> i & 1]
+    return f"shape {shapes[0]} has no elements along axis {empty[0] if empty else 0} to compare"
+
+
+def extreme_at_text(shapes: list[Shape], integers: Any) -> str:
+    return f"shape {shapes[0]} has no elements along axis {integers[0]} to compare"
+
+
 SHAPE_RULES: dict[str, Callable[[list[Shape], Any], str]] = {
     "matmul": matmul_text,
     "linear": linear_text,
     "reshape": reshape_text,
     "expand": expand_text,
     "cat": cat_text,
+    "amax": extreme_text,
+    "amin": extreme_text,
+    "argmax": extreme_at_text,
+    "argmin": extreme_at_text,
     "copy_": copy_text,
     "gather": gather_text,
     "scatter_add": gather_text,
@@ -180,7 +194,8 @@ def explain_types(name: str, operands: Any, integers: Any) -> str:
     if name == "grad":
         return f"a gradient of {kinds[1]} does not fit a tensor of {kinds[0]}"
     if name.endswith("_"):
-        return f"the result, with {listed(kinds[1:])}, cannot be written into {kinds[0]}"
+        operand = f", with {listed(kinds[1:])}," if kinds[1:] else ""
+        return f"the result{operand} cannot be written into {kinds[0]}"
     if name in FLOAT_RULES and kinds:
         return FLOAT_RULES[name].format(kinds[0])
     return f"has no meaning for {listed(kinds)}" if kinds else ""

@@ -206,11 +206,14 @@ class MovementMethods(Attributes):
     def roll(self, shifts: Any, dims: Any = None) -> Tensor:
         """Return the elements moved along axes, those pushed out entering at the other end."""
         if dims is None:
+            if len(as_ints((shifts,), "roll")) != 1:
+                raise ShapeError(f"roll: shifts {shifts} need as many axes, in dims")
             return self.ravel().roll(shifts, 0).reshape(self.shape)
         x: Any = self
-        if len(as_tuple(shifts)) != len(as_tuple(dims)):
-            raise ShapeError(f"roll: shifts {shifts} are not as many as the axes, {dims}")
-        for shift, dim in zip(as_tuple(shifts), as_tuple(dims), strict=True):
+        steps, axes = as_ints((shifts,), "roll"), as_tuple(dims)
+        if len(steps) != len(axes):
+            raise ShapeError(f"roll: shifts {shifts} and axes {dims} differ in number")
+        for shift, dim in zip(steps, axes, strict=True):
             axis = own_axis(dim, self.ndim, "roll")
             size = self.shape[axis]
             cut = -shift % size if size else 0
@@ -245,10 +248,12 @@ class MovementMethods(Attributes):
         size = self.shape[axis]
         if not hasattr(split_size, "__index__"):
             sizes = as_ints((split_size,), "split")
+            if any(length < 0 for length in sizes):
+                raise ShapeError(f"split: sizes are not negative, as in {sizes}")
             if sum(sizes) != size:
                 raise ShapeError(f"split: {sizes} do not add up to axis {axis} of size {size}")
         elif split_size <= 0:
-            raise ShapeError(f"split: pieces of {split_size} items")
+            raise ShapeError(f"split: a piece has at least 1 item, not {split_size}")
         else:
             sizes = [min(split_size, size - i) for i in range(0, size, split_size)] or [0]
         pieces, start = [], 0
@@ -260,8 +265,10 @@ class MovementMethods(Attributes):
     def chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
         """Return views of at most so many equal pieces along an axis, the last one smaller."""
         axis = own_axis(dim, self.ndim, "chunk")
+        if not hasattr(chunks, "__index__"):
+            raise TypeError(f"chunk: the number of pieces is an int, not {chunks!r}")
         if chunks < 1:
-            raise ShapeError(f"chunk: {chunks} is no number of pieces")
+            raise ShapeError(f"chunk: the number of pieces is at least 1, not {chunks}")
         return self.split(max(1, -(-self.shape[axis] // chunks)), axis)
 
     def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:

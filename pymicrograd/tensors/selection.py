@@ -71,16 +71,24 @@ class SelectionMethods(Attributes):
     def index_add(self, dim: int, index: Any, source: Any) -> Tensor:
         """Return self with the items of source added where a vector says along an axis."""
         axis = axis_of(dim, self.ndim, "index_add")
-        x = self.movedim(axis, 0)
+        index, x = as_indices(index), self.movedim(axis, 0)
+        if index.ndim > 1:
+            raise ShapeError(f"index_add: indices are a vector, not of shape {index.shape}")
         source = as_tensor(source, dtype=self.dtype).movedim(axis, 0)
-        return apply(OPS["add_at"], (x, as_indices(index), source)).movedim(0, axis)
+        return apply(OPS["add_at"], (x, index, source)).movedim(0, axis)
 
     def masked_select(self, mask: Any) -> Tensor:
         """Return the elements where a mask holds, along one axis."""
         mask = as_tensor(mask)
         if mask.dtype is not bool_:
             raise DTypeError(f"masked_select: a mask is of bool, not {mask.dtype.name}")
-        shape = indexing.common_shape([self.shape, mask.shape])
+        try:
+            shape = indexing.common_shape([self.shape, mask.shape])
+        except TensorIndexError:
+            raise TensorIndexError(
+                f"masked_select: a mask of shape {mask.shape} and shape {self.shape} "
+                "cannot be broadcast"
+            ) from None
         return self.expand(shape)[mask.expand(shape)]
 
     def nonzero(self, as_tuple: bool = False) -> Any:
