@@ -255,16 +255,40 @@ PyObject *tensor_linear_index(PyObject *none, PyObject *args);
 
 /* ---- arguments.c: methods of TensorBase -------------------------------------------- */
 
+/* What the docstrings of all reductions have in common. */
+#define REDUCED_AXES \
+    "\n\nArgs:\n    dim: one axis or several; None for all, which gives shape ().\n" \
+    "    keepdim: whether the axes stay, with size 1.\n\nRaises:\n" \
+    "    TensorIndexError: an axis is out of range.\n" \
+    "    ShapeError: an axis stands twice"
+
 /* The reductions over axes, which take dim and keepdim. */
 #define TENSOR_REDUCTIONS(METHOD) \
-    METHOD(SUM, sum, "Return the sum over axes, at first all; also dtype=.") \
-    METHOD(MEAN, mean, "Return the mean over axes, at first all; also dtype=.") \
-    METHOD(PROD, prod, "Return the product over axes, at first all; also dtype=.") \
-    METHOD(AMAX, amax, "Return the largest over axes; ties share the gradient.") \
-    METHOD(AMIN, amin, "Return the smallest over axes; ties share the gradient.") \
-    METHOD(ANY, any, "Return whether any element over axes is not 0.") \
-    METHOD(ALL, all, "Return whether all elements over axes are not 0.") \
-    METHOD(LOGSUMEXP, logsumexp, "Return log(sum(exp(x))) over axes, without overflow.")
+    METHOD(SUM, sum, "Return the sum of the elements over axes; 0 of none." \
+           "\n\nIntegers and bools are summed as int64; dtype= casts before." \
+           REDUCED_AXES ".") \
+    METHOD(MEAN, mean, "Return sum / count of the elements over axes; NaN of none." \
+           REDUCED_AXES \
+           ".\n    DTypeError: the elements are no floats, and no dtype= is given.") \
+    METHOD(PROD, prod, "Return the product of the elements over axes; 1 of none." \
+           "\n\nIntegers and bools are multiplied as int64; dtype= casts before." \
+           REDUCED_AXES ".") \
+    METHOD(AMAX, amax, "Return the largest element over axes; the dtype stays." \
+           "\n\nEqual ones share the gradient." \
+           REDUCED_AXES ", or there are no elements to compare.") \
+    METHOD(AMIN, amin, "Return the smallest element over axes; the dtype stays." \
+           "\n\nEqual ones share the gradient." \
+           REDUCED_AXES ", or there are no elements to compare.") \
+    METHOD(ANY, any, \
+           "Return whether any element over axes is not 0, as bool; False of none." \
+           REDUCED_AXES ".") \
+    METHOD(ALL, all, \
+           "Return whether all elements over axes are not 0, as bool; True of none." \
+           REDUCED_AXES ".") \
+    METHOD(LOGSUMEXP, logsumexp, \
+           "Return log(sum(exp(x))) over axes; -inf of no elements." \
+           "\n\nComputed of x - max(x), without overflow; integers as float32." \
+           REDUCED_AXES ".")
 
 #define TENSOR_REDUCTION(NAME, name, documentation) \
     PyObject *reduce_##name(PyObject *self, PyObject *const *args, Py_ssize_t count, \

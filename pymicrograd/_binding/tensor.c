@@ -261,15 +261,25 @@ static PyMethodDef own_methods[] = {
      documentation},
     TENSOR_REDUCTIONS(REDUCTION_ROW)
     {"reshape", (PyCFunction)(void (*)(void))tensor_reshape, METH_FASTCALL,
-     "Return the elements in another shape: a view where strides allow it. -1 is the "
-     "rest."},
+     "Return the elements, in row-major order, in another shape.\n\n"
+     "A view where strides allow it, otherwise a copy. One size may be -1: of shape\n"
+     "(2, 6) reshape(3, -1) has shape (3, 4).\n\nRaises:\n"
+     "    ShapeError: the number of elements differs, or there are more than 8 axes."},
     {"permute", (PyCFunction)(void (*)(void))tensor_permute, METH_FASTCALL,
-     "Return a view with its axes in another order."},
+     "Return a view whose axis i is axis dims[i] of this tensor.\n\n"
+     "Of shape (2, 3, 4) permute(2, 0, 1) has shape (4, 2, 3).\n\nRaises:\n"
+     "    ShapeError: not every axis is named once.\n"
+     "    TensorIndexError: an axis is out of range."},
     {"transpose", (PyCFunction)(void (*)(void))tensor_transpose, METH_FASTCALL,
-     "Return a view with two axes exchanged."},
-    {"item", tensor_item, METH_NOARGS, "Return the one element as a Python number."},
+     "Return a view with axes dim0 and dim1 swapped.\n\n"
+     "Of shape (2, 3, 4) transpose(0, 2) has shape (4, 3, 2).\n\nRaises:\n"
+     "    TensorIndexError: an axis is out of range."},
+    {"item", tensor_item, METH_NOARGS,
+     "Return the only element as a Python float, int or bool.\n\nRaises:\n"
+     "    RuntimeError: there are several elements, or none."},
     {"tolist", tensor_tolist, METH_NOARGS,
-     "Return the elements as nested lists of Python numbers."},
+     "Return the elements as Python numbers in nested lists, one level for each axis;\n"
+     "of shape () a number."},
     {"_info", tensor_info, METH_NOARGS, NULL},
     {"_write", tensor_write, METH_O, NULL},
     {"_attach", tensor_attach, METH_O, NULL},
@@ -298,15 +308,26 @@ enum { OWN_METHODS = sizeof own_methods / sizeof *own_methods };
 static PyMethodDef methods[OWN_METHODS + OP_METHODS + 1];
 
 static PyGetSetDef properties[] = {
-    {"shape", get_shape, NULL, "The number of elements along each axis.", NULL},
-    {"ndim", get_ndim, NULL, "The number of axes.", NULL},
-    {"dtype", get_dtype, NULL, "The type of the elements.", NULL},
+    {"shape", get_shape, NULL,
+     "The size of each axis, a tuple of ints; () of a single number.", NULL},
+    {"ndim", get_ndim, NULL, "The number of axes, len(shape).", NULL},
+    {"dtype", get_dtype, NULL,
+     "The type of the elements: pymicrograd.float32, int64, bool ...", NULL},
     {"requires_grad", get_requires_grad, set_requires_grad,
-     "Whether operations are recorded, and backward leaves a gradient.", NULL},
-    {"is_leaf", get_is_leaf, NULL, "Whether this is no recorded result.", NULL},
-    {"grad", get_grad, set_grad, "The gradient that backward has added up, or None.",
+     "Whether what is computed of it is recorded for `backward`; may be set on "
+     "leaves.\n\n"
+     "Raises:\n    DTypeError: on setting, the elements are no floats.\n"
+     "    GradientError: on setting, this is a result, not a leaf.",
      NULL},
-    {"T", tensor_reversed_axes, NULL, "A view with the axes in reversed order.", NULL},
+    {"is_leaf", get_is_leaf, NULL,
+     "Whether this is not the result of a recorded operation.", NULL},
+    {"grad", get_grad, set_grad, 
+     "The sum of the gradients that `backward` has found, of this shape and dtype; or "
+     "None.\n\n"
+     "Raises:\n    ShapeError, DTypeError: on setting, the other tensor does not fit.",
+     NULL},
+    {"T", tensor_reversed_axes, NULL, 
+     "A view with the axes in reversed order: of a matrix (m, n) as (n, m).", NULL},
     {"_version", get_version, NULL, "How often the memory was written to.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -20,49 +20,62 @@ class Attributes(Methods):
     __slots__ = ()
 
     def size(self, dim: int | None = None) -> Any:
-        """Return the shape, or the size of one axis."""
+        """Return the shape, a tuple of ints; with dim the size of that axis, an int.
+
+        Raises:
+            TensorIndexError: the axis is out of range.
+        """
         shape = self.shape
         return shape if dim is None else shape[own_axis(dim, len(shape), "size")]
 
     def numel(self) -> int:
-        """Return the number of elements."""
+        """Return the number of elements, the product of the shape: 1 for shape (), an int."""
         return math.prod(self.shape)
 
     nelement = numel
 
     def dim(self) -> int:
-        """Return the number of axes."""
+        """Return the number of axes, as the attribute ndim."""
         return self.ndim
 
     def stride(self, dim: int | None = None) -> Any:
-        """Return how many elements lie between neighbours along each axis, or along one."""
+        """Return how far neighbours along each axis lie apart, in elements; with dim along one.
+
+        A shape (2, 3) in row-major order has strides (3, 1); views may have any, 0 and negative.
+
+        Raises:
+            TensorIndexError: the axis is out of range.
+        """
         strides = self._info()[1]
         return strides if dim is None else strides[own_axis(dim, len(strides), "stride")]
 
     def element_size(self) -> int:
-        """Return the bytes of an element."""
+        """Return how many bytes an element takes: 4 for float32; as the attribute itemsize."""
         return self.dtype.itemsize
 
     @property
     def itemsize(self) -> int:
-        """Bytes of an element."""
+        """How many bytes an element takes: 4 for float32."""
         return self.dtype.itemsize
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all elements."""
+        """numel() * itemsize; a view with strides of 0 has fewer bytes of its own."""
         return self.numel() * self.dtype.itemsize
 
     def data_ptr(self) -> int:
-        """Return the address of the first element."""
+        """Return the address in memory of the first element, an int; views may share it."""
         return int(self._info()[2])
 
     def is_contiguous(self) -> bool:
-        """Tell whether the elements lie in row-major order without gaps."""
+        """Return whether the elements lie in row-major order without gaps.
+
+        Then flat element i lies i * itemsize bytes after data_ptr().
+        """
         return bool(self._info()[6])
 
     def is_floating_point(self) -> bool:
-        """Tell whether the elements are floats."""
+        """Return whether dtype is float16, float32 or float64."""
         return self.dtype.is_floating_point
 
     @property

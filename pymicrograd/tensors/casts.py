@@ -44,39 +44,43 @@ class CastMethods(Attributes):
         return self.clone() if copy and result is self else result
 
     def type(self, dtype: Any = None) -> Any:
-        """Return the tensor with another dtype, or without one the name of its own."""
+        """Return the elements cast to a dtype, as `to` does; without one the dtype's name, a str.
+
+        Raises:
+            DTypeError: there is no such dtype.
+        """
         return self.dtype.name if dtype is None else cast(self, as_dtype(dtype))
 
     astype = type
 
     def type_as(self, other: Any) -> Tensor:
-        """Return the tensor with another's dtype."""
+        """Return the elements cast to the dtype of another tensor, as `to(other.dtype)` does."""
         return cast(self, other.dtype)
 
     def float(self) -> Tensor:
-        """Return the tensor as float32."""
+        """Return the elements as float32; this tensor if they are. Gradients flow through."""
         return cast(self, float32)
 
     def double(self) -> Tensor:
-        """Return the tensor as float64."""
+        """Return the elements as float64; this tensor if they are. Gradients flow through."""
         return cast(self, float64)
 
     def half(self) -> Tensor:
-        """Return the tensor as float16."""
+        """Return the elements as float16; this tensor if they are. Gradients flow through."""
         return cast(self, float16)
 
     def int(self) -> Tensor:
-        """Return the tensor as int32."""
+        """Return the elements as int32, floats cut towards 0; no gradient flows through."""
         return cast(self, int32)
 
     def long(self) -> Tensor:
-        """Return the tensor as int64."""
+        """Return the elements as int64, floats cut towards 0; no gradient flows through."""
         return cast(self, int64)
 
     def bool(self) -> Tensor:
-        """Return the tensor as bool: what is not 0."""
+        """Return the elements as bool: True where they are not 0; no gradient flows through."""
         return cast(self, bool_)
 
     def cpu(self: T) -> T:
-        """Return this tensor."""
+        """Return this tensor: the CPU is the only device."""
         return self

@@ -28,7 +28,10 @@ def rounding(name: str) -> Callable[[Any], Tensor]:
         found: Tensor = rounded(self) if self.is_floating_point() else self.clone()
         return found
 
-    method.__doc__ = f"Return the elements rounded as by {name}; of integers a copy."
+    method.__doc__ = (
+        f"Return math.{name} of each element, in the same dtype; of integers a copy.\n\n"
+        "The gradient is 0 everywhere."
+    )
     method.__qualname__ = f"Tensor.{name}"
     return method
 
@@ -50,23 +53,55 @@ class ElementwiseMethods(Attributes):
     __slots__ = ()
 
     def add(self, other: Any, *, alpha: Any = 1) -> Tensor:
-        """Return self + alpha * other."""
+        """Return self + alpha * other, element by element.
+
+        The shapes are broadcast and the dtypes promoted: of int64 and a float becomes float32.
+
+        Raises:
+            ShapeError: the shapes cannot be broadcast.
+        """
         return TensorBase.add(self, scaled(other, alpha, self))
 
     def sub(self, other: Any, *, alpha: Any = 1) -> Tensor:
-        """Return self - alpha * other."""
+        """Return self - alpha * other, element by element; shapes and dtypes as for `add`.
+
+        Raises:
+            ShapeError: the shapes cannot be broadcast.
+            DTypeError: both are of bool.
+        """
         return TensorBase.sub(self, scaled(other, alpha, self))
 
     def add_(self, other: Any, *, alpha: Any = 1) -> Tensor:
-        """Add alpha * other in place."""
+        """Write self + alpha * other over the elements; return the tensor. Its dtype stays.
+
+        Raises:
+            GradientError: this is a leaf that requires a gradient; use no_grad().
+            ReadOnlyError: the memory is read-only.
+            ShapeError: other cannot be broadcast into this shape.
+            DTypeError: the sum is of another kind, such as floats into integers.
+        """
         return TensorBase.add_(self, scaled(other, alpha, self))
 
     def sub_(self, other: Any, *, alpha: Any = 1) -> Tensor:
-        """Subtract alpha * other in place."""
+        """Write self - alpha * other over the elements; return the tensor. As `add_`.
+
+        Raises:
+            GradientError: this is a leaf that requires a gradient; use no_grad().
+            ReadOnlyError: the memory is read-only.
+            ShapeError: other cannot be broadcast into this shape.
+            DTypeError: the difference is of another kind, such as floats into integers.
+        """
         return TensorBase.sub_(self, scaled(other, alpha, self))
 
     def gelu(self, approximate: str = "none") -> Tensor:
-        """Return x Phi(x), Phi the normal distribution; its "tanh" form on request."""
+        """Return x * Phi(x) of each element, Phi(x) = (1 + erf(x / sqrt(2))) / 2.
+
+        Args:
+            approximate: "none", or "tanh" for x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.
+
+        Raises:
+            ValueError: approximate is neither.
+        """
         if approximate not in ("none", "tanh"):
             raise ValueError(f"gelu: approximate is 'none' or 'tanh', not {approximate!r}")
         return apply(OPS["gelu" if approximate == "none" else "gelu_tanh"], (self,))
@@ -76,14 +111,28 @@ class ElementwiseMethods(Attributes):
     _round = rounding("round")
 
     def round(self, decimals: int = 0) -> Tensor:
-        """Return the nearest integers, of two the even one; or so many decimals."""
+        """Return the nearest whole number to each element, of two equally near the even one.
+
+        The dtype stays and the gradient is 0. Integers are copied.
+
+        Args:
+            decimals: how many digits after the point to keep; negative for tens, hundreds.
+        """
         if not decimals or not self.is_floating_point():
             return self._round()
         scale = 10.0**decimals
         return (self * scale).round() / scale
 
     def clamp(self, min: Any = None, max: Any = None) -> Tensor:
-        """Return the elements, those outside the bounds replaced by them."""
+        """Return min(max(x, lower bound), upper bound) of each element.
+
+        Args:
+            min, max: the bounds, numbers or tensors that are broadcast; None for no bound.
+
+        Raises:
+            ValueError: neither bound is given.
+            ShapeError: a bound cannot be broadcast with this shape.
+        """
         if min is None and max is None:
             raise ValueError("clamp: at least one of min and max is needed")
         if max is None:
@@ -95,7 +144,14 @@ class ElementwiseMethods(Attributes):
         return result.clamp_max_(max) if fresh and type(max) is float else result.clamp_max(max)
 
     def clamp_(self: T, min: Any = None, max: Any = None) -> T:
-        """Clamp in place."""
+        """Write `clamp` over the elements; return the tensor.
+
+        Raises:
+            ValueError: neither bound is given.
+            DTypeError: a bound is a float, the elements are integers.
+            GradientError: this is a leaf that requires a gradient; use no_grad().
+            ReadOnlyError: the memory is read-only.
+        """
         if min is None and max is None:
             raise ValueError("clamp_: at least one of min and max is needed")
         if min is not None:
@@ -109,11 +165,25 @@ class ElementwiseMethods(Attributes):
     clip_ = clamp_
 
     def where(self, condition: Any, other: Any) -> Tensor:
-        """Return self where the condition holds, else other."""
+        """Return self where a condition of bool holds, else other; all three are broadcast.
+
+        Raises:
+            DTypeError: the condition is not of bool.
+            ShapeError: the shapes cannot be broadcast.
+        """
         return choose(condition, self, other)
 
     def masked_fill(self, mask: Any, value: Any) -> Tensor:
-        """Return self with a value, a number or a tensor without axes, where the mask holds."""
+        """Return a copy with a value where a mask holds; shapes of both are broadcast.
+
+        Args:
+            mask: of bool.
+            value: a number, or a tensor of shape ().
+
+        Raises:
+            DTypeError: the mask is not of bool.
+            ShapeError: the mask cannot be broadcast, or the value has axes.
+        """
         value = as_tensor(value, dtype=self.dtype)
         if value.ndim:
             raise ShapeError(f"masked_fill: a value has no axes, not shape {value.shape}")
@@ -122,19 +192,27 @@ class ElementwiseMethods(Attributes):
         return choose(mask, value, self)
 
     def isnan(self) -> Tensor:
-        """Return where the elements are NaN."""
+        """Return a tensor of bool in this shape: True where an element is NaN."""
         return self.ne(self)
 
     def isinf(self) -> Tensor:
-        """Return where the elements are infinite."""
+        """Return a tensor of bool in this shape: True where an element is inf or -inf."""
         return self.abs().eq(math.inf)
 
     def isfinite(self) -> Tensor:
-        """Return where the elements are neither infinite nor NaN."""
+        """Return a tensor of bool in this shape: True where an element is neither inf nor NaN."""
         return self.sub(self).eq(0) if self.is_floating_point() else self.eq(self)
 
     def copy_(self: T, other: Any) -> T:
-        """Copy another tensor, broadcast and cast, into this one; return it."""
+        """Write another tensor's elements, broadcast and cast, over these; return the tensor.
+
+        The gradient flows to the other tensor.
+
+        Raises:
+            GradientError: this is a leaf that requires a gradient; use no_grad().
+            ReadOnlyError: the memory is read-only.
+            ShapeError: other cannot be broadcast into this shape.
+        """
         if not isinstance(other, TensorBase):
             other = as_tensor(other, dtype=self.dtype)
         if needs_recording(self, other):
@@ -145,26 +223,59 @@ class ElementwiseMethods(Attributes):
         return self
 
     def fill_(self: T, value: Any) -> T:
-        """Set every element to a number; return the tensor."""
+        """Write one number over every element; return the tensor.
+
+        Raises:
+            GradientError: this is a leaf that requires a gradient; use no_grad().
+            ReadOnlyError: the memory is read-only.
+        """
         self.copy_(value)
         return self
 
     def zero_(self: T) -> T:
-        """Set every element to 0; return the tensor."""
+        """Write 0 over every element; return the tensor.
+
+        Raises:
+            GradientError: this is a leaf that requires a gradient; use no_grad().
+            ReadOnlyError: the memory is read-only.
+        """
         self.copy_(0)
         return self
 
     def masked_fill_(self: T, mask: Any, value: Any) -> T:
-        """Fill in place where the mask holds; return the tensor."""
+        """Write a value over the elements where a mask of bool holds; return the tensor.
+
+        Raises:
+            GradientError: this is a leaf that requires a gradient; use no_grad().
+            ReadOnlyError: the memory is read-only.
+            DTypeError: the mask is not of bool.
+            ShapeError: the mask cannot be broadcast into this shape, or the value has axes.
+        """
         self.copy_(self.masked_fill(mask, value))
         return self
 
     def uniform_(self: T, a: float = 0.0, b: float = 1.0, *, generator: Any = None) -> T:
-        """Fill with a + (b - a) * random(), one number after the other; return the tensor."""
+        """Fill with draws from the uniform distribution on [a, b); return the tensor.
+
+        Args:
+            generator: where the numbers come from, in row-major order; the global one if None.
+
+        Raises:
+            GradientError: this is a leaf that requires a gradient; use no_grad().
+            ReadOnlyError: the memory is read-only.
+        """
         self.copy_(draw(0, self.shape, self.dtype, float(a), float(b), generator))
         return self
 
     def normal_(self: T, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> T:
-        """Fill with normal numbers, one after the other; return the tensor."""
+        """Fill with draws from the normal distribution N(mean, std^2); return the tensor.
+
+        Args:
+            generator: where the numbers come from, in row-major order; the global one if None.
+
+        Raises:
+            GradientError: this is a leaf that requires a gradient; use no_grad().
+            ReadOnlyError: the memory is read-only.
+        """
         self.copy_(draw(1, self.shape, self.dtype, float(mean), float(std), generator))
         return self

@@ -58,15 +58,31 @@ class MovementMethods(Attributes):
         return made
 
     def view_as(self, other: Any) -> Tensor:
-        """Return a view in another tensor's shape."""
+        """Return a view in the shape of another tensor.
+
+        Raises:
+            ShapeError: the number of elements differs, or strides do not allow a view.
+        """
         return self.view(other.shape)
 
     def reshape_as(self, other: Any) -> Tensor:
-        """Return the elements in another tensor's shape."""
+        """Return the elements in the shape of another tensor: a view where strides allow it.
+
+        Raises:
+            ShapeError: the number of elements differs.
+        """
         return self.reshape(other.shape)
 
     def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-        """Return the tensor with axes start_dim to end_dim seen as one."""
+        """Return the tensor with axes start_dim to end_dim, both included, merged into one.
+
+        Of shape (2, 3, 4) flatten(1) has shape (2, 12). A view where strides allow it; a tensor of
+        shape () becomes one of shape (1,).
+
+        Raises:
+            TensorIndexError: the axis is out of range.
+            ShapeError: start_dim comes after end_dim.
+        """
         if not self.ndim:
             return self.reshape(1)
         first = axis_of(start_dim, self.ndim, "flatten")
@@ -78,11 +94,18 @@ class MovementMethods(Attributes):
         return self.reshape(*shape[:first], one, *shape[last + 1 :])
 
     def ravel(self) -> Tensor:
-        """Return the elements along one axis."""
+        """Return the elements in row-major order, of shape (numel(),): a view if possible."""
         return self.reshape(-1) if self.numel() else self.reshape(0)
 
     def unflatten(self, dim: int, sizes: Sequence[int]) -> Tensor:
-        """Return the tensor with one axis cut into several; one of the sizes may be -1."""
+        """Return the tensor with one axis split into several: the inverse of `flatten`.
+
+        Of shape (2, 12) unflatten(1, (3, -1)) has shape (2, 3, 4).
+
+        Raises:
+            TensorIndexError: the axis is out of range.
+            ShapeError: the product of sizes is not that of the axis, or -1 stands in them twice.
+        """
         axis = own_axis(dim, self.ndim, "unflatten")
         shape = self.shape
         cut = spread_sizes(as_ints((sizes,), "unflatten"), shape[axis], "unflatten")
@@ -91,7 +114,14 @@ class MovementMethods(Attributes):
         return self.reshape(*shape[:axis], *cut, *shape[axis + 1 :])
 
     def squeeze(self, dim: Any = None, *, axis: Any = None) -> Tensor:
-        """Return a view without axes of size 1: without all, or those named."""
+        """Return a view without axes of size 1: all of them, or those of dim that have size 1.
+
+        Of shape (1, 2, 1) squeeze() has shape (2,), squeeze(0) shape (2, 1).
+
+        Raises:
+            TensorIndexError: the axis is out of range.
+            ShapeError: an axis stands twice in dim.
+        """
         dim, shape = one_of(dim, axis), self.shape
         if dim is None:
             return self.reshape([size for size in shape if size != 1])
@@ -100,7 +130,13 @@ class MovementMethods(Attributes):
         return self.reshape([s for i, s in enumerate(shape) if s != 1 or i not in axes])
 
     def unsqueeze(self, dim: int) -> Tensor:
-        """Return a view with a new axis of size 1 at a place."""
+        """Return a view with a new axis of size 1 before axis dim.
+
+        Of shape (2, 3) unsqueeze(0) has shape (1, 2, 3), unsqueeze(-1) shape (2, 3, 1).
+
+        Raises:
+            TensorIndexError: dim is not within -ndim - 1 to ndim.
+        """
         shape = self.shape
         axis = axis_of(dim, len(shape) + 1, "unsqueeze")
         return self.reshape((*shape[:axis], 1, *shape[axis:]))
@@ -122,27 +158,46 @@ class MovementMethods(Attributes):
     swapaxes = TensorBase.transpose
 
     def t(self) -> Tensor:
-        """Return a matrix transposed, a vector or number as it is."""
+        """Return a view of a matrix (m, n) as (n, m); of fewer axes, the same shape.
+
+        Raises:
+            ShapeError: there are more than two axes.
+        """
         if self.ndim > 2:
             raise ShapeError(f"t: shape {self.shape} has more than two axes")
         return self.T
 
     @property
     def mT(self) -> Tensor:
-        """The tensor with its last two axes exchanged."""
+        """A view with the last two axes swapped: of (..., m, n) as (..., n, m).
+
+        Raises:
+            ShapeError: there are fewer than two axes.
+        """
         if self.ndim < 2:
             raise ShapeError(f"mT: shape {self.shape} has no two axes")
         return self.transpose(-2, -1)
 
     @property
     def H(self) -> Tensor:
-        """The matrix transposed; there are no complex numbers to conjugate."""
+        """A view of a matrix (m, n) as (n, m); real numbers are their own conjugates.
+
+        Raises:
+            ShapeError: the number of axes is neither 0 nor 2.
+        """
         if self.ndim not in (0, 2):
             raise ShapeError(f"H: shape {self.shape} is no matrix's")
         return self.T
 
     def movedim(self, source: Any, destination: Any) -> Tensor:
-        """Return a view with axes moved to other places; the rest keep their order."""
+        """Return a view with axes source, an int or several, moved to places destination.
+
+        The other axes keep their order: of shape (2, 3, 4) movedim(0, -1) has shape (3, 4, 2).
+
+        Raises:
+            TensorIndexError: the axis is out of range.
+            ShapeError: an axis stands twice, or the two differ in number.
+        """
         rank = self.ndim
         start = axes_of(source, rank, "movedim")
         end = axes_of(destination, rank, "movedim")
@@ -156,7 +211,14 @@ class MovementMethods(Attributes):
     moveaxis = movedim
 
     def expand(self, *sizes: Any) -> Tensor:
-        """Return a view with axes of size 1, or new ones in front, repeated; -1 keeps a size."""
+        """Return a view with axes of size 1 repeated to the sizes given, without a copy.
+
+        Of shape (3, 1) expand(3, 4) has shape (3, 4), expand(2, -1, 4) shape (2, 3, 4): new axes
+        stand in front, -1 keeps a size.
+
+        Raises:
+            ShapeError: an axis of another size than 1 would change.
+        """
         wanted, shape = as_ints(sizes, "expand"), self.shape
         new = len(wanted) - len(shape)
         if new < 0 or any([size < 0 for size in wanted[:new]]):
@@ -169,11 +231,21 @@ class MovementMethods(Attributes):
     broadcast_to = expand
 
     def expand_as(self, other: Any) -> Tensor:
-        """Return a view with another tensor's shape."""
+        """Return a view expanded to the shape of another tensor.
+
+        Raises:
+            ShapeError: an axis of another size than 1 would change.
+        """
         return self.expand(other.shape)
 
     def repeat(self, *sizes: Any) -> Tensor:
-        """Return so many copies next to each other along each axis, new axes in front."""
+        """Return a copy repeated sizes[i] times along axis i.
+
+        Of shape (3,) repeat(2) has shape (6,), repeat(4, 2) shape (4, 6).
+
+        Raises:
+            ShapeError: there are fewer sizes than axes, or a negative one.
+        """
         counts, shape = as_ints(sizes, "repeat"), self.shape
         new = len(counts) - len(shape)
         if new < 0 or any(count < 0 for count in counts):
@@ -188,12 +260,23 @@ class MovementMethods(Attributes):
         return x.clone() if x.data_ptr() == self.data_ptr() else x
 
     def tile(self, *dims: Any) -> Tensor:
-        """Return `repeat`, with ones in front for axes that are not told."""
+        """Return `repeat` with ones put in front of the sizes for axes that are not named.
+
+        Of shape (2, 3) tile(2) has shape (2, 6).
+
+        Raises:
+            ShapeError: a size is negative.
+        """
         counts = as_ints(dims, "tile")
         return self.repeat(*[1] * (self.ndim - len(counts)), *counts)
 
     def flip(self, *dims: Any) -> Tensor:
-        """Return a view with the order along axes reversed."""
+        """Return a view with the order of the elements along axes reversed; the shape stays.
+
+        Raises:
+            TensorIndexError: the axis is out of range.
+            ShapeError: an axis stands twice.
+        """
         given = as_ints(dims, "flip")
         axes = axes_of(given, self.ndim, "flip") if given else ()
         shape = self.shape
@@ -204,7 +287,14 @@ class MovementMethods(Attributes):
         return apply(OPS["slice"], (self,), (*start, *step, *shape))
 
     def roll(self, shifts: Any, dims: Any = None) -> Tensor:
-        """Return the elements moved along axes, those pushed out entering at the other end."""
+        """Return a copy with elements moved on by shifts along dims, the last ones to the front.
+
+        result[i] = x[(i - shift) mod size] along an axis. Without dims the flat elements are moved.
+
+        Raises:
+            TensorIndexError: the axis is out of range.
+            ShapeError: shifts and dims differ in number.
+        """
         if dims is None:
             if len(as_ints((shifts,), "roll")) != 1:
                 raise ShapeError(f"roll: shifts {shifts} need as many axes, in dims")
@@ -223,7 +313,13 @@ class MovementMethods(Attributes):
         return made
 
     def narrow(self, dim: int, start: int, length: int) -> Tensor:
-        """Return a view of length items along an axis, from start on."""
+        """Return a view of items start to start + length - 1 along an axis.
+
+        A negative start counts from the end; the axis has size length in the result.
+
+        Raises:
+            TensorIndexError: the axis is out of range, or the items are not within it.
+        """
         axis = own_axis(dim, self.ndim, "narrow")
         shape = self.shape
         size = shape[axis]
@@ -238,12 +334,24 @@ class MovementMethods(Attributes):
         return apply(OPS["slice"], (self,), (*starts, *[1] * len(shape), *counts))
 
     def select(self, dim: int, index: int) -> Tensor:
-        """Return a view of one item along an axis, which goes."""
+        """Return a view of item index along axis dim, without that axis: x[index] for dim 0.
+
+        Raises:
+            TensorIndexError: the axis or the index is out of range.
+        """
         axis = own_axis(dim, self.ndim, "select")
         return self[(slice(None),) * axis + (operator.index(index),)]
 
     def split(self, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
-        """Return views of pieces along an axis: of one size, or of each size in a list."""
+        """Return a tuple of views of consecutive pieces along an axis.
+
+        Args:
+            split_size: the size of each piece, the last may be smaller; or a list of all sizes.
+
+        Raises:
+            TensorIndexError: the axis is out of range.
+            ShapeError: split_size is below 1, or a list does not add up to the axis.
+        """
         axis = own_axis(dim, self.ndim, "split")
         size = self.shape[axis]
         if not hasattr(split_size, "__index__"):
@@ -263,7 +371,14 @@ class MovementMethods(Attributes):
         return tuple(pieces)
 
     def chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-        """Return views of at most so many equal pieces along an axis, the last one smaller."""
+        """Return a tuple of at most so many views of pieces along an axis.
+
+        Pieces have size ceil(size / chunks), the last may be smaller.
+
+        Raises:
+            TensorIndexError: the axis is out of range.
+            ShapeError: chunks is below 1.
+        """
         axis = own_axis(dim, self.ndim, "chunk")
         if not hasattr(chunks, "__index__"):
             raise TypeError(f"chunk: the number of pieces is an int, not {chunks!r}")
@@ -272,7 +387,11 @@ class MovementMethods(Attributes):
         return self.split(max(1, -(-self.shape[axis] // chunks)), axis)
 
     def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:
-        """Return views of all items along an axis."""
+        """Return a tuple of views of all items along an axis, each without that axis.
+
+        Raises:
+            TensorIndexError: the axis is out of range.
+        """
         axis = own_axis(dim, self.ndim, "unbind")
         return tuple(self.select(axis, i) for i in range(self.shape[axis]))
 
@@ -310,9 +429,17 @@ class MovementMethods(Attributes):
         return apply(OPS["pad"], (x,), tuple(sizes), (float(value),))
 
     def tril(self, diagonal: int = 0) -> Tensor:
-        """Return zeros above a diagonal."""
+        """Return a copy with 0 at [..., i, j] where j > i + diagonal.
+
+        Raises:
+            ShapeError: there are fewer than two axes.
+        """
         return tril(self, diagonal)
 
     def triu(self, diagonal: int = 0) -> Tensor:
-        """Return zeros below a diagonal."""
+        """Return a copy with 0 at [..., i, j] where j < i + diagonal.
+
+        Raises:
+            ShapeError: there are fewer than two axes.
+        """
         return triu(self, diagonal)

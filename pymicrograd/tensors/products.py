@@ -35,34 +35,64 @@ class ProductMethods(Attributes):
     __slots__ = ()
 
     def matmul(self, other: Any) -> Tensor:
-        """Return self @ other."""
+        """Return self @ other: shapes (..., m, k) and (..., k, n) give (..., m, n).
+
+        Leading axes are broadcast. A vector (k,) counts as (1, k) on the left, (k, 1) on the right,
+        and its axis of size 1 goes from the result.
+
+        Raises:
+            ShapeError: inner sizes differ, leading axes cannot be broadcast, or one has no axes.
+            DTypeError: both are of bool.
+            TypeError: other is a number.
+        """
         product: Tensor = self @ other
         return product
 
     def mm(self, other: Any) -> Tensor:
-        """Return the product of two matrices."""
+        """Return the product of matrices: (m, k) and (k, n) give (m, n).
+
+        Raises:
+            ShapeError: one is no matrix, or the inner sizes differ.
+        """
         return product("mm", self, of_ranks("mm", self, other, (2, 2), "two matrices"))
 
     def bmm(self, other: Any) -> Tensor:
-        """Return the products of two batches of matrices, one by one."""
+        """Return the product of each pair of matrices: (b, m, k) and (b, k, n) give (b, m, n).
+
+        Raises:
+            ShapeError: one has not three axes, or the batches or inner sizes differ.
+        """
         other = of_ranks("bmm", self, other, (3, 3), "two batches of matrices")
         if self.shape[0] != other.shape[0]:
             raise ShapeError(f"bmm: shapes {self.shape} and {other.shape} differ in their batches")
         return product("bmm", self, other)
 
     def mv(self, other: Any) -> Tensor:
-        """Return the product of a matrix and a vector."""
+        """Return the product of a matrix and a vector: (m, k) and (k,) give (m,).
+
+        Raises:
+            ShapeError: they are no matrix and vector, or the inner sizes differ.
+        """
         other = of_ranks("mv", self, other, (2, 1), "a matrix and a vector")
         return product("mv", self, other)
 
     def dot(self, other: Any) -> Tensor:
-        """Return the sum of the products of two vectors' elements, which are of one type."""
+        """Return sum_i a[i] b[i] of two vectors (n,) as a tensor of shape ().
+
+        Raises:
+            ShapeError: one is no vector, or their sizes differ.
+            DTypeError: their dtypes differ.
+        """
         other = of_ranks("dot", self, other, (1, 1), "two vectors")
         if self.dtype is not other.dtype:
             raise DTypeError(f"dot: {self.dtype.name} and {other.dtype.name} are not one type")
         return product("dot", self, other)
 
     def outer(self, other: Any) -> Tensor:
-        """Return the matrix of the products of two vectors' elements."""
+        """Return the matrix of a[i] b[j]: vectors (m,) and (n,) give (m, n).
+
+        Raises:
+            ShapeError: one is no vector.
+        """
         other = of_ranks("outer", self, other, (1, 1), "two vectors")
         return self.reshape(-1, 1).mul(other)

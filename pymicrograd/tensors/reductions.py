@@ -63,16 +63,35 @@ class ReductionMethods(Attributes):
     def max(
         self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False
     ) -> Any:
-        """Return the largest element; or over an axis values and indices; or `maximum`.
+        """Return the largest element, of shape (); with dim, (values, indices) along that axis.
 
-        Over an axis the first of equals has the index, and the gradient.
+        Of equal ones the first has the index and, with dim, the whole gradient; without dim they
+        share it. With a tensor in place of dim: `maximum`.
+
+        Args:
+            keepdim: whether the axis stays, with size 1.
+
+        Raises:
+            TensorIndexError: the axis is out of range.
+            ShapeError: there are no elements to compare.
         """
         return self._extreme("max", one_of(dim, axis), keepdim or keepdims)
 
     def min(
         self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False
     ) -> Any:
-        """Return the smallest element; or over an axis values and indices; or `minimum`."""
+        """Return the smallest element, of shape (); with dim, (values, indices) along that axis.
+
+        Of equal ones the first has the index and, with dim, the whole gradient; without dim they
+        share it. With a tensor in place of dim: `minimum`.
+
+        Args:
+            keepdim: whether the axis stays, with size 1.
+
+        Raises:
+            TensorIndexError: the axis is out of range.
+            ShapeError: there are no elements to compare.
+        """
         return self._extreme("min", one_of(dim, axis), keepdim or keepdims)
 
     def _extreme(self, name: str, dim: Any, keep: Any) -> Any:
@@ -94,13 +113,31 @@ class ReductionMethods(Attributes):
     def argmax(
         self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False
     ) -> Tensor:
-        """Return where the largest is along an axis, or in all elements; the first of equals."""
+        """Return the index of the largest element along an axis, of equal ones the first; int64.
+
+        Args:
+            dim: the axis; None for all elements, numbered in row-major order.
+            keepdim: whether the axis stays, with size 1.
+
+        Raises:
+            TensorIndexError: the axis is out of range.
+            ShapeError: there are no elements to compare.
+        """
         return self._argument("argmax", one_of(dim, axis), keepdim or keepdims)
 
     def argmin(
         self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False
     ) -> Tensor:
-        """Return where the smallest is along an axis, or in all elements; the first of equals."""
+        """Return the index of the smallest element along an axis, of equal ones the first; int64.
+
+        Args:
+            dim: the axis; None for all elements, numbered in row-major order.
+            keepdim: whether the axis stays, with size 1.
+
+        Raises:
+            TensorIndexError: the axis is out of range.
+            ShapeError: there are no elements to compare.
+        """
         return self._argument("argmin", one_of(dim, axis), keepdim or keepdims)
 
     def _argument(self, name: str, dim: Any, keep: Any) -> Tensor:
@@ -129,11 +166,16 @@ class ReductionMethods(Attributes):
         axis: Any = None,
         keepdims: Any = False,
     ) -> Tensor:
-        """Return the sum of squared distances from the mean, over their count - correction.
+        """Return sum((x - mean)^2) / (count - correction) over axes.
 
         Args:
-            dim: the axes, at first all.
+            dim: one axis or several; None for all.
             unbiased: True for correction 1, False for 0.
+            keepdim: whether the axes stay, with size 1.
+
+        Raises:
+            DTypeError: the elements are no floats.
+            TensorIndexError: an axis is out of range.
         """
         return self._spread("var", one_of(dim, axis), unbiased, keepdim or keepdims, correction)
 
@@ -147,7 +189,12 @@ class ReductionMethods(Attributes):
         axis: Any = None,
         keepdims: Any = False,
     ) -> Tensor:
-        """Return the square root of `var`."""
+        """Return the square root of `var`, which tells of the arguments.
+
+        Raises:
+            DTypeError: the elements are no floats.
+            TensorIndexError: an axis is out of range.
+        """
         return self._spread("std", one_of(dim, axis), unbiased, keepdim or keepdims, correction)
 
     def _spread(self, name: str, dim: Any, unbiased: Any, keep: Any, correction: float) -> Tensor:
@@ -163,17 +210,38 @@ class ReductionMethods(Attributes):
         return reduce("logsumexp", self, one_of(dim, axis), keepdim or keepdims)
 
     def cumsum(self, dim: Any = None, *, dtype: Any = None, axis: Any = None) -> Tensor:
-        """Return the sums of the elements up to each one along an axis."""
+        """Return y[i] = x[0] + ... + x[i] along an axis; the shape stays.
+
+        Integers and bools are summed as int64; dtype casts before.
+
+        Raises:
+            TensorIndexError: the axis is out of range.
+            TypeError: no axis is given.
+        """
         x = self if dtype is None else cast(self, as_dtype(dtype))
         return x._along("cumsum", one_of(dim, axis))
 
     def softmax(self, dim: Any = None, *, dtype: Any = None, axis: Any = None) -> Tensor:
-        """Return exp(x) over its sum along an axis."""
+        """Return exp(x) / sum(exp(x)) along an axis; the shape stays.
+
+        Computed of x - max(x), without overflow. Integers and bools are computed as float32.
+
+        Raises:
+            TensorIndexError: the axis is out of range.
+            TypeError: no axis is given.
+        """
         x = self if dtype is None else cast(self, as_dtype(dtype))
         return x._along("softmax", one_of(dim, axis))
 
     def log_softmax(self, dim: Any = None, *, dtype: Any = None, axis: Any = None) -> Tensor:
-        """Return the logarithm of `softmax`, without overflow."""
+        """Return x - logsumexp(x) along an axis, the logarithm of `softmax`; the shape stays.
+
+        Integers and bools are computed as float32.
+
+        Raises:
+            TensorIndexError: the axis is out of range.
+            TypeError: no axis is given.
+        """
         x = self if dtype is None else cast(self, as_dtype(dtype))
         return x._along("log_softmax", one_of(dim, axis))
 

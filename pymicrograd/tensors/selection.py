@@ -30,12 +30,26 @@ class SelectionMethods(Attributes):
     __slots__ = ()
 
     def gather(self, dim: int, index: Any) -> Tensor:
-        """Return, for each element of index, the item that it names along an axis."""
+        """Return y of index's shape: y[i, j] = x[index[i, j], j] for dim 0, and so on.
+
+        Raises:
+            TensorIndexError: the axis or an index is out of range.
+            ShapeError: index has not as many axes, or is larger along another axis than dim.
+            DTypeError: index is not of integers.
+        """
         axis = axis_of(dim, self.ndim, "gather")
         return apply(OPS["gather"], (self, as_indices(index)), (axis,))
 
     def take_along_dim(self, indices: Any, dim: int | None = None) -> Tensor:
-        """Return `gather`, with the other axes broadcast; without dim, of all elements."""
+        """Return `gather(dim, indices)`, the shapes broadcast along all axes but dim.
+
+        Without dim both are flattened.
+
+        Raises:
+            TensorIndexError: the axis or an index is out of range.
+            ShapeError: the shapes do not fit.
+            DTypeError: indices are not of integers.
+        """
         indices = as_indices(indices)
         if dim is None:
             return self.ravel().gather(0, indices.ravel())
@@ -46,18 +60,37 @@ class SelectionMethods(Attributes):
         return self.expand(own).gather(axis, indices.expand(other))
 
     def scatter_add(self, dim: int, index: Any, src: Any) -> Tensor:
-        """Return self with each element of src added where index says along an axis."""
+        """Return a copy y with y[index[i, j], j] += src[i, j] for dim 0, and so on.
+
+        The inverse of `gather`: an element may be added to several times.
+
+        Raises:
+            TensorIndexError: the axis or an index is out of range.
+            ShapeError: index has not as many axes, or is larger than src, or than x beside dim.
+            DTypeError: index is not of integers.
+        """
         axis = axis_of(dim, self.ndim, "scatter_add")
         src = as_tensor(src, dtype=self.dtype)
         return apply(OPS["scatter_add"], (self, as_indices(index), src), (axis,))
 
     def scatter_add_(self, dim: int, index: Any, src: Any) -> Tensor:
-        """Add in place where index says along an axis; return the tensor."""
+        """Write `scatter_add` over the elements; return the tensor.
+
+        Raises:
+            GradientError: this is a leaf that requires a gradient; use no_grad().
+            TensorIndexError, ShapeError, DTypeError: as for `scatter_add`.
+        """
         changed: Tensor = self.copy_(self.scatter_add(dim, index, src))
         return changed
 
     def index_select(self, dim: int, index: Any) -> Tensor:
-        """Return the items along an axis that a vector of indices names."""
+        """Return the items index[0], index[1], ... along an axis, whose size is then len(index).
+
+        Raises:
+            TensorIndexError: the axis or an index is out of range.
+            ShapeError: index is no vector.
+            DTypeError: index is not of integers.
+        """
         axis = axis_of(dim, self.ndim, "index_select")
         index = as_indices(index)
         if index.ndim > 1:
@@ -69,7 +102,13 @@ class SelectionMethods(Attributes):
             raise TensorIndexError(reason) from None
 
     def index_add(self, dim: int, index: Any, source: Any) -> Tensor:
-        """Return self with the items of source added where a vector says along an axis."""
+        """Return a copy y with y[index[i]] += source[i], items counted along an axis.
+
+        Raises:
+            TensorIndexError: the axis or an index is out of range.
+            ShapeError: index is no vector, or the shapes do not fit.
+            DTypeError: index is not of integers.
+        """
         axis = axis_of(dim, self.ndim, "index_add")
         index, x = as_indices(index), self.movedim(axis, 0)
         if index.ndim > 1:
@@ -78,7 +117,14 @@ class SelectionMethods(Attributes):
         return apply(OPS["add_at"], (x, index, source)).movedim(0, axis)
 
     def masked_select(self, mask: Any) -> Tensor:
-        """Return the elements where a mask holds, along one axis."""
+        """Return a copy, of shape (count,), of the elements where a mask holds.
+
+        The shapes are broadcast; the order is row-major.
+
+        Raises:
+            DTypeError: the mask is not of bool.
+            TensorIndexError: the shapes cannot be broadcast.
+        """
         mask = as_tensor(mask)
         if mask.dtype is not bool_:
             raise DTypeError(f"masked_select: a mask is of bool, not {mask.dtype.name}")
@@ -92,6 +138,10 @@ class SelectionMethods(Attributes):
         return self.expand(shape)[mask.expand(shape)]
 
     def nonzero(self, as_tuple: bool = False) -> Any:
-        """Return the indices of elements that are not 0: (count, ndim), or a tuple by axis."""
+        """Return the indices of the elements that are not 0, in row-major order, as int64.
+
+        The shape is (count, ndim); with as_tuple there are ndim tensors of shape (count,), with
+        which x[...] gives these elements.
+        """
         found = apply(OPS["nonzero"], (self,))
         return tuple(found.unbind(1)) if as_tuple else found

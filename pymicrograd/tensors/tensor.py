@@ -116,7 +116,13 @@ class Tensor(Topics):
 
     @property
     def data(self) -> Tensor:
-        """The same elements, which no operation is recorded on."""
+        """A leaf with the same memory, shape and dtype; nothing done with it is recorded.
+
+        It may be set to a tensor of the same shape and dtype, whose elements are copied.
+
+        Raises:
+            ShapeError: on setting, shape or dtype differ.
+        """
         return self.detach()
 
     @data.setter
@@ -132,7 +138,7 @@ class Tensor(Topics):
 
     @property
     def grad_fn(self) -> GradFn | None:
-        """The operation that this is the result of; None for a leaf."""
+        """The operation that this is the result of, a node of the graph; None for a leaf."""
         return None if self.is_leaf else GradFn(self._alias())
 
     def _alias(self) -> Tensor:
@@ -166,12 +172,21 @@ class Tensor(Topics):
         backward((self,), (gradient,), retain_graph, create_graph, inputs)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Let this leaf require a gradient, or no longer; return it."""
+        """Set requires_grad of a leaf; return the tensor.
+
+        Raises:
+            DTypeError: the elements are no floats.
+            GradientError: this is a result, not a leaf; use detach().
+        """
         self.requires_grad = requires_grad
         return self
 
     def retain_grad(self) -> None:
-        """Let backward leave a gradient here, though this is no leaf."""
+        """Let `backward` fill grad of this result too; of a leaf it does anyway.
+
+        Raises:
+            GradientError: it does not require a gradient.
+        """
         if not self.requires_grad:
             raise GradientError("can't retain_grad on Tensor that has requires_grad=False")
         if not self.is_leaf:
@@ -179,7 +194,7 @@ class Tensor(Topics):
 
     @property
     def retains_grad(self) -> bool:
-        """Whether `retain_grad` was called on this result."""
+        """Whether `retain_grad` was called on this result; False for a leaf."""
         return bool(self._info()[9]) and not self.is_leaf
 
     def register_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHandle:
@@ -191,11 +206,11 @@ class Tensor(Topics):
         return register_hook(self, hook)
 
     def detach(self) -> Tensor:
-        """Return a leaf that shares the memory and requires no gradient."""
+        """Return a leaf that shares the memory and does not require a gradient."""
         return apply(OPS["detach"], (self,))
 
     def detach_(self) -> Tensor:
-        """Make this a leaf that requires no gradient; return it."""
+        """Make this tensor a leaf that does not require a gradient; return it."""
         self._become(self.detach())
         return self
 
@@ -335,11 +350,11 @@ class Tensor(Topics):
         return interchange.from_bytes, (*fields, self.requires_grad), self.__dict__ or None
 
     def clone(self) -> Tensor:
-        """Return a copy; the gradient flows through it."""
+        """Return a copy of the same shape and dtype; the gradient flows through it."""
         return apply(OPS["clone"], (self,))
 
     def contiguous(self) -> Tensor:
-        """Return the tensor with its elements in row-major order, itself if they are."""
+        """Return a tensor whose elements lie in row-major order: this one, or a copy."""
         return self if self.is_contiguous() else apply(OPS["contiguous"], (self,))
 
 
