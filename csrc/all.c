@@ -22,6 +22,7 @@
 #include "store/node.c"
 #include "numbers/float.c"
 #include "numbers/record.c"
+#include "numbers/given.c"
 #include "numbers/backward.c"
 #include "numbers/emit.c"
 #include "numbers/layers.c"

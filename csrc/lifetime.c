@@ -8,6 +8,12 @@
 #include "arrays/arrays.h"
 #endif
 
+/* Give up a backward under way, and those that have stopped for it. */
+static void backwards_cancel(mg_arena *arena)
+{
+    while (arena->walk.root) mg_backward_cancel(arena);
+}
+
 static void *default_allocator(void *context, void *memory, size_t old_size,
                                size_t new_size)
 {
@@ -42,6 +48,7 @@ mg_arena *mg_arena_new(mg_allocator allocator, void *context)
 void mg_arena_free(mg_arena *arena)
 {
     if (!arena) return;
+    backwards_cancel(arena);
 #if !defined(MG_SCALARS_ONLY)
     sweeps_free(arena);
 #endif
@@ -81,5 +88,5 @@ void mg_arena_before_fork(mg_arena *arena)
 void mg_arena_after_fork(mg_arena *arena, int child)
 {
     arena_unlock(arena);
-    if (child) mg_backward_cancel(arena);
+    if (child) backwards_cancel(arena);
 }

@@ -38,7 +38,7 @@ enum mg_status {
     MG_OK = 0,
     MG_MORE = 1,           /* the budget is used up: call mg_backward_resume() */
     MG_HOOK = 2,           /* a sweep stopped at a watched node */
-    MG_CALL = 3,           /* a sweep stopped at a function of the caller's */
+    MG_CALL = 3,           /* a sweep or backward stopped at a rule of the caller's */
     MG_ERR_NOMEM = -1,     /* out of memory, or the arena's byte limit is reached */
     MG_ERR_LIMIT = -2,     /* more nodes, or a larger array, than there can be */
     MG_ERR_STALE = -3,     /* the handle names no living node of this arena */
@@ -53,7 +53,8 @@ enum mg_status {
     MG_ERR_READONLY = -12, /* the memory may not be written to */
     MG_ERR_VIEW = -13,     /* other views would show a change that is to be recorded */
     MG_ERR_GRADIENT = -14, /* nothing here requires a gradient */
-    MG_ERR_CHANGED = -15   /* a value that a gradient needs was written to since */
+    MG_ERR_CHANGED = -15,  /* a value that a gradient needs was written to since */
+    MG_ERR_RULE = -16      /* a rule of the caller's has no gradient of its own */
 };
 
 /* Say in a few English words what a status means; never NULL. */
@@ -128,6 +129,8 @@ int mg_retain(mg_arena *arena, mg_node node);
 /* Give back one reference; nodes that nothing uses any more are freed. A stale handle is
  * MG_ERR_STALE and otherwise harmless. */
 int mg_release(mg_arena *arena, mg_node node);
+/* Return how many handles and nodes refer to a node. */
+int64_t mg_references(mg_arena *arena, mg_node node);
 
 /* ---- ops --------------------------------------------------------------------------- */
 
@@ -176,10 +179,28 @@ mg_node mg_record_number(mg_arena *arena, int op, mg_node a, double number);
 mg_node mg_subtract(mg_arena *arena, mg_node a, mg_node b);
 /* Record micrograd's a / b, which is a * b**-1.0. Errors: MG_ERR_ZERODIV where b is 0. */
 mg_node mg_divide(mg_arena *arena, mg_node a, mg_node b);
-/* Read a node's op; its operand number `which`, as a new reference; its constant
- * exponent. */
+/* Record a node of the caller's: `data`, and count >= 1 operands. Its gradient times
+ * factors[i] is added to that of operand i; with factors NULL nothing is passed on.
+ * Errors: MG_ERR_ARG for a count < 1. */
+mg_node mg_given(mg_arena *arena, double data, int64_t count, const mg_node *operands,
+                 const double *factors);
+/* From now on let backward stop at a node, also at a leaf, for the caller to do what its
+ * rule did; or, with `called` 0, no longer. */
+int mg_node_call(mg_arena *arena, mg_node node, int called);
+/* Do the one step of a node in a backward: add to the gradients of its operands what it
+ * passes on, by its own rule even where the caller is called.
+ * Errors: what the formula raises; MG_ERR_BUSY. */
+int mg_node_flow(mg_arena *arena, mg_node node);
+
+enum { MG_GIVEN = 255 }; /* what mg_node_op() says of a node of mg_given() */
+
+/* Read a node's op; the number of its operands; its operand number `which`, as a new
+ * reference; its constant exponent; its factors, as many as
+ * operands: those of mg_given(), else what its formula passes on of a gradient of 1. Errors: MG_ERR_ARG for a node that has no such thing. */
 int mg_node_op(mg_arena *arena, mg_node node);
-mg_node mg_node_operand(mg_arena *arena, mg_node node, int which);
+int64_t mg_node_operands(mg_arena *arena, mg_node node);
+mg_node mg_node_operand(mg_arena *arena, mg_node node, int64_t which);
+int mg_node_factors(mg_arena *arena, mg_node node, double *out);
 int mg_node_exponent(mg_arena *arena, mg_node node, double *exponent);
 /* Read data or gradients of `count` nodes into out[0..count). */
 int mg_data(mg_arena *arena, int64_t count, const mg_node *nodes, double *out);
@@ -196,7 +217,9 @@ int mg_zero_gradients(mg_arena *arena, int64_t count, const mg_node *nodes);
  * Clears the gradients of the nodes between, sets root's to `seed`, then visits nodes in
  * reversed depth-first postorder, operands in operand order, as micrograd does. The work
  * stops after about `budget` nodes with MG_MORE (0: no budget); between slices other
- * calls may run.
+ * calls may run. At a node of mg_node_call() it stops with MG_CALL: mg_backward_node()
+ * names it, and until it is resumed anything may be read and written, and another
+ * backward may run in between.
  * Errors: MG_ERR_BUSY while another backward is under way; what a gradient formula
  * raises: then leaf gradients are as before, those of the nodes between 0. */
 int mg_backward(mg_arena *arena, mg_node root, double seed, int64_t budget);
@@ -204,9 +227,18 @@ int mg_backward(mg_arena *arena, mg_node root, double seed, int64_t budget);
 int mg_backward_resume(mg_arena *arena, int64_t budget);
 /* Give up the backward under way, if any, as if it had failed. */
 int mg_backward_cancel(mg_arena *arena);
+/* Return the node at which a backward has stopped, without a reference. */
+mg_node mg_backward_node(mg_arena *arena);
+/* Begin a backward that leaves no gradient behind: those of all its nodes begin at 0.
+ * It goes on as another one, but with MG_OK it stays until mg_derivatives(), which reads
+ * d root / d inputs[i] into out[0..count) and puts all gradients back as they were; or
+ * until it is given up. Errors: those of mg_backward(). */
+int mg_derive(mg_arena *arena, mg_node root, int64_t budget);
+int mg_derivatives(mg_arena *arena, int64_t count, const mg_node *inputs, double *out);
 /* Record d root / d inputs[i] as nodes, which can be differentiated again; an input that
  * root does not depend on gets a leaf 0.0. Reads and writes no gradients.
- * Errors: what a gradient formula raises; MG_ERR_BUSY while a backward is under way. */
+ * Errors: what a gradient formula raises; MG_ERR_RULE where a node of the caller's is on
+ * the way; MG_ERR_BUSY while a backward is under way. */
 int mg_grad(mg_arena *arena, mg_node root, int64_t count, const mg_node *inputs,
             mg_node *out);
 
@@ -343,8 +375,6 @@ void *mg_owner(mg_arena *arena, mg_node node);
 int mg_attach(mg_arena *arena, mg_node node, void *object);
 /* Return what mg_attach() left, or NULL. */
 void *mg_attached(mg_arena *arena, mg_node node);
-/* Return how many handles and nodes refer to an array. */
-int64_t mg_references(mg_arena *arena, mg_node node);
 
 typedef struct mg_array_info {
     int dtype, rank;

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
 
-__all__ = ["Scalar", "as_float", "is_number"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["Operands", "Scalar", "as_float", "is_number"]
 
 
 # ---- numbers ---------------------------------------------------------------------------------
@@ -76,6 +79,44 @@ def elementwise(name: str, left: Any, right: Any) -> Any:
 # ---- arguments -------------------------------------------------------------------------------
 
 
+CHILDREN, THIRD = ("_children", "children"), ("_op", "op", "local_grads", "_local_grads")
+
+
+def named(names: dict[str, Any], allowed: tuple[str, ...], given: Any, nothing: Any) -> Any:
+    """Take an argument that has several names out of those that were given by name."""
+    for name in allowed:
+        if name in names:
+            if given is not nothing:
+                raise TypeError(f"{name} is given twice")
+            given = names.pop(name)
+    return given
+
+
+def as_arguments(
+    data: Any, _children: Any = (), _op: Any = "", label: Any = "", **names: Any
+) -> tuple[float, tuple[Any, ...], tuple[float, ...] | None, dict[str, Any]]:
+    """Read the arguments of a Value, in micrograd's form or in microgpt's.
+
+    Returns:
+        The data; the operands; the local gradients, None if there are none; attributes to set.
+    """
+    children = named(names, CHILDREN, _children, ())
+    third = named(names, THIRD, _op, "")
+    label = named(names, ("label", "_label"), label, "")
+    if names:
+        raise TypeError(f"a Value has no argument {next(iter(names))!r}")
+    if not isinstance(children, Iterable) or isinstance(children, (str, bytes)):
+        raise TypeError(f"operands are a tuple of Values, not {type(children).__name__}")
+    attributes = {"label": label} if label != "" else {}
+    if isinstance(third, str) or third is None:
+        if third:
+            attributes["_op"] = third
+        return as_float(data), tuple(children), None, attributes
+    if not isinstance(third, Iterable):
+        raise TypeError(f"_op is text, or numbers for the operands, not {type(third).__name__}")
+    return as_float(data), tuple(children), tuple(map(as_float, third)), attributes
+
+
 def not_negative(name: str, number: Any) -> float:
     """Return a hyperparameter as a float of at least 0."""
     value = as_float(number)
@@ -109,6 +150,11 @@ def as_seed(seed: Any) -> int:
 
 # ---- Scalar ----------------------------------------------------------------------------------
 
+NO_FORMULA = (
+    "create_graph: a node on the way has a _backward, or local gradients, of its own; how they "
+    "depend on its operands is not known"
+)
+
 
 def compare(relation: Callable[[Any, Any], Any], a: Scalar, b: Any) -> Any:
     """Compare the data of a with the data of b, a number, or each element of an array."""
@@ -117,6 +163,62 @@ def compare(relation: Callable[[Any, Any], Any], a: Scalar, b: Any) -> Any:
     if is_number(b):
         return bool(relation(a.data, b))
     return relation(a.data, b) if is_array(b) else NotImplemented
+
+
+class Operands(tuple):  # type: ignore[type-arg]
+    """The operands of a Value, in their order; and a set of them, as in micrograd."""
+
+    __slots__ = ()
+    __hash__ = tuple.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, (set, frozenset)):
+            return set(self) == other
+        return tuple.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __and__(self, other: Any) -> Any:
+        return set(self) & set(other)
+
+    def __or__(self, other: Any) -> Any:
+        return set(self) | set(other)
+
+    def __sub__(self, other: Any) -> Any:
+        return set(self) - set(other)
+
+    def __xor__(self, other: Any) -> Any:
+        return set(self) ^ set(other)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def __rsub__(self, other: Any) -> Any:
+        return set(other) - set(self)
+
+    def union(self, *others: Any) -> Any:
+        """Return the set of what is in this or one of the others."""
+        return set(self).union(*others)
+
+    def intersection(self, *others: Any) -> Any:
+        """Return the set of what is in all of them."""
+        return set(self).intersection(*others)
+
+    def difference(self, *others: Any) -> Any:
+        """Return the set of what is in none of the others."""
+        return set(self).difference(*others)
+
+    def issubset(self, other: Any) -> bool:
+        """Tell whether all are in the other one."""
+        return set(self).issubset(other)
+
+    def issuperset(self, other: Any) -> bool:
+        """Tell whether the other one's are all here."""
+        return set(self).issuperset(other)
+
+    def isdisjoint(self, other: Any) -> bool:
+        """Tell whether the two have nothing in common."""
+        return set(self).isdisjoint(other)
 
 
 class Scalar:
@@ -129,6 +231,18 @@ class Scalar:
     grad: Any
     _prev: Any
     _op: Any
+
+    @property
+    def _children(self) -> Any:
+        return self._prev
+
+    @property
+    def _label(self) -> Any:
+        return self.label
+
+    @_label.setter
+    def _label(self, name: Any) -> None:
+        self.label = name
 
     def __pos__(self) -> Any:
         return self

@@ -1,112 +1,36 @@
 """Value on the C core: micrograd's scalar, a thin object around a node's handle.
 
-An object keeps the objects of its operands in two slots, so that `_prev` gives the very objects
-that the user made. A node that has no object yet (a number, or what a bulk builder recorded) gets
-one when somebody walks to it. Measured on CPython 3.11: 80 bytes an object and 40 a node.
+An object keeps the objects of its operands, so that `_prev` gives the very objects that the user
+made. A node that has no object yet (a number, or what a bulk builder recorded) gets one when
+somebody walks to it. Measured on CPython 3.11: 80 bytes an object and 40 a node.
 """
 
 from __future__ import annotations
 
-import copyreg
 import operator
-from collections.abc import Iterable, Iterator
-from itertools import chain
-from typing import Any, NoReturn
-from weakref import KeyedRef, WeakValueDictionary
+from collections.abc import Iterable
 
 from . import _core
+from .errors import GradientError
 from .recording import no_grad, no_grad_depth
-from .scalars import Scalar, as_float, elementwise, is_number, negative
+from .scalars import (
+    NO_FORMULA,
+    Operands,
+    Scalar,
+    as_arguments,
+    as_float,
+    elementwise,
+    is_number,
+    negative,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 __all__ = ["Value", "grad", "no_grad"]
 
 LEAF, POW_NUMBER = _core.OPS["leaf"], _core.OPS["pow_number"]
-
-
-# ---- objects of nodes ------------------------------------------------------------------------
-
-# The object of each node below a bulk builder, as a weak reference by handle: two walks that reach
-# one node must find one object. No lock: dict's setdefault is one step, for threads as for a
-# signal's handler.
-registry: dict[int, KeyedRef[int, Value]] = {}
-
-
-def forget(reference: KeyedRef[int, Value]) -> None:
-    """Take the entry of an object that is gone out of the registry."""
-    if registry.get(reference.key) is reference:
-        registry.pop(reference.key, None)
-
-
-def canonical(candidate: Value) -> Value:
-    """Return the one object of a node: an earlier one or, from now on, this candidate."""
-    reference = KeyedRef(candidate, forget, candidate._handle)
-    while True:
-        found = registry.setdefault(candidate._handle, reference)
-        value = found()
-        if value is not None:
-            return value
-        forget(found)
-
-
-class Sources:
-    """The Values that a bulk builder was given: `_prev` below it returns these objects.
-
-    What the builder recorded holds the tuple of tuples in which they came; this is built from it
-    on the first walk.
-    """
-
-    __slots__ = ("__weakref__", "groups", "registered")
-
-    def __init__(self, groups: tuple[Any, ...]) -> None:
-        self.groups = groups
-        self.registered = False
-
-    def __iter__(self) -> Iterator[Value]:
-        """Iterate over the Values, past the numbers among them."""
-        return (x for x in chain.from_iterable(self.groups) if isinstance(x, Value))
-
-    def register(self) -> None:
-        """Enter the Values into the registry."""
-        if not self.registered:
-            for value in self:
-                canonical(value)
-            self.registered = True
-
-
-sources_by_group: WeakValueDictionary[int, Sources] = WeakValueDictionary()
-
-
-def sources_of(value: Value) -> Sources:
-    """Return the Sources of a node, one for all that a bulk builder recorded."""
-    a = value._a
-    if isinstance(a, Sources):
-        return a
-    if type(a) is not tuple:
-        return Sources(((a, value._b),))
-    sources = sources_by_group.get(id(a))
-    if sources is None:
-        sources = sources_by_group[id(a)] = Sources(a)
-    return sources
-
-
-def operands_of(value: Value) -> tuple[Value, ...]:
-    """Return the objects of a node's operands, and keep them in its slots."""
-    found = []
-    arity = _core.ARITIES[_core.op_of(value._handle)]
-    for which, slot in enumerate((value._a, value._b)[:arity]):
-        operand = _core.ValueBase._operand(value, which)
-        if isinstance(slot, Value) and slot._handle == operand._handle:
-            found.append(slot)
-            continue
-        sources = sources_of(value)
-        sources.register()
-        operand._a = sources
-        found.append(canonical(operand))
-    if arity:
-        value._a = found[0]
-    if arity == 2:
-        value._b = found[1]
-    return tuple(found)
 
 
 # ---- what ValueBase leaves to Python ---------------------------------------------------------
@@ -126,7 +50,7 @@ def fallback_operator(name: str, left: Any, right: Any) -> Any:
         return a + negative(b)
     result = getattr(operator, name)(*((a, number) if a is left else (number, a)))
     if name == "pow" and a is left:
-        result._b = b  # the exponent as the user wrote it
+        result._set_exponent(b)  # as the user wrote it
     return result
 
 
@@ -139,12 +63,12 @@ UFUNCS = {
 }
 
 
-def fallback_init(self: Value, data: Any, _children: Any = (), _op: str = "") -> None:
+def fallback_init(self: Value, *args: Any, **names: Any) -> None:
     """Initialize a Value from anything but one float."""
-    if _children:
-        raise TypeError("operands cannot be given: operations record them, as in a + b")
-    _core.ValueBase.__init__(self, as_float(data))
-    self._b = _op or None
+    data, operands, factors, attributes = as_arguments(*args, **names)
+    _core.ValueBase._given(self, data, operands, factors)
+    for name, text in attributes.items():
+        setattr(self, name, text)
 
 
 fallback_init.__name__, fallback_init.__qualname__ = "__init__", "Value.__init__"
@@ -157,6 +81,8 @@ def fallback_set(self: Value, name: str, number: Any) -> None:
 
 def fail(status: int, name: str, *operands: Any) -> NoReturn:
     """Raise the exception of an op; operands are Values or numbers."""
+    if status == _core.RULE:
+        raise GradientError(NO_FORMULA)
     if status == _core.STALE:  # of a Value without a node, such as Value.__new__(Value)
         _core.fail(status, name)
     _core.fail(status, f"{name}({', '.join(repr(float(x)) for x in operands)})")
@@ -172,17 +98,23 @@ class Value(_core.ValueBase, Scalar):
 
     Args:
         data: a real number.
-        _children: nothing; operands are recorded by operations.
-        _op: what the leaf's `_op` says.
+        _children: the operands of an op of your own: Values, any number of them.
+        _op: text, what `_op` says; or, as in microgpt, numbers, the derivative by each operand.
+            Without these the node passes nothing on, until `_backward` is set.
+        label: a name for pictures.
 
     Attributes:
         data: the number; setting it converts as the constructor does.
         grad: the derivative that `backward` has added up here, at first 0.0.
         label: a name for pictures. Any other attribute may be set, too.
+        _backward: a function that does this node's step of a backward: it reads `grad` and adds
+            to that of the operands. Another one may be set, and is called at the node's place in
+            the order.
 
     Raises:
-        TypeError: data is not a real number, or there are children.
-        ValueError, OverflowError: data is an int that no float holds.
+        TypeError: data is not a real number, or an operand is not a Value.
+        ValueError, OverflowError: data is an int that no float holds; there are not as many
+            derivatives as operands.
 
     Example:
         >>> a, b = Value(2.0), Value(-3.0)
@@ -192,11 +124,15 @@ class Value(_core.ValueBase, Scalar):
         (Value(data=2.0, grad=1.0), Value(data=2.0, grad=9.0), Value(data=-3.0, grad=2.0))
     """
 
-    __slots__ = ("__dict__", "__weakref__")
+    __slots__ = ()
 
     @property
-    def _prev(self) -> tuple[Value, ...]:
-        return operands_of(self)
+    def _prev(self) -> Operands:
+        return Operands(self._operands())
+
+    @property
+    def _local_grads(self) -> tuple[float, ...]:
+        return self._factors()
 
     @property
     def is_leaf(self) -> bool:
@@ -204,11 +140,18 @@ class Value(_core.ValueBase, Scalar):
         return _core.op_of(self._handle) == LEAF
 
     @property
-    def _op(self) -> str:
+    def _op(self) -> Any:
+        name = self._stored("_op")
+        if name is not None:
+            return name
         op = _core.op_of(self._handle)
         if op == POW_NUMBER:
             return f"**{exponent_text(self)}"
-        return _core.SYMBOLS[op] or self._b or ""
+        return "" if op == _core.GIVEN else _core.SYMBOLS[op]
+
+    @_op.setter
+    def _op(self, name: Any) -> None:
+        self._store("_op", name)
 
     # ---- derivatives
 
@@ -239,17 +182,23 @@ class Value(_core.ValueBase, Scalar):
     # ---- copies: of leaves
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return copyreg.__newobj__, (type(self),), self.__getstate__()  # type: ignore[attr-defined]
+        return new, (type(self),), self.__getstate__()
 
-    def __getstate__(self) -> tuple[float, float, str, dict[str, Any]]:
+    def __getstate__(self) -> tuple[float, float, dict[str, Any]]:
         self._refuse_copy()
-        return self.data, self.grad, self._op, self.__dict__
+        return self.data, self.grad, self._attributes()
 
-    def __setstate__(self, state: tuple[float, float, str, dict[str, Any]]) -> None:
-        data, gradient, op, attributes = state
-        fallback_init(self, data, (), op)
+    def __setstate__(self, state: tuple[float, float, dict[str, Any]]) -> None:
+        data, gradient, attributes = state
+        _core.ValueBase.__init__(self, data)
         self.grad = gradient
-        self.__dict__.update(attributes)
+        for name, attribute in attributes.items():
+            self._store(name, attribute)
+
+
+def new(kind: type[Value]) -> Value:
+    """Make a Value that a copy is about to fill."""
+    return kind.__new__(kind)
 
 
 _core.install(
@@ -264,25 +213,14 @@ _core.install(
 
 def exponent_text(value: Value) -> str:
     """Return a constant exponent as the user wrote it, or as the bulk builder's loop does."""
-    if value._b is not None:
-        return f"{value._b}"
+    written = value._exponent()
+    if written is not None:
+        return f"{written}"
     exponent = _core.exponent_of(value._handle)
     return str(int(exponent)) if exponent.is_integer() else repr(exponent)
 
 
 # ---- derivatives as Values -------------------------------------------------------------------
-
-
-def register_graph(root: Value) -> None:
-    """Enter the existing objects of everything that root depends on into the registry."""
-    waiting = [root]
-    seen: set[int] = set()
-    while waiting:
-        value = waiting.pop()
-        if value._handle not in seen:
-            seen.add(value._handle)
-            canonical(value)
-            waiting.extend(sources_of(value))
 
 
 def grad(
@@ -301,6 +239,7 @@ def grad(
 
     Raises:
         TypeError: output or an input is not a Value.
+        GradientError: create_graph, and a node on the way is of the user's own.
         ZeroDivisionError, ValueError, OverflowError: as `backward`.
 
     Example:
@@ -314,11 +253,7 @@ def grad(
     for x in (output, *inputs):
         if not isinstance(x, Value):
             raise TypeError(f"grad is of Values by Values, not {type(x).__name__}")
-    results = _core.gradients(output, inputs)
-    if not create_graph:
-        return tuple(result.detach() for result in results)
-    register_graph(output)
-    sources = Sources(((output, *inputs),))
-    for result in results:
-        result._a = sources
-    return tuple(map(canonical, results))
+    if create_graph:
+        return tuple(_core.gradients(output, inputs))
+    handles = [x._handle for x in inputs]
+    return tuple(map(Value, _core.derivatives(output._handle, handles)))

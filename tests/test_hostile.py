@@ -273,12 +273,12 @@ class Fixture:
 CALLS: dict[str, tuple[Callable[[Fixture], object], type[BaseException]]] = {
     "Value()": (lambda f: Value(), TypeError),  # type: ignore[call-arg]
     "Value(1, 2)": (lambda f: Value(1.0, 2), TypeError),
-    "children": (lambda f: Value(1.0, (f.x, f.y), "+"), TypeError),
+    "children": (lambda f: Value(1.0, (f.x, 2.0), "+"), TypeError),  # type: ignore[arg-type]
     "keyword": (lambda f: Value(1.0, size=1), TypeError),  # type: ignore[call-arg]
     "del data": (lambda f: delattr(f.x, "data"), AttributeError),
     "del grad": (lambda f: delattr(f.x, "grad"), AttributeError),
     "set _prev": (lambda f: setattr(f.x, "_prev", ()), AttributeError),
-    "set _op": (lambda f: setattr(f.x, "_op", "+"), AttributeError),
+    "set _backward": (lambda f: setattr(f.x, "_backward", "+"), TypeError),
     "set _handle": (lambda f: setattr(f.x, "_handle", 1), AttributeError),
     "no attribute": (lambda f: f.x.nonsense, AttributeError),
     "no node": (lambda f: Value.__new__(Value).data, mg.errors.StaleNodeError),

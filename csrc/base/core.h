@@ -59,6 +59,7 @@ enum {
     RETAINS = 1 << 21,   /* one that keeps it, though it has operands */
     WATCHED = 1 << 22,   /* one at which sweeps stop */
     INPUT = 1 << 23,     /* an input of the sweep that is being opened */
+    HIDDEN_SHIFT = 24,   /* here is the op of a number at which the caller is called */
     CACHE_LINE = 64,
     BLOCK_CLASSES = 225 /* sizes of blocks, of arrays of up to 2^62 bytes: memory.c */
 };
@@ -82,6 +83,17 @@ typedef struct node {
 } node;
 _Static_assert(sizeof(node) == 32, "two nodes are a cache line");
 
+/* What numbers have instead of an op where the caller says what a node is: given.c. They
+ * are no rows of ops.def: nothing computes their data. */
+enum {
+    GIVEN = MG_SCALAR_OP_COUNT, /* a node with factors: passes its gradient to its parts */
+    PART,   /* of a GIVEN node: an operand, its factor as data, and the next part */
+    BARE,   /* a node that passes nothing on */
+    LINK,   /* of a BARE node with more than two operands: one and the next, or two */
+    CALLED, /* any node at which a backward stops, for the caller to pass on */
+    NUMBER_KINDS
+};
+
 typedef struct chunk {
     node nodes[CHUNK_NODES]; /* on a cache line */
     uint32_t generations[CHUNK_NODES];
@@ -103,12 +115,16 @@ typedef struct walk {
     double seed;
     bool clears;  /* gradients of interior nodes are set to 0 on the way */
     bool ordered; /* the walk is done; gradients flow from order[remaining - 1] down */
+    bool stopped; /* at order[remaining - 1], for the caller to pass on its gradient */
+    bool keeps;   /* the gradients of all nodes, in held[], are put back at the end */
     size_t remaining;
     indices order;  /* interior nodes in postorder */
     indices stack;  /* index << 2 | next operand */
     indices leaves; /* leaves met, in order */
     double *saved;  /* the gradients they held before */
     size_t saved_capacity;
+    double *held;       /* what `keeps` keeps, of the order and then of the leaves */
+    struct walk *outer; /* the one that has stopped while this one runs */
 } walk;
 
 struct mg_arena {

@@ -15,6 +15,7 @@
 #undef EXPM1
 #undef LOG
 #undef LOG1P
+#undef LOG_OR_NAN
 #undef SIN
 #undef COS
 #undef SINH

@@ -27,7 +27,7 @@ static int walk_reserve(mg_arena *arena, size_t steps)
 /* Walk on from the node on top of the stack, for at most `steps` steps. The node at hand
  * and the heights of the lists stay in registers; the stack holds the nodes above, each
  * with the number of its next operand. A leaf is marked, and the gradient it holds
- * saved. */
+ * saved; it is in the order, too, if the caller is called at it. */
 static void walk_steps(mg_arena *arena, size_t steps)
 {
     walk *w = &arena->walk;
@@ -53,6 +53,7 @@ static void walk_steps(mg_arena *arena, size_t steps)
         if (arity_of(operand) == 0) {
             w->saved[w->leaves.count] = operand->gradient;
             w->leaves.items[w->leaves.count++] = below;
+            if (MG_UNLIKELY(op_of(operand) == CALLED)) order[ordered++] = below;
             continue;
         }
         stack[height++] = entry;
@@ -77,19 +78,77 @@ static int walk_continue(mg_arena *arena, int64_t *budget)
     return MG_OK;
 }
 
+static void unmark(mg_arena *arena, const uint32_t *items, size_t count, int shift)
+{
+    for (size_t i = 0; i < count; i++)
+        node_at(arena, items[i] >> shift)->bits &= ~(uint32_t)UNDER_WAY;
+}
+
+static void mark(mg_arena *arena, const uint32_t *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++) node_at(arena, items[i])->bits |= UNDER_WAY;
+}
+
+/* Put aside a walk that has stopped for its caller, who begins another one. */
+static int walk_suspend(mg_arena *arena)
+{
+    walk *w = &arena->walk;
+    walk *outer = arena_allocate(arena, NULL, 0, sizeof *outer);
+    MG_RETURN_IF(!outer, MG_ERR_NOMEM);
+    unmark(arena, w->order.items, w->remaining, 0);
+    unmark(arena, w->leaves.items, w->leaves.count, 0);
+    *outer = *w;
+    memset(w, 0, sizeof *w);
+    w->outer = outer;
+    return MG_OK;
+}
+
+static void doubles_free(mg_arena *arena, double **numbers, size_t count)
+{
+    if (*numbers) arena_allocate(arena, *numbers, count * sizeof(double), 0);
+    *numbers = NULL;
+}
+
+/* Go back to the walk that was put aside. */
+static void walk_return(mg_arena *arena)
+{
+    walk *w = &arena->walk, *outer = w->outer;
+    indices *lists[] = {&w->order, &w->stack, &w->leaves};
+    for (int i = 0; i < 3; i++) {
+        size_t size = lists[i]->capacity * sizeof(uint32_t);
+        if (size) arena_allocate(arena, lists[i]->items, size, 0);
+    }
+    doubles_free(arena, &w->saved, w->saved_capacity);
+    *w = *outer;
+    arena_allocate(arena, outer, sizeof *outer, 0);
+    mark(arena, w->order.items, w->remaining);
+    mark(arena, w->leaves.items, w->leaves.count);
+}
+
+/* Make room for a first step; when there is none, no walk has begun. */
+static int walk_begin(mg_arena *arena)
+{
+    walk *w = &arena->walk;
+    MG_RETURN_IF(w->root && !w->stopped, MG_ERR_BUSY);
+    if (w->root) MG_TRY(walk_suspend(arena));
+    w->order.count = w->stack.count = w->leaves.count = 0;
+    int status = walk_reserve(arena, 1);
+    if (status < 0 && w->outer) walk_return(arena);
+    return status;
+}
+
 /* Start a walk from root, which it marks and holds on to. */
 static int walk_start(mg_arena *arena, uint32_t root, bool clears)
 {
     walk *w = &arena->walk;
-    MG_RETURN_IF(w->root, MG_ERR_BUSY);
-    w->ordered = false;
+    MG_TRY(walk_begin(arena));
+    w->ordered = w->stopped = w->keeps = false;
     w->clears = clears;
-    w->order.count = w->stack.count = w->leaves.count = 0;
-    MG_TRY(walk_reserve(arena, 1));
     node *n = node_at(arena, root);
     if (arity_of(n) == 0) {
         w->saved[w->leaves.count] = n->gradient;
         w->leaves.items[w->leaves.count++] = root;
+        if (op_of(n) == CALLED) w->order.items[w->order.count++] = root;
     } else {
         w->stack.items[w->stack.count++] = root << 2;
     }
@@ -108,12 +167,6 @@ int walk_whole(mg_arena *arena, uint32_t root)
     return status;
 }
 
-static void unmark(mg_arena *arena, const uint32_t *items, size_t count, int shift)
-{
-    for (size_t i = 0; i < count; i++)
-        node_at(arena, items[i] >> shift)->bits &= ~(uint32_t)UNDER_WAY;
-}
-
 void walk_close(mg_arena *arena)
 {
     walk *w = &arena->walk;
@@ -122,14 +175,33 @@ void walk_close(mg_arena *arena)
     unmark(arena, w->leaves.items, w->leaves.count, 0);
     uint32_t root = w->root;
     w->root = 0;
+    w->stopped = false;
+    doubles_free(arena, &w->held, w->order.count + w->leaves.count);
     node_release(arena, root);
+    if (w->outer) {
+        walk_return(arena);
+        return;
+    }
     indices_trim(arena, &w->order);
     indices_trim(arena, &w->stack);
     indices_trim(arena, &w->leaves);
     if (w->saved_capacity <= w->leaves.capacity) return;
-    arena_allocate(arena, w->saved, w->saved_capacity * sizeof(double), 0);
-    w->saved = NULL;
+    doubles_free(arena, &w->saved, w->saved_capacity);
     w->saved_capacity = 0;
+}
+
+void gradients_swap(mg_arena *arena, double *held)
+{
+    const indices *lists[] = {&arena->walk.order, &arena->walk.leaves};
+    for (int list = 0; list < 2; list++) {
+        for (size_t i = 0; i < lists[list]->count; i++) {
+            node *n = node_at(arena, lists[list]->items[i]);
+            double gradient = n->gradient;
+            if (list == 0 && arity_of(n) == 0) continue; /* it is among the leaves, too */
+            n->gradient = *held;
+            *held++ = gradient;
+        }
+    }
 }
 
 /* ---- backward ---------------------------------------------------------------------- */
@@ -149,7 +221,20 @@ static int gradients_flow(mg_arena *arena, int64_t *budget)
         remaining--;
     }
     w->remaining = remaining;
-    return status < 0 ? status : remaining ? MG_MORE : MG_OK;
+    w->stopped = status == MG_CALL;
+    return status != MG_OK ? status : remaining ? MG_MORE : MG_OK;
+}
+
+/* Set the gradients of all nodes of the walk to 0 and keep what they were. */
+static int gradients_hold(mg_arena *arena)
+{
+    walk *w = &arena->walk;
+    size_t size = (w->order.count + w->leaves.count) * sizeof(double);
+    w->held = arena_allocate(arena, NULL, 0, size);
+    MG_RETURN_IF(!w->held, MG_ERR_NOMEM);
+    memset(w->held, 0, size);
+    gradients_swap(arena, w->held);
+    return MG_OK;
 }
 
 static int backward_continue(mg_arena *arena, int64_t budget)
@@ -159,17 +244,25 @@ static int backward_continue(mg_arena *arena, int64_t budget)
     if (!w->ordered) {
         int status = walk_continue(arena, &budget);
         if (status != MG_OK) return status;
+        if (w->keeps) MG_TRY(gradients_hold(arena));
         w->ordered = true;
         w->remaining = w->order.count;
         node_at(arena, w->root)->gradient = w->seed;
     }
+    if (w->stopped) {
+        node_at(arena, w->order.items[--w->remaining])->bits &= ~(uint32_t)UNDER_WAY;
+        w->stopped = false;
+    }
     return gradients_flow(arena, &budget);
 }
 
-/* Undo a backward: the leaves get their gradients back, the nodes between are cleared. */
+/* Undo a backward: the leaves get their gradients back, the nodes between are cleared or,
+ * where it keeps them, get back theirs, too. */
 static void backward_undo(mg_arena *arena)
 {
     walk *w = &arena->walk;
+    if (w->held) gradients_swap(arena, w->held);
+    if (w->keeps) return;
     for (size_t i = 0; i < w->order.count; i++)
         node_at(arena, w->order.items[i])->gradient = 0.0;
     for (size_t i = 0; i < w->stack.count; i++)
@@ -181,17 +274,19 @@ static void backward_undo(mg_arena *arena)
 /* Close a backward that is done or failed; one with work left stays open. */
 static int backward_settle(mg_arena *arena, int status)
 {
-    if (status == MG_MORE) return status;
+    if (status > 0 || (status == MG_OK && arena->walk.keeps)) return status;
     if (status < 0) backward_undo(arena);
     walk_close(arena);
     return status;
 }
 
-static int backward(mg_arena *arena, mg_node root, double seed, int64_t budget)
+static int backward(mg_arena *arena, mg_node root, double seed, int64_t budget,
+                    bool keeps)
 {
     uint32_t index;
     MG_TRY(node_find(arena, root, &index));
-    MG_TRY(walk_start(arena, index, true));
+    MG_TRY(walk_start(arena, index, !keeps));
+    arena->walk.keeps = keeps;
     arena->walk.seed = seed;
     return backward_settle(arena, backward_continue(arena, budget));
 }
@@ -199,9 +294,53 @@ static int backward(mg_arena *arena, mg_node root, double seed, int64_t budget)
 int mg_backward(mg_arena *arena, mg_node root, double seed, int64_t budget)
 {
     arena_lock(arena);
-    int status = backward(arena, root, seed, budget);
+    int status = backward(arena, root, seed, budget, false);
     arena_unlock(arena);
     return status;
+}
+
+int mg_derive(mg_arena *arena, mg_node root, int64_t budget)
+{
+    arena_lock(arena);
+    int status = backward(arena, root, 1.0, budget, true);
+    arena_unlock(arena);
+    return status;
+}
+
+/* Read derivatives from the gradients of a walk that keeps the ones before. */
+static int derivatives(mg_arena *arena, int64_t count, const mg_node *inputs, double *out)
+{
+    walk *w = &arena->walk;
+    MG_RETURN_IF(!w->root || !w->held || w->remaining, MG_ERR_ARG);
+    MG_TRY(nodes_find(arena, count, inputs));
+    mark(arena, w->order.items, w->order.count);
+    for (int64_t i = 0; i < count; i++) {
+        const node *n = node_at(arena, index_of(inputs[i]));
+        out[i] = n->bits & UNDER_WAY ? n->gradient : 0.0;
+    }
+    unmark(arena, w->order.items, w->order.count, 0);
+    backward_undo(arena);
+    walk_close(arena);
+    return MG_OK;
+}
+
+int mg_derivatives(mg_arena *arena, int64_t count, const mg_node *inputs, double *out)
+{
+    arena_lock(arena);
+    int status = derivatives(arena, count, inputs, out);
+    arena_unlock(arena);
+    return status;
+}
+
+mg_node mg_backward_node(mg_arena *arena)
+{
+    arena_lock(arena);
+    walk *w = &arena->walk;
+    uint32_t index = w->stopped ? w->order.items[w->remaining - 1] : 0;
+    if (index) node_at(arena, index)->bits |= EXPOSED;
+    uint64_t generation = index ? *generation_at(arena, index) : 0;
+    arena_unlock(arena);
+    return index ? (mg_node)(generation << 32 | index) : MG_ERR_ARG;
 }
 
 int mg_backward_resume(mg_arena *arena, int64_t budget)

@@ -40,6 +40,8 @@ static double data_of(const builder *build, uint32_t index)
 #define POWK(x, k) emit_pow(build, (x), (k))
 #define EXP(x) emit(build, MG_EXP, (x), 0)
 #define LOG(x) emit(build, MG_LOG, (x), 0)
+#define LOG_OR_NAN(x) \
+    (data_of(build, (x)) < 0.0 ? emit_leaf(build, NAN) : emit(build, MG_LOG, (x), 0))
 #define SIN(x) emit(build, MG_SIN, (x), 0)
 #define COS(x) emit(build, MG_COS, (x), 0)
 #define TANH(x) emit(build, MG_TANH, (x), 0)
@@ -103,6 +105,15 @@ static void gradient_emit(builder *build, uint32_t index, uint32_t contribution)
     node_at(build->arena, index)->gradient_node = contribution;
 }
 
+/* Tell whether a formula is known for each node of the walk. */
+static bool has_formulas(const mg_arena *arena)
+{
+    const indices *order = &arena->walk.order;
+    for (size_t i = 0; i < order->count; i++)
+        if (op_of(node_at(arena, order->items[i])) >= MG_SCALAR_OP_COUNT) return false;
+    return true;
+}
+
 static void gradients_emit(builder *build, uint32_t root)
 {
     mg_arena *arena = build->arena;
@@ -130,20 +141,6 @@ static void gradients_give(builder *build, int64_t count, const mg_node *inputs,
         bool reached = node_at(arena, input)->bits & UNDER_WAY;
         uint32_t gradient = reached ? gradient_of(arena, input) : emit_leaf(build, 0.0);
         if (build->status == MG_OK) out[i] = handle_retain(arena, gradient);
-    }
-}
-
-/* Swap the gradients of all nodes of the walk with what held[] has for them. */
-static void gradients_swap(mg_arena *arena, double *held)
-{
-    const indices *lists[] = {&arena->walk.order, &arena->walk.leaves};
-    for (int list = 0; list < 2; list++) {
-        for (size_t i = 0; i < lists[list]->count; i++) {
-            node *n = node_at(arena, lists[list]->items[i]);
-            double gradient = n->gradient;
-            n->gradient = *held;
-            *held++ = gradient;
-        }
     }
 }
 
@@ -184,7 +181,8 @@ static int grad(mg_arena *arena, mg_node root, int64_t count, const mg_node *inp
     MG_TRY(node_find(arena, root, &index));
     MG_TRY(nodes_find(arena, count, inputs));
     MG_TRY(walk_whole(arena, index));
-    int status = grad_walked(arena, index, count, inputs, out);
+    int status = has_formulas(arena) ? grad_walked(arena, index, count, inputs, out)
+                                     : MG_ERR_RULE;
     walk_close(arena);
     return status;
 }

@@ -37,6 +37,7 @@ MG_INLINE double float_larger(double x, double y)
 #define EXP(x) float_exp((x), status)
 #define EXPM1(x) float_expm1((x), status)
 #define LOG(x) float_log((x), status)
+#define LOG_OR_NAN(x) ((x) < 0.0 ? NAN : float_log((x), status))
 #define LOG1P(x) float_log1p((x), status)
 #define SIN(x) float_sin((x), status)
 #define COS(x) float_cos((x), status)
@@ -88,6 +89,12 @@ MG_INLINE void op_flow(const node *n, node *first, node *second, int *status)
         if ((arity) > 1 && *status == MG_OK) second->gradient += (gradient_b); \
         return;
 #include "ops.def"
+    case GIVEN: first->gradient += g; return;
+    case PART:
+        first->gradient += y * g;
+        if (arity_of(n) > 1) second->gradient += g;
+        return;
+    case CALLED: *status = MG_CALL; return;
     default: return;
     }
 }
@@ -111,6 +118,12 @@ MG_INLINE uint32_t build_op_number(builder *build, int op, uint32_t a, double nu
     return build_op(build, op, a, build_leaf(build, number));
 }
 
+/* Return the op of a node, or GIVEN or BARE, also while the caller is called at it. */
+MG_INLINE int shown_op(const node *n)
+{
+    return op_of(n) == CALLED ? (int)(n->bits >> HIDDEN_SHIFT) : op_of(n);
+}
+
 /* ---- backward.c -------------------------------------------------------------------- */
 
 /* A whole walk from root, for which w->order becomes the interior nodes that root depends
@@ -118,5 +131,7 @@ MG_INLINE uint32_t build_op_number(builder *build, int op, uint32_t a, double nu
  * which lets go of root, the marks and large scratch memory. */
 int walk_whole(mg_arena *arena, uint32_t root);
 void walk_close(mg_arena *arena);
+/* Swap the gradients of all nodes of the walk with what held[] has for them. */
+void gradients_swap(mg_arena *arena, double *held);
 
 #endif

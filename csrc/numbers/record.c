@@ -114,39 +114,12 @@ mg_node mg_divide(mg_arena *arena, mg_node a, mg_node b)
 
 /* ---- reading and writing nodes ----------------------------------------------------- */
 
-int mg_node_op(mg_arena *arena, mg_node handle)
-{
-    uint32_t index;
-    arena_lock(arena);
-    int status = node_find(arena, handle, &index);
-    if (status == MG_OK) status = op_of(node_at(arena, index));
-    arena_unlock(arena);
-    return status;
-}
-
-static mg_node node_operand(mg_arena *arena, mg_node handle, int which)
-{
-    uint32_t index;
-    MG_TRY(node_find(arena, handle, &index));
-    const node *n = node_at(arena, index);
-    MG_RETURN_IF(which < 0 || which >= (int)arity_of(n), MG_ERR_ARG);
-    return handle_retain(arena, n->operand[which]);
-}
-
-mg_node mg_node_operand(mg_arena *arena, mg_node handle, int which)
-{
-    arena_lock(arena);
-    mg_node operand = node_operand(arena, handle, which);
-    arena_unlock(arena);
-    return operand;
-}
-
 static int node_exponent(mg_arena *arena, mg_node handle, double *exponent)
 {
     uint32_t index;
     MG_TRY(node_find(arena, handle, &index));
     const node *n = node_at(arena, index);
-    MG_RETURN_IF(!op_takes[op_of(n)].numbers, MG_ERR_ARG);
+    MG_RETURN_IF(shown_op(n) != MG_POW_NUMBER, MG_ERR_ARG);
     *exponent = node_at(arena, n->operand[1])->data;
     return MG_OK;
 }

@@ -170,7 +170,7 @@ int nodes_find_idle(mg_arena *arena, int64_t count, const mg_node *nodes)
 {
     MG_TRY(nodes_find(arena, count, nodes));
     for (int64_t i = 0; i < count; i++)
-        MG_RETURN_IF(node_at(arena, index_of(nodes[i]))->bits & UNDER_WAY, MG_ERR_BUSY);
+        MG_RETURN_IF(is_under_way(arena, index_of(nodes[i])), MG_ERR_BUSY);
     return MG_OK;
 }
 
@@ -192,6 +192,16 @@ int mg_release(mg_arena *arena, mg_node handle)
     if (status == MG_OK) node_release(arena, index);
     arena_unlock(arena);
     return status;
+}
+
+int64_t mg_references(mg_arena *arena, mg_node handle)
+{
+    uint32_t index;
+    arena_lock(arena);
+    int64_t references = node_find_any(arena, handle, &index);
+    if (references == MG_OK) references = node_at(arena, index)->references;
+    arena_unlock(arena);
+    return references;
 }
 
 /* Free the arrays of all nodes and all blocks, at the end of an arena. */

@@ -87,6 +87,12 @@ MG_INLINE uint32_t index_of(mg_node handle)
     return (uint32_t)(handle & 0xFFFFFFFF);
 }
 
+/* Tell whether a backward uses a node now: not where it has stopped for its caller. */
+MG_INLINE bool is_under_way(const mg_arena *arena, uint32_t index)
+{
+    return node_at(arena, index)->bits & UNDER_WAY && !arena->walk.stopped;
+}
+
 /* Take a reference to a node. */
 MG_INLINE void node_retain(const mg_arena *arena, uint32_t index)
 {

@@ -1,7 +1,8 @@
 /* binding.h: what the files of this folder share. Limited API of CPython 3.10, one
  * interpreter.
  *
- * Reading order: module.c (what is set up, once), value.c and networks.c for Values;
+ * Reading order: module.c (what is set up, once), graph.c, rules.c, value.c and networks.c
+ * for Values;
  * objects.c, apply.c, arguments.c, elements.c, sweeps.c and tensor.c for Tensors. */
 #ifndef PYMICROGRAD_BINDING_H
 #define PYMICROGRAD_BINDING_H
@@ -28,7 +29,7 @@ extern mg_arena *arena;                /* of the process; both kinds of objects 
 extern PyObject *no_grad_depth;        /* a dict, whose keys are the threads in no_grad */
 extern PyObject *value_base, *tensor_base;        /* the types that the module has */
 extern PyTypeObject *value_type, *tensor_type;    /* their subclasses: all results are */
-extern allocfunc value_alloc, tensor_alloc;       /* NULL before install() */
+extern allocfunc tensor_alloc;                    /* NULL before install() */
 
 /* The functions of Python that install() was given. */
 extern struct value_callbacks {
@@ -75,11 +76,75 @@ static inline int is_recording(void)
     return inside < 0 ? -1 : !inside;
 }
 
+/* ---- graph.c: the objects of nodes of numbers --------------------------------------- */
+
+enum { TRACKED = 1, MANY = 2 }; /* value.flags */
+
+typedef struct value {
+    PyObject_HEAD
+    mg_node handle; /* 0 before __init__ */
+    /* a and b: objects that the node's own need: those of its operands, the exponent as the
+     * user wrote it; a: with MANY the tuple of operands, or the tuple of tuples of Values
+     * that a bulk builder was given */
+    PyObject *a, *b;
+    PyObject *attributes; /* __dict__ */
+    PyObject *weak;       /* references; while it is being freed, another such object */
+    int flags;            /* TRACKED: the collector sees it */
+} value;
+
+static inline int is_value(PyObject *x)
+{
+    return Py_TYPE(x) == value_type || PyObject_TypeCheck(x, (PyTypeObject *)value_base);
+}
+
+static inline mg_node handle_of(PyObject *x)
+{
+    return ((value *)x)->handle;
+}
+
+/* Return the object of a node, borrowed; NULL: it has none. */
+value *object_of(mg_node handle);
+/* Make the object of a new node, taking over its reference; a and b may be NULL. */
+PyObject *adopt_node(mg_node handle, PyObject *a, PyObject *b);
+/* The same for a node that may have an object: then that is returned. */
+PyObject *adopt_again(mg_node handle, PyObject *a, PyObject *b);
+/* Prepare an object for what is about to be stored on it: one thing, or anything. */
+void track_for(value *object, PyObject *stored);
+void track_for_store(value *object);
+/* Make an object that of another node, taking over its reference, even on an error. */
+int value_set_node(value *self, mg_node handle, PyObject *a, PyObject *b, int flags);
+
+PyObject *value_new(PyTypeObject *type, PyObject *args, PyObject *names);
+int value_traverse(PyObject *self, visitproc visit, void *arg);
+int value_clear(PyObject *self);
+void value_dealloc(PyObject *self);
+PyObject *value_operands(PyObject *self, PyObject *none);
+
+/* ---- rules.c: Values of the user's operands and rules ------------------------------- */
+
+/* Make self the object of a leaf, or of a node that has a tuple of operands and, if it is
+ * not NULL, of factors; -1 with an exception. */
+int init_leaf(value *self, double data);
+int init_given(value *self, double data, PyObject *operands, PyObject *factors);
+/* Read and write attributes; object NULL deletes. */
+PyObject *stored(const value *self, const char *name);
+int store(value *self, const char *name, PyObject *object);
+
+PyObject *value_given(PyObject *none, PyObject *args);
+PyObject *value_stored(PyObject *self, PyObject *name);
+PyObject *value_store(PyObject *self, PyObject *args);
+PyObject *value_attributes(PyObject *self, PyObject *none);
+int value_setattr(PyObject *self, PyObject *name, PyObject *to);
+PyObject *value_get_dict(PyObject *self, void *closure);
+int value_set_dict(PyObject *self, PyObject *to, void *closure);
+PyObject *value_get_rule(PyObject *self, void *closure);
+int value_set_rule(PyObject *self, PyObject *rule, void *closure);
+PyObject *value_call(PyObject *none, PyObject *number);
+PyObject *value_factors(PyObject *self, PyObject *none);
+
 /* ---- value.c ----------------------------------------------------------------------- */
 
 extern PyType_Spec value_specification;
-int is_value(PyObject *x);
-mg_node handle_of(PyObject *x);
 /* Get the number of a float, or of an int that a float surely holds; 0 for anything
  * else. */
 int get_number(PyObject *x, double *number);

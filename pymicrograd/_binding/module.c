@@ -14,7 +14,7 @@
 mg_arena *arena;
 PyObject *no_grad_depth, *value_base, *tensor_base;
 PyTypeObject *value_type, *tensor_type;
-allocfunc value_alloc, tensor_alloc;
+allocfunc tensor_alloc;
 struct value_callbacks value_callbacks;
 struct tensor_callbacks tensor_callbacks;
 
@@ -171,9 +171,7 @@ static PyObject *install(PyObject *Py_UNUSED(module), PyObject *args, PyObject *
     for (; rows->name; rows++)
         keep(rows->slot, PyDict_GetItemString(given, rows->name));
     keep((PyObject **)(is_value_type ? &value_type : &tensor_type), (PyObject *)type);
-    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    if (is_value_type) value_alloc = alloc;
-    else tensor_alloc = alloc;
+    if (!is_value_type) tensor_alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     Py_RETURN_NONE;
 }
 

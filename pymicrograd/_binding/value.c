@@ -4,32 +4,12 @@
  * A call through cffi costs 57 to 130 ns and a Python object with a __del__ 200 ns
  * (CPython 3.11), ten times the work of a node; here an operator costs 50 ns in all. The
  * type knows floats and small ints; whatever else an operand may be, and every error, is
- * left to value.py, whose functions it is given at import. Limited API of CPython 3.10,
- * one interpreter.
- *
- * a and b hold the operands' objects; what else they may hold says value.py. Dropping a
- * long chain is safe: Python's subclass brings CPython's trashcan. */
+ * left to value.py, whose functions it is given at import. */
 #include "binding.h"
 
 #include <math.h>
 #include <stddef.h>
 #include <structmember.h>
-
-typedef struct value {
-    PyObject_HEAD
-    mg_node handle; /* 0 before __init__ */
-    PyObject *a, *b;
-} value;
-
-int is_value(PyObject *x)
-{
-    return Py_TYPE(x) == value_type || PyObject_TypeCheck(x, (PyTypeObject *)value_base);
-}
-
-mg_node handle_of(PyObject *x)
-{
-    return ((value *)x)->handle;
-}
 
 int get_number(PyObject *x, double *number)
 {
@@ -46,22 +26,6 @@ int get_number(PyObject *x, double *number)
 }
 
 /* ---- results ----------------------------------------------------------------------- */
-
-/* Make the object of a node, as wrap_node() does, of one recorded before. */
-static PyObject *adopt_node(mg_node handle, PyObject *a, PyObject *b)
-{
-    value *made = (value *)value_alloc(value_type, 0);
-    if (!made) {
-        mg_release(arena, handle);
-        return NULL;
-    }
-    made->handle = handle;
-    Py_XINCREF(a);
-    Py_XINCREF(b);
-    made->a = a;
-    made->b = b;
-    return (PyObject *)made;
-}
 
 /* Make the leaf that no_grad leaves of a result. */
 static PyObject *wrap_leaf(mg_node handle)
@@ -329,27 +293,37 @@ static int set_grad(PyObject *self, PyObject *number, void *Py_UNUSED(closure))
 
 /* ---- life -------------------------------------------------------------------------- */
 
-/* Make self the leaf of a number. */
-static int init_leaf(value *self, double data)
+static int are_numbers(PyObject *tuple)
 {
-    mg_node handle = mg_leaf(arena, data);
-    if (handle < 0) {
-        fail_status(handle, "Value", NULL, NULL);
-        return -1;
-    }
-    mg_node before = self->handle;
-    self->handle = handle;
-    Py_CLEAR(self->a);
-    Py_CLEAR(self->b);
-    if (before) mg_release(arena, before);
-    return 0;
+    double number;
+    Py_ssize_t count = PyTuple_Size(tuple);
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (!get_number(PyTuple_GetItem(tuple, i), &number)) return 0;
+    return 1;
+}
+
+/* Initialize from positional arguments: (number), or (number, operands), and behind them
+ * text or local gradients; 0: it is something else; -1 with an exception. */
+static int init_plainly(value *self, PyObject *args)
+{
+    double data;
+    Py_ssize_t count = PyTuple_Size(args);
+    if (count < 1 || count > 3 || !get_number(PyTuple_GetItem(args, 0), &data)) return 0;
+    if (count == 1) return init_leaf(self, data) < 0 ? -1 : 1;
+    PyObject *operands = PyTuple_GetItem(args, 1);
+    PyObject *third = count > 2 ? PyTuple_GetItem(args, 2) : NULL;
+    PyObject *op = third && PyUnicode_CheckExact(third) ? third : NULL;
+    PyObject *factors = third && PyTuple_CheckExact(third) ? third : NULL;
+    if (!PyTuple_CheckExact(operands) || (third && !op && !factors)) return 0;
+    if (factors && !are_numbers(factors)) return 0;
+    if (init_given(self, data, operands, factors) < 0) return -1;
+    return op && PyUnicode_GetLength(op) && store(self, "_op", op) < 0 ? -1 : 1;
 }
 
 static int value_init(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    double data;
-    if (!kwargs && PyTuple_Size(args) == 1 && get_number(PyTuple_GetItem(args, 0), &data))
-        return init_leaf((value *)self, data);
+    int done = kwargs ? 0 : init_plainly((value *)self, args);
+    if (done) return done < 0 ? -1 : 0;
     PyObject *full = PyTuple_New(PyTuple_Size(args) + 1);
     if (!full) return -1;
     Py_INCREF(self);
@@ -365,51 +339,33 @@ static int value_init(PyObject *self, PyObject *args, PyObject *kwargs)
     return none ? 0 : -1;
 }
 
-static int value_traverse(PyObject *self, visitproc visit, void *arg)
-{
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT(((value *)self)->a);
-    Py_VISIT(((value *)self)->b);
-    return 0;
-}
-
-static int value_clear(PyObject *self)
-{
-    Py_CLEAR(((value *)self)->a);
-    Py_CLEAR(((value *)self)->b);
-    return 0;
-}
-
-static void value_dealloc(PyObject *self)
-{
-    PyTypeObject *type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
-    if (handle_of(self)) mg_release(arena, handle_of(self));
-    value_clear(self);
-    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    release(self);
-    Py_DECREF(type);
-}
-
 /* ---- for value.py ------------------------------------------------------------------ */
 
-/* _operand(value, which): the operand as a new object, even where it has one. */
-static PyObject *value_operand(PyObject *Py_UNUSED(module), PyObject *args)
+/* _exponent(): the exponent as the user wrote it, or None. */
+static PyObject *value_exponent(PyObject *self, PyObject *Py_UNUSED(none))
 {
-    PyObject *self;
-    int which;
-    if (!PyArg_ParseTuple(args, "Oi", &self, &which)) return NULL;
-    mg_node operand = mg_node_operand(arena, handle_of(self), which);
-    return operand > 0 ? adopt_node(operand, NULL, NULL)
-                       : fail_status(operand, "operand", self, NULL);
+    PyObject *exponent = ((value *)self)->b;
+    return Py_NewRef(exponent && !is_value(exponent) ? exponent : Py_None);
 }
 
-/* Make new objects of nodes in a list; NULL after an exception, with all freed. */
-static PyObject *adopt_list(const mg_node *nodes, Py_ssize_t count)
+/* _set_exponent(number): keep it. */
+static PyObject *value_set_exponent(PyObject *x, PyObject *number)
+{
+    value *self = (value *)x;
+    PyObject *before = self->b;
+    track_for(self, number);
+    self->b = Py_NewRef(number);
+    Py_XDECREF(before);
+    Py_RETURN_NONE;
+}
+
+/* Make objects of nodes in a list, which hold `sources`; NULL after an exception, with all
+ * freed. */
+static PyObject *adopt_list(const mg_node *nodes, Py_ssize_t count, PyObject *sources)
 {
     PyObject *list = PyList_New(count);
     for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *made = list ? adopt_node(nodes[i], NULL, NULL) : NULL;
+        PyObject *made = list ? adopt_again(nodes[i], sources, NULL) : NULL;
         if (made) PyList_SetItem(list, i, made);
         else if (!list) mg_release(arena, nodes[i]);
         else Py_CLEAR(list);
@@ -417,7 +373,7 @@ static PyObject *adopt_list(const mg_node *nodes, Py_ssize_t count)
     return list;
 }
 
-/* _grad(output, tuple of inputs): the derivatives as new objects in a list. */
+/* _grad(output, tuple of inputs): the derivatives as recorded Values in a list. */
 static PyObject *value_grad(PyObject *Py_UNUSED(module), PyObject *args)
 {
     PyObject *output, *inputs;
@@ -431,8 +387,13 @@ static PyObject *value_grad(PyObject *Py_UNUSED(module), PyObject *args)
     PyThreadState *state = release_gil(1);
     int status = mg_grad(arena, root, count, handles, out);
     acquire_gil(state, 1);
+    PyObject *sources = status < 0 ? NULL : Py_BuildValue("((O)O)", output, inputs);
     PyObject *list = status < 0 ? fail_status(status, "grad", output, NULL)
-                                : adopt_list(out, count);
+                     : sources  ? adopt_list(out, count, sources)
+                                : NULL;
+    if (status >= 0 && !sources)
+        for (Py_ssize_t i = 0; i < count; i++) mg_release(arena, out[i]);
+    Py_XDECREF(sources);
     PyMem_Free(handles);
     return list;
 }
@@ -445,7 +406,15 @@ static PyMethodDef methods[] = {
      "Return the larger of x and other; the gradient of a tie is split in halves."},
     {"minimum", value_minimum, METH_O,
      "Return the smaller of x and other; the gradient of a tie is split in halves."},
-    {"_operand", value_operand, METH_VARARGS | METH_STATIC, NULL},
+    {"_operands", value_operands, METH_NOARGS, NULL},
+    {"_factors", value_factors, METH_NOARGS, NULL},
+    {"_exponent", value_exponent, METH_NOARGS, NULL},
+    {"_set_exponent", value_set_exponent, METH_O, NULL},
+    {"_stored", value_stored, METH_O, NULL},
+    {"_store", value_store, METH_VARARGS, NULL},
+    {"_attributes", value_attributes, METH_NOARGS, NULL},
+    {"_given", value_given, METH_VARARGS | METH_STATIC, NULL},
+    {"_call", value_call, METH_O | METH_STATIC, NULL},
     {"_grad", value_grad, METH_VARARGS | METH_STATIC, NULL},
     {"_mlp", value_mlp, METH_VARARGS | METH_STATIC, NULL},
     {"_cross_entropy", value_cross_entropy, METH_VARARGS | METH_STATIC, NULL},
@@ -459,19 +428,23 @@ static PyMethodDef methods[] = {
 static PyGetSetDef properties[] = {
     {"data", get_data, set_data, "The number.", NULL},
     {"grad", get_grad, set_grad, "The gradient.", NULL},
+    {"_backward", value_get_rule, value_set_rule,
+     "The node's step in a backward; another function may take its place.", NULL},
+    {"__dict__", value_get_dict, value_set_dict, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMemberDef members[] = {
     {"_handle", T_LONGLONG, offsetof(value, handle), READONLY, NULL},
-    {"_a", T_OBJECT, offsetof(value, a), 0, NULL},
-    {"_b", T_OBJECT, offsetof(value, b), 0, NULL},
+    {"__dictoffset__", T_PYSSIZET, offsetof(value, attributes), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(value, weak), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
 static PyType_Slot slots[] = {
     {Py_tp_doc, "The hot path of Value; see value.py."},
-    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_new, value_new},
+    {Py_tp_setattro, value_setattr},
     {Py_tp_init, value_init},
     {Py_tp_traverse, value_traverse},
     {Py_tp_clear, value_clear},

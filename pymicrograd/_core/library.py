@@ -24,8 +24,8 @@ from ..errors import (
 )
 
 __all__ = [
-    "ARGUMENT", "ARITIES", "CHANGED", "DOMAIN", "DTYPE", "EXCEPTIONS", "INDEX", "INTERNAL",
-    "MAX_RANK", "OPS", "REDUCTIONS", "SHAPE", "STALE", "SYMBOLS", "VIEWS", "TensorBase",
+    "ARGUMENT", "ARITIES", "CHANGED", "DOMAIN", "DTYPE", "EXCEPTIONS", "GIVEN", "INDEX", "INTERNAL",
+    "MAX_RANK", "OPS", "REDUCTIONS", "RULE", "SHAPE", "STALE", "SYMBOLS", "VIEWS", "TensorBase",
     "ValueBase", "arena", "check", "fail", "ffi", "install", "lib", "status_text",
 ]  # fmt: skip
 
@@ -70,6 +70,8 @@ STALE: int = lib.MG_ERR_STALE
 SHAPE: int = lib.MG_ERR_SHAPE
 DTYPE: int = lib.MG_ERR_DTYPE
 INDEX: int = lib.MG_ERR_INDEX
+RULE: int = lib.MG_ERR_RULE
+GIVEN: int = lib.MG_GIVEN  # what a node of the user's has as op
 ARGUMENT: int = lib.MG_ERR_ARG
 CHANGED: int = lib.MG_ERR_CHANGED
 DOMAIN: int = lib.MG_ERR_DOMAIN
@@ -96,6 +98,7 @@ EXCEPTIONS: dict[int, type[Exception]] = {
     lib.MG_ERR_VIEW: ViewError,
     lib.MG_ERR_GRADIENT: GradientError,
     lib.MG_ERR_CHANGED: ChangedError,
+    lib.MG_ERR_RULE: GradientError,
 }
 
 

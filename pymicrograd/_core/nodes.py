@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 from .library import ValueBase, arena, check, ffi, lib
@@ -41,7 +41,18 @@ def address_of(array: Any) -> int:
 
 
 SLICE = 100_000  # nodes a backward visits between two looks at Ctrl-C: a few milliseconds
-backward_turn = Lock()  # one backward at a time; a second one waits for its turn
+# One backward at a time: one of another thread waits for its turn, one that a user's rule begins
+# has it already.
+backward_turn = RLock()
+
+
+def finish(status: int) -> int:
+    """Go on with a backward that has begun, in slices, and call the rules of users'."""
+    while status in (lib.MG_MORE, lib.MG_CALL):
+        if status == lib.MG_CALL:
+            ValueBase._call(lib.mg_backward_node(arena))
+        status = lib.mg_backward_resume(arena, SLICE)
+    return status
 
 
 def backward(handle: int, seed: float) -> None:
@@ -52,13 +63,26 @@ def backward(handle: int, seed: float) -> None:
     """
     with backward_turn:
         try:
-            status = lib.mg_backward(arena, handle, seed, SLICE)
-            while status == lib.MG_MORE:
-                status = lib.mg_backward_resume(arena, SLICE)
+            status = finish(lib.mg_backward(arena, handle, seed, SLICE))
         except BaseException:
             lib.mg_backward_cancel(arena)
             raise
     check(status, "backward")
+
+
+def derivatives(handle: int, inputs: Sequence[int]) -> list[float]:
+    """Return the derivatives of a node by others; no gradient is changed."""
+    out = ffi.new("double[]", len(inputs))
+    with backward_turn:
+        try:
+            status = finish(lib.mg_derive(arena, handle, SLICE))
+            if status == lib.MG_OK:
+                check(lib.mg_derivatives(arena, len(inputs), inputs, out), "grad")
+        except BaseException:
+            lib.mg_backward_cancel(arena)
+            raise
+    check(status, "grad")
+    return list(out)
 
 
 def gradients(output: Any, inputs: tuple[Any, ...]) -> list[Any]:
@@ -70,7 +94,7 @@ def gradients(output: Any, inputs: tuple[Any, ...]) -> list[Any]:
 def _renew_lock() -> None:
     """In a forked child: the lock's holder does not exist there."""
     global backward_turn
-    backward_turn = Lock()
+    backward_turn = RLock()
 
 
 if hasattr(os, "register_at_fork"):

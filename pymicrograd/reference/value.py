@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from .. import scalars
+from ..errors import GradientError
 from ..recording import enable_grad, is_grad_enabled, no_grad
-from ..scalars import Scalar, as_float, is_number, negative
+from ..scalars import NO_FORMULA, Operands, Scalar, as_arguments, as_float, is_number, negative
 
 __all__ = ["OPS", "Op", "Scalar", "Value", "as_float", "grad", "no_grad"]
 
@@ -88,10 +90,14 @@ def power(a: Any, k: float) -> Any:
 
 
 def power_gradients(a: Any, b: Any, y: Any, g: Any) -> tuple[Any, Any]:
-    """Return the gradients of a ** b; that of the exponent is 0 where the base is 0 and b > 0."""
+    """Return the gradients of a ** b.
+
+    That of the exponent is 0 where the base is 0 and b > 0, and NaN where the base is below 0.
+    """
     da = (b * POW(a, SUB(b, 1.0))) * g
-    db = 0.0 if float(a) == 0.0 and b > 0.0 else (y * LOG(a)) * g
-    return da, db
+    if float(a) == 0.0 and b > 0.0:
+        return da, 0.0
+    return da, (y * (math.nan if a < 0.0 else LOG(a))) * g
 
 
 def share(x: Any, other: Any) -> float:
@@ -214,9 +220,10 @@ def record(
     node: Value = new(Value)
     node._data = data
     node._grad = 0.0
-    node._prev = operands
+    node._prev = Operands(operands)
     node._op = symbol
     node._rule = gradient
+    node._factors = None
     return node
 
 
@@ -229,7 +236,8 @@ def postorder(root: Value) -> tuple[list[Value], list[Value]]:
     """List what a Value depends on, depth first, operands in their order and before their users.
 
     Returns:
-        The interior nodes and the leaves; root is the last of the first, or the only leaf.
+        The nodes that have a step to do: those with operands, and leaves with a rule of the
+        user's; and the leaves. Root is the last of the first, or the only leaf.
     """
     interior: list[Value] = []
     leaves: list[Value] = []
@@ -246,7 +254,14 @@ def postorder(root: Value) -> tuple[list[Value], list[Value]]:
                 path += node._prev[::-1]
             else:
                 leaves.append(node)
+                if has_rule(node):
+                    interior.append(node)
     return interior, leaves
+
+
+def has_rule(node: Value) -> bool:
+    """Tell whether the user has given a node, or its class, a rule of his own."""
+    return "_backward" in node.__dict__ or type(node)._backward is not Value._backward
 
 
 class Value(Scalar):
@@ -254,17 +269,23 @@ class Value(Scalar):
 
     Args:
         data: a real number.
-        _children: nothing; operands are recorded by operations.
-        _op: what the leaf's `_op` says.
+        _children: the operands of an op of your own: Values, any number of them.
+        _op: text, what `_op` says; or, as in microgpt, numbers, the derivative by each operand.
+            Without these the node passes nothing on, until `_backward` is set.
+        label: a name for pictures.
 
     Attributes:
         data: the number; setting it converts as the constructor does.
         grad: the derivative that `backward` has added up here, at first 0.0.
         label: a name for pictures. Any other attribute may be set, too.
+        _backward: a function that does this node's step of a backward: it reads `grad` and adds
+            to that of the operands. Another one may be set, and is called at the node's place in
+            the order.
 
     Raises:
-        TypeError: data is not a real number, or there are children.
-        ValueError, OverflowError: data is an int that no float holds.
+        TypeError: data is not a real number, or an operand is not a Value.
+        ValueError, OverflowError: data is an int that no float holds; there are not as many
+            derivatives as operands.
 
     Example:
         >>> a, b = Value(2.0), Value(-3.0)
@@ -274,21 +295,32 @@ class Value(Scalar):
         (Value(data=2.0, grad=1.0), Value(data=2.0, grad=9.0), Value(data=-3.0, grad=2.0))
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_data", "_grad", "_op", "_prev", "_rule")
+    __slots__ = ("__dict__", "__weakref__", "_data", "_factors", "_grad", "_op", "_prev", "_rule")
     _data: float
     _grad: float
-    _prev: tuple[Value, ...]
-    _op: str
+    _prev: Operands
+    _op: Any
     _rule: Callable[..., Any] | None
+    _factors: tuple[float, ...] | None  # of a node of the user's with local gradients
 
-    def __init__(self, data: Any, _children: Any = (), _op: str = "") -> None:
-        if _children:
-            raise TypeError("operands cannot be given: operations record them, as in a + b")
-        self._data = as_float(data)
+    def __init__(self, *args: Any, **names: Any) -> None:
+        data, operands, factors, attributes = as_arguments(*args, **names)
+        for x in operands:
+            if not isinstance(x, Value):
+                raise TypeError(f"an operand of a Value is a Value, not {type(x)!r}")
+        if factors is not None and len(factors) != len(operands):
+            raise ValueError(
+                f"there is a local gradient for each operand: {len(factors)} of {len(operands)}"
+            )
+        recorded = is_grad_enabled()
+        self._data = data
         self._grad = 0.0
-        self._prev = ()
-        self._op = _op
+        self._prev = Operands(operands if recorded else ())
+        self._op = attributes.get("_op", "")
         self._rule = None
+        self._factors = factors if recorded else None
+        if "label" in attributes:
+            self.label = attributes["label"]
 
     @property
     def data(self) -> float:
@@ -307,6 +339,32 @@ class Value(Scalar):
     @grad.setter
     def grad(self, number: Any) -> None:
         self._grad = as_float(number)
+
+    @property
+    def _local_grads(self) -> tuple[float, ...]:
+        """What the node passes on to each operand of a gradient of 1."""
+        if self._rule is None:
+            return self._factors or ()
+        parts = self._rule(*[x._data for x in self._prev], self._data, 1.0)
+        if len(self._prev) == 1:
+            parts = (parts,)
+        return tuple(0.0 + part for part in parts)
+
+    @property
+    def _backward(self) -> Callable[[], Any]:
+        """The node's step in a backward; another function may take its place."""
+        rule: Callable[[], Any] | None = self.__dict__.get("_backward")
+        return partial(step, self) if rule is None else rule
+
+    @_backward.setter
+    def _backward(self, rule: Callable[[], Any]) -> None:
+        if not callable(rule):
+            raise TypeError("_backward is a function without arguments")
+        self.__dict__["_backward"] = rule
+
+    @_backward.deleter
+    def _backward(self) -> None:
+        self.__dict__.pop("_backward", None)
 
     # ---- arithmetic, in the nodes that micrograd makes
 
@@ -454,14 +512,15 @@ class Value(Scalar):
         gradients_before = [leaf._grad for leaf in leaves]
         try:
             for node in interior:
-                node._grad = 0.0
+                if node._prev:
+                    node._grad = 0.0
             self._grad = seed
             flow(interior)
         except BaseException:
-            for leaf, gradient in zip(leaves, gradients_before, strict=True):
-                leaf._grad = gradient
             for node in interior:
                 node._grad = 0.0
+            for leaf, gradient in zip(leaves, gradients_before, strict=True):
+                leaf._grad = gradient
             raise
 
     def zero_grad(self) -> None:
@@ -474,14 +533,14 @@ class Value(Scalar):
 
     # ---- copies: of leaves
 
-    def __getstate__(self) -> tuple[float, float, str, dict[str, Any]]:
+    def __getstate__(self) -> tuple[float, float, Any, dict[str, Any]]:
         self._refuse_copy()
         return self._data, self._grad, self._op, self.__dict__
 
-    def __setstate__(self, state: tuple[float, float, str, dict[str, Any]]) -> None:
+    def __setstate__(self, state: tuple[float, float, Any, dict[str, Any]]) -> None:
         self._data, self._grad, self._op, attributes = state
-        self._prev = ()
-        self._rule = None
+        self._prev = Operands()
+        self._rule = self._factors = None
         self.__dict__.update(attributes)
 
 
@@ -490,19 +549,30 @@ add_gradient = ADD.gradient
 mul_gradient = MUL.gradient
 
 
+def step(node: Value) -> None:
+    """Add what a node passes on, by its own rule, to the gradients of its operands."""
+    rule: Any = node._rule
+    operands = node._prev
+    if node._factors is not None:
+        for operand, factor in zip(operands, node._factors, strict=True):
+            operand._grad += factor * node._grad
+    elif rule is not None and len(operands) == 2:
+        a, b = operands
+        da, db = rule(a._data, b._data, node._data, node._grad)
+        a._grad += da
+        b._grad += db
+    elif rule is not None:
+        (a,) = operands
+        a._grad += rule(a._data, node._data, node._grad)
+
+
 def flow(interior: list[Value]) -> None:
-    """Add the gradient of each node, from the last to the first, to those of its operands."""
+    """Do the step of each node, from the last to the first: the user's, if there is one."""
     for node in reversed(interior):
-        rule: Any = node._rule
-        operands = node._prev
-        if len(operands) == 2:
-            a, b = operands
-            da, db = rule(a._data, b._data, node._data, node._grad)
-            a._grad += da
-            b._grad += db
+        if has_rule(node):
+            node._backward()
         else:
-            (a,) = operands
-            a._grad += rule(a._data, node._data, node._grad)
+            step(node)
 
 
 def grad(
@@ -521,6 +591,7 @@ def grad(
 
     Raises:
         TypeError: output or an input is not a Value.
+        GradientError: create_graph, and a node on the way is of the user's own.
         ZeroDivisionError, ValueError, OverflowError: as `backward`.
 
     Example:
@@ -535,8 +606,25 @@ def grad(
         if not isinstance(x, Value):
             raise TypeError(f"grad is of Values by Values, not {type(x).__name__}")
     with enable_grad():
-        totals = totals_of(output, create_graph)
+        if not create_graph:
+            return tuple(map(as_operand, derivatives(output, inputs)))
+        totals = totals_of(output)
         return tuple(as_operand(totals.get(x, 0.0)) for x in inputs)
+
+
+def derivatives(output: Value, inputs: tuple[Value, ...]) -> list[float]:
+    """Return derivatives as numbers, and leave all gradients as they were."""
+    interior, leaves = postorder(output)
+    held = {node: node._grad for node in [*interior, *leaves]}
+    try:
+        for node in held:
+            node._grad = 0.0
+        output._grad = 1.0
+        flow(interior)
+        return [x._grad if x in held else 0.0 for x in inputs]
+    finally:
+        for node, gradient in held.items():
+            node._grad = gradient
 
 
 def is_negative_zero(x: Any) -> bool:
@@ -544,16 +632,15 @@ def is_negative_zero(x: Any) -> bool:
     return float(x) == 0.0 and math.copysign(1.0, x) < 0.0
 
 
-def totals_of(output: Value, create_graph: bool) -> dict[Value, Any]:
-    """Return the gradient of each node that output depends on, as a float or a recorded Value."""
+def totals_of(output: Value) -> dict[Value, Any]:
+    """Return the gradient of each node that output depends on, as a recorded Value."""
     interior, _ = postorder(output)
-    totals: dict[Value, Any] = {output: Value(1.0) if create_graph else 1.0}
+    if any(has_rule(node) or node._rule is None for node in interior):
+        raise GradientError(NO_FORMULA)
+    totals: dict[Value, Any] = {output: Value(1.0)}
     for node in reversed(interior):
         rule: Any = node._rule
-        known: list[Any] = [*node._prev, node]
-        if not create_graph:
-            known = [x._data for x in known]
-        parts = rule(*known, totals[node])
+        parts = rule(*node._prev, node, totals[node])
         if len(node._prev) == 1:
             parts = (parts,)
         for operand, part in zip(node._prev, parts, strict=True):
