@@ -15,6 +15,7 @@
 #include "base/status.c"
 #include "base/ops.c"
 #include "base/dtype.c"
+#include "base/mode.c"
 #include "base/rng.c"
 #include "base/threads.c"
 #include "store/memory.c"

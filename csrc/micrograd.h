@@ -509,11 +509,17 @@ const char *mg_isa(void);
 enum mg_problems {
     MG_FUSES = 1,           /* products and sums are fused: the build's fault */
     MG_REORDERS = 2,        /* sums or quotients are rewritten: the build's fault */
-    MG_FLUSHES = 4,         /* subnormal numbers become 0: a state of the thread */
-    MG_ROUNDS_OTHERWISE = 8 /* not to the nearest: a state of the thread */
+    MG_FLUSHES = 4,         /* subnormal numbers become 0: a state of the thread, and */
+    MG_ROUNDS_OTHERWISE = 8 /* not to the nearest: only the caller's own numbers differ */
 };
-/* Return the problems, joined, of the kernels in use in the calling thread; 0: none. */
+/* Return the problems, joined, of the kernels in use and of the mode of the calling
+ * thread; 0: none. */
 int mg_selftest(void);
+/* Set the calling thread to round to the nearest, keep subnormal numbers and trap nothing,
+ * and return what held, for mg_mode_leave(). Every call that computes does so itself: no
+ * result depends on the mode. This is for what a caller converts or computes beside. */
+uint64_t mg_mode_enter(void);
+void mg_mode_leave(uint64_t mode);
 /* Use up to `count` threads for large work, the caller's among them; 0: one a core.
  * Errors: MG_ERR_ARG for less than 0 or more than 1024. */
 int mg_set_num_threads(int count);

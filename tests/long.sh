@@ -58,7 +58,7 @@ missed() { echo "-     $*"; }
 
 programs_of_c="test_api test_handles test_faults test_backward test_random test_deep test_threads
     test_pool test_arrays test_array_faults test_sweeps test_selftest test_gemm test_kernels
-    fuzz_arrays"
+    test_mode fuzz_arrays"
 
 check_asan() {
     local flags="-O1 -g -fno-wrapv -fno-omit-frame-pointer -fsanitize=address,undefined"

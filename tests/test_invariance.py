@@ -6,8 +6,10 @@ elementwise operations are IEEE arithmetic.
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import math
+import platform
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -523,6 +525,49 @@ def test_products_of_up_to_32_factors_have_exact_gradients() -> None:
             leaf.prod().backward()
             rows = np.where(np.eye(n, dtype=bool), np.float32(1.0), x)
             assert leaf.grad.numpy().tobytes() == sum_in_lanes(rows, 1.0, np.multiply).tobytes()
+
+
+# ---- a mode that another library has set; flushing to zero is tested in C (test_mode.c) ----------
+
+# What fesetround() takes for down, up and to zero.
+DIRECTIONS = {
+    "x86_64": (0x400, 0x800, 0xC00),
+    "AMD64": (0x400, 0x800, 0xC00),
+    "aarch64": (0x800000, 0x400000, 0xC00000),
+}
+
+
+def compute_things() -> list[Any]:
+    """Return tensors that were made, computed, differentiated and stepped, and Values' numbers."""
+    generator = pymicrograd.RNG(7)
+    x = pymicrograd.randn(300, 400, generator=generator).requires_grad_()
+    numbers = pymicrograd.tensor([0.1, 1e-45, 1 / 3, 16777217]).exp()
+    loss = (x @ x.T).softmax(1).std() + (x / 3).tanh().sum()
+    loss = loss + functional.layer_norm(x, (400,)).var()
+    loss.backward()
+    optimizer = pymicrograd.optim.AdamW([x], lr=0.1)
+    optimizer.step()
+    v = pymicrograd.Value(0.1)
+    w = (v * 1e-310 + v / 3).tanh().exp()
+    w.backward()
+    return [x, x.grad, numbers, loss, *map(pymicrograd.tensor, (x.tolist()[0], [w.data, v.grad]))]
+
+
+def test_no_result_depends_on_the_rounding_that_holds() -> None:
+    library = ctypes.CDLL(None)
+    if platform.machine() not in DIRECTIONS or not hasattr(library, "fesetround"):
+        pytest.skip("the numbers that fesetround() takes here are not known")
+    expected = [bits(x) for x in compute_things()]
+    for direction in DIRECTIONS[platform.machine()]:
+        for threads in (1, 2):
+            set_num_threads(threads)
+            library.fesetround(direction)
+            try:
+                found = compute_things()
+                assert library.fegetround() == direction
+            finally:
+                library.fesetround(0)
+            assert [bits(x) for x in found] == expected
 
 
 def test_the_seeds_have_full_mantissas() -> None:

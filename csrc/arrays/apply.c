@@ -210,7 +210,7 @@ static int operands_find(call *c, const mg_node *handles)
     return MG_OK;
 }
 
-static mg_node apply(call *c, const mg_node *handles)
+static MG_NOINLINE mg_node apply(call *c, const mg_node *handles)
 {
     uint32_t made;
     MG_RETURN_IF(c->op <= MG_LEAF || c->op >= MG_OP_COUNT, MG_ERR_ARG);
@@ -234,7 +234,9 @@ mg_node mg_apply(mg_arena *arena, int op, int operand_count, const mg_node *oper
     c.weak = weak;
     c.record = record != 0;
     arena_lock(arena);
+    const uint64_t mode = mode_enter();
     mg_node made = apply(&c, operands);
+    mode_leave(mode);
     arena_unlock(arena);
     return made;
 }
@@ -253,8 +255,8 @@ static int number_array(mg_arena *arena, int dtype, int kind, int64_t integer,
     return array_leaf(arena, a, made);
 }
 
-static mg_node apply_number(call *c, mg_node handle, int which, int kind, int64_t integer,
-                            double number)
+static MG_NOINLINE mg_node apply_number(call *c, mg_node handle, int which, int kind,
+                                        int64_t integer, double number)
 {
     uint32_t operands[2], made = 0, leaf = 0;
     MG_RETURN_IF(c->op <= MG_LEAF || c->op >= MG_MAP_OP_COUNT, MG_ERR_ARG);
@@ -288,7 +290,9 @@ mg_node mg_apply_number(mg_arena *arena, int op, mg_node a, int which, int kind,
 {
     call c = {.arena = arena, .op = op, .record = record != 0};
     arena_lock(arena);
+    const uint64_t mode = mode_enter();
     mg_node made = apply_number(&c, a, which, kind, integer, number);
+    mode_leave(mode);
     arena_unlock(arena);
     return made;
 }
@@ -315,7 +319,7 @@ static int overlap_resolve(call *c, const array *a, const array **b)
 }
 
 /* Write op(a, b) over a. */
-static int write_in_place(call *c)
+static MG_NOINLINE int write_in_place(call *c)
 {
     int rank, computed, result;
     int64_t shape[MG_MAX_RANK];
@@ -360,7 +364,9 @@ int mg_apply_in_place(mg_arena *arena, int op, mg_node a, mg_node b, unsigned we
     arena_lock(arena);
     int status = has_in_place(op) ? array_find(arena, a, &operands[0]) : MG_ERR_ARG;
     if (status == MG_OK && b) status = array_find(arena, b, &operands[1]);
+    const uint64_t mode = mode_enter();
     if (status == MG_OK) status = write_in_place(&c);
+    mode_leave(mode);
     for (int i = 0; i < c.scratch_count; i++) array_free(arena, c.scratch[i]);
     arena_unlock(arena);
     return status;
@@ -376,7 +382,7 @@ static int node_reserve(call *c)
     return arena->free_count || room ? MG_OK : arena_grow(arena);
 }
 
-static mg_node apply_over(call *c, const mg_node *handles)
+static MG_NOINLINE mg_node apply_over(call *c, const mg_node *handles)
 {
     uint32_t made;
     bool requires = false;
@@ -411,7 +417,9 @@ mg_node mg_apply_over(mg_arena *arena, int op, int operand_count, const mg_node 
     c.integers = integers;
     c.record = record != 0;
     arena_lock(arena);
+    const uint64_t mode = mode_enter();
     mg_node made = apply_over(&c, operands);
+    mode_leave(mode);
     arena_unlock(arena);
     return made;
 }

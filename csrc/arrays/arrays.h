@@ -3,6 +3,7 @@
 #ifndef MG_ARRAYS_H
 #define MG_ARRAYS_H
 
+#include "base/mode.h"
 #include "kernels/kernels.h"
 #include "store/store.h"
 

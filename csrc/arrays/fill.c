@@ -16,7 +16,7 @@ static mg_node leaf_retain(mg_arena *arena, array *a)
     return handle_retain(arena, made);
 }
 
-static mg_node ramp(mg_arena *arena, int64_t count, double start, double step)
+static MG_NOINLINE mg_node ramp(mg_arena *arena, int64_t count, double start, double step)
 {
     array *a;
     MG_TRY(ramp_new(arena, MG_FLOAT64, count, &a));
@@ -28,7 +28,9 @@ static mg_node ramp(mg_arena *arena, int64_t count, double start, double step)
 mg_node mg_array_ramp(mg_arena *arena, int64_t count, double start, double step)
 {
     arena_lock(arena);
+    const uint64_t mode = mode_enter();
     mg_node made = ramp(arena, count, start, step);
+    mode_leave(mode);
     arena_unlock(arena);
     return made;
 }
@@ -54,17 +56,27 @@ mg_node mg_array_ramp_integers(mg_arena *arena, int64_t count, int64_t start,
 
 /* ---- numbers of a generator -------------------------------------------------------- */
 
+/* Draw numbers of a known type. */
+static MG_NOINLINE void draw(mg_rng *rng, int distribution, int dtype, double a, double b,
+                             int64_t count, void *out)
+{
+    for (int64_t i = 0; i < count; i++) {
+        double number = distribution == MG_UNIFORM ? rng_uniform(rng, a, b)
+                                                   : rng_normal(rng, a, b);
+        if (dtype == MG_FLOAT64) ((double *)out)[i] = number;
+        else ((float *)out)[i] = (float)number;
+    }
+}
+
 int mg_rng_fill(mg_rng *rng, int distribution, int dtype, double a, double b,
                 int64_t count, void *out)
 {
     MG_RETURN_IF(distribution != MG_UNIFORM && distribution != MG_NORMAL, MG_ERR_ARG);
     MG_RETURN_IF(dtype != MG_FLOAT32 && dtype != MG_FLOAT64, MG_ERR_DTYPE);
-    for (int64_t i = 0; i < count; i++) {
-        double number = distribution == MG_UNIFORM ? mg_rng_uniform(rng, a, b)
-                                                   : mg_rng_normal(rng, a, b);
-        if (dtype == MG_FLOAT64) ((double *)out)[i] = number;
-        else ((float *)out)[i] = (float)number;
-    }
+    MG_RETURN_IF(count < 0, MG_ERR_ARG);
+    const uint64_t mode = mode_enter();
+    draw(rng, distribution, dtype, a, b, count, out);
+    mode_leave(mode);
     return MG_OK;
 }
 

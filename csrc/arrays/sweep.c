@@ -295,7 +295,7 @@ static int sweep_continue(mg_sweep *s, int64_t budget)
     return MG_OK;
 }
 
-static int sweep_run(mg_sweep *s, int64_t budget)
+static MG_NOINLINE int sweep_run(mg_sweep *s, int64_t budget)
 {
     MG_RETURN_IF(s->done || s->failed || s->arena->sweep != s, MG_ERR_ARG);
     int status = sweep_continue(s, budget);
@@ -455,7 +455,9 @@ int mg_sweep_run(mg_sweep *sweep, int64_t budget)
 {
     mg_arena *arena = sweep->arena;
     arena_lock(arena);
+    const uint64_t mode = mode_enter();
     int status = sweep_run(sweep, budget);
+    mode_leave(mode);
     arena_unlock(arena);
     return status;
 }
@@ -540,7 +542,7 @@ int mg_sweep_replace(mg_sweep *sweep, mg_node gradient)
     return status;
 }
 
-static int sweep_contribute(mg_sweep *s, int which, mg_node gradient)
+static MG_NOINLINE int sweep_contribute(mg_sweep *s, int which, mg_node gradient)
 {
     scope in;
     uint32_t index;
@@ -562,7 +564,9 @@ int mg_sweep_contribute(mg_sweep *sweep, int which, mg_node gradient)
 {
     mg_arena *arena = sweep->arena;
     arena_lock(arena);
+    const uint64_t mode = mode_enter();
     int status = sweep_contribute(sweep, which, gradient);
+    mode_leave(mode);
     arena_unlock(arena);
     return status;
 }

@@ -107,19 +107,46 @@ static int update(mg_arena *arena, int64_t count, const mg_node *parameters,
     return MG_OK;
 }
 
+/* Derive the other constants from those given, and update. */
+static MG_NOINLINE int update_sgd(mg_arena *arena, int64_t count,
+                                  const mg_node *parameters, const mg_node *buffers,
+                                  sgd_rule r, double dampening, bool first)
+{
+    update_job job = {.sgd = &r};
+    r.look_ahead = r.momentum;
+    r.fresh = first ? 1.0 : 1.0 - dampening;
+    if (first) r.momentum = 0.0;
+    return update(arena, count, parameters, buffers, NULL, &job);
+}
+
 int mg_array_sgd(mg_arena *arena, int64_t count, const mg_node *parameters,
                  const mg_node *buffers, int new_buffers, double lr, double momentum,
                  double dampening, double weight_decay, int nesterov)
 {
-    sgd_rule r = {.lr = lr, .weight_decay = weight_decay, .nesterov = nesterov != 0};
-    update_job job = {.sgd = &r};
-    r.momentum = new_buffers ? 0.0 : momentum;
-    r.fresh = new_buffers ? 1.0 : 1.0 - dampening;
-    r.look_ahead = momentum;
+    sgd_rule r = {.lr = lr, .momentum = momentum, .weight_decay = weight_decay};
+    r.nesterov = nesterov != 0;
     arena_lock(arena);
-    int status = update(arena, count, parameters, buffers, NULL, &job);
+    const uint64_t mode = mode_enter();
+    int status =
+        update_sgd(arena, count, parameters, buffers, r, dampening, new_buffers != 0);
+    mode_leave(mode);
     arena_unlock(arena);
     return status;
+}
+
+static MG_NOINLINE int update_adam(mg_arena *arena, int64_t count,
+                                   const mg_node *parameters, const mg_node *m,
+                                   const mg_node *v, double step, double lr, adam_rule r,
+                                   bool decoupled)
+{
+    update_job job = {.adam = &r};
+    r.step_size = lr / (1.0 - vm_pow(r.beta1, step));
+    r.root_correction = sqrt(1.0 - vm_pow(r.beta2, step));
+    if (decoupled) {
+        r.keep = 1.0 - lr * r.decay;
+        r.decay = 0.0;
+    }
+    return update(arena, count, parameters, m, v, &job);
 }
 
 int mg_array_adam(mg_arena *arena, int64_t count, const mg_node *parameters,
@@ -128,16 +155,13 @@ int mg_array_adam(mg_arena *arena, int64_t count, const mg_node *parameters,
                   int decoupled)
 {
     adam_rule r = {.beta1 = beta1, .beta2 = beta2, .epsilon = epsilon, .keep = 1.0};
-    update_job job = {.adam = &r};
     MG_RETURN_IF(step < 1 || !m || !v, MG_ERR_ARG);
-    r.step_size = lr / (1.0 - vm_pow(beta1, (double)step));
-    r.root_correction = sqrt(1.0 - vm_pow(beta2, (double)step));
-    if (decoupled)
-        r.keep = 1.0 - lr * weight_decay;
-    else
-        r.decay = weight_decay;
+    r.decay = weight_decay;
     arena_lock(arena);
-    int status = update(arena, count, parameters, m, v, &job);
+    const uint64_t mode = mode_enter();
+    int status =
+        update_adam(arena, count, parameters, m, v, (double)step, lr, r, decoupled != 0);
+    mode_leave(mode);
     arena_unlock(arena);
     return status;
 }

@@ -74,6 +74,12 @@ MG_INLINE int wide_index(int dtype)
     return dtype == MG_FLOAT32 ? 0 : dtype == MG_FLOAT64 ? 1 : 2;
 }
 
+/* ---- rng.c ------------------------------------------------------------------------- */
+
+/* mg_rng_uniform() and mg_rng_normal() in the mode that holds. */
+double rng_uniform(mg_rng *rng, double a, double b);
+double rng_normal(mg_rng *rng, double mean, double deviation);
+
 /* ---- threads.c --------------------------------------------------------------------- */
 
 /* Costs are counted in additions of elements of float32 arrays. Of 2^19, from memory, one

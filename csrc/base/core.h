@@ -26,9 +26,11 @@
 
 #if defined(__GNUC__)
 #define MG_INLINE static inline __attribute__((always_inline))
+#define MG_NOINLINE __attribute__((noinline))
 #define MG_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #else
 #define MG_INLINE static inline
+#define MG_NOINLINE
 #define MG_UNLIKELY(condition) (condition)
 #endif
 

@@ -1,6 +1,7 @@
 /* rng.c: xorshift64* and what is drawn from it, in plain IEEE arithmetic and no C library
  * function that may differ between machines: a seed means the same numbers for ever. */
 #include "base/base.h"
+#include "base/mode.h"
 
 int mg_rng_seed(mg_rng *rng, uint64_t seed)
 {
@@ -24,9 +25,17 @@ double mg_rng_random(mg_rng *rng)
     return (double)(mg_rng_u32(rng) >> 8) / 16777216.0;
 }
 
-double mg_rng_uniform(mg_rng *rng, double a, double b)
+MG_NOINLINE double rng_uniform(mg_rng *rng, double a, double b)
 {
     return a + (b - a) * mg_rng_random(rng);
+}
+
+double mg_rng_uniform(mg_rng *rng, double a, double b)
+{
+    const uint64_t mode = mode_enter();
+    double number = rng_uniform(rng, a, b);
+    mode_leave(mode);
+    return number;
 }
 
 /* Return log(x) of a normal x > 0 to about an ulp: x = m 2^e with m in [sqrt 1/2, sqrt
@@ -50,7 +59,7 @@ static double portable_log(double x)
     return e * 0.693147180369123816490 + (e * 1.90821492927058770002e-10 + series);
 }
 
-double mg_rng_normal(mg_rng *rng, double mean, double deviation)
+MG_NOINLINE double rng_normal(mg_rng *rng, double mean, double deviation)
 {
     if (rng->has_spare) {
         rng->has_spare = 0;
@@ -66,6 +75,14 @@ double mg_rng_normal(mg_rng *rng, double mean, double deviation)
     rng->spare = v * factor;
     rng->has_spare = 1;
     return mean + deviation * (u * factor);
+}
+
+double mg_rng_normal(mg_rng *rng, double mean, double deviation)
+{
+    const uint64_t mode = mode_enter();
+    double number = rng_normal(rng, mean, deviation);
+    mode_leave(mode);
+    return number;
 }
 
 int mg_rng_permutation(mg_rng *rng, int64_t n, int64_t *out)

@@ -294,7 +294,9 @@ static int backward(mg_arena *arena, mg_node root, double seed, int64_t budget,
 int mg_backward(mg_arena *arena, mg_node root, double seed, int64_t budget)
 {
     arena_lock(arena);
+    const uint64_t mode = mode_enter();
     int status = backward(arena, root, seed, budget, false);
+    mode_leave(mode);
     arena_unlock(arena);
     return status;
 }
@@ -302,7 +304,9 @@ int mg_backward(mg_arena *arena, mg_node root, double seed, int64_t budget)
 int mg_derive(mg_arena *arena, mg_node root, int64_t budget)
 {
     arena_lock(arena);
+    const uint64_t mode = mode_enter();
     int status = backward(arena, root, 1.0, budget, true);
+    mode_leave(mode);
     arena_unlock(arena);
     return status;
 }
@@ -346,9 +350,11 @@ mg_node mg_backward_node(mg_arena *arena)
 int mg_backward_resume(mg_arena *arena, int64_t budget)
 {
     arena_lock(arena);
+    const uint64_t mode = mode_enter();
     int status = arena->walk.root
                      ? backward_settle(arena, backward_continue(arena, budget))
                      : MG_ERR_ARG;
+    mode_leave(mode);
     arena_unlock(arena);
     return status;
 }

@@ -149,7 +149,9 @@ int mg_mlp(mg_arena *arena, int64_t layers, const int64_t *sizes, int activation
 {
     perceptron mlp = {layers, sizes, activation, last_activation, parameters, 0, NULL};
     arena_lock(arena);
+    const uint64_t mode = mode_enter();
     int status = mlp_checked(arena, &mlp, rows, inputs, numbers, outputs);
+    mode_leave(mode);
     arena_unlock(arena);
     return status;
 }
@@ -219,7 +221,9 @@ static mg_node sum(mg_arena *arena, int64_t count, const mg_node *x, bool mean)
 mg_node mg_sum(mg_arena *arena, int64_t count, const mg_node *x)
 {
     arena_lock(arena);
+    const uint64_t mode = mode_enter();
     mg_node made = sum(arena, count, x, false);
+    mode_leave(mode);
     arena_unlock(arena);
     return made;
 }
@@ -227,7 +231,9 @@ mg_node mg_sum(mg_arena *arena, int64_t count, const mg_node *x)
 mg_node mg_mean(mg_arena *arena, int64_t count, const mg_node *x)
 {
     arena_lock(arena);
+    const uint64_t mode = mode_enter();
     mg_node made = sum(arena, count, x, true);
+    mode_leave(mode);
     arena_unlock(arena);
     return made;
 }
@@ -245,7 +251,9 @@ static mg_node dot(mg_arena *arena, int64_t count, const mg_node *a, const mg_no
 mg_node mg_dot(mg_arena *arena, int64_t count, const mg_node *a, const mg_node *b)
 {
     arena_lock(arena);
+    const uint64_t mode = mode_enter();
     mg_node made = dot(arena, count, a, b);
+    mode_leave(mode);
     arena_unlock(arena);
     return made;
 }
@@ -323,7 +331,9 @@ static int softmax_checked(mg_arena *arena, int64_t count, const mg_node *x,
 int mg_softmax(mg_arena *arena, int64_t count, const mg_node *x, mg_node *outputs)
 {
     arena_lock(arena);
+    const uint64_t mode = mode_enter();
     int status = softmax_checked(arena, count, x, outputs);
+    mode_leave(mode);
     arena_unlock(arena);
     return status;
 }
@@ -387,8 +397,10 @@ int mg_cross_entropy(mg_arena *arena, int64_t rows, int64_t classes,
                      int reduction, mg_node *outputs)
 {
     arena_lock(arena);
+    const uint64_t mode = mode_enter();
     int status = cross_entropy_checked(arena, rows, classes, logits, targets,
                                        shifted != 0, reduction, outputs);
+    mode_leave(mode);
     arena_unlock(arena);
     return status;
 }
@@ -417,7 +429,9 @@ int mg_rmsnorm(mg_arena *arena, int64_t count, const mg_node *x, double epsilon,
                mg_node *outputs)
 {
     arena_lock(arena);
+    const uint64_t mode = mode_enter();
     int status = rmsnorm(arena, count, x, epsilon, outputs);
+    mode_leave(mode);
     arena_unlock(arena);
     return status;
 }

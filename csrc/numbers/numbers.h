@@ -3,6 +3,7 @@
 #ifndef MG_NUMBERS_H
 #define MG_NUMBERS_H
 
+#include "base/mode.h"
 #include "store/store.h"
 
 /* ---- Python's float arithmetic (float.c) ------------------------------------------- */

@@ -111,7 +111,9 @@ int mg_sgd_step(mg_arena *arena, int64_t count, const mg_node *parameters,
 {
     sgd step = {lr, momentum, dampening, weight_decay, first_step != 0, nesterov != 0};
     arena_lock(arena);
+    const uint64_t mode = mode_enter();
     int status = sgd_step(arena, count, parameters, velocity, &step);
+    mode_leave(mode);
     arena_unlock(arena);
     return status;
 }
@@ -139,7 +141,9 @@ int mg_adam_step(mg_arena *arena, int64_t count, const mg_node *parameters, doub
 {
     adam set = {step, lr, beta1, beta2, epsilon, weight_decay, decoupled != 0};
     arena_lock(arena);
+    const uint64_t mode = mode_enter();
     int status = adam_step(arena, count, parameters, m, v, &set);
+    mode_leave(mode);
     arena_unlock(arena);
     return status;
 }

@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 static size_t element_size(int dtype)
 {
@@ -24,10 +25,20 @@ static double half_value(uint16_t half)
     return half >> 15 ? -size : size;
 }
 
+/* Return a float32, whatever the thread's mode makes of subnormal ones. */
+static double single_value(const char *at)
+{
+    uint32_t bits;
+    memcpy(&bits, at, sizeof bits);
+    if (bits & 0x7F800000) return (double)*(const float *)at;
+    double size = (double)(bits & 0x007FFFFF) * 0x1p-149;
+    return bits >> 31 ? -size : size;
+}
+
 static PyObject *element(int dtype, const char *at)
 {
     switch (dtype) {
-    case MG_FLOAT32: return PyFloat_FromDouble((double)*(const float *)at);
+    case MG_FLOAT32: return PyFloat_FromDouble(single_value(at));
     case MG_FLOAT64: return PyFloat_FromDouble(*(const double *)at);
     case MG_FLOAT16: return PyFloat_FromDouble(half_value(*(const uint16_t *)at));
     case MG_INT64: return PyLong_FromLongLong(*(const int64_t *)at);
@@ -197,7 +208,10 @@ PyObject *tensor_nested(PyObject *Py_UNUSED(none), PyObject *args)
     if (!room) return NULL;
     n.next = room;
     PyObject *result = NULL;
-    if (walk(&n, data, 0))
+    const uint64_t mode = mg_mode_enter();
+    int written = walk(&n, data, 0);
+    mg_mode_leave(mode);
+    if (written)
         result = tensor_result(make_array(n.dtype, n.rank, n.shape, room), "tensor");
     else
         result = Py_NewRef(Py_NotImplemented);

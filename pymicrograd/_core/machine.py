@@ -71,15 +71,16 @@ def read_environment() -> None:
 PROBLEMS: dict[int, str] = {
     lib.MG_FUSES: "products and sums are fused: build without -ffp-contract=fast",
     lib.MG_REORDERS: "sums or quotients are rewritten: build without -ffast-math",
-    lib.MG_FLUSHES: "subnormal numbers become 0: some library has set FTZ or DAZ",
-    lib.MG_ROUNDS_OTHERWISE: "the rounding mode is not to the nearest",
+    lib.MG_FLUSHES: "Python's own subnormal numbers become 0: some library has set FTZ or DAZ",
+    lib.MG_ROUNDS_OTHERWISE: "Python's own numbers are not rounded to the nearest",
 }
 
 
 def arithmetic_problems() -> list[str]:
-    """Say why tensors may not have the same bits here as elsewhere; nothing where they have.
+    """Say why a program may not have the same bits here as elsewhere; nothing where it has.
 
-    Asked once at the start, which warns. Some problems are a state of the thread that asks.
+    Asked once at the start, which warns. Flushing and rounding are a state of the thread that
+    asks: Values and Tensors are computed without it, what the program computes itself is not.
     """
     found = lib.mg_selftest()
     return [text for problem, text in PROBLEMS.items() if found & problem]
@@ -87,7 +88,7 @@ def arithmetic_problems() -> list[str]:
 
 read_environment()
 for problem in arithmetic_problems():
-    warnings.warn(f"tensors will not have the same bits as elsewhere: {problem}", stacklevel=1)
+    warnings.warn(f"this program may not have the same bits as elsewhere: {problem}", stacklevel=1)
 
 
 # ---- memory and build ------------------------------------------------------------------------
