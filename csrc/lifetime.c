@@ -59,8 +59,10 @@ void mg_arena_free(mg_arena *arena)
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         allocator(context, lists[i]->items, lists[i]->capacity * sizeof(uint32_t), 0);
     allocator(context, arena->walk.saved, arena->walk.saved_capacity * sizeof(double), 0);
-    for (size_t i = 0; i < arena->chunk_count; i++)
+    for (size_t i = 0; i < arena->chunk_count; i++) {
+        UNPOISON(arena->chunks[i]->memory, CHUNK_SIZE);
         allocator(context, arena->chunks[i]->memory, CHUNK_SIZE, 0);
+    }
     allocator(context, arena->chunks, arena->chunk_capacity * sizeof(chunk *), 0);
     allocator(context, arena->free_slots, arena->free_capacity * sizeof(uint32_t), 0);
     allocator(context, arena->temporaries.items,

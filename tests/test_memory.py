@@ -455,6 +455,39 @@ def test_a_limit_is_an_error_not_the_end() -> None:
     run_function(meet_a_limit)  # whose process has no room left from others
 
 
+def drop_many_small_tensors() -> None:
+    """Memory that small tensors had serves tensors of any size."""
+    mg.set_memory_limit(16 << 20)
+    kept = []
+    with pytest.raises(MemoryError):
+        while True:
+            kept.append(mg.ones(4))
+    kept.clear()
+    for size in (4, 100, 1000, 100_000, 2_000_000):
+        assert mg.ones(size).sum().item() == size
+
+
+def make_from_python_under_a_limit() -> None:
+    """What is made of a list, or by a generator, counts before it is there."""
+    items = [0.5] * 1_000_000
+    mg.ones(1)
+    mg.set_memory_limit(memory_usage()["bytes"] + (2 << 20))
+    peak = memory_usage()["peak_bytes"]
+    generator = mg.RNG(3)
+    for call in (lambda: mg.tensor(items), lambda: mg.randperm(1_000_000, generator=generator)):
+        with pytest.raises(MemoryError):
+            call()
+    assert memory_usage()["peak_bytes"] <= peak + (2 << 20)
+    assert generator.state == mg.RNG(3).state
+    mg.set_memory_limit(None)
+    assert mg.tensor(items).sum().item() == 500_000
+
+
+@pytest.mark.parametrize("function", [drop_many_small_tensors, make_from_python_under_a_limit])
+def test_a_limit_and_tensors(function: Callable[[], None]) -> None:
+    run_function(function)
+
+
 def hold_more_than_the_limit() -> None:
     x = Value(3.0)
     held = [Value(0.0)]

@@ -5,7 +5,9 @@
  * back waits in the list of its size for the next array of about that size: a fresh page
  * costs a page fault, 0.1 ns a byte, as much as the arithmetic of an addition. A large
  * block is freed when free blocks would exceed used blocks + 64 MiB; all large free
- * blocks are when the arena's byte limit, or the allocator, has no more. */
+ * blocks are when the arena's byte limit, or the allocator, has no more, and all slabs of
+ * which nothing is in use. With MG_SEPARATE_BLOCKS, for sanitizers, every block is an
+ * allocation of its own and nothing waits. */
 #if defined(__unix__) || defined(__APPLE__)
 #if !defined(_POSIX_C_SOURCE)
 #define _POSIX_C_SOURCE 200809L
@@ -31,9 +33,10 @@ typedef struct free_block {
 } free_block;
 
 typedef struct slab {
-    struct slab *next;
-    char *fresh; /* what is left of the newest one */
+    free_block link; /* to the next slab */
+    char *fresh;     /* what is left of the newest one */
     size_t left;
+    size_t idle; /* bytes of free blocks, when slabs are sought that can be given back */
 } slab;
 
 /* ---- lock --------------------------------------------------------------------------
@@ -72,7 +75,7 @@ static bool is_over_limit(const mg_arena *arena, size_t growth)
     return arena->bytes > arena->limit || growth > arena->limit - arena->bytes;
 }
 
-/* Give all free large blocks back. */
+/* Give back all that waits. */
 static void blocks_trim(mg_arena *arena);
 
 /* Allocate, resize or (new_size 0) free through the hook. NULL when memory is refused. */
@@ -84,6 +87,7 @@ void *arena_allocate(mg_arena *arena, void *memory, size_t old_size, size_t new_
         if (is_over_limit(arena, growth)) return NULL;
         if (allocation_fails(arena)) return NULL;
     }
+    UNPOISON(memory, old_size);
     void *moved = arena->allocator(arena->context, memory, old_size, new_size);
     if (!moved && new_size && arena->free_block_bytes) {
         blocks_trim(arena);
@@ -149,6 +153,7 @@ static void *large_block(mg_arena *arena, size_t size)
     if (!memory) return NULL;
     uintptr_t line = ((uintptr_t)memory + 2 * BLOCK_ALIGNMENT - 1) / BLOCK_ALIGNMENT;
     char *aligned = memory + (line * BLOCK_ALIGNMENT - (uintptr_t)memory);
+    POISON(aligned + size, (size_t)(memory + with_margin - (aligned + size)));
     memcpy(aligned - sizeof memory, &memory, sizeof memory);
     return aligned;
 }
@@ -167,7 +172,7 @@ static void *small_block(mg_arena *arena, size_t size)
     if (!newest || newest->left < size) {
         newest = large_block(arena, SLAB_SIZE);
         if (!newest) return NULL;
-        newest->next = arena->slabs;
+        newest->link.next = (free_block *)arena->slabs;
         newest->fresh = (char *)newest + BLOCK_ALIGNMENT;
         newest->left = SLAB_SIZE - BLOCK_ALIGNMENT;
         arena->slabs = newest;
@@ -185,7 +190,10 @@ void *block_take(mg_arena *arena, size_t size)
     int class = class_of(size, &rounded);
     free_block *taken = arena->free_blocks[class];
     if (MG_UNLIKELY(arena->fail_after >= 0) && allocation_fails(arena)) return NULL;
-    if (taken) {
+    if (SEPARATE_BLOCKS) {
+        taken = large_block(arena, rounded);
+        if (taken) POISON((char *)taken + size, rounded - size);
+    } else if (taken) {
         arena->free_blocks[class] = taken->next;
         arena->free_block_bytes -= rounded;
     } else {
@@ -202,8 +210,9 @@ void block_give(mg_arena *arena, void *given, size_t size)
     size_t rounded;
     int class = class_of(size, &rounded);
     arena->used_block_bytes -= rounded;
-    if (rounded > SMALL_BLOCK &&
-        arena->free_block_bytes + rounded > arena->used_block_bytes + FREE_BYTES) {
+    if (SEPARATE_BLOCKS ||
+        (rounded > SMALL_BLOCK &&
+         arena->free_block_bytes + rounded > arena->used_block_bytes + FREE_BYTES)) {
         large_block_free(arena, given, rounded);
         return;
     }
@@ -221,7 +230,7 @@ static size_t class_size(int class)
     return ((size_t)quarters << ((class - EXACT_CLASSES) / 4 + 8)) + BLOCK_ALIGNMENT;
 }
 
-static void blocks_trim(mg_arena *arena)
+static void large_blocks_trim(mg_arena *arena)
 {
     for (int class = 0; class < BLOCK_CLASSES; class++) {
         size_t size = class_size(class);
@@ -234,12 +243,133 @@ static void blocks_trim(mg_arena *arena)
     }
 }
 
+/* ---- slabs of which nothing is in use ----------------------------------------------
+ *
+ * A small block does not say which slab it was cut from, and there is no memory for a
+ * table. So lists of blocks, and that of the slabs, are sorted by address, and looked
+ * through side by side. */
+
+static slab *next_slab(const slab *s)
+{
+    return (slab *)s->link.next;
+}
+
+/* Merge two lists sorted by address. */
+static free_block *lists_merge(free_block *a, free_block *b)
+{
+    free_block *merged = NULL, **end = &merged;
+    while (a && b) {
+        free_block **first = (uintptr_t)a < (uintptr_t)b ? &a : &b;
+        *end = *first;
+        end = &(*first)->next;
+        *first = *end;
+    }
+    *end = a ? a : b;
+    return merged;
+}
+
+/* Sort a list by address: bins[i] is a sorted list of 2^i. */
+static free_block *list_sort(free_block *list)
+{
+    enum { BINS = 48 };
+    free_block *bins[BINS] = {NULL}, *sorted = NULL;
+    while (list) {
+        free_block *carried = list;
+        int i = 0;
+        list = list->next;
+        carried->next = NULL;
+        for (; bins[i]; i++) {
+            carried = lists_merge(bins[i], carried);
+            bins[i] = NULL;
+        }
+        bins[i] = carried;
+    }
+    for (int i = 0; i < BINS; i++) sorted = lists_merge(bins[i], sorted);
+    return sorted;
+}
+
+/* Return the slab, s or one behind it, that a small block was cut from. */
+static slab *slab_of(slab *s, const free_block *cut)
+{
+    while ((uintptr_t)cut - (uintptr_t)s >= SLAB_SIZE) s = next_slab(s);
+    return s;
+}
+
+static bool is_idle(const slab *s)
+{
+    return s->idle == SLAB_SIZE - BLOCK_ALIGNMENT - s->left;
+}
+
+/* Sort slabs and small blocks, and count what is free in each slab; returns whether
+ * there are idle ones. */
+static bool slabs_look(mg_arena *arena)
+{
+    bool found = false;
+    arena->slabs = (slab *)list_sort((free_block *)arena->slabs);
+    for (slab *s = arena->slabs; s; s = next_slab(s)) s->idle = 0;
+    for (int class = 0; class_size(class) <= SMALL_BLOCK; class++) {
+        slab *s = arena->slabs;
+        arena->free_blocks[class] = list_sort(arena->free_blocks[class]);
+        for (free_block *b = arena->free_blocks[class]; b; b = b->next) {
+            s = slab_of(s, b);
+            s->idle += class_size(class);
+            found = found || is_idle(s);
+        }
+    }
+    return found;
+}
+
+/* Take the blocks of idle slabs out of the list of their class. */
+static void idle_blocks_forget(mg_arena *arena, int class)
+{
+    slab *s = arena->slabs;
+    free_block **at = &arena->free_blocks[class];
+    while (*at) {
+        s = slab_of(s, *at);
+        if (!is_idle(s)) {
+            at = &(*at)->next;
+            continue;
+        }
+        *at = (*at)->next;
+        arena->free_block_bytes -= class_size(class);
+    }
+}
+
+/* Give back idle slabs. The newest of the others, from which blocks are cut, stays in
+ * front. */
+static void slabs_trim(mg_arena *arena)
+{
+    slab *newest = arena->slabs, *kept = NULL;
+    if (arena->free_block_bytes < SLAB_SIZE / 2 || !slabs_look(arena)) return;
+    for (int class = 0; class_size(class) <= SMALL_BLOCK; class++)
+        idle_blocks_forget(arena, class);
+    for (slab *s = arena->slabs, *next; s; s = next) {
+        next = next_slab(s);
+        if (is_idle(s)) {
+            large_block_free(arena, s, SLAB_SIZE);
+        } else if (s == newest || !kept) {
+            s->link.next = (free_block *)kept;
+            kept = s;
+        } else {
+            s->link.next = kept->link.next;
+            kept->link.next = (free_block *)s;
+        }
+    }
+    arena->slabs = kept;
+}
+
+static void blocks_trim(mg_arena *arena)
+{
+    large_blocks_trim(arena);
+    slabs_trim(arena);
+}
+
 void blocks_free(mg_arena *arena)
 {
-    blocks_trim(arena);
+    large_blocks_trim(arena);
     while (arena->slabs) {
         slab *freed = arena->slabs;
-        arena->slabs = freed->next;
+        arena->slabs = next_slab(freed);
         large_block_free(arena, freed, SLAB_SIZE);
     }
 }

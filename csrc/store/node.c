@@ -66,6 +66,7 @@ MG_INLINE bool slot_renew(mg_arena *arena, uint32_t index, node *n)
 {
     bool exposed = n->bits & EXPOSED;
     n->bits = FREED;
+    POISON(n, NODE_POISONED);
     if (!exposed || ++*generation_at(arena, index) < GENERATION_END - 1) return true;
     arena->retired++;
     return false;
@@ -210,6 +211,11 @@ void arrays_free(mg_arena *arena)
     for (uint32_t index = 1; index < arena->fresh; index++) {
         const node *n = node_at(arena, index);
         if ((n->bits & ARRAY) && !(n->bits & FREED)) array_free(arena, n->array);
+    }
+    while (arena->released) {
+        buffer *released = arena->released;
+        arena->released = released->next;
+        block_give(arena, released, BLOCK_ALIGNMENT);
     }
     blocks_free(arena);
 }

@@ -5,6 +5,20 @@
 
 #include "base/base.h"
 
+/* What is freed is poisoned in a build for AddressSanitizer with MG_SEPARATE_BLOCKS. */
+#if defined(MG_SEPARATE_BLOCKS)
+#include <sanitizer/asan_interface.h>
+#define POISON(memory, size) ASAN_POISON_MEMORY_REGION(memory, size)
+#define UNPOISON(memory, size) ASAN_UNPOISON_MEMORY_REGION(memory, size)
+enum { SEPARATE_BLOCKS = 1 };
+#else
+#define POISON(memory, size) ((void)(memory))
+#define UNPOISON(memory, size) ((void)(memory))
+enum { SEPARATE_BLOCKS = 0 };
+#endif
+/* What of a node is nobody's business when it is freed: all but references and bits. */
+enum { NODE_POISONED = offsetof(node, references) };
+
 /* ---- memory.c ---------------------------------------------------------------------- */
 
 void arena_lock(mg_arena *arena);
@@ -111,7 +125,11 @@ MG_INLINE mg_node handle_retain(mg_arena *arena, uint32_t index)
 /* Take a slot, without references. Returns 0 when a chunk is needed. */
 MG_INLINE uint32_t slot_take(mg_arena *arena)
 {
-    if (arena->free_count) return arena->free_slots[--arena->free_count];
+    if (arena->free_count) {
+        uint32_t index = arena->free_slots[--arena->free_count];
+        UNPOISON(node_at(arena, index), NODE_POISONED);
+        return index;
+    }
     if (MG_UNLIKELY((size_t)arena->fresh >> CHUNK_BITS >= arena->chunk_count)) return 0;
     return arena->fresh++;
 }

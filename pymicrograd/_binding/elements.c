@@ -180,16 +180,6 @@ static int64_t count_of(const int64_t *shape, int rank)
     return count;
 }
 
-/* Return room for the elements of a new array; NULL with MemoryError. */
-static char *room_for(int64_t count, int dtype)
-{
-    size_t size = element_size(dtype);
-    if (count < 0 || (uint64_t)count > PTRDIFF_MAX / size - 1)
-        return (char *)PyErr_NoMemory();
-    char *room = PyMem_Malloc(((size_t)count + 1) * size);
-    return room ? room : (char *)PyErr_NoMemory();
-}
-
 /* _nested(data, dtype): the tensor of nested lists of numbers, or NotImplemented. dtype
  * -1 is that of the numbers. float16 is not written here. */
 PyObject *tensor_nested(PyObject *Py_UNUSED(none), PyObject *args)
@@ -204,19 +194,20 @@ PyObject *tensor_nested(PyObject *Py_UNUSED(none), PyObject *args)
     }
     int64_t count = count_of(n.shape, n.rank);
     if (n.dtype < 0) n.dtype = count ? default_dtype(n.kind) : MG_FLOAT32;
-    char *room = room_for(count, n.dtype);
-    if (!room) return NULL;
-    n.next = room;
-    PyObject *result = NULL;
+    if (count < 0) return PyErr_NoMemory();
+    /* Other threads may change the lists while a large array is made: walk() looks again. */
+    int kind = n.kind;
+    PyObject *made = tensor_result(make_array(n.dtype, n.rank, n.shape, NULL), "tensor");
+    mg_array_info info;
+    if (!made || tensor_describe(made, &info) < 0) return NULL;
+    n.next = info.data;
     const uint64_t mode = mg_mode_enter();
     int written = walk(&n, data, 0);
     mg_mode_leave(mode);
-    if (written)
-        result = tensor_result(make_array(n.dtype, n.rank, n.shape, room), "tensor");
-    else
-        result = Py_NewRef(Py_NotImplemented);
-    PyMem_Free(room);
-    return result;
+    if (written && n.kind == kind) return made;
+    Py_DECREF(made);
+    PyErr_Clear();
+    Py_RETURN_NOTIMPLEMENTED;
 }
 
 /* ---- new arrays -------------------------------------------------------------------- */
@@ -299,7 +290,17 @@ PyObject *tensor_ramp(PyObject *Py_UNUSED(none), PyObject *args)
 
 /* ---- random numbers ---------------------------------------------------------------- */
 
-enum { INTEGERS = MG_NORMAL + 1 }; /* beside what mg_rng_fill() draws */
+enum { INTEGERS = MG_NORMAL + 1, PERMUTATION }; /* beside what mg_rng_fill() draws */
+
+/* Draw the elements of a new array; low and high are of INTEGERS. */
+static int draw(mg_rng *rng, int which, const mg_array_info *info, double a, double b,
+                int64_t low, int64_t high)
+{
+    if (which == PERMUTATION) return mg_rng_permutation(rng, info->count, info->data);
+    if (which == INTEGERS)
+        return mg_rng_fill_integers(rng, low, high, info->count, info->data);
+    return mg_rng_fill(rng, which, info->dtype, a, b, info->count, info->data);
+}
 
 /* _random(rng's address, which, dtype, shape, a, b, low, high): one number after the
  * other. The GIL is kept while they are drawn: other threads may use the generator. */
@@ -316,14 +317,11 @@ PyObject *tensor_random(PyObject *Py_UNUSED(none), PyObject *args)
         return NULL;
     int rank = read_shape(tuple, shape);
     if (rank < 0) return NULL;
-    if (which == INTEGERS) dtype = MG_INT64;
+    if (which >= INTEGERS) dtype = MG_INT64;
     PyObject *made = tensor_result(make_array(dtype, rank, shape, NULL), "random");
     mg_array_info info;
     if (!made || tensor_describe(made, &info) < 0) return NULL;
-    mg_rng *rng = (mg_rng *)(uintptr_t)address;
-    int status = which == INTEGERS
-                     ? mg_rng_fill_integers(rng, low, high, info.count, info.data)
-                     : mg_rng_fill(rng, which, dtype, a, b, info.count, info.data);
+    int status = draw((mg_rng *)(uintptr_t)address, which, &info, a, b, low, high);
     if (status == MG_OK) return made;
     Py_DECREF(made);
     return fail_call(status, "random", NULL);

@@ -110,7 +110,10 @@ def memory_usage() -> dict[str, int]:
 def set_memory_limit(size: int | None) -> None:
     """Refuse to hold more than size bytes of graph; None takes the limit away.
 
-    A call that would need more raises OutOfMemoryError and changes nothing.
+    A call that would need more raises OutOfMemoryError and changes nothing. What the core holds
+    counts: nodes, elements, gradients, what waits to be used again, which is given back when the
+    limit asks for it; but memory that nodes had serves nodes only. Python's own objects do not
+    count: Values' and Tensors' shells, lists given to `tensor` or made by `tolist`, NumPy's arrays.
     """
     if size is not None and not hasattr(size, "__index__"):
         raise TypeError(f"set_memory_limit: a limit is an int, in bytes, or None, not {size!r}")

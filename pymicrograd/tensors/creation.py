@@ -11,11 +11,10 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DTypeError
-from ..random import default_generator
 from .arguments import as_shape, check_device
 from .conversion import new
 from .dtypes import as_dtype, dtype, float32, int64
-from .leaves import INTEGERS, NORMAL, UNIFORM, blank, constant, draw, ramp
+from .leaves import INTEGERS, NORMAL, PERMUTATION, UNIFORM, blank, constant, draw, ramp
 from .ops import OPS, apply, cast
 
 if TYPE_CHECKING:
@@ -221,11 +220,8 @@ def randint(
 
 def randperm(n: int, *, generator: Any = None, dtype: Any = None) -> Tensor:
     """Return 0 .. n - 1 in random order, as `generator.shuffle` leaves `list(range(n))`."""
-    if generator is None:
-        generator = default_generator()
-    items = list(range(operator.index(n)))
-    generator.shuffle(items)
-    return new(items, int64 if dtype is None else as_dtype(dtype))
+    made = draw(PERMUTATION, as_shape((n,), "randperm"), int64, 0.0, 0.0, generator)
+    return cast(made, int64 if dtype is None else as_dtype(dtype))
 
 
 def rand_like(x: Any, *, generator: Any = None, dtype: Any = None) -> Tensor:

@@ -16,7 +16,7 @@ from .ops import OPS, TensorBase, apply, cast
 if TYPE_CHECKING:
     from .tensor import Tensor
 
-UNIFORM, NORMAL, INTEGERS = range(3)
+UNIFORM, NORMAL, INTEGERS, PERMUTATION = range(4)
 
 
 def blank(shape: tuple[int, ...], kind: dtype, what: str) -> Tensor:

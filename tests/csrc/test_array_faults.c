@@ -322,6 +322,38 @@ static void test_little_waits(void)
     ledger_arena_free(arena, &book);
 }
 
+/* Small blocks that are free serve other sizes when the limit asks for it, of all slabs of
+ * which nothing is in use; `kept` of them are, and stay as they were. */
+static void test_small_blocks_give_back(int kept)
+{
+    enum { MANY = 20000 };
+    static mg_node held[MANY];
+    ledger book;
+    mg_usage usage;
+    mg_arena *arena = ledger_arena(&book);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < MANY; i++) held[i] = bytes_make(arena, 16 + i % 7 * 100);
+        mg_arena_usage(arena, &usage);
+        size_t full = usage.bytes;
+        for (int i = 0; i < MANY; i++) { /* not in the order of addresses */
+            int k = (int)((int64_t)i * 7919 % MANY);
+            if (k >= kept) EXPECT(mg_release(arena, held[k]) == MG_OK);
+        }
+        uint64_t state = digest_of(arena);
+        mg_arena_limit(arena, full);
+        mg_node large = bytes_make(arena, 4 * MIB);
+        EXPECT(large > 0);
+        mg_release(arena, large);
+        EXPECT(digest_of(arena) == state);
+        EXPECT(bytes_make(arena, (int64_t)full) == MG_ERR_NOMEM);
+        mg_arena_usage(arena, &usage);
+        EXPECT(usage.bytes < 3 * MIB && usage.bytes == book.bytes);
+        mg_arena_limit(arena, 0);
+        for (int k = 0; k < kept; k++) EXPECT(mg_release(arena, held[k]) == MG_OK);
+    }
+    ledger_arena_free(arena, &book);
+}
+
 /* A limit while gradients are taken: each step says NOMEM, and none changes anything. */
 static void test_limit_in_sweeps(void)
 {
@@ -358,9 +390,13 @@ int main(int count, char **arguments)
 {
     int variants = count > 1 ? atoi(arguments[1]) : VARIANTS;
     test_calls_without_memory();
-    test_limit_gives_back();
-    test_allocator_gives_back();
-    test_little_waits();
+    if (!SEPARATE_BLOCKS) { /* without, nothing is kept to be given back */
+        test_limit_gives_back();
+        test_allocator_gives_back();
+        test_little_waits();
+    }
+    test_small_blocks_give_back(0);
+    test_small_blocks_give_back(15);
     test_limit_in_sweeps();
     for (int i = 0; i < ARRAY_CALLS; i++) test_call(&array_calls[i]);
     for (int variant = 0; variant < variants; variant++) {

@@ -42,8 +42,11 @@ static uint64_t values_of(const mg_arena *arena)
     for (uint32_t i = 1; i < arena->fresh; i++) {
         const node *n = node_at(arena, i);
         if (is_free(arena, i)) continue;
-        if (n->bits & ARRAY) hash = mix(array_mixed(hash, n->array), n->gradient_node);
-        else hash = mix(mix(hash, bits_of(n->data)), bits_of(n->gradient));
+        if (n->bits & ARRAY) {
+            array plain = *n->array;
+            plain.attached = NULL; /* an address */
+            hash = mix(array_mixed(hash, &plain), n->gradient_node);
+        } else hash = mix(mix(hash, bits_of(n->data)), bits_of(n->gradient));
     }
     return hash;
 }
