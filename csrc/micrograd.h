@@ -312,7 +312,7 @@ int mg_adam_step(mg_arena *arena, int64_t count, const mg_node *parameters, doub
 /* ---- arrays: nodes that hold N-dimensional arrays -----------------------------------
  *
  * An array is a node like any other: named by a handle, alive while it is referred to. It
- * is a view of a buffer: a type, a shape of up to 8 axes, strides. Ops on arrays follow
+ * is a view of a buffer: a type, a shape of up to 16 axes, strides. Ops on arrays follow
  * csrc/SPEC.md to the last bit. Functions above that read or write numbers refuse arrays
  * with MG_ERR_DTYPE, those below refuse numbers in the same way. An op is recorded, that
  * is its node keeps its operands, if `record` is set and an operand of a floating type
@@ -330,7 +330,7 @@ enum mg_dtype {
     MG_BOOL, /* one byte, 0 or 1 */
     MG_DTYPE_COUNT
 };
-enum { MG_MAX_RANK = 8 };
+enum { MG_MAX_RANK = 16 };
 
 /* Return the bytes of an element; 0 for what is no type. */
 int mg_dtype_size(int dtype);
@@ -379,7 +379,7 @@ void *mg_attached(mg_arena *arena, mg_node node);
 typedef struct mg_array_info {
     int dtype, rank;
     int64_t count;                /* elements */
-    int64_t shape[8], strides[8]; /* strides in elements */
+    int64_t shape[16], strides[16]; /* strides in elements */
     void *data;                   /* the first element; valid while the node lives */
     int op, operands;             /* MG_LEAF and 0 for a leaf */
     int requires_grad, retains_grad, contiguous, read_only;

@@ -371,6 +371,19 @@ def test_views_share_memory(number: int) -> None:
     assert (x == 0).sum().item() >= view.numel() / 2
 
 
+def test_sixteen_axes() -> None:
+    array = np.arange(2.0**14).reshape((2,) * 14)
+    x = mg.tensor(array)
+    assert same(x.permute(*range(13, -1, -1)), array.T)
+    assert same(x[(slice(None, None, -1),) * 14], array[(slice(None, None, -1),) * 14])
+    assert same(x.sum((0, 5, 13)), array.sum((0, 5, 13)))
+    assert same(x[1, [0, 1], ..., [1, 0]].unsqueeze(3), array[1, [0, 1], ..., [1, 0]][:, :, :, None])
+    outer = mg.arange(2).reshape((2,) + (1,) * 15) + mg.ones((1,) * 15 + (2,))
+    assert outer.shape == (2,) + (1,) * 14 + (2,)
+    (gradient,) = mg.grad((x.requires_grad_() * x).mT.contiguous().sum((1, 3)).sum(), x)
+    assert same(gradient, 2 * array)
+
+
 def test_shapes_that_do_not_fit() -> None:
     x = mg.tensor(A)
     wrong: list[tuple[Callable[[], Any], type[Exception], str]] = [
@@ -426,9 +439,9 @@ def test_shapes_that_do_not_fit() -> None:
         (lambda: mg.arange(3).add_(0.5), DTypeError, "cannot be written into int64"),
         (lambda: mg.arange(3).exp_(), DTypeError, "exp_"),
         (lambda: mg.zeros(-1), ShapeError, "negative"),
-        (lambda: mg.zeros(*[1] * 9), ShapeError, "at most 8 axes"),
-        (lambda: mg.zeros(*[1] * 8)[None], ShapeError, "at most 8 axes"),
-        (lambda: mg.zeros(1, 1, 1, 1, 1, 1, 1, 1).unsqueeze(0), ShapeError, "reshape"),
+        (lambda: mg.zeros(*[1] * 17), ShapeError, "at most 16 axes"),
+        (lambda: mg.zeros(*[1] * 16)[None], ShapeError, "at most 16 axes"),
+        (lambda: mg.zeros([1] * 16).unsqueeze(0), ShapeError, "reshape"),
         (lambda: mg.zeros(2**61), MemoryError, "zeros: .* takes 9223372036854775808 bytes"),
         (lambda: mg.ones(2**44), OutOfMemoryError, r"ones: .* \(17592186044416,\) of float32"),
         (lambda: mg.rand(2**44), OutOfMemoryError, "random numbers: .* takes 70368744177664"),

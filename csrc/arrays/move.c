@@ -224,7 +224,8 @@ static int region_copy(const array *result, const array *b, const int64_t *start
     return MG_OK;
 }
 
-const int64_t unit_steps[MG_MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1};
+const int64_t unit_steps[MG_MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1,
+                                         1, 1, 1, 1, 1, 1, 1, 1};
 
 int forward_pad(call *c)
 {

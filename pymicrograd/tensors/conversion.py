@@ -124,7 +124,7 @@ def plain(data: Any, leaves: Leaves, depth: int) -> Any:
 
     Raises:
         DTypeError: something is no number and no sequence.
-        ShapeError: more than 8 sequences lie in each other.
+        ShapeError: more than 16 sequences lie in each other.
     """
     if isinstance(data, TensorBase):
         refuse_gradient(data, "tensor()", "detach(), or stack() in place of tensor(),")

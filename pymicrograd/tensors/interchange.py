@@ -26,7 +26,7 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: An
         device: "cpu" or None.
 
     Raises:
-        ShapeError: rows differ in length, or there are more than 8 axes.
+        ShapeError: rows differ in length, or there are more than 16 axes.
         DTypeError: data is, or holds, what is no number.
         ValueError: a number that dtype does not hold, such as -1 for uint8.
 

@@ -93,7 +93,7 @@ class Tensor(Topics):
         is_leaf: whether it is no recorded result.
 
     Raises:
-        ShapeError: rows differ in length, or there are more than 8 axes.
+        ShapeError: rows differ in length, or there are more than 16 axes.
         DTypeError: data holds what is no number, or of a type that tensors do not have.
 
     Example:
