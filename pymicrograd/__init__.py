@@ -43,6 +43,7 @@ HOMES = {
     "tensors.interchange": ("from_dlpack", "from_numpy", "tensor"),
     "tensors.joining": ("cat", "stack"),
     "tensors.leaves": ("tril", "triu"),
+    "tensors.printing": ("set_printoptions",),
     "tensors.tensor": ("Tensor",),
     "value": ("Value",),
 }  # fmt: skip

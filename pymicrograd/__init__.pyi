@@ -125,6 +125,9 @@ from .tensors.leaves import (
     tril as tril,
     triu as triu,
 )
+from .tensors.printing import (
+    set_printoptions as set_printoptions,
+)
 from .tensors.tensor import (
     Tensor as Tensor,
 )
@@ -201,6 +204,7 @@ __all__ = [
     "set_isa",
     "set_memory_limit",
     "set_num_threads",
+    "set_printoptions",
     "split",
     "stack",
     "tensor",

@@ -5,11 +5,14 @@ Both compute float64 in orders of their own: 1e-9 of the larger operand is some 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import pymicrograd
 from pymicrograd import autograd, functional
@@ -426,3 +429,28 @@ def test_special_values(name: str) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-323 if name == "log1p" else 0.0)
     signs = np.signbit(found) == np.signbit(expected)
     assert np.all(signs | np.isnan(expected)), name
+
+
+# ---- printing ------------------------------------------------------------------------------------
+
+NUMBERS = st.one_of(
+    st.floats(width=32),
+    st.sampled_from([0.0, -0.0, 1.0, -2.0, 0.5, 2000.0, 1e8, 1e-4, math.inf, math.nan]),
+    st.integers(-3000, 3000).map(float),
+)
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64", "int64", "bool"])
+@given(data=st.data())
+def test_printing(kind: str, data: Any) -> None:
+    shape = [*data.draw(st.lists(st.integers(0, 9), max_size=4)), data.draw(st.integers(0, 40))]
+    numbers = data.draw(st.lists(NUMBERS, min_size=1, max_size=12))
+    array = np.resize(np.array(numbers), shape)
+    if "float" not in kind:
+        array = np.clip(np.nan_to_num(array), -1e9, 1e9)
+    array = array.astype(kind)
+    theirs = repr(torch.from_numpy(array)).replace("torch.", "pymicrograd.")
+    ours = repr(pymicrograd.from_numpy(array))
+    if "dtype=" in theirs:  # the longer name may need a line of its own
+        ours, theirs = ("".join(text.split()) for text in (ours, theirs))
+    assert ours == theirs

@@ -241,7 +241,7 @@ class Tensor(Topics):
         return self.round(decimals)
 
     def __format__(self, specification: str) -> str:
-        if self.ndim == 0 and specification:
+        if self.ndim == 0:
             return format(self.item(), specification)
         return object.__format__(self, specification)
 
