@@ -1,11 +1,12 @@
 """Exceptions that Python itself has no class for.
 
-Each derives from `MicrogradError` and from the builtin that a program would catch. Where Python's
-own arithmetic raises, the engine raises the same builtin: ValueError, OverflowError,
-ZeroDivisionError.
+Each derives from `MicrogradError` and from the builtins that a program would catch: what it is in
+Python, and RuntimeError, which PyTorch raises for most of them. Where Python's own arithmetic
+raises, the engine raises the same builtin: ValueError, OverflowError, ZeroDivisionError.
 """
 
 __all__ = [
+    "ArgumentError",
     "BusyError",
     "ChangedError",
     "DTypeError",
@@ -46,19 +47,23 @@ class ScalarError(MicrogradError, RuntimeError):
     """bool(), int() or float() of a tensor that does not have exactly one element."""
 
 
-class ShapeError(MicrogradError, ValueError):
+class ShapeError(MicrogradError, ValueError, RuntimeError):
     """The shapes of tensors do not fit."""
 
 
-class DTypeError(MicrogradError, TypeError):
+class ArgumentError(MicrogradError, ValueError, RuntimeError):
+    """An argument is outside of what an op takes."""
+
+
+class DTypeError(MicrogradError, TypeError, RuntimeError):
     """An op has no meaning for the type of a tensor's elements."""
 
 
-class TensorIndexError(MicrogradError, IndexError):
+class TensorIndexError(MicrogradError, IndexError, RuntimeError):
     """An index or an axis is out of range."""
 
 
-class ReadOnlyError(MicrogradError, ValueError):
+class ReadOnlyError(MicrogradError, ValueError, RuntimeError):
     """The memory of a tensor is somebody else's, who does not let it be written to."""
 
 

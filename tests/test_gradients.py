@@ -775,6 +775,18 @@ def test_vjp_and_jvp() -> None:
     assert constant[1].tolist() == [0.0, 0.0]
 
 
+def test_what_no_input_changes_has_a_hessian_of_zeros() -> None:
+    x, y = mg.ones(2), mg.ones(1)
+    assert autograd.hessian(lambda x: mg.tensor(2.0), x).tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    assert autograd.hessian(lambda x: (3 * x).sum(), x).tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    (xx, xy), (yx, yy) = autograd.hessian(lambda x, y: (x**2).sum(), (x, y))
+    assert xx.tolist() == [[2.0, 0.0], [0.0, 2.0]]
+    assert (xy.tolist(), yx.tolist(), yy.tolist()) == ([[0.0], [0.0]], [[0.0, 0.0]], [[0.0]])
+    assert autograd.hvp(lambda x: mg.tensor(2.0), x, x)[1].tolist() == [0.0, 0.0]
+    with pytest.raises(GradientError, match="does not require grad"):
+        autograd.hessian(lambda x: mg.ones(2), x)
+
+
 def test_jacobian_hessian_and_hvp() -> None:
     x = leaf(3).detach()
     j = autograd.jacobian(lambda x: x.outer(x), x)

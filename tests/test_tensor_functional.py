@@ -296,6 +296,17 @@ def test_avg_pool2d_of_float16_counts_beyond_its_range(options: dict[str, Any]) 
     assert x.grad.dtype is mg.float16
 
 
+@pytest.mark.parametrize("pool", [F.max_pool2d, F.avg_pool2d])
+def test_ceil_mode_takes_a_window_larger_than_the_image(pool: Any) -> None:
+    x = mg.arange(4.0).reshape(1, 1, 2, 2)
+    whole = 3.0 if pool is F.max_pool2d else 1.5
+    assert pool(x, 3, stride=2, ceil_mode=True).tolist() == [[[[whole]]]]
+    with pytest.raises(ShapeError, match="does not fit"):
+        pool(x, 3, stride=2)
+    with pytest.raises(ShapeError, match="does not fit"):
+        pool(x, 4, stride=2, ceil_mode=True)
+
+
 def test_pad_of_integers_loses_no_digits() -> None:
     x = mg.tensor([1])
     assert x.pad((1, 0), value=-(2**63)).tolist() == [-(2**63), 1]

@@ -43,6 +43,14 @@ def like(results: tuple[Any, ...], given: Any) -> Any:
     return results if isinstance(given, (list, tuple)) else results[0]
 
 
+def one_number(outputs: tuple[Any, ...]) -> Any:
+    """Return the only output, of one element; one that no input changes has zeros for gradients."""
+    (output,) = outputs
+    if output.requires_grad or output.numel() != 1:
+        check_root(output, None, 0)
+    return output
+
+
 def gradients(
     outputs: tuple[Any, ...], inputs: tuple[Any, ...], seeds: tuple[Any, ...], create_graph: bool
 ) -> tuple[Any, ...]:
@@ -182,8 +190,7 @@ def hessian(function: Callable[..., Any], inputs: Any, create_graph: bool = Fals
     """
 
     def slopes(*by: Any) -> Any:
-        (output,) = call(function, by)
-        check_root(output, None, 0)
+        output = one_number(call(function, by))
         return gradients((output,), by, (None,), True)
 
     given = as_tuple(inputs)
@@ -203,8 +210,7 @@ def hvp(function: Callable[..., Any], inputs: Any, v: Any) -> tuple[Any, Any]:
     """
     by, directions = requiring(as_tuple(inputs)), as_tuple(v)
     check_directions(by, directions)
-    (output,) = call(function, by)
-    check_root(output, None, 0)
+    output = one_number(call(function, by))
     slopes = gradients((output,), by, (None,), True)
     recorded = needs_recording(*as_tuple(inputs), *directions)
     products = gradients(slopes, by, directions, recorded)

@@ -10,7 +10,7 @@ import math
 import operator
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DTypeError
+from ..errors import ArgumentError, DTypeError
 from .arguments import as_shape, check_device
 from .conversion import new
 from .dtypes import as_dtype, dtype, float32, int64
@@ -110,7 +110,7 @@ def arange(
     whole = all(isinstance(x, int) for x in bounds)
     start, end, step = bounds if whole else map(float, bounds)
     if step == 0 or not math.isfinite(end - start):
-        raise ValueError(f"arange: no steps of {step} lead from {start} to {end}")
+        raise ArgumentError(f"arange: no steps of {step} lead from {start} to {end}")
     count = len(range(start, end, step)) if whole else max(0, math.ceil((end - start) / step))
     kind = (int64 if whole else float32) if dtype is None else as_dtype(dtype)
     return finish(cast(ramp(count, start, step, "arange"), kind), requires_grad, device)
@@ -132,7 +132,7 @@ def linspace(
     """
     start, end, steps = float(start), float(end), operator.index(steps)
     if steps < 0:
-        raise ValueError(f"linspace: {steps} is no number of steps")
+        raise ArgumentError(f"linspace: {steps} is no number of steps")
     distance = (end - start) / (steps - 1) if steps > 1 else 0.0
     half = (steps + 1) // 2
     kind = float32 if dtype is None else as_dtype(dtype)
@@ -211,7 +211,7 @@ def randint(
         low, high, size = 0, low, high
     low, high = operator.index(low), operator.index(high)
     if not -(2**63) <= low < high < 2**63:
-        raise ValueError(f"randint: there are no ints of 64 bits from {low} to below {high}")
+        raise ArgumentError(f"randint: there are no ints of 64 bits from {low} to below {high}")
     kind = int64 if dtype is None else as_dtype(dtype)
     shape = as_shape((size,), "randint")
     made = draw(INTEGERS, shape, int64, 0.0, 0.0, generator, low, high)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DTypeError, ShapeError
+from ..errors import ArgumentError, DTypeError, ShapeError
 from .attributes import Attributes
 from .conversion import as_tensor
 from .dtypes import bool_
@@ -103,7 +103,7 @@ class ElementwiseMethods(Attributes):
             ValueError: approximate is neither.
         """
         if approximate not in ("none", "tanh"):
-            raise ValueError(f"gelu: approximate is 'none' or 'tanh', not {approximate!r}")
+            raise ArgumentError(f"gelu: approximate is 'none' or 'tanh', not {approximate!r}")
         return apply(OPS["gelu" if approximate == "none" else "gelu_tanh"], (self,))
 
     floor, ceil, trunc = map(rounding, ("floor", "ceil", "trunc"))
@@ -134,7 +134,7 @@ class ElementwiseMethods(Attributes):
             ShapeError: a bound cannot be broadcast with this shape.
         """
         if min is None and max is None:
-            raise ValueError("clamp: at least one of min and max is needed")
+            raise ArgumentError("clamp: at least one of min and max is needed")
         if max is None:
             return self.clamp_min(min)
         if min is None:

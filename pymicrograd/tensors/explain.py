@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from .. import _core
-from ..errors import GradientError
+from ..errors import ArgumentError, GradientError
 from .ops import TensorBase
 
 __all__ = ["fail", "index_text"]
@@ -34,6 +34,8 @@ def fail(status: int, what: int | str, operands: Any, integers: Any) -> NoReturn
     rule = RULES.get(status)
     text = rule(name, operands, integers or ()) if rule else ""
     error = _core.EXCEPTIONS[status]
+    if error is ValueError:
+        error = ArgumentError
     if name == "requires_grad" and status == _core.ARGUMENT:
         error = GradientError
     raise error(f"{ROWS.get(name, name)}: {text or generic(status, operands)}")

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ShapeError, TensorIndexError
+from ..errors import ArgumentError, ShapeError, TensorIndexError
 from .arguments import (
     as_ints,
     as_tuple,
@@ -405,7 +405,7 @@ class MovementMethods(Attributes):
             value: the number; for integers one that float64 holds.
         """
         if mode != "constant":
-            raise ValueError(f"pad: the only mode is 'constant', not {mode!r}")
+            raise ArgumentError(f"pad: the only mode is 'constant', not {mode!r}")
         if type(value) is not float and self.dtype.kind == 1:
             check_pad_value(value)
         pad = as_ints((pad,), "pad")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..._core import ValueBase
+from ...errors import ArgumentError
 from ...tensors.arguments import as_ints
 from ...tensors.ops import TensorBase
 
@@ -34,7 +35,7 @@ def pair(x: Any, what: str) -> tuple[int, int]:
     if len(items) == 1:
         items *= 2
     if len(items) != 2:
-        raise ValueError(f"{what}: {x!r} is no number, and no two of them")
+        raise ArgumentError(f"{what}: {x!r} is no number, and no two of them")
     return items[0], items[1]
 
 
@@ -42,5 +43,5 @@ def positive(x: Any, what: str) -> tuple[int, int]:
     """Return a number above 0 for each of two axes."""
     found = pair(x, what)
     if min(found) < 1:
-        raise ValueError(f"{what} {x!r} is not above 0")
+        raise ArgumentError(f"{what} {x!r} is not above 0")
     return found

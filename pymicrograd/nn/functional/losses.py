@@ -7,7 +7,7 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 from ... import _core
-from ...errors import DTypeError, ShapeError
+from ...errors import ArgumentError, DTypeError, ShapeError
 from ...losses import check_reduction
 from ...tensors.conversion import as_tensor
 from ...tensors.dtypes import int64
@@ -50,7 +50,7 @@ def cross_entropy(
         raise DTypeError(f"cross_entropy: classes are integers, not {target.dtype.name}")
     check_reduction(reduction)
     if not 0.0 <= label_smoothing <= 1.0:
-        raise ValueError(f"cross_entropy: label_smoothing {label_smoothing} is not from 0 to 1")
+        raise ArgumentError(f"cross_entropy: label_smoothing {label_smoothing} is not from 0 to 1")
     axis = 1 if input.ndim > 1 else 0
     if not input.ndim or target.shape != input.shape[:axis] + input.shape[axis + 1 :]:
         raise ShapeError(

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ShapeError
+from ...errors import ArgumentError, ShapeError
 from ...tensors.creation import ones
 from ...tensors.dtypes import float16, float32
 from ...tensors.ops import OPS, apply, cast
@@ -50,14 +50,14 @@ def paddings(padding: Any, kernel: Any, stride: Any, dilation: Any) -> list[tupl
         return [(0, 0), (0, 0)]
     if padding == "same":
         if max(stride) > 1:
-            raise ValueError("conv2d: padding 'same' is for stride 1")
+            raise ArgumentError("conv2d: padding 'same' is for stride 1")
         totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
         return [(total // 2, total - total // 2) for total in totals]
     if isinstance(padding, str):
-        raise ValueError(f"conv2d: padding {padding!r} is not 'same', 'valid' or numbers")
+        raise ArgumentError(f"conv2d: padding {padding!r} is not 'same', 'valid' or numbers")
     sizes = pair(padding, "conv2d: padding")
     if min(sizes) < 0:
-        raise ValueError(f"conv2d: padding {padding!r} is below 0")
+        raise ArgumentError(f"conv2d: padding {padding!r} is below 0")
     return [(n, n) for n in sizes]
 
 
@@ -159,7 +159,9 @@ def conv_transpose2d(
     check_convolution(name, x, weight, bias, groups, 0)
     for n, s, d in zip(extra, stride, dilation, strict=True):
         if not 0 <= n < max(s, d):
-            raise ValueError(f"{name}: output_padding {n} is not below stride {s} or dilation {d}")
+            raise ArgumentError(
+                f"{name}: output_padding {n} is not below stride {s} or dilation {d}"
+            )
     result = surround(add_kernels(x, weight, stride, dilation, groups), [(0, n) for n in extra])
     for axis, c in enumerate(cut, 2):
         size = result.shape[axis]
@@ -199,7 +201,7 @@ class Pool:
         self.dilation = positive(dilation, f"{name}: dilation")
         self.padding = pair(padding, f"{name}: padding")
         if any(not 0 <= p <= k // 2 for p, k in zip(self.padding, self.kernel, strict=True)):
-            raise ValueError(f"{name}: padding {padding} is not from 0 to half of the kernel")
+            raise ArgumentError(f"{name}: padding {padding} is not from 0 to half of the kernel")
         self.around = [
             (p, p + self.missing(i, x.shape[2 + i], ceil)) for i, p in enumerate(self.padding)
         ]
@@ -208,10 +210,8 @@ class Pool:
         """Return what the last window of ceil_mode, which starts inside, lacks."""
         span = self.dilation[i] * (self.kernel[i] - 1) + 1
         rest = size + 2 * self.padding[i] - span
-        if not ceil or rest < 0 or rest % self.stride[i] == 0:
-            return 0
-        start = (rest // self.stride[i] + 1) * self.stride[i]
-        return start - rest if start < size + self.padding[i] else 0
+        start = -(-rest // self.stride[i]) * self.stride[i]
+        return start - rest if ceil and 0 <= start < size + self.padding[i] else 0
 
     def windows(self, x: Any, name: str, value: float) -> Tensor:
         """Return the windows of images padded with a value."""
