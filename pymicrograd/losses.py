@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .scalars import as_float
@@ -69,3 +69,42 @@ def squared_errors(prediction: Sequence[Any], target: Sequence[Any]) -> list[Any
     """Return (prediction - target)**2 for each pair."""
     check_lengths("mse_loss", prediction, target)
     return [(p - t) ** 2 for p, t in zip(prediction, target, strict=True)]
+
+
+# ---- the loops that a bulk builder stands for, on lists of Values ----------------------------
+
+
+def total_of(values: Iterable[Any]) -> Any:
+    """Return 0 + values[0] + values[1] + ...: Python's sum(), before it was compensated."""
+    total: Any = 0
+    for value in values:
+        total = total + value
+    return total
+
+
+def shifted_exponentials(logits: list[Any]) -> list[Any]:
+    """Return exp(v - m), m the largest number, a constant: no overflow."""
+    m = max(v.data for v in logits)
+    return [(v - m).exp() for v in logits]
+
+
+def softmax_in_a_loop(logits: list[Any]) -> list[Any]:
+    """Return exp(v - m) / (sum of these)."""
+    exponentials = shifted_exponentials(logits)
+    total = total_of(exponentials)
+    return [e / total for e in exponentials]
+
+
+def rmsnorm_in_a_loop(x: list[Any], eps: float) -> list[Any]:
+    """Return x[i] * (mean of squares + eps)**-0.5."""
+    mean_square = total_of(xi * xi for xi in x) / len(x)
+    scale = (mean_square + eps) ** -0.5
+    return [xi * scale for xi in x]
+
+
+def cross_entropy_in_a_loop(logits: list[Any], target: int, shifted: bool) -> Any:
+    """Return -log(softmax(logits)[target]) of one example."""
+    exponentials = shifted_exponentials(logits) if shifted else [v.exp() for v in logits]
+    total = total_of(exponentials)
+    probabilities = [e / total for e in exponentials]
+    return -(probabilities[target].log())

@@ -47,6 +47,14 @@ def joined(prefix: str, name: Any) -> str:
     return f"{prefix}.{name}" if prefix else f"{name}"
 
 
+def has_own(module: Any, name: str) -> bool:
+    """Tell whether a module, or its class, has a method of this package replaced."""
+    if name in vars(module):
+        return True
+    found = getattr(type(module), name)
+    return str(getattr(found, "__module__", "")).split(".")[0] != __package__
+
+
 class Module:
     """Something with parameters: Values and Tensors in its attributes, lists and modules.
 
@@ -81,8 +89,15 @@ class Module:
 
     # ---- what there is
 
-    def _walk(self, prefix: str, recurse: bool) -> Iterator[tuple[str, Any, Module, Any]]:
+    def _walk(
+        self, prefix: str, recurse: bool, unless_own: str = ""
+    ) -> Iterator[tuple[str, Any, Module, Any]]:
         """Yield each module, Value and Tensor once, depth first, itself at first.
+
+        Args:
+            prefix: this module's path.
+            recurse: walk into modules.
+            unless_own: not into those that have a method of this name of their own.
 
         Yields:
             The path; the thing; the module that it belongs to, and its attribute there, None
@@ -98,8 +113,9 @@ class Module:
             if is_module or isinstance(item, self.value_type) or isinstance(item, self.tensor_type):
                 seen.add(id(item))
                 yield name, item, owner, attribute
-            if is_module and item is not self and not recurse:
-                continue
+            if is_module and item is not self:
+                if not recurse or (unless_own and has_own(item, unless_own)):
+                    continue
             parts = entries_of(item)
             if parts:
                 seen.add(id(item))
@@ -123,10 +139,27 @@ class Module:
         return not self._is_parameter(item, owner, attribute)
 
     def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
-        """Yield each parameter once with its path, such as 'layers.0.neurons.3.w.1'."""
-        for name, *found in self._walk(prefix, recurse):
-            if self._is_parameter(*found):
-                yield name, found[0]
+        """Yield each parameter once with its path, such as 'layers.0.neurons.3.w.1'.
+
+        Of a module below whose class or object has a `parameters()` of its own, what that says.
+        """
+        seen: set[int] = set()
+        for name, item, *where in self._walk(prefix, recurse, "parameters"):
+            if isinstance(item, Module):
+                of_item = item is not self and recurse and has_own(item, "parameters")
+                found: Any = item._own_parameters(name) if of_item else ()
+            else:
+                found = ((name, item),) if self._is_parameter(item, *where) else ()
+            for path, parameter in found:
+                if id(parameter) not in seen:
+                    seen.add(id(parameter))
+                    yield path, parameter
+
+    def _own_parameters(self, prefix: str) -> Iterator[tuple[str, Any]]:
+        """Yield what a `parameters()` of the user's gives, with paths."""
+        paths = {id(item): path for path, item, *_ in self._walk(prefix, True)}
+        for i, parameter in enumerate(self.parameters()):
+            yield paths.get(id(parameter), joined(prefix, i)), parameter
 
     def parameters(self, recurse: bool = True) -> list[Any]:
         """Return the parameters in the order of `named_parameters`."""
@@ -221,8 +254,12 @@ class Module:
         """Set `training` of this module and those below; return it."""
         if not isinstance(mode, bool):
             raise ValueError(f"train() takes True or False, not {mode!r}")
-        for module in self.modules():
-            module.training = mode
+        for _, module, *_ in self._walk("", True, "train"):
+            if isinstance(module, Module):
+                if module is not self and has_own(module, "train"):
+                    module.train(mode)
+                else:
+                    module.training = mode
         return self
 
     def eval(self) -> Any:
@@ -250,8 +287,8 @@ class Module:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set the gradients of Values to 0.0; take those of Tensors away, or set them to 0."""
         for parameter in self.parameters():
-            if isinstance(parameter, self.value_type):
-                parameter.grad = 0.0
+            if not isinstance(parameter, self.tensor_type):
+                parameter.grad = 0.0  # a Value, or an object of the user's
             elif set_to_none:
                 parameter.grad = None
             elif parameter.grad is not None:

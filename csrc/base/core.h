@@ -89,11 +89,10 @@ _Static_assert(sizeof(node) == 32, "two nodes are a cache line");
  * are no rows of ops.def: nothing computes their data. */
 enum {
     GIVEN = MG_SCALAR_OP_COUNT, /* a node with factors: passes its gradient to its parts */
-    PART,   /* of a GIVEN node: an operand, its factor as data, and the next part */
+    FACTOR, /* of a GIVEN node: an operand, its factor as data, and the next part */
     BARE,   /* a node that passes nothing on */
     LINK,   /* of a BARE node with more than two operands: one and the next, or two */
-    CALLED, /* any node at which a backward stops, for the caller to pass on */
-    NUMBER_KINDS
+    CALLED  /* any node at which a backward stops, for the caller to pass on */
 };
 
 typedef struct chunk {

@@ -4,7 +4,7 @@
  * A node has room for two operands, and one of the caller's may have more. It is a chain,
  * in which each part has one operand and the next part:
  *
- *     GIVEN(PART(a, PART(b, PART(c))))     data of a PART: the operand's factor
+ *     GIVEN(FACTOR(a, FACTOR(b, FACTOR(c))))     data of a FACTOR: the operand's factor
  *     BARE(a, LINK(b, c))                  BARE(a, b), BARE(a)
  *
  * The depth-first order comes to the operands in their order, then to the parts, last to
@@ -28,7 +28,7 @@ static uint32_t build_given(builder *build, double data, int64_t count,
 {
     uint32_t next = 0;
     for (int64_t i = count; i-- > 0 && build->status == MG_OK;)
-        next = build_kind(build, PART, index_of(operands[i]), next, factors[i]);
+        next = build_kind(build, FACTOR, index_of(operands[i]), next, factors[i]);
     return build_kind(build, GIVEN, next, 0, data);
 }
 
@@ -186,7 +186,7 @@ static int node_call(mg_arena *arena, mg_node handle, bool called)
     uint32_t kind = (uint32_t)shown_op(n);
     uint32_t rest = n->bits & ~(uint32_t)0xFF & (((uint32_t)1 << HIDDEN_SHIFT) - 1);
     n->bits = called ? rest | CALLED | kind << HIDDEN_SHIFT : rest | kind;
-    if (kind == GIVEN) parts_set(arena, n, called ? LINK : PART);
+    if (kind == GIVEN) parts_set(arena, n, called ? LINK : FACTOR);
     return MG_OK;
 }
 

@@ -91,7 +91,7 @@ MG_INLINE void op_flow(const node *n, node *first, node *second, int *status)
         return;
 #include "ops.def"
     case GIVEN: first->gradient += g; return;
-    case PART:
+    case FACTOR:
         first->gradient += y * g;
         if (arity_of(n) > 1) second->gradient += g;
         return;

@@ -151,6 +151,13 @@ int get_number(PyObject *x, double *number);
 /* Make the object of a new node, taking over its reference; a and b may be NULL. Inside
  * no_grad the node becomes a leaf. */
 PyObject *wrap_node(mg_node handle, PyObject *a, PyObject *b);
+/* Tell whether objects of a class have the operators and functions that C has, so that a
+ * bulk builder gives what a loop would; -1 with an exception. */
+int is_plain_class(PyTypeObject *type);
+/* Tell the same of Value itself, in a moment while nothing was added to it. */
+int is_value_plain(void);
+/* Look at what Value has when it is installed; -1 with an exception. */
+int note_value_class(void);
 /* Raise the exception of a status; a and b are operands or NULL. Returns NULL. */
 PyObject *fail_status(mg_node status, const char *name, PyObject *a, PyObject *b);
 

@@ -171,6 +171,7 @@ static PyObject *install(PyObject *Py_UNUSED(module), PyObject *args, PyObject *
     for (; rows->name; rows++)
         keep(rows->slot, PyDict_GetItemString(given, rows->name));
     keep((PyObject **)(is_value_type ? &value_type : &tensor_type), (PyObject *)type);
+    if (is_value_type && note_value_class() < 0) return NULL;
     if (!is_value_type) tensor_alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     Py_RETURN_NONE;
 }

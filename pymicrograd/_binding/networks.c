@@ -31,10 +31,11 @@ typedef struct table {
     Py_ssize_t rows, columns;
 } table;
 
-/* Look at x as a table; 0 if it is none, or has nothing in it. */
+/* Look at x as a table; 0 if it is none, or has nothing in it, or Value is not as it was
+ * made: then Python's loops call what the user has put there. */
 static int table_open(table *t, PyObject *x)
 {
-    if (!is_row(x) || row_length(x) == 0) return 0;
+    if (!is_row(x) || row_length(x) == 0 || is_value_plain() <= 0) return 0;
     PyObject *first = row_item(x, 0);
     t->x = x;
     t->batch = is_row(first);
@@ -52,12 +53,23 @@ static PyObject *table_row(const table *t, Py_ssize_t row)
     return t->batch ? row_item(t->x, row) : t->x;
 }
 
+/* Tell whether an item is a Value, not of a class that has operators of its own; *known is
+ * the last class that was found to have none. */
+static int is_plain_value(PyObject *item, PyTypeObject **known)
+{
+    if (Py_TYPE(item) == value_type || Py_TYPE(item) == *known) return 1;
+    if (!is_value(item) || is_plain_class(Py_TYPE(item)) <= 0) return 0;
+    *known = Py_TYPE(item);
+    return 1;
+}
+
 /* Copy the items into a new tuple and their handles into handles[]; with numbers[],
  * floats are welcome, as handle 0; -1 is for a Value that has no node. NULL without an
  * exception when an item is something else. To make the tuple may run the collector and,
  * in it, anything: if the lists have become shorter, that is an IndexError. */
 static PyObject *table_read(const table *t, mg_node *handles, double *numbers)
 {
+    PyTypeObject *known = NULL;
     PyObject *items = PyTuple_New(t->rows * t->columns);
     for (Py_ssize_t i = 0; items && i < t->rows * t->columns; i++) {
         PyObject *row = table_row(t, i / t->columns);
@@ -65,7 +77,7 @@ static PyObject *table_read(const table *t, mg_node *handles, double *numbers)
         Py_XINCREF(item);
         PyTuple_SetItem(items, i, item);
         handles[i] = 0;
-        if (item && is_value(item))
+        if (item && is_plain_value(item, &known))
             handles[i] = handle_of(item) ? handle_of(item) : -1;
         else if (!item || !numbers || !get_number(item, &numbers[i]))
             Py_CLEAR(items);
@@ -193,6 +205,15 @@ static int read_targets(const table *t, PyObject *target, int64_t *targets)
     return 1;
 }
 
+/* Tell whether one of the Values has a function exp of its own, among its attributes. */
+static int has_own_exp(PyObject *items)
+{
+    Py_ssize_t count = PyTuple_Size(items);
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (stored((value *)PyTuple_GetItem(items, i), "exp")) return 1;
+    return 0;
+}
+
 static PyObject *cross_entropy_record(const table *t, PyObject *target, int shifted,
                                       int reduction, mg_node *buffer)
 {
@@ -201,6 +222,10 @@ static PyObject *cross_entropy_record(const table *t, PyObject *target, int shif
     if (!read_targets(t, target, targets)) return not_read();
     PyObject *items = table_read(t, logits, NULL);
     if (!items) return not_read();
+    if (!shifted && has_own_exp(items)) {
+        Py_DECREF(items);
+        return not_read();
+    }
     PyObject *result = NULL;
     PyObject *sources = PyTuple_Pack(1, items);
     Py_DECREF(items);

@@ -462,6 +462,49 @@ static PyType_Slot slots[] = {
     {0, NULL},
 };
 
+/* ---- what a class of the user's has changed ----------------------------------------- */
+
+static const char *const plain_names[] = {
+    "__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__",
+    "__rtruediv__", "__pow__", "__rpow__", "__neg__", "__abs__", "maximum", "minimum",
+    "data", "grad",
+#define PLAIN_NAME(NAME, name, documentation) #name,
+    UNARY_METHODS(PLAIN_NAME)
+    NULL};
+
+int is_plain_class(PyTypeObject *type)
+{
+    for (const char *const *name = plain_names; *name; name++) {
+        PyObject *ours = PyObject_GetAttrString(value_base, *name);
+        PyObject *found = PyObject_GetAttrString((PyObject *)type, *name);
+        int is_ours = ours && ours == found;
+        Py_XDECREF(ours);
+        Py_XDECREF(found);
+        if (PyErr_Occurred()) return -1;
+        if (!is_ours) return 0;
+    }
+    return 1;
+}
+
+static PyObject *value_names; /* vars(Value) */
+static Py_ssize_t value_name_count;
+
+int note_value_class(void)
+{
+    PyObject *names = PyObject_GetAttrString((PyObject *)value_type, "__dict__");
+    if (!names) return -1;
+    Py_XDECREF(value_names);
+    value_names = names;
+    value_name_count = PyObject_Size(names);
+    return value_name_count < 0 ? -1 : 0;
+}
+
+int is_value_plain(void)
+{
+    if (PyObject_Size(value_names) == value_name_count) return 1;
+    return is_plain_class(value_type);
+}
+
 PyType_Spec value_specification = {
     "pymicrograd._types.ValueBase",
     sizeof(value),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import _core, modules
-from ..modules import Block
+from ..modules import Block, has_own
 from ..random import default_generator
 from ..recording import no_grad
 from ..value import Value
@@ -79,6 +79,8 @@ def watched_parts(module: Any) -> list[Any] | None:
         if id(item) in seen:
             continue
         if isinstance(item, Module):
+            if item is not module and has_own(item, "parameters"):
+                return None  # nobody reports what it will say
             pending += vars(item).values()
         elif isinstance(item, (WatchedList, tuple)):
             pending += item
@@ -102,10 +104,11 @@ class Derived:
         version: the structure's before they were looked at.
     """
 
-    __slots__ = ("last", "parts", "result")
+    __slots__ = ("kinds", "last", "parts", "result")
 
     def __init__(self, module: Any, result: Any, parts: list[Any], version: int) -> None:
         self.result, self.parts = result, parts
+        self.kinds = {type(part) for part in parts if isinstance(part, Module)}
         self.last = self.last_change(module)
         if Structure.version != version:  # another thread has changed something meanwhile
             self.last = -1
@@ -147,6 +150,8 @@ class Module(modules.Module):
             listed_in, derived = self._listed
         except AttributeError:
             return list(self._list_anew(version))
+        if not all(kind.parameters is Module.parameters for kind in derived.kinds):
+            return list(self._list_anew(version))
         if listed_in != version:
             if not derived.holds(self):
                 return list(self._list_anew(version))
@@ -178,7 +183,7 @@ class Module(modules.Module):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set the gradients of Values to 0.0; take those of Tensors away, or set them to 0."""
         parameters = self.parameters()
-        handles = [p._handle for p in parameters if isinstance(p, Value)]
+        handles = [p._handle for p in parameters if type(p) is Value]
         _core.zero_gradients(handles, len(handles))
         if len(handles) < len(parameters):
             super().zero_grad(set_to_none)

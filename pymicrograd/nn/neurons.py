@@ -104,7 +104,10 @@ class Planned(Module):
         version, derived = Structure.version, getattr(self, "_planned", None)
         if derived is None or not derived.holds(self):
             parts, layers = planned_parts(self), self._plan_layers()
-            plan = Plan(layers) if is_plain(layers) else None
+            has_own = any(
+                "forward" in vars(part) for part in (self, *parts) if isinstance(part, Planned)
+            )
+            plan = Plan(layers) if not has_own and is_plain(layers) else None
             derived = Derived(self, plan, parts, version)
             object.__setattr__(self, "_planned", derived)
         object.__setattr__(self, "_plan", (version, derived.result))
@@ -133,12 +136,16 @@ class Planned(Module):
             version = -1
         if version != Structure.version:
             plan = self._plan_again()
-        if plan is None:
-            self._check(x)
-            return super().__call__(x)
+        if plan is None or is_patched():
+            return self.forward(x)
         result = record_mlp(plan.address, plan.values, x)
-        if result is not NotImplemented:
-            return result
+        return self.forward(x) if result is NotImplemented else result
+
+    def forward(self, x: Any) -> Any:
+        """Compute what a call does."""
+        plan = self._plan_again()
+        if plan is None or is_patched():
+            return self._loop(x)
         self._check(x)
         x = as_inputs(x)
         batch = is_batch(x)
@@ -147,9 +154,13 @@ class Planned(Module):
             if len(row) != plan.nin:
                 raise ValueError(f"{self!r} takes {plan.nin} inputs, got {len(row)}")
         rows = [[x if isinstance(x, Value) else as_float(x) for x in row] for row in rows]
-        return record_mlp(plan.address, plan.values, rows if batch else rows[0])
+        result = record_mlp(plan.address, plan.values, rows if batch else rows[0])
+        return self._loop(x) if result is NotImplemented else result
 
-    forward = __call__
+    def _loop(self, x: Any) -> Any:
+        """Call the parts one by one, whatever a user has made of them."""
+        self._check(x)
+        return super().__call__(x)
 
 
 class Neuron(Planned, networks.Neuron):
@@ -176,3 +187,20 @@ class MLP(Planned, networks.MLP):
         if type(layers) is not WatchedList:
             return []
         return [layer.neurons if type(layer) is Layer else [] for layer in layers]
+
+
+# What the classes have as they are here. While they have as much, nothing was put into them.
+CLASSES = (Neuron, Layer, MLP)
+OWN = tuple(vars(kind) for kind in CLASSES)
+COUNT = sum(map(len, OWN))
+
+
+def is_patched() -> bool:
+    """Tell whether a user has replaced how the classes are called."""
+    if len(OWN[0]) + len(OWN[1]) + len(OWN[2]) == COUNT:
+        return False
+    return any(
+        getattr(kind, name) is not getattr(Planned, name)
+        for kind in CLASSES
+        for name in ("__call__", "forward")
+    )

@@ -28,6 +28,14 @@ class ValueParameters(Parameters):
     _v: Any
     t: int
 
+    def check(self, p: Any) -> None:
+        for name in ("data", "grad"):
+            if getattr(type(p), name) is not getattr(_core.ValueBase, name):
+                raise TypeError(
+                    f"an optimizer sets {name} in C, and {type(p).__name__} has a {name} of its own"
+                )
+        super().check(p)
+
     def changed(self) -> None:
         self._handles = _core.array_of([p._handle for p in self._params])
 

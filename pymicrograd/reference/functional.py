@@ -14,9 +14,12 @@ from ..losses import (
     check_lengths,
     check_reduction,
     check_targets,
+    cross_entropy_in_a_loop,
     hinges,
     is_value,
     reduced,
+    rmsnorm_in_a_loop,
+    softmax_in_a_loop,
     squared_errors,
 )
 from .value import Value, as_operand
@@ -75,21 +78,13 @@ def dot(a: Iterable[Any], b: Iterable[Any]) -> Any:
     return sum(ai * bi for ai, bi in zip(as_values(a, "dot"), as_values(b, "dot"), strict=True))
 
 
-def shifted_exponentials(logits: list[Any]) -> list[Any]:
-    """Return exp(v - m), m the largest number, a constant: no overflow."""
-    m = max(v.data for v in logits)
-    return [(v - m).exp() for v in logits]
-
-
 def softmax(logits: Iterable[Any]) -> list[Any]:
     """Return exp(v - m) / (sum of these) for each of the logits, m their largest number.
 
     Raises:
         ValueError: there are no logits.
     """
-    exponentials = shifted_exponentials(as_values(logits, "softmax"))
-    total = sum(exponentials)
-    return [e / total for e in exponentials]
+    return softmax_in_a_loop(as_values(logits, "softmax"))
 
 
 def rmsnorm(x: Iterable[Any], eps: float = 1e-5) -> list[Any]:
@@ -98,10 +93,7 @@ def rmsnorm(x: Iterable[Any], eps: float = 1e-5) -> list[Any]:
     Raises:
         ValueError: x is empty.
     """
-    x = as_values(x, "rmsnorm")
-    mean_square = sum(xi * xi for xi in x) / len(x)
-    scale = (mean_square + eps) ** -0.5
-    return [xi * scale for xi in x]
+    return rmsnorm_in_a_loop(as_values(x, "rmsnorm"), eps)
 
 
 def cross_entropy(
@@ -136,11 +128,7 @@ def cross_entropy(
 def example_cross_entropy(logits: Iterable[Any], target: Any, shifted: bool) -> Any:
     """Return -log(softmax(logits)[target]) of one example."""
     logits = as_values(logits, "cross_entropy")
-    target = as_class(target, len(logits))
-    exponentials = shifted_exponentials(logits) if shifted else [v.exp() for v in logits]
-    total = sum(exponentials)
-    probabilities = [e / total for e in exponentials]
-    return -(probabilities[target].log())
+    return cross_entropy_in_a_loop(logits, as_class(target, len(logits)), shifted)
 
 
 def margin_loss(scores: Sequence[Any], targets: Sequence[Any]) -> Any:

@@ -11,9 +11,13 @@ from ...losses import (
     check_lengths,
     check_reduction,
     check_targets,
+    cross_entropy_in_a_loop,
     hinges,
     reduced,
+    rmsnorm_in_a_loop,
+    softmax_in_a_loop,
     squared_errors,
+    total_of,
 )
 from ...scalars import as_float
 from ...value import Value, as_operand
@@ -48,7 +52,9 @@ def sum(values: Iterable[Any]) -> Any:
     Raises:
         ValueError: there are no values.
     """
-    return Value._sum(as_values(values, "sum"), False)
+    values = as_values(values, "sum")
+    found = Value._sum(values, False)
+    return total_of(values) if found is NotImplemented else found
 
 
 def mean(values: Iterable[Any]) -> Any:
@@ -57,7 +63,9 @@ def mean(values: Iterable[Any]) -> Any:
     Raises:
         ValueError: there are no values.
     """
-    return Value._sum(as_values(values, "mean"), True)
+    values = as_values(values, "mean")
+    found = Value._sum(values, True)
+    return total_of(values) / len(values) if found is NotImplemented else found
 
 
 def dot(a: Iterable[Any], b: Iterable[Any]) -> Any:
@@ -68,7 +76,11 @@ def dot(a: Iterable[Any], b: Iterable[Any]) -> Any:
     """
     a, b = list(a), list(b)
     check_lengths("dot", a, b)
-    return Value._dot(as_values(a, "dot"), as_values(b, "dot"))
+    a, b = as_values(a, "dot"), as_values(b, "dot")
+    found = Value._dot(a, b)
+    if found is not NotImplemented:
+        return found
+    return total_of(ai * bi for ai, bi in zip(a, b, strict=True))
 
 
 def softmax(logits: Iterable[Any]) -> Any:
@@ -77,7 +89,9 @@ def softmax(logits: Iterable[Any]) -> Any:
     Raises:
         ValueError: there are no logits.
     """
-    return Value._softmax(as_values(logits, "softmax"))
+    logits = as_values(logits, "softmax")
+    found = Value._softmax(logits)
+    return softmax_in_a_loop(logits) if found is NotImplemented else found
 
 
 def rmsnorm(x: Iterable[Any], eps: float = 1e-5) -> Any:
@@ -86,7 +100,9 @@ def rmsnorm(x: Iterable[Any], eps: float = 1e-5) -> Any:
     Raises:
         ValueError: x is empty.
     """
-    return Value._rmsnorm(as_values(x, "rmsnorm"), as_float(eps))
+    x, eps = as_values(x, "rmsnorm"), as_float(eps)
+    found = Value._rmsnorm(x, eps)
+    return rmsnorm_in_a_loop(x, eps) if found is NotImplemented else found
 
 
 def cross_entropy(
@@ -118,12 +134,18 @@ def cross_entropy(
         raise ValueError("cross_entropy of nothing")
     if not hasattr(logits[0], "__len__"):
         values = as_values(logits, "cross_entropy")
-        return record_cross_entropy(values, as_class(target, len(values)), shifted, mode)
+        target = as_class(target, len(values))
+        loss = record_cross_entropy(values, target, shifted, mode)
+        if loss is not NotImplemented:
+            return loss
+        return cross_entropy_in_a_loop(values, target, shifted)
     check_targets(logits, target)
     rows = [as_values(row, "cross_entropy") for row in logits]
     classes = [as_class(t, len(row)) for t, row in zip(target, rows, strict=True)]
     if len(set(map(len, rows))) == 1:
-        return record_cross_entropy(rows, classes, shifted, mode)
+        loss = record_cross_entropy(rows, classes, shifted, mode)
+        if loss is not NotImplemented:
+            return loss
     losses = [cross_entropy(row, t, shifted) for row, t in zip(rows, classes, strict=True)]
     return reduced(losses, reduction, Value(0.0))
 
