@@ -17,7 +17,8 @@
  *     environment.
  * Common errors, not repeated below: MG_ERR_STALE for a handle that names no node,
  * MG_ERR_NOMEM when the allocator or the byte limit refuses, MG_ERR_LIMIT at 2^30
- * nodes and above 2^62 bytes of one array. */
+ * nodes, at 2^30 references to one and above 2^62 bytes of one array; MG_ERR_ARG for an
+ * op, a type, a count or another number that has no meaning for the call. */
 #ifndef MICROGRAD_H
 #define MICROGRAD_H
 

@@ -204,8 +204,12 @@ static int operands_find(call *c, const mg_node *handles)
     indices *list = &arena->temporaries;
     size_t count = (size_t)c->operand_count;
     MG_TRY(indices_reserve(arena, list, count));
-    for (size_t i = 0; i < count; i++)
-        MG_TRY(array_find(arena, handles[i], &list->items[list->count + i]));
+    for (size_t i = 0; i < count; i++) {
+        uint32_t *found = &list->items[list->count + i];
+        MG_TRY(array_find(arena, handles[i], found));
+        MG_RETURN_IF(count > 2 && node_at(arena, *found)->references >= REFERENCES_END,
+                     MG_ERR_LIMIT);
+    }
     c->operands = list->items + list->count;
     return MG_OK;
 }
@@ -217,6 +221,8 @@ static MG_NOINLINE mg_node apply(call *c, const mg_node *handles)
     MG_RETURN_IF(c->operand_count < 1 || c->operand_count > 1 << 20, MG_ERR_ARG);
     MG_RETURN_IF(c->integer_count < 0 || c->integer_count > MAX_INTEGERS, MG_ERR_ARG);
     MG_RETURN_IF(c->number_count < 0 || c->number_count > MAX_NUMBERS, MG_ERR_ARG);
+    MG_RETURN_IF(c->weak && (c->operand_count > 31 || c->weak >> c->operand_count),
+                 MG_ERR_ARG);
     MG_TRY(operands_find(c, handles));
     MG_TRY(array_record(c, &made));
     return handle_retain(c->arena, made);

@@ -174,7 +174,7 @@ mg_node mg_array_operand(mg_arena *arena, mg_node handle, int which)
         bool there =
             which >= 0 && (uint32_t)which < array_at(arena, index)->operand_count;
         operand =
-            there ? handle_retain(arena, operand_index(arena, index, which)) : MG_ERR_ARG;
+            there ? handle_share(arena, operand_index(arena, index, which)) : MG_ERR_ARG;
     }
     arena_unlock(arena);
     return operand;

@@ -84,7 +84,7 @@ int mg_rng_fill_integers(mg_rng *rng, int64_t low, int64_t high, int64_t count,
                          int64_t *out)
 {
     uint64_t span = (uint64_t)high - (uint64_t)low;
-    MG_RETURN_IF(low >= high, MG_ERR_ARG);
+    MG_RETURN_IF(low >= high || count < 0, MG_ERR_ARG);
     for (int64_t i = 0; i < count; i++) {
         uint64_t bits = mg_rng_u32(rng);
         if (span > (uint64_t)1 << 32) bits = bits << 32 | mg_rng_u32(rng);

@@ -451,7 +451,7 @@ static void contiguous_range(void *context, int64_t first, int64_t end)
     const array *to = ((contiguous_copy *)context)->to;
     const char *source = from->data + first * dtype_sizes[from->dtype];
     char *target = to->data + first * dtype_sizes[to->dtype];
-    if (from->dtype == to->dtype)
+    if (from->dtype == to->dtype && to->dtype != MG_BOOL) /* whose copy is 0 or 1 */
         memmove(target, source, (size_t)(end - first) * dtype_sizes[to->dtype]);
     else
         kernels()->cast[from->dtype][to->dtype](end - first, source, target);

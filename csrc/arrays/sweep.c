@@ -298,6 +298,7 @@ static int sweep_continue(mg_sweep *s, int64_t budget)
 static MG_NOINLINE int sweep_run(mg_sweep *s, int64_t budget)
 {
     MG_RETURN_IF(s->done || s->failed || s->arena->sweep != s, MG_ERR_ARG);
+    MG_RETURN_IF(budget < 0, MG_ERR_ARG);
     int status = sweep_continue(s, budget);
     s->failed = status < 0;
     if (s->failed && s->remaining)
@@ -494,7 +495,7 @@ mg_node mg_sweep_node(mg_sweep *sweep)
     arena_lock(arena);
     const visit *v = visit_at_hand(sweep);
     uint32_t index = v ? v->node : sweep->fault;
-    mg_node given = index ? handle_retain(arena, index) : MG_ERR_ARG;
+    mg_node given = index ? handle_share(arena, index) : MG_ERR_ARG;
     arena_unlock(arena);
     return given;
 }
@@ -508,7 +509,7 @@ mg_node mg_sweep_gradient(mg_sweep *sweep, mg_node handle)
     if (given == MG_OK) {
         int64_t number = visit_of(sweep, index);
         uint32_t gradient = number < 0 ? 0 : sweep->visits[number].gradient;
-        given = gradient ? handle_retain(arena, gradient) : 0;
+        given = gradient ? handle_share(arena, gradient) : 0;
     }
     arena_unlock(arena);
     return given;
@@ -642,7 +643,7 @@ mg_node mg_gradient(mg_arena *arena, mg_node handle)
     mg_node given = array_find(arena, handle, &index);
     if (given == MG_OK) {
         uint32_t gradient = node_at(arena, index)->gradient_node;
-        given = gradient ? handle_retain(arena, gradient) : 0;
+        given = gradient ? handle_share(arena, gradient) : 0;
     }
     arena_unlock(arena);
     return given;

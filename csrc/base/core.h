@@ -51,6 +51,8 @@ enum {
     CHUNK_NODES = 1 << CHUNK_BITS,
     MAX_NODES = 1 << 30,      /* indices fit in 30 bits beside a 2-bit operand counter */
     GENERATION_END = 1 << 30, /* a slot that would reach it is retired */
+    REFERENCES_END = 1 << 30, /* no more handles are given of a node that has as many:
+                                 2^30 others may use it twice beside, before 2^32 */
     /* what node.bits holds: op, arity << ARITY_SHIFT, and flags */
     ARITY_SHIFT = 8,
     UNDER_WAY = 1 << 16, /* the backward under way has visited it */

@@ -89,7 +89,7 @@ CASTS(f16, uint16_t, float, f32_of_half, FLOAT)
 CASTS(i64, int64_t, int64_t, , INTEGER)
 CASTS(i32, int32_t, int32_t, , INTEGER)
 CASTS(u8, uint8_t, uint8_t, , INTEGER)
-CASTS(b8, uint8_t, uint8_t, , INTEGER)
+CASTS(b8, uint8_t, uint8_t, 0 !=, INTEGER)
 
 #define CASTS_FROM(from) \
     {cast_##from##_f32, cast_##from##_f64, cast_##from##_f16, cast_##from##_i64, \

@@ -96,7 +96,7 @@ enum { CHUNK = 128 }; /* elements that share one choice between quick and exact 
         result *ys = out; \
         const int64_t whole = WHOLE_BLOCKS(n, block); \
         MAP_REPEATED(name, 1, result) \
-        LOOP(whole, const T a = as[i], ys[i], (result)(formula)) \
+        LOOP(whole, const T a = READ(as[i]), ys[i], (result)(formula)) \
         MAP_REST(name, block, result, of_a, NULL) \
     }
 
@@ -108,15 +108,16 @@ enum { CHUNK = 128 }; /* elements that share one choice between quick and exact 
         const int64_t whole = WHOLE_BLOCKS(n, block); \
         MAP_REPEATED(name, 2, result) \
         if (repeats & 1) { \
-            const T a = *as; \
-            LOOP(whole, const T b = bs[i], ys[i], (result)(formula)) \
+            const T a = READ(*as); \
+            LOOP(whole, const T b = READ(bs[i]), ys[i], (result)(formula)) \
             MAP_REST(name, block, result, &a, of_b) \
         } else if (repeats & 2) { \
-            const T b = *bs; \
-            LOOP(whole, const T a = as[i], ys[i], (result)(formula)) \
+            const T b = READ(*bs); \
+            LOOP(whole, const T a = READ(as[i]), ys[i], (result)(formula)) \
             MAP_REST(name, block, result, of_a, &b) \
         } else { \
-            LOOP(whole, const T a = as[i]; const T b = bs[i], ys[i], (result)(formula)) \
+            LOOP(whole, const T a = READ(as[i]); const T b = READ(bs[i]), ys[i], \
+                 (result)(formula)) \
             MAP_REST(name, block, result, of_a, of_b) \
         } \
     }

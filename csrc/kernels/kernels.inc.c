@@ -244,6 +244,7 @@ enum {
 typedef int32_t index_f32; /* as large as T: loops over both have vectors of one length */
 typedef int64_t index_f64, index_i64;
 
+#define READ(x) (x) /* an element as operand */
 #define KIND FLOAT
 #define IS_FLOAT 1
 #define LEAST (-(T)INFINITY)
@@ -336,9 +337,12 @@ typedef int64_t index_f64, index_i64;
 #undef VM
 #undef QUICK
 
-/* A bool is a byte, 0 or 1. */
+/* A bool is a byte, 0 or 1; but where memory is shared others may write any byte, and each
+ * but 0 is true. */
 #define KIND TRUTH
 #define TYPE b8
+#undef READ
+#define READ(x) ((uint8_t)((x) != 0))
 MG_INLINE uint8_t add_b8(uint8_t x, uint8_t y)
 {
     return x | y;
@@ -354,6 +358,7 @@ MG_INLINE uint8_t mul_b8(uint8_t x, uint8_t y)
 #undef TYPE
 #undef KIND
 #undef IS_FLOAT
+#undef READ
 
 #include "kernels/casts.inc.c"
 

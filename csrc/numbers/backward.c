@@ -284,6 +284,7 @@ static int backward(mg_arena *arena, mg_node root, double seed, int64_t budget,
                     bool keeps)
 {
     uint32_t index;
+    MG_RETURN_IF(budget < 0, MG_ERR_ARG);
     MG_TRY(node_find(arena, root, &index));
     MG_TRY(walk_start(arena, index, !keeps));
     arena->walk.keeps = keeps;
@@ -351,7 +352,7 @@ int mg_backward_resume(mg_arena *arena, int64_t budget)
 {
     arena_lock(arena);
     const uint64_t mode = mode_enter();
-    int status = arena->walk.root
+    int status = arena->walk.root && budget >= 0
                      ? backward_settle(arena, backward_continue(arena, budget))
                      : MG_ERR_ARG;
     mode_leave(mode);

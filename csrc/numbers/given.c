@@ -120,7 +120,7 @@ static mg_node node_operand(mg_arena *arena, mg_node handle, int64_t which)
     uint32_t index;
     MG_TRY(node_find(arena, handle, &index));
     uint32_t operand = operand_at(arena, node_at(arena, index), which);
-    return operand ? handle_retain(arena, operand) : MG_ERR_ARG;
+    return operand ? handle_share(arena, operand) : MG_ERR_ARG;
 }
 
 mg_node mg_node_operand(mg_arena *arena, mg_node handle, int64_t which)

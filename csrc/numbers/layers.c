@@ -58,7 +58,9 @@ static const uint32_t *build_example(builder *build, const perceptron *mlp,
 
 static bool is_activation(int op)
 {
-    return op == -1 || (mg_op_arity(op) == 1 && !(op_traits[op] & MG_TAKES_NUMBER));
+    if (op == -1) return true;
+    return op >= 0 && op < MG_SCALAR_OP_COUNT && op_arity(op) == 1 &&
+           !(op_traits[op] & MG_TAKES_NUMBER);
 }
 
 /* Check a perceptron's arguments; sets its width. */

@@ -122,7 +122,7 @@ static int adam_step(mg_arena *arena, int64_t count, const mg_node *parameters, 
                      double *v, const adam *set)
 {
     double *scratch;
-    MG_RETURN_IF(set->step < 1, MG_ERR_ARG);
+    MG_RETURN_IF(set->step < 1 || (count > 0 && (!m || !v)), MG_ERR_ARG);
     MG_TRY(step_open(arena, count, parameters, &scratch));
     updates to = updates_in(scratch, count);
     int status = adam_compute(arena, count, parameters, m, v, set, to);

@@ -180,6 +180,8 @@ int mg_retain(mg_arena *arena, mg_node handle)
     uint32_t index;
     arena_lock(arena);
     int status = node_find_any(arena, handle, &index);
+    if (status == MG_OK && node_at(arena, index)->references >= REFERENCES_END)
+        status = MG_ERR_LIMIT;
     if (status == MG_OK) node_retain(arena, index);
     arena_unlock(arena);
     return status;

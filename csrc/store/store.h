@@ -122,6 +122,13 @@ MG_INLINE mg_node handle_retain(mg_arena *arena, uint32_t index)
     return (mg_node)((uint64_t)*generation_at(arena, index) << 32 | index);
 }
 
+/* The same of a node that may have many. */
+MG_INLINE mg_node handle_share(mg_arena *arena, uint32_t index)
+{
+    MG_RETURN_IF(node_at(arena, index)->references >= REFERENCES_END, MG_ERR_LIMIT);
+    return handle_retain(arena, index);
+}
+
 /* Take a slot, without references. Returns 0 when a chunk is needed. */
 MG_INLINE uint32_t slot_take(mg_arena *arena)
 {

@@ -179,7 +179,12 @@ def _read_member(archive: zipfile.ZipFile, filename: str) -> Array:
     if dtype not in (np.dtype("<f8"), np.dtype(">f8")):
         raise ValueError(f"member {filename!r} has dtype {dtype}: float64 expected")
     data = content.read()
+    if any(type(size) is not int or size >= 2**63 for size in shape):  # NumPy lets bools pass
+        raise ValueError(f"member {filename!r} has a shape of no sizes: {shape}")
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(data):
         raise ValueError(f"member {filename!r} has {len(data)} bytes for the shape {shape}")
-    array = np.frombuffer(data, dtype).reshape(shape, order="F" if by_column else "C")
+    try:
+        array = np.frombuffer(data, dtype).reshape(shape, order="F" if by_column else "C")
+    except ValueError as error:  # more axes, or larger ones, than NumPy has
+        raise ValueError(f"member {filename!r} has the shape {shape}: {error}") from None
     return array.astype(np.float64, order="C")

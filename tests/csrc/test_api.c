@@ -166,6 +166,9 @@ static void test_arguments(mg_arena *arena)
     REFUSED(mg_sgd_step(arena, 1, nodes, NULL, 1, 0.1, 0.9, 0, 0, 0));
     REFUSED(mg_adam_step(arena, -1, nodes, numbers, numbers, 1, .1, .9, .9, 1e-8, 0, 1));
     REFUSED(mg_adam_step(arena, 1, nodes, numbers, numbers, 0, .1, .9, .9, 1e-8, 0, 1));
+    REFUSED(mg_adam_step(arena, 1, nodes, NULL, numbers, 1, .1, .9, .9, 1e-8, 0, 1));
+    REFUSED(mg_adam_step(arena, 1, nodes, numbers, NULL, 1, .1, .9, .9, 1e-8, 0, 1));
+    REFUSED(mg_backward(arena, y, 1.0, -1));
     EXPECT(digest_of(arena) == before);
     mg_release(arena, x);
     mg_release(arena, y);
@@ -220,6 +223,42 @@ static void test_arithmetic(mg_arena *arena)
     EXPECT(nodes_of(arena) == 0);
 }
 
+/* Of all ints the ops of one number, and -1, are activations. */
+static void test_activations(mg_arena *arena)
+{
+    mg_node x = mg_leaf(arena, 0.5), nodes[3] = {x, x, x}, out;
+    for (int op = -3; op < MG_OP_COUNT + 3; op++) {
+        bool one = op > MG_LEAF && op < MG_SCALAR_OP_COUNT && mg_op_arity(op) == 1;
+        bool fits = op == -1 || (one && op != MG_POW_NUMBER);
+        uint64_t before = digest_of(arena);
+        int64_t sizes[2] = {1, 1};
+        int status = mg_mlp(arena, 1, sizes, op, op, nodes, 1, nodes, NULL, &out);
+        EXPECT(status == (fits ? MG_OK : MG_ERR_ARG));
+        if (status == MG_OK) mg_release(arena, out);
+        else EXPECT(digest_of(arena) == before);
+    }
+    mg_release(arena, x);
+}
+
+/* A node gives no more handles when it has 2^30 references. */
+static void test_references_end(mg_arena *arena)
+{
+    mg_node x = mg_leaf(arena, 0.5), y = mg_record(arena, MG_NEG, x, 0);
+    node *n = node_at(arena, index_of(x));
+    uint32_t references = n->references;
+    n->references = REFERENCES_END - 1;
+    EXPECT(mg_retain(arena, x) == MG_OK);
+    EXPECT(mg_retain(arena, x) == MG_ERR_LIMIT);
+    EXPECT(mg_node_operand(arena, y, 0) == MG_ERR_LIMIT);
+    mg_node z = mg_record(arena, MG_MUL, x, x); /* that others use it is no handle */
+    EXPECT(z > 0 && n->references == REFERENCES_END + 2);
+    EXPECT(mg_release(arena, z) == MG_OK);
+    EXPECT(mg_release(arena, x) == MG_OK);
+    n->references = references;
+    EXPECT(mg_release(arena, y) == MG_OK);
+    EXPECT(mg_release(arena, x) == MG_OK);
+}
+
 int main(void)
 {
     ledger book;
@@ -230,6 +269,8 @@ int main(void)
     test_rng_fill();
     mg_arena *arena = ledger_arena(&book);
     test_arguments(arena);
+    test_activations(arena);
+    test_references_end(arena);
     test_one_element(arena);
     test_arithmetic(arena);
     ledger_arena_free(arena, &book);

@@ -610,6 +610,45 @@ static void test_copies(void)
     arrays_close(&f);
 }
 
+/* Bytes that the owner of shared memory writes count as true if they are not 0. */
+static void test_other_truths(void)
+{
+    arrays f;
+    uint8_t bytes[] = {255, 0, 1, 2, 128, 0, 4, 8};
+    const int64_t eight = 8, all[] = {1, 0};
+    arrays_open(&f, PLAIN);
+    mg_node others = mg_array_share(f.arena, MG_BOOL, 1, &eight, NULL, bytes, 1, &f.owners[1]);
+    mg_node truths = mg_array(f.arena, MG_BOOL, 1, &eight, bytes);
+    for (int op = 1; op < MG_OP_COUNT; op++) {
+        const mg_node of_others[] = {others, truths}, of_truths[] = {truths, truths};
+        const mg_node others_last[] = {truths, others};
+        const mg_node *const operands[] = {of_truths, of_others, others_last};
+        int count = op < MG_MAP_OP_COUNT ? mg_op_arity(op) : 1;
+        double half = 0.5;
+        bool reduces = op == MG_SUM || op == MG_ANY || op == MG_ALL || op == MG_AMAX;
+        bool copies = op == MG_NONZERO || op == MG_CLONE;
+        if (op >= MG_MAP_OP_COUNT && !reduces && !copies) continue;
+        uint64_t hashes[3] = {0};
+        for (int way = 0; way < 3; way++) {
+            mg_node y = mg_apply(f.arena, op, count, operands[way],
+                                 reduces ? 2 : 0, all,
+                                 op == MG_POW_NUMBER, &half, 0, 0);
+            hashes[way] = y < 0 ? (uint64_t)y : 1;
+            if (y < 0) continue;
+            mg_array_info info = info_of(&f, y);
+            for (size_t i = 0; i < (size_t)info.count * dtype_sizes[info.dtype]; i++)
+                hashes[way] = mix(hashes[way], ((const uint8_t *)info.data)[i]);
+            mg_release(f.arena, y);
+        }
+        EXPECT(hashes[1] == hashes[0] && hashes[2] == hashes[0]);
+        explain(failures - (hashes[1] != hashes[0]), mg_op_name(op), op);
+    }
+    mg_release(f.arena, others);
+    mg_release(f.arena, truths);
+    EXPECT(mg_released(f.arena) == &f.owners[1]);
+    arrays_close(&f);
+}
+
 /* The caller's memory is handed out when the last view of it is gone, once. */
 static void test_owners(void)
 {
@@ -855,6 +894,7 @@ int main(void)
     test_views();
     test_copies();
     test_owners();
+    test_other_truths();
     test_nothing_is_kept_in_vain();
     test_without_axes();
     test_empty(PLAIN);
