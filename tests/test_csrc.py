@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = ROOT / "tests" / "csrc"
 CC = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or "cc"
 CLANG = next(
-    filter(None, map(shutil.which, ["clang", *(f"clang-{n}" for n in range(40, 10, -1))])), None
+    filter(None, map(shutil.which, [*(f"clang-{n}" for n in range(40, 10, -1)), "clang"])), None
 )
 GNU = "Free Software" in subprocess.getoutput(f"{CC} --version")
 
@@ -418,6 +418,25 @@ def test_header_suits_cpp(tmp_path: Path) -> None:
     )
     flags = ["-std=c++11", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-pedantic"]
     run(compiler, *flags, "-I", ROOT / "csrc", source)
+
+
+def test_newest_clang_has_no_warnings() -> None:
+    """A newer compiler knows more of them; every set of kernels is the same source."""
+    if CLANG is None:
+        pytest.skip("clang is not installed")
+    core = ROOT / "csrc"
+    flags = [*strict_flags(core), "-O0", "-Werror", "-fsyntax-only", "-I", core, "-I", PROGRAMS]
+    files = [core / "all.c", core / "demo.c", *sorted(PROGRAMS.glob("*.c"))]
+    run(CLANG, *flags, *(path for path in files if path.name != "hash.c"))
+
+
+def test_tcc_is_told_what_it_lacks(tmp_path: Path) -> None:
+    """Said by the macros that it has, for it is seldom installed."""
+    command = [CC, "-std=c11", "-D__TINYC__=927", "-I", str(ROOT / "csrc"), "-fsyntax-only"]
+    command += [str(ROOT / "csrc" / "base" / "dtype.c")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "needs <stdatomic.h> of C11" in done.stderr
 
 
 FAST_MATH = ("-ffast-math", "-Ofast")

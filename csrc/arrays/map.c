@@ -436,7 +436,7 @@ static bool copy_turned(map_job *job)
         strips *= job->shape[d];
     }
     walk_open(&copy.planes, rank, copy.shape, copy.from, copy.to);
-    parallel_ranges(strips, TILE * (double)job->shape[last], turned_range, &copy);
+    parallel_ranges(strips, (double)(TILE * job->shape[last]), turned_range, &copy);
     return true;
 }
 

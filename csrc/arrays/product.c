@@ -76,7 +76,7 @@ static int product_run(mg_arena *arena, int dtype, const matrices *p)
 {
     product_job job = {.set = kernels(), .whole = p, .dtype = dtype};
     if (p->m == 0 || p->n == 0) return MG_OK;
-    double cost = (double)p->m * (double)p->n * (double)p->k / PRODUCTS;
+    double cost = (double)p->m * (double)p->n * (double)p->k / (double)PRODUCTS;
     int threads = parallel_parts(cost);
     job.by_rows = p->n < COLUMN_GRAIN * threads && p->m > p->n;
     int64_t size = job.by_rows ? p->m : p->n;

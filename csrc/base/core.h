@@ -8,6 +8,10 @@
 #ifndef MG_CORE_H
 #define MG_CORE_H
 
+#if defined(__STDC_NO_ATOMICS__) || (defined(__TINYC__) && __TINYC__ < 928)
+#error "the core needs <stdatomic.h> of C11, which tcc has from version 0.9.28 on"
+#endif
+
 #include <math.h>
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -297,7 +297,7 @@ static bool job_share(const shared_job *j, int threads)
 
 int parallel_parts(double cost)
 {
-    return cost > SHARED_COST ? thread_count() : 1;
+    return cost > (double)SHARED_COST ? thread_count() : 1;
 }
 
 void parallel_ranges(int64_t count, double cost, range_task task, void *context)

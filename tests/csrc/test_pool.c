@@ -26,7 +26,7 @@
 enum { CALLERS = 4, LARGE = 1000 };
 
 /* Costs of items that go to threads by themselves, and three in a range. */
-static const double COSTS[] = {SHARED_COST, SHARED_COST / 13.0};
+static const double COSTS[] = {(double)SHARED_COST, (double)SHARED_COST / 13.0};
 
 /* ---- tasks ------------------------------------------------------------------------- */
 

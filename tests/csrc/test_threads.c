@@ -52,8 +52,8 @@ static int power_is_right(worker *w)
     while ((again = mg_grad(w->arena, power, 1, &leaf, &leaf)) == MG_ERR_BUSY)
         sched_yield();
     int right = status == MG_OK && again == MG_OK;
-    right &= mg_gradients(w->arena, 1, &x, &gradient) == MG_OK && gradient == LENGTH;
-    right &= mg_data(w->arena, 1, &leaf, &second) == MG_OK && second == LENGTH;
+    right &= mg_gradients(w->arena, 1, &x, &gradient) == MG_OK && gradient == (double)LENGTH;
+    right &= mg_data(w->arena, 1, &leaf, &second) == MG_OK && second == (double)LENGTH;
     right &= mg_release(w->arena, leaf) == MG_OK;
     right &= mg_release(w->arena, power) == MG_OK;
     right &= mg_release(w->arena, x) == MG_OK;
