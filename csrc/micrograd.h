@@ -376,6 +376,9 @@ void *mg_owner(mg_arena *arena, mg_node node);
 int mg_attach(mg_arena *arena, mg_node node, void *object);
 /* Return what mg_attach() left, or NULL. */
 void *mg_attached(mg_arena *arena, mg_node node);
+/* Return how many handles there are of arrays in the memory of an array, its own among
+ * them; nodes that use these do not count. It takes a look at all nodes. */
+int64_t mg_memory_handles(mg_arena *arena, mg_node node);
 
 typedef struct mg_array_info {
     int dtype, rank;

@@ -8,6 +8,7 @@ import operator
 import os
 import signal
 import threading
+import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -773,6 +774,40 @@ def test_vjp_and_jvp() -> None:
     assert np.allclose(second.numpy(), (6 * x * v).numpy(force=True), rtol=1e-14)
     constant = autograd.jvp(lambda x: mg.ones(2), x, v)
     assert constant[1].tolist() == [0.0, 0.0]
+
+
+def test_the_gradient_of_a_result_is_asked_for_with_a_warning() -> None:
+    x = mg.ones(2, requires_grad=True)
+    y, kept = x * 2, x * 3
+    kept.retain_grad()
+    (y + kept).sum().backward()
+    with pytest.warns(UserWarning, match="not a leaf") as caught:
+        assert y.grad is None
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert kept.grad is not None
+        assert x.grad is not None
+        assert mg.ones(2).grad is None
+        x.grad = None
+        assert x.grad is None
+
+
+def test_recorded_gradients_leave_nothing_behind() -> None:
+    gc.collect()
+    before = mg.memory_usage()["nodes"]
+    for _ in range(20):
+        x = mg.ones(3, requires_grad=True)
+        (x**3).sum().backward(create_graph=True)
+        assert x.grad is not None
+        (x.grad * x.grad).sum().backward()
+    alias = (x * 2).sum().grad_fn.next_functions[0][0].next_functions[0][0].variable
+    assert alias.grad.tolist() == x.grad.tolist()
+    del alias
+    assert x.grad is not None
+    del x
+    gc.collect()
+    assert mg.memory_usage()["nodes"] == before
 
 
 def test_what_no_input_changes_has_a_hessian_of_zeros() -> None:

@@ -389,6 +389,53 @@ def test_errors_are_of_pytorchs_classes_too() -> None:
                 call()
 
 
+def test_tensors_without_axes_have_one_where_an_axis_is_named() -> None:
+    x, zero = mg.tensor(5.0, requires_grad=True), mg.tensor(0)
+    assert x.gather(0, zero).tolist() == 5.0
+    assert x.gather(-1, mg.tensor([0])).tolist() == [5.0]
+    assert mg.tensor([1, 2]).gather(0, mg.tensor(1)).tolist() == 2
+    assert mg.tensor([1.0, 2.0]).gather(0, mg.zeros(2, 0, dtype=mg.int64)).shape == (2, 0)
+    assert x.scatter_add(0, zero, mg.tensor(6.0)).tolist() == 11.0
+    assert mg.tensor([1, 2]).scatter_add(0, mg.tensor(1), mg.tensor(3)).tolist() == [1, 5]
+    assert x.index_select(0, mg.tensor([0])).tolist() == 5.0
+    assert x.index_add(0, mg.tensor([0]), mg.tensor([2.0])).tolist() == 7.0
+    assert x.take_along_dim(zero, 0).tolist() == 5.0
+    assert [found.tolist() for found in x.nonzero(as_tuple=True)] == [[0]]
+    assert x.nonzero().shape == (1, 0)
+    assert [found.tolist() for found in mg.where(mg.tensor(False))] == [[]]
+    assert [x.sum(0).item(), x.mean(-1).item(), x.cumsum(0).item(), x.argmax(0).item()] == [
+        5,
+        5,
+        5,
+        0,
+    ]
+    for call in (
+        lambda: x.gather(0, mg.tensor(1)),
+        lambda: mg.tensor([1.0]).gather(0, mg.tensor(-2)),
+        lambda: x.scatter_add(0, mg.tensor(1), x),
+        lambda: x.index_select(0, mg.tensor([1])),
+    ):
+        with pytest.raises(TensorIndexError, match=r"index (1|-2) is out of range .* of size 1"):
+            call()
+    with pytest.raises(ShapeError, match="index_select: 2 indices"):
+        x.index_select(0, mg.tensor([0, 0]))
+    (gradient,) = mg.grad(x.gather(0, zero) * 3 + x.scatter_add(0, zero, x), x)
+    assert gradient.item() == 5.0
+
+
+def test_empty_parts() -> None:
+    empty = mg.tensor([])
+    assert mg.cat([empty, mg.ones(1, 2)], 1).tolist() == [[1.0, 1.0]]
+    assert mg.cat([mg.ones(1, 2), empty, mg.ones(1, 2)]).shape == (2, 2)
+    assert mg.cat([empty, mg.tensor([1, 2])]).dtype is mg.float32
+    assert mg.cat([empty, empty]).shape == (0,)
+    with pytest.raises(ShapeError, match="number of axes"):
+        mg.cat([mg.zeros(1), mg.ones(1, 2)])
+    assert [part.shape for part in mg.zeros(2, 0).chunk(3, 1)] == [(2, 0)] * 3
+    assert [part.shape for part in empty.split(0)] == [(0,)]
+    assert [part.shape for part in mg.zeros(5).chunk(3)] == [(2,), (2,), (1,)]
+
+
 def test_sixteen_axes() -> None:
     array = np.arange(2.0**14).reshape((2,) * 14)
     x = mg.tensor(array)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pymicrograd
@@ -454,3 +454,56 @@ def test_printing(kind: str, data: Any) -> None:
     if "dtype=" in theirs:  # the longer name may need a line of its own
         ours, theirs = ("".join(text.split()) for text in (ours, theirs))
     assert ours == theirs
+
+
+# ---- changes of parts ----------------------------------------------------------------------------
+
+SLICES = st.tuples(st.integers(0, 1), st.integers(2, 4)).map(lambda ends: slice(*ends))
+KEYS = st.one_of(st.integers(-2, 1), SLICES, st.just(slice(None)), st.just(None), st.just(...))
+CHANGES = {
+    "x[key] = w": lambda x, key, w: x.__setitem__(key, w),
+    "x[key] += w": lambda x, key, w: x.__setitem__(key, x[key].__iadd__(w)),
+    "part *= w": lambda x, key, w: x[key].mul_(w),
+    "x[key] = x[key] - w": lambda x, key, w: x.__setitem__(key, x[key] - w),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("constant", [True, False])
+@settings(max_examples=25)
+@given(data=st.data())
+def test_a_recorded_change_of_a_part(change: str, constant: bool, data: Any) -> None:
+    """Along chains such as x[1:][0][..., None] += w the whole has its value and gradients."""
+    keys = data.draw(st.lists(KEYS, min_size=1, max_size=4))
+    array = np.arange(1.0, 25.0).reshape(2, 3, 4)
+    found = []
+    for library in (pymicrograd, torch):
+        w = library.tensor(3.0, dtype=library.float64, requires_grad=True)
+        base = library.tensor(array, requires_grad=not constant)
+        whole = part = library.tensor(array) if constant else base * 1.0
+        try:
+            for key in keys[:-1]:
+                part = part[key]
+            CHANGES[change](part, keys[-1], w)
+        except IndexError:
+            found.append("IndexError")
+            continue
+        except RuntimeError:  # PyTorch's for some parts that are the whole
+            if library is pymicrograd:
+                raise
+            found.append(None)
+            continue
+        part = None
+        if not whole.requires_grad:  # nothing was selected
+            found.append([whole.tolist()])
+            continue
+        weights = library.arange(24, dtype=library.float64).reshape(2, 3, 4)
+        try:
+            gradients = library.autograd.grad(
+                (whole * weights).sum(), [w] if constant else [w, base], allow_unused=True
+            )
+        except RuntimeError:  # PyTorch's for what was multiplied and then written over
+            found.append(None)
+            continue
+        found.append([whole.tolist()] + [g if g is None else g.tolist() for g in gradients])
+    assert found[1] is None or found[0] == found[1]

@@ -159,6 +159,37 @@ int mg_array_describe(mg_arena *arena, mg_node handle, mg_array_info *info)
     return status;
 }
 
+/* Tell whether a node is a living array in a buffer. */
+static bool is_in(mg_arena *arena, uint32_t index, const buffer *memory)
+{
+    const node *n = node_at(arena, index);
+    return (n->bits & ARRAY) && !(n->bits & FREED) && n->array->buffer == memory;
+}
+
+static int64_t memory_handles(mg_arena *arena, mg_node handle)
+{
+    uint32_t found;
+    int64_t count = 0;
+    MG_TRY(array_find(arena, handle, &found));
+    const buffer *memory = array_at(arena, found)->buffer;
+    for (uint32_t index = 1; index < arena->fresh; index++) {
+        const node *n = node_at(arena, index);
+        if (!(n->bits & ARRAY) || n->bits & FREED) continue;
+        if (n->array->buffer == memory) count += n->references;
+        for (uint32_t i = 0; i < n->array->operand_count; i++)
+            count -= is_in(arena, operand_index(arena, index, (int)i), memory);
+    }
+    return count;
+}
+
+int64_t mg_memory_handles(mg_arena *arena, mg_node handle)
+{
+    arena_lock(arena);
+    int64_t count = memory_handles(arena, handle);
+    arena_unlock(arena);
+    return count;
+}
+
 uint32_t operand_index(const mg_arena *arena, uint32_t index, int which)
 {
     const node *n = node_at(arena, index);

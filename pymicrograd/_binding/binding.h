@@ -172,12 +172,14 @@ PyObject *value_rmsnorm(PyObject *none, PyObject *args);
 
 /* ---- objects.c: Tensors ------------------------------------------------------------ */
 
-enum { EXPORTED = 1, HOOKED = 2 }; /* tensor.flags */
+/* tensor.flags. LEAF: requires_grad was set on this object, not on another of the node. */
+enum { EXPORTED = 1, HOOKED = 2, LEAF = 4 };
 
 /* What a Tensor is x[key] of: x, the key, and x's node when it was. */
 typedef struct origin {
     PyObject *base, *key;
     mg_node node;
+    int depth; /* of the chain of bases */
 } origin;
 
 typedef struct tensor {

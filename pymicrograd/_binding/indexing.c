@@ -9,7 +9,7 @@
  * 3.14 no longer counts the references of local variables. */
 #include "binding.h"
 
-enum { MOST_PARTS = 64 };
+enum { MOST_PARTS = 64, MOST_ORIGINS = 8 };
 
 /* What a part of a key makes of the result's axes, beside the number of a sliced axis. */
 enum { NEW_AXIS = -3, ARRAY = -2, INTEGER = -1 };
@@ -213,15 +213,17 @@ static PyObject *apply_selection(PyObject *self, const selection *s)
     return result;
 }
 
-/* Let a view remember what it is a part of. A part of a part does not, so that
- * `x = x[1:]`, again and again, does not keep all that x has been. */
+/* Let a view remember what it is a part of, and so that what of. Chains end somewhere, so
+ * that `x = x[1:]`, again and again, does not keep all that x has been. */
 static PyObject *remember(PyObject *view, PyObject *base, PyObject *key)
 {
-    if (!view || ((tensor *)base)->origin) return view;
+    const origin *before = ((tensor *)base)->origin;
+    int depth = before ? before->depth + 1 : 1;
+    if (!view || depth > MOST_ORIGINS) return view;
     int recording = is_recording();
     origin *made = recording > 0 ? PyMem_Malloc(sizeof(origin)) : NULL;
     if (made) {
-        *made = (origin){Py_NewRef(base), Py_NewRef(key), tensor_handle(base)};
+        *made = (origin){Py_NewRef(base), Py_NewRef(key), tensor_handle(base), depth};
         ((tensor *)view)->origin = made;
     } else if (recording) {
         if (recording > 0) PyErr_NoMemory();

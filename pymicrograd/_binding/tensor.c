@@ -43,6 +43,7 @@ static int set_requires_grad(PyObject *self, PyObject *on, void *Py_UNUSED(closu
     int status = mg_require_gradient(arena, tensor_handle(self), truth);
     acquire_gil(state, 0);
     if (status < 0) fail_call(status, "requires_grad", self);
+    else ((tensor *)self)->flags |= LEAF;
     return status < 0 ? -1 : 0;
 }
 
@@ -56,6 +57,20 @@ static PyObject *get_version(PyObject *self, void *Py_UNUSED(closure))
 {
     mg_array_info info;
     return tensor_describe(self, &info) < 0 ? NULL : PyLong_FromLongLong(info.version);
+}
+
+/* Return None for the gradient that a result does not keep, with a warning. */
+static PyObject *warn_of_interior(PyObject *self)
+{
+    mg_array_info info;
+    if (tensor_describe(self, &info) < 0) return NULL;
+    if (info.operands && !info.retains_grad &&
+        PyErr_WarnEx(PyExc_UserWarning,
+                     "grad of a tensor that is not a leaf: backward leaves gradients at "
+                     "leaves; call retain_grad() on this one before, or ask the leaf",
+                     1) < 0)
+        return NULL;
+    Py_RETURN_NONE;
 }
 
 static PyObject *get_grad(PyObject *object, void *Py_UNUSED(closure))
@@ -72,7 +87,7 @@ static PyObject *get_grad(PyObject *object, void *Py_UNUSED(closure))
         return known;
     }
     Py_CLEAR(self->gradient);
-    if (!found) Py_RETURN_NONE;
+    if (!found) return warn_of_interior(object);
     PyObject *made = adopt(found, -1), *before = self->gradient;
     self->gradient = Py_XNewRef(made);
     Py_XDECREF(before);
@@ -181,7 +196,7 @@ static PyObject *tensor_become(PyObject *object, PyObject *made)
         other->handle = before.handle;
         other->bound = before.bound;
         other->key = before.key;
-        other->flags = before.flags & HOOKED;
+        other->flags = before.flags & (HOOKED | LEAF);
         other->pinned = before.pinned;
         self->pinned = Py_NewRef(made);
     } else {
@@ -240,12 +255,27 @@ static int tensor_clear(PyObject *object)
     return 0;
 }
 
+/* Drop the gradient of a leaf whose object dies, where it is recorded: what computed it
+ * uses the leaf, and both would stay for ever. */
+static void drop_recorded_gradient(mg_node leaf)
+{
+    mg_array_info info;
+    PyThreadState *state = release_gil(0);
+    mg_node gradient = mg_gradient(arena, leaf);
+    if (gradient > 0 && mg_array_describe(arena, gradient, &info) == MG_OK &&
+        info.operands)
+        mg_set_gradient(arena, leaf, 0);
+    acquire_gil(state, 0);
+    if (gradient > 0) release_node(gradient);
+}
+
 static void tensor_dealloc(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
     tensor *self = (tensor *)object;
     PyObject_GC_UnTrack(object);
     mg_node handle = self->handle;
+    if (self->flags & LEAF && handle) drop_recorded_gradient(handle);
     self->handle = 0;
     self->flags = 0;
     if (self->gradient || self->pinned || self->origin) tensor_clear(object);

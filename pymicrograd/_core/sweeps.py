@@ -55,6 +55,11 @@ def references(handle: int) -> int:
     return check(lib.mg_references(arena, handle), "tensor")
 
 
+def memory_handles(handle: int) -> int:
+    """Return how many handles there are of arrays in the memory of one, its own among them."""
+    return check(lib.mg_memory_handles(arena, handle), "tensor")
+
+
 def operand_of(handle: int, which: int) -> int:
     """Return an operand of an array, as a new reference."""
     return check(lib.mg_array_operand(arena, handle, which), "operand")

@@ -10,7 +10,7 @@ from ..errors import ArgumentError, DTypeError, ShapeError
 from .attributes import Attributes
 from .conversion import as_tensor
 from .dtypes import bool_
-from .indexing import check_recorded
+from .indexing import as_mask, check_recorded
 from .leaves import draw
 from .operators import scaled
 from .ops import OPS, T, TensorBase, apply, needs_recording
@@ -38,9 +38,7 @@ def rounding(name: str) -> Callable[[Any], Tensor]:
 
 def choose(condition: Any, input: Any, other: Any) -> Tensor:
     """Return input where the condition holds, else other."""
-    condition = as_tensor(condition)
-    if condition.dtype is not bool_:
-        raise DTypeError(f"where: a condition is of bool, not {condition.dtype.name}")
+    condition = as_mask(as_tensor(condition), "where")
     arrays = isinstance(input, TensorBase) and isinstance(other, TensorBase)
     if not (arrays and input.dtype is other.dtype):
         input, other = common(input, other)

@@ -21,7 +21,9 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
         >>> where(Tensor([True, False]), Tensor([1.0, 2.0]), 0.0)
         tensor([1., 0.])
     """
-    if input is None and other is None:
+    if (input is None) != (other is None):
+        raise TypeError("where: input and other go together: where(condition, input, other)")
+    if input is None:
         return as_tensor(condition).nonzero(as_tuple=True)
     return choose(condition, input, other)
 

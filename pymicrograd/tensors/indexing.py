@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
-from ..errors import GradientError, ShapeError, TensorIndexError, ViewError
+from ..errors import DTypeError, GradientError, ShapeError, TensorIndexError, ViewError
 from .conversion import array_of, from_array, is_array, is_sequence, new
-from .dtypes import bool_, int64
+from .dtypes import bool_, int64, uint8
 from .ops import OPS, TensorBase, apply, cast, needs_recording
+from .warning import warn
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -91,9 +92,21 @@ def as_index(item: Any) -> Any:
 def as_index_tensor(indices: Any) -> Any:
     """Return a Tensor of ints or bools; one int without axes is an int."""
     kind = indices.dtype.kind
+    if indices.dtype is uint8:
+        return as_mask(indices, "x[...]")
     if kind == 2:
         raise TensorIndexError(f"indices are integers or bools, not {indices.dtype.name}")
     return indices.item() if kind == 1 and indices.ndim == 0 else indices
+
+
+def as_mask(x: Any, what: str) -> Any:
+    """Return a Tensor of bool as it is, one of uint8 as bool, as PyTorch reads it."""
+    if x.dtype is bool_:
+        return x
+    if x.dtype is not uint8:
+        raise DTypeError(f"{what}: a mask is of bool, not {x.dtype.name}")
+    warn(f"{what}: uint8 is read as a mask, as in PyTorch; say bool(), or long() for indices")
+    return cast(x, bool_)
 
 
 def check_index(index: int, size: int, axis: int) -> int:
@@ -264,7 +277,7 @@ def put(x: Any, key: Any, value: Any) -> None:
 
     Raises:
         GradientError: x is a leaf that requires a gradient, and recording is on.
-        ViewError: the change is to be recorded, and x is a view of another tensor.
+        ViewError: the change is to be recorded, and other tensors share the memory.
         ShapeError: value cannot be broadcast to the shape of x[key].
     """
     selection = Selection(x, key)
@@ -291,22 +304,29 @@ def is_part(value: Any, x: Any, selection: Selection) -> bool:
 
 
 def check_recorded(x: Any, what: str) -> None:
-    """Refuse a recorded in-place change of a leaf, or of a view whose base is alive.
+    """Refuse a recorded in-place change of a leaf, or where other tensors share the memory.
 
-    The change is a new node. It reaches x where the object is x[key], plain; not the base of
-    another view. Views of x that were made before keep the old elements.
+    The change is a new node. It reaches x and what x is a part of, x[key], along any chain of
+    keys; no other views. Of a result views that were made before keep the old elements; beside a
+    constant nothing may be left that would not follow it.
     """
+    own = 1  # objects that follow the change
     found = x._origin()
-    x = x if found is None else found[0]
+    while found is not None:
+        x, own = found[0], own + 1
+        found = x._origin()
     if x.is_leaf and x.requires_grad:
         raise GradientError(
             f"{what}: a leaf Tensor that requires grad is being used in an in-place operation; "
             "do it inside no_grad()"
         )
-    if found is None and x._info()[8] > 0 and (x.is_leaf or has_living_base(x)):
+    if x._info()[8] and (
+        _core.memory_handles(x._handle) > own if x.is_leaf else has_living_base(x)
+    ):
         raise ViewError(
             f"{what}: the tensor shares its memory with another, which a recorded change would "
-            "not reach; change that one, or a clone()"
+            "not reach: write x[key] = value to the whole one, before other views of it are "
+            "made, or to a clone()"
         )
 
 
@@ -314,10 +334,13 @@ def rebind(x: Any, made: Any) -> None:
     """Let x be a new node, which nobody else has, and so the part of another that x is."""
     found = x._origin()
     x._become(made)
-    if found is not None:
-        base, key = found
-        put(base, key, x)
-        x._become(base[key])
+    if found is None:
+        return
+    base, key = found
+    selection = Selection(base, key)
+    part = fitting(x, base.dtype, selection.kept())
+    rebind(base, sliced_in(base, selection, part))
+    x._become(base[key])
 
 
 def has_living_base(x: Any) -> bool:

@@ -20,10 +20,12 @@ def cat(tensors: Iterable[Any], dim: int = 0, *, axis: int | None = None) -> Ten
     parts = [as_tensor(x) for x in tensors]
     if not parts:
         raise ShapeError("cat: there are no tensors")
-    where = axis_of(dim if axis is None else axis, parts[0].ndim, "cat")
-    if not parts[0].ndim:
+    if not all(x.ndim for x in parts):
         raise ShapeError("cat: tensors without axes; stack() gives them one")
-    return apply(OPS["cat"], of_one_type(parts), (where,))
+    shaped = [x for x in of_one_type(parts) if x.shape != (0,)]  # PyTorch passes over tensor([])
+    shaped = shaped or [of_one_type(parts)[0]]
+    where = axis_of(dim if axis is None else axis, shaped[0].ndim, "cat")
+    return apply(OPS["cat"], tuple(shaped), (where,))
 
 
 def stack(tensors: Iterable[Any], dim: int = 0, *, axis: int | None = None) -> Tensor:

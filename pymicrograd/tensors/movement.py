@@ -360,10 +360,10 @@ class MovementMethods(Attributes):
                 raise ShapeError(f"split: sizes are not negative, as in {sizes}")
             if sum(sizes) != size:
                 raise ShapeError(f"split: {sizes} do not add up to axis {axis} of size {size}")
-        elif split_size <= 0:
+        elif split_size < (1 if size else 0):
             raise ShapeError(f"split: a piece has at least 1 item, not {split_size}")
         else:
-            sizes = [min(split_size, size - i) for i in range(0, size, split_size)] or [0]
+            sizes = [min(split_size, size - i) for i in range(0, size, split_size or 1)] or [0]
         pieces, start = [], 0
         for length in sizes:
             pieces.append(self.narrow(axis, start, length))
@@ -373,7 +373,7 @@ class MovementMethods(Attributes):
     def chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
         """Return a tuple of at most so many views of pieces along an axis.
 
-        Pieces have size ceil(size / chunks), the last may be smaller.
+        Pieces have size ceil(size / chunks), the last may be smaller; of nothing there are chunks.
 
         Raises:
             TensorIndexError: the axis is out of range.
@@ -384,7 +384,8 @@ class MovementMethods(Attributes):
             raise TypeError(f"chunk: the number of pieces is an int, not {chunks!r}")
         if chunks < 1:
             raise ShapeError(f"chunk: the number of pieces is at least 1, not {chunks}")
-        return self.split(max(1, -(-self.shape[axis] // chunks)), axis)
+        size = -(-self.shape[axis] // chunks)
+        return self.split(size or [0] * chunks, axis)
 
     def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:
         """Return a tuple of views of all items along an axis, each without that axis.

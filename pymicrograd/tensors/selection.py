@@ -24,6 +24,11 @@ def as_indices(index: Any) -> Any:
     return cast(index, int64)
 
 
+def with_axis(*tensors: Any) -> tuple[Any, ...]:
+    """Return tensors with one axis where they have none, as what selects along it needs."""
+    return tuple(x if x.ndim else x.reshape(1) for x in tensors)
+
+
 class SelectionMethods(Attributes):
     """Methods that select elements."""
 
@@ -38,7 +43,12 @@ class SelectionMethods(Attributes):
             DTypeError: index is not of integers.
         """
         axis = axis_of(dim, self.ndim, "gather")
-        return apply(OPS["gather"], (self, as_indices(index)), (axis,))
+        index = as_indices(index)
+        if index.ndim != self.ndim and not index.numel():
+            return self.ravel()[:0].reshape(index.shape)
+        x, row = with_axis(self, index)
+        found = apply(OPS["gather"], (x, row), (axis,))
+        return found if row is index else found.reshape(())
 
     def take_along_dim(self, indices: Any, dim: int | None = None) -> Tensor:
         """Return `gather(dim, indices)`, the shapes broadcast along all axes but dim.
@@ -53,6 +63,8 @@ class SelectionMethods(Attributes):
         indices = as_indices(indices)
         if dim is None:
             return self.ravel().gather(0, indices.ravel())
+        if not self.ndim or not indices.ndim:
+            return self.gather(dim, indices)
         axis = axis_of(dim, self.ndim, "take_along_dim")
         shape = list(indexing.common_shape([one_at(self.shape, axis), one_at(indices.shape, axis)]))
         own, other = list(shape), list(shape)
@@ -70,8 +82,12 @@ class SelectionMethods(Attributes):
             DTypeError: index is not of integers.
         """
         axis = axis_of(dim, self.ndim, "scatter_add")
-        src = as_tensor(src, dtype=self.dtype)
-        return apply(OPS["scatter_add"], (self, as_indices(index), src), (axis,))
+        index, src = as_indices(index), as_tensor(src, dtype=self.dtype)
+        if index.ndim != self.ndim and not index.numel():
+            return self.clone()
+        x, row, src = with_axis(self, index, src)
+        found = apply(OPS["scatter_add"], (x, row, src), (axis,))
+        return found if x is self else found.reshape(())
 
     def scatter_add_(self, dim: int, index: Any, src: Any) -> Tensor:
         """Write `scatter_add` over the elements; return the tensor.
@@ -95,6 +111,10 @@ class SelectionMethods(Attributes):
         index = as_indices(index)
         if index.ndim > 1:
             raise ShapeError(f"index_select: indices are a vector, not of shape {index.shape}")
+        if not self.ndim:
+            if index.numel() != 1:
+                raise ShapeError(f"index_select: {index.numel()} indices for a tensor of shape ()")
+            return self.reshape(1).index_select(0, index).reshape(())
         try:
             return self[(slice(None),) * axis + (index.reshape(-1),)]
         except TensorIndexError as error:
@@ -110,10 +130,13 @@ class SelectionMethods(Attributes):
             DTypeError: index is not of integers.
         """
         axis = axis_of(dim, self.ndim, "index_add")
-        index, x = as_indices(index), self.movedim(axis, 0)
+        index, source = as_indices(index), as_tensor(source, dtype=self.dtype)
         if index.ndim > 1:
             raise ShapeError(f"index_add: indices are a vector, not of shape {index.shape}")
-        source = as_tensor(source, dtype=self.dtype).movedim(axis, 0)
+        if not self.ndim:
+            return self.reshape(1).index_add(0, index, source.reshape(-1)).reshape(())
+        x, index = self.movedim(axis, 0), index.reshape(-1)
+        source = source.movedim(axis, 0) if source.ndim else source.reshape(1)
         return apply(OPS["add_at"], (x, index, source)).movedim(0, axis)
 
     def masked_select(self, mask: Any) -> Tensor:
@@ -141,7 +164,9 @@ class SelectionMethods(Attributes):
         """Return the indices of the elements that are not 0, in row-major order, as int64.
 
         The shape is (count, ndim); with as_tuple there are ndim tensors of shape (count,), with
-        which x[...] gives these elements.
+        which x[...] gives these elements: one for a tensor without axes.
         """
+        if as_tuple and not self.ndim:
+            return self.reshape(1).nonzero(as_tuple=True)
         found = apply(OPS["nonzero"], (self,))
         return tuple(found.unbind(1)) if as_tuple else found

@@ -344,8 +344,7 @@ class Tensor(Topics):
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if not self.is_leaf:
-            raise GradientError("only leaves can be pickled; use detach()")
+        # A result becomes a leaf, as of PyTorch's: its elements are kept, not its graph.
         fields = type(self), self.dtype.name, self.shape, interchange.to_bytes(self)
         return interchange.from_bytes, (*fields, self.requires_grad), self.__dict__ or None
 

@@ -175,7 +175,7 @@ typedef struct refusal {
     int status, op;
     int operand_count, operands[4];
     int integer_count;
-    int64_t integers[12];
+    int64_t integers[MG_MAX_RANK + 1];
     int number_count;
 } refusal;
 
@@ -201,7 +201,7 @@ static const refusal refusals[] = {
     {MG_ERR_SHAPE, MG_RESHAPE, OF1(X34), INTS(2, 5, 3)},
     {MG_ERR_SHAPE, MG_RESHAPE, OF1(X34), INTS(2, -1, 12)},
     {MG_ERR_SHAPE, MG_RESHAPE, OF1(X34), INTS(2, -3, -4)},
-    {MG_ERR_SHAPE, MG_RESHAPE, OF1(X34), INTS(9, 3, 4, 1, 1, 1, 1, 1, 1, 1)},
+    {MG_ERR_SHAPE, MG_RESHAPE, OF1(X34), INTS(17, 3, 4, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)},
     {MG_ERR_SHAPE, MG_RESHAPE, OF1(X34), INTS(3, (int64_t)1 << 62, 4, 12)},
     {MG_ERR_SHAPE, MG_RESHAPE, OF1(X34), INTS(0, 0)},
     {MG_ERR_SHAPE, MG_RESHAPE, OF1(EMPTY), INTS(1, 1)},
@@ -213,7 +213,7 @@ static const refusal refusals[] = {
     {MG_ERR_SHAPE, MG_EXPAND, OF1(R4), INTS(2, 4, 5)},
     {MG_ERR_SHAPE, MG_EXPAND, OF1(R4), INTS(2, -1, 4)},
     {MG_ERR_SHAPE, MG_EXPAND, OF1(X34), INTS(1, 4)},
-    {MG_ERR_SHAPE, MG_EXPAND, OF1(R4), INTS(9, 1, 1, 1, 1, 1, 1, 1, 1, 4)},
+    {MG_ERR_SHAPE, MG_EXPAND, OF1(R4), INTS(17, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 4)},
     {MG_ERR_LIMIT, MG_EXPAND, OF1(R4), INTS(3, (int64_t)1 << 61, 2, 4)},
     {MG_ERR_INDEX, MG_SLICE, OF1(X34), INTS(6, 0, 0, 1, 1, 4, 4)},
     {MG_ERR_INDEX, MG_SLICE, OF1(X34), INTS(6, -1, 0, 1, 1, 1, 4)},
@@ -439,14 +439,15 @@ static void test_new_arrays(void)
     }
     REFUSED(MG_ERR_ARG, mg_array(f.arena, INT32_MAX, 2, fits, NULL));
     REFUSED(MG_ERR_ARG, mg_array(f.arena, MG_FLOAT32, -1, fits, NULL));
-    REFUSED(MG_ERR_ARG, mg_array(f.arena, MG_FLOAT32, 9, fits, NULL));
+    REFUSED(MG_ERR_ARG, mg_array(f.arena, MG_FLOAT32, MG_MAX_RANK + 1, fits, NULL));
     REFUSED(MG_ERR_ARG, mg_array(f.arena, MG_FLOAT32, 2, minus, NULL));
     REFUSED(MG_ERR_LIMIT, mg_array(f.arena, MG_FLOAT32, 2, wide, NULL));
     REFUSED(MG_ERR_LIMIT, mg_array(f.arena, MG_UINT8, 1, most, NULL));
     REFUSED(MG_ERR_LIMIT, mg_array(f.arena, MG_FLOAT64, 2, far, NULL));
     REFUSED(MG_ERR_LIMIT, mg_array(f.arena, MG_FLOAT32, 3, none, NULL));
     REFUSED(MG_ERR_ARG,
-            mg_array_share(f.arena, MG_FLOAT32, 9, fits, NULL, memory, 0, owner));
+            mg_array_share(f.arena, MG_FLOAT32, MG_MAX_RANK + 1, fits, NULL, memory, 0,
+                           owner));
     REFUSED(MG_ERR_ARG,
             mg_array_share(f.arena, MG_FLOAT32, 2, minus, NULL, memory, 0, owner));
     REFUSED(MG_ERR_ARG,
