@@ -10,6 +10,7 @@ __all__ = [
     "BusyError",
     "ChangedError",
     "DTypeError",
+    "EmptyError",
     "GradientError",
     "MicrogradError",
     "NodeLimitError",
@@ -61,6 +62,10 @@ class DTypeError(MicrogradError, TypeError, RuntimeError):
 
 class TensorIndexError(MicrogradError, IndexError, RuntimeError):
     """An index or an axis is out of range."""
+
+
+class EmptyError(ShapeError, TensorIndexError):
+    """An extreme, or its place, along an axis that has no elements."""
 
 
 class ReadOnlyError(MicrogradError, ValueError, RuntimeError):

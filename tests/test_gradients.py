@@ -299,7 +299,7 @@ def test_what_has_no_gradient() -> None:
     with pytest.raises(GradientError, match="does not require grad"):
         autograd.grad(w.sum(), mg.ones(2))
     other = vector(1.0)
-    with pytest.raises(GradientError, match="not used"):
+    with pytest.raises(GradientError, match="do not depend on input 1"):
         autograd.grad(w.sum(), [w, other])
     assert autograd.grad(w.sum(), [w, other], allow_unused=True)[1] is None
     assert autograd.grad(w.sum(), other, materialize_grads=True)[0].tolist() == [0.0]

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from pymicrograd import Tensor, ones, tensor, zeros
+from pymicrograd import Tensor, functional, grad, ones, tensor, where, zeros
 
 X, V = ones(2, 3), ones(3)
+LEAF, USED = ones(2, requires_grad=True), ones(3, requires_grad=True)
 
 CASES: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: tensor([1, 2]).exp_(), TypeError, "exp_: the result cannot be written into int64"),
@@ -19,6 +20,28 @@ CASES: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: zeros(2, 0).amin((0, 1)), ValueError, "shape (2, 0) has no elements along axis 1"),
     (lambda: zeros(2, 0).argmin(1), ValueError, "shape (2, 0) has no elements along axis 1"),
     (lambda: tensor([]).max(0), ValueError, "shape (0,) has no elements along axis 0"),
+    (lambda: tensor([]).amax(), IndexError, "amax: shape (0,) has no elements along axis 0"),
+    (lambda: tensor([4]).div_(2), TypeError, "use floor_divide_(), or cast with float()"),
+    (lambda: where(tensor([True]), 1.0), TypeError, "input and other go together"),
+    (lambda: tensor(5.0).gather(0, tensor(3)), IndexError, "index 3 is out of range for axis 0"),
+    (lambda: ones([1] * 16).expand([2] + [1] * 16), ValueError, "17 axes; at most 16 axes"),
+    (lambda: ones([1] * 16).unsqueeze(0), ValueError, "17 axes; at most 16 axes"),
+    (
+        lambda: ones([1] * 9)[zeros([1] * 9, dtype="int64")],
+        ValueError,
+        "give 17 axes; at most 16 axes",
+    ),
+    (
+        lambda: grad(USED.sum(), (USED, LEAF)),
+        RuntimeError,
+        "the outputs do not depend on input 1 (shape (2,)); allow_unused=True",
+    ),
+    (lambda: grad(LEAF.sum(), (LEAF, X)), RuntimeError, "input 1 (shape (2, 3)) does not require"),
+    (
+        lambda: functional.cross_entropy(X, tensor([[1, 0, 0], [0, 1, 0]])),
+        ValueError,
+        "one-hot rows; it takes their numbers: target.argmax(1)",
+    ),
     (lambda: X.roll((1, 2), 0), ValueError, "roll: shifts (1, 2) and axes 0 differ in number"),
     (lambda: X.roll((1, 2)), ValueError, "roll: shifts (1, 2) need as many axes"),
     (lambda: X.roll(1.5), TypeError, "roll: ints are needed"),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from .. import _core
-from ..errors import ArgumentError, GradientError
+from ..errors import ArgumentError, EmptyError, GradientError
 from .ops import TensorBase
 
 __all__ = ["fail", "index_text"]
@@ -18,6 +18,8 @@ __all__ = ["fail", "index_text"]
 NAMES = {number: name for name, number in _core.OPS.items()}
 ROWS = {"take": "x[...]", "put_at": "x[...] = value", "add_at": "index_add"}  # by their callers
 INDEXED = (*ROWS, "gather", "scatter_add")
+
+EXTREMES = ("amax", "amin", "argmax", "argmin")
 
 Shape = tuple[int, ...]
 
@@ -34,6 +36,8 @@ def fail(status: int, what: int | str, operands: Any, integers: Any) -> NoReturn
     rule = RULES.get(status)
     text = rule(name, operands, integers or ()) if rule else ""
     error = _core.EXCEPTIONS[status]
+    if status == _core.SHAPE and name in EXTREMES:
+        error = EmptyError
     if error is ValueError:
         error = ArgumentError
     if name == "requires_grad" and status == _core.ARGUMENT:
@@ -110,14 +114,28 @@ def linear_text(shapes: list[Shape], integers: Any) -> str:
     return f"a bias of shape {bias[0] if bias else ()} does not fit a weight of shape {weight}"
 
 
+def axes_text(count: int) -> str:
+    return f"{count} axes; at most {_core.MAX_RANK} axes are possible"
+
+
+def take_text(shapes: list[Shape], integers: Any) -> str:
+    x, index = shapes
+    count = len(index) + len(x) - 1
+    if x and count > _core.MAX_RANK:
+        return f"indices of shape {index} for shape {x} give {axes_text(count)}"
+    return f"shapes {x} and {index} do not fit"
+
+
 def reshape_text(shapes: list[Shape], integers: Any) -> str:
     (a,), to = shapes, tuple(integers)
     if len(to) > _core.MAX_RANK:
-        return f"shape {to} has {len(to)} axes; at most {_core.MAX_RANK} axes are possible"
+        return f"shape {to} has {axes_text(len(to))}"
     return f"shape {a} has {math.prod(a)} elements, shape {to} has {math.prod(to)}"
 
 
 def expand_text(shapes: list[Shape], integers: Any) -> str:
+    if len(integers) > _core.MAX_RANK:
+        return f"shape {tuple(integers)} has {axes_text(len(integers))}"
     return f"shape {shapes[0]} cannot be expanded to {tuple(integers)}"
 
 
@@ -173,6 +191,7 @@ SHAPE_RULES: dict[str, Callable[[list[Shape], Any], str]] = {
     "linear": linear_text,
     "reshape": reshape_text,
     "expand": expand_text,
+    "take": take_text,
     "cat": cat_text,
     "amax": extreme_text,
     "amin": extreme_text,
@@ -197,7 +216,8 @@ def explain_types(name: str, operands: Any, integers: Any) -> str:
         return f"a gradient of {kinds[1]} does not fit a tensor of {kinds[0]}"
     if name.endswith("_"):
         operand = f", with {listed(kinds[1:])}," if kinds[1:] else ""
-        return f"the result{operand} cannot be written into {kinds[0]}"
+        hint = "; use floor_divide_(), or cast with float()" if name == "div_" else ""
+        return f"the result{operand} cannot be written into {kinds[0]}{hint}"
     if name in FLOAT_RULES and kinds:
         return FLOAT_RULES[name].format(kinds[0])
     return f"has no meaning for {listed(kinds)}" if kinds else ""

@@ -57,11 +57,11 @@ def seeds_of(roots: tuple[Any, ...], gradients: Any) -> tuple[Any, ...]:
 def inputs_of(inputs: Any) -> tuple[Any, ...]:
     """Return the Tensors to differentiate by."""
     found = as_tuple(inputs)
-    for x in found:
+    for number, x in enumerate(found):
         if not isinstance(x, TensorBase):
             raise TypeError(f"gradients are by Tensors, not by {type(x).__name__}")
         if not x.requires_grad:
-            raise GradientError("one of the inputs does not require grad")
+            raise GradientError(f"input {number} (shape {x.shape}) does not require grad")
     if not found:
         raise GradientError("there is no input to differentiate by")
     return found
@@ -111,9 +111,11 @@ def grad(
     found = _core.sweep(roots, seeds, by, _core.GIVE | (_core.CREATE_GRAPH if create_graph else 0))
     if materialize_grads:
         return tuple(zeros_of(x) if g is None else g for x, g in zip(by, found, strict=True))
-    if not allow_unused and None in [g if g is None else 0 for g in found]:
+    unused = [i for i, g in enumerate(found) if g is None]
+    if unused and not allow_unused:
+        shapes = ", ".join(f"{i} (shape {by[i].shape})" for i in unused)
         raise GradientError(
-            "one of the inputs is not used in the graph of the outputs; "
-            "allow_unused=True returns None for it"
+            f"the outputs do not depend on input{'s' * (len(unused) > 1)} {shapes}; "
+            "allow_unused=True returns None there"
         )
     return tuple(found)

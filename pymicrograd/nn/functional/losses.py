@@ -52,6 +52,11 @@ def cross_entropy(
     if not 0.0 <= label_smoothing <= 1.0:
         raise ArgumentError(f"cross_entropy: label_smoothing {label_smoothing} is not from 0 to 1")
     axis = 1 if input.ndim > 1 else 0
+    if target.shape == input.shape and input.ndim > 1:
+        raise ShapeError(
+            f"cross_entropy: classes of shape {target.shape}, as the logits, look like one-hot "
+            f"rows; it takes their numbers: target.argmax({axis})"
+        )
     if not input.ndim or target.shape != input.shape[:axis] + input.shape[axis + 1 :]:
         raise ShapeError(
             f"cross_entropy: logits of shape {input.shape} and classes of shape {target.shape} "
