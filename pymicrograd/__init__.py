@@ -16,8 +16,8 @@ __version__ = "0.1.0"
 # which writes `__init__.pyi`, all that type checkers read, and `docs/names.md`.
 HOMES = {
     "_core": (
-        "build_info", "get_num_threads", "isa", "memory_usage", "set_isa", "set_memory_limit",
-        "set_num_threads",
+        "build_info", "enable_grad", "get_num_threads", "is_grad_enabled", "isa", "memory_usage",
+        "no_grad", "set_grad_enabled", "set_isa", "set_memory_limit", "set_num_threads",
     ),
     "autograd": ("grad",),
     "data": ("gen_data", "gen_data_linear", "gen_data_moons", "gen_data_yinyang", "split"),
@@ -28,7 +28,6 @@ HOMES = {
     "optim": ("SGD", "Adam", "AdamW"),
     "pictures.graphs": ("draw_dot", "to_dot", "to_mermaid", "trace", "vis_color"),
     "random": ("RNG", "manual_seed"),
-    "recording": ("enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"),
     "tensors.conversion": ("as_tensor",),
     "tensors.creation": (
         "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "ones",

@@ -23,9 +23,13 @@ from . import (
 )
 from ._core import (
     build_info as build_info,
+    enable_grad as enable_grad,
     get_num_threads as get_num_threads,
+    is_grad_enabled as is_grad_enabled,
     isa as isa,
     memory_usage as memory_usage,
+    no_grad as no_grad,
+    set_grad_enabled as set_grad_enabled,
     set_isa as set_isa,
     set_memory_limit as set_memory_limit,
     set_num_threads as set_num_threads,
@@ -65,12 +69,6 @@ from .pictures.graphs import (
 from .random import (
     RNG as RNG,
     manual_seed as manual_seed,
-)
-from .recording import (
-    enable_grad as enable_grad,
-    is_grad_enabled as is_grad_enabled,
-    no_grad as no_grad,
-    set_grad_enabled as set_grad_enabled,
 )
 from .tensors.conversion import (
     as_tensor as as_tensor,

@@ -11,8 +11,8 @@ import operator
 from collections.abc import Iterable
 
 from . import _core
+from ._core import no_grad
 from .errors import GradientError
-from .recording import no_grad, no_grad_depth
 from .scalars import (
     NO_FORMULA,
     Operands,
@@ -203,7 +203,6 @@ def new(kind: type[Value]) -> Value:
 
 _core.install(
     Value,
-    no_grad_depth=no_grad_depth,
     fallback_operator=fallback_operator,
     fallback_init=fallback_init,
     fallback_set=fallback_set,

@@ -9,12 +9,11 @@ import pytest
 import pymicrograd as mg
 from pymicrograd import _core
 
-CALLBACKS = ("no_grad_depth", "fallback_operator", "fallback_init", "fallback_set", "fail")
+CALLBACKS = ("fallback_operator", "fallback_init", "fallback_set", "fail")
 
 
 def given(**changes: Any) -> dict[str, Any]:
-    callbacks: dict[str, Any] = {name: print for name in CALLBACKS}
-    return {**callbacks, "no_grad_depth": {}, **changes}
+    return {**dict.fromkeys(CALLBACKS, print), **changes}
 
 
 @pytest.mark.parametrize(
@@ -22,7 +21,6 @@ def given(**changes: Any) -> dict[str, Any]:
     [
         ({name: f for name, f in given().items() if name != "fail"}, "there is no 'fail'"),
         (given(fallback_ini=print), "nothing is known of 'fallback_ini'"),
-        (given(no_grad_depth=[]), "of another type is 'no_grad_depth'"),
         (given(fail=None), "of another type is 'fail'"),
     ],
 )

@@ -257,9 +257,7 @@ def interrupted_at(function: Callable[[], object], moment: int) -> bool:
         nonlocal count
         code = frame.f_code
         ours = code.co_filename.startswith(package)
-        # Python shields no __exit__ that is written in Python, no_grad's neither, and it drops
-        # what a callback of a weak reference raises.
-        ours = ours and code.co_name not in ("__enter__", "__exit__", "forget")
+        ours = ours and code.co_name != "forget"  # Python drops what a callback of a weakref raises
         if ours and event in ("call", "return", "c_return"):
             count += 1
             if count == moment:

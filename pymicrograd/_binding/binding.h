@@ -1,9 +1,9 @@
 /* binding.h: what the files of this folder share. Limited API of CPython 3.10, one
  * interpreter.
  *
- * Reading order: module.c (what is set up, once), graph.c, rules.c, value.c and networks.c
- * for Values;
- * objects.c, apply.c, arguments.c, elements.c, sweeps.c and tensor.c for Tensors. */
+ * Reading order: module.c (what is set up, once) and recording.c; graph.c, rules.c, value.c
+ * and networks.c for Values; objects.c, apply.c, arguments.c, elements.c, sweeps.c and
+ * tensor.c for Tensors. */
 #ifndef PYMICROGRAD_BINDING_H
 #define PYMICROGRAD_BINDING_H
 
@@ -26,7 +26,6 @@
 /* ---- module.c: what is set up once ------------------------------------------------- */
 
 extern mg_arena *arena;                /* of the process; both kinds of objects use it */
-extern PyObject *no_grad_depth;        /* a dict, whose keys are the threads in no_grad */
 extern PyObject *value_base, *tensor_base;        /* the types that the module has */
 extern PyTypeObject *value_type, *tensor_type;    /* their subclasses: all results are */
 extern allocfunc tensor_alloc;                    /* NULL before install() */
@@ -65,16 +64,28 @@ static inline void acquire_gil(PyThreadState *state, int large)
     if (state) acquire_gil_counted(state, large);
 }
 
-/* Tell whether this thread is in no_grad, which some thread is; -1 with an exception. */
+/* ---- recording.c ------------------------------------------------------------------- */
+
+extern _Atomic int64_t silences; /* living; 0: every context records */
+
+/* Tell whether this context is in no_grad, as some is; -1 with an exception. */
 int is_in_no_grad(void);
 
 /* Tell whether ops are recorded; -1 with an exception. */
 static inline int is_recording(void)
 {
-    if (PyDict_Size(no_grad_depth) == 0) return 1;
+    if (!atomic_load_explicit(&silences, memory_order_relaxed)) return 1;
     int inside = is_in_no_grad();
     return inside < 0 ? -1 : !inside;
 }
+
+/* Record from now on or not; what restore_recording() takes over, or NULL. */
+PyObject *switch_recording(int on);
+/* Be as before, whatever exception is on its way; -1 with one of its own. */
+int restore_recording(PyObject *before);
+
+PyObject *keep_mode(PyObject *module, PyObject *args);
+int add_recording_types(PyObject *module);
 
 /* ---- graph.c: the objects of nodes of numbers --------------------------------------- */
 

@@ -12,7 +12,7 @@
 #endif
 
 mg_arena *arena;
-PyObject *no_grad_depth, *value_base, *tensor_base;
+PyObject *value_base, *tensor_base;
 PyTypeObject *value_type, *tensor_type;
 allocfunc tensor_alloc;
 struct value_callbacks value_callbacks;
@@ -37,14 +37,6 @@ void acquire_gil_counted(PyThreadState *state, int large)
 {
     if (large) atomic_fetch_sub_explicit(&large_calls, 1, memory_order_relaxed);
     PyEval_RestoreThread(state);
-}
-
-int is_in_no_grad(void)
-{
-    PyObject *thread = PyLong_FromUnsignedLong(PyThread_get_thread_ident());
-    int found = thread ? PyDict_Contains(no_grad_depth, thread) : -1;
-    Py_XDECREF(thread);
-    return found;
 }
 
 /* ---- the arena --------------------------------------------------------------------- */
@@ -97,18 +89,12 @@ typedef struct callback {
     int (*fits)(PyObject *);
 } callback;
 
-static int is_dict(PyObject *x)
-{
-    return PyDict_Check(x);
-}
-
 static int is_tuple(PyObject *x)
 {
     return PyTuple_Check(x);
 }
 
 static const callback of_values[] = {
-    {"no_grad_depth", &no_grad_depth, is_dict},
     {"fallback_operator", &value_callbacks.fallback_operator, PyCallable_Check},
     {"fallback_init", &value_callbacks.fallback_init, PyCallable_Check},
     {"fallback_set", &value_callbacks.fallback_set, PyCallable_Check},
@@ -116,7 +102,6 @@ static const callback of_values[] = {
     {NULL, NULL, NULL},
 };
 static const callback of_tensors[] = {
-    {"no_grad_depth", &no_grad_depth, is_dict},
     {"dtypes", &tensor_callbacks.dtypes, is_tuple},
     {"fallback_operator", &tensor_callbacks.fallback_operator, PyCallable_Check},
     {"fallback_in_place", &tensor_callbacks.fallback_in_place, PyCallable_Check},
@@ -200,13 +185,14 @@ static int fill_module(PyObject *module)
             "pymicrograd works in one interpreter of a process, and this is another");
         return -1;
     }
-    if (make_types() < 0) return -1;
+    if (make_types() < 0 || add_recording_types(module) < 0) return -1;
     if (PyModule_AddObjectRef(module, "ValueBase", value_base) < 0) return -1;
     return PyModule_AddObjectRef(module, "TensorBase", tensor_base);
 }
 
 static PyMethodDef functions[] = {
     {"install", (PyCFunction)(void (*)(void))install, METH_VARARGS | METH_KEYWORDS, NULL},
+    {"keep_mode", keep_mode, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

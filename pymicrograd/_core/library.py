@@ -25,8 +25,9 @@ from ..errors import (
 
 __all__ = [
     "ARGUMENT", "ARITIES", "CHANGED", "DOMAIN", "DTYPE", "EXCEPTIONS", "GIVEN", "INDEX", "INTERNAL",
-    "MAX_RANK", "OPS", "REDUCTIONS", "RULE", "SHAPE", "STALE", "SYMBOLS", "VIEWS", "TensorBase",
-    "ValueBase", "arena", "check", "fail", "ffi", "install", "lib", "status_text",
+    "MAX_RANK", "OPS", "REDUCTIONS", "RULE", "SHAPE", "STALE", "SYMBOLS", "VIEWS", "EnableGrad",
+    "NoGrad", "SetGradEnabled", "Silence", "TensorBase", "ValueBase", "arena", "check", "fail",
+    "ffi", "install", "keep_mode", "lib", "status_text",
 ]  # fmt: skip
 
 arena = lib.process_arena()
@@ -49,6 +50,11 @@ from .. import _types  # noqa: E402
 ValueBase = _types.ValueBase
 TensorBase = _types.TensorBase
 install: Callable[..., None] = _types.install
+keep_mode = _types.keep_mode
+Silence = _types.Silence
+NoGrad = _types.NoGrad
+EnableGrad = _types.EnableGrad
+SetGradEnabled = _types.SetGradEnabled
 
 # Every op's number by name; by number its operands' number and its symbol, as the library says.
 OPS: dict[str, int] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..recording import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .._core import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from ..tensors import sweeps
 from ..tensors.arguments import as_tuple
 from ..tensors.function import Function

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from .._core import enable_grad
 from ..errors import GradientError
 from ..random import RNG
-from ..recording import enable_grad
 from ..tensors.arguments import as_tuple
 from ..tensors.creation import randn
 from ..tensors.ops import CLONE, DETACH, TensorBase, apply, zeros_of

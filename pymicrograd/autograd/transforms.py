@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .._core import enable_grad
 from ..errors import GradientError, ShapeError
-from ..recording import enable_grad
 from ..tensors.arguments import as_tuple
 from ..tensors.joining import stack
 from ..tensors.ops import DETACH, TensorBase, apply, needs_recording, zeros_of

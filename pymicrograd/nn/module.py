@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import _core, modules
+from .._core import no_grad
 from ..modules import Block, has_own
 from ..random import default_generator
-from ..recording import no_grad
 from ..value import Value
 
 __all__ = ["Derived", "Module", "Structure", "WatchedList", "last_change"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from .. import _core
+from .._core import is_grad_enabled, no_grad, set_grad_enabled
 from ..errors import ChangedError, GradientError
-from ..recording import is_grad_enabled, no_grad, set_grad_enabled
 from .arguments import as_tuple
 from .hooks import as_gradient, run_hooks
 from .ops import DETACH, OPS, TensorBase, apply

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from ..errors import GradientError, MicrogradError, ScalarError, ShapeError, TensorIndexError
-from ..recording import no_grad_depth
 from . import indexing, interchange, printing
 from .attributes import Attributes
 from .casts import CastMethods
@@ -368,7 +367,6 @@ for topic in TOPICS:
 
 _core.install(
     Tensor,
-    no_grad_depth=no_grad_depth,
     dtypes=DTYPES,
     fallback_operator=fallback_operator,
     fallback_in_place=fallback_in_place,
