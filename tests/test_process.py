@@ -345,6 +345,62 @@ def test_an_interrupt_leaks_nothing(name: str) -> None:
     assert leaks == {}
 
 
+OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
+    "SGD": lambda p: mg.SGD(p, lr=0.1),
+    "momentum": lambda p: mg.SGD(p, lr=0.1, momentum=0.9),
+    "Adam": lambda p: mg.Adam(p, lr=0.1),
+    "AdamW": lambda p: mg.AdamW(p, lr=0.1, weight_decay=0.1),
+}
+
+
+def parameters_of(kind: str) -> list[Any]:
+    """Return two Values, or Tensors that a step moves in two groups if only one has begun."""
+    if kind == "Values":
+        parameters: list[Any] = [Value(0.5), Value(1.5)]
+        for i, p in enumerate(parameters):
+            p.grad = 0.3 + i
+        return parameters
+    parameters = [mg.full((3,), 0.5 + i, requires_grad=True) for i in range(2)]
+    for i, p in enumerate(parameters):
+        p.grad = mg.full((3,), 0.3 + i)
+    return parameters
+
+
+def all_of(optimizer: Any) -> list[Any]:
+    """Return parameters, state and counts as numbers; buffers of zeros are none."""
+    found: list[Any] = []
+    for name, x in optimizer.__getstate__().items():
+        for item in x if isinstance(x, (list, tuple)) else [x]:
+            number = item.tolist() if isinstance(item, mg.Tensor) else getattr(item, "data", item)
+            found.append((name, number))
+    return [item for item in found if item[0] != "buffers" or (item[1] and any(item[1]))]
+
+
+@pytest.mark.parametrize("kind", ["Values", "Tensors", "groups"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_interrupted_step_is_whole_or_none(name: str, kind: str) -> None:
+    """What it moved, what it remembers and its count belong together."""
+
+    def begun() -> Any:
+        parameters = parameters_of(kind)
+        optimizer = OPTIMIZERS[name](parameters)
+        if kind == "groups":
+            gradient, parameters[1].grad = parameters[1].grad, None
+            optimizer.step()
+            parameters[1].grad = gradient
+        return optimizer
+
+    optimizer, moment = begun(), 1
+    before = all_of(optimizer)
+    optimizer.step()
+    after = all_of(optimizer)
+    optimizer = begun()
+    while interrupted_at(optimizer.step, moment):
+        assert all_of(optimizer) in (before, after), moment
+        optimizer, moment = begun(), moment + 1
+    assert moment > 5
+
+
 # ---- the end of the interpreter --------------------------------------------------------------
 
 ENDS = {

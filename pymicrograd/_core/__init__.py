@@ -79,7 +79,15 @@ from .sweeps import (
     sweep_replace,
     watch_gradient,
 )
-from .updates import adam_step, array_adam_step, array_sgd_step, doubles, sgd_step
+from .updates import (
+    adam_step,
+    array_adam_step,
+    array_sgd_step,
+    counts,
+    doubles,
+    sgd_step,
+    truths,
+)
 
 __all__ = [
     "ACCUMULATE",
@@ -116,7 +124,11 @@ __all__ = [
     "backward",
     "build_info",
     "check",
+<<<<<<< HEAD
     "derivatives",
+=======
+    "counts",
+>>>>>>> 4030d2c (optim: a step is counted in the call that makes it)
     "doubles",
     "enable_grad",
     "exponent_of",
@@ -153,6 +165,7 @@ __all__ = [
     "sweep_gradient",
     "sweep_node",
     "sweep_replace",
+    "truths",
     "watch_gradient",
     "zero_gradients",
 ]

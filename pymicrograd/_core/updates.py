@@ -1,7 +1,8 @@
-"""Steps of optimizers: all parameters in one call."""
+"""Steps of optimizers: all parameters in one call, which also counts the step."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .library import arena, check, ffi, lib
@@ -12,24 +13,39 @@ def doubles(count: int) -> Any:
     return ffi.new("double[]", count)
 
 
+def counts(numbers: Iterable[int]) -> Any:
+    """Return a C array of counts."""
+    return ffi.new("int64_t[]", list(numbers))
+
+
+def truths(numbers: Iterable[bool]) -> Any:
+    """Return a C array of bools, each a byte."""
+    return ffi.new("unsigned char[]", [bool(x) for x in numbers])
+
+
+def pointer(array: Any) -> Any:
+    """Return a C array, NULL for None."""
+    return ffi.NULL if array is None else array
+
+
 def sgd_step(
     parameters: Any,
     count: int,
     buffer: Any,
-    first_step: bool,
+    begun: Any,
     lr: float,
     momentum: float,
     dampening: float,
     weight_decay: float,
     nesterov: bool,
 ) -> None:
-    """Update parameters by SGD; buffer is None without momentum."""
-    status = lib.mg_sgd_step(
+    """Update parameters by SGD; buffer is None without momentum; begun says if it counts."""
+    status = lib.counted_sgd(
         arena,
         count,
         parameters,
-        ffi.NULL if buffer is None else buffer,
-        first_step,
+        pointer(buffer),
+        begun,
         lr,
         momentum,
         dampening,
@@ -44,21 +60,21 @@ def adam_step(
     count: int,
     first_moment: Any,
     second_moment: Any,
-    step: int,
+    t: Any,
     lr: float,
     betas: tuple[float, float],
     eps: float,
     weight_decay: float,
     decoupled: bool,
 ) -> None:
-    """Update parameters and moments by Adam, or decoupled by AdamW."""
-    status = lib.mg_adam_step(
+    """Update parameters, moments and the count t by Adam, or decoupled by AdamW."""
+    status = lib.counted_adam(
         arena,
         count,
         parameters,
         first_moment,
         second_moment,
-        step,
+        t,
         lr,
         betas[0],
         betas[1],
@@ -70,55 +86,64 @@ def adam_step(
 
 
 def array_sgd_step(
+    ends: Sequence[int],
+    which: Any,
     parameters: Any,
     buffers: Any,
-    new_buffers: bool,
-    lr: float,
-    momentum: float,
-    dampening: float,
-    weight_decay: float,
-    nesterov: bool,
+    begun: Any,
+    steps: Any,
+    rule: tuple[float, float, float, float, bool],
 ) -> None:
-    """Update arrays by SGD; parameters and buffers are from array_of, buffers None without them."""
-    status = lib.mg_array_sgd(
+    """Update arrays by SGD.
+
+    Args:
+        ends: where each group of them ends, of which all buffers have begun or none.
+        which: by C array the number of each in begun and steps; None: they are all, in order.
+        parameters, buffers: from array_of; buffers None without momentum.
+        begun, steps: of all, changed for those that move.
+        rule: lr, momentum, dampening, weight_decay, nesterov.
+    """
+    status = lib.counted_array_sgd(
         arena,
-        len(parameters),
+        len(ends),
+        ends,
+        pointer(which),
         parameters,
-        ffi.NULL if buffers is None else buffers,
-        new_buffers,
-        lr,
-        momentum,
-        dampening,
-        weight_decay,
-        nesterov,
+        pointer(buffers),
+        begun,
+        steps,
+        *rule,
     )
     check(status, "SGD step")
 
 
 def array_adam_step(
+    ends: Sequence[int],
+    which: Any,
     parameters: Any,
     first_moments: Any,
     second_moments: Any,
-    step: int,
-    lr: float,
-    betas: tuple[float, float],
-    eps: float,
-    weight_decay: float,
-    decoupled: bool,
+    steps: Any,
+    rule: tuple[float, float, float, float, float, bool],
 ) -> None:
-    """Update arrays and moments, all three from array_of, by Adam, or decoupled by AdamW."""
-    status = lib.mg_array_adam(
+    """Update arrays and moments by Adam, or decoupled by AdamW.
+
+    Args:
+        ends: where each group of them ends, of which all have made as many steps.
+        which: by C array the number of each in steps; None: they are all, in order.
+        parameters, first_moments, second_moments: from array_of.
+        steps: of all, changed for those that move.
+        rule: lr, beta1, beta2, eps, weight_decay, decoupled.
+    """
+    status = lib.counted_array_adam(
         arena,
-        len(parameters),
+        len(ends),
+        ends,
+        pointer(which),
         parameters,
         first_moments,
         second_moments,
-        step,
-        lr,
-        betas[0],
-        betas[1],
-        eps,
-        weight_decay,
-        decoupled,
+        steps,
+        *rule,
     )
-    check(status, "AdamW step" if decoupled else "Adam step")
+    check(status, "AdamW step" if rule[-1] else "Adam step")

@@ -47,13 +47,30 @@ class TensorParameters(Parameters):
     base = _core.TensorBase
     state: tuple[str, ...] = ("steps",)
     buffers: Any
-    begun: list[bool]
     m: tuple[Any, ...]
     v: tuple[Any, ...]
 
     def __init__(self, params: tuple[Any, ...]) -> None:
         super().__init__(params)
         self.steps = [0] * len(params)
+
+    @property
+    def steps(self) -> list[int]:
+        """For each parameter, how many steps it has made."""
+        return list(self._steps)
+
+    @steps.setter
+    def steps(self, numbers: Sequence[int]) -> None:
+        self._steps = _core.counts(numbers)
+
+    @property
+    def begun(self) -> list[bool]:
+        """For each parameter, whether its buffer has made its first step."""
+        return [bool(truth) for truth in self._begun]
+
+    @begun.setter
+    def begun(self, truths: Sequence[bool]) -> None:
+        self._begun = _core.truths(truths)
 
     def check(self, p: Any) -> None:
         super().check(p)
@@ -75,23 +92,33 @@ class TensorParameters(Parameters):
                     p.grad = p.grad.detach()
                 p.grad.zero_()
 
-    def groups(self) -> list[tuple[int, list[int]]]:
-        """Return the numbers of parameters that have a gradient, by how many steps they made."""
-        steps = self.steps
-        some = [i for i, p in enumerate(self._params) if p.grad is not None]
-        if some and steps.count(steps[some[0]]) == len(steps):  # gradients do not come and go
-            return [(steps[some[0]], some)]
-        counts = sorted({steps[i] for i in some})
-        return [(count, [i for i in some if steps[i] == count]) for count in counts]
+    def moving(self, state: Any) -> tuple[list[int], list[int]]:
+        """Return the parameters that have a gradient, in groups of which state is the same.
 
-    def nodes(self, some: Sequence[int], tensors: Sequence[Any], name: str) -> Any:
-        """Return a C array of the nodes of some of the tensors; name is theirs."""
-        if len(some) < len(self._params):
-            self.check_state(tensors)
-            return Nodes(tuple(tensors[i] for i in some)).array
+        Returns:
+            Their numbers, and where each group ends.
+        """
+        self.check_state(state)
+        some = [i for i, p in enumerate(self._params) if p.grad is not None]
+        kinds = sorted({state[i] for i in some})
+        if len(kinds) < 2:
+            return some, [len(some)]
+        some.sort(key=lambda i: kinds.index(state[i]))
+        order = [kinds.index(state[i]) for i in some]
+        return some, [order.index(k) for k in range(1, len(kinds))] + [len(some)]
+
+    def numbers(self, some: Sequence[int]) -> Any:
+        """Return the numbers of some parameters as a C array; None for all in their order."""
+        in_order = len(some) == len(self._params) and list(some) == list(range(len(some)))
+        return None if in_order else _core.counts(some)
+
+    def nodes(self, which: Any, tensors: Sequence[Any], name: str) -> Any:
+        """Return a C array of the nodes of some of the tensors, or of all; name is theirs."""
+        self.check_state(tensors)
+        if which is not None:
+            return Nodes(tuple(tensors[i] for i in which)).array
         nodes = self._nodes.get(name)
         if nodes is None or nodes.tensors is not tensors:
-            self.check_state(tensors)
             nodes = self._nodes[name] = Nodes(tensors)
         else:
             write_handles(tensors, nodes.address)
@@ -109,35 +136,20 @@ class TensorParameters(Parameters):
         self, lr: float, momentum: float, dampening: float, weight_decay: float, nesterov: bool
     ) -> None:
         """Move every parameter that has a gradient once."""
-        for steps, some in self.groups():
-            if momentum and (self.buffers is None or False in self.begun):
-                self.begin_buffers(some, (lr, momentum, dampening, weight_decay, nesterov))
-            else:
-                _core.array_sgd_step(
-                    self.nodes(some, self._params, "params"),
-                    self.nodes(some, self.buffers, "buffers") if momentum else None,
-                    False,
-                    lr,
-                    momentum,
-                    dampening,
-                    weight_decay,
-                    nesterov,
-                )
-            for i in some:
-                self.steps[i] = steps + 1
-
-    def begin_buffers(self, some: Sequence[int], rule: tuple[Any, ...]) -> None:
-        """Move parameters some of whose buffers have not made their first step."""
-        if self.buffers is None:
+        if momentum and self.buffers is None:
             self.buffers = zeros_beside(self._params)
-        for begun in (True, False):
-            part = [i for i in some if self.begun[i] is begun]
-            if part:
-                params = self.nodes(part, self._params, "params")
-                buffers = self.nodes(part, self.buffers, "buffers")
-                _core.array_sgd_step(params, buffers, not begun, *rule)
-        for i in some:
-            self.begun[i] = True
+        self.check_state(self._steps)
+        some, ends = self.moving(self.begun if momentum else [True] * len(self._params))
+        which = self.numbers(some)
+        _core.array_sgd_step(
+            ends,
+            which,
+            self.nodes(which, self._params, "params"),
+            self.nodes(which, self.buffers, "buffers") if momentum else None,
+            self._begun,
+            self._steps,
+            (lr, momentum, dampening, weight_decay, nesterov),
+        )
 
     # ---- Adam
 
@@ -156,17 +168,14 @@ class TensorParameters(Parameters):
         decoupled: bool,
     ) -> None:
         """Move every parameter that has a gradient once."""
-        for steps, some in self.groups():
-            _core.array_adam_step(
-                self.nodes(some, self._params, "params"),
-                self.nodes(some, self.m, "m"),
-                self.nodes(some, self.v, "v"),
-                steps + 1,
-                lr,
-                betas,
-                eps,
-                weight_decay,
-                decoupled,
-            )
-            for i in some:
-                self.steps[i] = steps + 1
+        some, ends = self.moving(self.steps)
+        which = self.numbers(some)
+        _core.array_adam_step(
+            ends,
+            which,
+            self.nodes(which, self._params, "params"),
+            self.nodes(which, self.m, "m"),
+            self.nodes(which, self.v, "v"),
+            self._steps,
+            (lr, *betas, eps, weight_decay, decoupled),
+        )

@@ -24,9 +24,10 @@ class ValueParameters(Parameters):
     base = _core.ValueBase
     state: tuple[str, ...] = ()
     _buffer: Any
+    _begun: Any  # whether the buffer has made its first step
     _m: Any
     _v: Any
-    t: int
+    _t: Any
 
     def check(self, p: Any) -> None:
         for name in ("data", "grad"):
@@ -59,31 +60,30 @@ class ValueParameters(Parameters):
     @property
     def buffer(self) -> list[float] | None:
         """The momentum buffer; None before the first step."""
-        return None if self._buffer is None else list(self._buffer)
+        return list(self._buffer) if self._begun[0] else None
 
     @buffer.setter
     def buffer(self, numbers: Sequence[float] | None) -> None:
-        self._buffer = None if numbers is None else self.doubles(numbers)
+        buffer = None if numbers is None else self.doubles(numbers)
+        self._buffer, self._begun = buffer, _core.truths([numbers is not None])
 
     def begin_sgd(self) -> None:
         """Remember nothing yet."""
         self.state = ("buffer",)
-        self._buffer = None
+        self._buffer, self._begun = None, _core.truths([False])
 
     def sgd_step(
         self, lr: float, momentum: float, dampening: float, weight_decay: float, nesterov: bool
     ) -> None:
         """Move every parameter once."""
-        count, buffer = len(self._params), self._buffer
-        first = buffer is None
-        if momentum and first:
-            buffer = _core.doubles(count)
-        elif momentum and len(buffer) != count:
-            self.check_state(buffer)
-        _core.sgd_step(
-            self._handles, count, buffer, first, lr, momentum, dampening, weight_decay, nesterov
-        )
-        self._buffer = buffer if momentum else None
+        count = len(self._params)
+        if momentum and self._buffer is None:
+            self._buffer = _core.doubles(count)
+        elif momentum and len(self._buffer) != count:
+            self.check_state(self._buffer)
+        rule = lr, momentum, dampening, weight_decay, nesterov
+        buffer = self._buffer if momentum else None
+        _core.sgd_step(self._handles, count, buffer, self._begun, *rule)
 
     # ---- Adam
 
@@ -111,6 +111,15 @@ class ValueParameters(Parameters):
         self._m, self._v = (_core.doubles(len(self._params)) for _ in range(2))
         self.t = 0
 
+    @property
+    def t(self) -> int:
+        """The number of steps made."""
+        return int(self._t[0])
+
+    @t.setter
+    def t(self, number: int) -> None:
+        self._t = _core.counts([number])
+
     def adam_step(
         self,
         lr: float,
@@ -120,9 +129,9 @@ class ValueParameters(Parameters):
         decoupled: bool,
     ) -> None:
         """Move every parameter once."""
-        m, v, count, t = self._m, self._v, len(self._params), self.t + 1
+        m, v, count = self._m, self._v, len(self._params)
         if not len(m) == len(v) == count:
             self.check_state(m)
             self.check_state(v)
-        _core.adam_step(self._handles, count, m, v, t, lr, betas, eps, weight_decay, decoupled)
-        self.t = t
+        rule = lr, betas, eps, weight_decay, decoupled
+        _core.adam_step(self._handles, count, m, v, self._t, *rule)
