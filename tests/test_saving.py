@@ -8,6 +8,7 @@ import os
 import pickle
 import stat
 import struct
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -359,6 +360,37 @@ def test_an_interrupted_save_removes_its_temporary_file(tmp_path: Path) -> None:
         file.write(b"half")
         raise KeyboardInterrupt
     assert os.listdir(tmp_path) == []
+
+
+def test_the_next_save_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    """It removes no file of another path, nor of a save that is under way."""
+    source = f"""
+import os, signal
+from pymicrograd.files import replacing
+saves = [replacing(os.path.join({str(tmp_path)!r}, name)) for name in ("w.npz", "other.npz")]
+for save in saves:
+    save.__enter__().write(b"half")
+print(flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", source]).returncode < 0
+    assert len(os.listdir(tmp_path)) == 2
+    with npz.replacing(tmp_path / "w.npz") as under_way:
+        npz.save({"a": np.ones(2)}, tmp_path / "w.npz")
+        assert len(os.listdir(tmp_path)) == 3  # w.npz, this one, and that of other.npz
+        under_way.write(b"later")
+    assert (tmp_path / "w.npz").read_bytes() == b"later"
+    npz.save({"a": np.ones(2)}, tmp_path / "other.npz")
+    assert sorted(os.listdir(tmp_path)) == ["other.npz", "w.npz"]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666])
+def test_a_replaced_file_keeps_its_permissions(mode: int, tmp_path: Path) -> None:
+    path = tmp_path / "w.npz"
+    npz.save({"a": np.ones(2)}, path)
+    path.chmod(mode)
+    npz.save({"a": np.zeros(2)}, path)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
 def test_mode_follows_the_umask_and_links_stay(tmp_path: Path) -> None:
