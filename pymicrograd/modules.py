@@ -381,8 +381,7 @@ class Module:
                     problems.append(f"{name} has shape {shape}, the module needs {needed}")
         if problems:
             raise ValueError("; ".join(problems))
-        for name, (_, numbers) in found.items():
-            self._set_state(targets[name], numbers)
+        self._set_states([(targets[name], numbers) for name, (_, numbers) in found.items()])
         return IncompatibleKeys(missing, unexpected)
 
     @staticmethod
@@ -411,10 +410,17 @@ class Module:
         except (TypeError, ValueError, OverflowError) as error:
             raise type(error)(f"{name}: {error}") from None
 
-    def _set_state(self, target: Any, numbers: Any) -> None:
-        """Set the Values of a block, or a Tensor."""
-        for value, number in zip(target.values, numbers, strict=True):
-            value.data = number
+    def _set_states(self, states: list[tuple[Any, Any]]) -> None:
+        """Set the Values of blocks, and Tensors: all, or none if that is interrupted."""
+        new = [x for block, numbers in states for x in zip(block.values, numbers, strict=True)]
+        old = [(value, value.data) for value, _ in new]
+        try:
+            for value, number in new:
+                value.data = number
+        except BaseException:
+            for value, number in old:
+                value.data = number
+            raise
 
     # ---- text
 

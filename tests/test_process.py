@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import os
 import signal
@@ -399,6 +400,34 @@ def test_an_interrupted_step_is_whole_or_none(name: str, kind: str) -> None:
         assert all_of(optimizer) in (before, after), moment
         optimizer, moment = begun(), moment + 1
     assert moment > 5
+
+
+class Mixed(mg.Module):
+    """A module of Values and Tensors."""
+
+    def __init__(self, start: float) -> None:
+        self.mlp = MLP(2, [2, 1], rng=RNG(int(start)))
+        self.weight = mg.full((2, 3), start, requires_grad=True)
+        self.running = mg.full((3,), start)
+
+
+@pytest.mark.parametrize("engine", ["pymicrograd", "pymicrograd.reference"])
+def test_an_interrupted_load_is_whole_or_none(engine: str) -> None:
+    def model(number: int) -> Any:
+        ours = engine == "pymicrograd"
+        return Mixed(float(number)) if ours else mg.reference.MLP(2, [2], rng=mg.reference.RNG(number))
+
+    def numbers(state: Any) -> Any:
+        return {k: x.tolist() if hasattr(x, "tolist") else x for k, x in state.items()}
+
+    target = model(1)
+    states = [copy.deepcopy(model(i).state_dict()) for i in (1, 2)]
+    moment = 1
+    while interrupted_at(lambda: target.load_state_dict(states[1]), moment):
+        assert numbers(target.state_dict()) in [numbers(state) for state in states], moment
+        target.load_state_dict(states[0])
+        moment += 1
+    assert numbers(target.state_dict()) == numbers(states[1])
 
 
 # ---- the end of the interpreter --------------------------------------------------------------

@@ -583,6 +583,66 @@ PyObject *tensor_write(PyObject *self, PyObject *other)
     Py_RETURN_NONE;
 }
 
+/* Read the handles of a tuple of Values and the floats of another into new memory. */
+static mg_node *read_values(PyObject *values, PyObject *floats, double **numbers)
+{
+    size_t count = (size_t)PyTuple_Size(values);
+    mg_node *handles = PyMem_Malloc((count + 1) * (sizeof(mg_node) + sizeof(double)));
+    if (!handles) return (mg_node *)PyErr_NoMemory();
+    *numbers = (double *)(handles + count);
+    for (size_t i = 0; i < count; i++) {
+        PyObject *value = PyTuple_GetItem(values, (Py_ssize_t)i);
+        PyObject *number = PyTuple_GetItem(floats, (Py_ssize_t)i);
+        if (!number || !is_value(value) || !PyFloat_Check(number)) {
+            PyMem_Free(handles);
+            if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "Values and floats");
+            return NULL;
+        }
+        handles[i] = handle_of(value);
+        (*numbers)[i] = PyFloat_AsDouble(number);
+    }
+    return handles;
+}
+
+/* Refuse what _write() would refuse, but for the lack of memory. */
+static int check_write(PyObject *self, PyObject *other)
+{
+    mg_array_info to, from;
+    if (!other || !is_tensor(self) || !is_tensor(other)) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "Tensors are needed");
+        return -1;
+    }
+    if (tensor_describe(self, &to) < 0 || tensor_describe(other, &from) < 0) return -1;
+    int status = to.read_only ? MG_ERR_READONLY : to.dtype != from.dtype ? MG_ERR_DTYPE : 0;
+    if (status < 0) fail_named(status, PyUnicode_FromString("load"), self, other);
+    return status < 0 ? -1 : 0;
+}
+
+/* _load(tensors, others, values, numbers): copy others over tensors and set the data of
+ * Values, all in tuples and checked before: in one call, so that no Ctrl-C falls between. */
+PyObject *tensor_load(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    PyObject *tensors, *others, *values, *floats, *done = NULL;
+    if (!PyArg_ParseTuple(args, "O!O!O!O!", &PyTuple_Type, &tensors, &PyTuple_Type,
+                          &others, &PyTuple_Type, &values, &PyTuple_Type, &floats))
+        return NULL;
+    Py_ssize_t count = PyTuple_Size(tensors);
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (check_write(PyTuple_GetItem(tensors, i), PyTuple_GetItem(others, i)) < 0)
+            return NULL;
+    double *numbers;
+    mg_node *handles = read_values(values, floats, &numbers);
+    if (!handles) return NULL;
+    int status = mg_set_data(arena, PyTuple_Size(values), handles, numbers);
+    PyMem_Free(handles);
+    if (status < 0) return fail_status(status, "data", NULL, NULL);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        done = tensor_write(PyTuple_GetItem(tensors, i), PyTuple_GetItem(others, i));
+        if (!done) return NULL;
+        Py_DECREF(done);
+    }
+    Py_RETURN_NONE;
+}
 
 PyObject *tensor_apply_integers(int op, PyObject *self, const mg_array_info *info,
                                 int integer_count, const int64_t *integers)

@@ -291,6 +291,7 @@ PyObject *tensor_apply_integers(int op, PyObject *self, const mg_array_info *inf
 PyObject *tensor_apply(PyObject *none, PyObject *const *args, Py_ssize_t count);
 PyObject *tensor_apply_over(PyObject *none, PyObject *const *args, Py_ssize_t count);
 PyObject *tensor_write(PyObject *self, PyObject *other);
+PyObject *tensor_load(PyObject *none, PyObject *args);
 
 /* Write the methods of elementwise ops, at most OP_METHODS, behind `count` others; their
  * number with these. */

@@ -312,6 +312,7 @@ static PyMethodDef own_methods[] = {
      "of shape () a number."},
     {"_info", tensor_info, METH_NOARGS, NULL},
     {"_write", tensor_write, METH_O, NULL},
+    {"_load", tensor_load, METH_VARARGS | METH_STATIC, NULL},
     {"_attach", tensor_attach, METH_O, NULL},
     {"_attached", tensor_attached, METH_NOARGS, NULL},
     {"_become", tensor_become, METH_O, NULL},

@@ -124,11 +124,8 @@ __all__ = [
     "backward",
     "build_info",
     "check",
-<<<<<<< HEAD
-    "derivatives",
-=======
     "counts",
->>>>>>> 4030d2c (optim: a step is counted in the call that makes it)
+    "derivatives",
     "doubles",
     "enable_grad",
     "exponent_of",

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import _core, modules
-from .._core import no_grad
 from ..modules import Block, has_own
 from ..random import default_generator
 from ..value import Value
@@ -208,12 +207,16 @@ class Module(modules.Module):
             raise type(error)(f"{name}: {error}") from None
         return found.shape, found.detach().to(target.dtype)
 
-    def _set_state(self, target: Any, numbers: Any) -> None:
-        if isinstance(target, Block):
-            super()._set_state(target, numbers)
-            return
-        with no_grad():
-            target.detach().copy_(numbers)
+    def _set_states(self, states: list[tuple[Any, Any]]) -> None:
+        tensors, others, values, numbers = [], [], [], []
+        for target, found in states:
+            if isinstance(target, Block):
+                values += target.values
+                numbers += found
+            else:
+                tensors.append(target.detach())
+                others.append(found)
+        _core.TensorBase._load(tuple(tensors), tuple(others), tuple(values), tuple(numbers))
 
     @staticmethod
     def default_generator() -> Any:
