@@ -414,8 +414,9 @@ class Mixed(mg.Module):
 @pytest.mark.parametrize("engine", ["pymicrograd", "pymicrograd.reference"])
 def test_an_interrupted_load_is_whole_or_none(engine: str) -> None:
     def model(number: int) -> Any:
-        ours = engine == "pymicrograd"
-        return Mixed(float(number)) if ours else mg.reference.MLP(2, [2], rng=mg.reference.RNG(number))
+        if engine == "pymicrograd":
+            return Mixed(float(number))
+        return mg.reference.MLP(2, [2], rng=mg.reference.RNG(number))
 
     def numbers(state: Any) -> Any:
         return {k: x.tolist() if hasattr(x, "tolist") else x for k, x in state.items()}

@@ -41,7 +41,7 @@ extern struct tensor_callbacks {
     PyObject *dtypes;            /* a tuple, by number */
     PyObject *fallback_operator; /* (op, left, right) */
     PyObject *fallback_in_place; /* (op, self, other) */
-    PyObject *on_sweep_stop;     /* (status, sweep, flags) */
+    PyObject *on_sweep_stop;     /* (status, sweep, node, flags) */
     PyObject *fail;              /* (status, what, operands, integers) raises */
     PyObject *index_error;       /* the exception of a key that x[key] refuses */
 } tensor_callbacks;
@@ -395,6 +395,9 @@ void forget_origin(origin *made);
 /* ---- sweeps.c: methods of TensorBase ----------------------------------------------- */
 
 PyObject *tensor_sweep(PyObject *none, PyObject *args);
+PyObject *tensor_sweep_gradient(PyObject *none, PyObject *args);
+PyObject *tensor_sweep_replace(PyObject *none, PyObject *args);
+PyObject *tensor_sweep_contribute(PyObject *none, PyObject *args);
 PyObject *tensor_attach(PyObject *self, PyObject *object);
 PyObject *tensor_attached(PyObject *self, PyObject *none);
 

@@ -38,6 +38,91 @@ static int fail_sweep(int status, mg_sweep *sweep, PyObject *roots)
     return -1;
 }
 
+/* What Python's callback gets of a sweep, until it returns. */
+static const char SWEEP[] = "pymicrograd.sweep", OVER[] = "pymicrograd.sweep that is over";
+
+/* Let Python do what a sweep stopped for: recorded if gradients are. The mode is changed
+ * here, and the node an object from the start, so that no Ctrl-C falls in between. */
+static int call_stop(mg_sweep *sweep, int status, int flags)
+{
+    PyThreadState *state = release_gil(0);
+    mg_node at = mg_sweep_node(sweep);
+    acquire_gil(state, 0);
+    if (at < 0) {
+        fail_call(at, "backward", NULL);
+        return -1;
+    }
+    PyObject *none = NULL, *node = adopt(at, -1);
+    PyObject *capsule = node ? PyCapsule_New(sweep, SWEEP, NULL) : NULL;
+    PyObject *mode = capsule ? switch_recording((flags & MG_CREATE_GRAPH) != 0) : NULL;
+    if (mode) {
+        none = PyObject_CallFunction(tensor_callbacks.on_sweep_stop, "iOOi", status,
+                                     capsule, node, flags);
+        if (restore_recording(mode) < 0) Py_CLEAR(none);
+    }
+    if (capsule) PyCapsule_SetName(capsule, OVER);
+    Py_XDECREF(capsule);
+    Py_XDECREF(node);
+    Py_XDECREF(none);
+    return none ? 0 : -1;
+}
+
+static mg_sweep *sweep_of(PyObject *capsule)
+{
+    return PyCapsule_GetPointer(capsule, SWEEP);
+}
+
+/* _sweep_gradient(sweep, handle): the gradient of a node so far; None: none, or no such
+ * node. */
+PyObject *tensor_sweep_gradient(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    PyObject *capsule;
+    long long handle;
+    if (!PyArg_ParseTuple(args, "OL", &capsule, &handle)) return NULL;
+    mg_sweep *sweep = sweep_of(capsule);
+    if (!sweep) return NULL;
+    PyThreadState *state = release_gil(0);
+    mg_node found = mg_sweep_gradient(sweep, handle);
+    acquire_gil(state, 0);
+    if (found == 0 || found == MG_ERR_STALE) Py_RETURN_NONE;
+    return tensor_result(found, "backward");
+}
+
+static PyObject *sweep_status(int status, const char *what)
+{
+    if (status < 0) return fail_call(status, what, NULL);
+    Py_RETURN_NONE;
+}
+
+/* _sweep_replace(sweep, gradient): of the node that the sweep stopped at. */
+PyObject *tensor_sweep_replace(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    PyObject *capsule, *gradient;
+    if (!PyArg_ParseTuple(args, "OO!", &capsule, tensor_base, &gradient)) return NULL;
+    mg_sweep *sweep = sweep_of(capsule);
+    if (!sweep) return NULL;
+    PyThreadState *state = release_gil(0);
+    int status = mg_sweep_replace(sweep, tensor_handle(gradient));
+    acquire_gil(state, 0);
+    return sweep_status(status, "a hook's gradient");
+}
+
+/* _sweep_contribute(sweep, which, gradient): of an operand of the function at which the
+ * sweep stopped. */
+PyObject *tensor_sweep_contribute(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    PyObject *capsule, *gradient;
+    int which;
+    if (!PyArg_ParseTuple(args, "OiO!", &capsule, &which, tensor_base, &gradient))
+        return NULL;
+    mg_sweep *sweep = sweep_of(capsule);
+    if (!sweep) return NULL;
+    PyThreadState *state = release_gil(0);
+    int status = mg_sweep_contribute(sweep, which, tensor_handle(gradient));
+    acquire_gil(state, 0);
+    return sweep_status(status, "a Function's gradient");
+}
+
 /* Run a sweep to its end, Ctrl-C and what Python must do included; 0, or -1 with an
  * exception. */
 static int run_sweep(mg_sweep *sweep, PyObject *roots, int flags)
@@ -50,11 +135,7 @@ static int run_sweep(mg_sweep *sweep, PyObject *roots, int flags)
         if (status < 0) return fail_sweep(status, sweep, roots);
         if (PyErr_CheckSignals() < 0) return -1;
         if (status == MG_MORE) continue;
-        PyObject *none = PyObject_CallFunction(
-            tensor_callbacks.on_sweep_stop, "iKi", status,
-            (unsigned long long)(uintptr_t)sweep, flags);
-        Py_XDECREF(none);
-        if (!none) return -1;
+        if (call_stop(sweep, status, flags) < 0) return -1;
     }
 }
 

@@ -72,11 +72,6 @@ from .sweeps import (
     retain,
     retain_gradient,
     sweep,
-    sweep_at,
-    sweep_contribute,
-    sweep_gradient,
-    sweep_node,
-    sweep_replace,
     watch_gradient,
 )
 from .updates import (
@@ -157,11 +152,6 @@ __all__ = [
     "sgd_step",
     "status_text",
     "sweep",
-    "sweep_at",
-    "sweep_contribute",
-    "sweep_gradient",
-    "sweep_node",
-    "sweep_replace",
     "truths",
     "watch_gradient",
     "zero_gradients",

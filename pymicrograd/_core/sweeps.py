@@ -6,7 +6,7 @@ import os
 from threading import RLock
 from typing import Any
 
-from .library import STALE, TensorBase, arena, check, ffi, lib
+from .library import TensorBase, arena, check, lib
 
 sweep_turn = RLock()  # one thread's sweeps at a time; a hook may start one inside another
 
@@ -63,29 +63,3 @@ def memory_handles(handle: int) -> int:
 def operand_of(handle: int, which: int) -> int:
     """Return an operand of an array, as a new reference."""
     return check(lib.mg_array_operand(arena, handle, which), "operand")
-
-
-def sweep_at(address: int) -> Any:
-    """Return the sweep that TensorBase._sweep passes on as its address."""
-    return ffi.cast("mg_sweep *", address)
-
-
-def sweep_node(sweep: Any) -> int:
-    """Return the node a sweep stopped at, as a new reference."""
-    return check(lib.mg_sweep_node(sweep), "backward")
-
-
-def sweep_gradient(sweep: Any, handle: int) -> int:
-    """Return the gradient of a node so far, as a new reference; 0: none, or no such node."""
-    found: int = lib.mg_sweep_gradient(sweep, handle)
-    return 0 if found == STALE else check(found, "backward")
-
-
-def sweep_replace(sweep: Any, handle: int) -> None:
-    """Replace the gradient of the node a sweep stopped at."""
-    check(lib.mg_sweep_replace(sweep, handle), "a hook's gradient")
-
-
-def sweep_contribute(sweep: Any, which: int, handle: int) -> None:
-    """Add to the gradient of an operand of the function a sweep stopped at."""
-    check(lib.mg_sweep_contribute(sweep, which, handle), "a Function's gradient")

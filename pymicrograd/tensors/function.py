@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from .. import _core
-from .._core import is_grad_enabled, no_grad, set_grad_enabled
+from .._core import is_grad_enabled, no_grad
 from ..errors import ChangedError, GradientError
 from .arguments import as_tuple
 from .hooks import as_gradient, run_hooks
@@ -193,7 +193,7 @@ def call_function(at: Any, hub: Any, records: bool) -> None:
     for which, (argument, shape, kind) in enumerate(context._inputs):
         if results[argument] is not None:
             gradient = as_gradient(results[argument], shape, kind, f"{name}.backward")
-            _core.sweep_contribute(at, which, gradient._handle)
+            TensorBase._sweep_contribute(at, which, gradient)
 
 
 def refuse_count(context: Context, count: int) -> NoReturn:
@@ -207,9 +207,8 @@ def output_gradient(at: Any, context: Context, number: int) -> Any:
     """Return the gradient of an output of a Function, zeros or None where it has none."""
     total = None
     for which, handle in context._outputs:
-        found = _core.sweep_gradient(at, handle) if which == number else 0
-        if found:
-            gradient = TensorBase._adopt(found)
+        gradient = TensorBase._sweep_gradient(at, handle) if which == number else None
+        if gradient is not None:
             total = gradient if total is None else total + gradient
     if total is None and context._materialize and context._empty[number] is not None:
         shape, kind = context._empty[number]
@@ -217,16 +216,13 @@ def output_gradient(at: Any, context: Context, number: int) -> Any:
     return total
 
 
-def on_sweep_stop(status: int, address: int, flags: int) -> None:
+def on_sweep_stop(status: int, at: Any, node: Any, flags: int) -> None:
     """Run the hooks, or the Function's backward, that a sweep stopped for; C calls this.
 
-    They are recorded if the sweep's flags ask for gradients that can be differentiated.
+    They are recorded if the sweep's flags ask for gradients that can be differentiated; C has
+    changed the mode.
     """
-    at = _core.sweep_at(address)
-    node = TensorBase._adopt(_core.sweep_node(at))
-    records = bool(flags & _core.CREATE_GRAPH)
-    with set_grad_enabled(records):
-        if status == _core.HOOK:
-            run_hooks(at, node)
-        else:
-            call_function(at, node, records)
+    if status == _core.HOOK:
+        run_hooks(at, node)
+    else:
+        call_function(at, node, bool(flags & _core.CREATE_GRAPH))

@@ -64,16 +64,15 @@ def register_hook(x: Any, function: Callable[[Any], Any]) -> RemovableHandle:
 def run_hooks(at: Any, node: Any) -> None:
     """Call the hooks of the tensor that a sweep stopped at."""
     hooks = node._attached()
-    found = _core.sweep_gradient(at, node._handle)
-    if hooks is None or not found:
+    first = gradient = TensorBase._sweep_gradient(at, node._handle)
+    if hooks is None or first is None:
         return
-    gradient = first = TensorBase._adopt(found)
     for function in list(hooks.functions.values()):
         result = function(gradient)
         if result is not None:
             gradient = as_gradient(result, gradient.shape, gradient.dtype, "a hook")
     if gradient is not first:
-        _core.sweep_replace(at, gradient._handle)
+        TensorBase._sweep_replace(at, gradient)
 
 
 def as_gradient(x: Any, shape: tuple[int, ...], kind: Any, whose: str) -> Any:
