@@ -79,12 +79,27 @@ MG_INLINE int op_cost(int op)
 int scratch_new(call *c, int dtype, int rank, const int64_t *shape, array **made);
 int array_copy(call *c, const array *a, int dtype, const array **made);
 int array_cast(call *c, const array *a, int dtype, bool contiguous, const array **made);
-int array_snapshot(call *c, const array *a, int dtype, const array **made);
 int result_wide(call *c, int dtype, array **wide);
 int result_widen(call *c, int dtype, array **wide);
 int result_store(call *c, const array *wide);
 
 /* ---- forward functions: elements.c, move.c, reduce.c, rows.c, product.c ------------ */
+
+/* Read an integer once, from memory that a program may have borrowed, and that another of
+ * its threads may write to meanwhile: what is read is checked and used, not read again. */
+MG_INLINE int64_t read_once(const int64_t *at)
+{
+    return *(const volatile int64_t *)at;
+}
+
+/* Read a position among n, counted from the end if it is below 0; -1: it is out of
+ * range. */
+MG_INLINE int64_t read_position(const int64_t *at, int64_t n)
+{
+    int64_t position = read_once(at);
+    if (position < 0) position += n; /* the lowest int64 stays below 0: n is below 2^62 */
+    return position < 0 || position >= n ? -1 : position;
+}
 
 int map_check(int op, int result, const array *b);
 int map_value(call *c); /* of all elementwise ops */

@@ -29,16 +29,6 @@ int array_cast(call *c, const array *a, int dtype, bool contiguous, const array 
     return array_copy(c, a, dtype, made);
 }
 
-/* Return an array as another type, contiguous, whose elements stay what they are found to
- * be: a copy where somebody else could write to them before they are used, their owner or
- * the call itself. */
-int array_snapshot(call *c, const array *a, int dtype, const array **made)
-{
-    bool written = c->takes_memory && a->buffer == operand_of(c, 0)->buffer;
-    if (written || a->buffer->owner) return array_copy(c, a, dtype, made);
-    return array_cast(c, a, dtype, true, made);
-}
-
 /* Make `wide`, an array like the result in the type that it is computed in: the result
  * itself if it has that type. What is computed in it is then stored by result_store(). */
 int result_wide(call *c, int dtype, array **wide)

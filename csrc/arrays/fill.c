@@ -101,9 +101,9 @@ static int add_indices(const array *index, int64_t size, int64_t behind, int64_t
 {
     const int64_t *given = (const int64_t *)(const void *)index->data;
     for (int64_t i = 0; i < index->count; i++) {
-        *wrong = given[i];
-        MG_RETURN_IF(given[i] < -size || given[i] >= size, MG_ERR_INDEX);
-        linear[i] += (given[i] < 0 ? given[i] + size : given[i]) * behind;
+        int64_t position = *wrong = read_once(given + i);
+        MG_RETURN_IF(position < -size || position >= size, MG_ERR_INDEX);
+        linear[i] += (position < 0 ? position + size : position) * behind;
     }
     return MG_OK;
 }

@@ -347,10 +347,9 @@ static int base_open(call *c)
 }
 
 /* Count a write to the result's memory. */
-static int base_written(call *c)
+static void base_written(call *c)
 {
     c->result->buffer->version++;
-    return MG_OK;
 }
 
 /* Make *b a copy if it shares the memory that is written to. */
@@ -376,19 +375,31 @@ int forward_assign(call *c)
     if (region.count)
         MG_TRY(region_copy(c->result, b, c->integers, c->integers + rank,
                            c->integers + 2 * rank));
-    return base_written(c);
+    base_written(c);
+    return MG_OK;
 }
 
-/* ---- indices ----------------------------------------------------------------------- */
+/* ---- indices -----------------------------------------------------------------------
+ *
+ * A program may have borrowed the memory of indices, and write to it while they are used.
+ * So each is checked where it is used. What writes over the caller's memory looks at all
+ * of them before, so that a wrong one changes nothing; one that is wrong only when its
+ * turn comes is left out, and the call fails when it is done with the others. */
 
-/* Get operand `which` as contiguous int64 positions, checked to lie in [-n, n). */
-static int positions_of(call *c, int which, int64_t n, const array **positions)
+/* Get operand `which` as contiguous int64 positions. */
+static int positions_of(call *c, int which, const array **positions)
 {
     const array *index = operand_of(c, which);
     MG_RETURN_IF(is_float(index->dtype) || index->dtype == MG_BOOL, MG_ERR_DTYPE);
-    MG_TRY(array_snapshot(c, index, MG_INT64, positions));
-    const int64_t *p = (const int64_t *)(*positions)->data;
-    for (int64_t i = 0; i < index->count; i++)
+    bool written = c->takes_memory && index->buffer == operand_of(c, 0)->buffer;
+    if (written) return array_copy(c, index, MG_INT64, positions);
+    return array_cast(c, index, MG_INT64, true, positions);
+}
+
+static int positions_check(const array *positions, int64_t n)
+{
+    const int64_t *p = (const int64_t *)positions->data;
+    for (int64_t i = 0; i < positions->count; i++)
         MG_RETURN_IF(p[i] < -n || p[i] >= n, MG_ERR_INDEX);
     return MG_OK;
 }
@@ -406,7 +417,7 @@ int forward_take(call *c)
     const array *a = operand_of(c, 0), *positions;
     MG_RETURN_IF(a->rank < 1, MG_ERR_SHAPE);
     int64_t n = a->shape[0], shape[2 * MG_MAX_RANK];
-    MG_TRY(positions_of(c, 1, n, &positions));
+    MG_TRY(positions_of(c, 1, &positions));
     MG_TRY(array_cast(c, a, a->dtype, true, &a));
     int rank = positions->rank + a->rank - 1;
     MG_RETURN_IF(rank > MG_MAX_RANK, MG_ERR_SHAPE);
@@ -415,8 +426,9 @@ int forward_take(call *c)
     MG_TRY(array_new(c->arena, a->dtype, rank, shape, &c->result));
     size_t size = (size_t)row_count(a) * dtype_sizes[a->dtype];
     const int64_t *p = (const int64_t *)positions->data;
-    for (int64_t i = 0; size && i < positions->count; i++) {
-        int64_t row = p[i] < 0 ? p[i] + n : p[i];
+    for (int64_t i = 0; i < positions->count; i++) {
+        int64_t row = read_position(p + i, n);
+        MG_RETURN_IF(row < 0, MG_ERR_INDEX);
         memcpy(c->result->data + (size_t)i * size, a->data + (size_t)row * size, size);
     }
     return MG_OK;
@@ -438,7 +450,8 @@ static int rows_write(call *c, bool adds)
     MG_RETURN_IF(a->rank < 1, MG_ERR_SHAPE);
     MG_RETURN_IF(c->takes_memory && !a->contiguous, MG_ERR_ARG);
     int64_t n = a->shape[0];
-    MG_TRY(positions_of(c, 1, n, &positions));
+    MG_TRY(positions_of(c, 1, &positions));
+    MG_TRY(positions_check(positions, n));
     MG_RETURN_IF(b->rank != positions->rank + a->rank - 1, MG_ERR_SHAPE);
     for (int d = 0; d < b->rank; d++) {
         int64_t size =
@@ -453,13 +466,17 @@ static int rows_write(call *c, bool adds)
     MG_TRY(result_widen(c, dtype, &to));
     const int64_t *p = (const int64_t *)positions->data, row = row_count(a);
     size_t size = (size_t)row * dtype_sizes[dtype];
+    bool missed = false;
     for (int64_t i = 0; size && i < positions->count; i++) {
-        int64_t at = p[i] < 0 ? p[i] + n : p[i];
-        row_write(adds, dtype, row, to->data + (size_t)at * size,
-                  b->data + (size_t)i * size);
+        int64_t at = read_position(p + i, n);
+        if (MG_UNLIKELY(at < 0)) missed = true;
+        else
+            row_write(adds, dtype, row, to->data + (size_t)at * size,
+                      b->data + (size_t)i * size);
     }
     MG_TRY(result_store(c, to));
-    return base_written(c);
+    base_written(c);
+    return missed ? MG_ERR_INDEX : MG_OK;
 }
 
 int forward_add_at(call *c)
@@ -485,7 +502,8 @@ static int along_open(call *c, const array *a, along *path)
 {
     int64_t axis = c->integers[0];
     MG_RETURN_IF(axis < 0 || axis >= a->rank, MG_ERR_ARG);
-    MG_TRY(positions_of(c, 1, a->shape[axis], &path->positions));
+    MG_TRY(positions_of(c, 1, &path->positions));
+    if (c->takes_memory) MG_TRY(positions_check(path->positions, a->shape[axis]));
     const array *positions = path->positions;
     MG_RETURN_IF(positions->rank != a->rank, MG_ERR_SHAPE);
     path->n = a->shape[axis];
@@ -500,13 +518,14 @@ static int along_open(call *c, const array *a, along *path)
     return MG_OK;
 }
 
-/* Return where the element of position number i lies, and go on to the next. */
+/* Return where the element of position number i lies, and go on to the next; -1: it is out
+ * of range. */
 static int64_t along_next(along *path, int64_t i)
 {
-    int64_t p = ((const int64_t *)path->positions->data)[i];
-    int64_t at = path->walk.offset[0] + (p < 0 ? p + path->n : p) * path->axis_stride;
+    int64_t p = read_position((const int64_t *)path->positions->data + i, path->n);
+    int64_t at = path->walk.offset[0] + p * path->axis_stride;
     walk_next(&path->walk);
-    return at;
+    return p < 0 ? -1 : at;
 }
 
 int forward_gather(call *c)
@@ -517,9 +536,11 @@ int forward_gather(call *c)
     MG_TRY(along_open(c, a, &path));
     MG_TRY(array_new(c->arena, a->dtype, index->rank, index->shape, &c->result));
     size_t size = dtype_sizes[a->dtype];
-    for (int64_t i = 0; i < index->count; i++)
-        memcpy(c->result->data + (size_t)i * size,
-               a->data + (size_t)along_next(&path, i) * size, size);
+    for (int64_t i = 0; i < index->count; i++) {
+        int64_t at = along_next(&path, i);
+        MG_RETURN_IF(at < 0, MG_ERR_INDEX);
+        memcpy(c->result->data + (size_t)i * size, a->data + (size_t)at * size, size);
+    }
     return MG_OK;
 }
 
@@ -553,18 +574,23 @@ int forward_scatter_add(call *c)
     MG_TRY(base_open(c));
     MG_TRY(result_widen(c, dtype, &to));
     size_t size = dtype_sizes[dtype];
+    bool missed = false;
     for (int64_t i = 0; i < b->count; i++) {
-        char *at = to->data + (size_t)along_next(&path, i) * size;
-        row_write(true, dtype, 1, at, b->data + (size_t)i * size);
+        int64_t at = along_next(&path, i);
+        if (MG_UNLIKELY(at < 0)) missed = true;
+        else
+            row_write(true, dtype, 1, to->data + (size_t)at * size,
+                      b->data + (size_t)i * size);
     }
     MG_TRY(result_store(c, to));
-    return base_written(c);
+    base_written(c);
+    return missed ? MG_ERR_INDEX : MG_OK;
 }
 
 int forward_nonzero(call *c)
 {
     const array *a = operand_of(c, 0), *truths;
-    MG_TRY(array_snapshot(c, a, MG_BOOL, &truths));
+    MG_TRY(array_copy(c, a, MG_BOOL, &truths)); /* they are counted, then looked for */
     const uint8_t *t = (const uint8_t *)truths->data;
     int64_t shape[2] = {0, a->rank};
     for (int64_t i = 0; i < a->count; i++) shape[0] += t[i] != 0;

@@ -207,43 +207,36 @@ int forward_rms_norm(call *c)
 
 /* ---- cross-entropy ----------------------------------------------------------------- */
 
-/* Check the targets; *counted is the number of those that are not ignored. */
-static int targets_check(const array *targets, int64_t classes, int64_t ignored,
-                         int64_t *counted)
-{
-    const int64_t *t = (const int64_t *)targets->data;
-    *counted = 0;
-    for (int64_t i = 0; i < targets->count; i++) {
-        if (t[i] == ignored) continue;
-        MG_RETURN_IF(t[i] < 0 || t[i] >= classes, MG_ERR_INDEX);
-        ++*counted;
-    }
-    return MG_OK;
-}
-
-/* Write the loss of each row, given log_softmax and the sums of its rows. */
+/* Write the loss of each row, given log_softmax and the sums of its rows. Returns how many
+ * targets are not ignored, or -1 where one is no class. */
 #define LOSSES(T, name) \
-    static void name(const array *logs, const array *sums, const int64_t *targets, \
-                     int64_t ignored, double smoothing, array *losses) \
+    static int64_t name(const array *logs, const array *sums, const int64_t *targets, \
+                        int64_t ignored, double smoothing, array *losses) \
     { \
-        int64_t n = logs->shape[0], classes = logs->shape[1]; \
+        int64_t n = logs->shape[0], classes = logs->shape[1], counted = 0; \
         const T *log = (const T *)logs->data, *sum = (const T *)sums->data; \
         T *loss = (T *)losses->data, smooth = (T)smoothing, rest = (T)1 - smooth; \
         for (int64_t i = 0; i < n; i++) { \
+            int64_t target = read_once(targets + i); \
             loss[i] = 0; \
-            if (targets[i] == ignored) continue; \
-            loss[i] = -log[i * classes + targets[i]]; \
+            if (target == ignored) continue; \
+            if (target < 0 || target >= classes) return -1; \
+            counted++; \
+            loss[i] = -log[i * classes + target]; \
             if (smooth == 0) continue; \
             T even = -sum[i] / (T)classes; \
             loss[i] = rest * loss[i] + smooth * even; \
         } \
+        return counted; \
     }
 LOSSES(float, losses_float32)
 LOSSES(double, losses_float64)
 #undef LOSSES
 
-/* Make the losses of rows of logits, (n) in the type that is computed in. */
-static int losses_of(call *c, const array *logits, const array *targets, array **losses)
+/* Make the losses of rows of logits, (n) in the type that is computed in; *counted is the
+ * number of targets that are not ignored. */
+static int losses_of(call *c, const array *logits, const array *targets, array **losses,
+                     int64_t *counted)
 {
     int dtype = compute_dtype(logits->dtype);
     box b = {NULL, logits->shape[0], logits->shape[1], 1};
@@ -259,10 +252,10 @@ static int losses_of(call *c, const array *logits, const array *targets, array *
     if (c->numbers[0] != 0.0)
         rows_map(set->reduce[REDUCE_SUM][which].rows, &b, sums->data, dtype_sizes[dtype],
                  1.0);
-    (which == 0 ? losses_float32
-                : losses_float64)(logs, sums, (const int64_t *)targets->data,
-                                  c->integers[1], c->numbers[0], *losses);
-    return MG_OK;
+    *counted = (which == 0 ? losses_float32
+                           : losses_float64)(logs, sums, (const int64_t *)targets->data,
+                                             c->integers[1], c->numbers[0], *losses);
+    return *counted < 0 ? MG_ERR_INDEX : MG_OK;
 }
 
 int forward_cross_entropy(call *c)
@@ -278,11 +271,10 @@ int forward_cross_entropy(call *c)
     MG_RETURN_IF(is_float(targets->dtype) || targets->dtype == MG_BOOL, MG_ERR_DTYPE);
     MG_RETURN_IF(logits->rank != 2 || targets->rank != 1, MG_ERR_SHAPE);
     MG_RETURN_IF(logits->shape[0] != targets->shape[0], MG_ERR_SHAPE);
-    MG_TRY(array_snapshot(c, targets, MG_INT64, &targets));
-    MG_TRY(targets_check(targets, logits->shape[1], c->integers[1], &counted));
+    MG_TRY(array_cast(c, targets, MG_INT64, true, &targets));
     bool each = reduction == MG_REDUCE_NONE;
     MG_TRY(array_new(c->arena, logits->dtype, each ? 1 : 0, logits->shape, &c->result));
-    MG_TRY(losses_of(c, logits, targets, &losses));
+    MG_TRY(losses_of(c, logits, targets, &losses, &counted));
     if (each) return result_store(c, losses);
     MG_TRY(result_wide(c, losses->dtype, &wide));
     MG_TRY(reduce_into(c, REDUCE_SUM, losses, losses->dtype, 1, wide));
