@@ -31,10 +31,15 @@ mg_arena *mg_arena_new(mg_allocator allocator, void *context)
     /* The one mutable global: a handle of one arena must be stale in every other one. */
     static atomic_uint arenas_made;
     if (!allocator) allocator = default_allocator;
+#if !defined(MG_SCALARS_ONLY)
+    threads_open();
+#endif
     mg_arena *arena = allocator(context, NULL, 0, sizeof *arena);
     if (!arena) return NULL;
     memset(arena, 0, sizeof *arena);
     atomic_flag_clear(&arena->lock);
+    atomic_init(&arena->lasting, false);
+    lock_open(arena);
     arena->allocator = allocator;
     arena->context = context;
     arena->bytes = arena->peak_bytes = sizeof *arena;
@@ -67,6 +72,7 @@ void mg_arena_free(mg_arena *arena)
     allocator(context, arena->free_slots, arena->free_capacity * sizeof(uint32_t), 0);
     allocator(context, arena->temporaries.items,
               arena->temporaries.capacity * sizeof(uint32_t), 0);
+    lock_close(arena);
     allocator(context, arena, sizeof *arena, 0);
 }
 
@@ -84,11 +90,11 @@ int mg_arena_usage(mg_arena *arena, mg_usage *usage)
 
 void mg_arena_before_fork(mg_arena *arena)
 {
-    arena_lock(arena);
+    lock_before_fork(arena);
 }
 
 void mg_arena_after_fork(mg_arena *arena, int child)
 {
-    arena_unlock(arena);
+    lock_after_fork(arena, child != 0);
     if (child) backwards_cancel(arena);
 }

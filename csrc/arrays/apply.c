@@ -204,13 +204,14 @@ static int operands_find(call *c, const mg_node *handles)
     indices *list = &arena->temporaries;
     size_t count = (size_t)c->operand_count;
     MG_TRY(indices_reserve(arena, list, count));
+    c->operands = list->items + list->count;
     for (size_t i = 0; i < count; i++) {
         uint32_t *found = &list->items[list->count + i];
         MG_TRY(array_find(arena, handles[i], found));
         MG_RETURN_IF(count > 2 && node_at(arena, *found)->references >= REFERENCES_END,
                      MG_ERR_LIMIT);
+        lasting_work(arena, operand_of(c, (int)i)->count);
     }
-    c->operands = list->items + list->count;
     return MG_OK;
 }
 
@@ -331,6 +332,7 @@ static MG_NOINLINE int write_in_place(call *c)
     int64_t shape[MG_MAX_RANK];
     array *a = array_at(c->arena, c->operands[0]);
     const array *b = c->operand_count > 1 ? operand_of(c, 1) : NULL;
+    lasting_work(c->arena, a->count);
     MG_RETURN_IF(a->buffer->read_only, MG_ERR_READONLY);
     MG_RETURN_IF(array_overlaps(a), MG_ERR_VIEW);
     if (b) {

@@ -94,6 +94,7 @@ static int update(mg_arena *arena, int64_t count, const mg_node *parameters,
     MG_RETURN_IF(count < 0, MG_ERR_ARG);
     for (int64_t i = 0; i < count; i++) { /* what can fail comes first */
         MG_TRY(parameter_find(arena, i, parameters, m, v, &found));
+        lasting_work(arena, found.parameter->count);
         size_t needed = copy_size(found.gradient);
         if (needed > size) size = needed;
     }

@@ -100,6 +100,9 @@ void parallel_ranges(int64_t count, double cost, range_task task, void *context)
 /* Return how many parts to cut work of a cost into, if the parts cost something
  * themselves: one a thread, 1 where it is not worth sharing. */
 int parallel_parts(double cost);
+/* Be ready for fork() from now on: before anything else that waits in a handler is, and not
+ * in the middle of work, as setting handlers may have to wait for a fork. */
+void threads_open(void);
 /* Return the number of threads that parallel_ranges() uses, 1 or more. */
 int thread_count(void);
 

@@ -19,6 +19,13 @@
 
 #include "micrograd.h"
 
+#if (defined(__unix__) || defined(__APPLE__)) && !defined(MG_NO_THREADS)
+#define MG_HAS_THREADS 1
+#include <pthread.h>
+#else
+#define MG_HAS_THREADS 0
+#endif
+
 #if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || \
     defined(__RECIPROCAL_MATH__) || defined(__NO_SIGNED_ZEROS__) || \
     defined(__ASSOCIATIVE_MATH__)
@@ -136,6 +143,11 @@ typedef struct walk {
 
 struct mg_arena {
     atomic_flag lock;
+    atomic_bool lasting; /* whoever has the lock works for long: sleep until it is free */
+#if MG_HAS_THREADS
+    pthread_mutex_t guard; /* of `lasting`, where that changes to or from true */
+    pthread_cond_t ended;  /* the lasting work has */
+#endif
     mg_allocator allocator;
     void *context;
     size_t bytes, peak_bytes, limit;
@@ -157,8 +169,9 @@ struct mg_arena {
     struct slab *slabs;
     size_t free_block_bytes, used_block_bytes;
     struct buffer *released;
-    indices temporaries;    /* nodes of open scopes */
-    struct mg_sweep *sweep; /* the innermost one under way */
+    indices temporaries;     /* nodes of open scopes */
+    struct mg_sweep *sweeps; /* those that are open */
+    struct mg_sweep *marks;  /* the one whose visits the slots of nodes number */
 };
 
 /* A builder records several nodes in one call, between which nothing is freed: what it

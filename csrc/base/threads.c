@@ -38,7 +38,7 @@ typedef struct shared_job {
 enum { SPINS = 1000, SPINS_ALONE = 30000 };
 
 static struct pool {
-    atomic_flag in_use;    /* some thread is in job_share() and has the workers */
+    pthread_mutex_t in_use; /* who is in job_share() has the workers, or forks */
     atomic_int chosen;     /* what mg_set_num_threads() was told; 0: one a core */
     atomic_int cores;      /* 0: not counted yet */
     atomic_uint announced; /* jobs so far: a worker that looks out sees it change */
@@ -53,7 +53,7 @@ static struct pool {
     int started;  /* workers alive */
     bool forks;   /* the handlers for fork() are set */
 } pool = {
-    .in_use = ATOMIC_FLAG_INIT,
+    .in_use = PTHREAD_MUTEX_INITIALIZER,
     .lock = PTHREAD_MUTEX_INITIALIZER,
     .wake = PTHREAD_COND_INITIALIZER,
     .done = PTHREAD_COND_INITIALIZER,
@@ -185,25 +185,29 @@ static void *worker_run(void *unused)
 
 /* ---- workers ----------------------------------------------------------------------- */
 
+/* Wait for the job under way, which needs the lock to end. Work that begins meanwhile finds
+ * the workers taken and does without: so its thread, which may hold an arena that another
+ * handler waits for, never waits for this one. */
 static void before_fork(void)
 {
+    pthread_mutex_lock(&pool.in_use);
     pthread_mutex_lock(&pool.lock);
 }
 
 static void after_fork_in_parent(void)
 {
     pthread_mutex_unlock(&pool.lock);
+    pthread_mutex_unlock(&pool.in_use);
 }
 
-/* In the child neither the workers exist, nor the thread that had them. */
+/* In the child the workers do not exist. */
 static void after_fork_in_child(void)
 {
     pthread_cond_init(&pool.wake, NULL);
     pthread_cond_init(&pool.done, NULL);
     pool.started = pool.sleeping = pool.seats = 0;
     atomic_store(&pool.running, 0);
-    atomic_flag_clear(&pool.in_use);
-    pthread_mutex_unlock(&pool.lock);
+    after_fork_in_parent();
 }
 
 /* Start a worker, to which no signal will be delivered; returns whether it worked. */
@@ -219,13 +223,26 @@ static bool worker_start(void)
     return works;
 }
 
+/* Set the handlers for fork(), unless they are. With the lock. */
+static void watch_forks(void)
+{
+    if (pool.forks) return;
+    pool.forks =
+        pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0;
+}
+
+void threads_open(void)
+{
+    pthread_mutex_lock(&pool.lock);
+    watch_forks();
+    pthread_mutex_unlock(&pool.lock);
+}
+
 /* Start workers until there are `count`; fewer will do. With the lock. */
 static void workers_start(int count)
 {
     if (pool.started >= count) return;
-    if (!pool.forks)
-        pool.forks =
-            pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) == 0;
+    watch_forks();
     while (pool.forks && pool.started < count && worker_start()) pool.started++;
 }
 
@@ -265,16 +282,19 @@ static void job_close(void)
 static bool job_share(const shared_job *j, int threads)
 {
     int64_t ranges = ranges_of(j);
-    if (atomic_flag_test_and_set_explicit(&pool.in_use, memory_order_acquire))
-        return false;
+    if (pthread_mutex_trylock(&pool.in_use) != 0) return false;
     job_announce(*j, ranges < threads ? (int)ranges - 1 : threads - 1);
     ranges_run(j);
     job_close();
-    atomic_flag_clear_explicit(&pool.in_use, memory_order_release);
+    pthread_mutex_unlock(&pool.in_use);
     return true;
 }
 
 #else /* no threads: the same results, later */
+
+void threads_open(void)
+{
+}
 
 int thread_count(void)
 {

@@ -71,6 +71,7 @@ static int walk_continue(mg_arena *arena, int64_t *budget)
     const int64_t steps = 512;
     while (arena->walk.stack.count) {
         MG_RETURN_IF(*budget <= 0, MG_MORE);
+        lasting_work(arena, (int64_t)arena->walk.order.count);
         MG_TRY(walk_reserve(arena, (size_t)steps));
         walk_steps(arena, (size_t)steps);
         *budget -= steps;
@@ -213,6 +214,7 @@ static int gradients_flow(mg_arena *arena, int64_t *budget)
     walk *w = &arena->walk;
     size_t remaining = w->remaining;
     int status = MG_OK;
+    lasting_work(arena, (int64_t)remaining);
     while (remaining && --*budget >= 0) {
         node *n = node_at(arena, w->order.items[remaining - 1]);
         op_flow(n, node_at(arena, n->operand[0]), node_at(arena, n->operand[1]), &status);

@@ -10,6 +10,7 @@
 
 static buffer *buffer_new(mg_arena *arena, size_t size)
 {
+    lasting_work(arena, (int64_t)(size / sizeof(float)));
     buffer *made = block_take(arena, BLOCK_ALIGNMENT + size);
     if (!made) return NULL;
     memset(made, 0, sizeof *made);

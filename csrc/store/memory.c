@@ -8,17 +8,16 @@
  * blocks are when the arena's byte limit, or the allocator, has no more, and all slabs of
  * which nothing is in use. With MG_SEPARATE_BLOCKS, for sanitizers, every block is an
  * allocation of its own and nothing waits. */
-#if defined(__unix__) || defined(__APPLE__)
-#if !defined(_POSIX_C_SOURCE)
-#define _POSIX_C_SOURCE 200809L
-#endif
-#include <sched.h>
-#define YIELD() sched_yield()
-#else
-#define YIELD() ((void)0)
+#if (defined(__unix__) || defined(__APPLE__)) && !defined(_POSIX_C_SOURCE)
+#define _POSIX_C_SOURCE 200809L /* nanosleep */
 #endif
 
 #include "store/store.h"
+
+#if MG_HAS_THREADS
+#include <sched.h>
+#include <time.h>
+#endif
 
 enum {
     SCRATCH_KEPT = 1 << 16, /* indices that scratch lists may keep between calls */
@@ -41,19 +40,142 @@ typedef struct slab {
 
 /* ---- lock --------------------------------------------------------------------------
  *
- * Work on nodes of numbers is short, or done in slices; an op on arrays holds the lock to
- * its end, which may be seconds. Python's binding lets other Python threads run in that
- * time: let_go() of the Python binding. */
+ * Most calls hold the lock for less than a microsecond, in which time nobody goes to
+ * sleep: taking it is one atomic instruction, giving it back a store. What lasts, an op
+ * on large arrays or a slice of a backward, says so once it has the lock; then others
+ * sleep until it gives it back. `lasting` is set by who has the lock, and the lock of
+ * lasting work is given back, under the guard, so that no end of it is missed. */
+
+#if MG_HAS_THREADS
+
+/* Wait for a call that does not say that it lasts: its thread may not be running. */
+static void wait_briefly(int round)
+{
+    const struct timespec nap = {.tv_nsec = 100000};
+    if (round < 64) sched_yield();
+    else nanosleep(&nap, NULL);
+}
+
+static bool lock_take(mg_arena *arena)
+{
+    return !atomic_flag_test_and_set_explicit(&arena->lock, memory_order_acquire);
+}
+
+/* Take a lock that somebody else has. */
+static void lock_wait(mg_arena *arena)
+{
+    for (int round = 0; !lock_take(arena); round++) {
+        if (!atomic_load_explicit(&arena->lasting, memory_order_relaxed)) {
+            wait_briefly(round);
+            continue;
+        }
+        round = 0;
+        pthread_mutex_lock(&arena->guard);
+        while (atomic_load_explicit(&arena->lasting, memory_order_relaxed))
+            pthread_cond_wait(&arena->ended, &arena->guard);
+        pthread_mutex_unlock(&arena->guard);
+    }
+}
 
 void arena_lock(mg_arena *arena)
 {
-    while (atomic_flag_test_and_set_explicit(&arena->lock, memory_order_acquire)) YIELD();
+    if (MG_UNLIKELY(!lock_take(arena))) lock_wait(arena);
+}
+
+/* Say that this call, which has the lock, lasts. */
+void lasting_begin(mg_arena *arena)
+{
+    if (atomic_load_explicit(&arena->lasting, memory_order_relaxed)) return;
+    pthread_mutex_lock(&arena->guard);
+    atomic_store_explicit(&arena->lasting, true, memory_order_relaxed);
+    pthread_mutex_unlock(&arena->guard);
+}
+
+/* Give the lock back, and wake those that sleep. */
+static void lasting_end(mg_arena *arena)
+{
+    pthread_mutex_lock(&arena->guard);
+    atomic_store_explicit(&arena->lasting, false, memory_order_relaxed);
+    atomic_flag_clear_explicit(&arena->lock, memory_order_release);
+    pthread_cond_broadcast(&arena->ended);
+    pthread_mutex_unlock(&arena->guard);
+}
+
+void arena_unlock(mg_arena *arena)
+{
+    if (MG_UNLIKELY(atomic_load_explicit(&arena->lasting, memory_order_relaxed)))
+        lasting_end(arena);
+    else
+        atomic_flag_clear_explicit(&arena->lock, memory_order_release);
+}
+
+void lock_open(mg_arena *arena)
+{
+    pthread_mutex_init(&arena->guard, NULL);
+    pthread_cond_init(&arena->ended, NULL);
+}
+
+void lock_close(mg_arena *arena)
+{
+    pthread_cond_destroy(&arena->ended);
+    pthread_mutex_destroy(&arena->guard);
+}
+
+/* Take all there is to take, so that the child's copies are not in another thread's
+ * hands. */
+void lock_before_fork(mg_arena *arena)
+{
+    arena_lock(arena);
+    pthread_mutex_lock(&arena->guard);
+}
+
+/* Those who slept are not in the child. */
+void lock_after_fork(mg_arena *arena, bool child)
+{
+    if (child) pthread_cond_init(&arena->ended, NULL);
+    pthread_mutex_unlock(&arena->guard);
+    arena_unlock(arena);
+}
+
+#else /* no way to sleep that is known of */
+
+void arena_lock(mg_arena *arena)
+{
+    while (atomic_flag_test_and_set_explicit(&arena->lock, memory_order_acquire)) {}
 }
 
 void arena_unlock(mg_arena *arena)
 {
     atomic_flag_clear_explicit(&arena->lock, memory_order_release);
 }
+
+void lasting_begin(mg_arena *arena)
+{
+    (void)arena;
+}
+
+void lock_open(mg_arena *arena)
+{
+    (void)arena;
+}
+
+void lock_close(mg_arena *arena)
+{
+    (void)arena;
+}
+
+void lock_before_fork(mg_arena *arena)
+{
+    arena_lock(arena);
+}
+
+void lock_after_fork(mg_arena *arena, bool child)
+{
+    (void)child;
+    arena_unlock(arena);
+}
+
+#endif
 
 /* ---- memory ------------------------------------------------------------------------ */
 

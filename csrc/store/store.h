@@ -23,6 +23,21 @@ enum { NODE_POISONED = offsetof(node, references) };
 
 void arena_lock(mg_arena *arena);
 void arena_unlock(mg_arena *arena);
+void lasting_begin(mg_arena *arena);
+void lock_open(mg_arena *arena);
+void lock_close(mg_arena *arena);
+void lock_before_fork(mg_arena *arena);
+void lock_after_fork(mg_arena *arena, bool child);
+
+/* Elements that keep the lock for some 10 us. */
+enum { LASTING_COUNT = 1 << 16 };
+
+/* Say that this call, which has the lock, works on so many elements. */
+MG_INLINE void lasting_work(mg_arena *arena, int64_t count)
+{
+    if (MG_UNLIKELY(count > LASTING_COUNT)) lasting_begin(arena);
+}
+
 void *arena_allocate(mg_arena *arena, void *memory, size_t old_size, size_t new_size);
 int indices_reserve(mg_arena *arena, indices *list, size_t more);
 void indices_trim(mg_arena *arena, indices *list);
