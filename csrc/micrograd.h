@@ -437,8 +437,8 @@ int mg_set_gradient(mg_arena *arena, mg_node node, mg_node gradient);
 
 /* A walk that takes gradients from roots to what they depend on, in reversed depth-first
  * postorder, roots and operands in order. It is one thread's at a time; others may
- * record, and sweeps may nest (from the inside of a hook), last opened first closed: to
- * an outer one every call but mg_sweep_close() is MG_ERR_ARG. */
+ * record, and open sweeps of their own, over the same nodes too: any number may be under
+ * way at once (one from the inside of another's hook), and none waits for another. */
 typedef struct mg_sweep mg_sweep;
 
 enum mg_sweep_flags {

@@ -3,14 +3,17 @@
  * The order is that of Values: depth-first from each root in turn, operands in operand
  * order, then the reverse. A gradient is a node like any other; contributions to one node
  * are added in the order in which they come, and leaves get theirs only at the very end,
- * so that a sweep that fails or is given up has changed nothing. */
+ * so that a sweep that fails or is given up has changed nothing.
+ *
+ * The slot of a node says which visit it is, of the sweep that looked last: one that goes
+ * on after another one numbers its visits anew. So any number may be open at once, those
+ * of one graph too, and none waits for another. */
 #include "arrays/arrays.h"
 
 /* What a sweep knows of a node it met; by the number of the meeting. */
 typedef struct visit {
     uint32_t node;
     uint32_t gradient; /* a node, of which this is a reference; 0: none so far */
-    uint32_t before;   /* the node's slot in the sweep outside */
     bool needed;       /* it leads to an input, or there are no inputs */
     bool input;
     bool keeps; /* its gradient is wanted after the visit */
@@ -19,7 +22,7 @@ typedef struct visit {
 
 struct mg_sweep {
     mg_arena *arena;
-    mg_sweep *outer;
+    mg_sweep *next, **link; /* of the open ones */
     int flags;
     bool hook_offered, call_offered; /* the node at hand was given to the caller */
     bool done, failed;    /* all that is left is to close it */
@@ -35,7 +38,16 @@ struct mg_sweep {
 
 /* ---- the order --------------------------------------------------------------------- */
 
-/* Return the number of a node's visit in this sweep, or -1. */
+/* See to it that slots are of this sweep's visits. */
+static void marks_take(mg_sweep *s)
+{
+    if (s->arena->marks == s) return;
+    for (size_t i = 0; i < s->visit_count; i++)
+        node_at(s->arena, s->visits[i].node)->slot = (uint32_t)i + 1;
+    s->arena->marks = s;
+}
+
+/* Return the number of a node's visit in this sweep, which has the marks, or -1. */
 static int64_t visit_of(const mg_sweep *s, uint32_t index)
 {
     uint32_t slot = node_at(s->arena, index)->slot;
@@ -64,7 +76,6 @@ static int visit_open(mg_sweep *s, uint32_t index)
     visit *v = &s->visits[s->visit_count];
     memset(v, 0, sizeof *v);
     v->node = index;
-    v->before = n->slot;
     n->slot = (uint32_t)++s->visit_count;
     s->stack.items[s->stack.count++] = n->slot - 1;
     s->stack.items[s->stack.count++] = 0;
@@ -297,8 +308,8 @@ static int sweep_continue(mg_sweep *s, int64_t budget)
 
 static MG_NOINLINE int sweep_run(mg_sweep *s, int64_t budget)
 {
-    MG_RETURN_IF(s->done || s->failed || s->arena->sweep != s, MG_ERR_ARG);
-    MG_RETURN_IF(budget < 0, MG_ERR_ARG);
+    MG_RETURN_IF(s->done || s->failed || budget < 0, MG_ERR_ARG);
+    marks_take(s);
     int status = sweep_continue(s, budget);
     s->failed = status < 0;
     if (s->failed && s->remaining)
@@ -391,20 +402,15 @@ static void nodes_release(mg_arena *arena, indices *list)
     list_free(arena, list);
 }
 
-/* Those inside a sweep that is closed before them cannot go on: it takes marks of theirs
- * away. */
 static void sweep_close(mg_sweep *s)
 {
     mg_arena *arena = s->arena;
-    mg_sweep **link = &arena->sweep;
-    for (; *link != s; link = &(*link)->outer) {
-        (*link)->failed = true;
-        (*link)->fault = 0;
-    }
-    *link = s->outer;
-    for (size_t i = s->visit_count; i-- > 0;) {
-        visit *v = &s->visits[i];
-        node_at(arena, v->node)->slot = v->before;
+    *s->link = s->next;
+    if (s->next) s->next->link = s->link;
+    if (arena->marks == s) {
+        for (size_t i = 0; i < s->visit_count; i++)
+            node_at(arena, s->visits[i].node)->slot = 0;
+        arena->marks = NULL;
     }
     for (size_t i = 0; i < s->visit_count; i++)
         if (s->visits[i].gradient) node_release(arena, s->visits[i].gradient);
@@ -418,7 +424,7 @@ static void sweep_close(mg_sweep *s)
 
 void sweeps_free(mg_arena *arena)
 {
-    while (arena->sweep) sweep_close(arena->sweep);
+    while (arena->sweeps) sweep_close(arena->sweeps);
 }
 
 static int sweep_open(mg_arena *arena, int64_t root_count, const mg_node *roots,
@@ -430,8 +436,10 @@ static int sweep_open(mg_arena *arena, int64_t root_count, const mg_node *roots,
     memset(s, 0, sizeof *s);
     s->arena = arena;
     s->flags = flags;
-    s->outer = arena->sweep;
-    arena->sweep = s;
+    s->next = arena->sweeps;
+    s->link = &arena->sweeps;
+    if (s->next) s->next->link = &s->next;
+    arena->sweeps = arena->marks = s;
     int status = sweep_fill(s, root_count, roots, seeds, input_count, inputs);
     if (status < 0) {
         sweep_close(s);
@@ -474,18 +482,10 @@ void mg_sweep_close(mg_sweep *sweep)
 
 /* ---- talking with the caller ------------------------------------------------------- */
 
-/* Tell whether no sweep was opened since: only the last one's visits can be found. */
-static bool is_innermost(const mg_sweep *s)
-{
-    return s->arena->sweep == s;
-}
-
 /* Return the visit that a sweep stopped at, or NULL. */
 static visit *visit_at_hand(const mg_sweep *s)
 {
-    if (!is_innermost(s) || s->failed || !s->remaining ||
-        !(s->hook_offered || s->call_offered))
-        return NULL;
+    if (s->failed || !s->remaining || !(s->hook_offered || s->call_offered)) return NULL;
     return &s->visits[s->order.items[s->remaining - 1]];
 }
 
@@ -505,8 +505,9 @@ mg_node mg_sweep_gradient(mg_sweep *sweep, mg_node handle)
     uint32_t index;
     mg_arena *arena = sweep->arena;
     arena_lock(arena);
-    mg_node given = is_innermost(sweep) ? array_find(arena, handle, &index) : MG_ERR_ARG;
+    mg_node given = array_find(arena, handle, &index);
     if (given == MG_OK) {
+        marks_take(sweep);
         int64_t number = visit_of(sweep, index);
         uint32_t gradient = number < 0 ? 0 : sweep->visits[number].gradient;
         given = gradient ? handle_share(arena, gradient) : 0;
@@ -552,6 +553,7 @@ static MG_NOINLINE int sweep_contribute(mg_sweep *s, int which, mg_node gradient
     MG_RETURN_IF((uint32_t)which >= array_at(s->arena, v->node)->operand_count,
                  MG_ERR_ARG);
     MG_TRY(array_find(s->arena, gradient, &index));
+    marks_take(s);
     uint32_t operand = operand_index(s->arena, v->node, which);
     int64_t to = visit_of(s, operand);
     if (to < 0 || !s->visits[to].needed) return MG_OK;
@@ -576,7 +578,8 @@ int mg_sweep_give(mg_sweep *sweep, mg_node *out)
 {
     mg_arena *arena = sweep->arena;
     arena_lock(arena);
-    bool kept = sweep->done && (sweep->flags & MG_GIVE) && is_innermost(sweep);
+    bool kept = sweep->done && (sweep->flags & MG_GIVE);
+    marks_take(sweep);
     int status = kept ? MG_OK : MG_ERR_ARG;
     for (size_t i = 0; status == MG_OK && i < sweep->inputs.count; i++) {
         int64_t number = visit_of(sweep, sweep->inputs.items[i]);

@@ -41,8 +41,8 @@ def address_of(array: Any) -> int:
 
 
 SLICE = 100_000  # nodes a backward visits between two looks at Ctrl-C: a few milliseconds
-# One backward at a time: one of another thread waits for its turn, one that a user's rule begins
-# has it already.
+# One backward at a time: one of another thread waits for its turn; one of the same thread has it
+# already, and is BusyError unless a user's rule begins it.
 backward_turn = RLock()
 
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from threading import RLock
 from typing import Any
 
 from .library import TensorBase, arena, check, lib
-
-sweep_turn = RLock()  # one thread's sweeps at a time; a hook may start one inside another
-
 
 ACCUMULATE: int = lib.MG_ACCUMULATE
 CREATE_GRAPH: int = lib.MG_CREATE_GRAPH
@@ -21,18 +16,7 @@ def sweep(
     roots: tuple[Any, ...], seeds: tuple[Any, ...], inputs: tuple[Any, ...], flags: int
 ) -> Any:
     """Run a sweep; return the gradients of the inputs if flags ask for them."""
-    with sweep_turn:
-        return TensorBase._sweep(roots, seeds, inputs, flags)
-
-
-def _renew_lock() -> None:
-    """In a forked child: the lock's holder does not exist there."""
-    global sweep_turn
-    sweep_turn = RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
+    return TensorBase._sweep(roots, seeds, inputs, flags)
 
 
 def retain_gradient(handle: int) -> None:

@@ -262,7 +262,7 @@ static inline void expect_references(const mg_arena *arena, uint32_t *uses)
         EXPECT(n->references > 0);
         EXPECT(n->references >= uses[i]);
         EXPECT(arena->walk.root || !(n->bits & UNDER_WAY));
-        EXPECT(arena->sweep || !(n->bits & INPUT));
+        EXPECT(arena->sweeps || !(n->bits & INPUT));
     }
 }
 

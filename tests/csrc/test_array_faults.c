@@ -138,7 +138,7 @@ static int example_refused(arrays *f, const example *e, int depth, int way, int6
         example_undo(f);
         if (way != BY_NODES) EXPECT(digest_of(f->arena) == state);
         EXPECT(f->arena->used_block_bytes == used);
-        EXPECT(f->arena->sweep == NULL);
+        EXPECT(f->arena->sweeps == NULL);
         status = example_run(f, e, depth);
     }
     EXPECT(outcome_of(f, status) == outcome);
@@ -188,7 +188,7 @@ static int call_refused(const array_call *row, int way, int64_t after, uint64_t 
         EXPECT(digest_of(f.arena) == state);
         EXPECT(nodes_of(f.arena) == nodes);
         EXPECT(f.arena->used_block_bytes == used);
-        EXPECT(f.arena->sweep == NULL);
+        EXPECT(f.arena->sweeps == NULL);
         EXPECT(mg_released(f.arena) == NULL);
         status = row->run(&f);
     }

@@ -30,7 +30,7 @@ static void expect_refused(arrays *f, snapshot b, int64_t status, int64_t wanted
     EXPECT(digest_of(f->arena) == b.state);
     EXPECT(nodes_of(f->arena) == b.nodes);
     EXPECT(f->arena->used_block_bytes == b.used);
-    EXPECT(f->arena->temporaries.count == 0 && f->arena->sweep == NULL);
+    EXPECT(f->arena->temporaries.count == 0 && f->arena->sweeps == NULL);
     EXPECT(mg_released(f->arena) == NULL);
     if (failures > failed) printf("    status %lld\n", (long long)status);
     explain(failed, name, detail);
