@@ -47,6 +47,7 @@ extern struct tensor_callbacks {
 } tensor_callbacks;
 
 extern _Atomic int large_calls; /* of all threads, under way; release_gil() reads it */
+extern int calls_outside; /* under way without the GIL; changes with the GIL only */
 PyThreadState *release_gil_counted(int large);
 void acquire_gil_counted(PyThreadState *state, int large);
 

@@ -59,26 +59,59 @@ PyObject *tensor_item(PyObject *self, PyObject *Py_UNUSED(none))
     return NULL;
 }
 
-/* Make the nested list of the axes from `axis` on. */
-static PyObject *list_of(const mg_array_info *info, int axis, const char *at)
+/* ---- long work with the GIL -------------------------------------------------------- */
+
+enum { LOOKS = 1 << 16 }; /* elements between two looks at signals: some milliseconds */
+
+/* Look at signals every LOOKS calls; 0, which *left is then too, where a handler raises. */
+static int go_on(int64_t *left)
 {
-    if (axis == info->rank) return element(info->dtype, at);
+    if (--*left > 0) return 1;
+    if (PyErr_CheckSignals() < 0) return 0;
+    *left = LOOKS;
+    return 1;
+}
+
+/* Make the nested list of the axes from `axis` on. */
+static PyObject *list_of(const mg_array_info *info, int axis, const char *at,
+                         int64_t *left)
+{
+    if (axis == info->rank) return go_on(left) ? element(info->dtype, at) : NULL;
     Py_ssize_t count = (Py_ssize_t)info->shape[axis];
     ptrdiff_t step =
         (ptrdiff_t)info->strides[axis] * (ptrdiff_t)element_size(info->dtype);
     PyObject *list = PyList_New(count);
     for (Py_ssize_t i = 0; list && i < count; i++) {
-        PyObject *item = list_of(info, axis + 1, at + i * step);
+        PyObject *item = list_of(info, axis + 1, at + i * step, left);
         if (item) PyList_SetItem(list, i, item);
         else Py_CLEAR(list);
     }
     return list;
 }
 
+/* Hold on to a Tensor's node, and describe it: while Python's code may run, another may take
+ * its place. Returns the node for release_node(), or -1 with an exception. */
+static mg_node hold_node(PyObject *self, mg_array_info *info)
+{
+    mg_node node = tensor_handle(self);
+    PyThreadState *state = release_gil(0);
+    int status = mg_retain(arena, node);
+    acquire_gil(state, 0);
+    if (status == MG_OK && (status = describe(node, info)) < 0) release_node(node);
+    if (status == MG_OK) return node;
+    fail_call(status, "tensor", self);
+    return -1;
+}
+
 PyObject *tensor_tolist(PyObject *self, PyObject *Py_UNUSED(none))
 {
     mg_array_info info;
-    return tensor_describe(self, &info) < 0 ? NULL : list_of(&info, 0, info.data);
+    int64_t left = LOOKS;
+    mg_node node = hold_node(self, &info);
+    if (node < 0) return NULL;
+    PyObject *list = list_of(&info, 0, info.data, &left);
+    release_node(node);
+    return list;
 }
 
 /* ---- lists to elements ------------------------------------------------------------- */
@@ -89,6 +122,7 @@ typedef struct nest {
     int64_t shape[MG_MAX_RANK];
     int dtype; /* what put_scalar() writes */
     char *next;
+    int64_t left; /* elements to the next look at signals */
 } nest;
 
 static int is_row(PyObject *x)
@@ -146,7 +180,8 @@ static int put_scalar(nest *n, const scalar *x)
 }
 
 /* Go through the numbers of x, at first for their kind, then (next is set) to write them;
- * 0 where x is not plain. */
+ * 0 where x is not plain or, with an exception, a signal's handler raises. That may also
+ * change the lists. */
 static int walk(nest *n, PyObject *x, int axis)
 {
     if (axis == n->rank) {
@@ -157,10 +192,20 @@ static int walk(nest *n, PyObject *x, int axis)
     }
     if (!is_row(x) || row_length(x) != n->shape[axis]) return 0;
     for (Py_ssize_t i = 0; i < n->shape[axis]; i++) {
-        PyObject *item = row_item(x, i);
-        if (!item || !walk(n, item, axis + 1)) return 0;
+        PyObject *item = Py_XNewRef(row_item(x, i));
+        int plain = item && walk(n, item, axis + 1);
+        Py_XDECREF(item);
+        if (!plain || (axis + 1 == n->rank && !go_on(&n->left))) return 0;
     }
     return 1;
+}
+
+/* What a walk that failed comes to: a handler's exception, or that x is not plain. */
+static PyObject *not_plain(const nest *n)
+{
+    if (n->left == 0) return NULL;
+    PyErr_Clear();
+    Py_RETURN_NOTIMPLEMENTED;
 }
 
 static int default_dtype(int kind)
@@ -185,17 +230,15 @@ static int64_t count_of(const int64_t *shape, int rank)
 PyObject *tensor_nested(PyObject *Py_UNUSED(none), PyObject *args)
 {
     PyObject *data;
-    nest n = {0};
+    nest n = {.left = LOOKS};
     if (!PyArg_ParseTuple(args, "Oi", &data, &n.dtype)) return NULL;
     if (n.dtype == MG_FLOAT16 || n.dtype >= MG_DTYPE_COUNT || !find_shape(&n, data) ||
-        !walk(&n, data, 0)) {
-        PyErr_Clear();
-        Py_RETURN_NOTIMPLEMENTED;
-    }
+        !walk(&n, data, 0))
+        return not_plain(&n);
     int64_t count = count_of(n.shape, n.rank);
     if (n.dtype < 0) n.dtype = count ? default_dtype(n.kind) : MG_FLOAT32;
     if (count < 0) return PyErr_NoMemory();
-    /* Other threads may change the lists while a large array is made: walk() looks again. */
+    /* Other threads, and signals' handlers, may change the lists: walk() looks again. */
     int kind = n.kind;
     PyObject *made = tensor_result(make_array(n.dtype, n.rank, n.shape, NULL), "tensor");
     mg_array_info info;
@@ -206,8 +249,7 @@ PyObject *tensor_nested(PyObject *Py_UNUSED(none), PyObject *args)
     mg_mode_leave(mode);
     if (written && n.kind == kind) return made;
     Py_DECREF(made);
-    PyErr_Clear();
-    Py_RETURN_NOTIMPLEMENTED;
+    return not_plain(&n);
 }
 
 /* ---- new arrays -------------------------------------------------------------------- */
@@ -303,7 +345,8 @@ static int draw(mg_rng *rng, int which, const mg_array_info *info, double a, dou
 }
 
 /* _random(rng's address, which, dtype, shape, a, b, low, high): one number after the
- * other. The GIL is kept while they are drawn: other threads may use the generator. */
+ * other. The GIL is kept while they are drawn: other threads may use the generator. Where
+ * a signal's handler raises, no number has been drawn. */
 PyObject *tensor_random(PyObject *Py_UNUSED(none), PyObject *args)
 {
     unsigned long long address;
@@ -321,10 +364,19 @@ PyObject *tensor_random(PyObject *Py_UNUSED(none), PyObject *args)
     PyObject *made = tensor_result(make_array(dtype, rank, shape, NULL), "random");
     mg_array_info info;
     if (!made || tensor_describe(made, &info) < 0) return NULL;
-    int status = draw((mg_rng *)(uintptr_t)address, which, &info, a, b, low, high);
-    if (status == MG_OK) return made;
+    mg_rng *rng = (mg_rng *)(uintptr_t)address, before = *rng;
+    int status = MG_OK, raised = 0;
+    for (int64_t left = info.count; left > 0 && status == MG_OK && !raised;) {
+        info.count = left < LOOKS || which == PERMUTATION ? left : LOOKS;
+        status = draw(rng, which, &info, a, b, low, high);
+        info.data = (char *)info.data + (size_t)info.count * element_size(dtype);
+        left -= info.count;
+        raised = left > 0 && status == MG_OK && PyErr_CheckSignals() < 0;
+    }
+    if (raised) *rng = before;
+    if (status == MG_OK && !raised) return made;
     Py_DECREF(made);
-    return fail_call(status, "random", NULL);
+    return raised ? NULL : fail_call(status, "random", NULL);
 }
 
 /* ---- indices ----------------------------------------------------------------------- */
@@ -336,6 +388,7 @@ PyObject *tensor_linear_index(PyObject *Py_UNUSED(none), PyObject *args)
     PyObject *indices, *tuple;
     int64_t sizes[MG_MAX_RANK], wrong[2];
     mg_node nodes[MG_MAX_RANK];
+    mg_array_info first;
     if (!PyArg_ParseTuple(args, "O!O!", &PyTuple_Type, &indices, &PyTuple_Type, &tuple))
         return NULL;
     int axes = read_shape(tuple, sizes);
@@ -352,9 +405,10 @@ PyObject *tensor_linear_index(PyObject *Py_UNUSED(none), PyObject *args)
         }
         nodes[i] = tensor_handle(index);
     }
-    PyThreadState *state = release_gil(0);
+    int large = axes && describe(nodes[0], &first) >= 0 && first.count > LARGE;
+    PyThreadState *state = release_gil(large);
     mg_node made = mg_linear_index(arena, axes, nodes, sizes, wrong);
-    acquire_gil(state, 0);
+    acquire_gil(state, large);
     if (made == MG_ERR_INDEX)
         return Py_BuildValue("LL", (long long)wrong[0], (long long)wrong[1]);
     return tensor_result(made, "index");

@@ -215,7 +215,8 @@ static PyObject *apply_selection(PyObject *self, const selection *s)
 
 /* Let a view remember what it is a part of, and so that what of. Chains end somewhere, so
  * that `x = x[1:]`, again and again, does not keep all that x has been. */
-static PyObject *remember(PyObject *view, PyObject *base, PyObject *key)
+static PyObject *remember(PyObject *view, PyObject *base, mg_node node,
+                          PyObject *key)
 {
     const origin *before = ((tensor *)base)->origin;
     int depth = before ? before->depth + 1 : 1;
@@ -223,7 +224,7 @@ static PyObject *remember(PyObject *view, PyObject *base, PyObject *key)
     int recording = is_recording();
     origin *made = recording > 0 ? PyMem_Malloc(sizeof(origin)) : NULL;
     if (made) {
-        *made = (origin){Py_NewRef(base), Py_NewRef(key), tensor_handle(base), depth};
+        *made = (origin){Py_NewRef(base), Py_NewRef(key), node, depth};
         ((tensor *)view)->origin = made;
     } else if (recording) {
         if (recording > 0) PyErr_NoMemory();
@@ -248,7 +249,8 @@ PyObject *tensor_subscript(PyObject *self, PyObject *key)
     int plain = read_key(&s, &info, key, 0);
     if (plain < 0) return NULL;
     if (!plain) return PyObject_CallMethod(self, "_get", "(O)", key);
-    return remember(apply_selection(self, &s), self, key);
+    mg_node node = tensor_handle(self); /* another thread may give it another one */
+    return remember(apply_selection(self, &s), self, node, key);
 }
 
 /* _origin(): (x, key) of what this is x[key] of, while x has the same node; or None. */

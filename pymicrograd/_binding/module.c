@@ -26,9 +26,11 @@ struct tensor_callbacks tensor_callbacks;
  * would block Python. Only large ones count: small ones that released it because of each
  * other would do so for ever. */
 _Atomic int large_calls;
+int calls_outside;
 
 PyThreadState *release_gil_counted(int large)
 {
+    calls_outside++;
     if (large) atomic_fetch_add_explicit(&large_calls, 1, memory_order_relaxed);
     return PyEval_SaveThread();
 }
@@ -37,6 +39,7 @@ void acquire_gil_counted(PyThreadState *state, int large)
 {
     if (large) atomic_fetch_sub_explicit(&large_calls, 1, memory_order_relaxed);
     PyEval_RestoreThread(state);
+    calls_outside--;
 }
 
 /* ---- the arena --------------------------------------------------------------------- */
@@ -55,6 +58,7 @@ static void after_fork_in_parent(void)
 static void after_fork_in_child(void)
 {
     atomic_store(&large_calls, 0); /* their threads are the parent's */
+    calls_outside = 0;
     mg_arena_after_fork(arena, 1);
 }
 

@@ -146,6 +146,36 @@ static PyObject *mlp_results(const mlp_plan *plan, const table *t, const mg_node
     return wrap_node(outputs[0], sources, NULL);
 }
 
+/* Return how many rows to record between two looks at signals: some 3 ms of nodes. */
+static int64_t rows_at_once(const mlp_plan *plan)
+{
+    int64_t nodes = 1;
+    for (int64_t i = 0; i < plan->layers; i++)
+        nodes += 2 * (plan->sizes[i] + 1) * plan->sizes[i + 1];
+    return nodes < (1 << 18) ? (1 << 18) / nodes : 1;
+}
+
+/* Record the plan on all rows, and leave nothing where that fails. Returns a status, or 1
+ * where a signal's handler raises. */
+static int mlp_rows(const mlp_plan *plan, const table *t, const mg_node *handles,
+                    const double *numbers, mg_node *outputs)
+{
+    const int64_t nin = plan->sizes[0], nout = plan->sizes[plan->layers];
+    const int64_t rows = t->rows, step = rows_at_once(plan);
+    int status = MG_OK;
+    for (int64_t done = 0; done < rows && status == MG_OK; done += step) {
+        int64_t count = rows - done < step ? rows - done : step;
+        if (done && PyErr_CheckSignals() < 0) status = 1;
+        else
+            status = mg_mlp(arena, plan->layers, plan->sizes, plan->activation,
+                            plan->last_activation, plan->parameters, count,
+                            handles + done * nin, numbers + done * nin,
+                            outputs + done * nout);
+        if (status != MG_OK) nodes_release(outputs, (Py_ssize_t)(done * nout));
+    }
+    return status;
+}
+
 /* Record the plan on a table whose items are known; buffer has room for all three
  * arrays. */
 static PyObject *mlp_record(const mlp_plan *plan, PyObject *parameters, const table *t,
@@ -160,11 +190,9 @@ static PyObject *mlp_record(const mlp_plan *plan, PyObject *parameters, const ta
     PyObject *sources = PyTuple_Pack(2, parameters, items);
     Py_DECREF(items);
     if (!sources) return NULL;
-    int status = mg_mlp(arena, plan->layers, plan->sizes, plan->activation,
-                        plan->last_activation, plan->parameters, t->rows, handles,
-                        numbers, outputs);
-    result = status < 0 ? fail_status(status, "MLP", NULL, NULL)
-                        : mlp_results(plan, t, outputs, sources);
+    int status = mlp_rows(plan, t, handles, numbers, outputs);
+    if (status == MG_OK) result = mlp_results(plan, t, outputs, sources);
+    else if (status < 0) fail_status(status, "MLP", NULL, NULL);
     Py_DECREF(sources);
     return result;
 }

@@ -31,6 +31,8 @@ static int load_tensor(void)
 {
     PyObject *module = PyImport_ImportModule("pymicrograd.tensors.tensor");
     Py_XDECREF(module);
+    if (module && !tensor_alloc)
+        PyErr_SetString(PyExc_ImportError, "pymicrograd.tensors.tensor is being imported");
     return module && tensor_alloc ? 0 : -1;
 }
 
@@ -50,6 +52,7 @@ PyObject *adopt(mg_node handle, int64_t bound)
 PyObject *tensor_fail(int64_t status, PyObject *what, PyObject *operands,
                       PyObject *integers)
 {
+    if (!tensor_callbacks.fail && load_tensor() < 0) return NULL;
     PyObject *none =
         PyObject_CallFunction(tensor_callbacks.fail, "LOOO", (long long)status, what,
                               operands, integers ? integers : Py_None);
@@ -102,7 +105,12 @@ int describe(mg_node handle, mg_array_info *info)
 
 int tensor_describe(PyObject *self, mg_array_info *info)
 {
-    int status = describe(tensor_handle(self), info);
+    mg_node node;
+    int status;
+    do { /* of the node that self has now: another thread may have given it a new one */
+        node = tensor_handle(self);
+        status = describe(node, info);
+    } while (node != tensor_handle(self));
     if (status < 0) {
         fail_call(status, "tensor", self);
         return -1;

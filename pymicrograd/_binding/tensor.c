@@ -217,10 +217,14 @@ static PyObject *tensor_export(PyObject *self, PyObject *Py_UNUSED(none))
 /* ---- life -------------------------------------------------------------------------- */
 
 /* Return what is attached to a node that nothing but this object refers to: only then the
- * cycle collector may look through the node. */
+ * cycle collector may look through the node. It asks twice in a collection, and has to hear
+ * the same: while another thread is in the core without the GIL, whose op may just take a
+ * reference to the node, it hears of nothing. (Those that cffi calls without the GIL take
+ * none to a node that has only its object's, but `retain`, whose caller holds the object.) */
 static PyObject *own_attachment(const tensor *self)
 {
-    if (!(self->flags & HOOKED) || mg_references(arena, self->handle) != 1) return NULL;
+    if (!(self->flags & HOOKED) || calls_outside) return NULL;
+    if (mg_references(arena, self->handle) != 1) return NULL;
     return mg_attached(arena, self->handle);
 }
 
