@@ -57,7 +57,7 @@ passed() { echo "ok    $*"; }
 missed() { echo "-     $*"; }
 
 programs_of_c="test_api test_handles test_faults test_backward test_random test_deep test_threads
-    test_pool test_arrays test_array_faults test_sweeps test_selftest test_gemm test_kernels
+    test_waits test_pool test_arrays test_array_faults test_sweeps test_selftest test_gemm test_kernels
     test_mode fuzz_arrays"
 
 check_asan() {
@@ -100,7 +100,7 @@ sys.exit(pytest.main(['-q', '-x', '-n', '0', '-p', 'no:cacheprovider', 'tests',
 
 check_tsan() {
     library tsan -O1 -g -fsanitize=thread
-    for command in "test_threads 20000" "test_pool 100" "fuzz_arrays 20000 5"; do
+    for command in "test_threads 20000" "test_waits 100" "test_pool 100" "fuzz_arrays 20000 5"; do
         # shellcheck disable=SC2086
         set -- $command
         compile tsan "$1" -O1 -g -fsanitize=thread

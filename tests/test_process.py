@@ -18,6 +18,7 @@ from test_threads import backward_in_slices
 
 import pymicrograd as mg
 from pymicrograd import MLP, RNG, Value, _core, cross_entropy, grad, memory_usage, no_grad
+from pymicrograd.errors import BusyError
 from pymicrograd.nn import functional
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -175,6 +176,38 @@ def test_fork_while_a_thread_holds_our_locks() -> None:
     run_function(fork_while_walking)
 
 
+BUSY_FORKS = """
+import os, threading, pymicrograd as mg
+mg.set_num_threads(2)
+a, flat, index = mg.randn(250, 250), mg.ones(200_000), mg.zeros(200_000, dtype="int64")
+x = mg.ones(300, 300, requires_grad=True)
+product, stop = (a @ a)[3, 5].item(), threading.Event()
+def multiply():
+    while not stop.is_set(): a @ a, flat[index]
+def differentiate():
+    while not stop.is_set(): (x * x).exp().sum().backward()
+threads = [threading.Thread(target=work) for work in (multiply, differentiate)]
+for thread in threads: thread.start()
+for number in range(COUNT):
+    pid = os.fork()
+    if pid == 0:
+        right = number % 10 or (a @ a)[3, 5].item() == product
+        if right and number % 10 == 5: (x * 2).sum().backward()
+        os._exit(not right)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+stop.set()
+for thread in threads: thread.join()
+print("forked")
+"""
+
+
+@forks
+@pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.all)])
+def test_forks_beside_busy_threads(count: int) -> None:
+    """A fork waits for the op under way, and no op for the fork."""
+    assert run_python(BUSY_FORKS.replace("COUNT", str(count)), timeout=600.0) == "forked\n"
+
+
 MULTIPROCESSING = """
 import multiprocessing, pymicrograd
 x = pymicrograd.Value(3.0)
@@ -273,6 +306,141 @@ def interrupted_at(function: Callable[[], object], moment: int) -> bool:
     finally:
         sys.setprofile(profiler)
     return False
+
+
+# ---- signals ---------------------------------------------------------------------------------
+
+
+def handler_during(call: Callable[[], object], handler: Callable[[], object]) -> int:
+    """Run a call, and a signal's handler in the middle of it; returns how often it ran.
+
+    The handler is set off by the kernel, again and again until it has run within the call.
+    """
+    inside = ran = 0
+
+    def on_alarm(*_: object) -> None:
+        nonlocal ran
+        if inside:
+            ran += 1
+            handler()
+
+    before = signal.signal(signal.SIGALRM, on_alarm)
+    signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
+    try:
+        while not ran:
+            inside = 1
+            call()
+            inside = 0
+    finally:
+        inside = 0
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+    return ran
+
+
+alarms = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timers")
+
+
+@alarms
+def test_a_handler_that_runs_a_backward() -> None:
+    """That of a Value is refused while one is under way; those of Tensors are not."""
+    x, other = Value(1.0), Value(2.0)
+    root, product = chain(x, 300_000), other * 3.0
+    refused = done = 0
+
+    def of_values() -> None:
+        nonlocal refused, done
+        try:
+            product.backward()
+            done += 1
+        except BusyError:
+            refused += 1
+
+    handler_during(root.backward, of_values)
+    assert refused + done > 0 and other.grad == 3.0 * done
+    x.grad = 0.0
+    root.backward()
+    assert x.grad == 300_001.0
+    w, v = mg.ones(400, 400, requires_grad=True), mg.ones(2, requires_grad=True)
+    rounds = 0
+
+    def of_tensors() -> None:
+        nonlocal rounds
+        (v * 2.0).sum().backward()
+        (w * 0.0).sum().backward()
+        rounds += 1
+
+    calls = 0
+
+    def train() -> None:
+        nonlocal calls
+        y = w
+        for _ in range(4):
+            y = y * w
+        calls += 1
+        y.sum().backward()
+
+    handler_during(train, of_tensors)
+    assert v.grad is not None and v.grad.tolist() == [2.0 * rounds] * 2
+    assert w.grad is not None and w.grad[7, 3].item() == 5.0 * calls
+
+
+LONG = 1 << 18
+NUMBERS = [0.5] * LONG
+LONG_CALLS: dict[str, Callable[[Any], object]] = {
+    "tolist": lambda s: s.wide.tolist(),
+    "list": lambda s: mg.tensor(NUMBERS),
+    "rows": lambda s: mg.tensor([NUMBERS[:512]] * (LONG // 512)),
+    "normal": lambda s: mg.randn(LONG, generator=s.rng),
+    "integers": lambda s: mg.randint(0, 9, (LONG,), generator=s.rng),
+    "MLP": lambda s: s.model(s.rows),
+}
+
+
+class Long:
+    """What the long calls work on."""
+
+    def __init__(self) -> None:
+        self.wide = mg.arange(LONG)
+        self.rng = RNG(5)
+        self.model = MLP(100, [100, 2], rng=RNG(1))
+        self.rows = [[0.5] * 100] * 100
+
+
+@alarms
+@pytest.mark.parametrize("name", LONG_CALLS)
+def test_long_calls_are_interrupted_and_leave_nothing(name: str) -> None:
+    subject = Long()
+    nodes = memory_usage()["nodes"]
+
+    def call() -> None:
+        subject.rng = RNG(5)
+        LONG_CALLS[name](subject)
+
+    call()
+    whole = subject.rng.random()
+    call()
+
+    def interrupt() -> None:
+        raise Interruption
+
+    with pytest.raises(Interruption):
+        while True:
+            handler_during(call, interrupt)
+    assert memory_usage()["nodes"] == nodes
+    assert subject.rng.random() in (RNG(5).random(), whole)  # none or all is drawn
+
+
+FIRST_FAILURES = [
+    "mg.zeros(10**13)", "mg.rand(10**15)", "mg.set_memory_limit(1 << 20), mg.arange(10**6)",
+    "mg.set_memory_limit(1 << 20), mg.tensor([0.5] * 10**6)", "mg.Value(1.0) and mg.zeros(2**62)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("call", FIRST_FAILURES)
+def test_the_first_call_of_a_process_may_fail(call: str) -> None:
+    source = f"import pymicrograd as mg\ntry: {call}\nexcept MemoryError: print('refused')"
+    assert run_python(source) == "refused\n"
 
 
 class Subject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 import threading
@@ -477,6 +478,115 @@ def small_stack() -> None:
     threading.stack_size(256 * 1024)
     print(run_threads(work)[0])
     assert memory_usage()["nodes"] == start
+
+
+# ---- memory that was lent --------------------------------------------------------------------
+
+ITEMS = 50_000
+
+
+class Lent:
+    """Operands whose indices a second thread writes to, in memory lent to NumPy."""
+
+    def __init__(self) -> None:
+        self.index = mg.zeros(ITEMS, dtype="int64")
+        self.mask = mg.zeros(ITEMS, dtype="bool")
+        self.table, self.rows = mg.ones(16, 4, requires_grad=True), mg.ones(ITEMS, 4)
+        self.flat, self.plain = mg.ones(ITEMS), mg.ones(16, 4)
+        self.logits = mg.zeros(ITEMS, 2, requires_grad=True)
+
+
+# Each reads self.index or self.mask, some again in a backward.
+READERS: dict[str, Callable[[Lent], object]] = {
+    "take": lambda s: s.table[s.index],
+    "take backward": lambda s: s.table[s.index].sum().backward(),
+    "two axes": lambda s: s.table[s.index, s.index],
+    "put": lambda s: s.plain.__setitem__(s.index, s.rows),
+    "gather": lambda s: s.flat.gather(0, s.index),
+    "scatter_add": lambda s: s.flat.scatter_add(0, s.index, s.flat),
+    "scatter_add_": lambda s: mg.zeros(ITEMS).scatter_add_(0, s.index, s.flat),
+    "index_select": lambda s: s.table.index_select(0, s.index),
+    "cross_entropy": lambda s: mg.functional.cross_entropy(s.logits, s.index).backward(),
+    "nonzero": lambda s: s.mask.nonzero(),
+    "mask": lambda s: s.flat[s.mask],
+    "mask put": lambda s: s.flat.__setitem__(s.mask, 1.0),
+    "divide": lambda s: s.index // s.index,
+    "remainder": lambda s: s.index % s.index,
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_lent_indices_that_another_thread_changes(name: str) -> None:
+    """They are right or refused; nothing outside of the operands is read or written."""
+    subject = Lent()
+    indices, masks = subject.index.numpy(), subject.mask.numpy()
+    over = threading.Event()
+    refusals = IndexError, ValueError, ZeroDivisionError, mg.errors.ChangedError
+
+    def write() -> None:
+        while not over.is_set():
+            indices[ITEMS // 2 :] = 1 << 44
+            masks[:] = True
+            indices[ITEMS // 2 :] = 1
+            masks[ITEMS // 3 :] = False
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        for _ in range(60):
+            with contextlib.suppress(*refusals):
+                READERS[name](subject)
+    finally:
+        over.set()
+        thread.join()
+
+
+# ---- what a hook may do ----------------------------------------------------------------------
+
+
+def test_a_hook_waits_for_the_backward_of_another_thread() -> None:
+    x = mg.ones(3, requires_grad=True)
+    y = x * 2.0
+
+    def backward() -> None:
+        (x * 5.0).sum().backward()
+
+    def hook(gradient: Any) -> None:
+        thread = threading.Thread(target=backward)
+        thread.start()
+        thread.join()
+
+    y.register_hook(hook)
+    (y * y).sum().backward()
+    assert x.grad is not None and x.grad.tolist() == [13.0] * 3
+
+
+def test_hooks_stay_while_others_work_and_garbage_is_collected() -> None:
+    """The collector asks twice who refers to a node; an op may take a reference between."""
+    over = threading.Event()
+
+    def collect() -> None:
+        while not over.is_set():
+            gc.collect()
+
+    def use() -> int:
+        calls: list[int] = []
+        x = mg.ones(70_000, requires_grad=True)
+        x.register_hook(lambda gradient, kept=x: calls.append(1))
+        del x
+        for _ in range(30):
+            y = mg.ones(70_000, requires_grad=True)
+            y.register_hook(lambda gradient, kept=y: calls.append(1))
+            (y * 2.0).sum().backward()
+        return len(calls)
+
+    thread = threading.Thread(target=collect)
+    thread.start()
+    try:
+        assert run_threads(use, use) == [30, 30]
+    finally:
+        over.set()
+        thread.join()
 
 
 def test_a_long_chain_in_a_small_stack() -> None:

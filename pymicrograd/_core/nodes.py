@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import RLock
 from typing import Any
 
-from .library import ValueBase, arena, check, ffi, lib
+from .library import ValueBase, arena, check, fail, ffi, lib
 
 
 def op_of(handle: int) -> int:
@@ -44,15 +44,36 @@ SLICE = 100_000  # nodes a backward visits between two looks at Ctrl-C: a few mi
 # One backward at a time: one of another thread waits for its turn; one of the same thread has it
 # already, and is BusyError unless a user's rule begins it.
 backward_turn = RLock()
+backward_under_way = False  # in the thread whose turn it is
 
 
 def finish(status: int) -> int:
     """Go on with a backward that has begun, in slices, and call the rules of users'."""
+    global backward_under_way
     while status in (lib.MG_MORE, lib.MG_CALL):
         if status == lib.MG_CALL:
+            backward_under_way = False  # a rule may run a backward of its own
             ValueBase._call(lib.mg_backward_node(arena))
+            backward_under_way = True
         status = lib.mg_backward_resume(arena, SLICE)
     return status
+
+
+def run(call: str, begin: Callable[[], int]) -> None:
+    """Run a backward in its turn; an exception between two slices undoes it."""
+    global backward_under_way
+    with backward_turn:
+        if backward_under_way:
+            fail(lib.MG_ERR_BUSY, call)
+        try:
+            backward_under_way = True
+            status = begin()
+        except BaseException:
+            lib.mg_backward_cancel(arena)
+            raise
+        finally:
+            backward_under_way = False
+    check(status, call)
 
 
 def backward(handle: int, seed: float) -> None:
@@ -61,27 +82,20 @@ def backward(handle: int, seed: float) -> None:
     An exception between two slices, such as KeyboardInterrupt, leaves gradients as a failed
     backward does: those of leaves unchanged, the others 0.0.
     """
-    with backward_turn:
-        try:
-            status = finish(lib.mg_backward(arena, handle, seed, SLICE))
-        except BaseException:
-            lib.mg_backward_cancel(arena)
-            raise
-    check(status, "backward")
+    run("backward", lambda: finish(lib.mg_backward(arena, handle, seed, SLICE)))
 
 
 def derivatives(handle: int, inputs: Sequence[int]) -> list[float]:
     """Return the derivatives of a node by others; no gradient is changed."""
     out = ffi.new("double[]", len(inputs))
-    with backward_turn:
-        try:
-            status = finish(lib.mg_derive(arena, handle, SLICE))
-            if status == lib.MG_OK:
-                check(lib.mg_derivatives(arena, len(inputs), inputs, out), "grad")
-        except BaseException:
-            lib.mg_backward_cancel(arena)
-            raise
-    check(status, "grad")
+
+    def derive() -> int:
+        status = finish(lib.mg_derive(arena, handle, SLICE))
+        if status != lib.MG_OK:
+            return status
+        return check(lib.mg_derivatives(arena, len(inputs), inputs, out), "grad")
+
+    run("grad", derive)
     return list(out)
 
 
@@ -93,8 +107,9 @@ def gradients(output: Any, inputs: tuple[Any, ...]) -> list[Any]:
 
 def _renew_lock() -> None:
     """In a forked child: the lock's holder does not exist there."""
-    global backward_turn
+    global backward_turn, backward_under_way
     backward_turn = RLock()
+    backward_under_way = False
 
 
 if hasattr(os, "register_at_fork"):
