@@ -230,6 +230,9 @@ FLOAT_RULES = {
 }
 
 
+REPAIRED = "an index was out of range, which another thread has written over since"
+
+
 def explain_index(name: str, operands: Any, integers: Any) -> str:
     """Say which index is out of range."""
     found = tensors(operands)
@@ -242,6 +245,8 @@ def explain_index(name: str, operands: Any, integers: Any) -> str:
     size = x.shape[axis] if x.ndim else 1
     low, high = index.amin().item(), index.amax().item()
     wrong = low if low < -size else high
+    if -size <= wrong < size:
+        return REPAIRED
     if name in ROWS:  # its callers bring the axis to the front
         return f"index {wrong} is out of range for an axis of size {size}"
     return index_text(wrong, axis, size)
@@ -253,8 +258,10 @@ def index_text(index: int, axis: int, size: int) -> str:
 
 def class_text(targets: list[int], classes: int, ignored: int) -> str:
     """Say which target is no class."""
-    row = next(i for i, t in enumerate(targets) if t != ignored and not 0 <= t < classes)
-    return f"target {targets[row]} of row {row} is outside the classes 0 to {classes - 1}"
+    for row, target in enumerate(targets):
+        if target != ignored and not 0 <= target < classes:
+            return f"target {target} of row {row} is outside the classes 0 to {classes - 1}"
+    return REPAIRED
 
 
 def explain_argument(name: str, operands: Any, integers: Any) -> str:
