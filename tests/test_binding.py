@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from isolated import run_python
 
 import pymicrograd as mg
 from pymicrograd import _core
@@ -41,3 +42,42 @@ def test_both_halves_have_one_arena() -> None:
     before = mg.memory_usage()["nodes"]
     kept = [mg.Value(1.0), mg.Tensor([1.0])]
     assert mg.memory_usage()["nodes"] == before + len(kept)
+
+
+CONFUSION = """
+import random, sys
+import pymicrograd as mg
+from pymicrograd import _core
+name, numbers = sys.argv[1], random.Random(sys.argv[1])
+base = _core.TensorBase if hasattr(_core.TensorBase, name) else _core.ValueBase
+x, v = mg.ones(2, 3), mg.Value(2.0)
+things = (None, True, 0, 1, -1, 8, 16, 99, 10**6, 2**62, -(2**63), 2**70, 0.5, float("nan"), "a",
+          b"a", (), (1,), (2, 3), (-1,), (2**62, 4), (x,), (v,), (x, 1), ((x,),), [], [1.0], [v],
+          [[v, 1.0]], {}, x, v, x._handle, v._handle, print, object(), _core.memory)
+method = getattr(base, name)
+for _ in range(4000):
+    args = [numbers.choice(things) for _ in range(numbers.randrange(9))]
+    if numbers.random() < 0.5:
+        args.insert(0, numbers.choice((x, v, mg.ones(3), mg.Value(1.0))))
+    try:
+        method(*args)
+    except Exception:
+        pass
+assert mg.Value(2.0) * 3 and mg.ones(2).tolist() == [1, 1]
+"""
+PRIVATE = sorted(
+    name
+    for base in (_core.ValueBase, _core.TensorBase)
+    for name in vars(base)
+    if name.startswith("_") and not name.startswith("__") and callable(getattr(base, name))
+)
+
+
+def test_there_are_private_methods() -> None:
+    assert {"_adopt", "_grad", "_mlp", "_new", "_share"} <= set(PRIVATE)
+
+
+@pytest.mark.parametrize("name", PRIVATE)
+def test_private_methods_refuse_what_is_wrong(name: str) -> None:
+    """They raise, whatever they are given, and nothing crashes then or later."""
+    run_python(CONFUSION.replace("sys.argv[1]", repr(name)))

@@ -46,6 +46,9 @@ extern struct tensor_callbacks {
     PyObject *index_error;       /* the exception of a key that x[key] refuses */
 } tensor_callbacks;
 
+/* For PyArg_ParseTuple: get the address of what memory() made; NULL of None. */
+int read_memory(PyObject *x, void *address);
+
 extern _Atomic int large_calls; /* of all threads, under way; release_gil() reads it */
 extern int calls_outside; /* under way without the GIL; changes with the GIL only */
 PyThreadState *release_gil_counted(int large);

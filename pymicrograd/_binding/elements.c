@@ -270,30 +270,30 @@ static int read_shape(PyObject *tuple, int64_t *shape)
     return (int)rank;
 }
 
-/* _new(dtype, shape, address): a copy of contiguous elements, or with address 0 zeros. */
+/* _new(dtype, shape, memory): a copy of contiguous elements; of None zeros. */
 PyObject *tensor_new(PyObject *Py_UNUSED(none), PyObject *args)
 {
     int dtype;
     PyObject *tuple;
-    unsigned long long address;
+    void *data;
     int64_t shape[MG_MAX_RANK];
-    if (!PyArg_ParseTuple(args, "iO!K", &dtype, &PyTuple_Type, &tuple, &address))
+    if (!PyArg_ParseTuple(args, "iO!O&", &dtype, &PyTuple_Type, &tuple, read_memory,
+                          &data))
         return NULL;
     int rank = read_shape(tuple, shape);
     if (rank < 0) return NULL;
-    return tensor_result(
-        make_array(dtype, rank, shape, (const void *)(uintptr_t)address), "tensor");
+    return tensor_result(make_array(dtype, rank, shape, data), "tensor");
 }
 
-/* _share(owner, address, dtype, shape, strides, read_only): memory of the owner's. */
+/* _share(owner, memory, dtype, shape, strides, read_only): memory of the owner's. */
 PyObject *tensor_share(PyObject *Py_UNUSED(none), PyObject *args)
 {
     PyObject *owner, *shape, *strides;
-    unsigned long long address;
+    void *data;
     int dtype, read_only;
     int64_t sizes[MG_MAX_RANK], steps[MG_MAX_RANK];
-    if (!PyArg_ParseTuple(args, "OKiO!O!p", &owner, &address, &dtype, &PyTuple_Type,
-                          &shape, &PyTuple_Type, &strides, &read_only))
+    if (!PyArg_ParseTuple(args, "OO&iO!O!p", &owner, read_memory, &data, &dtype,
+                          &PyTuple_Type, &shape, &PyTuple_Type, &strides, &read_only))
         return NULL;
     int rank = read_shape(shape, sizes);
     if (rank < 0 || read_shape(strides, steps) < 0) return NULL;
@@ -302,8 +302,8 @@ PyObject *tensor_share(PyObject *Py_UNUSED(none), PyObject *args)
         return NULL;
     }
     PyThreadState *state = release_gil(0);
-    mg_node made = mg_array_share(arena, dtype, rank, sizes, steps,
-                                  (void *)(uintptr_t)address, read_only, owner);
+    mg_node made =
+        mg_array_share(arena, dtype, rank, sizes, steps, data, read_only, owner);
     acquire_gil(state, 0);
     if (made > 0) lend(owner);
     return tensor_result(made, "from_numpy");
@@ -344,27 +344,28 @@ static int draw(mg_rng *rng, int which, const mg_array_info *info, double a, dou
     return mg_rng_fill(rng, which, info->dtype, a, b, info->count, info->data);
 }
 
-/* _random(rng's address, which, dtype, shape, a, b, low, high): one number after the
+/* _random(rng's memory, which, dtype, shape, a, b, low, high): one number after the
  * other. The GIL is kept while they are drawn: other threads may use the generator. Where
  * a signal's handler raises, no number has been drawn. */
 PyObject *tensor_random(PyObject *Py_UNUSED(none), PyObject *args)
 {
-    unsigned long long address;
+    mg_rng *rng;
     PyObject *tuple;
     int which, dtype;
     double a, b;
     long long low, high;
     int64_t shape[MG_MAX_RANK];
-    if (!PyArg_ParseTuple(args, "KiiO!ddLL", &address, &which, &dtype, &PyTuple_Type,
-                          &tuple, &a, &b, &low, &high))
+    if (!PyArg_ParseTuple(args, "O&iiO!ddLL", read_memory, &rng, &which, &dtype,
+                          &PyTuple_Type, &tuple, &a, &b, &low, &high))
         return NULL;
     int rank = read_shape(tuple, shape);
     if (rank < 0) return NULL;
+    if (!rng) return PyErr_Format(PyExc_TypeError, "there is no generator");
     if (which >= INTEGERS) dtype = MG_INT64;
     PyObject *made = tensor_result(make_array(dtype, rank, shape, NULL), "random");
     mg_array_info info;
     if (!made || tensor_describe(made, &info) < 0) return NULL;
-    mg_rng *rng = (mg_rng *)(uintptr_t)address, before = *rng;
+    const mg_rng before = *rng;
     int status = MG_OK, raised = 0;
     for (int64_t left = info.count; left > 0 && status == MG_OK && !raised;) {
         info.count = left < LOOKS || which == PERMUTATION ? left : LOOKS;

@@ -42,6 +42,30 @@ void acquire_gil_counted(PyThreadState *state, int large)
     calls_outside--;
 }
 
+/* ---- addresses --------------------------------------------------------------------- */
+
+static const char MEMORY[] = "pymicrograd.memory";
+
+/* memory(address): what the methods of the types take for an address. It is the one place
+ * that believes a number, as ctypes and cffi's casts do. */
+static PyObject *memory(PyObject *Py_UNUSED(module), PyObject *number)
+{
+    void *address = PyLong_AsVoidPtr(number);
+    if (address) return PyCapsule_New(address, MEMORY, NULL);
+    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+}
+
+int read_memory(PyObject *x, void *address)
+{
+    int is_memory = PyCapsule_IsValid(x, MEMORY);
+    if (!is_memory && x != Py_None) {
+        PyErr_Format(PyExc_TypeError, "memory() gives addresses, not %R", x);
+        return 0;
+    }
+    *(void **)address = is_memory ? PyCapsule_GetPointer(x, MEMORY) : NULL;
+    return 1;
+}
+
 /* ---- the arena --------------------------------------------------------------------- */
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -196,6 +220,7 @@ static int fill_module(PyObject *module)
 
 static PyMethodDef functions[] = {
     {"install", (PyCFunction)(void (*)(void))install, METH_VARARGS | METH_KEYWORDS, NULL},
+    {"memory", memory, METH_O, NULL},
     {"keep_mode", keep_mode, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

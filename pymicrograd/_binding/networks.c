@@ -197,15 +197,15 @@ static PyObject *mlp_record(const mlp_plan *plan, PyObject *parameters, const ta
     return result;
 }
 
-/* _mlp(address of an mlp_plan, tuple of the parameters, x): what the network gives for
+/* _mlp(memory of an mlp_plan, tuple of the parameters, x): what the network gives for
  * x. */
 PyObject *value_mlp(PyObject *Py_UNUSED(none), PyObject *args)
 {
-    unsigned long long address;
+    const mlp_plan *plan;
     PyObject *parameters, *x;
     table t;
-    if (!PyArg_ParseTuple(args, "KOO", &address, &parameters, &x)) return NULL;
-    const mlp_plan *plan = (const mlp_plan *)(uintptr_t)address;
+    if (!PyArg_ParseTuple(args, "O&OO", read_memory, &plan, &parameters, &x)) return NULL;
+    if (!plan) return PyErr_Format(PyExc_TypeError, "there is no plan");
     if (!table_open(&t, x) || t.columns != plan->sizes[0]) Py_RETURN_NOTIMPLEMENTED;
     size_t outputs = (size_t)t.rows * (size_t)plan->sizes[plan->layers];
     size_t count = 2 * (size_t)(t.rows * t.columns) + outputs;

@@ -155,17 +155,20 @@ static Py_hash_t tensor_hash(PyObject *self)
 static PyObject *tensor_adopt(PyObject *Py_UNUSED(none), PyObject *handle)
 {
     mg_node node = PyLong_AsLongLong(handle);
-    return node == -1 && PyErr_Occurred() ? NULL : adopt(node, -1);
+    if (node == -1 && PyErr_Occurred()) return NULL;
+    mg_array_info info; /* refuses what is no handle */
+    int status = describe(node, &info);
+    return status < 0 ? fail_call(status, "tensor", NULL) : adopt(node, info.count);
 }
 
-/* _handles(tensors, address): write the nodes of a tuple of Tensors to a C array. */
+/* _handles(tensors, memory): write the nodes of a tuple of Tensors to a C array. */
 static PyObject *tensor_handles(PyObject *Py_UNUSED(none), PyObject *const *args,
                                 Py_ssize_t count)
 {
     Py_ssize_t tensors = count == 2 ? PyTuple_Size(args[0]) : -1;
-    mg_node *out = tensors < 0 ? NULL : PyLong_AsVoidPtr(args[1]);
-    if (!out) {
-        if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "a tuple and an address");
+    mg_node *out = NULL;
+    if (tensors < 0 || !read_memory(args[1], &out) || !out) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "a tuple and memory");
         return NULL;
     }
     for (Py_ssize_t i = 0; i < tensors; i++) {
@@ -181,6 +184,7 @@ static PyObject *tensor_handles(PyObject *Py_UNUSED(none), PyObject *const *args
 static PyObject *tensor_become(PyObject *object, PyObject *made)
 {
     tensor *self = (tensor *)object, *other = (tensor *)made;
+    if (!is_tensor(made)) return PyErr_Format(PyExc_TypeError, "%R is no Tensor", made);
     if (self == other) Py_RETURN_NONE;
     tensor before = *self;
     self->handle = other->handle;

@@ -377,8 +377,12 @@ static PyObject *adopt_list(const mg_node *nodes, Py_ssize_t count, PyObject *so
 static PyObject *value_grad(PyObject *Py_UNUSED(module), PyObject *args)
 {
     PyObject *output, *inputs;
-    if (!PyArg_ParseTuple(args, "OO!", &output, &PyTuple_Type, &inputs)) return NULL;
+    if (!PyArg_ParseTuple(args, "O!O!", value_base, &output, &PyTuple_Type, &inputs))
+        return NULL;
     Py_ssize_t count = PyTuple_Size(inputs);
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (!is_value(PyTuple_GetItem(inputs, i)))
+            return PyErr_Format(PyExc_TypeError, "an input is no Value");
     mg_node *handles = PyMem_Malloc(2 * (size_t)(count + 1) * sizeof(mg_node));
     if (!handles) return PyErr_NoMemory();
     mg_node *out = handles + count, root = handle_of(output);

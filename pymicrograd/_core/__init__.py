@@ -36,6 +36,7 @@ from .library import (
     check,
     fail,
     install,
+    memory,
     status_text,
 )
 from .machine import (
@@ -131,6 +132,7 @@ __all__ = [
     "install",
     "is_grad_enabled",
     "isa",
+    "memory",
     "memory_handles",
     "memory_usage",
     "no_grad",

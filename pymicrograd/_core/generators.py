@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .library import check, ffi, lib
+from .library import check, ffi, lib, memory
 
 
 def rng_new(seed: int) -> Any:
@@ -27,13 +27,13 @@ def rng_permutation(state: Any, count: int) -> list[int]:
     return list(out)
 
 
-def address_of_rng(generator: Any) -> int:
+def address_of_rng(generator: Any) -> Any:
     """Return where the state of an RNG lies.
 
     Raises:
         TypeError: generator is no RNG of the C core.
     """
     state = getattr(generator, "_rng", None)
-    if state is None:
+    if not isinstance(state, ffi.CData) or ffi.typeof(state) is not ffi.typeof("mg_rng *"):
         raise TypeError(f"a generator is a pymicrograd.RNG, not {type(generator).__name__}")
-    return int(ffi.cast("uintptr_t", state))
+    return memory(int(ffi.cast("uintptr_t", state)))

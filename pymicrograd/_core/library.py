@@ -27,7 +27,7 @@ __all__ = [
     "ARGUMENT", "ARITIES", "CHANGED", "DOMAIN", "DTYPE", "EXCEPTIONS", "GIVEN", "INDEX", "INTERNAL",
     "MAX_RANK", "OPS", "REDUCTIONS", "RULE", "SHAPE", "STALE", "SYMBOLS", "VIEWS", "EnableGrad",
     "NoGrad", "SetGradEnabled", "Silence", "TensorBase", "ValueBase", "arena", "check", "fail",
-    "ffi", "install", "keep_mode", "lib", "status_text",
+    "ffi", "install", "keep_mode", "lib", "memory", "status_text",
 ]  # fmt: skip
 
 arena = lib.process_arena()
@@ -50,6 +50,7 @@ from .. import _types  # noqa: E402
 ValueBase = _types.ValueBase
 TensorBase = _types.TensorBase
 install: Callable[..., None] = _types.install
+memory = _types.memory
 keep_mode = _types.keep_mode
 Silence = _types.Silence
 NoGrad = _types.NoGrad

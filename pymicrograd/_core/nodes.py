@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from threading import RLock
 from typing import Any
 
-from .library import ValueBase, arena, check, fail, ffi, lib
+from .library import ValueBase, arena, check, fail, ffi, lib, memory
 
 
 def op_of(handle: int) -> int:
@@ -32,9 +32,9 @@ def array_of(handles: Sequence[int]) -> Any:
     return ffi.new("mg_node[]", handles)
 
 
-def address_of(array: Any) -> int:
-    """Return where a C array lies."""
-    return int(ffi.cast("uintptr_t", array))
+def address_of(array: Any) -> Any:
+    """Return where a C array lies, as the types of C take it."""
+    return memory(int(ffi.cast("uintptr_t", array)))
 
 
 # ---- backward --------------------------------------------------------------------------------
@@ -142,4 +142,4 @@ class Plan:
         self.parameters = array_of(parameters)
         fields = (len(sizes) - 1, self.sizes, activation, last_activation, self.parameters)
         self.struct = ffi.new("mlp_plan *", fields)
-        self.address = int(ffi.cast("uintptr_t", self.struct))
+        self.address = address_of(self.struct)

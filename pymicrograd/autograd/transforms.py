@@ -170,7 +170,7 @@ def jacobian_of(output: Any, by: tuple[Any, ...], create_graph: bool) -> tuple[A
         seed.reshape(count)[i] = 1
         rows.append(gradients((output,), by, (seed,), create_graph))
     if not rows:
-        return tuple(TensorBase._new(x.dtype.number, output.shape + x.shape, 0) for x in by)
+        return tuple(TensorBase._new(x.dtype.number, output.shape + x.shape, None) for x in by)
     columns = zip(*rows, strict=True)
     return tuple(
         stack(column).reshape(output.shape + x.shape) for column, x in zip(columns, by, strict=True)

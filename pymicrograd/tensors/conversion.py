@@ -298,7 +298,8 @@ def from_array(array: Any, share: bool) -> Tensor:
         array = array.view(numpy.uint8) != 0  # a true byte of somebody else's may be 2
     array = numpy.array(array, dtype=kind.name, order="C", copy=True)
     address = array.__array_interface__["data"][0]
-    return TensorBase._new(kind.number, array.shape, address if array.size else 0)
+    memory = _core.memory(address) if array.size else None
+    return TensorBase._new(kind.number, array.shape, memory)
 
 
 def why_not_shared(array: Any) -> str:
@@ -319,10 +320,11 @@ def why_not_shared(array: Any) -> str:
 def shared(array: Any, kind: dtype) -> Tensor:
     """Make a Tensor that uses an array's memory, and keeps the array alive."""
     if array.size == 0:
-        return TensorBase._new(kind.number, array.shape, 0)
+        return TensorBase._new(kind.number, array.shape, None)
     address, read_only = array.__array_interface__["data"]
     strides = tuple(stride // array.itemsize for stride in array.strides)
-    return TensorBase._share(array, address, kind.number, array.shape, strides, read_only)
+    memory = _core.memory(address)
+    return TensorBase._share(array, memory, kind.number, array.shape, strides, read_only)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:

@@ -212,7 +212,7 @@ def output_gradient(at: Any, context: Context, number: int) -> Any:
             total = gradient if total is None else total + gradient
     if total is None and context._materialize and context._empty[number] is not None:
         shape, kind = context._empty[number]
-        return TensorBase._new(kind.number, shape, 0)
+        return TensorBase._new(kind.number, shape, None)
     return total
 
 

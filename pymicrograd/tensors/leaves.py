@@ -22,7 +22,7 @@ UNIFORM, NORMAL, INTEGERS, PERMUTATION = range(4)
 def blank(shape: tuple[int, ...], kind: dtype, what: str) -> Tensor:
     """Return a leaf of zeros."""
     try:
-        return TensorBase._new(kind.number, shape, 0)
+        return TensorBase._new(kind.number, shape, None)
     except MemoryError as error:
         raise no_memory(error, shape, kind, what) from None
 

@@ -32,4 +32,4 @@ def needs_recording(*tensors: Any) -> bool:
 
 def zeros_of(x: Any) -> Any:
     """Return zeros like x."""
-    return TensorBase._new(x.dtype.number, x.shape, 0)
+    return TensorBase._new(x.dtype.number, x.shape, None)

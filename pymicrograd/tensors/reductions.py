@@ -101,7 +101,7 @@ class ReductionMethods(Attributes):
             return getattr(self, name + "imum")(dim)
         axis = axis_of(dim, self.ndim, name)
         if not self.ndim:
-            return ValuesIndices(self.clone(), TensorBase._new(int64.number, (), 0))
+            return ValuesIndices(self.clone(), TensorBase._new(int64.number, (), None))
         indices = apply(OPS["arg" + name], (self,), (axis, 1))
         values = apply(OPS["gather"], (self, indices), (axis,))
         if not keep:
