@@ -48,15 +48,15 @@ class ScalarError(MicrogradError, RuntimeError):
     """bool(), int() or float() of a tensor that does not have exactly one element."""
 
 
-class ShapeError(MicrogradError, ValueError, RuntimeError):
+class ShapeError(MicrogradError, RuntimeError, ValueError):
     """The shapes of tensors do not fit."""
 
 
-class ArgumentError(MicrogradError, ValueError, RuntimeError):
+class ArgumentError(MicrogradError, RuntimeError, ValueError):
     """An argument is outside of what an op takes."""
 
 
-class DTypeError(MicrogradError, TypeError, RuntimeError):
+class DTypeError(MicrogradError, RuntimeError, TypeError):
     """An op has no meaning for the type of a tensor's elements."""
 
 
@@ -68,7 +68,7 @@ class EmptyError(ShapeError, TensorIndexError):
     """An extreme, or its place, along an axis that has no elements."""
 
 
-class ReadOnlyError(MicrogradError, ValueError, RuntimeError):
+class ReadOnlyError(MicrogradError, RuntimeError, ValueError):
     """The memory of a tensor is somebody else's, who does not let it be written to."""
 
 
