@@ -10,7 +10,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 

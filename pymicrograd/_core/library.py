@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from importlib.machinery import ExtensionFileLoader, ModuleSpec
-from typing import NoReturn
 
 from .. import _micrograd
 from .._micrograd import ffi, lib
@@ -22,6 +21,10 @@ from ..errors import (
     TensorIndexError,
     ViewError,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 __all__ = [
     "ARGUMENT", "ARITIES", "CHANGED", "DOMAIN", "DTYPE", "EXCEPTIONS", "GIVEN", "INDEX", "INTERNAL",

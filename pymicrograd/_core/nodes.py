@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from threading import RLock
-from typing import Any
 
 from .library import ValueBase, arena, check, fail, ffi, lib, memory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def op_of(handle: int) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .library import TensorBase, arena, check, lib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 ACCUMULATE: int = lib.MG_ACCUMULATE
 CREATE_GRAPH: int = lib.MG_CREATE_GRAPH
