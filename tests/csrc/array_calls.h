@@ -407,7 +407,6 @@ CALL(share, share_here(f))
 CALL(owner, mg_owner(f->arena, f->h[SHARED]) ? MG_OK : MG_ERR_STALE)
 CALL(attach, attach_here(f))
 CALL(released, released_here(f))
-CALL(references, mg_references(f->arena, f->h[X34]))
 CALL(memory_handles, mg_memory_handles(f->arena, f->h[X34]))
 CALL(describe, describe_here(f))
 CALL(operand, keeps(f, mg_array_operand(f->arena, f->h[HUB], 1)))
@@ -463,7 +462,6 @@ static const array_call array_calls[] = {
     ROW(owner, SHARED),
     ROW(attach, X34),
     ROW(released, X34),
-    ROW(references, X34),
     ROW(describe, X34),
     ROW(operand, HUB),
     ROW(number_left, X34),

@@ -105,6 +105,30 @@ static inline int64_t backward_in_slices(fixture *f)
     return status;
 }
 
+static inline int64_t derive_here(fixture *f)
+{
+    int status = mg_derive(f->arena, f->h[0], 1);
+    while (status == MG_MORE) status = mg_backward_resume(f->arena, 1);
+    if (status < 0) return status;
+    status = mg_derivatives(f->arena, HANDLES, f->h, f->numbers);
+    if (status < 0) mg_backward_cancel(f->arena);
+    return status;
+}
+
+/* Run a backward that stops for its caller, who runs another one in between. */
+static inline int64_t called_here(fixture *f)
+{
+    int status = mg_node_call(f->arena, f->h[0], 1);
+    if (status < 0) return status;
+    status = mg_backward(f->arena, f->h[0], 1.0, 0);
+    EXPECT(status < 0 || mg_backward_node(f->arena) == f->h[0]);
+    if (status == MG_CALL) status = mg_backward(f->arena, f->h[2], 1.0, 0);
+    if (status == MG_OK) status = mg_backward_resume(f->arena, 0);
+    else mg_backward_cancel(f->arena);
+    EXPECT(mg_node_call(f->arena, f->h[0], 0) == MG_OK);
+    return status;
+}
+
 static inline int64_t fork_here(fixture *f)
 {
     mg_arena_before_fork(f->arena);
@@ -132,6 +156,14 @@ CALL(divide, made_one(f, mg_divide(f->arena, f->h[0], f->h[1])))
 CALL(node_op, mg_node_op(f->arena, f->h[0]))
 CALL(node_operand, made_one(f, mg_node_operand(f->arena, f->h[0], 1)))
 CALL(node_exponent, mg_node_exponent(f->arena, f->h[2], f->numbers))
+CALL(node_operands, mg_node_operands(f->arena, f->h[0]))
+CALL(node_factors, mg_node_factors(f->arena, f->h[2], f->numbers))
+CALL(node_flow, mg_node_flow(f->arena, f->h[0]))
+CALL(node_references, mg_references(f->arena, f->h[0]))
+CALL(given, made_one(f, mg_given(f->arena, 1.5, HANDLES, f->h, f->numbers)))
+CALL(given_bare, made_one(f, mg_given(f->arena, 1.5, HANDLES, f->h, NULL)))
+CALL(derive, derive_here(f))
+CALL(called, called_here(f))
 CALL(data, mg_data(f->arena, HANDLES, f->h, f->numbers))
 CALL(gradients, mg_gradients(f->arena, HANDLES, f->h, f->numbers))
 CALL(set_data, mg_set_data(f->arena, HANDLES, f->h, f->numbers))
@@ -199,6 +231,14 @@ static const number_call calls[] = {
     {"node_op", call_node_op, 0, 1, 0},
     {"node_operand", call_node_operand, 0, 1, 0},
     {"node_exponent", call_node_exponent, 2, 1, 0},
+    {"node_operands", call_node_operands, 0, 1, 0},
+    {"node_factors", call_node_factors, 2, 1, 0},
+    {"node_flow", call_node_flow, 0, 1, 0},
+    {"node_references", call_node_references, 0, 1, 0},
+    {"given", call_given, 0, HANDLES, 0},
+    {"given_bare", call_given_bare, 0, HANDLES, 0},
+    {"derive", call_derive, 0, HANDLES, 0},
+    {"called", call_called, 0, 1, 1},
     {"data", call_data, 0, HANDLES, 0},
     {"gradients", call_gradients, 0, HANDLES, 0},
     {"set_data", call_set_data, 0, HANDLES, 0},
