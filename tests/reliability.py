@@ -1,0 +1,231 @@
+"""The goals R1 to R24 in their quick forms: `python -m tests.reliability`, or some by name.
+
+Prints a line each (goal, figure, limit, ok or FAIL) and exits with 1 if one failed. What a goal
+needs and is not installed is said, and fails it. Full forms are in `tests/long.sh`. The rows name
+the tests that hold a goal; the few measures that no test makes are functions here.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+Result = tuple[str, bool]  # the figure, and whether it keeps the limit
+FLAGS = [word for line in (ROOT / "csrc" / "flags.txt").read_text().splitlines()
+         for word in line.split("#")[0].split()]  # fmt: skip
+
+
+def run(*command: object, cwd: Path = ROOT, limit: float = 900) -> tuple[int, str]:
+    """Return the status of a command and what it printed."""
+    words = [str(word) for word in command]
+    done = subprocess.run(
+        words, cwd=cwd, text=True, capture_output=True, check=False, timeout=limit
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def tests(*selection: str) -> Callable[[], Result]:
+    """Make a check that runs tests of pytest: the figure is how many passed."""
+
+    def check() -> Result:
+        options = ("-q", "-n", "2", "-p", "no:cacheprovider")
+        status, output = run(sys.executable, "-m", "pytest", *options, *selection)
+        counts = re.findall(r"\d+ (?:passed|failed|errors?|skipped)", output)
+        return ", ".join(counts) or "no tests", status == 0 and "passed" in output
+
+    return check
+
+
+def long(name: str) -> Callable[[], Result]:
+    """Make a check that runs a part of tests/long.sh."""
+
+    def check() -> Result:
+        status, output = run("env", f"PYTHON={sys.executable}", "bash", "tests/long.sh", name)
+        return (output.strip().splitlines() or ["nothing"])[-1][:60], status == 0
+
+    return check
+
+
+def same_bits() -> Result:
+    """Count the configurations with one hash."""
+    with tempfile.TemporaryDirectory() as folder:
+        status, output = run("bash", "tests/bits.sh", folder)
+    return (output.strip().splitlines() or ["nothing"])[-1], status == 0
+
+
+# ---- coverage and mutants of csrc ------------------------------------------------------------
+
+PROGRAMS = (
+    "test_api", "test_handles", "test_faults", "test_backward 300", "test_random 5000 1",
+    "test_arrays", "test_array_faults 1", "test_sweeps 3000", "test_updates", "test_large 1",
+    "test_kernels", "test_gemm 40 1", "test_pool 3", "test_threads 100", "test_mode",
+    "test_selftest",
+)  # fmt: skip
+
+
+def sources() -> list[Path]:
+    """Return the sources of the library."""
+    found = (ROOT / "csrc").rglob("*.c")
+    others = ("all.c", "demo.c")
+    return sorted(p for p in found if ".inc." not in p.name and p.name not in others)
+
+
+def compile_library(folder: Path, *flags: str) -> bool:
+    """Compile all sources into a folder, two at a time."""
+    names = "\n".join(map(str, sources()))
+    command = f"xargs -P 2 -n 1 gcc {' '.join(FLAGS)} {' '.join(flags)} -I{ROOT / 'csrc'} -c"
+    done = subprocess.run(command, shell=True, cwd=folder, input=names.encode(), check=False)
+    return done.returncode == 0
+
+
+def link(folder: Path, name: str, *flags: str) -> Path:
+    """Compile a test program with the objects of a folder."""
+    program = folder / name
+    core, programs = ROOT / "csrc", ROOT / "tests" / "csrc"
+    status, output = run("gcc", *FLAGS, *flags, f"-I{core}", f"-I{programs}", "-o", program,
+                         programs / f"{name}.c", *folder.glob("*.o"), "-lm", "-pthread")  # fmt: skip  # noqa: E501
+    assert status == 0, output
+    return program
+
+
+def coverage() -> Result:
+    """Measure lines and branches of csrc that the C tests reach, by gcov."""
+    lines, branches = [0.0, 0.0], [0.0, 0.0]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if not compile_library(folder, "-O0", "-DMG_BASELINE_ONLY", "--coverage"):
+            return "does not compile", False
+        for command in PROGRAMS:
+            program, *arguments = command.split()
+            run(link(folder, program, "-O0", "-DMG_BASELINE_ONLY", "--coverage"), *arguments)
+        _, output = run("gcov", "-b", "-n", *folder.glob("*.gcda"), cwd=folder)
+    for file, report in re.findall(r"File '(.*?)'\n(.*?)\n\n", output, re.DOTALL):
+        if "/csrc/" not in file or "/tests/" in file:
+            continue
+        taken = r"Taken at least once:([\d.]+)% of (\d+)"
+        for pattern, sums in ((r"Lines executed:([\d.]+)% of (\d+)", lines), (taken, branches)):
+            for percent, count in re.findall(pattern, report):
+                sums[0] += float(percent) * float(count)
+                sums[1] += float(count)
+    of_lines, of_branches = (a / b if b else 0.0 for a, b in (lines, branches))
+    return f"{of_lines:.1f} % lines, {of_branches:.1f} % branches", of_lines >= 95
+
+
+MUTANTS = (
+    ("numbers/optim.c", "p->data - step->lr * d", "p->data + step->lr * d"),
+    ("numbers/optim.c", "p->data - set->lr * change", "p->data + set->lr * change"),
+    ("numbers/optim.c", "1.0 - set->beta1)", "1.0 + set->beta1)"),
+    ("arrays/update.c", "1.0 - lr * r.decay", "1.0 + lr * r.decay"),
+    ("arrays/update.c", "first ? 1.0 : 1.0 - dampening", "first ? 1.0 : 1.0 + dampening"),
+    ("kernels/update.inc.c", "p[i] = p[i] - lr * (decays", "p[i] = p[i] + lr * (decays"),
+    ("kernels/update.inc.c", "keep * p[i] - step", "keep * p[i] + step"),
+    ("store/node.c", "--node_at(arena, a)->references == 0", "node_at(arena, a)->references == 0"),
+    ("store/memory.c", "growth > arena->limit - arena->bytes", "growth < arena->limit"),
+    ("numbers/layers.c", "if (data > most) most", "if (data < most) most"),
+    ("base/rng.c", "n - 1; i > 0", "n - 1; i > 1"),
+    ("arrays/sweep.c", "work >= budget", "work < budget"),
+)
+
+
+def is_killed(folder: Path, name: str, before: str, after: str) -> bool:
+    """Tell whether a test in C fails when a source is changed."""
+    core = folder / "core"
+    run("cp", "-r", ROOT / "csrc", core)
+    text = (core / name).read_text()
+    assert before in text, f"{name}: {before!r} is not there any more"
+    (core / name).write_text(text.replace(before, after))
+    for program in ("test_updates", "test_api", "test_arrays", "test_backward 100",
+                    "test_array_faults 0", "test_sweeps 500"):  # fmt: skip
+        test, *arguments = program.split()
+        binary = folder / test
+        status, output = run("gcc", *FLAGS, "-O0", f"-I{core}", f"-I{ROOT / 'tests' / 'csrc'}",
+                             "-o", binary, ROOT / "tests" / "csrc" / f"{test}.c", core / "all.c",
+                             "-lm", "-lpthread")  # fmt: skip
+        assert status == 0, output
+        try:
+            if run(binary, *arguments, limit=60)[0] != 0:
+                return True
+        except subprocess.TimeoutExpired:
+            return True
+    return False
+
+
+def mutants() -> Result:
+    """Count the changes of csrc that the C tests notice."""
+    left = []
+    for mutant in MUTANTS:
+        with tempfile.TemporaryDirectory() as folder:
+            if not is_killed(Path(folder), *mutant):
+                left.append(mutant)
+    for mutant in left:
+        print("      not noticed:", *mutant)
+    killed = len(MUTANTS) - len(left)
+    return f"{killed} of {len(MUTANTS)} noticed", killed >= 0.95 * len(MUTANTS)
+
+
+def no_code() -> Result:
+    """Count modules of the package that could run code from data."""
+    pattern = re.compile(
+        r"^\s*(?:import|from) (?:pickle|marshal|ctypes)\b|(?<![.\w])(?:eval|exec)\("
+    )
+    found = [path.name for path in (ROOT / "pymicrograd").rglob("*.py")
+             if path.name != "_cffi_build.py"
+             and any(pattern.search(line) for line in path.read_text().splitlines())]  # fmt: skip
+    return f"{len(found)} modules {' '.join(found)}".strip(), not found
+
+
+# ---- the goals -------------------------------------------------------------------------------
+
+GOALS: dict[str, tuple[str, str, Callable[[], Result]]] = {
+    "R1": ("same bits everywhere", "1 hash", same_bits),
+    "R2": ("batch and threads", "all pass", tests("tests/test_invariance.py")),
+    "R3": ("functions to an ulp", "all pass", tests("tests/test_vmath.py")),
+    "R4": ("random numbers for ever", "all pass", tests("tests/test_random.py")),
+    "R5": ("old files, old bits", "all pass", tests("tests/test_saving.py", "-k", "bytes or bit")),
+    "R6": ("the canary", "all pass", tests("tests/test_csrc.py", "-k", "selftest or fast_math")),
+    "R7": ("hostile modes", "all pass", tests("tests/test_csrc.py", "tests/test_invariance.py",
+                                              "-k", "test_mode or rounding")),
+    "R8": ("gradients of every op", "all pass", tests("tests/test_gradients.py")),
+    "R9": ("values at edges", "all pass", tests("tests/test_tensor_ops.py")),
+    "R10": ("as micrograd does", "all pass", tests("tests/test_differential.py",
+                                                   "tests/test_micrograd_programs.py")),
+    "R11": ("coverage of csrc in C", ">= 95 % lines", coverage),
+    "R12": ("a sample of mutants", ">= 95 %", mutants),
+    "R13": ("out of memory", "all pass", tests("tests/test_csrc.py", "-k", "faults")),
+    "R14": ("sanitizers, C", "all pass", tests("tests/test_csrc.py", "-k", "test_program")),
+    "R15": ("threads", "all pass", tests("tests/test_threads.py")),
+    "R16": ("random calls", "all pass", tests("tests/test_csrc.py", "-k", "fuzz or random")),
+    "R17": ("files", "all pass", tests("tests/test_saving.py")),
+    "R18": ("depth", "all pass", tests("tests/test_csrc.py", "--tier", "all", "-k", "deep")),
+    "R19": ("limits", "all pass", tests("tests/test_csrc.py", "-k", "full_arena or test_api")),
+    "R20": ("leaks", "all pass", tests("tests/test_memory.py")),
+    "R21": ("Ctrl-C", "all pass", tests("tests/test_process.py", "-k", "interrupt")),
+    "R22": ("hostile Python", "all pass", tests("tests/test_hostile.py")),
+    "R23": ("embedding", "all pass", tests("tests/test_csrc.py", "--tier", "all", "-k",
+                                           "needs_little or recurses or cpp or clang or frames")),
+    "R24": ("no code in data", "0 modules", no_code),
+}  # fmt: skip
+
+
+def main(names: list[str]) -> int:
+    """Check the goals of these names, or all; returns 1 if one failed."""
+    failed = 0
+    for name in names or GOALS:
+        text, limit, check = GOALS[name]
+        start = time.monotonic()
+        figure, holds = check()
+        failed += not holds
+        seconds = time.monotonic() - start
+        verdict = f"{'ok' if holds else 'FAIL':4} {seconds:4.0f} s"
+        print(f"{name:4} {text:24} {figure:44} {limit:14} {verdict}", flush=True)
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
