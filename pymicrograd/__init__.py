@@ -8,6 +8,7 @@ names are imported when they are first used, so that neither engine loads the ot
 
 from __future__ import annotations
 
+import builtins
 import importlib
 
 __version__ = "0.1.0"
@@ -28,21 +29,40 @@ HOMES = {
     "optim": ("SGD", "Adam", "AdamW"),
     "pictures.graphs": ("draw_dot", "to_dot", "to_mermaid", "trace", "vis_color"),
     "random": ("RNG", "manual_seed"),
+    "tensors.aliases": ("bool", "double", "float", "half", "int", "long"),
     "tensors.conversion": ("as_tensor",),
     "tensors.creation": (
         "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "ones",
         "ones_like", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "zeros",
         "zeros_like",
     ),
+    "tensors.devices": ("device",),
     "tensors.dtypes": (
         "bool_", "dtype", "float16", "float32", "float64", "int32", "int64", "uint8",
     ),
     "tensors.function": ("Function",),
-    "tensors.functions": ("maximum", "minimum", "where"),
+    "tensors.functions": (
+        "abs", "acos", "acosh", "add", "all", "amax", "amin", "any", "argmax", "argmin",
+        "asin", "asinh", "atan", "atanh", "bmm", "broadcast_to", "ceil", "chunk", "clamp",
+        "clamp_max", "clamp_min", "clip", "clone", "cos", "cosh", "cumsum", "detach",
+        "div", "dot", "eq", "erf", "exp", "exp2", "expm1", "flatten", "flip", "floor",
+        "floor_divide", "gather", "ge", "gt", "index_add", "index_select",
+        "is_floating_point", "isfinite", "isinf", "isnan", "le", "log", "log1p", "log2",
+        "log_softmax", "logical_and", "logical_not", "logical_or", "logical_xor",
+        "logsumexp", "lt", "masked_fill", "masked_select", "matmul", "max", "maximum",
+        "mean", "min", "minimum", "mm", "moveaxis", "movedim", "mul", "mv", "narrow",
+        "ne", "neg", "nonzero", "numel", "outer", "permute", "pow", "prod", "ravel",
+        "reciprocal", "relu", "remainder", "reshape", "roll", "round", "rsqrt",
+        "scatter_add", "select", "sigmoid", "sign", "sin", "sinh", "softmax", "sqrt",
+        "square", "squeeze", "std", "sub", "sum", "swapaxes", "swapdims", "t",
+        "take_along_dim", "tan", "tanh", "tile", "transpose", "trunc", "unbind",
+        "unflatten", "unsqueeze", "var", "where",
+    ),
     "tensors.interchange": ("from_dlpack", "from_numpy", "tensor"),
     "tensors.joining": ("cat", "stack"),
     "tensors.leaves": ("tril", "triu"),
     "tensors.printing": ("set_printoptions",),
+    "tensors.sizes": ("Size",),
     "tensors.tensor": ("Tensor",),
     "value": ("Value",),
 }  # fmt: skip
@@ -56,9 +76,26 @@ MODULES = (
     "tensors", "value",
 )  # fmt: skip
 
-__all__ = sorted(  # what `import *` gives: of modules those that hide no other
-    ["autograd", "func", "nn", "optim", *[name for names in HOMES.values() for name in names]]
+# What `import *` gives: of modules those that hide no other, of names those that hide none of
+# Python's, such as sum() and float().
+__all__ = sorted(
+    {"autograd", "func", "nn", "optim"}.union(*HOMES.values()).difference(dir(builtins))
 )
+# What PyTorch has and this package has under another name, or not at all.
+INSTEAD = {
+    "bfloat16": "the narrow type of floats is float16",
+    "cdouble": "there are no complex numbers",
+    "cfloat": "there are no complex numbers",
+    "complex128": "there are no complex numbers",
+    "complex64": "there are no complex numbers",
+    "cuda": "the only device is 'cpu'; leave .cuda() and .to('cuda') out",
+    "int16": "the types of integers are uint8, int32 and int64",
+    "int8": "the types of integers are uint8, int32 and int64",
+    "mps": "the only device is 'cpu'",
+    "short": "the types of integers are uint8, int32 and int64",
+    "var_mean": "write x.var(), x.mean()",
+    "std_mean": "write x.std(), x.mean()",
+}
 
 
 def __getattr__(name):
@@ -69,8 +106,21 @@ def __getattr__(name):
             value = getattr(importlib.import_module(f".{home}", __name__), name)
             globals()[name] = value
             return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{advice(name)}")
+
+
+def advice(name):
+    """Return what there is in place of a name that there is not, as the end of a sentence."""
+    if name in INSTEAD:
+        return f": {INSTEAD[name]}"
+    if name.startswith("_"):  # what Python and its tools ask for
+        return ""
+    import difflib
+
+    names = {*PUBLIC_MODULES, *__all__}.union(*HOMES.values())
+    near = difflib.get_close_matches(name, names, 3, 0.7)
+    return f"; there is {', '.join(near)}" if near else ""
 
 
 def __dir__():
-    return sorted({*globals(), *__all__, *PUBLIC_MODULES})
+    return sorted({*globals(), *PUBLIC_MODULES}.union(__all__, *HOMES.values()))

@@ -148,6 +148,16 @@ def as_seed(seed: Any) -> int:
     return state
 
 
+def as_any_seed(seed: Any) -> int:
+    """Return the state that any int of 64 bits stands for, signed or not; for 0 a fixed one."""
+    if isinstance(seed, bool) or not hasattr(type(seed), "__index__"):
+        raise TypeError(f"a seed is an int, not {type(seed).__name__}")
+    number = operator.index(seed)
+    if not -(2**63) <= number <= MASK:
+        raise ValueError(f"a seed is from -2**63 to 2**64 - 1, not {number}")
+    return number & MASK or 0x9E3779B97F4A7C15
+
+
 # ---- Scalar ----------------------------------------------------------------------------------
 
 NO_FORMULA = (

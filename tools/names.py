@@ -68,7 +68,8 @@ def page() -> str:
         lines += [f"| `{title}.` | kind | |", "| --- | --- | --- |"]
         names = list(module.__all__)
         if module is pymicrograd:
-            names += [name for name in pymicrograd.PUBLIC_MODULES if name not in names]
+            hidden = {*pymicrograd.PUBLIC_MODULES}.union(*pymicrograd.HOMES.values())
+            names += hidden.difference(names)
         for name in sorted(names, key=str.lower):
             thing = getattr(module, name)
             text = first_line(thing).replace("|", "\\|")

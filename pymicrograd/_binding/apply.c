@@ -341,11 +341,21 @@ PyObject *require_result(PyObject *result, const char *name, PyObject *other)
     return NULL;
 }
 
-static PyObject *apply_method(int op, const char *name, PyObject *self, PyObject *other)
+static PyObject *apply_method(int op, const char *name, PyObject *self,
+                              PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
+    if (count != 1 || names) return call_named(self, name, args, count, names);
     PyObject *result =
-        op == MG_POW ? apply_power(self, other) : apply_operator(op, self, other);
-    return require_result(result, name, other);
+        op == MG_POW ? apply_power(self, *args) : apply_operator(op, self, *args);
+    return require_result(result, name, *args);
+}
+
+static PyObject *in_place_method(int op, const char *name, PyObject *self,
+                                 PyObject *const *args, Py_ssize_t count,
+                                 PyObject *names)
+{
+    if (count != 1 || names) return call_named(self, name, args, count, names);
+    return require_result(in_place(op, self, *args), name, *args);
 }
 
 #define FUNCTIONS_0(NAME, name)
@@ -359,13 +369,15 @@ static PyObject *apply_method(int op, const char *name, PyObject *self, PyObject
         return in_place(MG_##NAME, self, NULL); \
     }
 #define FUNCTIONS_2(NAME, name) \
-    static PyObject *method_##name(PyObject *self, PyObject *other) \
+    static PyObject *method_##name(PyObject *self, PyObject *const *args, \
+                                   Py_ssize_t count, PyObject *names) \
     { \
-        return apply_method(MG_##NAME, #name, self, other); \
+        return apply_method(MG_##NAME, #name, self, args, count, names); \
     } \
-    static PyObject *method_##name##_(PyObject *self, PyObject *other) \
+    static PyObject *method_##name##_(PyObject *self, PyObject *const *args, \
+                                      Py_ssize_t count, PyObject *names) \
     { \
-        return require_result(in_place(MG_##NAME, self, other), #name "_", other); \
+        return in_place_method(MG_##NAME, #name "_", self, args, count, names); \
     }
 #define MG_ELEMENT(NAME, name, symbol, arity, ...) \
     FUNCTIONS_##arity(NAME, name)
@@ -396,8 +408,8 @@ static PyObject *apply_method(int op, const char *name, PyObject *self, PyObject
     {traits, {#name, method_##name, METH_NOARGS, FORMULA(name, types, value)}}, \
         {traits, {#name "_", method_##name##_, METH_NOARGS, IN_PLACE(name)}},
 #define METHODS_2(name, traits, types, value) \
-    {traits, {#name, method_##name, METH_O, FORMULA_2(name, types, value)}}, \
-        {traits, {#name "_", method_##name##_, METH_O, IN_PLACE(name)}},
+    {traits, {#name, WITH_NAMES(method_##name), FORMULA_2(name, types, value)}}, \
+        {traits, {#name "_", WITH_NAMES(method_##name##_), IN_PLACE(name)}},
 static const struct {
     int traits; /* of the op */
     PyMethodDef method;

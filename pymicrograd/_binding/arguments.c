@@ -50,35 +50,57 @@ static int read_axes(PyObject *x, int rank, int64_t *mask)
 static int read_ints(PyObject *const *args, Py_ssize_t count, int64_t *integers)
 {
     PyObject *row = NULL;
-    if (count == 1 && (PyTuple_CheckExact(args[0]) || PyList_CheckExact(args[0]))) {
+    /* a Size is a tuple, too */
+    int tuple = count == 1 && !PyLong_CheckExact(*args) && PyTuple_Check(*args);
+    if (tuple || (count == 1 && PyList_CheckExact(args[0]))) {
         row = args[0];
-        count = PyTuple_CheckExact(row) ? PyTuple_Size(row) : PyList_Size(row);
+        count = tuple ? PyTuple_Size(row) : PyList_Size(row);
     }
     if (count > MG_MAX_RANK) return -1;
     for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *item = !row                      ? args[i]
-                         : PyTuple_CheckExact(row) ? PyTuple_GetItem(row, i)
-                                                   : PyList_GetItem(row, i);
+        PyObject *item = !row    ? args[i]
+                         : tuple ? PyTuple_GetItem(row, i)
+                                 : PyList_GetItem(row, i);
         if (!item || !read_int(item, &integers[i])) return -1;
     }
     return (int)count;
 }
 
-/* Call the Python method of the same name with an underscore before it. */
-static PyObject *call_fallback(PyObject *self, const char *name, PyObject *const *args,
-                             Py_ssize_t count, PyObject *names)
+/* Call self.method(first, *args), or without first where it is NULL. */
+static PyObject *call_python(PyObject *self, const char *name, PyObject *first,
+                             PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
     PyObject *method = PyObject_GetAttrString(self, name);
-    PyObject *positional = PyTuple_New(count), *named = names ? PyDict_New() : NULL;
+    PyObject *positional = PyTuple_New(count + (first != NULL));
+    PyObject *named = names ? PyDict_New() : NULL;
     int fine = method && positional && (named || !names);
+    if (fine && first) PyTuple_SetItem(positional, 0, Py_NewRef(first));
     for (Py_ssize_t i = 0; fine && i < count; i++)
-        PyTuple_SetItem(positional, i, Py_NewRef(args[i]));
+        PyTuple_SetItem(positional, i + (first != NULL), Py_NewRef(args[i]));
     for (Py_ssize_t i = 0; fine && names && i < PyTuple_Size(names); i++)
         fine = PyDict_SetItem(named, PyTuple_GetItem(names, i), args[count + i]) == 0;
     PyObject *result = fine ? PyObject_Call(method, positional, named) : NULL;
     Py_XDECREF(method);
     Py_XDECREF(positional);
     Py_XDECREF(named);
+    return result;
+}
+
+/* Call the Python method of the same name with an underscore before it. */
+static PyObject *call_fallback(PyObject *self, const char *name, PyObject *const *args,
+                               Py_ssize_t count, PyObject *names)
+{
+    return call_python(self, name, NULL, args, count, names);
+}
+
+/* Let tensors/operators.py find the operand of a method among named arguments. */
+PyObject *call_named(PyObject *self, const char *name, PyObject *const *args,
+                     Py_ssize_t count, PyObject *names)
+{
+    PyObject *first = PyUnicode_FromString(name);
+    PyObject *result =
+        first ? call_python(self, "_named", first, args, count, names) : NULL;
+    Py_XDECREF(first);
     return result;
 }
 
@@ -150,42 +172,45 @@ static int fill_rest(int64_t *shape, int rank, int64_t count)
     return 1;
 }
 
-PyObject *tensor_reshape(PyObject *self, PyObject *const *args, Py_ssize_t count)
+PyObject *tensor_reshape(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                         PyObject *names)
 {
     mg_array_info info;
     int64_t shape[MG_MAX_RANK];
     if (tensor_describe(self, &info) < 0) return NULL;
-    int rank = read_ints(args, count, shape);
+    int rank = names ? -1 : read_ints(args, count, shape);
     if (rank < 0 || !fill_rest(shape, rank, info.count))
-        return call_fallback(self, "_reshape", args, count, NULL);
+        return call_fallback(self, "_reshape", args, count, names);
     return tensor_apply_integers(MG_RESHAPE, self, &info, rank, shape);
 }
 
-PyObject *tensor_permute(PyObject *self, PyObject *const *args, Py_ssize_t count)
+PyObject *tensor_permute(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                         PyObject *names)
 {
     mg_array_info info;
     int64_t order[MG_MAX_RANK];
     unsigned seen = 0;
     if (tensor_describe(self, &info) < 0) return NULL;
-    int rank = read_ints(args, count, order);
+    int rank = names ? -1 : read_ints(args, count, order);
     for (int i = 0; i < rank; i++) {
         if (order[i] < -info.rank || order[i] >= info.rank) break;
         if (order[i] < 0) order[i] += info.rank;
         seen |= 1u << order[i];
     }
     if (rank != info.rank || seen != (1u << rank) - 1)
-        return call_fallback(self, "_permute", args, count, NULL);
+        return call_fallback(self, "_permute", args, count, names);
     return tensor_apply_integers(MG_PERMUTE, self, &info, rank, order);
 }
 
-PyObject *tensor_transpose(PyObject *self, PyObject *const *args, Py_ssize_t count)
+PyObject *tensor_transpose(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                           PyObject *names)
 {
     mg_array_info info;
     int64_t order[MG_MAX_RANK], first, second;
     if (tensor_describe(self, &info) < 0) return NULL;
-    if (count != 2 || !read_axis(args[0], info.rank, &first) ||
+    if (count != 2 || names || !read_axis(args[0], info.rank, &first) ||
         !read_axis(args[1], info.rank, &second))
-        return call_fallback(self, "_transpose", args, count, NULL);
+        return call_fallback(self, "_transpose", args, count, names);
     for (int i = 0; i < info.rank; i++)
         order[i] = i == first ? second : i == second ? first : i;
     return tensor_apply_integers(MG_PERMUTE, self, &info, info.rank, order);

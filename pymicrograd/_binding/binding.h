@@ -43,6 +43,7 @@ extern struct tensor_callbacks {
     PyObject *fallback_in_place; /* (op, self, other) */
     PyObject *on_sweep_stop;     /* (status, sweep, node, flags) */
     PyObject *fail;              /* (status, what, operands, integers) raises */
+    PyObject *size;              /* the class of shapes, of tuples */
     PyObject *index_error;       /* the exception of a key that x[key] refuses */
 } tensor_callbacks;
 
@@ -273,6 +274,7 @@ int describe(mg_node handle, mg_array_info *info);
 /* Describe a Tensor; -1 with an exception. */
 int tensor_describe(PyObject *self, mg_array_info *info);
 PyObject *tuple_of(const int64_t *items, int count);
+PyObject *size_of(const int64_t *items, int count);
 
 /* ---- apply.c ----------------------------------------------------------------------- */
 
@@ -384,9 +386,18 @@ PyObject *tensor_linear_index(PyObject *none, PyObject *args);
     PyObject *reduce_##name(PyObject *self, PyObject *const *args, Py_ssize_t count, \
                             PyObject *names);
 TENSOR_REDUCTIONS(TENSOR_REDUCTION)
-PyObject *tensor_reshape(PyObject *self, PyObject *const *args, Py_ssize_t count);
-PyObject *tensor_permute(PyObject *self, PyObject *const *args, Py_ssize_t count);
-PyObject *tensor_transpose(PyObject *self, PyObject *const *args, Py_ssize_t count);
+/* Of a table of methods: the function and its convention. */
+#define WITH_NAMES(function) \
+    (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS
+
+PyObject *call_named(PyObject *self, const char *name, PyObject *const *args,
+                     Py_ssize_t count, PyObject *names);
+PyObject *tensor_reshape(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                         PyObject *names);
+PyObject *tensor_permute(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                         PyObject *names);
+PyObject *tensor_transpose(PyObject *self, PyObject *const *args, Py_ssize_t count,
+                           PyObject *names);
 PyObject *tensor_reversed_axes(PyObject *self, void *closure);
 
 /* ---- indexing.c: methods of TensorBase --------------------------------------------- */

@@ -122,6 +122,13 @@ static int is_tuple(PyObject *x)
     return PyTuple_Check(x);
 }
 
+/* Tell whether x is a subclass of tuple. */
+static int is_tuple_class(PyObject *x)
+{
+    return PyType_Check(x) &&
+           PyType_HasFeature((PyTypeObject *)x, Py_TPFLAGS_TUPLE_SUBCLASS);
+}
+
 static const callback of_values[] = {
     {"fallback_operator", &value_callbacks.fallback_operator, PyCallable_Check},
     {"fallback_init", &value_callbacks.fallback_init, PyCallable_Check},
@@ -135,6 +142,7 @@ static const callback of_tensors[] = {
     {"fallback_in_place", &tensor_callbacks.fallback_in_place, PyCallable_Check},
     {"on_sweep_stop", &tensor_callbacks.on_sweep_stop, PyCallable_Check},
     {"fail", &tensor_callbacks.fail, PyCallable_Check},
+    {"size", &tensor_callbacks.size, is_tuple_class},
     {"index_error", &tensor_callbacks.index_error, PyCallable_Check},
     {NULL, NULL, NULL},
 };

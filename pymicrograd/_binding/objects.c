@@ -129,3 +129,16 @@ PyObject *tuple_of(const int64_t *items, int count)
     }
     return tuple;
 }
+
+/* The same as an object of tensors/sizes.py. */
+PyObject *size_of(const int64_t *items, int count)
+{
+    PyTypeObject *type = (PyTypeObject *)tensor_callbacks.size;
+    PyObject *size = type ? PyType_GenericAlloc(type, count) : PyTuple_New(count);
+    for (int i = 0; size && i < count; i++) {
+        PyObject *item = PyLong_FromLongLong(items[i]);
+        if (item) PyTuple_SetItem(size, i, item);
+        else Py_CLEAR(size);
+    }
+    return size;
+}

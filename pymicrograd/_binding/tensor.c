@@ -10,7 +10,7 @@
 static PyObject *get_shape(PyObject *self, void *Py_UNUSED(closure))
 {
     mg_array_info info;
-    return tensor_describe(self, &info) < 0 ? NULL : tuple_of(info.shape, info.rank);
+    return tensor_describe(self, &info) < 0 ? NULL : size_of(info.shape, info.rank);
 }
 
 static PyObject *get_ndim(PyObject *self, void *Py_UNUSED(closure))
@@ -295,20 +295,19 @@ static void tensor_dealloc(PyObject *object)
 
 static PyMethodDef own_methods[] = {
 #define REDUCTION_ROW(NAME, name, documentation) \
-    {#name, (PyCFunction)(void (*)(void))reduce_##name, METH_FASTCALL | METH_KEYWORDS, \
-     documentation},
+    {#name, WITH_NAMES(reduce_##name), documentation},
     TENSOR_REDUCTIONS(REDUCTION_ROW)
-    {"reshape", (PyCFunction)(void (*)(void))tensor_reshape, METH_FASTCALL,
+    {"reshape", WITH_NAMES(tensor_reshape),
      "Return the elements, in row-major order, in another shape.\n\n"
      "A view where strides allow it, otherwise a copy. One size may be -1: of shape\n"
      "(2, 6) reshape(3, -1) has shape (3, 4).\n\nRaises:\n"
      "    ShapeError: the number of elements differs, or there are more than 8 axes."},
-    {"permute", (PyCFunction)(void (*)(void))tensor_permute, METH_FASTCALL,
+    {"permute", WITH_NAMES(tensor_permute),
      "Return a view whose axis i is axis dims[i] of this tensor.\n\n"
      "Of shape (2, 3, 4) permute(2, 0, 1) has shape (4, 2, 3).\n\nRaises:\n"
      "    ShapeError: not every axis is named once.\n"
      "    TensorIndexError: an axis is out of range."},
-    {"transpose", (PyCFunction)(void (*)(void))tensor_transpose, METH_FASTCALL,
+    {"transpose", WITH_NAMES(tensor_transpose),
      "Return a view with axes dim0 and dim1 swapped.\n\n"
      "Of shape (2, 3, 4) transpose(0, 2) has shape (4, 3, 2).\n\nRaises:\n"
      "    TensorIndexError: an axis is out of range."},
@@ -408,7 +407,7 @@ static PyType_Slot slots[] = {
 };
 
 static PyType_Spec specification = {
-    "pymicrograd._types.TensorBase",
+    "pymicrograd._types.Tensor", /* what Python's errors name before a method */
     sizeof(tensor),
     0,
     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..scalars import MASK, as_seed
+from ..scalars import MASK, as_any_seed, as_seed
 
 __all__ = ["RNG", "default_generator", "manual_seed"]
 
@@ -120,7 +120,15 @@ def default_generator() -> RNG:
 
 
 def manual_seed(seed: int) -> RNG:
-    """Start the default generator anew from a seed, and return it."""
+    """Start the default generator anew from a seed, and return it.
+
+    Any int from -2**63 to 2**64 - 1 is one, as in PyTorch: a negative one stands for that much
+    below 2**64, and 0, which no state can be, for 0x9E3779B97F4A7C15.
+
+    Raises:
+        TypeError: seed is not an int.
+        ValueError: seed is outside this range.
+    """
     global default
-    default = RNG(seed)
+    default = RNG(as_any_seed(seed))
     return default

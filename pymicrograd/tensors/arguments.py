@@ -32,6 +32,24 @@ def as_shape(sizes: tuple[Any, ...], what: str) -> tuple[int, ...]:
     return shape
 
 
+def given_as(name: str, items: tuple[Any, ...], named: dict[str, Any], what: str) -> Any:
+    """Return the arguments of a method, which may be one argument under its name instead."""
+    if not named:
+        return items
+    if items or len(named) > 1 or name not in named:
+        wrong = next((key for key in named if key != name), name)
+        raise TypeError(f"{what}() got an unexpected keyword argument {wrong!r}")
+    return (named[name],)
+
+
+def operand_as(name: str, items: tuple[Any, ...], named: dict[str, Any], what: str) -> Any:
+    """Return the one operand of a method, given by its place or under its name."""
+    found = given_as(name, items, named, what)
+    if len(found) != 1:
+        raise TypeError(f"{what}() takes one argument, {name}, not {len(found)}")
+    return found[0]
+
+
 def as_tuple(items: Any) -> tuple[Any, ...]:
     """Return one thing, or several, as a tuple."""
     return tuple(items) if isinstance(items, (list, tuple)) else (items,)
@@ -109,24 +127,6 @@ def check_pad_value(value: Any) -> None:
 def one_at(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
     """Return a shape with size 1 at an axis."""
     return (*shape[:axis], 1, *shape[axis + 1 :])
-
-
-# ---- devices ---------------------------------------------------------------------------------
-
-
-DEVICES = ("cpu", "cuda", "gpu", "hip", "meta", "mps", "xla", "xpu")
-
-
-def is_device(x: Any) -> bool:
-    """Tell whether x names a device, ours or not: a name, or PyTorch's object."""
-    named = isinstance(x, str) or type(x).__name__ == "device"
-    return named and str(x).partition(":")[0] in DEVICES
-
-
-def check_device(device: Any) -> None:
-    """Refuse any device but the one there is."""
-    if device is not None and str(device) != "cpu":
-        raise ValueError(f"the only device is 'cpu', not {device!r}")
 
 
 def shorten(x: Any) -> str:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from .arguments import own_axis
+from .devices import CPU, device
 from .ops import TensorBase
 
 if TYPE_CHECKING:
@@ -79,6 +80,11 @@ class Attributes(Methods):
         return self.dtype.is_floating_point
 
     @property
-    def device(self) -> str:
-        """Where the elements are: "cpu"."""
-        return "cpu"
+    def device(self) -> device:
+        """Where the elements are: device("cpu"), the only one."""
+        return CPU
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether the elements are on a GPU: False."""
+        return False

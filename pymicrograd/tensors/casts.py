@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .arguments import check_device, is_device
 from .attributes import Attributes
+from .devices import check_device, is_device
 from .dtypes import as_dtype, bool_, float16, float32, float64, int32, int64
 from .ops import T, TensorBase, cast
 
@@ -24,15 +24,33 @@ class CastMethods(Attributes):
 
     __slots__ = ()
 
-    def to(self, *to: Any, dtype: Any = None, device: Any = None, copy: Bool = False) -> Tensor:
+    def to(
+        self,
+        *to: Any,
+        dtype: Any = None,
+        device: Any = None,
+        other: Any = None,
+        non_blocking: Bool = False,
+        copy: Bool = False,
+        memory_format: Any = None,
+    ) -> Tensor:
         """Return the tensor with another dtype: a dtype, another Tensor's, or a device's.
+
+        Args:
+            copy: whether to copy where nothing changes.
+            non_blocking: nothing; it may come by its place, before copy.
+            memory_format: nothing; a hint of PyTorch's, axes lie in their order.
 
         Example:
             >>> from pymicrograd import Tensor
             >>> Tensor([1.7, -1.7]).to("int64")
             tensor([ 1, -1])
         """
-        for item in to:
+        flags = [item for item in to if item is True or item is False]
+        copy = flags[1] if len(flags) > 1 else copy
+        for item in (*to, other):
+            if item is True or item is False:
+                continue
             if isinstance(item, TensorBase):
                 dtype = item.dtype
             elif is_device(item):
@@ -57,30 +75,34 @@ class CastMethods(Attributes):
         """Return the elements cast to the dtype of another tensor, as `to(other.dtype)` does."""
         return cast(self, other.dtype)
 
-    def float(self) -> Tensor:
+    def float(self, memory_format: Any = None) -> Tensor:
         """Return the elements as float32; this tensor if they are. Gradients flow through."""
         return cast(self, float32)
 
-    def double(self) -> Tensor:
+    def double(self, memory_format: Any = None) -> Tensor:
         """Return the elements as float64; this tensor if they are. Gradients flow through."""
         return cast(self, float64)
 
-    def half(self) -> Tensor:
+    def half(self, memory_format: Any = None) -> Tensor:
         """Return the elements as float16; this tensor if they are. Gradients flow through."""
         return cast(self, float16)
 
-    def int(self) -> Tensor:
+    def int(self, memory_format: Any = None) -> Tensor:
         """Return the elements as int32, floats cut towards 0; no gradient flows through."""
         return cast(self, int32)
 
-    def long(self) -> Tensor:
+    def long(self, memory_format: Any = None) -> Tensor:
         """Return the elements as int64, floats cut towards 0; no gradient flows through."""
         return cast(self, int64)
 
-    def bool(self) -> Tensor:
+    def bool(self, memory_format: Any = None) -> Tensor:
         """Return the elements as bool: True where they are not 0; no gradient flows through."""
         return cast(self, bool_)
 
-    def cpu(self: T) -> T:
+    def cpu(self: T, memory_format: Any = None) -> T:
         """Return this tensor: the CPU is the only device."""
         return self
+
+    def cuda(self, device: Any = None, non_blocking: Bool = False) -> Tensor:
+        """Refuse: the CPU is the only device."""
+        raise ValueError("cuda: there is no GPU here, the only device is 'cpu'; leave .cuda() out")

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from .. import _core
 from ..errors import DTypeError, GradientError, ShapeError
 from ..scalars import is_number
-from .arguments import check_device, shorten
+from .arguments import shorten
+from .devices import check_device
 from .dtypes import DTYPES, as_dtype, bool_, dtype, float16, float32, float64, int64
 from .ops import OPS, TensorBase, apply, cast
 

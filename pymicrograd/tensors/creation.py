@@ -11,8 +11,9 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, DTypeError
-from .arguments import as_shape, check_device
+from .arguments import as_shape
 from .conversion import new
+from .devices import check_device
 from .dtypes import as_dtype, dtype, float32, int64
 from .leaves import INTEGERS, NORMAL, PERMUTATION, UNIFORM, blank, constant, draw, ramp
 from .ops import OPS, apply, cast
@@ -67,25 +68,40 @@ def full(
     return finish(made, requires_grad, device)
 
 
-def zeros_like(x: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return zeros of x's shape and, unless told otherwise, type."""
-    return zeros(x.shape, dtype=x.dtype if dtype is None else dtype, requires_grad=requires_grad)
+def zeros_like(
+    input: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
+    """Return zeros of input's shape and, unless told otherwise, type."""
+    kind = input.dtype if dtype is None else dtype
+    return zeros(input.shape, dtype=kind, requires_grad=requires_grad, device=device)
 
 
-def ones_like(x: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return ones of x's shape and, unless told otherwise, type."""
-    return ones(x.shape, dtype=x.dtype if dtype is None else dtype, requires_grad=requires_grad)
+def ones_like(
+    input: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
+    """Return ones of input's shape and, unless told otherwise, type."""
+    kind = input.dtype if dtype is None else dtype
+    return ones(input.shape, dtype=kind, requires_grad=requires_grad, device=device)
 
 
-def empty_like(x: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return a Tensor of x's shape and type whose elements mean nothing."""
-    return zeros_like(x, dtype=dtype, requires_grad=requires_grad)
+def empty_like(
+    input: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
+    """Return a Tensor of input's shape and type whose elements mean nothing."""
+    return zeros_like(input, dtype=dtype, requires_grad=requires_grad, device=device)
 
 
-def full_like(x: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return a Tensor of x's shape and, unless told otherwise, type with equal elements."""
-    kind = x.dtype if dtype is None else dtype
-    return full(x.shape, fill_value, dtype=kind, requires_grad=requires_grad)
+def full_like(
+    input: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
+    """Return a Tensor of input's shape and, unless told otherwise, type with equal elements."""
+    kind = input.dtype if dtype is None else dtype
+    return full(input.shape, fill_value, dtype=kind, requires_grad=requires_grad, device=device)
 
 
 # ---- ranges and matrices ---------------------------------------------------------------------
@@ -107,6 +123,8 @@ def arange(
     if end is None:
         start, end = 0, start
     bounds = [x.item() if hasattr(x, "item") else x for x in (start, end, step)]
+    if dtype is not None and as_dtype(dtype) is int64 and all(map(math.isfinite, bounds)):
+        bounds = [int(x) for x in bounds]  # before anything is computed, as PyTorch does
     whole = all(isinstance(x, int) for x in bounds)
     start, end, step = bounds if whole else map(float, bounds)
     if step == 0 or not math.isfinite(end - start):
@@ -131,6 +149,8 @@ def linspace(
     end - (steps - 1 - i) * d, rounded to dtype, by default float32.
     """
     start, end, steps = float(start), float(end), operator.index(steps)
+    if dtype is not None and as_dtype(dtype).kind == 1:
+        start, end = float(int(start)), float(int(end))  # as PyTorch does
     if steps < 0:
         raise ArgumentError(f"linspace: {steps} is no number of steps")
     distance = (end - start) / (steps - 1) if steps > 1 else 0.0
@@ -142,7 +162,14 @@ def linspace(
     return finish(cast(made, kind), requires_grad, device)
 
 
-def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
     """Return ones on the diagonal of an (n, m) matrix of zeros; m is n by default."""
     rows, columns = as_shape((n, n if m is None else m), "eye")
     made = blank((rows, columns), float32 if dtype is None else as_dtype(dtype), "eye")
@@ -151,7 +178,7 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool 
         flat = made.reshape(rows * columns)
         kind = made.dtype
         flat[: (count - 1) * columns + count : columns + 1] = new(1, kind)
-    return finish(made, requires_grad)
+    return finish(made, requires_grad, device)
 
 
 # ---- random numbers --------------------------------------------------------------------------
@@ -196,6 +223,7 @@ def randint(
     *,
     generator: Any = None,
     dtype: Any = None,
+    requires_grad: bool = False,
     device: Any = None,
 ) -> Tensor:
     """Return ints from low, by default 0, to high - 1.
@@ -209,26 +237,46 @@ def randint(
     """
     if size is None:
         low, high, size = 0, low, high
+    if size is None:
+        raise TypeError("randint: size is missing: randint(low, high, size) or randint(high, size)")
     low, high = operator.index(low), operator.index(high)
+    if low >= high:
+        raise ArgumentError(f"randint: no int is at least low {low} and below high {high}")
     if not -(2**63) <= low < high < 2**63:
         raise ArgumentError(f"randint: there are no ints of 64 bits from {low} to below {high}")
     kind = int64 if dtype is None else as_dtype(dtype)
     shape = as_shape((size,), "randint")
     made = draw(INTEGERS, shape, int64, 0.0, 0.0, generator, low, high)
-    return finish(cast(made, kind), False, device)
+    return finish(cast(made, kind), requires_grad, device)
 
 
-def randperm(n: int, *, generator: Any = None, dtype: Any = None) -> Tensor:
+def randperm(n: int, *, generator: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
     """Return 0 .. n - 1 in random order, as `generator.shuffle` leaves `list(range(n))`."""
     made = draw(PERMUTATION, as_shape((n,), "randperm"), int64, 0.0, 0.0, generator)
-    return cast(made, int64 if dtype is None else as_dtype(dtype))
+    return finish(cast(made, int64 if dtype is None else as_dtype(dtype)), False, device)
 
 
-def rand_like(x: Any, *, generator: Any = None, dtype: Any = None) -> Tensor:
-    """Return `rand` of x's shape and, unless told otherwise, type."""
-    return rand(x.shape, generator=generator, dtype=x.dtype if dtype is None else dtype)
+def rand_like(
+    input: Any,
+    *,
+    generator: Any = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
+    """Return `rand` of input's shape and, unless told otherwise, type."""
+    made = rand(input.shape, generator=generator, dtype=input.dtype if dtype is None else dtype)
+    return finish(made, requires_grad, device)
 
 
-def randn_like(x: Any, *, generator: Any = None, dtype: Any = None) -> Tensor:
-    """Return `randn` of x's shape and, unless told otherwise, type."""
-    return randn(x.shape, generator=generator, dtype=x.dtype if dtype is None else dtype)
+def randn_like(
+    input: Any,
+    *,
+    generator: Any = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
+    """Return `randn` of input's shape and, unless told otherwise, type."""
+    made = randn(input.shape, generator=generator, dtype=input.dtype if dtype is None else dtype)
+    return finish(made, requires_grad, device)

@@ -71,7 +71,7 @@ bool_ = dtype("bool", 6, 0, "b1")
 DTYPES: tuple[dtype, ...] = (float32, float64, float16, int64, int32, uint8, bool_)
 
 BY_NAME: dict[Any, dtype] = {kind.name: kind for kind in DTYPES}
-BY_NAME |= {float: float32, int: int64, bool: bool_}
+BY_NAME |= {float: float64, int: int64, bool: bool_}
 BY_NAME |= {"float": float32, "double": float64, "half": float16, "long": int64, "int": int32}
 
 
@@ -83,7 +83,7 @@ def as_dtype(kind: Any) -> dtype:
 
     Example:
         >>> as_dtype(float), as_dtype("int64")
-        (pymicrograd.float32, pymicrograd.int64)
+        (pymicrograd.float64, pymicrograd.int64)
     """
     if isinstance(kind, dtype):
         return kind

@@ -12,7 +12,7 @@ from .conversion import as_tensor
 from .dtypes import bool_
 from .indexing import as_mask, check_recorded
 from .leaves import draw
-from .operators import scaled
+from .operators import call_named, scaled
 from .ops import OPS, T, TensorBase, apply, needs_recording
 from .promotion import common
 
@@ -33,6 +33,22 @@ def rounding(name: str) -> Callable[[Any], Tensor]:
         "The gradient is 0 everywhere."
     )
     method.__qualname__ = f"Tensor.{name}"
+    return method
+
+
+def rounding_in_place(name: str) -> Callable[[Any], Any]:
+    """Return the method of a rounding over the elements, which leaves integers as they are."""
+    rounded = getattr(TensorBase, name + "_")
+
+    def method(self: Any) -> Any:
+        return rounded(self) if self.is_floating_point() else self
+
+    method.__doc__ = (
+        f"Write `{name}` over the elements; return the tensor. Integers stay.\n\n"
+        "Raises:\n    GradientError: this is a leaf that requires a gradient; use no_grad().\n"
+        "    ReadOnlyError: the memory is read-only."
+    )
+    method.__qualname__ = f"Tensor.{name}_"
     return method
 
 
@@ -106,7 +122,23 @@ class ElementwiseMethods(Attributes):
 
     floor, ceil, trunc = map(rounding, ("floor", "ceil", "trunc"))
 
-    _round = rounding("round")
+    floor_, ceil_, trunc_ = map(rounding_in_place, ("floor", "ceil", "trunc"))
+
+    _round, _round_ = rounding("round"), rounding_in_place("round")
+
+    def _named(self, name: str, *args: Any, **named: Any) -> Any:
+        return call_named(self, name, args, named)
+
+    def round_(self, decimals: int = 0) -> Tensor:
+        """Write `round` over the elements; return the tensor. Integers stay.
+
+        Raises:
+            GradientError: this is a leaf that requires a gradient; use no_grad().
+            ReadOnlyError: the memory is read-only.
+        """
+        x: Any = self
+        made: Tensor = x.copy_(x.round(decimals)) if decimals else x._round_()
+        return made
 
     def round(self, decimals: int = 0) -> Tensor:
         """Return the nearest whole number to each element, of two equally near the even one.
@@ -252,17 +284,27 @@ class ElementwiseMethods(Attributes):
         self.copy_(self.masked_fill(mask, value))
         return self
 
-    def uniform_(self: T, a: float = 0.0, b: float = 1.0, *, generator: Any = None) -> T:
+    def uniform_(
+        self: T, a: float = 0.0, b: float = 1.0, *, generator: Any = None, **bounds: float
+    ) -> T:
         """Fill with draws from the uniform distribution on [a, b); return the tensor.
 
         Args:
+            a, b: the bounds; "from" and "to" are PyTorch's names for them.
             generator: where the numbers come from, in row-major order; the global one if None.
 
         Raises:
             GradientError: this is a leaf that requires a gradient; use no_grad().
             ReadOnlyError: the memory is read-only.
         """
-        self.copy_(draw(0, self.shape, self.dtype, float(a), float(b), generator))
+        a, b = float(bounds.pop("from", a)), float(bounds.pop("to", b))
+        if bounds:
+            raise TypeError(f"uniform_() got an unexpected keyword argument {min(bounds)!r}")
+        if not a <= b:
+            raise ArgumentError(
+                f"uniform_: the range [from, to) is empty: from {a} is above to {b}"
+            )
+        self.copy_(draw(0, self.shape, self.dtype, a, b, generator))
         return self
 
     def normal_(self: T, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> T:
@@ -275,5 +317,7 @@ class ElementwiseMethods(Attributes):
             GradientError: this is a leaf that requires a gradient; use no_grad().
             ReadOnlyError: the memory is read-only.
         """
+        if not std >= 0:
+            raise ArgumentError(f"normal_: the standard deviation is at least 0, not {std}")
         self.copy_(draw(1, self.shape, self.dtype, float(mean), float(std), generator))
         return self

@@ -1,16 +1,19 @@
-"""Methods of Tensors as functions of several."""
+"""Methods of Tensors as functions: `exp(x)` is `x.exp()`.
+
+A function is made of the method of its name when it is first asked for; which of them are public
+says the table in `pymicrograd/__init__.py`. Those that differ from a method stand below.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from .conversion import as_tensor
 from .elementwise import choose
+from .ops import TensorBase
 
-if TYPE_CHECKING:
-    from .tensor import Tensor
-
-__all__ = ["maximum", "minimum", "where"]
+__all__ = ["numel", "where"]
 
 
 def where(condition: Any, input: Any = None, other: Any = None) -> Any:
@@ -28,11 +31,31 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     return choose(condition, input, other)
 
 
-def maximum(a: Any, b: Any) -> Tensor:
-    """Return the larger of two elements; equal ones share the gradient."""
-    return as_tensor(a).maximum(b)
+def numel(input: Any) -> int:
+    """Return the number of elements, an int."""
+    return as_tensor(input).numel()
 
 
-def minimum(a: Any, b: Any) -> Tensor:
-    """Return the smaller of two elements; equal ones share the gradient."""
-    return as_tensor(a).minimum(b)
+def of_method(name: str, method: Any) -> Callable[..., Any]:
+    """Return a method as a function, whose first argument is a Tensor, or what makes one."""
+
+    def function(input: Any, *args: Any, **named: Any) -> Any:
+        if named and "out" in named and named.pop("out") is not None:
+            raise TypeError(f"{name}: out= is not taken: write out.copy_({name}(...))")
+        if not isinstance(input, TensorBase):
+            input = as_tensor(input)
+        return getattr(input, name)(*args, **named)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = method.__doc__
+    return function
+
+
+def __getattr__(name: str) -> Any:
+    from .tensor import Tensor  # which is made of what this file imports
+
+    method = None if name.startswith("_") else getattr(Tensor, name, None)
+    if not callable(method):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    made = globals()[name] = of_method(name, method)
+    return made

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GradientError
-from .arguments import check_device
 from .conversion import array_of, checked, copy_of, from_array, new, why_not_shared
+from .devices import check_device
 from .dtypes import DTYPES, as_dtype
 from .ops import OPS, TensorBase, apply
 

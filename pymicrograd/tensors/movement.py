@@ -14,17 +14,21 @@ from .arguments import (
     axes_of,
     axis_of,
     check_pad_value,
+    given_as,
     one_of,
     own_axis,
     spread_sizes,
 )
 from .attributes import Attributes
 from .dtypes import dtype
+from .indexing import check_recorded
 from .joining import cat
 from .leaves import tril, triu
-from .ops import OPS, TensorBase, apply
+from .ops import OPS, TensorBase, apply, needs_recording
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from .tensor import Tensor
 
 
@@ -33,7 +37,8 @@ class MovementMethods(Attributes):
 
     __slots__ = ()
 
-    def _reshape(self, *shape: Any) -> Tensor:
+    def _reshape(self, *shape: Any, **named: Any) -> Tensor:
+        shape = given_as("shape", shape, named, "Tensor.reshape")
         sizes = as_ints(shape, "reshape")
         if -1 in sizes:
             sizes = list(spread_sizes(sizes, self.numel(), "reshape"))
@@ -41,12 +46,13 @@ class MovementMethods(Attributes):
             spread_sizes(sizes, self.numel(), "reshape")
         return apply(OPS["reshape"], (self,), tuple(sizes))
 
-    def view(self, *shape: Any) -> Tensor:
+    def view(self, *shape: Any, **named: Any) -> Tensor:
         """Return the elements in another shape, sharing memory.
 
         Raises:
             ShapeError: strides do not allow it; `reshape` copies then.
         """
+        shape = given_as("size", shape, named, "Tensor.view")
         if len(shape) == 1 and isinstance(shape[0], (str, dtype, type)):
             raise TypeError(f"view: it takes sizes, not {shape[0]!r}; a dtype is for to()")
         made = self.reshape(*shape)
@@ -141,7 +147,8 @@ class MovementMethods(Attributes):
         axis = axis_of(dim, len(shape) + 1, "unsqueeze")
         return self.reshape((*shape[:axis], 1, *shape[axis:]))
 
-    def _permute(self, *dims: Any) -> Tensor:
+    def _permute(self, *dims: Any, **named: Any) -> Tensor:
+        dims = given_as("dims", dims, named, "Tensor.permute")
         order = tuple(axis_of(dim, self.ndim, "permute") for dim in as_ints(dims, "permute"))
         if sorted(order) != list(range(self.ndim)):
             raise ShapeError(f"permute: {dims} does not name each of {self.ndim} axes once")
@@ -155,7 +162,7 @@ class MovementMethods(Attributes):
             order[first], order[second] = order[second], order[first]
         return apply(OPS["permute"], (self,), tuple(order))
 
-    swapaxes = TensorBase.transpose
+    swapaxes = swapdims = TensorBase.transpose
 
     def t(self) -> Tensor:
         """Return a view of a matrix (m, n) as (n, m); of fewer axes, the same shape.
@@ -210,7 +217,7 @@ class MovementMethods(Attributes):
 
     moveaxis = movedim
 
-    def expand(self, *sizes: Any) -> Tensor:
+    def expand(self, *sizes: Any, **named: Any) -> Tensor:
         """Return a view with axes of size 1 repeated to the sizes given, without a copy.
 
         Of shape (3, 1) expand(3, 4) has shape (3, 4), expand(2, -1, 4) shape (2, 3, 4): new axes
@@ -219,7 +226,10 @@ class MovementMethods(Attributes):
         Raises:
             ShapeError: an axis of another size than 1 would change.
         """
-        wanted, shape = as_ints(sizes, "expand"), self.shape
+        wanted, shape = (
+            as_ints(given_as("size", sizes, named, "Tensor.expand"), "expand"),
+            self.shape,
+        )
         new = len(wanted) - len(shape)
         if new < 0 or any([size < 0 for size in wanted[:new]]):
             raise ShapeError(f"expand: shape {shape} cannot be expanded to {tuple(wanted)}")
@@ -230,6 +240,71 @@ class MovementMethods(Attributes):
 
     broadcast_to = expand
 
+    def _moved(self, name: str, made: Tensor) -> None:
+        """Let the tensor be another view of its memory; refuse where that would be recorded."""
+        if needs_recording(self):
+            check_recorded(self, name)
+        required = self.is_leaf and self.requires_grad
+        self._become(made)
+        if required:
+            self.requires_grad = True
+
+    def squeeze_(self, dim: Any = None, *, axis: Any = None) -> Self:
+        """Make this tensor its own `squeeze`; return it. The memory stays.
+
+        Raises:
+            GradientError: this is a leaf that requires a gradient; use no_grad().
+        """
+        self._moved("squeeze_", self.squeeze(dim, axis=axis))
+        return self
+
+    def unsqueeze_(self, dim: int) -> Self:
+        """Make this tensor its own `unsqueeze`; return it. The memory stays.
+
+        Raises:
+            GradientError: this is a leaf that requires a gradient; use no_grad().
+        """
+        self._moved("unsqueeze_", self.unsqueeze(dim))
+        return self
+
+    def transpose_(self, dim0: int, dim1: int) -> Self:
+        """Make this tensor its own `transpose`; return it. The memory stays.
+
+        Raises:
+            GradientError: this is a leaf that requires a gradient; use no_grad().
+        """
+        self._moved("transpose_", self.transpose(dim0, dim1))
+        return self
+
+    swapaxes_ = swapdims_ = transpose_
+
+    def t_(self) -> Self:
+        """Make this tensor its own `t`; return it. The memory stays.
+
+        Raises:
+            GradientError: this is a leaf that requires a gradient; use no_grad().
+        """
+        self._moved("t_", self.t())
+        return self
+
+    def tril_(self, diagonal: int = 0) -> Self:
+        """Write `tril` over the elements; return the tensor.
+
+        Raises:
+            GradientError: this is a leaf that requires a gradient; use no_grad().
+        """
+        self.copy_(self.tril(diagonal))
+        return self
+
+    def triu_(self, diagonal: int = 0) -> Self:
+        """Write `triu` over the elements; return the tensor.
+
+        Raises:
+            GradientError: this is a leaf that requires a gradient; use no_grad().
+        """
+        self.copy_(self.triu(diagonal))
+        return self
+
     def expand_as(self, other: Any) -> Tensor:
         """Return a view expanded to the shape of another tensor.
 
@@ -238,7 +313,7 @@ class MovementMethods(Attributes):
         """
         return self.expand(other.shape)
 
-    def repeat(self, *sizes: Any) -> Tensor:
+    def repeat(self, *sizes: Any, **named: Any) -> Tensor:
         """Return a copy repeated sizes[i] times along axis i.
 
         Of shape (3,) repeat(2) has shape (6,), repeat(4, 2) shape (4, 6).
@@ -246,7 +321,10 @@ class MovementMethods(Attributes):
         Raises:
             ShapeError: there are fewer sizes than axes, or a negative one.
         """
-        counts, shape = as_ints(sizes, "repeat"), self.shape
+        counts, shape = (
+            as_ints(given_as("repeats", sizes, named, "Tensor.repeat"), "repeat"),
+            self.shape,
+        )
         new = len(counts) - len(shape)
         if new < 0 or any(count < 0 for count in counts):
             raise ShapeError(f"repeat: {tuple(counts)} does not say how often for shape {shape}")
@@ -259,7 +337,7 @@ class MovementMethods(Attributes):
                 x = copies.reshape(*x.shape[:axis], count * size, *x.shape[axis + 1 :])
         return x.clone() if x.data_ptr() == self.data_ptr() else x
 
-    def tile(self, *dims: Any) -> Tensor:
+    def tile(self, *dims: Any, **named: Any) -> Tensor:
         """Return `repeat` with ones put in front of the sizes for axes that are not named.
 
         Of shape (2, 3) tile(2) has shape (2, 6).
@@ -267,17 +345,17 @@ class MovementMethods(Attributes):
         Raises:
             ShapeError: a size is negative.
         """
-        counts = as_ints(dims, "tile")
+        counts = as_ints(given_as("dims", dims, named, "Tensor.tile"), "tile")
         return self.repeat(*[1] * (self.ndim - len(counts)), *counts)
 
-    def flip(self, *dims: Any) -> Tensor:
+    def flip(self, *dims: Any, **named: Any) -> Tensor:
         """Return a view with the order of the elements along axes reversed; the shape stays.
 
         Raises:
             TensorIndexError: the axis is out of range.
             ShapeError: an axis stands twice.
         """
-        given = as_ints(dims, "flip")
+        given = as_ints(given_as("dims", dims, named, "Tensor.flip"), "flip")
         axes = axes_of(given, self.ndim, "flip") if given else ()
         shape = self.shape
         start, step = [0] * len(shape), [1] * len(shape)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import DTypeError, ShapeError
 from ..scalars import is_number
+from .arguments import operand_as
 from .conversion import as_tensor, is_array, is_numpy_scalar, new
 from .dtypes import bool_
 from .explain import NAMES
@@ -75,6 +76,33 @@ def apply_to_truths(op: int, left: Any, right: Any) -> Any:
         kinds = " and ".join(x.dtype.name for x in operands)
         raise DTypeError(f"{BITWISE[op]} is for bool, not {kinds}")
     return apply(op, tuple(operands))
+
+
+OPERANDS = {"pow": "exponent", "clamp_min": "min", "clamp_max": "max"}  # the others': "other"
+
+
+def call_named(x: Any, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """Call a method of two operands whose arguments C does not read."""
+    op = name.removesuffix("_")
+    rounding = named.pop("rounding_mode", None) if op == "div" else None
+    other = operand_as(OPERANDS.get(op, "other"), args, named, f"Tensor.{name}")
+    if rounding is None:
+        return getattr(x, name)(other)
+    found = rounded_quotient(x, other, rounding)
+    return found if op == name else x.copy_(as_written(x, found, name))
+
+
+def rounded_quotient(x: Any, other: Any, rounding: Any) -> Any:
+    """Return x / other rounded down ("floor") or towards 0 ("trunc")."""
+    if rounding == "floor":
+        return x.floor_divide(other)
+    if rounding != "trunc":
+        raise ValueError(f"div: rounding_mode is None, 'trunc' or 'floor', not {rounding!r}")
+    found = x.floor_divide(other)
+    if found.dtype.kind == 2:
+        return x.div(other).trunc()
+    above = (x - found * other).ne(0).logical_and(found.lt(0))  # the remainder is not 0
+    return found + cast(above, found.dtype)
 
 
 def fallback_in_place(op: int, self: Any, other: Any) -> Any:

@@ -48,51 +48,51 @@ class ProductMethods(Attributes):
         product: Tensor = self @ other
         return product
 
-    def mm(self, other: Any) -> Tensor:
+    def mm(self, mat2: Any) -> Tensor:
         """Return the product of matrices: (m, k) and (k, n) give (m, n).
 
         Raises:
             ShapeError: one is no matrix, or the inner sizes differ.
         """
-        return product("mm", self, of_ranks("mm", self, other, (2, 2), "two matrices"))
+        return product("mm", self, of_ranks("mm", self, mat2, (2, 2), "two matrices"))
 
-    def bmm(self, other: Any) -> Tensor:
+    def bmm(self, mat2: Any) -> Tensor:
         """Return the product of each pair of matrices: (b, m, k) and (b, k, n) give (b, m, n).
 
         Raises:
             ShapeError: one has not three axes, or the batches or inner sizes differ.
         """
-        other = of_ranks("bmm", self, other, (3, 3), "two batches of matrices")
-        if self.shape[0] != other.shape[0]:
-            raise ShapeError(f"bmm: shapes {self.shape} and {other.shape} differ in their batches")
-        return product("bmm", self, other)
+        mat2 = of_ranks("bmm", self, mat2, (3, 3), "two batches of matrices")
+        if self.shape[0] != mat2.shape[0]:
+            raise ShapeError(f"bmm: shapes {self.shape} and {mat2.shape} differ in their batches")
+        return product("bmm", self, mat2)
 
-    def mv(self, other: Any) -> Tensor:
+    def mv(self, vec: Any) -> Tensor:
         """Return the product of a matrix and a vector: (m, k) and (k,) give (m,).
 
         Raises:
             ShapeError: they are no matrix and vector, or the inner sizes differ.
         """
-        other = of_ranks("mv", self, other, (2, 1), "a matrix and a vector")
-        return product("mv", self, other)
+        vec = of_ranks("mv", self, vec, (2, 1), "a matrix and a vector")
+        return product("mv", self, vec)
 
-    def dot(self, other: Any) -> Tensor:
+    def dot(self, tensor: Any) -> Tensor:
         """Return sum_i a[i] b[i] of two vectors (n,) as a tensor of shape ().
 
         Raises:
             ShapeError: one is no vector, or their sizes differ.
             DTypeError: their dtypes differ.
         """
-        other = of_ranks("dot", self, other, (1, 1), "two vectors")
-        if self.dtype is not other.dtype:
-            raise DTypeError(f"dot: {self.dtype.name} and {other.dtype.name} are not one type")
-        return product("dot", self, other)
+        tensor = of_ranks("dot", self, tensor, (1, 1), "two vectors")
+        if self.dtype is not tensor.dtype:
+            raise DTypeError(f"dot: {self.dtype.name} and {tensor.dtype.name} are not one type")
+        return product("dot", self, tensor)
 
-    def outer(self, other: Any) -> Tensor:
+    def outer(self, vec2: Any) -> Tensor:
         """Return the matrix of a[i] b[j]: vectors (m,) and (n,) give (m, n).
 
         Raises:
             ShapeError: one is no vector.
         """
-        other = of_ranks("outer", self, other, (1, 1), "two vectors")
-        return self.reshape(-1, 1).mul(other)
+        vec2 = of_ranks("outer", self, vec2, (1, 1), "two vectors")
+        return self.reshape(-1, 1).mul(vec2)

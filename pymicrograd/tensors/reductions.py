@@ -46,7 +46,10 @@ def cast_reduction(name: str) -> Callable[..., Tensor]:
     reduced = reduction(name)
 
     def method(self: Any, *args: Any, dtype: Any = None, **named: Any) -> Tensor:
-        return reduced(self if dtype is None else cast(self, as_dtype(dtype)), *args, **named)
+        if dtype is None:
+            return reduced(self, *args, **named)
+        kind = as_dtype(dtype)
+        return cast(reduced(cast(self, kind), *args, **named), kind)  # of int32 it is int64
 
     return method
 
@@ -61,7 +64,13 @@ class ReductionMethods(Attributes):
     _amax, _amin = reduction("amax"), reduction("amin")
 
     def max(
-        self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False
+        self,
+        dim: Any = None,
+        keepdim: Any = False,
+        *,
+        other: Any = None,
+        axis: Any = None,
+        keepdims: Any = False,
     ) -> Any:
         """Return the largest element, of shape (); with dim, (values, indices) along that axis.
 
@@ -75,10 +84,18 @@ class ReductionMethods(Attributes):
             TensorIndexError: the axis is out of range.
             ShapeError: there are no elements to compare.
         """
+        if other is not None:
+            return self.maximum(other)
         return self._extreme("max", one_of(dim, axis), keepdim or keepdims)
 
     def min(
-        self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False
+        self,
+        dim: Any = None,
+        keepdim: Any = False,
+        *,
+        other: Any = None,
+        axis: Any = None,
+        keepdims: Any = False,
     ) -> Any:
         """Return the smallest element, of shape (); with dim, (values, indices) along that axis.
 
@@ -92,12 +109,14 @@ class ReductionMethods(Attributes):
             TensorIndexError: the axis is out of range.
             ShapeError: there are no elements to compare.
         """
+        if other is not None:
+            return self.minimum(other)
         return self._extreme("min", one_of(dim, axis), keepdim or keepdims)
 
     def _extreme(self, name: str, dim: Any, keep: Any) -> Any:
         if dim is None:
             return reduce("a" + name, self, None, keep)
-        if isinstance(dim, TensorBase) and (dim.ndim or dim.dtype.kind == 2):
+        if isinstance(dim, TensorBase):
             return getattr(self, name + "imum")(dim)
         axis = axis_of(dim, self.ndim, name)
         if not self.ndim:
@@ -162,7 +181,7 @@ class ReductionMethods(Attributes):
         unbiased: Any = None,
         keepdim: Any = False,
         *,
-        correction: float = 1,
+        correction: float | None = 1,
         axis: Any = None,
         keepdims: Any = False,
     ) -> Tensor:
@@ -185,7 +204,7 @@ class ReductionMethods(Attributes):
         unbiased: Any = None,
         keepdim: Any = False,
         *,
-        correction: float = 1,
+        correction: float | None = 1,
         axis: Any = None,
         keepdims: Any = False,
     ) -> Tensor:
@@ -197,9 +216,10 @@ class ReductionMethods(Attributes):
         """
         return self._spread("std", one_of(dim, axis), unbiased, keepdim or keepdims, correction)
 
-    def _spread(self, name: str, dim: Any, unbiased: Any, keep: Any, correction: float) -> Tensor:
+    def _spread(self, name: str, dim: Any, unbiased: Any, keep: Any, correction: Any) -> Tensor:
         if isinstance(dim, bool):
             dim, unbiased = None, dim
+        correction = 1 if correction is None else correction
         if unbiased is not None:
             correction = 1 if unbiased else 0
         return reduce(name, self, dim, keep, (float(correction),))
@@ -218,8 +238,20 @@ class ReductionMethods(Attributes):
             TensorIndexError: the axis is out of range.
             TypeError: no axis is given.
         """
-        x = self if dtype is None else cast(self, as_dtype(dtype))
-        return x._along("cumsum", one_of(dim, axis))
+        if dtype is None:
+            return self._along("cumsum", one_of(dim, axis))
+        kind = as_dtype(dtype)
+        return cast(cast(self, kind)._along("cumsum", one_of(dim, axis)), kind)
+
+    def cumsum_(self, dim: Any = None, *, dtype: Any = None, axis: Any = None) -> Tensor:
+        """Write `cumsum` over the elements; return the tensor, whose dtype stays.
+
+        Raises:
+            GradientError: this is a leaf that requires a gradient; use no_grad().
+            TensorIndexError, TypeError: as for `cumsum`.
+        """
+        changed: Tensor = self.copy_(self.cumsum(dim, dtype=dtype, axis=axis))
+        return changed
 
     def softmax(self, dim: Any = None, *, dtype: Any = None, axis: Any = None) -> Tensor:
         """Return exp(x) / sum(exp(x)) along an axis; the shape stays.

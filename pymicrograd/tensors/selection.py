@@ -121,8 +121,18 @@ class SelectionMethods(Attributes):
             reason = str(error).replace("x[...]", "index_select").replace("an axis", f"axis {axis}")
             raise TensorIndexError(reason) from None
 
-    def index_add(self, dim: int, index: Any, source: Any) -> Tensor:
-        """Return a copy y with y[index[i]] += source[i], items counted along an axis.
+    def index_add_(self, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Tensor:
+        """Write `index_add` over the elements; return the tensor.
+
+        Raises:
+            GradientError: this is a leaf that requires a gradient; use no_grad().
+            TensorIndexError, ShapeError, DTypeError: as for `index_add`.
+        """
+        changed: Tensor = self.copy_(self.index_add(dim, index, source, alpha=alpha))
+        return changed
+
+    def index_add(self, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Tensor:
+        """Return a copy y with y[index[i]] += alpha * source[i], items counted along an axis.
 
         Raises:
             TensorIndexError: the axis or an index is out of range.
@@ -133,8 +143,10 @@ class SelectionMethods(Attributes):
         index, source = as_indices(index), as_tensor(source, dtype=self.dtype)
         if index.ndim > 1:
             raise ShapeError(f"index_add: indices are a vector, not of shape {index.shape}")
+        source = source if alpha == 1 else cast(source * alpha, self.dtype)
         if not self.ndim:
-            return self.reshape(1).index_add(0, index, source.reshape(-1)).reshape(())
+            whole = self.reshape(1).index_add(0, index.reshape(-1), source.reshape(-1))
+            return whole.reshape(())
         x, index = self.movedim(axis, 0), index.reshape(-1)
         source = source.movedim(axis, 0) if source.ndim else source.reshape(1)
         return apply(OPS["add_at"], (x, index, source)).movedim(0, axis)

@@ -33,6 +33,7 @@ from .ops import OPS, TensorBase, apply
 from .products import ProductMethods
 from .reductions import ReductionMethods
 from .selection import SelectionMethods
+from .sizes import Size
 from .sweeps import backward
 
 __all__ = ["Tensor"]
@@ -347,11 +348,11 @@ class Tensor(Topics):
         fields = type(self), self.dtype.name, self.shape, interchange.to_bytes(self)
         return interchange.from_bytes, (*fields, self.requires_grad), self.__dict__ or None
 
-    def clone(self) -> Tensor:
+    def clone(self, *, memory_format: Any = None) -> Tensor:
         """Return a copy of the same shape and dtype; the gradient flows through it."""
         return apply(OPS["clone"], (self,))
 
-    def contiguous(self) -> Tensor:
+    def contiguous(self, memory_format: Any = None) -> Tensor:
         """Return a tensor whose elements lie in row-major order: this one, or a copy."""
         return self if self.is_contiguous() else apply(OPS["contiguous"], (self,))
 
@@ -372,5 +373,6 @@ _core.install(
     fallback_in_place=fallback_in_place,
     on_sweep_stop=on_sweep_stop,
     fail=fail,
+    size=Size,
     index_error=TensorIndexError,
 )
