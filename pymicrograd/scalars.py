@@ -117,9 +117,17 @@ def as_arguments(
     return as_float(data), tuple(children), tuple(map(as_float, third)), attributes
 
 
+def named_float(name: str, number: Any) -> float:
+    """Return a hyperparameter as a float; errors name it."""
+    try:
+        return as_float(number)
+    except TypeError:
+        raise TypeError(f"{name} is a real number, not {number!r}") from None
+
+
 def not_negative(name: str, number: Any) -> float:
     """Return a hyperparameter as a float of at least 0."""
-    value = as_float(number)
+    value = named_float(name, number)
     if not value >= 0.0:
         raise ValueError(f"{name} is at least 0, not {number!r}")
     return value
@@ -127,7 +135,7 @@ def not_negative(name: str, number: Any) -> float:
 
 def as_beta(name: str, number: Any) -> float:
     """Return the share of the past that a running mean keeps, as a float in [0, 1)."""
-    value = as_float(number)
+    value = named_float(name, number)
     if not 0.0 <= value < 1.0:
         raise ValueError(f"{name} is at least 0 and below 1, not {number!r}")
     return value

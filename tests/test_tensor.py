@@ -126,8 +126,7 @@ def test_a_tensor_without_data() -> None:
     y = mg.ones(2)
     y.__init__([1, 2, 3])  # type: ignore[misc]
     assert y.tolist() == [1, 2, 3]
-    with pytest.raises(TypeError):
-        mg.Tensor()  # type: ignore[call-arg]
+    assert mg.Tensor().shape == (0,)
 
 
 # ---- dtypes ----------------------------------------------------------------------------------
@@ -805,7 +804,7 @@ def test_instruction_sets_and_threads() -> None:
     for wrong in (-1, 1025):
         with pytest.raises(ValueError, match="number of threads"):
             mg.set_num_threads(wrong)
-    with pytest.raises(ValueError, match=r"no kernels 'sse9' .* baseline, avx2 and avx512"):
+    with pytest.raises(ValueError, match=r"no set of kernels named 'sse9'; here are baseline"):
         mg.set_isa("sse9")
     assert mg.isa() == before
 
@@ -814,7 +813,7 @@ def test_the_environment() -> None:
     source = "import pymicrograd as mg; print(mg.isa(), mg.get_num_threads())"
     assert run_python(source, MG_ISA="baseline", MG_NUM_THREADS="3") == "baseline 3\n"
     rows = (
-        ("MG_ISA", "sse9", "baseline, avx2 and avx512"),
+        ("MG_ISA", "sse9", "here are baseline"),
         ("MG_NUM_THREADS", "many", "from 1 to 1024, or 0"),
         ("MG_NUM_THREADS", "-2", "from 1 to 1024, or 0"),
     )

@@ -236,3 +236,31 @@ def test_unknown_names_tell_what_is_near() -> None:
     for name, text in (("cuda", "only device"), ("sofmax", "there is softmax"), ("int16", "int32")):
         with pytest.raises(AttributeError, match=text):
             getattr(mg, name)
+
+
+def test_the_class_makes_floats_of_numbers_and_takes_sizes() -> None:
+    assert mg.Tensor([1, 2, 3]).dtype is mg.float32 and mg.Tensor([[1], [2]]).dtype is mg.float32
+    assert mg.Tensor([1, 2], dtype=mg.int64).dtype is mg.int64 and mg.tensor([1]).dtype is mg.int64
+    assert mg.Tensor(np.arange(3)).dtype is mg.int64 and mg.Tensor([True]).dtype is mg.bool_
+    assert mg.Tensor(2, 3).shape == (2, 3) and mg.Tensor(2, 3, 4).dtype is mg.float32
+    assert mg.Tensor([1.0], "float64", True).requires_grad
+    with pytest.raises(ValueError, match="negative"):
+        mg.Tensor(2, -1)
+
+
+def test_rates_that_are_no_numbers_are_named() -> None:
+    for params in ([mg.ones(2).requires_grad_()], [mg.Value(1.0)]):
+        with pytest.raises(TypeError, match=r"lr is a real number, not '0\.1'"):
+            mg.Adam(params, lr="0.1")  # type: ignore[arg-type]
+
+
+def test_softplus_has_a_threshold() -> None:
+    x = mg.tensor([-4.0, 0.01, 3.0])
+    found = mg.nn.functional.softplus(x, 3, 0.2)
+    assert found[2] == 3 and same(found[:2], mg.nn.functional.softplus(x, 3)[:2])
+    assert mg.nn.functional.softplus(mg.Value(3.0), 3, 0.2).data == 3.0
+
+
+def test_split_of_a_tensor_is_the_method() -> None:
+    assert [p.shape for p in mg.split(mg.ones(5), [2, 3])] == [(2,), (3,)]
+    assert [len(p) for p in mg.split(list(range(10)))] == [8, 1, 1]

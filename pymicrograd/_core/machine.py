@@ -10,6 +10,9 @@ from .library import arena, ffi, lib
 # ---- instruction sets and threads ------------------------------------------------------------
 
 
+KERNELS = ("baseline", "avx2", "avx512")
+
+
 def set_isa(name: str | None) -> None:
     """Choose the kernels that tensors are computed with; no result depends on it.
 
@@ -21,10 +24,11 @@ def set_isa(name: str | None) -> None:
     """
     chosen = ffi.NULL if name is None else str(name).encode()
     if lib.mg_set_isa(chosen) < 0:
-        raise ValueError(
-            f"there are no kernels {name!r} on this machine: there are baseline, avx2 and avx512, "
-            "as far as its processor knows them"
-        )
+        before = isa()
+        here = [known for known in KERNELS if lib.mg_set_isa(known.encode()) >= 0]
+        lib.mg_set_isa(before.encode())
+        lacks = "this machine lacks" if name in KERNELS else "there is no set of kernels named"
+        raise ValueError(f"set_isa: {lacks} {name!r}; here are {', '.join(here)}")
 
 
 def isa() -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
 from typing import Any, TypeVar
 
 __all__ = ["gen_data", "gen_data_linear", "gen_data_moons", "gen_data_yinyang", "split"]
@@ -17,8 +16,13 @@ T = TypeVar("T")
 Split = tuple[list[T], list[T], list[T]]
 
 
-def split(points: Sequence[T]) -> Split[T]:
-    """Cut points, in their order, into 80 % to train, 10 % to validate and 10 % to test."""
+def split(points: Any, split_size_or_sections: Any = None, dim: int = 0) -> Any:
+    """Cut points, in their order, into 80 % to train, 10 % to validate and 10 % to test.
+
+    With a size, or sizes, it is PyTorch's function: the method `split` of a Tensor.
+    """
+    if split_size_or_sections is not None:
+        return points.split(split_size_or_sections, dim)
     n = len(points)
     first, second = int(0.8 * n), int(0.9 * n)
     return list(points[:first]), list(points[first:second]), list(points[second:])
@@ -40,7 +44,8 @@ def gen_data(random: Any, n: int = 100) -> Split[tuple[list[float], int]]:
         y = random.uniform(-2.0, 2.0)
         label = 0 if x < 0 else 1 if y < 0 else 2
         points.append(([x, y], label))
-    return split(points)
+    found: Any = split(points)
+    return found  # type: ignore[no-any-return]
 
 
 def gen_data_yinyang(
@@ -69,7 +74,8 @@ def gen_data_yinyang(
             y = random.uniform(0, 2 * r_big)
             label = yinyang_class(x, y, r_small, r_big)
         points.append([[(x / r_big - 1) * 2, (y / r_big - 1) * 2], label])
-    return split(points)
+    found: Any = split(points)
+    return found  # type: ignore[no-any-return]
 
 
 def yinyang_class(x: float, y: float, r_small: float, r_big: float) -> int:
@@ -109,7 +115,8 @@ def gen_data_moons(random: Any, n: int = 100, noise: float = 0.1) -> Split[tuple
     for point, _ in points:
         point[0] += random.normal(0.0, noise)
         point[1] += random.normal(0.0, noise)
-    return split(points)
+    found: Any = split(points)
+    return found  # type: ignore[no-any-return]
 
 
 def angles(n: int) -> list[float]:

@@ -18,18 +18,21 @@ from typing import TYPE_CHECKING, Any
 from .. import _core
 from ..errors import GradientError, MicrogradError, ScalarError, ShapeError, TensorIndexError
 from . import indexing, interchange, printing
+from .arguments import as_shape
 from .attributes import Attributes
 from .casts import CastMethods
 from .conversion import as_tensor, new
-from .dtypes import DTYPES, as_dtype
+from .devices import check_device
+from .dtypes import DTYPES, as_dtype, dtype, float32, int64
 from .elementwise import ElementwiseMethods
 from .explain import fail
 from .function import on_sweep_stop
 from .graph import GradFn
 from .hooks import RemovableHandle, register_hook
+from .leaves import blank
 from .movement import MovementMethods
 from .operators import fallback_in_place, fallback_operator
-from .ops import OPS, TensorBase, apply
+from .ops import OPS, TensorBase, apply, cast
 from .products import ProductMethods
 from .reductions import ReductionMethods
 from .selection import SelectionMethods
@@ -47,6 +50,15 @@ def number_of(x: Any) -> Any:
         raise
     except RuntimeError as error:
         raise ScalarError(str(error)) from None
+
+
+def of_arguments(data: tuple[Any, ...], kind: dtype | None) -> Tensor:
+    """Return the leaf that `Tensor(*data)` takes over."""
+    if len(data) != 1:  # PyTorch's sizes
+        return blank(as_shape(data or (0,), "Tensor"), kind or float32, "Tensor")
+    made = new(data[0], kind)
+    whole = kind is None and made.dtype is int64
+    return cast(made, float32) if whole and isinstance(data[0], (list, tuple)) else made
 
 
 TOPICS = (
@@ -81,9 +93,10 @@ class Tensor(Topics):
     """An N-dimensional array that operations are recorded on.
 
     Args:
-        data: a number, nested sequences of numbers, an array, or a Tensor; it is copied.
-        dtype: the type of the elements; by default float32 for Python's floats, int64 for ints,
-            bool for bools, and what NumPy's arrays have.
+        data: a number, nested sequences of numbers, an array, or a Tensor, which is copied; or
+            two sizes or more, of a tensor of zeros.
+        dtype: the type of the elements; by default float32 for sequences of Python's numbers,
+            as in PyTorch, bool for bools, and what arrays have. `tensor` keeps ints as int64.
         requires_grad: whether to compute gradients for it.
 
     Attributes:
@@ -107,8 +120,13 @@ class Tensor(Topics):
     __slots__ = ("__dict__", "__weakref__")
     __array_priority__ = 1000.0  # an ndarray leaves operators with a Tensor to the Tensor
 
-    def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False) -> None:
-        self._become(new(data, None if dtype is None else as_dtype(dtype)))
+    def __init__(
+        self, *data: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None
+    ) -> None:
+        check_device(device)
+        if len(data) in (2, 3) and not hasattr(data[1], "__index__"):  # by their places
+            data, dtype, requires_grad = data[:1], data[1], (*data, requires_grad)[2]
+        self._become(of_arguments(data, None if dtype is None else as_dtype(dtype)))
         if requires_grad:
             self.requires_grad = True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..._core import ValueBase
 from .arguments import operand_of, tensor_of
 
 if TYPE_CHECKING:
@@ -39,10 +40,18 @@ def tanh(input: Any) -> Any:
     return operand_of("tanh", input).tanh()
 
 
-def softplus(input: Any, beta: float = 1.0) -> Any:
-    """Return log(1 + exp(beta * x)) / beta."""
-    input = operand_of("softplus", input)
-    return input.softplus() if beta == 1.0 else (input * beta).softplus() / beta
+def softplus(input: Any, beta: float = 1.0, threshold: float | None = None) -> Any:
+    """Return log(1 + exp(beta * x)) / beta; with a threshold x itself where beta * x is above it.
+
+    It does not overflow, so that it needs none.
+    """
+    x = operand_of("softplus", input)
+    found = x.softplus() if beta == 1.0 else (x * beta).softplus() / beta
+    if threshold is None:
+        return found
+    if not isinstance(x, ValueBase):
+        return x.where(x.detach() * beta > threshold, found)
+    return x if x.data * beta > threshold else found
 
 
 def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
