@@ -70,12 +70,6 @@ from .random import (
     RNG as RNG,
     manual_seed as manual_seed,
 )
-from .recording import (
-    enable_grad as enable_grad,
-    is_grad_enabled as is_grad_enabled,
-    no_grad as no_grad,
-    set_grad_enabled as set_grad_enabled,
-)
 from .tensors.aliases import (
     bool as bool,
     double as double,
@@ -252,6 +246,9 @@ from .tensors.leaves import (
     tril as tril,
     triu as triu,
 )
+from .tensors.printing import (
+    set_printoptions as set_printoptions,
+)
 from .tensors.sizes import (
     Size as Size,
 )
@@ -417,6 +414,7 @@ __all__ = [
     "set_isa",
     "set_memory_limit",
     "set_num_threads",
+    "set_printoptions",
     "sigmoid",
     "sign",
     "sin",
