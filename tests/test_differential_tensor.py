@@ -92,12 +92,13 @@ class Backward:
 
 
 def builtin_of(error: Exception) -> type[BaseException]:
-    """Return the class of Python's own that an exception derives from."""
-    for kind in type(error).__mro__:
-        if getattr(builtins, kind.__name__, None) is kind and kind is not object:
-            if not issubclass(kind, Exception) or kind is not Exception:
-                return kind
-    return Exception
+    """Return the class of Python's own that an exception derives from, RuntimeError last.
+
+    What PyTorch raises as RuntimeError is one too in the package, beside the reference's class.
+    """
+    kinds = [kind for kind in type(error).__mro__ if getattr(builtins, kind.__name__, None) is kind]
+    own = [kind for kind in kinds if kind not in (RuntimeError, Exception, BaseException, object)]
+    return (own or kinds)[0]
 
 
 class Run:

@@ -162,7 +162,9 @@ static int node_factors(mg_arena *arena, mg_node handle, double *out)
 int mg_node_factors(mg_arena *arena, mg_node handle, double *out)
 {
     arena_lock(arena);
+    const uint64_t mode = mode_enter();
     int status = node_factors(arena, handle, out);
+    mode_leave(mode);
     arena_unlock(arena);
     return status;
 }

@@ -155,7 +155,7 @@ PyObject *value_get_dict(PyObject *self, void *closure);
 int value_set_dict(PyObject *self, PyObject *to, void *closure);
 PyObject *value_get_rule(PyObject *self, void *closure);
 int value_set_rule(PyObject *self, PyObject *rule, void *closure);
-PyObject *value_call(PyObject *none, PyObject *number);
+PyObject *value_call(PyObject *module, PyObject *none);
 PyObject *value_factors(PyObject *self, PyObject *none);
 
 /* ---- value.c ----------------------------------------------------------------------- */

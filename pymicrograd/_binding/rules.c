@@ -214,11 +214,11 @@ int value_set_rule(PyObject *self, PyObject *rule, void *Py_UNUSED(closure))
     return store((value *)self, "_backward", rule);
 }
 
-/* _call(handle): do what the user has a node do in a backward. */
-PyObject *value_call(PyObject *Py_UNUSED(none), PyObject *number)
+/* _call(): do what the user has the node do at which a backward has stopped. */
+PyObject *value_call(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
 {
-    mg_node handle = PyLong_AsLongLong(number);
-    if (handle == -1 && PyErr_Occurred()) return NULL;
+    mg_node handle = mg_backward_node(arena);
+    if (handle < 0) return fail_status(handle, "backward", NULL, NULL);
     PyObject *self = (PyObject *)object_of(handle);
     if (!self) {
         PyErr_SetString(PyExc_RuntimeError,

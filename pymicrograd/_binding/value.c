@@ -418,7 +418,7 @@ static PyMethodDef methods[] = {
     {"_store", value_store, METH_VARARGS, NULL},
     {"_attributes", value_attributes, METH_NOARGS, NULL},
     {"_given", value_given, METH_VARARGS | METH_STATIC, NULL},
-    {"_call", value_call, METH_O | METH_STATIC, NULL},
+    {"_call", value_call, METH_NOARGS | METH_STATIC, NULL},
     {"_grad", value_grad, METH_VARARGS | METH_STATIC, NULL},
     {"_mlp", value_mlp, METH_VARARGS | METH_STATIC, NULL},
     {"_cross_entropy", value_cross_entropy, METH_VARARGS | METH_STATIC, NULL},

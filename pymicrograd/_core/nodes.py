@@ -56,7 +56,7 @@ def finish(status: int) -> int:
     while status in (lib.MG_MORE, lib.MG_CALL):
         if status == lib.MG_CALL:
             backward_under_way = False  # a rule may run a backward of its own
-            ValueBase._call(lib.mg_backward_node(arena))
+            ValueBase._call()
             backward_under_way = True
         status = lib.mg_backward_resume(arena, SLICE)
     return status

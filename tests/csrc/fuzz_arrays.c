@@ -12,7 +12,7 @@ enum {
     MOST = 4096,
     LARGEST = 100000,
     ROUND = 400,
-    INTEGERS = 24
+    INTEGERS = 3 * MG_MAX_RANK
 };
 
 typedef struct engine {
@@ -212,7 +212,8 @@ static void fresh_choose(void)
     fresh_rank = below(30) ? (int)below(4) : (int)below(MG_MAX_RANK + 1);
     int64_t count = 1;
     for (int d = 0; d < fresh_rank; d++) {
-        fresh_shape[d] = below(12) ? 1 + below(4) : below(6);
+        fresh_shape[d] = d > 4 ? 1 + below(2) : below(12) ? 1 + below(4) : below(6);
+        while (count * fresh_shape[d] > 60000) fresh_shape[d]--;
         count *= fresh_shape[d];
     }
     if (below(300) == 0) { /* enough for threads */

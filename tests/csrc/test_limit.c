@@ -8,11 +8,11 @@ enum { MOST = 8191 };
 /* Every call of the table that records nodes fails; the others work. */
 static void test_full(void)
 {
-    fixture f;
-    fixture_open(&f, 2);
-    EXPECT(nodes_of(f.arena) == MOST);
-    EXPECT(mg_leaf(f.arena, 1.0) == MG_ERR_LIMIT);
     for (int i = 0; i < CALLS; i++) {
+        fixture f;
+        fixture_open(&f, 2);
+        EXPECT(nodes_of(f.arena) == MOST);
+        EXPECT(mg_leaf(f.arena, 1.0) == MG_ERR_LIMIT);
         int before = failures;
         uint64_t state = state_of(f.arena, 1);
         int64_t status = calls[i].run(&f);
@@ -22,8 +22,8 @@ static void test_full(void)
         EXPECT(nodes_of(f.arena) == MOST);
         expect_consistent(f.arena);
         explain(before, calls[i].name, status);
+        fixture_close(&f);
     }
-    fixture_close(&f);
 }
 
 /* With a few slots left builders get as far as that, and undo it. */
