@@ -19,6 +19,7 @@ SUBJECTS = {
     "ops": "op by op",
     "train": "a training step",
     "microgpt": "a step of a small GPT",
+    "predecessors": "programs with only their imports changed",
     "graph": "time and bytes a node, by size",
     "demo": "the demo end to end",
     "kernels": "kernels of arrays",

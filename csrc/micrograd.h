@@ -212,6 +212,11 @@ int mg_set_gradients(mg_arena *arena, int64_t count, const mg_node *nodes,
                      const double *to);
 int mg_zero_gradients(mg_arena *arena, int64_t count, const mg_node *nodes);
 
+/* From now on, where Python's floats raise (MG_ERR_DOMAIN, OVERFLOW, ZERODIV), record
+ * IEEE 754's infinity or NaN instead; a backward keeps to what held when it began. For
+ * all threads of the arena. Returns what it was; at first 0. */
+int mg_set_ieee(mg_arena *arena, int on);
+
 /* ---- backward ---------------------------------------------------------------------- */
 
 /* Add d root / d leaf, times `seed`, to the gradient of every leaf that root depends on.
@@ -299,16 +304,18 @@ int mg_rmsnorm(mg_arena *arena, int64_t count, const mg_node *x, double epsilon,
 int mg_sgd_step(mg_arena *arena, int64_t count, const mg_node *parameters, double *buffer,
                 int first_step, double lr, double momentum, double dampening,
                 double weight_decay, int nesterov);
-/* Adam (Kingma and Ba 2015, arXiv:1412.6980), or with `decoupled` AdamW (Loshchilov and
- * Hutter 2019, arXiv:1711.05101), in LLM101n's operation order; `step` counts from 1:
+enum mg_adam_flag { MG_DECOUPLED = 1, MG_IEEE = 2 };
+/* Adam (Kingma and Ba 2015, arXiv:1412.6980), or AdamW (Loshchilov and Hutter 2019,
+ * arXiv:1711.05101), in LLM101n's operation order; `step` counts from 1:
  *   g = gradient (+ weight_decay * p, not decoupled)
  *   m = beta1 * m + (1 - beta1) * g            v = beta2 * v + (1 - beta2) * g**2
  *   p -= lr * ((m / (1 - beta1**step)) / ((v / (1 - beta2**step))**0.5 + epsilon)
  *              (+ weight_decay * p, decoupled))
+ * flags: MG_DECOUPLED is AdamW; MG_IEEE: infinities and NaNs are no errors.
  * m, v (count) are the caller's. Errors: MG_ERR_OVERFLOW, MG_ERR_ZERODIV, MG_ERR_BUSY. */
 int mg_adam_step(mg_arena *arena, int64_t count, const mg_node *parameters, double *m,
                  double *v, int64_t step, double lr, double beta1, double beta2,
-                 double epsilon, double weight_decay, int decoupled);
+                 double epsilon, double weight_decay, int flags);
 
 /* ---- arrays: nodes that hold N-dimensional arrays -----------------------------------
  *

@@ -20,6 +20,7 @@ HOMES = {
         "build_info", "enable_grad", "get_num_threads", "is_grad_enabled", "isa", "memory_usage",
         "no_grad", "set_grad_enabled", "set_isa", "set_memory_limit", "set_num_threads",
     ),
+    "arithmetic": ("ieee", "set_errors"),
     "autograd": ("grad",),
     "data": ("gen_data", "gen_data_linear", "gen_data_moons", "gen_data_yinyang", "split"),
     "nn": (
@@ -68,12 +69,12 @@ HOMES = {
 }  # fmt: skip
 # The modules that are imported when their name is first used, in `docs/names.md` and besides.
 PUBLIC_MODULES = (
-    "autograd", "data", "engine", "errors", "func", "nn", "optim", "pictures", "random",
-    "reference", "saving",
+    "autograd", "data", "engine", "errors", "func", "llm101n", "microgpt", "micrograd", "nn",
+    "optim", "pictures", "random", "reference", "saving",
 )  # fmt: skip
 MODULES = (
-    *PUBLIC_MODULES, "cli", "files", "losses", "modules", "networks", "recording", "scalars",
-    "tensors", "value",
+    *PUBLIC_MODULES, "arithmetic", "cli", "files", "losses", "modules", "networks", "recording",
+    "scalars", "tensors", "value",
 )  # fmt: skip
 
 # What `import *` gives: of modules those that hide no other, of names those that hide none of

@@ -1,13 +1,17 @@
 """The public names; written by tools/names.py."""
 
 from . import (
+    arithmetic as arithmetic,
     autograd as autograd,
     data as data,
     engine as engine,
     errors as errors,
     files as files,
     func as func,
+    llm101n as llm101n,
     losses as losses,
+    microgpt as microgpt,
+    micrograd as micrograd,
     modules as modules,
     networks as networks,
     nn as nn,
@@ -33,6 +37,10 @@ from ._core import (
     set_isa as set_isa,
     set_memory_limit as set_memory_limit,
     set_num_threads as set_num_threads,
+)
+from .arithmetic import (
+    ieee as ieee,
+    set_errors as set_errors,
 )
 from .autograd import (
     grad as grad,
@@ -344,6 +352,7 @@ __all__ = [
     "grad",
     "gt",
     "half",
+    "ieee",
     "index_add",
     "index_select",
     "int32",
@@ -410,6 +419,7 @@ __all__ = [
     "rsqrt",
     "scatter_add",
     "select",
+    "set_errors",
     "set_grad_enabled",
     "set_isa",
     "set_memory_limit",

@@ -78,10 +78,15 @@ class Neuron(Module):
         init: str = "llm101n",
         nonlin: bool = True,
     ) -> None:
-        nin = as_size(nin, "nin")
         activation = "linear" if activation is None else activation
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation {activation!r} is none of {', '.join(ACTIVATIONS)}")
+        self._draw(nin, rng, init)
+        self.activation = activation if nonlin else "linear"
+
+    def _draw(self, nin: int, rng: Any, init: str) -> None:
+        """Make the weights and the bias."""
+        nin = as_size(nin, "nin")
         if init not in INITS:
             raise ValueError(f"init {init!r} is none of {', '.join(INITS)}")
         rng = self.default_generator() if rng is None else rng
@@ -91,7 +96,6 @@ class Neuron(Module):
         weights = [self.value_type(rng.uniform(-1, 1) * scale) for _ in range(nin)]
         self.w = self.list_type(weights)
         self.b = self.value_type(0.0)
-        self.activation = activation if nonlin else "linear"
         for parameter in (*self.w, self.b):
             parameter._vis_color = "lightgreen"
 
@@ -145,6 +149,7 @@ class Layer(Module):
     """
 
     neuron_type: type[Any] = Neuron
+    unwraps = True  # one neuron's result is given itself, not in a list
 
     def __init__(
         self,
@@ -166,7 +171,7 @@ class Layer(Module):
         if is_batch(x):
             return [self(row) for row in x]
         out = [neuron(x) for neuron in self.neurons]
-        return out[0] if len(out) == 1 else out
+        return out[0] if len(out) == 1 and self.unwraps else out
 
     forward = __call__
 

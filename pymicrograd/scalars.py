@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import operator
 import sys
+import warnings
 from collections.abc import Callable, Iterable
+
+from .recording import is_grad_enabled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,29 +24,42 @@ __all__ = ["Operands", "Scalar", "as_float", "is_number"]
 
 
 def is_number(x: Any) -> bool:
-    """Tell whether `as_float` takes things of this kind: real numbers, not arrays or Values."""
+    """Tell whether x is a real number for operators: no array with axes, and nothing recorded."""
     kind = type(x)
     if kind is float or kind is int:
         return True
-    if hasattr(kind, "backward") or hasattr(kind, "mask") or getattr(x, "ndim", None):
+    rank = getattr(x, "ndim", None)
+    if rank or hasattr(kind, "mask"):
+        return False
+    # A tensor without axes is its number, but where that would end a graph.
+    if hasattr(kind, "backward") and (rank is None or getattr(x, "requires_grad", True)):
         return False
     return hasattr(kind, "__float__") or hasattr(kind, "__index__")
+
+
+def is_lone_element(x: Any) -> bool:
+    """Tell whether x is an array of one element, in axes of size 1."""
+    shape = getattr(x, "shape", None)
+    if not shape or not hasattr(x, "item") or hasattr(type(x), "mask"):
+        return False
+    return all(size == 1 for size in shape) and not getattr(x, "requires_grad", False)
 
 
 def as_float(number: Any) -> float:
     """Convert a real number to the float that holds it.
 
     Args:
-        number: a float, an int, a bool, a NumPy scalar, or anything else that float() takes.
+        number: a float, an int, a bool, a NumPy scalar, an array of one element, a tensor of one
+            element that requires no gradient, or anything else that float() takes.
 
     Raises:
-        TypeError: text, a complex number, an array, a Value, or no number at all.
+        TypeError: text, a complex number, a larger array, a Value, or no number at all.
         OverflowError: an int beyond the largest float.
         ValueError: an int that no float holds exactly, such as 2**53 + 1.
     """
     if type(number) is float:
         return number
-    if is_number(number) and hasattr(number, "item"):
+    if hasattr(number, "item") and (is_number(number) or is_lone_element(number)):
         number = number.item()  # a NumPy scalar tells by this what kind of number it is
     if not is_number(number):
         reason = "; float(x) takes its number" if hasattr(type(number), "backward") else ""
@@ -174,6 +190,16 @@ NO_FORMULA = (
 )
 
 
+def end_graph() -> None:
+    """Warn, once a place, where a Value that may be recorded becomes a plain number."""
+    if is_grad_enabled():
+        warnings.warn(
+            "the graph ends here: float(v), int(v), round(v) and the functions of math give numbers"
+            " without a gradient; v.exp(), v.tanh() ... are recorded, and v.data is the number",
+            stacklevel=3,
+        )
+
+
 def compare(relation: Callable[[Any, Any], Any], a: Scalar, b: Any) -> Any:
     """Compare the data of a with the data of b, a number, or each element of an array."""
     if isinstance(b, Scalar):
@@ -262,6 +288,14 @@ class Scalar:
     def _label(self, name: Any) -> None:
         self.label = name
 
+    def __eq__(self, other: Any) -> Any:
+        return elementwise("equal", self, other) if is_array(other) else NotImplemented
+
+    def __ne__(self, other: Any) -> Any:
+        return elementwise("not_equal", self, other) if is_array(other) else NotImplemented
+
+    __hash__ = object.__hash__
+
     def __pos__(self) -> Any:
         return self
 
@@ -288,12 +322,15 @@ class Scalar:
         return compare(operator.ge, self, other)
 
     def __float__(self) -> float:
+        end_graph()
         return float(self.data)
 
     def __int__(self) -> int:
+        end_graph()
         return int(self.data)
 
     def __round__(self, digits: int | None = None) -> Any:
+        end_graph()
         return round(self.data, digits)
 
     def __format__(self, specification: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from . import _core
 from ._core import no_grad
+from .arithmetic import HINT, inverse, is_ieee
 from .errors import GradientError
 from .scalars import (
     NO_FORMULA,
@@ -26,7 +27,7 @@ from .scalars import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any
 
 __all__ = ["Value", "grad", "no_grad"]
 
@@ -38,6 +39,8 @@ LEAF, POW_NUMBER = _core.OPS["leaf"], _core.OPS["pow_number"]
 
 def fallback_operator(name: str, left: Any, right: Any) -> Any:
     """Apply an operator to a Value and something that is neither a Value nor a plain number."""
+    if name in ("equal", "not_equal"):
+        return elementwise(name, left, right)
     a, b = (left, right) if isinstance(left, Value) else (right, left)
     if name in ("maximum", "minimum"):
         return getattr(a, name)(as_float(b))
@@ -45,7 +48,7 @@ def fallback_operator(name: str, left: Any, right: Any) -> Any:
         return elementwise(UFUNCS[name], left, right)
     number = as_float(b)
     if name == "truediv" and a is left:
-        return a * number**-1
+        return a * inverse(number)
     if name == "sub" and a is left:
         return a + negative(b)
     result = getattr(operator, name)(*((a, number) if a is left else (number, a)))
@@ -79,13 +82,36 @@ def fallback_set(self: Value, name: str, number: Any) -> None:
     setattr(self, name, as_float(number))
 
 
-def fail(status: int, name: str, *operands: Any) -> NoReturn:
-    """Raise the exception of an op; operands are Values or numbers."""
+BULK = ("MLP", "cross_entropy", "softmax", "rmsnorm")  # names of bulk builders in errors
+
+
+def fail(status: int, name: str, *operands: Any) -> Any:
+    """Raise the exception of an op; operands are Values or numbers.
+
+    Returns:
+        Where IEEE 754's numbers are wanted and Python's floats raise: the op's result, or True
+        of a bulk builder, which is called without operands.
+    """
+    if status in _core.ARITHMETIC and is_ieee():
+        if name in BULK:
+            return True
+        if name in _core.OPS or name == "div":
+            return ieee_result(name, *operands)
     if status == _core.RULE:
         raise GradientError(NO_FORMULA)
     if status == _core.STALE:  # of a Value without a node, such as Value.__new__(Value)
         _core.fail(status, name)
-    _core.fail(status, f"{name}({', '.join(repr(float(x)) for x in operands)})")
+    numbers = (x.data if isinstance(x, Value) else float(x) for x in operands)
+    hint = HINT if status in _core.ARITHMETIC else ""
+    _core.fail(status, f"{name}({', '.join(map(repr, numbers))})", hint)
+
+
+def ieee_result(name: str, a: Any, b: Any = None) -> Value:
+    """Record an op that failed, in the nodes that it makes elsewhere."""
+    if name == "div":
+        return a * ieee_result("pow", b, -1)  # type: ignore[no-any-return]
+    op = "pow_number" if name == "pow" and not isinstance(b, Value) else name
+    return _core.ValueBase._ieee(_core.OPS[op], as_operand(a), b)  # type: ignore[no-any-return]
 
 
 def as_operand(x: Any) -> Value:
@@ -169,7 +195,13 @@ class Value(_core.ValueBase, Scalar):
             ZeroDivisionError, ValueError, OverflowError: as Python does, such as for the
                 gradient of x**0.5 at 0.
         """
-        _core.backward(self._handle, 1.0 if grad is None else as_float(grad))
+        seed = 1.0 if grad is None else as_float(grad)
+        try:
+            _core.backward(self._handle, seed)
+        except (ArithmeticError, ValueError):
+            if not is_ieee():
+                raise
+            _core.backward(self._handle, seed, True)
 
     def zero_grad(self) -> None:
         """Set the gradient of this Value to 0.0."""
@@ -252,7 +284,13 @@ def grad(
     for x in (output, *inputs):
         if not isinstance(x, Value):
             raise TypeError(f"grad is of Values by Values, not {type(x).__name__}")
-    if create_graph:
-        return tuple(_core.gradients(output, inputs))
     handles = [x._handle for x in inputs]
-    return tuple(map(Value, _core.derivatives(output._handle, handles)))
+    for ieee in (False, True):
+        try:
+            if create_graph:
+                return tuple(_core.gradients(output, inputs, ieee))
+            return tuple(map(Value, _core.derivatives(output._handle, handles, ieee)))
+        except (ArithmeticError, ValueError):
+            if ieee or not is_ieee():
+                raise
+    raise AssertionError("the second time returns or raises")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import importlib
+import os
 import re
 import shutil
 import subprocess
@@ -274,7 +275,6 @@ def test_without_the_graphviz_package_the_error_names_the_extra(
     root = small_graph(engine)
     with pytest.raises(ImportError, match=r"pip install 'pymicrograd\[viz\]'"):
         graphs.draw_dot(root)
-    assert set(graphs.mimebundle(root)) == {"text/plain", "text/vnd.mermaid"}
 
 
 def test_without_dot_the_error_says_how_to_install_it(
@@ -293,8 +293,8 @@ def test_without_dot_the_error_says_how_to_install_it(
 
 
 @needs_dot
-def test_notebooks_get_text_mermaid_and_svg(engine: Any) -> None:
-    pytest.importorskip("graphviz")
+def test_notebooks_get_text_mermaid_and_svg(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "graphviz", None)  # the program dot is all that it needs
     root = small_graph(engine)
     bundle = graphs.mimebundle(root)
     assert set(bundle) == {"text/plain", "text/vnd.mermaid", "image/svg+xml"}
@@ -310,10 +310,38 @@ def test_notebooks_show_leaves_and_large_graphs_as_text(engine: Any) -> None:
     assert graphs.mimebundle(large) == {"text/plain": repr(large)}
 
 
-def test_notebooks_get_mermaid_only_within_its_limits(
-    engine: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("end", [None, KeyboardInterrupt])
+def test_a_dot_that_takes_too_long_ends_and_the_texts_remain(
+    engine: Any, end: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "graphviz", None)
+    dot, started = tmp_path / "dot", tmp_path / "started"
+    dot.write_text(f"#!/bin/sh\necho $$ > {started}\nexec {shutil.which('sleep')} 1000\n")
+    dot.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    communicate = subprocess.Popen.communicate
+
+    def wait_for_start(self: Any, *args: Any, **kwargs: Any) -> Any:
+        while not (started.exists() and started.read_text().endswith("\n")):
+            assert self.poll() is None
+        if end:
+            raise end
+        return communicate(self, *args, **{**kwargs, "timeout": 0.01})
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", wait_for_start)
+    if end:
+        with pytest.raises(end):
+            graphs.mimebundle(small_graph(engine))
+    else:
+        bundle = graphs.mimebundle(small_graph(engine))
+        assert set(bundle) == {"text/plain", "text/vnd.mermaid"}
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text()), 0)
+
+
+def test_notebooks_get_mermaid_only_within_its_limits(
+    engine: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # no dot
     assert set(graphs.mimebundle(chain(engine, 250))) == {"text/plain", "text/vnd.mermaid"}
     assert set(graphs.mimebundle(chain(engine, 251))) == {"text/plain"}
     wordy = chain(engine, 1)

@@ -101,7 +101,7 @@ NO_NUMBERS: dict[str, tuple[Any, type[Exception]]] = {
     "function": (len, TypeError),
     "memoryview": (memoryview(b"12345678"), TypeError),
     "range": (range(3), TypeError),
-    "array": (np.array([1.0]), TypeError),
+    "array": (np.array([1.0, 2.0]), TypeError),
     "empty array": (np.array([]), TypeError),
     "matrix of arrays": (np.zeros((2, 2)), TypeError),
     "object array": (np.array([None]), TypeError),

@@ -20,7 +20,13 @@ PACKAGE = Path(__file__).resolve().parents[1] / "pymicrograd"
 
 # From top to bottom, as in the design; a name stands for a module, or a folder and what it holds.
 LAYERS = (
-    ("ground", ("errors", "recording", "scalars", "modules", "networks", "losses", "files")),
+    (
+        "ground",
+        (
+            "errors", "arithmetic", "recording", "scalars", "modules", "networks", "losses",
+            "files",
+        ),
+    ),
     ("reference", ("reference",)),
     ("binding", ("_micrograd", "_types")),
     ("core", ("_core",)),
@@ -32,8 +38,9 @@ LAYERS = (
     ("data", ("data",)),
     ("saving", ("saving",)),
     ("pictures", ("pictures",)),
+    ("predecessors", ("micrograd", "llm101n", "microgpt")),
     ("cli", ("cli", "__main__")),
-)
+)  # fmt: skip
 PLACES = {name: i for i, (_, names) in enumerate(LAYERS) for name in names}
 # A Value draws itself in a notebook.
 LATE = {("scalars", "pictures.graphs")}

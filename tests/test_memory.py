@@ -370,7 +370,7 @@ FREE_CALLS: dict[str, Callable[[Fixture], object]] = {
     "repr": lambda f: repr(f.deep),
     "_prev": lambda f: walked(f.walk),
     "comparison": lambda f: f.x < f.y,
-    "float": lambda f: float(f.x),
+    "float": lambda f: no_grad(float)(f.x),
     "Module.zero_grad": lambda f: copy.copy(f.model).parameters(),
     "memory_usage": lambda f: memory_usage(),
     "to_dot": lambda f: mg.to_dot(f.walk),

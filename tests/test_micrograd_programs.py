@@ -1,7 +1,8 @@
 """Programs as users of micrograd write them: changing the import changes no digit.
 
 Each program is a function of the class Value and of print. It runs on both engines and, where it
-can, on a Value written below in micrograd's own style: closures, recursion, a tuple of operands.
+can, on the Value of predecessors.py, in micrograd's own style: closures, recursion, a tuple of
+operands.
 """
 
 from __future__ import annotations
@@ -16,112 +17,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from predecessors import Closures
 from programs import load
 
 from pymicrograd import data
 
 pytestmark = pytest.mark.usefixtures("frozen")
-
-
-class Closures:
-    """Karpathy's Value with ordered operands, and the functions that his later programs add."""
-
-    def __init__(self, data: float, _prev: tuple[Any, ...] = (), _op: str = "") -> None:
-        self.data = float(data)
-        self.grad = 0.0
-        self._backward: Callable[[], None] = lambda: None
-        self._prev = _prev
-        self._op = _op
-
-    def __add__(self, other: Any) -> Any:
-        other = other if isinstance(other, Closures) else Closures(other)
-        out = Closures(self.data + other.data, (self, other), "+")
-
-        def _backward() -> None:
-            self.grad += out.grad
-            other.grad += out.grad
-
-        out._backward = _backward
-        return out
-
-    def __mul__(self, other: Any) -> Any:
-        other = other if isinstance(other, Closures) else Closures(other)
-        out = Closures(self.data * other.data, (self, other), "*")
-
-        def _backward() -> None:
-            self.grad += other.data * out.grad
-            other.grad += self.data * out.grad
-
-        out._backward = _backward
-        return out
-
-    def _function(self, result: float, op: str, slope: Callable[[Any], float]) -> Any:
-        out = Closures(result, (self,), op)
-
-        def _backward() -> None:
-            self.grad += slope(out) * out.grad
-
-        out._backward = _backward
-        return out
-
-    def __pow__(self, k: Any) -> Any:
-        return self._function(self.data**k, f"**{k}", lambda out: k * self.data ** (k - 1))
-
-    def relu(self) -> Any:
-        data = 0.0 if self.data < 0 else self.data
-        return self._function(data, "ReLU", lambda out: float(out.data > 0))
-
-    def tanh(self) -> Any:
-        return self._function(math.tanh(self.data), "tanh", lambda out: 1 - out.data**2)
-
-    def exp(self) -> Any:
-        return self._function(math.exp(self.data), "exp", lambda out: out.data)
-
-    def log(self) -> Any:
-        return self._function(math.log(self.data), "log", lambda out: 1 / self.data)
-
-    def backward(self) -> None:
-        topo: list[Any] = []
-        visited = set()
-
-        def build_topo(v: Any) -> None:
-            if v not in visited:
-                visited.add(v)
-                for child in v._prev:
-                    build_topo(child)
-                topo.append(v)
-
-        build_topo(self)
-        for v in topo:
-            if v._prev:  # without this a second backward would be wrong
-                v.grad = 0.0
-        self.grad = 1.0
-        for v in reversed(topo):
-            v._backward()
-
-    def __neg__(self) -> Any:
-        return self * -1.0
-
-    def __radd__(self, other: Any) -> Any:
-        return self + other
-
-    def __sub__(self, other: Any) -> Any:
-        return self + (-other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return other + (-self)
-
-    def __rmul__(self, other: Any) -> Any:
-        return self * other
-
-    def __truediv__(self, other: Any) -> Any:
-        return self * other**-1
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return other * self**-1
-
-    def __repr__(self) -> str:
-        return f"Value(data={self.data}, grad={self.grad})"
 
 
 Program = Callable[[Any, Callable[[str], Any]], None]
@@ -391,6 +292,7 @@ def test_a_program_prints_what_it_does_with_micrograds_value(engine: Any, progra
     assert printed(program, engine.Value) == printed(program, Closures)
 
 
+@pytest.mark.filterwarnings("ignore:the graph ends here")
 def test_a_program_of_what_users_ask_for_prints_the_same_on_both_engines() -> None:
     lines = printed(what_users_ask_for, load("c").Value)
     assert lines == printed(what_users_ask_for, load("reference").Value)

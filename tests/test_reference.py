@@ -20,7 +20,7 @@ from pymicrograd.optim.optimizer import DEFAULTS
 
 pytestmark = pytest.mark.usefixtures("frozen")
 PACKAGE = pathlib.Path(pymicrograd.__file__).parent
-GROUND = ("errors", "files", "losses", "modules", "networks", "recording", "scalars")
+GROUND = ("arithmetic", "errors", "files", "losses", "modules", "networks", "recording", "scalars")
 SOURCES = sorted((PACKAGE / "reference").glob("*.py"))
 SOURCES += [PACKAGE / f"{name}.py" for name in GROUND]
 NAMES = [".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts) for p in SOURCES]

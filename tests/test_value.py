@@ -9,12 +9,16 @@ import gc
 import math
 import operator
 import pickle
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from programs import HOSTILE, bits, load
+
+from pymicrograd import tensor
 
 INF, NAN = math.inf, math.nan
 
@@ -31,20 +35,39 @@ def describe(value: Any, names: dict[int, str]) -> Any:
 # ---- construction --------------------------------------------------------------------------------
 
 
+class ForeignTensor:
+    """A tensor of one element of another library, with a graph of its own."""
+
+    def __init__(self, number: float, shape: tuple[int, ...], requires_grad: bool = False) -> None:
+        self.number, self.shape, self.requires_grad = number, shape, requires_grad
+        self.ndim = len(shape)
+
+    def item(self) -> float:
+        return self.number
+
+    def __float__(self) -> float:
+        return self.number
+
+    def backward(self) -> None:
+        raise AssertionError("nobody asked")
+
+
 @pytest.mark.parametrize(
     "number",
     [2, 2.0, True, False, -0.0, NAN, INF, 2**53, 2**1000, -(2**60), np.float64(0.1),
      np.float32(0.1), np.int64(-3), np.uint8(255), np.bool_(True), np.array(1.5), np.float16(0.5),
-     fractions.Fraction(1, 4), decimal.Decimal("0.1")],
+     fractions.Fraction(1, 4), decimal.Decimal("0.1"), np.array([-1.5]), np.array([[3]]),
+     tensor(0.5), tensor([[2]]), ForeignTensor(0.25, ()), ForeignTensor(0.25, (1, 1))],
 )  # fmt: skip
 def test_data_is_the_float_of_a_number(engine: Any, number: Any) -> None:
     value = engine.Value(number)
+    expected = float(number.item() if hasattr(number, "item") else number)
     assert type(value.data) is type(value.grad) is float
-    assert bits(value.data, value.grad) == bits(float(number), 0.0)
+    assert bits(value.data, value.grad) == bits(expected, 0.0)
     value.data = value.grad = 0.5
     value.data = number
     value.grad = number
-    assert bits(value.data, value.grad) == bits(float(number), float(number))
+    assert bits(value.data, value.grad) == bits(expected, expected)
     assert type(value.data) is type(value.grad) is float
 
 
@@ -52,8 +75,11 @@ def test_data_is_the_float_of_a_number(engine: Any, number: Any) -> None:
     ("number", "error", "word"),
     [("1.0", TypeError, "str"), (b"1", TypeError, "bytes"), (1j, TypeError, "complex"),
      (None, TypeError, "NoneType"), ([1.0], TypeError, "list"), ((), TypeError, "tuple"),
-     (np.array([1.0]), TypeError, "ndarray"), (np.zeros((0,)), TypeError, "ndarray"),
+     (np.array([1.0, 2.0]), TypeError, "ndarray"), (np.zeros((0,)), TypeError, "ndarray"),
      (np.complex128(1j), TypeError, "complex"), (np.str_("1"), TypeError, "str"),
+     (np.array([1j]), TypeError, "complex"), (np.array([None]), TypeError, "NoneType"),
+     (ForeignTensor(1.0, (), True), TypeError, "ForeignTensor"),
+     (tensor([1.0], requires_grad=True), TypeError, "Tensor"),
      (object(), TypeError, "object"), (float, TypeError, "type"),
      (2**53 + 1, ValueError, "9007199254740993"), (-(2**53) - 1, ValueError, "-9007199254740993"),
      (np.int64(2**53 + 1), ValueError, "9007199254740993"), (10**400, OverflowError, "large")],
@@ -351,6 +377,7 @@ def test_an_edge(engine: Any, code: str, numbers: Any, value: Any, gradients: An
 # ---- what a Value says ---------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:the graph ends here")
 def test_texts_and_conversions(engine: Any) -> None:
     value = engine.Value(-2.5)
     value.grad = 1e-7
@@ -369,6 +396,64 @@ def test_texts_and_conversions(engine: Any) -> None:
         f"{value:d}"
     with pytest.raises(TypeError):
         _ = [1, 2][value]
+
+
+def test_a_tensor_without_axes_is_an_operand_unless_its_gradient_would_be_lost(
+    engine: Any,
+) -> None:
+    value = engine.Value(3.0)
+    for two in (tensor(2.0), ForeignTensor(2.0, ()), np.array(2.0)):
+        results = (value + two, two + value, value * two, value - two, two / value, value**two)
+        assert [x.data for x in results] == [5.0, 5.0, 6.0, 1.0, 2.0 * 3.0**-1, 9.0]
+    for other in (tensor(2.0, requires_grad=True), ForeignTensor(2.0, (), True)):
+        for operands in ((value, other), (other, value)):
+            with pytest.raises(TypeError):
+                operator.mul(*operands)
+
+
+CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+    "float": float, "int": int, "round": round, "math.exp": math.exp, "math.tanh": math.tanh,
+    "array": lambda v: np.array([v], dtype=float), "atan2": lambda v: math.atan2(1.0, v),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONVERSIONS)
+def test_where_a_value_becomes_a_number_there_is_a_warning(engine: Any, name: str) -> None:
+    value = engine.Value(0.5)
+    with pytest.warns(UserWarning, match=r"graph ends.*v\.exp\(\).*v\.data") as caught:
+        CONVERSIONS[name](value)
+    assert Path(caught[0].filename).name == Path(__file__).name
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with engine.no_grad():
+            CONVERSIONS[name](value)
+        CONVERSIONS[name](value.data)
+        assert f"{value} {value:.2f} {value.exp()} {value < 1.0} {value.maximum(0.0)}"
+
+
+def test_the_warning_comes_once_a_place(engine: Any) -> None:
+    value = engine.Value(0.5)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            float(value)
+        float(value)
+    assert len(caught) == 2
+
+
+def test_arrays_compare_with_a_value_element_by_element(engine: Any) -> None:
+    values = [engine.Value(1.0), engine.Value(1.0)]
+    array = np.array([values[0], values[1], values[0]])
+    for equal in (array == values[0], values[0] == array):
+        assert isinstance(equal, np.ndarray) and equal.dtype == bool
+        assert equal.tolist() == [True, False, True]
+    for unequal in (array != values[0], values[0] != array):
+        assert unequal.tolist() == [False, True, False]
+    assert values[1] in array and engine.Value(1.0) not in array
+    assert np.where(array == values[1])[0].tolist() == [1]
+    assert (np.array([1.0, 2.0]) == values[0]).tolist() == [False, False]
+    assert (np.array([values, values]) == values[1]).tolist() == [[False, True]] * 2
+    assert not (values[0] == [values[0]]) and values[0] != "1" and values[0] != None  # noqa: E711
 
 
 def test_equality_and_hash_are_identity(engine: Any) -> None:
@@ -403,6 +488,7 @@ def test_notebooks_get_a_picture(engine: Any) -> None:
 # ---- NumPy arrays --------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:the graph ends here")
 def test_arrays_work_element_by_element(engine: Any) -> None:
     a, array = engine.Value(3.0), np.array([1.0, 2.0])
     table = {

@@ -127,6 +127,7 @@ typedef struct indices {
 typedef struct walk {
     uint32_t root; /* 0 when no backward is under way */
     double seed;
+    bool ieee;    /* where Python's floats raise, gradients are infinite or NaN */
     bool clears;  /* gradients of interior nodes are set to 0 on the way */
     bool ordered; /* the walk is done; gradients flow from order[remaining - 1] down */
     bool stopped; /* at order[remaining - 1], for the caller to pass on its gradient */
@@ -163,6 +164,7 @@ struct mg_arena {
     int64_t retired;
 
     walk walk;
+    bool ieee; /* see mg_set_ieee() */
 
     /* arrays: free blocks by class, slabs they were cut from, buffers to be released */
     struct free_block *free_blocks[BLOCK_CLASSES];

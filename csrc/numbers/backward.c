@@ -145,6 +145,7 @@ static int walk_start(mg_arena *arena, uint32_t root, bool clears)
     MG_TRY(walk_begin(arena));
     w->ordered = w->stopped = w->keeps = false;
     w->clears = clears;
+    w->ieee = arena->ieee;
     node *n = node_at(arena, root);
     if (arity_of(n) == 0) {
         w->saved[w->leaves.count] = n->gradient;
@@ -218,7 +219,10 @@ static int gradients_flow(mg_arena *arena, int64_t *budget)
     while (remaining && --*budget >= 0) {
         node *n = node_at(arena, w->order.items[remaining - 1]);
         op_flow(n, node_at(arena, n->operand[0]), node_at(arena, n->operand[1]), &status);
-        if (MG_UNLIKELY(status != MG_OK)) break;
+        if (MG_UNLIKELY(status != MG_OK)) {
+            if (status > 0 || !w->ieee) break;
+            status = MG_OK;
+        }
         n->bits &= ~(uint32_t)UNDER_WAY;
         remaining--;
     }

@@ -1,5 +1,6 @@
 /* float.c: Python's float arithmetic: float.__pow__, true division and the functions of
- * the math module, with the conditions under which CPython raises instead of returning.
+ * the math module, with the conditions under which CPython raises instead of returning;
+ * what is returned then is IEEE 754's infinity or NaN, for those who go on.
  *
  * The values are the C library's, as in CPython, so they are the same digits that Python
  * prints on the same machine, not the same on all machines. Source of the rules: the
@@ -7,12 +8,15 @@
  * to 3.13. pow stays a call: x**2 is not x*x in one of 1400 results (glibc 2.36). */
 #include "numbers/numbers.h"
 
+/* Note what Python would raise; the first error stays. */
+static void note(int *status, int error)
+{
+    if (*status == MG_OK) *status = error;
+}
+
 double float_div(double x, double y, int *status)
 {
-    if (y == 0.0) {
-        *status = MG_ERR_ZERODIV;
-        return 0.0;
-    }
+    if (y == 0.0) note(status, MG_ERR_ZERODIV);
     return x / y;
 }
 
@@ -36,8 +40,8 @@ static double pow_of_infinity(double x, double y)
 static double pow_of_zero(double x, double y, int *status)
 {
     if (y < 0.0) {
-        *status = MG_ERR_ZERODIV;
-        return 0.0;
+        note(status, MG_ERR_ZERODIV);
+        return is_odd(y) ? copysign(INFINITY, x) : INFINITY;
     }
     return is_odd(y) ? x : 0.0;
 }
@@ -49,58 +53,49 @@ double float_pow(double x, double y, int *status)
     if (isinf(x) || isinf(y)) return pow_of_infinity(x, y);
     if (x == 0.0) return pow_of_zero(x, y, status);
     if (x < 0.0 && y != floor(y)) {
-        *status = MG_ERR_DOMAIN;
-        return 0.0;
+        note(status, MG_ERR_DOMAIN);
+        return NAN;
     }
     double result = pow(fabs(x), y);
-    if (isinf(result)) {
-        *status = MG_ERR_OVERFLOW;
-        return 0.0;
-    }
+    if (isinf(result)) note(status, MG_ERR_OVERFLOW);
     return x < 0.0 && is_odd(y) ? -result : result;
 }
 
 double float_exp(double x, int *status)
 {
     double y = exp(x);
-    if (isinf(y) && !isinf(x)) *status = MG_ERR_OVERFLOW;
+    if (isinf(y) && !isinf(x)) note(status, MG_ERR_OVERFLOW);
     return y;
 }
 
 double float_expm1(double x, int *status)
 {
     double y = expm1(x);
-    if (isinf(y) && !isinf(x)) *status = MG_ERR_OVERFLOW;
+    if (isinf(y) && !isinf(x)) note(status, MG_ERR_OVERFLOW);
     return y;
 }
 
 double float_log(double x, int *status)
 {
-    if (x <= 0.0) {
-        *status = MG_ERR_DOMAIN;
-        return 0.0;
-    }
+    if (x <= 0.0) note(status, MG_ERR_DOMAIN);
     return log(x);
 }
 
 double float_log1p(double x, int *status)
 {
-    if (x <= -1.0) {
-        *status = MG_ERR_DOMAIN;
-        return 0.0;
-    }
+    if (x <= -1.0) note(status, MG_ERR_DOMAIN);
     return x == 0.0 ? x : log1p(x);
 }
 
 double float_sin(double x, int *status)
 {
-    if (isinf(x)) *status = MG_ERR_DOMAIN;
+    if (isinf(x)) note(status, MG_ERR_DOMAIN);
     return sin(x);
 }
 
 double float_cos(double x, int *status)
 {
-    if (isinf(x)) *status = MG_ERR_DOMAIN;
+    if (isinf(x)) note(status, MG_ERR_DOMAIN);
     return cos(x);
 }
 

@@ -8,8 +8,8 @@
 
 /* ---- Python's float arithmetic (float.c) ------------------------------------------- */
 
-/* What CPython computes; the status of what it raises goes to *status, which stays as it
- * is otherwise. */
+/* What CPython computes; where it raises, IEEE 754's infinity or NaN, and the error goes to
+ * *status, which stays as it is otherwise and after the first. */
 
 double float_pow(double x, double y, int *status);
 double float_div(double x, double y, int *status);
@@ -87,7 +87,7 @@ MG_INLINE void op_flow(const node *n, node *first, node *second, int *status)
               gradient_b) \
     case MG_##NAME: \
         if ((arity) > 0) first->gradient += (gradient_a); \
-        if ((arity) > 1 && *status == MG_OK) second->gradient += (gradient_b); \
+        if ((arity) > 1) second->gradient += (gradient_b); \
         return;
 #include "ops.def"
     case GIVEN: first->gradient += g; return;
@@ -110,6 +110,7 @@ MG_INLINE uint32_t build_op(builder *build, int op, uint32_t a, uint32_t b)
     if (MG_UNLIKELY(build->status < 0)) return 0;
     double of_b = b ? node_at(build->arena, b)->data : 0.0;
     double data = op_value(op, node_at(build->arena, a)->data, of_b, &build->status);
+    if (MG_UNLIKELY(build->status < 0) && build->arena->ieee) build->status = MG_OK;
     return build_node(build, op, a, b, data);
 }
 

@@ -40,7 +40,7 @@ static void sgd_compute(const mg_arena *arena, int64_t count, const mg_node *par
 typedef struct adam {
     int64_t step;
     double lr, beta1, beta2, epsilon, weight_decay;
-    bool decoupled;
+    bool decoupled, ieee;
 } adam;
 
 static int adam_compute(const mg_arena *arena, int64_t count, const mg_node *parameters,
@@ -49,7 +49,7 @@ static int adam_compute(const mg_arena *arena, int64_t count, const mg_node *par
     int status = MG_OK;
     double unbias1 = 1.0 - float_pow(set->beta1, (double)set->step, &status);
     double unbias2 = 1.0 - float_pow(set->beta2, (double)set->step, &status);
-    for (int64_t i = 0; i < count && status == MG_OK; i++) {
+    for (int64_t i = 0; i < count && (status == MG_OK || set->ieee); i++) {
         const node *p = node_at(arena, index_of(parameters[i]));
         double g = p->gradient;
         if (!set->decoupled && set->weight_decay != 0.0)
@@ -64,7 +64,7 @@ static int adam_compute(const mg_arena *arena, int64_t count, const mg_node *par
         if (set->decoupled) change = change + set->weight_decay * p->data;
         to.data[i] = p->data - set->lr * change;
     }
-    return status;
+    return set->ieee ? MG_OK : status;
 }
 
 static void data_store(mg_arena *arena, int64_t count, const mg_node *parameters,
@@ -137,9 +137,11 @@ static int adam_step(mg_arena *arena, int64_t count, const mg_node *parameters, 
 
 int mg_adam_step(mg_arena *arena, int64_t count, const mg_node *parameters, double *m,
                  double *v, int64_t step, double lr, double beta1, double beta2,
-                 double epsilon, double weight_decay, int decoupled)
+                 double epsilon, double weight_decay, int flags)
 {
-    adam set = {step, lr, beta1, beta2, epsilon, weight_decay, decoupled != 0};
+    adam set = {step,    lr,           beta1, beta2,
+                epsilon, weight_decay, (flags & MG_DECOUPLED) != 0,
+                (flags & MG_IEEE) != 0};
     arena_lock(arena);
     const uint64_t mode = mode_enter();
     int status = adam_step(arena, count, parameters, m, v, &set);

@@ -25,7 +25,7 @@ static mg_node record(mg_arena *arena, int op, uint32_t a, uint32_t b)
     uint32_t made;
     int status = MG_OK;
     double data = op_value(op, node_at(arena, a)->data, node_at(arena, b)->data, &status);
-    MG_TRY(status);
+    if (MG_UNLIKELY(status < 0) && !arena->ieee) return status;
     MG_TRY(node_make(arena, op, a, b, data, &made));
     return handle_retain(arena, made);
 }
@@ -184,4 +184,13 @@ int mg_set_gradients(mg_arena *arena, int64_t count, const mg_node *nodes,
 int mg_zero_gradients(mg_arena *arena, int64_t count, const mg_node *nodes)
 {
     return mg_set_gradients(arena, count, nodes, NULL);
+}
+
+int mg_set_ieee(mg_arena *arena, int on)
+{
+    arena_lock(arena);
+    int before = arena->ieee;
+    arena->ieee = on != 0;
+    arena_unlock(arena);
+    return before;
 }

@@ -174,7 +174,8 @@ int is_plain_class(PyTypeObject *type);
 int is_value_plain(void);
 /* Look at what Value has when it is installed; -1 with an exception. */
 int note_value_class(void);
-/* Raise the exception of a status; a and b are operands or NULL. Returns NULL. */
+/* Raise the exception of a status; a and b are operands or NULL. Returns NULL, or where
+ * Python goes on with IEEE 754's numbers the op's result, without operands True. */
 PyObject *fail_status(mg_node status, const char *name, PyObject *a, PyObject *b);
 
 /* ---- networks.c: static methods of ValueBase --------------------------------------- */

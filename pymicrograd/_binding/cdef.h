@@ -6,6 +6,7 @@ typedef struct mlp_plan {
     const int64_t *sizes; /* (layers + 1) */
     int activation, last_activation;
     const mg_node *parameters; /* all borrowed from Python's Plan */
+    int lists;                 /* what one neuron gives is a list, too */
 } mlp_plan;
 
 /* Return the process's one arena, made at the first call; NULL without memory. */
@@ -22,7 +23,7 @@ int counted_sgd(mg_arena *arena, int64_t count, const mg_node *parameters, doubl
                 double weight_decay, int nesterov);
 int counted_adam(mg_arena *arena, int64_t count, const mg_node *parameters, double *m,
                  double *v, int64_t *t, double lr, double beta1, double beta2,
-                 double epsilon, double weight_decay, int decoupled);
+                 double epsilon, double weight_decay, int flags);
 int counted_array_sgd(mg_arena *arena, int64_t groups, const int64_t *ends,
                       const int64_t *which, const mg_node *parameters,
                       const mg_node *buffers, unsigned char *begun, int64_t *steps,

@@ -135,14 +135,37 @@ static PyObject *wrap_rows(const mg_node *nodes, Py_ssize_t rows, Py_ssize_t col
     return list;
 }
 
+/* Tell whether a call that failed is to be made again with IEEE 754's numbers; where it
+ * is not, an exception is set. */
+static int is_forgiven(int status, const char *name)
+{
+    PyObject *answer = fail_status(status, name, NULL, NULL);
+    Py_XDECREF(answer);
+    return answer != NULL;
+}
+
+/* Make a call and, if that is wanted, once more where Python's floats raise. status is
+ * negative at the end only with an exception set. */
+#define TRY_IEEE(status, name, call) \
+    do { \
+        status = (call); \
+        if (status < 0 && is_forgiven(status, name)) { \
+            int before = mg_set_ieee(arena, 1); \
+            status = (call); \
+            mg_set_ieee(arena, before); \
+            if (status < 0) Py_XDECREF(fail_status(status, name, NULL, NULL)); \
+        } \
+    } while (0)
+
 /* ---- MLP --------------------------------------------------------------------------- */
 
 static PyObject *mlp_results(const mlp_plan *plan, const table *t, const mg_node *outputs,
                              PyObject *sources)
 {
     Py_ssize_t nout = (Py_ssize_t)plan->sizes[plan->layers];
-    if (t->batch && nout > 1) return wrap_rows(outputs, t->rows, nout, sources);
-    if (t->batch || nout > 1) return wrap_list(outputs, t->rows * nout, sources);
+    int lists = nout > 1 || plan->lists;
+    if (t->batch && lists) return wrap_rows(outputs, t->rows, nout, sources);
+    if (t->batch || lists) return wrap_list(outputs, t->rows * nout, sources);
     return wrap_node(outputs[0], sources, NULL);
 }
 
@@ -190,9 +213,9 @@ static PyObject *mlp_record(const mlp_plan *plan, PyObject *parameters, const ta
     PyObject *sources = PyTuple_Pack(2, parameters, items);
     Py_DECREF(items);
     if (!sources) return NULL;
-    int status = mlp_rows(plan, t, handles, numbers, outputs);
+    int status;
+    TRY_IEEE(status, "MLP", mlp_rows(plan, t, handles, numbers, outputs));
     if (status == MG_OK) result = mlp_results(plan, t, outputs, sources);
-    else if (status < 0) fail_status(status, "MLP", NULL, NULL);
     Py_DECREF(sources);
     return result;
 }
@@ -259,10 +282,12 @@ static PyObject *cross_entropy_record(const table *t, PyObject *target, int shif
     Py_DECREF(items);
     if (!sources) return NULL;
     if (!t->batch) reduction = MG_REDUCE_NONE;
-    int status = mg_cross_entropy(arena, t->rows, t->columns, logits, targets,
-                                  shifted, reduction, outputs);
+    int status;
+    TRY_IEEE(status, "cross_entropy",
+             mg_cross_entropy(arena, t->rows, t->columns, logits, targets, shifted,
+                              reduction, outputs));
     if (status < 0)
-        result = fail_status(status, "cross_entropy", NULL, NULL);
+        result = NULL;
     else if (t->batch && reduction == MG_REDUCE_NONE)
         result = wrap_list(outputs, t->rows, sources);
     else
@@ -335,11 +360,10 @@ static PyObject *vector_result(vector *v, const char *name, mg_node made)
 }
 
 /* Close a vector, and make the objects of its outputs. */
-static PyObject *vector_results(vector *v, const char *name, int status)
+static PyObject *vector_results(vector *v, int status)
 {
     Py_ssize_t count = (Py_ssize_t)v->count;
-    PyObject *result = status < 0 ? fail_status(status, name, NULL, NULL)
-                                  : wrap_list(v->outputs, count, v->sources);
+    PyObject *result = status < 0 ? NULL : wrap_list(v->outputs, count, v->sources);
     vector_close(v);
     return result;
 }
@@ -387,8 +411,9 @@ PyObject *value_softmax(PyObject *Py_UNUSED(none), PyObject *args)
     vector v;
     if (!PyArg_ParseTuple(args, "O", &x)) return NULL;
     if (!vector_open(&v, x)) return not_read();
-    int status = mg_softmax(arena, v.count, v.handles, v.outputs);
-    return vector_results(&v, "softmax", status);
+    int status;
+    TRY_IEEE(status, "softmax", mg_softmax(arena, v.count, v.handles, v.outputs));
+    return vector_results(&v, status);
 }
 
 /* _rmsnorm(values, epsilon): a list. */
@@ -399,6 +424,7 @@ PyObject *value_rmsnorm(PyObject *Py_UNUSED(none), PyObject *args)
     vector v;
     if (!PyArg_ParseTuple(args, "Od", &x, &epsilon)) return NULL;
     if (!vector_open(&v, x)) return not_read();
-    int status = mg_rmsnorm(arena, v.count, v.handles, epsilon, v.outputs);
-    return vector_results(&v, "rmsnorm", status);
+    int status;
+    TRY_IEEE(status, "rmsnorm", mg_rmsnorm(arena, v.count, v.handles, epsilon, v.outputs));
+    return vector_results(&v, status);
 }

@@ -16,10 +16,10 @@ int counted_sgd(mg_arena *a, int64_t count, const mg_node *parameters, double *b
 
 int counted_adam(mg_arena *a, int64_t count, const mg_node *parameters, double *m,
                  double *v, int64_t *t, double lr, double beta1, double beta2,
-                 double epsilon, double weight_decay, int decoupled)
+                 double epsilon, double weight_decay, int flags)
 {
     int status = mg_adam_step(a, count, parameters, m, v, *t + 1, lr, beta1, beta2,
-                              epsilon, weight_decay, decoupled);
+                              epsilon, weight_decay, flags);
     if (status >= 0) ++*t;
     return status;
 }

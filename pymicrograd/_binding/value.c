@@ -50,11 +50,8 @@ PyObject *wrap_node(mg_node handle, PyObject *a, PyObject *b)
 PyObject *fail_status(mg_node status, const char *name, PyObject *a, PyObject *b)
 {
     const char *format = b ? "LsOO" : a ? "LsO" : "Ls";
-    PyObject *none =
-        PyObject_CallFunction(value_callbacks.fail, format, (long long)status, name, a,
-                              b);
-    Py_XDECREF(none);
-    return NULL;
+    return PyObject_CallFunction(value_callbacks.fail, format, (long long)status, name, a,
+                                 b);
 }
 
 /* Make the object of what an op returned, or raise. */
@@ -180,6 +177,31 @@ static PyObject *value_divide(PyObject *left, PyObject *right)
     return fallback("truediv", left, right);
 }
 
+/* a == b is identity, as of any object; of an array it is the array of its elements'
+ * answers. A method, for a slot would have to order Values, too. */
+static PyObject *compare(const char *name, PyObject *self, PyObject *other, int when_same)
+{
+    if (is_value(other)) return PyBool_FromLong((self == other) == when_same);
+    if (other == Py_None || PyFloat_CheckExact(other) || PyLong_CheckExact(other))
+        Py_RETURN_NOTIMPLEMENTED;
+    return fallback(name, self, other);
+}
+
+static PyObject *value_equal(PyObject *self, PyObject *other)
+{
+    return compare("equal", self, other, 1);
+}
+
+static PyObject *value_not_equal(PyObject *self, PyObject *other)
+{
+    return compare("not_equal", self, other, 0);
+}
+
+static Py_hash_t value_hash(PyObject *self)
+{
+    return (Py_hash_t)((uintptr_t)self >> 4); /* as an object's, where equality is ours */
+}
+
 /* ---- functions --------------------------------------------------------------------- */
 
 static PyObject *record_unary(PyObject *self, int op, const char *name)
@@ -271,7 +293,7 @@ static int fallback_set(PyObject *self, const char *name, PyObject *number)
 
 static int set_status(PyObject *self, const char *name, int status)
 {
-    if (status < 0) fail_status(status, name, self, NULL);
+    if (status < 0) Py_XDECREF(fail_status(status, name, self, NULL));
     return status < 0 ? -1 : 0;
 }
 
@@ -348,6 +370,40 @@ static PyObject *value_exponent(PyObject *self, PyObject *Py_UNUSED(none))
     return Py_NewRef(exponent && !is_value(exponent) ? exponent : Py_None);
 }
 
+/* _ieee(op, a, b): record an op of Values, or of a Value and a number or None, where
+ * Python's floats raise as IEEE 754 has it. Nothing else runs meanwhile. */
+static PyObject *value_ieee(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    int op;
+    double number;
+    PyObject *a, *b;
+    if (!PyArg_ParseTuple(args, "iO!O", &op, (PyTypeObject *)value_base, &a, &b))
+        return NULL;
+    int before = mg_set_ieee(arena, 1);
+    mg_node made = b == Py_None   ? mg_record(arena, op, handle_of(a), 0)
+                   : is_value(b) ? mg_record(arena, op, handle_of(a), handle_of(b))
+                   : get_number(b, &number)
+                       ? mg_record_number(arena, op, handle_of(a), number)
+                       : MG_ERR_ARG;
+    mg_set_ieee(arena, before);
+    return result_of(made, "op", a, b == Py_None ? NULL : b);
+}
+
+/* _ieee_backward(value, seed, budget, derives): the first slice of such a backward, or of
+ * the walk of derivatives(); its status. */
+static PyObject *value_ieee_backward(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    long long handle, budget;
+    double seed;
+    int derives;
+    if (!PyArg_ParseTuple(args, "LdLp", &handle, &seed, &budget, &derives)) return NULL;
+    int before = mg_set_ieee(arena, 1);
+    int status = derives ? mg_derive(arena, handle, budget)
+                         : mg_backward(arena, handle, seed, budget);
+    mg_set_ieee(arena, before);
+    return PyLong_FromLong(status);
+}
+
 /* _set_exponent(number): keep it. */
 static PyObject *value_set_exponent(PyObject *x, PyObject *number)
 {
@@ -373,11 +429,30 @@ static PyObject *adopt_list(const mg_node *nodes, Py_ssize_t count, PyObject *so
     return list;
 }
 
-/* _grad(output, tuple of inputs): the derivatives as recorded Values in a list. */
+static int grad_without_gil(mg_node root, Py_ssize_t count, mg_node *inputs, mg_node *out)
+{
+    PyThreadState *state = release_gil(1);
+    int status = mg_grad(arena, root, count, inputs, out);
+    acquire_gil(state, 1);
+    return status;
+}
+
+/* With the GIL, so that nobody else records meanwhile. */
+static int grad_ieee(mg_node root, Py_ssize_t count, mg_node *inputs, mg_node *out)
+{
+    int before = mg_set_ieee(arena, 1);
+    int status = mg_grad(arena, root, count, inputs, out);
+    mg_set_ieee(arena, before);
+    return status;
+}
+
+/* _grad(output, tuple of inputs, whether infinities are no errors): the derivatives as
+ * recorded Values in a list. */
 static PyObject *value_grad(PyObject *Py_UNUSED(module), PyObject *args)
 {
     PyObject *output, *inputs;
-    if (!PyArg_ParseTuple(args, "O!O!", value_base, &output, &PyTuple_Type, &inputs))
+    int ieee;
+    if (!PyArg_ParseTuple(args, "O!O!p", value_base, &output, &PyTuple_Type, &inputs, &ieee))
         return NULL;
     Py_ssize_t count = PyTuple_Size(inputs);
     for (Py_ssize_t i = 0; i < count; i++)
@@ -388,9 +463,8 @@ static PyObject *value_grad(PyObject *Py_UNUSED(module), PyObject *args)
     mg_node *out = handles + count, root = handle_of(output);
     for (Py_ssize_t i = 0; i < count; i++)
         handles[i] = handle_of(PyTuple_GetItem(inputs, i));
-    PyThreadState *state = release_gil(1);
-    int status = mg_grad(arena, root, count, handles, out);
-    acquire_gil(state, 1);
+    int status = ieee ? grad_ieee(root, count, handles, out)
+                      : grad_without_gil(root, count, handles, out);
     PyObject *sources = status < 0 ? NULL : Py_BuildValue("((O)O)", output, inputs);
     PyObject *list = status < 0 ? fail_status(status, "grad", output, NULL)
                      : sources  ? adopt_list(out, count, sources)
@@ -410,6 +484,10 @@ static PyMethodDef methods[] = {
      "Return the larger of x and other; the gradient of a tie is split in halves."},
     {"minimum", value_minimum, METH_O,
      "Return the smaller of x and other; the gradient of a tie is split in halves."},
+    {"__eq__", value_equal, METH_O, NULL},
+    {"__ne__", value_not_equal, METH_O, NULL},
+    {"_ieee", value_ieee, METH_VARARGS | METH_STATIC, NULL},
+    {"_ieee_backward", value_ieee_backward, METH_VARARGS | METH_STATIC, NULL},
     {"_operands", value_operands, METH_NOARGS, NULL},
     {"_factors", value_factors, METH_NOARGS, NULL},
     {"_exponent", value_exponent, METH_NOARGS, NULL},
@@ -453,6 +531,7 @@ static PyType_Slot slots[] = {
     {Py_tp_traverse, value_traverse},
     {Py_tp_clear, value_clear},
     {Py_tp_dealloc, value_dealloc},
+    {Py_tp_hash, value_hash},
     {Py_tp_methods, methods},
     {Py_tp_getset, properties},
     {Py_tp_members, members},

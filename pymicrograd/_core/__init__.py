@@ -15,6 +15,7 @@ from .generators import (
 )
 from .library import (
     ARGUMENT,
+    ARITHMETIC,
     ARITIES,
     CHANGED,
     DOMAIN,
@@ -88,6 +89,7 @@ from .updates import (
 __all__ = [
     "ACCUMULATE",
     "ARGUMENT",
+    "ARITHMETIC",
     "ARITIES",
     "CHANGED",
     "CREATE_GRAPH",

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 __all__ = [
-    "ARGUMENT", "ARITIES", "CHANGED", "DOMAIN", "DTYPE", "EXCEPTIONS", "GIVEN", "INDEX", "INTERNAL",
-    "MAX_RANK", "OPS", "REDUCTIONS", "RULE", "SHAPE", "STALE", "SYMBOLS", "VIEWS", "EnableGrad",
-    "NoGrad", "SetGradEnabled", "Silence", "TensorBase", "ValueBase", "arena", "check", "fail",
-    "ffi", "install", "keep_mode", "lib", "memory", "status_text",
+    "ARGUMENT", "ARITHMETIC", "ARITIES", "CHANGED", "DOMAIN", "DTYPE", "EXCEPTIONS", "GIVEN",
+    "INDEX", "INTERNAL", "MAX_RANK", "OPS", "REDUCTIONS", "RULE", "SHAPE", "STALE", "SYMBOLS",
+    "VIEWS", "EnableGrad", "NoGrad", "SetGradEnabled", "Silence", "TensorBase", "ValueBase",
+    "arena", "check", "fail", "ffi", "install", "keep_mode", "lib", "memory", "status_text",
 ]  # fmt: skip
 
 arena = lib.process_arena()
@@ -112,14 +112,18 @@ EXCEPTIONS: dict[int, type[Exception]] = {
 }
 
 
+# What Python's floats raise.
+ARITHMETIC = (lib.MG_ERR_DOMAIN, lib.MG_ERR_OVERFLOW, lib.MG_ERR_ZERODIV)
+
+
 def status_text(status: int) -> str:
     """Say what a status means."""
     return str(ffi.string(lib.mg_status_text(status)).decode())
 
 
-def fail(status: int, what: str) -> NoReturn:
+def fail(status: int, what: str, hint: str = "") -> NoReturn:
     """Raise the exception of a negative status; what names the call and its operands."""
-    raise EXCEPTIONS[status](f"{what}: {status_text(status)}")
+    raise EXCEPTIONS[status](f"{what}: {status_text(status)}{hint}")
 
 
 def check(status: int, what: str) -> int:

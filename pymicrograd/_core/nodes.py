@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Sequence
 from threading import RLock
 
-from .library import ValueBase, arena, check, fail, ffi, lib, memory
+from ..arithmetic import HINT
+from .library import ARITHMETIC, ValueBase, arena, check, fail, ffi, lib, memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,24 +77,35 @@ def run(call: str, begin: Callable[[], int]) -> None:
             raise
         finally:
             backward_under_way = False
-    check(status, call)
+    if status < 0:
+        fail(status, call, HINT if status in ARITHMETIC else "")
 
 
-def backward(handle: int, seed: float) -> None:
+def backward(handle: int, seed: float, ieee: bool = False) -> None:
     """Add the derivative of a node to the gradients of its leaves, in slices.
 
     An exception between two slices, such as KeyboardInterrupt, leaves gradients as a failed
-    backward does: those of leaves unchanged, the others 0.0.
+    backward does: those of leaves unchanged, the others 0.0. With ieee, infinities and NaNs are
+    no exceptions.
     """
-    run("backward", lambda: finish(lib.mg_backward(arena, handle, seed, SLICE)))
+
+    def begin() -> int:
+        if ieee:
+            return finish(ValueBase._ieee_backward(handle, seed, SLICE, False))
+        return finish(lib.mg_backward(arena, handle, seed, SLICE))
+
+    run("backward", begin)
 
 
-def derivatives(handle: int, inputs: Sequence[int]) -> list[float]:
+def derivatives(handle: int, inputs: Sequence[int], ieee: bool = False) -> list[float]:
     """Return the derivatives of a node by others; no gradient is changed."""
     out = ffi.new("double[]", len(inputs))
 
     def derive() -> int:
-        status = finish(lib.mg_derive(arena, handle, SLICE))
+        if ieee:
+            status = finish(ValueBase._ieee_backward(handle, 1.0, SLICE, True))
+        else:
+            status = finish(lib.mg_derive(arena, handle, SLICE))
         if status != lib.MG_OK:
             return status
         return check(lib.mg_derivatives(arena, len(inputs), inputs, out), "grad")
@@ -102,10 +114,10 @@ def derivatives(handle: int, inputs: Sequence[int]) -> list[float]:
     return list(out)
 
 
-def gradients(output: Any, inputs: tuple[Any, ...]) -> list[Any]:
+def gradients(output: Any, inputs: tuple[Any, ...], ieee: bool = False) -> list[Any]:
     """Return the derivatives of a Value by others, as Values that are recorded."""
     with backward_turn:
-        return ValueBase._grad(output, inputs)
+        return ValueBase._grad(output, inputs, ieee)
 
 
 def _renew_lock() -> None:
@@ -129,6 +141,7 @@ class Plan:
         sizes: number of inputs, then of neurons of each layer.
         activation, last_activation: ops; -1 is linear.
         parameters: handles, layer by layer, neuron by neuron, weights then bias.
+        lists: what one neuron gives is a list, too.
 
     Attributes:
         address: where ValueBase._mlp finds it.
@@ -140,9 +153,10 @@ class Plan:
         activation: int,
         last_activation: int,
         parameters: Sequence[int],
+        lists: bool,
     ) -> None:
         self.sizes = ffi.new("int64_t[]", sizes)
         self.parameters = array_of(parameters)
-        fields = (len(sizes) - 1, self.sizes, activation, last_activation, self.parameters)
+        fields = (len(sizes) - 1, self.sizes, activation, last_activation, self.parameters, lists)
         self.struct = ffi.new("mlp_plan *", fields)
         self.address = address_of(self.struct)

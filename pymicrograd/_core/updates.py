@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .library import arena, check, ffi, lib
+from ..arithmetic import HINT
+from .library import ARITHMETIC, arena, check, fail, ffi, lib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,8 +70,13 @@ def adam_step(
     eps: float,
     weight_decay: float,
     decoupled: bool,
+    ieee: bool = False,
 ) -> None:
-    """Update parameters, moments and the count t by Adam, or decoupled by AdamW."""
+    """Update parameters, moments and the count t by Adam, or decoupled by AdamW.
+
+    With ieee, infinities and NaNs are no exceptions.
+    """
+    flags = (lib.MG_DECOUPLED if decoupled else 0) | (lib.MG_IEEE if ieee else 0)
     status = lib.counted_adam(
         arena,
         count,
@@ -83,9 +89,11 @@ def adam_step(
         betas[1],
         eps,
         weight_decay,
-        decoupled,
+        flags,
     )
-    check(status, "AdamW step" if decoupled else "Adam step")
+    if status < 0:
+        hint = HINT if status in ARITHMETIC else ""
+        fail(status, "AdamW step" if decoupled else "Adam step", hint)
 
 
 def array_sgd_step(

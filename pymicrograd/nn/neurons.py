@@ -8,7 +8,7 @@ can.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from .. import _core, networks
 from ..networks import as_inputs, is_batch
@@ -16,21 +16,32 @@ from ..scalars import as_float
 from ..value import Value
 from .module import Derived, Module, Structure, WatchedList
 
-__all__ = ["MLP", "Layer", "Module", "Neuron"]
+__all__ = ["MLP", "Layer", "Module", "Neuron", "plain"]
+
+Kind = TypeVar("Kind", bound=type[Any])
+# The classes of neurons and layers that compute what their base here does; not their subclasses.
+PLAIN: set[type[Any]] = set()
+
+
+def plain(kind: Kind) -> Kind:
+    """Declare, as a decorator, that one call of the core can compute what a class does."""
+    PLAIN.add(kind)
+    return kind
 
 
 class Plan(_core.Plan):
     """What one call into the core needs to know of layers of plain neurons.
 
     Args:
-        layers: the neurons of each layer, all Neuron, of one activation in a layer.
+        layers: the neurons of each layer, all plain, of one activation in a layer.
+        lists: what one neuron gives is a list, too.
 
     Attributes:
         nin: number of inputs.
         values: the parameters, layer by layer, neuron by neuron, weights then bias.
     """
 
-    def __init__(self, layers: list[list[Neuron]]) -> None:
+    def __init__(self, layers: list[list[Neuron]], lists: bool) -> None:
         self.nin = len(layers[0][0].w)
         self.values = tuple(
             p for neurons in layers for neuron in neurons for p in (*neuron.w, neuron.b)
@@ -40,6 +51,7 @@ class Plan(_core.Plan):
             number_of(layers[0][0].activation),
             number_of(layers[-1][0].activation),
             [p._handle for p in self.values],
+            lists,
         )
 
 
@@ -56,7 +68,7 @@ def is_plain(layers: list[Any]) -> bool:
     if not layers or not all(type(layer) is WatchedList and layer for layer in layers):
         return False
     neurons = [neuron for layer in layers for neuron in layer]
-    if not all(type(neuron) is Neuron and type(neuron.w) is WatchedList for neuron in neurons):
+    if not all(type(neuron) in PLAIN and type(neuron.w) is WatchedList for neuron in neurons):
         return False
     if not all(type(p) is Value for neuron in neurons for p in (*neuron.w, neuron.b)):
         return False
@@ -99,6 +111,10 @@ class Planned(Module):
         """Return the neurons of each layer; none where a part is not plain."""
         raise NotImplementedError(f"{type(self).__name__} has no layers")
 
+    def _gives_lists(self) -> bool:
+        """Tell whether a result is a list even where one neuron comes last."""
+        return False
+
     def _plan_again(self) -> Plan | None:
         """Return the plan as the structure is now; the one from before, if it still holds."""
         version, derived = Structure.version, getattr(self, "_planned", None)
@@ -107,7 +123,8 @@ class Planned(Module):
             has_own = any(
                 "forward" in vars(part) for part in (self, *parts) if isinstance(part, Planned)
             )
-            plan = Plan(layers) if not has_own and is_plain(layers) else None
+            fits = not has_own and is_plain(layers)
+            plan = Plan(layers, self._gives_lists()) if fits else None
             derived = Derived(self, plan, parts, version)
             object.__setattr__(self, "_planned", derived)
         object.__setattr__(self, "_plan", (version, derived.result))
@@ -163,6 +180,7 @@ class Planned(Module):
         return super().__call__(x)
 
 
+@plain
 class Neuron(Planned, networks.Neuron):
     __doc__ = networks.Neuron.__doc__
 
@@ -170,23 +188,30 @@ class Neuron(Planned, networks.Neuron):
         return [WatchedList([self])]
 
 
+@plain
 class Layer(Planned, networks.Layer):
     __doc__ = networks.Layer.__doc__
-    neuron_type = Neuron
+    neuron_type: type[Any] = Neuron
 
     def _plan_layers(self) -> list[Any]:
         return [vars(self).get("neurons")]
 
+    def _gives_lists(self) -> bool:
+        return not self.unwraps
+
 
 class MLP(Planned, networks.MLP):
     __doc__ = networks.MLP.__doc__
-    layer_type = Layer
+    layer_type: type[Any] = Layer
 
     def _plan_layers(self) -> list[Any]:
         layers = vars(self).get("layers")
         if type(layers) is not WatchedList:
             return []
-        return [layer.neurons if type(layer) is Layer else [] for layer in layers]
+        return [layer.neurons if type(layer) in PLAIN else [] for layer in layers]
+
+    def _gives_lists(self) -> bool:
+        return not self.layers[-1].unwraps
 
 
 # What the classes have as they are here. While they have as much, nothing was put into them.

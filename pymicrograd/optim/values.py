@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import _core
+from ..arithmetic import is_ieee
 from ..scalars import as_float
 from .parameters import Parameters
 
@@ -134,4 +135,4 @@ class ValueParameters(Parameters):
             self.check_state(m)
             self.check_state(v)
         rule = lr, betas, eps, weight_decay, decoupled
-        _core.adam_step(self._handles, count, m, v, self._t, *rule)
+        _core.adam_step(self._handles, count, m, v, self._t, *rule, is_ieee())

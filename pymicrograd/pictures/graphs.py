@@ -7,6 +7,7 @@ Nodes are named by their place in `trace`, so the same program gives the same te
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import subprocess
@@ -22,6 +23,7 @@ __all__ = ["draw_dot", "mimebundle", "to_dot", "to_mermaid", "trace", "vis_color
 
 RANKDIRS = ("LR", "TB", "RL", "BT")
 NOTEBOOK_NODES = 500
+NOTEBOOK_SECONDS = 2.0  # dot needs minutes for some graphs of 500 nodes
 # Mermaid refuses longer texts and more arrows, unless its page is configured otherwise.
 MERMAID_ARROWS, MERMAID_CHARACTERS = 500, 50_000
 
@@ -182,7 +184,8 @@ def mimebundle(root: Any) -> dict[str, str]:
 
     Returns:
         Texts by MIME type: `text/plain` always; for graphs of 2 to 500 nodes `image/svg+xml`
-        where Graphviz is installed and `text/vnd.mermaid` where Mermaid's limits allow.
+        where Graphviz's program `dot` draws them within 2 seconds, and `text/vnd.mermaid` where
+        Mermaid's limits allow.
     """
     bundle = {"text/plain": repr(root)}
     if not root._prev or _is_larger(root, NOTEBOOK_NODES):
@@ -190,10 +193,39 @@ def mimebundle(root: Any) -> dict[str, str]:
     mermaid = to_mermaid(root)
     if mermaid.count(" --> ") <= MERMAID_ARROWS and len(mermaid) <= MERMAID_CHARACTERS:
         bundle["text/vnd.mermaid"] = mermaid
-    # Without Graphviz, or with one that does not work, the other texts remain.
-    with suppress(ImportError, RuntimeError, OSError, subprocess.SubprocessError):
-        bundle["image/svg+xml"] = draw_dot(root).pipe(encoding="utf-8", quiet=True)
+    # Without Graphviz, with one that does not work, or too slow, the other texts remain.
+    with suppress(OSError, ValueError, subprocess.SubprocessError):
+        bundle["image/svg+xml"] = _drawn(to_dot(root), NOTEBOOK_SECONDS)
     return bundle
+
+
+def _drawn(text: str, seconds: float) -> str:
+    """Return what dot draws of DOT text, as SVG, within some seconds.
+
+    Where it takes longer, or is interrupted, the process ends. Should this one be killed before,
+    the limit of the processor's time, where there is one, ends the other.
+    """
+    command = ["dot", "-Tsvg"]
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, **streams) as process:  # type: ignore[call-overload]
+        try:
+            _limit_processor_time(process.pid, seconds)
+            drawn = process.communicate(text.encode(), timeout=seconds)[0]
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return str(drawn, "utf-8")
+
+
+def _limit_processor_time(process: int, seconds: float) -> None:
+    """Let the system end a process of ours that has computed for so long; only Linux can."""
+    with suppress(ImportError, AttributeError, OSError):
+        import resource
+
+        limit = math.ceil(seconds)
+        resource.prlimit(process, resource.RLIMIT_CPU, (limit, limit))
 
 
 def _is_larger(root: Any, limit: int) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..scalars import as_beta, as_float, not_negative
-from .value import Value
+from .value import Value, divide, power
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
 
@@ -158,10 +158,10 @@ class Adam(Optimizer):
         for p, m, v in zip(self.params, self.m, self.v, strict=True):
             g = p.grad + decay * p.data if decay and not self.decoupled else p.grad
             m = beta1 * m + (1 - beta1) * g
-            v = beta2 * v + (1 - beta2) * (g**2)
+            v = beta2 * v + (1 - beta2) * power(g, 2.0)
             m_hat = m / (1 - beta1**t)
             v_hat = v / (1 - beta2**t)
-            change = m_hat / (v_hat**0.5 + eps)
+            change = divide(m_hat, power(v_hat, 0.5) + eps)
             if self.decoupled:
                 change = change + decay * p.data
             new_m.append(m)

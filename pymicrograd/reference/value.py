@@ -13,12 +13,15 @@ its users, so that a graph has no reference cycle and is freed as soon as its ro
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 from .. import scalars
+from ..arithmetic import inverse, is_ieee
 from ..errors import GradientError
 from ..recording import enable_grad, is_grad_enabled, no_grad
 from ..scalars import NO_FORMULA, Operands, Scalar, as_arguments, as_float, is_number, negative
@@ -80,6 +83,51 @@ class Op:
         return f"Op({self.name!r})"
 
 
+def plain(x: Any) -> float:
+    """Return the data of a Value, and a float as it is."""
+    return x._data if isinstance(x, Value) else x
+
+
+def going_on(otherwise: Callable[..., float]) -> Callable[[Callable[..., Any]], Any]:
+    """Let a function of floats give what IEEE 754 has where it raises, if that is wanted."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        @functools.wraps(function)
+        def call(*operands: Any) -> Any:
+            try:
+                return function(*operands)
+            except (ArithmeticError, ValueError):
+                if not is_ieee():
+                    raise
+                return otherwise(*operands)
+
+        return call
+
+    return decorate
+
+
+def power_beyond(a: float, k: float) -> float:
+    """Return a ** k where that is infinite, or no number."""
+    if a < 0.0 and not k.is_integer():
+        return math.nan
+    return math.copysign(math.inf, a if k % 2.0 == 1.0 else 1.0)
+
+
+def log_beyond(a: float) -> float:
+    """Return the logarithm of what is not above 0."""
+    return -math.inf if a == 0.0 else math.nan
+
+
+exp = going_on(lambda a: math.inf)(math.exp)
+expm1 = going_on(lambda a: math.inf)(math.expm1)
+log = going_on(log_beyond)(math.log)
+log1p = going_on(lambda a: log_beyond(1.0 + a))(math.log1p)
+sin = going_on(lambda a: math.nan)(math.sin)
+cos = going_on(lambda a: math.nan)(math.cos)
+divide = going_on(lambda a, b: a * math.copysign(math.inf, b))(operator.truediv)
+
+
+@going_on(power_beyond)
 def power(a: Any, k: float) -> Any:
     """Return a ** k for a constant k; a negative number to a broken power is refused."""
     if isinstance(a, Value):
@@ -95,14 +143,14 @@ def power_gradients(a: Any, b: Any, y: Any, g: Any) -> tuple[Any, Any]:
     That of the exponent is 0 where the base is 0 and b > 0, and NaN where the base is below 0.
     """
     da = (b * POW(a, SUB(b, 1.0))) * g
-    if float(a) == 0.0 and b > 0.0:
+    if plain(a) == 0.0 and b > 0.0:
         return da, 0.0
     return da, (y * (math.nan if a < 0.0 else LOG(a))) * g
 
 
 def share(x: Any, other: Any) -> float:
     """Return how much of the gradient of a maximum goes to x; a tie is split in halves."""
-    return 0.0 if x < other else 0.5 if float(x) == float(other) else 1.0
+    return 0.0 if x < other else 0.5 if plain(x) == plain(other) else 1.0
 
 
 def sigmoid(a: float) -> float:
@@ -154,12 +202,12 @@ RELU = Op(
     lambda a, y, g: (1.0 if y > 0.0 else 0.0) * g,
 )
 TANH = Op("tanh", "tanh", math.tanh, lambda a, y, g: SUB(1.0, power(y, 2.0)) * g)
-EXP = Op("exp", "exp", math.exp, lambda a, y, g: y * g)
-LOG = Op("log", "log", math.log, lambda a, y, g: DIV(1.0, a) * g)
-SIN = Op("sin", "sin", math.sin, lambda a, y, g: COS(a) * g)
-COS: Op = Op("cos", "cos", math.cos, lambda a, y, g: NEG(SIN(a)) * g)
-EXPM1 = Op("expm1", "expm1", math.expm1, lambda a, y, g: EXP(a) * g)
-LOG1P = Op("log1p", "log1p", math.log1p, lambda a, y, g: DIV(1.0, 1.0 + a) * g)
+EXP = Op("exp", "exp", exp, lambda a, y, g: y * g)
+LOG = Op("log", "log", log, lambda a, y, g: DIV(1.0, a) * g)
+SIN = Op("sin", "sin", sin, lambda a, y, g: COS(a) * g)
+COS: Op = Op("cos", "cos", cos, lambda a, y, g: NEG(SIN(a)) * g)
+EXPM1 = Op("expm1", "expm1", expm1, lambda a, y, g: EXP(a) * g)
+LOG1P = Op("log1p", "log1p", log1p, lambda a, y, g: DIV(1.0, 1.0 + a) * g)
 SIGMOID = Op("sigmoid", "sigmoid", sigmoid, lambda a, y, g: (y * SUB(1.0, y)) * g)
 SOFTPLUS = Op(
     "softplus",
@@ -201,7 +249,7 @@ MINIMUM = Op(
 )
 # micrograd's programs have none of these; gradients of gradients do.
 SUB: Op = Op("sub", "-", lambda a, b: a - b, lambda a, b, y, g: (g, NEG(g)))
-DIV: Op = Op("div", "/", lambda a, b: a / b, lambda a, b, y, g: (DIV(g, b), NEG(DIV(g * y, b))))
+DIV: Op = Op("div", "/", divide, lambda a, b, y, g: (DIV(g, b), NEG(DIV(g * y, b))))
 NEG: Op = Op("neg", "neg", lambda a: -a, lambda a, y, g: NEG(g))
 
 
@@ -405,7 +453,7 @@ class Value(Scalar):
             return self * other**-1
         if not is_number(other):
             return elementwise("divide", self, other)
-        return self * as_float(other) ** -1
+        return self * inverse(as_float(other))
 
     def __radd__(self, other: Any) -> Value:
         return self + other if is_number(other) else elementwise("add", other, self)
@@ -629,7 +677,7 @@ def derivatives(output: Value, inputs: tuple[Value, ...]) -> list[float]:
 
 def is_negative_zero(x: Any) -> bool:
     """Tell whether the data of x, or x, is -0.0."""
-    return float(x) == 0.0 and math.copysign(1.0, x) < 0.0
+    return plain(x) == 0.0 and math.copysign(1.0, plain(x)) < 0.0
 
 
 def totals_of(output: Value) -> dict[Value, Any]:

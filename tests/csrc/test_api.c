@@ -259,6 +259,29 @@ static void test_references_end(mg_arena *arena)
     EXPECT(mg_release(arena, x) == MG_OK);
 }
 
+/* With mg_set_ieee() they are infinities and NaNs, and gradients go on, too. */
+static void test_ieee(mg_arena *arena)
+{
+    double numbers[2];
+    EXPECT(mg_set_ieee(arena, 1) == 0);
+    mg_node zero = mg_leaf(arena, 0.0);
+    mg_node root = mg_record_number(arena, MG_POW_NUMBER, zero, 0.5);
+    mg_node logarithm = mg_record(arena, MG_LOG, zero, 0);
+    EXPECT(mg_data(arena, 1, &logarithm, numbers) == MG_OK && numbers[0] == -HUGE_VAL);
+    EXPECT(mg_backward(arena, root, 1.0, 0) == MG_OK);
+    EXPECT(mg_gradients(arena, 1, &zero, numbers) == MG_OK && numbers[0] == HUGE_VAL);
+    EXPECT(mg_set_ieee(arena, 0) == 1);
+    EXPECT(mg_record(arena, MG_LOG, zero, 0) == MG_ERR_DOMAIN);
+    EXPECT(mg_backward(arena, root, 1.0, 0) == MG_ERR_ZERODIV);
+    EXPECT(mg_gradients(arena, 1, &zero, numbers) == MG_OK && numbers[0] == HUGE_VAL);
+    numbers[0] = numbers[1] = 0.0;
+    EXPECT(mg_adam_step(arena, 1, &zero, numbers, numbers + 1, 1, .1, .9, .9, 1e-8, 0,
+                        MG_IEEE) == MG_OK);
+    mg_node handles[] = {zero, root, logarithm};
+    for (int i = 0; i < 3; i++) EXPECT(mg_release(arena, handles[i]) == MG_OK);
+    EXPECT(nodes_of(arena) == 0);
+}
+
 int main(void)
 {
     ledger book;
@@ -273,6 +296,7 @@ int main(void)
     test_references_end(arena);
     test_one_element(arena);
     test_arithmetic(arena);
+    test_ieee(arena);
     ledger_arena_free(arena, &book);
     mg_arena_free(NULL);
     return finish();
