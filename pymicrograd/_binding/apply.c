@@ -402,7 +402,8 @@ static PyObject *in_place_method(int op, const char *name, PyObject *self,
     "    DTypeError: the result has another kind, such as floats into integers.\n" \
     "    ShapeError: the operand cannot be broadcast into this shape.\n" \
     "    GradientError: this is a leaf that requires a gradient; use no_grad().\n" \
-    "    ReadOnlyError: the memory is read-only."
+    "    ReadOnlyError: the memory is read-only.\n" \
+    "    ViewError: elements share memory, as after expand()."
 #define METHODS_0(name, traits, types, value)
 #define METHODS_1(name, traits, types, value) \
     {traits, {#name, method_##name, METH_NOARGS, FORMULA(name, types, value)}}, \

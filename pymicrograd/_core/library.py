@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 __all__ = [
     "ARGUMENT", "ARITHMETIC", "ARITIES", "CHANGED", "DOMAIN", "DTYPE", "EXCEPTIONS", "GIVEN",
     "INDEX", "INTERNAL", "MAX_RANK", "OPS", "REDUCTIONS", "RULE", "SHAPE", "STALE", "SYMBOLS",
-    "VIEWS", "EnableGrad", "NoGrad", "SetGradEnabled", "Silence", "TensorBase", "ValueBase",
-    "arena", "check", "fail", "ffi", "install", "keep_mode", "lib", "memory", "status_text",
+    "VIEW", "VIEWS", "EnableGrad", "NoGrad", "SetGradEnabled", "Silence", "TensorBase",
+    "ValueBase", "arena", "check", "fail", "ffi", "install", "keep_mode", "lib", "memory",
+    "status_text",
 ]  # fmt: skip
 
 arena = lib.process_arena()
@@ -84,6 +85,7 @@ RULE: int = lib.MG_ERR_RULE
 GIVEN: int = lib.MG_GIVEN  # what a node of the user's has as op
 ARGUMENT: int = lib.MG_ERR_ARG
 CHANGED: int = lib.MG_ERR_CHANGED
+VIEW: int = lib.MG_ERR_VIEW
 DOMAIN: int = lib.MG_ERR_DOMAIN
 MAX_RANK: int = lib.MG_MAX_RANK
 REDUCTIONS: dict[str, int] = {

@@ -22,6 +22,29 @@ def as_ints(items: tuple[Any, ...], what: str) -> list[int]:
         raise TypeError(f"{what}: ints are needed, or one sequence of them, not {given}") from None
 
 
+def as_int(x: Any, what: str) -> int:
+    """Return an int; `what` says which argument of which call it is."""
+    try:
+        return operator.index(x)
+    except TypeError:
+        raise TypeError(f"{what} is an int, not {shorten(x)}") from None
+
+
+def as_float(x: Any, what: str) -> float:
+    """Return a float; `what` says which argument of which call it is."""
+    try:
+        return float(x)
+    except (TypeError, ValueError):
+        raise TypeError(f"{what} is a number, not {shorten(x)}") from None
+
+
+def part_of(x: Any, name: str, what: str) -> Any:
+    """Return the shape or dtype of a tensor, or of another library's array."""
+    if not hasattr(x, name):
+        raise TypeError(f"{what}: a tensor is needed, not {shorten(x)}")
+    return getattr(x, name)
+
+
 def as_shape(sizes: tuple[Any, ...], what: str) -> tuple[int, ...]:
     """Return a shape given as one sequence or as several ints."""
     shape = tuple(as_ints(sizes, what))
@@ -60,14 +83,11 @@ def as_tuple(items: Any) -> tuple[Any, ...]:
 
 def axis_of(dim: Any, rank: int, what: str) -> int:
     """Return an axis counted from the front; for a tensor without axes 0."""
-    try:
-        axis = operator.index(dim)
-    except TypeError:
-        raise TypeError(f"{what}: an axis is an int, not {shorten(dim)}") from None
+    axis = as_int(dim, f"{what}: an axis")
     span = max(rank, 1)
     if not -span <= axis < span:
         raise TensorIndexError(
-            f"{what}: axis {axis} is out of range for a tensor of {rank} axes, "
+            f"{what}: axis {axis} is out of range for a tensor of {plural(rank, 'axis', 'axes')}, "
             f"from {-span} to {span - 1}"
         )
     return axis % span
@@ -111,7 +131,9 @@ def spread_sizes(sizes: Sequence[int], known: int, what: str) -> tuple[int, ...]
     if -1 not in sizes:
         return tuple(sizes)
     if rest == 0 or known % rest:
-        raise ShapeError(f"{what}: {known} elements have no shape {tuple(sizes)}")
+        raise ShapeError(
+            f"{what}: {plural(known, 'element has', 'elements have')} no shape {tuple(sizes)}"
+        )
     return tuple(known // rest if size == -1 else size for size in sizes)
 
 
@@ -127,6 +149,11 @@ def check_pad_value(value: Any) -> None:
 def one_at(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
     """Return a shape with size 1 at an axis."""
     return (*shape[:axis], 1, *shape[axis + 1 :])
+
+
+def plural(count: int, one: str, more: str = "") -> str:
+    """Return a number of things in words."""
+    return f"{count} {one if count == 1 else more or one + 's'}"
 
 
 def shorten(x: Any) -> str:

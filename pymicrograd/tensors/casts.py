@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .arguments import part_of
 from .attributes import Attributes
 from .devices import check_device, is_device
 from .dtypes import as_dtype, bool_, float16, float32, float64, int32, int64
@@ -72,8 +73,12 @@ class CastMethods(Attributes):
     astype = type
 
     def type_as(self, other: Any) -> Tensor:
-        """Return the elements cast to the dtype of another tensor, as `to(other.dtype)` does."""
-        return cast(self, other.dtype)
+        """Return the elements cast to the dtype of another tensor, as `to(other.dtype)` does.
+
+        Raises:
+            TypeError: other is no tensor.
+        """
+        return cast(self, as_dtype(part_of(other, "dtype", "type_as")))
 
     def float(self, memory_format: Any = None) -> Tensor:
         """Return the elements as float32; this tensor if they are. Gradients flow through."""

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, DTypeError, ShapeError
+from .arguments import as_float, as_int
 from .attributes import Attributes
 from .conversion import as_tensor
 from .dtypes import bool_
+from .explain import alias, call_as
 from .indexing import as_mask, check_recorded
 from .leaves import draw
-from .operators import call_named, scaled
+from .operators import as_written, call_named, scaled
 from .ops import OPS, T, TensorBase, apply, needs_recording
 from .promotion import common
 
@@ -53,12 +55,27 @@ def rounding_in_place(name: str) -> Callable[[Any], Any]:
 
 
 def choose(condition: Any, input: Any, other: Any) -> Tensor:
-    """Return input where the condition holds, else other."""
-    condition = as_mask(as_tensor(condition), "where")
+    """Return input where the condition holds, else other; of the two one type is made."""
+    condition = as_mask(call_as("where", as_tensor, condition), "where")
     arrays = isinstance(input, TensorBase) and isinstance(other, TensorBase)
     if not (arrays and input.dtype is other.dtype):
-        input, other = common(input, other)
+        input, other = call_as("where", common, input, other)
     return apply(OPS["where"], (condition, input, other))
+
+
+def number_like(x: Any, beside: Any, what: str) -> Any:
+    """Return a number, or a tensor without axes, as a tensor of another's type."""
+    value = call_as(what, as_tensor, x, dtype=beside.dtype)
+    if value.ndim:
+        raise ShapeError(f"{what}: a value has no axes, not shape {value.shape}")
+    return value
+
+
+def fits(bound: Any, x: Any) -> bool:
+    """Tell whether a bound is a number that no method refuses beside x."""
+    if not x.is_floating_point():
+        return False
+    return type(bound) is float or (type(bound) is int and -(2**63) <= bound < 2**63)
 
 
 class ElementwiseMethods(Attributes):
@@ -91,6 +108,7 @@ class ElementwiseMethods(Attributes):
         Raises:
             GradientError: this is a leaf that requires a gradient; use no_grad().
             ReadOnlyError: the memory is read-only.
+            ViewError: elements share memory, as after expand().
             ShapeError: other cannot be broadcast into this shape.
             DTypeError: the sum is of another kind, such as floats into integers.
         """
@@ -102,6 +120,7 @@ class ElementwiseMethods(Attributes):
         Raises:
             GradientError: this is a leaf that requires a gradient; use no_grad().
             ReadOnlyError: the memory is read-only.
+            ViewError: elements share memory, as after expand().
             ShapeError: other cannot be broadcast into this shape.
             DTypeError: the difference is of another kind, such as floats into integers.
         """
@@ -147,7 +166,12 @@ class ElementwiseMethods(Attributes):
 
         Args:
             decimals: how many digits after the point to keep; negative for tens, hundreds.
+
+        Raises:
+            TypeError: decimals is no int.
         """
+        if decimals:
+            decimals = as_int(decimals, "round: the number of decimals")
         if not decimals or not self.is_floating_point():
             return self._round()
         scale = 10.0**decimals
@@ -166,12 +190,14 @@ class ElementwiseMethods(Attributes):
         if min is None and max is None:
             raise ArgumentError("clamp: at least one of min and max is needed")
         if max is None:
-            return self.clamp_min(min)
+            return call_as("clamp", self.clamp_min, min)
         if min is None:
-            return self.clamp_max(max)
-        result = self.clamp_min(min)
+            return call_as("clamp", self.clamp_max, max)
+        result = call_as("clamp", self.clamp_min, min)
         fresh = result.dtype.kind == 2 and not result.requires_grad
-        return result.clamp_max_(max) if fresh and type(max) is float else result.clamp_max(max)
+        if fresh and type(max) is float:
+            return result.clamp_max_(max)
+        return call_as("clamp", result.clamp_max, max)
 
     def clamp_(self: T, min: Any = None, max: Any = None) -> T:
         """Write `clamp` over the elements; return the tensor.
@@ -179,20 +205,25 @@ class ElementwiseMethods(Attributes):
         Raises:
             ValueError: neither bound is given.
             DTypeError: a bound is a float, the elements are integers.
+            ShapeError: a bound cannot be broadcast into this shape.
             GradientError: this is a leaf that requires a gradient; use no_grad().
             ReadOnlyError: the memory is read-only.
+            ViewError: elements share memory, as after expand().
         """
         if min is None and max is None:
-            raise ValueError("clamp_: at least one of min and max is needed")
+            raise ArgumentError("clamp_: at least one of min and max is needed")
+        if min is not None and max is not None and not (fits(min, self) and fits(max, self)):
+            made = call_as("clamp_", self.detach().clamp, min, max)
+            as_written(self, made, "clamp_")  # before the first bound is written
         if min is not None:
-            self.clamp_min_(min)
+            call_as("clamp_", self.clamp_min_, min)
         if max is not None:
-            self.clamp_max_(max)
+            call_as("clamp_", self.clamp_max_, max)
         return self
 
-    clip = clamp
+    clip = alias("clip", clamp)
 
-    clip_ = clamp_
+    clip_ = alias("clip_", clamp_)
 
     def where(self, condition: Any, other: Any) -> Tensor:
         """Return self where a condition of bool holds, else other; all three are broadcast.
@@ -214,12 +245,10 @@ class ElementwiseMethods(Attributes):
             DTypeError: the mask is not of bool.
             ShapeError: the mask cannot be broadcast, or the value has axes.
         """
-        value = as_tensor(value, dtype=self.dtype)
-        if value.ndim:
-            raise ShapeError(f"masked_fill: a value has no axes, not shape {value.shape}")
+        value = number_like(value, self, "masked_fill")
         if as_tensor(mask).dtype is not bool_:
             raise DTypeError(f"masked_fill: a mask is of bool, not {as_tensor(mask).dtype.name}")
-        return choose(mask, value, self)
+        return call_as("masked_fill", choose, mask, value, self)
 
     def isnan(self) -> Tensor:
         """Return a tensor of bool in this shape: True where an element is NaN."""
@@ -241,13 +270,14 @@ class ElementwiseMethods(Attributes):
         Raises:
             GradientError: this is a leaf that requires a gradient; use no_grad().
             ReadOnlyError: the memory is read-only.
+            ViewError: elements share memory, as after expand().
             ShapeError: other cannot be broadcast into this shape.
         """
         if not isinstance(other, TensorBase):
-            other = as_tensor(other, dtype=self.dtype)
+            other = call_as("copy_", as_tensor, other, dtype=self.dtype)
         if needs_recording(self, other):
             check_recorded(self, "copy_")
-            self[...] = other.expand(self.shape)
+            self[...] = call_as("copy_", other.expand, self.shape)
         else:
             self._write(other)
         return self
@@ -255,11 +285,17 @@ class ElementwiseMethods(Attributes):
     def fill_(self: T, value: Any) -> T:
         """Write one number over every element; return the tensor.
 
+        Args:
+            value: a number, or a tensor of shape (), to which its gradient flows. It is cast.
+
         Raises:
+            ShapeError: the value has axes.
+            DTypeError: the value is no number; ValueError: the dtype does not hold it.
             GradientError: this is a leaf that requires a gradient; use no_grad().
             ReadOnlyError: the memory is read-only.
+            ViewError: elements share memory, as after expand().
         """
-        self.copy_(value)
+        call_as("fill_", self.copy_, number_like(value, self, "fill_"))
         return self
 
     def zero_(self: T) -> T:
@@ -268,8 +304,9 @@ class ElementwiseMethods(Attributes):
         Raises:
             GradientError: this is a leaf that requires a gradient; use no_grad().
             ReadOnlyError: the memory is read-only.
+            ViewError: elements share memory, as after expand().
         """
-        self.copy_(0)
+        call_as("zero_", self.copy_, 0)
         return self
 
     def masked_fill_(self: T, mask: Any, value: Any) -> T:
@@ -278,10 +315,12 @@ class ElementwiseMethods(Attributes):
         Raises:
             GradientError: this is a leaf that requires a gradient; use no_grad().
             ReadOnlyError: the memory is read-only.
+            ViewError: elements share memory, as after expand().
             DTypeError: the mask is not of bool.
             ShapeError: the mask cannot be broadcast into this shape, or the value has axes.
         """
-        self.copy_(self.masked_fill(mask, value))
+        made = call_as("masked_fill_", self.masked_fill, mask, value)
+        call_as("masked_fill_", self.copy_, made)
         return self
 
     def uniform_(
@@ -294,17 +333,20 @@ class ElementwiseMethods(Attributes):
             generator: where the numbers come from, in row-major order; the global one if None.
 
         Raises:
+            TypeError: a parameter is no number, or the generator no RNG.
             GradientError: this is a leaf that requires a gradient; use no_grad().
             ReadOnlyError: the memory is read-only.
+            ViewError: elements share memory, as after expand().
         """
-        a, b = float(bounds.pop("from", a)), float(bounds.pop("to", b))
+        a, b = bounds.pop("from", a), bounds.pop("to", b)
         if bounds:
             raise TypeError(f"uniform_() got an unexpected keyword argument {min(bounds)!r}")
+        a, b = as_float(a, "uniform_: a parameter"), as_float(b, "uniform_: a parameter")
         if not a <= b:
             raise ArgumentError(
                 f"uniform_: the range [from, to) is empty: from {a} is above to {b}"
             )
-        self.copy_(draw(0, self.shape, self.dtype, a, b, generator))
+        call_as("uniform_", self.copy_, draw(0, self.shape, self.dtype, a, b, generator))
         return self
 
     def normal_(self: T, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> T:
@@ -314,10 +356,13 @@ class ElementwiseMethods(Attributes):
             generator: where the numbers come from, in row-major order; the global one if None.
 
         Raises:
+            TypeError: a parameter is no number, or the generator no RNG.
             GradientError: this is a leaf that requires a gradient; use no_grad().
             ReadOnlyError: the memory is read-only.
+            ViewError: elements share memory, as after expand().
         """
+        mean, std = as_float(mean, "normal_: a parameter"), as_float(std, "normal_: a parameter")
         if not std >= 0:
             raise ArgumentError(f"normal_: the standard deviation is at least 0, not {std}")
-        self.copy_(draw(1, self.shape, self.dtype, float(mean), float(std), generator))
+        call_as("normal_", self.copy_, draw(1, self.shape, self.dtype, mean, std, generator))
         return self

@@ -5,15 +5,17 @@ C returns a status; `fail` is where it becomes an exception.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from .. import _core
-from ..errors import ArgumentError, EmptyError, GradientError
+from ..errors import ArgumentError, EmptyError, GradientError, MicrogradError
+from .arguments import plural
 from .ops import TensorBase
 
-__all__ = ["fail", "index_text"]
+__all__ = ["alias", "call_as", "fail", "index_text"]
 
 NAMES = {number: name for name, number in _core.OPS.items()}
 ROWS = {"take": "x[...]", "put_at": "x[...] = value", "add_at": "index_add"}  # by their callers
@@ -22,6 +24,8 @@ INDEXED = (*ROWS, "gather", "scatter_add")
 EXTREMES = ("amax", "amin", "argmax", "argmin")
 
 Shape = tuple[int, ...]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def fail(status: int, what: int | str, operands: Any, integers: Any) -> NoReturn:
@@ -63,6 +67,34 @@ def generic(status: int, operands: Any) -> str:
     shapes = listed([str(x.shape) for x in found[:4]])
     plural = "shapes" if len(found) > 1 else "shape"
     return f"{_core.status_text(status)} ({plural} {shapes})"
+
+
+# ---- names -----------------------------------------------------------------------------------
+
+
+def call_as(what: str, call: Callable[..., R], *args: Any, **options: Any) -> R:
+    """Call a part of a method; what it raises names the method, not the part."""
+    try:
+        return call(*args, **options)
+    except (MicrogradError, TypeError) as error:
+        text = str(error)
+        head, colon, rest = text.partition(": ")
+        if colon and (head.isidentifier() or head.startswith("x[...]")):
+            error.args = (f"{what}: {rest}",)
+        elif isinstance(error, MicrogradError):
+            error.args = (f"{what}: {text}",)
+        raise
+
+
+def alias(name: str, method: Callable[P, R]) -> Callable[P, R]:
+    """Return a method under a second name, which its errors then say."""
+
+    @functools.wraps(method)
+    def named(*args: P.args, **options: P.kwargs) -> R:
+        return call_as(name, method, *args, **options)
+
+    named.__name__, named.__qualname__ = name, f"Tensor.{name}"
+    return named
 
 
 # ---- shapes ----------------------------------------------------------------------------------
@@ -130,7 +162,7 @@ def reshape_text(shapes: list[Shape], integers: Any) -> str:
     (a,), to = shapes, tuple(integers)
     if len(to) > _core.MAX_RANK:
         return f"shape {to} has {axes_text(len(to))}"
-    return f"shape {a} has {math.prod(a)} elements, shape {to} has {math.prod(to)}"
+    return f"shape {a} has {plural(math.prod(a), 'element')}, shape {to} has {math.prod(to)}"
 
 
 def expand_text(shapes: list[Shape], integers: Any) -> str:
@@ -279,6 +311,18 @@ def explain_domain(name: str, operands: Any, integers: Any) -> str:
     return ""
 
 
+def explain_view(name: str, operands: Any, integers: Any) -> str:
+    """Say of a tensor whose own elements share memory that others are not the reason."""
+    for x in tensors(operands)[:1]:
+        _, strides, *_ = x._info()
+        if any(size > 1 and not step for size, step in zip(x.shape, strides, strict=True)):
+            return (
+                f"elements of shape {x.shape} and strides {strides} share memory, as after "
+                "expand(); change a clone()"
+            )
+    return ""
+
+
 def explain_changed(name: str, operands: Any, integers: Any) -> str:
     """Say whose gradient needs a value that was changed; the operand is its node."""
     rule = _core.status_text(_core.CHANGED)
@@ -294,4 +338,5 @@ RULES: dict[int, Callable[[str, Any, Any], str]] = {
     _core.ARGUMENT: explain_argument,
     _core.DOMAIN: explain_domain,
     _core.CHANGED: explain_changed,
+    _core.VIEW: explain_view,
 }

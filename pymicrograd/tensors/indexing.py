@@ -17,6 +17,7 @@ from .. import _core
 from ..errors import DTypeError, GradientError, ShapeError, TensorIndexError, ViewError
 from .conversion import array_of, from_array, is_array, is_sequence, new
 from .dtypes import bool_, int64, uint8
+from .explain import listed
 from .ops import OPS, TensorBase, apply, cast, needs_recording
 from .warning import warn
 
@@ -177,7 +178,10 @@ class Lookup:
         arrays = self.selection.arrays
         if len(arrays) == 1 and arrays[0][1]:
             return arrays[0][0]
-        shape = common_shape([index.shape for index, _ in arrays])
+        try:
+            shape = common_shape([index.shape for index, _ in arrays])
+        except ShapeError as error:
+            raise TensorIndexError(f"indices of {error}") from None
         sizes = tuple(math.prod(self.selection.shape[i] for i in axes) for _, axes in arrays)
         indices = tuple(apply(CONTIGUOUS, (apply(EXPAND, (index,), shape),)) for index, _ in arrays)
         found = TensorBase._linear_index(indices, sizes)
@@ -259,12 +263,18 @@ def inverse(order: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def common_shape(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
-    """Return the shape that all of these can be broadcast to."""
+    """Return the shape that all of these can be broadcast to.
+
+    Raises:
+        ShapeError: there is none.
+    """
     common: list[int] = []
     for axis in range(-max(map(len, shapes)), 0):
         sizes = {shape[axis] for shape in shapes if len(shape) >= -axis} - {1}
         if len(sizes) > 1:
-            raise TensorIndexError(f"indices of shapes {shapes} cannot be broadcast together")
+            raise ShapeError(
+                f"shapes {listed(list(map(str, shapes)))} cannot be broadcast together"
+            )
         common.append(sizes.pop() if sizes else 1)
     return tuple(common)
 

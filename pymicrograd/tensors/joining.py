@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ShapeError
-from .arguments import axis_of
+from .arguments import axis_of, shorten
 from .conversion import as_tensor
+from .explain import call_as
 from .ops import OPS, apply
 from .promotion import of_one_type
 
@@ -15,9 +16,16 @@ if TYPE_CHECKING:
     from .tensor import Tensor
 
 
+def as_parts(tensors: Any, what: str) -> list[Tensor]:
+    """Return tensors given as an iterable."""
+    if not hasattr(tensors, "__iter__"):
+        raise TypeError(f"{what}: a sequence of tensors is needed, not {shorten(tensors)}")
+    return [as_tensor(x) for x in tensors]
+
+
 def cat(tensors: Iterable[Any], dim: int = 0, *, axis: int | None = None) -> Tensor:
     """Return tensors one after the other along an axis."""
-    parts = [as_tensor(x) for x in tensors]
+    parts = as_parts(tensors, "cat")
     if not parts:
         raise ShapeError("cat: there are no tensors")
     if not all(x.ndim for x in parts):
@@ -30,7 +38,7 @@ def cat(tensors: Iterable[Any], dim: int = 0, *, axis: int | None = None) -> Ten
 
 def stack(tensors: Iterable[Any], dim: int = 0, *, axis: int | None = None) -> Tensor:
     """Return tensors of one shape next to each other along a new axis."""
-    parts = [as_tensor(x) for x in tensors]
+    parts = as_parts(tensors, "stack")
     if not parts:
         raise ShapeError("stack: there are no tensors")
     shapes = {x.shape for x in parts}
@@ -40,5 +48,5 @@ def stack(tensors: Iterable[Any], dim: int = 0, *, axis: int | None = None) -> T
     (shape,) = shapes
     where = axis_of(dim if axis is None else axis, len(shape) + 1, "stack")
     wanted = (*shape[:where], 1, *shape[where:])
-    rows = [x.reshape(wanted) for x in of_one_type(parts)]
-    return apply(OPS["cat"], tuple(rows), (where,))
+    rows = [call_as("stack", x.reshape, wanted) for x in of_one_type(parts)]
+    return call_as("stack", apply, OPS["cat"], tuple(rows), (where,))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import operator
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from ..errors import MicrogradError, OutOfMemoryError, ShapeError
 from ..random import default_generator
+from .arguments import as_int
 from .conversion import new
 from .dtypes import dtype, float32, float64
 from .ops import OPS, TensorBase, apply, cast
@@ -74,22 +74,21 @@ def draw(
     return cast(made, kind)
 
 
-def below_diagonal(x: Any, diagonal: int) -> Tensor:
+def below_diagonal(x: Any, diagonal: int, what: str) -> Tensor:
     """Return where column - row <= diagonal in x's last two axes, as bools."""
     if x.ndim < 2:
-        raise ShapeError(f"tril and triu are of matrices, not of shape {x.shape}")
-    rows = ramp(x.shape[-2], 0, 1, "tril and triu").reshape(-1, 1)
-    return ramp(x.shape[-1], 0, 1, "tril and triu") - rows <= operator.index(diagonal)
+        raise ShapeError(f"{what}: two axes are needed at least, not shape {x.shape}")
+    rows = ramp(x.shape[-2], 0, 1, what).reshape(-1, 1)
+    return ramp(x.shape[-1], 0, 1, what) - rows <= diagonal
 
 
 def tril(x: Any, diagonal: int = 0) -> Tensor:
     """Return x with zeros above a diagonal of its last two axes."""
-    return apply(
-        OPS["where"], (below_diagonal(x, diagonal), x, blank((), x.dtype, "tril and triu"))
-    )
+    below = below_diagonal(x, as_int(diagonal, "tril: the diagonal"), "tril")
+    return apply(OPS["where"], (below, x, blank((), x.dtype, "tril")))
 
 
 def triu(x: Any, diagonal: int = 0) -> Tensor:
     """Return x with zeros below a diagonal of its last two axes."""
-    below = below_diagonal(x, operator.index(diagonal) - 1)
-    return apply(OPS["where"], (below, blank((), x.dtype, "tril and triu"), x))
+    below = below_diagonal(x, as_int(diagonal, "triu: the diagonal") - 1, "triu")
+    return apply(OPS["where"], (below, blank((), x.dtype, "triu"), x))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, ShapeError, TensorIndexError
 from .arguments import (
+    as_int,
     as_ints,
     as_tuple,
     axes_of,
@@ -17,10 +17,13 @@ from .arguments import (
     given_as,
     one_of,
     own_axis,
+    part_of,
+    plural,
     spread_sizes,
 )
 from .attributes import Attributes
 from .dtypes import dtype
+from .explain import alias, call_as
 from .indexing import check_recorded
 from .joining import cat
 from .leaves import tril, triu
@@ -50,12 +53,13 @@ class MovementMethods(Attributes):
         """Return the elements in another shape, sharing memory.
 
         Raises:
-            ShapeError: strides do not allow it; `reshape` copies then.
+            ShapeError: the number of elements differs, or strides do not allow it; `reshape`
+                copies then.
         """
         shape = given_as("size", shape, named, "Tensor.view")
         if len(shape) == 1 and isinstance(shape[0], (str, dtype, type)):
             raise TypeError(f"view: it takes sizes, not {shape[0]!r}; a dtype is for to()")
-        made = self.reshape(*shape)
+        made = call_as("view", self.reshape, *shape)
         if made.data_ptr() != self.data_ptr() and made.numel():
             raise ShapeError(
                 f"view: a tensor of shape {self.shape} and strides {self.stride()} has no view "
@@ -68,16 +72,18 @@ class MovementMethods(Attributes):
 
         Raises:
             ShapeError: the number of elements differs, or strides do not allow a view.
+            TypeError: other is no tensor.
         """
-        return self.view(other.shape)
+        return call_as("view_as", self.view, part_of(other, "shape", "view_as"))
 
     def reshape_as(self, other: Any) -> Tensor:
         """Return the elements in the shape of another tensor: a view where strides allow it.
 
         Raises:
             ShapeError: the number of elements differs.
+            TypeError: other is no tensor.
         """
-        return self.reshape(other.shape)
+        return call_as("reshape_as", self.reshape, part_of(other, "shape", "reshape_as"))
 
     def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         """Return the tensor with axes start_dim to end_dim, both included, merged into one.
@@ -117,7 +123,7 @@ class MovementMethods(Attributes):
         cut = spread_sizes(as_ints((sizes,), "unflatten"), shape[axis], "unflatten")
         if math.prod(cut) != shape[axis]:
             raise ShapeError(f"unflatten: axis {axis} of size {shape[axis]} has no shape {cut}")
-        return self.reshape(*shape[:axis], *cut, *shape[axis + 1 :])
+        return call_as("unflatten", self.reshape, *shape[:axis], *cut, *shape[axis + 1 :])
 
     def squeeze(self, dim: Any = None, *, axis: Any = None) -> Tensor:
         """Return a view without axes of size 1: all of them, or those of dim that have size 1.
@@ -145,7 +151,7 @@ class MovementMethods(Attributes):
         """
         shape = self.shape
         axis = axis_of(dim, len(shape) + 1, "unsqueeze")
-        return self.reshape((*shape[:axis], 1, *shape[axis:]))
+        return call_as("unsqueeze", self.reshape, (*shape[:axis], 1, *shape[axis:]))
 
     def _permute(self, *dims: Any, **named: Any) -> Tensor:
         dims = given_as("dims", dims, named, "Tensor.permute")
@@ -162,7 +168,9 @@ class MovementMethods(Attributes):
             order[first], order[second] = order[second], order[first]
         return apply(OPS["permute"], (self,), tuple(order))
 
-    swapaxes = swapdims = TensorBase.transpose
+    swapaxes = alias("swapaxes", TensorBase.transpose)
+
+    swapdims = alias("swapdims", TensorBase.transpose)
 
     def t(self) -> Tensor:
         """Return a view of a matrix (m, n) as (n, m); of fewer axes, the same shape.
@@ -215,7 +223,7 @@ class MovementMethods(Attributes):
         order = tuple(goals[i] if i in goals else next(rest) for i in range(rank))
         return apply(OPS["permute"], (self,), order)
 
-    moveaxis = movedim
+    moveaxis = alias("moveaxis", movedim)
 
     def expand(self, *sizes: Any, **named: Any) -> Tensor:
         """Return a view with axes of size 1 repeated to the sizes given, without a copy.
@@ -238,7 +246,7 @@ class MovementMethods(Attributes):
                 wanted[i] = size
         return apply(OPS["expand"], (self,), tuple(wanted))
 
-    broadcast_to = expand
+    broadcast_to = alias("broadcast_to", expand)
 
     def _moved(self, name: str, made: Tensor) -> None:
         """Let the tensor be another view of its memory; refuse where that would be recorded."""
@@ -255,7 +263,7 @@ class MovementMethods(Attributes):
         Raises:
             GradientError: this is a leaf that requires a gradient; use no_grad().
         """
-        self._moved("squeeze_", self.squeeze(dim, axis=axis))
+        self._moved("squeeze_", call_as("squeeze_", self.squeeze, dim, axis=axis))
         return self
 
     def unsqueeze_(self, dim: int) -> Self:
@@ -264,7 +272,7 @@ class MovementMethods(Attributes):
         Raises:
             GradientError: this is a leaf that requires a gradient; use no_grad().
         """
-        self._moved("unsqueeze_", self.unsqueeze(dim))
+        self._moved("unsqueeze_", call_as("unsqueeze_", self.unsqueeze, dim))
         return self
 
     def transpose_(self, dim0: int, dim1: int) -> Self:
@@ -273,7 +281,7 @@ class MovementMethods(Attributes):
         Raises:
             GradientError: this is a leaf that requires a gradient; use no_grad().
         """
-        self._moved("transpose_", self.transpose(dim0, dim1))
+        self._moved("transpose_", call_as("transpose_", self.transpose, dim0, dim1))
         return self
 
     swapaxes_ = swapdims_ = transpose_
@@ -284,7 +292,7 @@ class MovementMethods(Attributes):
         Raises:
             GradientError: this is a leaf that requires a gradient; use no_grad().
         """
-        self._moved("t_", self.t())
+        self._moved("t_", call_as("t_", self.t))
         return self
 
     def tril_(self, diagonal: int = 0) -> Self:
@@ -293,7 +301,7 @@ class MovementMethods(Attributes):
         Raises:
             GradientError: this is a leaf that requires a gradient; use no_grad().
         """
-        self.copy_(self.tril(diagonal))
+        call_as("tril_", self.copy_, call_as("tril_", self.tril, diagonal))
         return self
 
     def triu_(self, diagonal: int = 0) -> Self:
@@ -302,7 +310,7 @@ class MovementMethods(Attributes):
         Raises:
             GradientError: this is a leaf that requires a gradient; use no_grad().
         """
-        self.copy_(self.triu(diagonal))
+        call_as("triu_", self.copy_, call_as("triu_", self.triu, diagonal))
         return self
 
     def expand_as(self, other: Any) -> Tensor:
@@ -310,8 +318,9 @@ class MovementMethods(Attributes):
 
         Raises:
             ShapeError: an axis of another size than 1 would change.
+            TypeError: other is no tensor.
         """
-        return self.expand(other.shape)
+        return call_as("expand_as", self.expand, part_of(other, "shape", "expand_as"))
 
     def repeat(self, *sizes: Any, **named: Any) -> Tensor:
         """Return a copy repeated sizes[i] times along axis i.
@@ -328,7 +337,7 @@ class MovementMethods(Attributes):
         new = len(counts) - len(shape)
         if new < 0 or any(count < 0 for count in counts):
             raise ShapeError(f"repeat: {tuple(counts)} does not say how often for shape {shape}")
-        x = self.reshape((1,) * new + shape)
+        x = call_as("repeat", self.reshape, (1,) * new + shape)
         for axis, count in enumerate(counts):
             if count != 1:
                 before, after = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :])
@@ -346,7 +355,7 @@ class MovementMethods(Attributes):
             ShapeError: a size is negative.
         """
         counts = as_ints(given_as("dims", dims, named, "Tensor.tile"), "tile")
-        return self.repeat(*[1] * (self.ndim - len(counts)), *counts)
+        return call_as("tile", self.repeat, *[1] * (self.ndim - len(counts)), *counts)
 
     def flip(self, *dims: Any, **named: Any) -> Tensor:
         """Return a view with the order of the elements along axes reversed; the shape stays.
@@ -401,10 +410,12 @@ class MovementMethods(Attributes):
         axis = own_axis(dim, self.ndim, "narrow")
         shape = self.shape
         size = shape[axis]
+        start, length = as_int(start, "narrow: the start"), as_int(length, "narrow: the length")
         first = start + size if start < 0 else start
         if not 0 <= first <= size or not 0 <= length <= size - first:
             raise TensorIndexError(
-                f"narrow: {length} items from {start} are not within axis {axis} of size {size}"
+                f"narrow: {plural(length, 'item')} from {start} on, not within axis {axis} of "
+                f"size {size}"
             )
         starts = [0] * len(shape)
         starts[axis] = first if length else 0
@@ -418,7 +429,8 @@ class MovementMethods(Attributes):
             TensorIndexError: the axis or the index is out of range.
         """
         axis = own_axis(dim, self.ndim, "select")
-        return self[(slice(None),) * axis + (operator.index(index),)]
+        key = (slice(None),) * axis + (as_int(index, "select: an index"),)
+        return call_as("select", self.__getitem__, key)
 
     def split(self, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
         """Return a tuple of views of consecutive pieces along an axis.
@@ -458,8 +470,7 @@ class MovementMethods(Attributes):
             ShapeError: chunks is below 1.
         """
         axis = own_axis(dim, self.ndim, "chunk")
-        if not hasattr(chunks, "__index__"):
-            raise TypeError(f"chunk: the number of pieces is an int, not {chunks!r}")
+        chunks = as_int(chunks, "chunk: the number of pieces")
         if chunks < 1:
             raise ShapeError(f"chunk: the number of pieces is at least 1, not {chunks}")
         size = -(-self.shape[axis] // chunks)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DTypeError, ShapeError
 from .attributes import Attributes
 from .conversion import as_tensor
+from .explain import call_as
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -22,10 +24,7 @@ def of_ranks(what: str, x: Any, other: Any, ranks: tuple[int, int], kinds: str) 
 
 def product(what: str, x: Any, other: Any) -> Tensor:
     """Return x @ other; errors name the method."""
-    try:
-        found: Tensor = x @ other
-    except (ShapeError, DTypeError) as error:
-        raise type(error)(str(error).replace("matmul", what, 1)) from None
+    found: Tensor = call_as(what, operator.matmul, x, other)
     return found
 
 
@@ -45,8 +44,8 @@ class ProductMethods(Attributes):
             DTypeError: both are of bool.
             TypeError: other is a number.
         """
-        product: Tensor = self @ other
-        return product
+        found: Tensor = self @ other
+        return found
 
     def mm(self, mat2: Any) -> Tensor:
         """Return the product of matrices: (m, k) and (k, n) give (m, n).

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .arguments import axes_of, axis_of, one_of
 from .attributes import Attributes
 from .dtypes import as_dtype, int64
+from .explain import call_as
 from .ops import OPS, TensorBase, apply, cast
 
 if TYPE_CHECKING:
@@ -115,13 +116,13 @@ class ReductionMethods(Attributes):
 
     def _extreme(self, name: str, dim: Any, keep: Any) -> Any:
         if dim is None:
-            return reduce("a" + name, self, None, keep)
+            return call_as(name, reduce, "a" + name, self, None, keep)
         if isinstance(dim, TensorBase):
-            return getattr(self, name + "imum")(dim)
+            return call_as(name, getattr(self, name + "imum"), dim)
         axis = axis_of(dim, self.ndim, name)
         if not self.ndim:
             return ValuesIndices(self.clone(), TensorBase._new(int64.number, (), None))
-        indices = apply(OPS["arg" + name], (self,), (axis, 1))
+        indices = call_as(name, apply, OPS["arg" + name], (self,), (axis, 1))
         values = apply(OPS["gather"], (self, indices), (axis,))
         if not keep:
             shape = indices.shape
@@ -250,7 +251,8 @@ class ReductionMethods(Attributes):
             GradientError: this is a leaf that requires a gradient; use no_grad().
             TensorIndexError, TypeError: as for `cumsum`.
         """
-        changed: Tensor = self.copy_(self.cumsum(dim, dtype=dtype, axis=axis))
+        made = call_as("cumsum_", self.cumsum, dim, dtype=dtype, axis=axis)
+        changed: Tensor = call_as("cumsum_", self.copy_, made)
         return changed
 
     def softmax(self, dim: Any = None, *, dtype: Any = None, axis: Any = None) -> Tensor:

@@ -10,17 +10,18 @@ from .arguments import axis_of, one_at
 from .attributes import Attributes
 from .conversion import as_tensor
 from .dtypes import bool_, int64
+from .explain import call_as
 from .ops import OPS, apply, cast
 
 if TYPE_CHECKING:
     from .tensor import Tensor
 
 
-def as_indices(index: Any) -> Any:
+def as_indices(index: Any, what: str) -> Any:
     """Return indices as a Tensor of int64."""
-    index = as_tensor(index)
+    index = call_as(what, as_tensor, index)
     if index.dtype.kind != 1 and index.numel():
-        raise DTypeError(f"indices are integers, not {index.dtype.name}")
+        raise DTypeError(f"{what}: indices are integers, not {index.dtype.name}")
     return cast(index, int64)
 
 
@@ -43,7 +44,7 @@ class SelectionMethods(Attributes):
             DTypeError: index is not of integers.
         """
         axis = axis_of(dim, self.ndim, "gather")
-        index = as_indices(index)
+        index = as_indices(index, "gather")
         if index.ndim != self.ndim and not index.numel():
             return self.ravel()[:0].reshape(index.shape)
         x, row = with_axis(self, index)
@@ -60,16 +61,23 @@ class SelectionMethods(Attributes):
             ShapeError: the shapes do not fit.
             DTypeError: indices are not of integers.
         """
-        indices = as_indices(indices)
+        indices = as_indices(indices, "take_along_dim")
         if dim is None:
-            return self.ravel().gather(0, indices.ravel())
+            return call_as("take_along_dim", self.ravel().gather, 0, indices.ravel())
         if not self.ndim or not indices.ndim:
-            return self.gather(dim, indices)
+            return call_as("take_along_dim", self.gather, dim, indices)
         axis = axis_of(dim, self.ndim, "take_along_dim")
-        shape = list(indexing.common_shape([one_at(self.shape, axis), one_at(indices.shape, axis)]))
+        if indices.ndim != self.ndim:
+            raise ShapeError(
+                f"take_along_dim: indices of shape {indices.shape} have not as many axes as the "
+                f"input, {self.ndim}"
+            )
+        shapes = [one_at(self.shape, axis), one_at(indices.shape, axis)]
+        shape = list(call_as("take_along_dim", indexing.common_shape, shapes))
         own, other = list(shape), list(shape)
         own[axis], other[axis] = self.shape[axis], indices.shape[axis]
-        return self.expand(own).gather(axis, indices.expand(other))
+        indices = indices.expand(other)
+        return call_as("take_along_dim", self.expand(own).gather, axis, indices)
 
     def scatter_add(self, dim: int, index: Any, src: Any) -> Tensor:
         """Return a copy y with y[index[i, j], j] += src[i, j] for dim 0, and so on.
@@ -82,7 +90,8 @@ class SelectionMethods(Attributes):
             DTypeError: index is not of integers.
         """
         axis = axis_of(dim, self.ndim, "scatter_add")
-        index, src = as_indices(index), as_tensor(src, dtype=self.dtype)
+        index = as_indices(index, "scatter_add")
+        src = call_as("scatter_add", as_tensor, src, dtype=self.dtype)
         if index.ndim != self.ndim and not index.numel():
             return self.clone()
         x, row, src = with_axis(self, index, src)
@@ -94,9 +103,12 @@ class SelectionMethods(Attributes):
 
         Raises:
             GradientError: this is a leaf that requires a gradient; use no_grad().
+            ReadOnlyError: the memory is read-only.
+            ViewError: elements share memory, as after expand().
             TensorIndexError, ShapeError, DTypeError: as for `scatter_add`.
         """
-        changed: Tensor = self.copy_(self.scatter_add(dim, index, src))
+        made = call_as("scatter_add_", self.scatter_add, dim, index, src)
+        changed: Tensor = call_as("scatter_add_", self.copy_, made)
         return changed
 
     def index_select(self, dim: int, index: Any) -> Tensor:
@@ -108,7 +120,7 @@ class SelectionMethods(Attributes):
             DTypeError: index is not of integers.
         """
         axis = axis_of(dim, self.ndim, "index_select")
-        index = as_indices(index)
+        index = as_indices(index, "index_select")
         if index.ndim > 1:
             raise ShapeError(f"index_select: indices are a vector, not of shape {index.shape}")
         if not self.ndim:
@@ -128,7 +140,8 @@ class SelectionMethods(Attributes):
             GradientError: this is a leaf that requires a gradient; use no_grad().
             TensorIndexError, ShapeError, DTypeError: as for `index_add`.
         """
-        changed: Tensor = self.copy_(self.index_add(dim, index, source, alpha=alpha))
+        made = call_as("index_add_", self.index_add, dim, index, source, alpha=alpha)
+        changed: Tensor = call_as("index_add_", self.copy_, made)
         return changed
 
     def index_add(self, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Tensor:
@@ -140,7 +153,8 @@ class SelectionMethods(Attributes):
             DTypeError: index is not of integers.
         """
         axis = axis_of(dim, self.ndim, "index_add")
-        index, source = as_indices(index), as_tensor(source, dtype=self.dtype)
+        index = as_indices(index, "index_add")
+        source = call_as("index_add", as_tensor, source, dtype=self.dtype)
         if index.ndim > 1:
             raise ShapeError(f"index_add: indices are a vector, not of shape {index.shape}")
         source = source if alpha == 1 else cast(source * alpha, self.dtype)
@@ -148,7 +162,7 @@ class SelectionMethods(Attributes):
             whole = self.reshape(1).index_add(0, index.reshape(-1), source.reshape(-1))
             return whole.reshape(())
         x, index = self.movedim(axis, 0), index.reshape(-1)
-        source = source.movedim(axis, 0) if source.ndim else source.reshape(1)
+        source = call_as("index_add", source.movedim, axis, 0) if source.ndim else source.reshape(1)
         return apply(OPS["add_at"], (x, index, source)).movedim(0, axis)
 
     def masked_select(self, mask: Any) -> Tensor:
@@ -158,18 +172,12 @@ class SelectionMethods(Attributes):
 
         Raises:
             DTypeError: the mask is not of bool.
-            TensorIndexError: the shapes cannot be broadcast.
+            ShapeError: the shapes cannot be broadcast.
         """
-        mask = as_tensor(mask)
+        mask = call_as("masked_select", as_tensor, mask)
         if mask.dtype is not bool_:
             raise DTypeError(f"masked_select: a mask is of bool, not {mask.dtype.name}")
-        try:
-            shape = indexing.common_shape([self.shape, mask.shape])
-        except TensorIndexError:
-            raise TensorIndexError(
-                f"masked_select: a mask of shape {mask.shape} and shape {self.shape} "
-                "cannot be broadcast"
-            ) from None
+        shape = call_as("masked_select", indexing.common_shape, [mask.shape, self.shape])
         return self.expand(shape)[mask.expand(shape)]
 
     def nonzero(self, as_tuple: bool = False) -> Any:

@@ -16,7 +16,14 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
-from ..errors import GradientError, MicrogradError, ScalarError, ShapeError, TensorIndexError
+from ..errors import (
+    DTypeError,
+    GradientError,
+    MicrogradError,
+    ScalarError,
+    ShapeError,
+    TensorIndexError,
+)
 from . import indexing, interchange, printing
 from .arguments import as_shape
 from .attributes import Attributes
@@ -25,7 +32,7 @@ from .conversion import as_tensor, new
 from .devices import check_device
 from .dtypes import DTYPES, as_dtype, dtype, float32, int64
 from .elementwise import ElementwiseMethods
-from .explain import fail
+from .explain import call_as, fail
 from .function import on_sweep_stop
 from .graph import GradFn
 from .hooks import RemovableHandle, register_hook
@@ -139,20 +146,23 @@ class Tensor(Topics):
         It may be set to a tensor of the same shape and dtype, whose elements are copied.
 
         Raises:
-            ShapeError: on setting, shape or dtype differ.
+            ShapeError: on setting, the shapes differ.
+            DTypeError: on setting, the dtypes differ.
+            ReadOnlyError: on setting, the memory is read-only.
+            ViewError: on setting, elements share memory, as after expand().
         """
         return self.detach()
 
     @data.setter
     def data(self, value: Any) -> None:
-        value = as_tensor(value)
-        if value.shape != self.shape or value.dtype is not self.dtype:
-            raise ShapeError(
-                f"cannot take data of shape {value.shape} and {value.dtype.name} into a tensor of "
-                f"shape {self.shape} and {self.dtype.name}"
-            )
+        value = call_as("data", as_tensor, value)
+        if value.shape != self.shape:
+            raise ShapeError(f"data: shape {value.shape} is not the tensor's, {self.shape}")
+        if value.dtype is not self.dtype:
+            name = value.dtype.name
+            raise DTypeError(f"data: {name} is not the tensor's dtype, {self.dtype.name}")
         if value.data_ptr() != self.data_ptr() or value.stride() != self.stride():
-            self._write(value)
+            call_as("data", self._write, value)
 
     @property
     def grad_fn(self) -> GradFn | None:
@@ -255,8 +265,8 @@ class Tensor(Topics):
             )
         return int(self.item())
 
-    def __round__(self, decimals: int = 0) -> Tensor:
-        return self.round(decimals)
+    def __round__(self, decimals: int | None = 0) -> Tensor:
+        return self.round(0 if decimals is None else decimals)
 
     def __format__(self, specification: str) -> str:
         if self.ndim == 0:
