@@ -84,7 +84,11 @@ class Module:
         return self.forward(*args, **kwargs)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Compute the result of a call; a subclass says how."""
+        """Compute the result of a call; a subclass says how.
+
+        Raises:
+            NotImplementedError: it does not.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not define forward()")
 
     # ---- what there is
@@ -141,7 +145,13 @@ class Module:
     def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
         """Yield each parameter once with its path, such as 'layers.0.neurons.3.w.1'.
 
-        Of a module below whose class or object has a `parameters()` of its own, what that says.
+        Parameters are leaf Values, leaf Tensors that require a gradient, and what
+        `register_parameter` was given; depth first, in the order of the attributes. Of a module
+        below whose class or object has a `parameters()` of its own, what that says.
+
+        Args:
+            prefix: what stands before every path, with a dot.
+            recurse: whether those of the modules inside are among them.
         """
         seen: set[int] = set()
         for name, item, *where in self._walk(prefix, recurse, "parameters"):
@@ -162,11 +172,22 @@ class Module:
             yield paths.get(id(parameter), joined(prefix, i)), parameter
 
     def parameters(self, recurse: bool = True) -> list[Any]:
-        """Return the parameters in the order of `named_parameters`."""
+        """Return the parameters in the order of `named_parameters`.
+
+        Args:
+            recurse: whether those of the modules inside are among them.
+
+        Returns:
+            A new list of Values and Tensors, each once.
+        """
         return [parameter for _, parameter in self.named_parameters(recurse=recurse)]
 
     def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
-        """Yield each buffer once with its path."""
+        """Yield each buffer once with its path.
+
+        Buffers are attributes that are leaf Tensors and no parameters. Arguments as for
+        `named_parameters`.
+        """
         for name, *found in self._walk(prefix, recurse):
             if self._is_buffer(*found):
                 yield name, found[0]
@@ -210,7 +231,15 @@ class Module:
         setattr(self, name, item)
 
     def register_parameter(self, name: str, param: Any) -> None:
-        """Set an attribute that is a parameter, even while it requires no gradient."""
+        """Set an attribute that is a parameter, even while it requires no gradient.
+
+        Args:
+            name: the attribute's; param: a Value, a Tensor or None.
+
+        Raises:
+            TypeError: the name is no text, or param is something else.
+            KeyError: the name is empty, has a dot, or is a method's.
+        """
         self._register("parameter", name, param, (self.value_type, self.tensor_type))
         self._buffer_names -= {name}
         self._parameter_names |= {name}
@@ -222,6 +251,10 @@ class Module:
             name: the attribute's.
             tensor: a Tensor, or None.
             persistent: whether it belongs to `state_dict`.
+
+        Raises:
+            TypeError: the name is no text, or tensor is something else.
+            KeyError: the name is empty, has a dot, or is a method's.
         """
         self._register("buffer", name, tensor, self.tensor_type)
         self._parameter_names -= {name}
@@ -230,7 +263,12 @@ class Module:
         self._transient_names = transient if persistent else transient | {name}
 
     def add_module(self, name: str, module: Module | None) -> None:
-        """Set an attribute that is a module."""
+        """Set an attribute that is a module, or None.
+
+        Raises:
+            TypeError: the name is no text, or module is something else.
+            KeyError: the name is empty, has a dot, or is a method's.
+        """
         self._register("module", name, module, Module)
 
     register_module = add_module
@@ -238,7 +276,11 @@ class Module:
     # ---- what is done to all
 
     def apply(self, fn: Callable[[Module], Any]) -> Any:
-        """Call a function with every module below, inner ones first, and with this one."""
+        """Call a function with every module below, inner ones first, and with this one.
+
+        Returns:
+            This module.
+        """
         order, pending, seen = [], [self], {id(self)}
         while pending:
             module = pending.pop()
@@ -251,7 +293,11 @@ class Module:
         return self
 
     def train(self, mode: bool = True) -> Any:
-        """Set `training` of this module and those below; return it."""
+        """Set `training` of this module and those below; return it.
+
+        Raises:
+            ValueError: mode is no bool.
+        """
         if not isinstance(mode, bool):
             raise ValueError(f"train() takes True or False, not {mode!r}")
         for _, module, *_ in self._walk("", True, "train"):
@@ -285,7 +331,11 @@ class Module:
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Set the gradients of Values to 0.0; take those of Tensors away, or set them to 0."""
+        """Set the gradients of Values to 0.0; take those of Tensors away, or set them to 0.
+
+        Args:
+            set_to_none: of Tensors: let grad be None; else the gradient's elements become 0.
+        """
         for parameter in self.parameters():
             if not isinstance(parameter, self.tensor_type):
                 parameter.grad = 0.0  # a Value, or an object of the user's

@@ -142,10 +142,17 @@ class Neuron(Module):
 class Layer(Module):
     """Neurons that all see the same inputs.
 
+    Called with nin numbers or Values it gives a list of nout Values; of one neuron the Value
+    itself; of rows of inputs a list of such.
+
     Args:
         nin: number of inputs.
         nout: number of neurons.
         rng, activation, init, nonlin: as for Neuron.
+
+    Raises:
+        TypeError: a size is not an int, or rng has no `uniform`.
+        ValueError: a size is below 1, or a name is unknown.
     """
 
     neuron_type: type[Any] = Neuron

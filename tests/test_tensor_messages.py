@@ -103,13 +103,9 @@ CASES: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: X.swapaxes(0, 5), IndexError, "swapaxes: axis 5 is out of range"),
     (lambda: X.moveaxis(0, 5), IndexError, "moveaxis: axis 5 is out of range"),
     (lambda: X.tile(-1), ShapeError, "tile: (1, -1) does not say how often"),
-    (lambda: X.repeat([1] * 9), ShapeError, "repeat: shape (1, 1, 1, 1, 1, 1, 1, 2, 3) has 9 axes"),
-    (
-        lambda: ones([1] * 8).unsqueeze(0),
-        ShapeError,
-        "unsqueeze: shape (1, 1, 1, 1, 1, 1, 1, 1, 1)",
-    ),
-    (lambda: stack([ones([1] * 8)]), ShapeError, "stack: shape (1, 1, 1, 1, 1, 1, 1, 1, 1) has 9"),
+    (lambda: X.repeat([1] * 17), ShapeError, "repeat: shape (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1"),
+    (lambda: ones([1] * 16).unsqueeze(0), ShapeError, "unsqueeze: shape (1, 1, 1, 1, 1, 1, 1, 1,"),
+    (lambda: stack([ones([1] * 16)]), ShapeError, "stack: shape (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,"),
     (lambda: zeros(0).max(0), ShapeError, "max: shape (0,) has no elements along axis 0"),
     (lambda: zeros(0).min(), ShapeError, "min: shape (0,) has no elements along axis 0"),
     (lambda: X.tril(1.5), TypeError, "tril: the diagonal is an int, not 1.5"),  # type: ignore[arg-type]

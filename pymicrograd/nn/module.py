@@ -141,7 +141,14 @@ class Module(modules.Module):
     _planned: Derived  # the same with its parts
 
     def parameters(self, recurse: bool = True) -> list[Any]:
-        """Return the parameters in the order of `named_parameters`."""
+        """Return the parameters in the order of `named_parameters`.
+
+        Args:
+            recurse: whether those of the modules inside are among them.
+
+        Returns:
+            A new list of Values and Tensors, each once.
+        """
         if not recurse:
             return super().parameters(False)
         version = Structure.version
@@ -180,7 +187,11 @@ class Module(modules.Module):
         report(self)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Set the gradients of Values to 0.0; take those of Tensors away, or set them to 0."""
+        """Set the gradients of Values to 0.0; take those of Tensors away, or set them to 0.
+
+        Args:
+            set_to_none: of Tensors: let grad be None; else the gradient's elements become 0.
+        """
         parameters = self.parameters()
         handles = [p._handle for p in parameters if type(p) is Value]
         _core.zero_gradients(handles, len(handles))

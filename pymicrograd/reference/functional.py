@@ -45,7 +45,10 @@ def as_values(values: Iterable[Any], what: str) -> list[Any]:
 
 
 def sum(values: Iterable[Any]) -> Any:
-    """Return values[0] + 0.0 + values[1] + ...
+    """Return values[0] + 0.0 + values[1] + ..., a Value, as Python's sum adds them.
+
+    Args:
+        values: Values or numbers, at least one; numbers become leaves.
 
     Raises:
         ValueError: there are no values.
@@ -58,7 +61,10 @@ def sum(values: Iterable[Any]) -> Any:
 
 
 def mean(values: Iterable[Any]) -> Any:
-    """Return sum(values) / n.
+    """Return sum(values) / n, a Value.
+
+    Args:
+        values: Values or numbers, n of them and at least one.
 
     Raises:
         ValueError: there are no values.
@@ -68,7 +74,10 @@ def mean(values: Iterable[Any]) -> Any:
 
 
 def dot(a: Iterable[Any], b: Iterable[Any]) -> Any:
-    """Return the sum of a[i] * b[i].
+    """Return the sum of a[i] * b[i], a Value.
+
+    Args:
+        a, b: Values or numbers, as many in each.
 
     Raises:
         ValueError: the lengths differ, or are 0.
@@ -88,7 +97,11 @@ def softmax(logits: Iterable[Any]) -> list[Any]:
 
 
 def rmsnorm(x: Iterable[Any], eps: float = 1e-5) -> list[Any]:
-    """Return x[i] * (mean of squares + eps)**-0.5.
+    """Return x[i] * (mean of squares + eps)**-0.5, a list of Values as long as x.
+
+    Args:
+        x: Values or numbers.
+        eps: what keeps the power finite where all are 0.
 
     Raises:
         ValueError: x is empty.
@@ -135,8 +148,11 @@ def margin_loss(scores: Sequence[Any], targets: Sequence[Any]) -> Any:
     """Return the mean of relu(1 - target * score), the hinge loss of micrograd's demo.
 
     Args:
-        scores: Values.
-        targets: -1 or 1 for each.
+        scores: Values, one per example.
+        targets: -1 or 1 for each, a number or a Value.
+
+    Returns:
+        A Value, 0 where every target * score is at least 1.
 
     Raises:
         ValueError: the lengths differ, or are 0.

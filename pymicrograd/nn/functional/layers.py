@@ -25,6 +25,11 @@ def linear(input: Tensor, weight: Any, bias: Any = None) -> Tensor:
 
     Returns:
         (..., out).
+
+    Raises:
+        ShapeError: the sizes do not fit.
+        DTypeError: both are of bool, or the bias has a higher type than the product.
+        TypeError: one is no Tensor.
     """
     operands = (input, weight) if bias is None else (input, weight, bias)
     try:
@@ -42,6 +47,16 @@ def layer_norm(
 
     Args:
         input: (..., *normalized_shape); weight, bias: of normalized_shape, or None.
+        normalized_shape: an int or several; mean and variance, divided by the number of elements,
+            are taken over so many last axes.
+        eps: what keeps the root above 0.
+
+    Returns:
+        The shape of input.
+
+    Raises:
+        DTypeError: the elements are no floats.
+        ShapeError: input does not end in normalized_shape, or weight or bias has another shape.
     """
     shape = check_normalized("layer_norm", input, normalized_shape, (weight, bias))
     operands: tuple[Any, ...] = (input,)
@@ -57,7 +72,14 @@ def rms_norm(input: Tensor, normalized_shape: Any, weight: Any = None, eps: Any 
 
     Args:
         input: (..., *normalized_shape); weight: of normalized_shape, or None.
-        eps: by default the distance of 1 to the next number of the type.
+        eps: by default the distance of 1 to the next number: of float64 2**-52, else 2**-23.
+
+    Returns:
+        The shape of input.
+
+    Raises:
+        DTypeError: the elements are no floats.
+        ShapeError: input does not end in normalized_shape, or the weight has another shape.
     """
     shape = check_normalized("rms_norm", input, normalized_shape, (weight,))
     if eps is None:

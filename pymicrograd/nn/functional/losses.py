@@ -28,7 +28,7 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """Return -log(softmax(logits)[target]).
+    """Return -log(softmax(logits)[target]), a Tensor of shape (), or of target's for "none".
 
     Args:
         input: logits (N, C), (N, C, d...) or (C).
@@ -39,6 +39,9 @@ def cross_entropy(
 
     Raises:
         TensorIndexError: a class is not from 0 to C - 1.
+        ShapeError: the shapes do not fit.
+        DTypeError: logits are no floats, or classes no integers.
+        ValueError: reduction is unknown, or label_smoothing outside 0 to 1.
     """
     if not tensor_of("cross_entropy", input).is_floating_point():
         raise DTypeError(
@@ -71,11 +74,16 @@ def cross_entropy(
 
 
 def mse_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
-    """Return the mean of (input - target)**2.
+    """Return the mean of (input - target)**2, of shape (), or of input's for "none".
 
     Args:
         input, target: of one shape.
         reduction: "mean", "sum", or "none" for all squares.
+
+    Raises:
+        ShapeError: the shapes differ; they are not broadcast.
+        ValueError: reduction is unknown.
+        TypeError: one is no Tensor.
     """
     check_reduction(reduction)
     if tensor_of("mse_loss", input).shape != tensor_of("mse_loss", target, "target").shape:

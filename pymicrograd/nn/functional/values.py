@@ -47,7 +47,10 @@ def as_values(values: Iterable[Any], what: str) -> list[Value]:
 
 
 def sum(values: Iterable[Any]) -> Any:
-    """Return values[0] + 0.0 + values[1] + ...
+    """Return values[0] + 0.0 + values[1] + ..., a Value, as Python's sum adds them.
+
+    Args:
+        values: Values or numbers, at least one; numbers become leaves.
 
     Raises:
         ValueError: there are no values.
@@ -58,7 +61,10 @@ def sum(values: Iterable[Any]) -> Any:
 
 
 def mean(values: Iterable[Any]) -> Any:
-    """Return sum(values) / n.
+    """Return sum(values) / n, a Value.
+
+    Args:
+        values: Values or numbers, n of them and at least one.
 
     Raises:
         ValueError: there are no values.
@@ -69,7 +75,10 @@ def mean(values: Iterable[Any]) -> Any:
 
 
 def dot(a: Iterable[Any], b: Iterable[Any]) -> Any:
-    """Return the sum of a[i] * b[i].
+    """Return the sum of a[i] * b[i], a Value.
+
+    Args:
+        a, b: Values or numbers, as many in each.
 
     Raises:
         ValueError: the lengths differ, or are 0.
@@ -95,7 +104,11 @@ def softmax(logits: Iterable[Any]) -> Any:
 
 
 def rmsnorm(x: Iterable[Any], eps: float = 1e-5) -> Any:
-    """Return x[i] * (mean of squares + eps)**-0.5.
+    """Return x[i] * (mean of squares + eps)**-0.5, a list of Values as long as x.
+
+    Args:
+        x: Values or numbers.
+        eps: what keeps the power finite where all are 0.
 
     Raises:
         ValueError: x is empty.
@@ -154,8 +167,11 @@ def margin_loss(scores: Sequence[Any], targets: Sequence[Any]) -> Any:
     """Return the mean of relu(1 - target * score), the hinge loss of micrograd's demo.
 
     Args:
-        scores: Values.
-        targets: -1 or 1 for each.
+        scores: Values, one per example.
+        targets: -1 or 1 for each, a number or a Value.
+
+    Returns:
+        A Value, 0 where every target * score is at least 1.
 
     Raises:
         ValueError: the lengths differ, or are 0.
@@ -167,8 +183,12 @@ def margin_loss(scores: Sequence[Any], targets: Sequence[Any]) -> Any:
 def mse_loss(prediction: Sequence[Any], target: Sequence[Any], reduction: str = "mean") -> Any:
     """Return the mean of (prediction - target)**2, their sum or all of them.
 
+    Args:
+        prediction: Values; target: as many Values or numbers.
+        reduction: "mean" or "sum" for a Value, "none" for a list of all squares.
+
     Raises:
-        ValueError: the lengths differ, or are 0.
+        ValueError: the lengths differ, or are 0, or reduction is unknown.
     """
     check_reduction(reduction)
     squares = squared_errors(prediction, target)

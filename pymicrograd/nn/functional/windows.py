@@ -23,7 +23,18 @@ __all__ = ["avg_pool2d", "conv2d", "conv_transpose2d", "max_pool2d", "pad"]
 
 
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
-    """Return a tensor with a number around it; see `Tensor.pad`."""
+    """Return the tensor with a number around it.
+
+    Args:
+        input: a Tensor.
+        pad: how many items before and after the last axis, then the one before it, and so on;
+            fewer than 0 cut off. Of shape (2, 3) pad (1, 0) gives (2, 4).
+        mode: "constant"; value: the number.
+
+    Raises:
+        ShapeError: pad does not go with the axes, or cuts off more than there is.
+        ValueError: mode is another.
+    """
     return tensor_of("pad", input).pad(pad, mode, value)
 
 
@@ -113,7 +124,11 @@ def conv2d(
         groups: into how many parts the channels are cut, each with kernels of its own.
 
     Returns:
-        (N, O, rows, columns).
+        (N, O, rows, columns), rows = (H + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1.
+
+    Raises:
+        ShapeError: weight or bias does not fit the channels, or a window not into the image.
+        ValueError: a stride, dilation or padding is out of range, or padding an unknown name.
     """
     stride, dilation = positive(stride, "conv2d: stride"), positive(dilation, "conv2d: dilation")
     x = batched(input, "conv2d")
@@ -151,6 +166,10 @@ def conv_transpose2d(
     Returns:
         (N, O, rows, columns), rows = (H - 1) * stride - 2 * padding + dilation * (kernel - 1) +
         output_padding + 1.
+
+    Raises:
+        ShapeError: weight or bias does not fit the channels, or padding leaves nothing.
+        ValueError: a stride, dilation or output_padding is out of range.
     """
     name = "conv_transpose2d"
     stride, dilation = positive(stride, f"{name}: stride"), positive(dilation, f"{name}: dilation")
@@ -247,6 +266,14 @@ def max_pool2d(
         kernel_size: of a window; stride: by default the same; dilation: as in `conv2d`.
         padding: how much around counts as -infinity, at most half of the kernel.
         ceil_mode: let a last window reach over the edge.
+
+    Returns:
+        (N, C, rows, columns), rows = (H + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1;
+        without N where the input has none.
+
+    Raises:
+        ShapeError: the input has other axes, or a window does not fit.
+        ValueError: a size is not above 0, or padding more than half of the kernel.
     """
     x = batched(input, "max_pool2d")
     pool = Pool("max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode)
@@ -278,6 +305,14 @@ def avg_pool2d(
         ceil_mode: let a last window reach over the edge; what lies beyond does not count.
         count_include_pad: divide by all elements, the padded ones too.
         divisor_override: divide by this instead.
+
+    Returns:
+        (N, C, rows, columns), rows = (H + 2 * padding - kernel) // stride + 1; without N where the
+        input has none.
+
+    Raises:
+        ShapeError: the input has other axes, or a window does not fit.
+        ValueError: a size is not above 0, or padding more than half of the kernel.
     """
     x = batched(input, "avg_pool2d")
     pool = Pool("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
