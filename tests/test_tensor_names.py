@@ -264,3 +264,15 @@ def test_softplus_has_a_threshold() -> None:
 def test_split_of_a_tensor_is_the_method() -> None:
     assert [p.shape for p in mg.split(mg.ones(5), [2, 3])] == [(2,), (3,)]
     assert [len(p) for p in mg.split(list(range(10)))] == [8, 1, 1]
+
+
+def test_sizes_and_ends_by_name() -> None:
+    for make in (mg.zeros, mg.ones, mg.empty, mg.rand, mg.randn):
+        assert make(size=(2, 3)).shape == make(2, 3).shape == make((2, 3)).shape == (2, 3)
+        assert make(size=4).shape == (4,)
+        with pytest.raises(TypeError, match="size is given twice"):
+            make(2, size=(3,))
+    assert mg.arange(end=3).tolist() == [0, 1, 2]
+    assert mg.arange(end=3, step=2).tolist() == [0, 2]
+    with pytest.raises(TypeError, match="the end is missing"):
+        mg.arange()

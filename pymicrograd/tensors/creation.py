@@ -28,6 +28,15 @@ __all__ = [
 ]  # fmt: skip
 
 
+def shape_from(sizes: tuple[Any, ...], size: Any, what: str) -> tuple[int, ...]:
+    """Read a shape that is given as sizes, as one sequence, or by name."""
+    if size is None:
+        return as_shape(sizes, what)
+    if sizes:
+        raise TypeError(f"{what}: size is given twice, as {sizes} and as size={size}")
+    return as_shape((size,), what)
+
+
 def finish(made: Tensor, requires_grad: bool, device: Any = None) -> Tensor:
     """Return a new leaf, with the arguments that all constructors take."""
     check_device(device)
@@ -36,22 +45,41 @@ def finish(made: Tensor, requires_grad: bool, device: Any = None) -> Tensor:
     return made
 
 
-def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+def zeros(
+    *sizes: Any,
+    size: Any = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
     """Return a Tensor of zeros, by default of float32."""
     kind = float32 if dtype is None else as_dtype(dtype)
-    made = blank(as_shape(size, "zeros"), kind, "zeros")
+    made = blank(shape_from(sizes, size, "zeros"), kind, "zeros")
     return finish(made, requires_grad, device)
 
 
-def empty(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+def empty(
+    *sizes: Any,
+    size: Any = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
     """Return a Tensor whose elements mean nothing; they are zeros."""
-    return zeros(*size, dtype=dtype, requires_grad=requires_grad, device=device)
+    shape = shape_from(sizes, size, "empty")
+    return zeros(shape, dtype=dtype, requires_grad=requires_grad, device=device)
 
 
-def ones(*size: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+def ones(
+    *sizes: Any,
+    size: Any = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
     """Return a Tensor of ones, by default of float32."""
     kind = float32 if dtype is None else as_dtype(dtype)
-    return finish(constant(as_shape(size, "ones"), 1, kind, "ones"), requires_grad, device)
+    return finish(constant(shape_from(sizes, size, "ones"), 1, kind, "ones"), requires_grad, device)
 
 
 def full(
@@ -108,7 +136,7 @@ def full_like(
 
 
 def arange(
-    start: Any,
+    start: Any = None,
     end: Any = None,
     step: Any = 1,
     *,
@@ -121,7 +149,10 @@ def arange(
     Element i is start + i * step, in float64 unless all are ints, and is then rounded to dtype.
     """
     if end is None:
-        start, end = 0, start
+        start, end = None, start
+    if end is None:
+        raise TypeError("arange: the end is missing: arange(end) or arange(start, end, step)")
+    start = 0 if start is None else start
     bounds = [x.item() if hasattr(x, "item") else x for x in (start, end, step)]
     if dtype is not None and as_dtype(dtype) is int64 and all(map(math.isfinite, bounds)):
         bounds = [int(x) for x in bounds]  # before anything is computed, as PyTorch does
@@ -193,26 +224,32 @@ def floating(kind: Any, what: str) -> dtype:
 
 
 def rand(
-    *size: Any,
+    *sizes: Any,
+    size: Any = None,
     generator: Any = None,
     dtype: Any = None,
     requires_grad: bool = False,
     device: Any = None,
 ) -> Tensor:
     """Return multiples of 2**-24 from [0, 1), `generator.random()` for each element."""
-    made = draw(UNIFORM, as_shape(size, "rand"), floating(dtype, "rand"), 0.0, 1.0, generator)
+    made = draw(
+        UNIFORM, shape_from(sizes, size, "rand"), floating(dtype, "rand"), 0.0, 1.0, generator
+    )
     return finish(made, requires_grad, device)
 
 
 def randn(
-    *size: Any,
+    *sizes: Any,
+    size: Any = None,
     generator: Any = None,
     dtype: Any = None,
     requires_grad: bool = False,
     device: Any = None,
 ) -> Tensor:
     """Return normal numbers, `generator.normal()` for each element."""
-    made = draw(NORMAL, as_shape(size, "randn"), floating(dtype, "randn"), 0.0, 1.0, generator)
+    made = draw(
+        NORMAL, shape_from(sizes, size, "randn"), floating(dtype, "randn"), 0.0, 1.0, generator
+    )
     return finish(made, requires_grad, device)
 
 
