@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import pymicrograd as mg
-from pymicrograd.errors import DTypeError, ShapeError, TensorIndexError
+from pymicrograd.errors import ArgumentError, DTypeError, ShapeError, TensorIndexError
 
 F = mg.functional
 
@@ -131,6 +131,11 @@ def test_pooling_of_one_image() -> None:
     assert F.max_pool2d(x, 2).tolist() == [[[5.0, 7.0], [13.0, 15.0]]]
     assert F.avg_pool2d(x, 2).tolist() == [[[2.5, 4.5], [10.5, 12.5]]]
     assert F.avg_pool2d(x, 2, divisor_override=1).tolist() == [[[10.0, 18.0], [42.0, 50.0]]]
+    whole = mg.tensor([[[-7, 3], [2, -4]]])
+    assert F.avg_pool2d(whole, 2, ()).tolist() == [[[-1]]]  # cut towards 0, as PyTorch does
+    assert F.avg_pool2d(whole, 2, 1, 1).tolist() == [[[-1, -1, 0], [-1, -1, 0], [0, 0, -1]]]
+    with pytest.raises(ArgumentError, match="divisor_override is not 0"):
+        F.avg_pool2d(x, 2, divisor_override=0)
     assert F.max_pool2d(x, 2, 1, dilation=2).shape == (1, 2, 2)
 
 

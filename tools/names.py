@@ -14,6 +14,7 @@ from typing import Any
 
 import pymicrograd
 from pymicrograd import _core
+from pymicrograd.tensors.operators import OPERANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN = "    # ---- methods of ops, written by tools/names.py\n"
@@ -84,7 +85,10 @@ def method(name: str) -> str:
     if hasattr(pymicrograd.Tensor, f"_{op}") or op not in _core.OPS:
         arguments = "*args: Any, **options: Any"
     else:
-        arguments = {1: "", 2: "other: Any"}[_core.ARITIES[_core.OPS[op]]]
+        operand = OPERANDS.get(op, "other") + ": Any"
+        if op == "div":
+            operand += ", *, rounding_mode: str | None = None"
+        arguments = {1: "", 2: operand}[_core.ARITIES[_core.OPS[op]]]
     return f"    def {name}({', '.join(filter(None, ('self', arguments)))}) -> Tensor: ...\n"
 
 

@@ -216,7 +216,8 @@ class Pool:
         self, name: str, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: bool
     ) -> None:
         self.kernel = positive(kernel, f"{name}: kernel_size")
-        self.stride = self.kernel if stride is None else positive(stride, f"{name}: stride")
+        by_default = stride is None or stride == ()
+        self.stride = self.kernel if by_default else positive(stride, f"{name}: stride")
         self.dilation = positive(dilation, f"{name}: dilation")
         self.padding = pair(padding, f"{name}: padding")
         if any(not 0 <= p <= k // 2 for p, k in zip(self.padding, self.kernel, strict=True)):
@@ -296,11 +297,11 @@ def avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Tensor:
-    """Return the mean of each window.
+    """Return the mean of each window; of integers it is cut towards 0.
 
     Args:
         input: (N, C, H, W) or (C, H, W).
-        kernel_size: of a window; stride: by default the same.
+        kernel_size: of a window; stride: by default, or (), the same.
         padding: zeros around, at most half of the kernel.
         ceil_mode: let a last window reach over the edge; what lies beyond does not count.
         count_include_pad: divide by all elements, the padded ones too.
@@ -318,10 +319,14 @@ def avg_pool2d(
     pool = Pool("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
     wide = cast(x, float32) if x.dtype is float16 else x  # float16 ends at 65504
     sums = pool.windows(wide, "avg_pool2d", 0.0).sum((4, 5))
+    divisor: Any = math.prod(pool.kernel)
     if divisor_override is not None:
-        means = sums / divisor_override
+        if divisor_override == 0:
+            raise ArgumentError("avg_pool2d: divisor_override is not 0")
+        divisor = divisor_override
     elif pool.is_padded():
-        means = sums / pool.counts(wide, count_include_pad)
-    else:
-        means = sums / math.prod(pool.kernel)
+        divisor = pool.counts(wide, count_include_pad)
+    means = (
+        sums / divisor if x.dtype.is_floating_point else sums.div(divisor, rounding_mode="trunc")
+    )
     return finish(cast(means, x.dtype) if wide is not x else means, None, input)
