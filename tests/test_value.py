@@ -273,7 +273,9 @@ def result_of(function: Callable[..., Any], *arguments: Any) -> Any:
         result = function(*arguments)
     except Exception as error:
         return type(error)
-    return ValueError if isinstance(result, complex) else bits(float(getattr(result, "data", result)))
+    if isinstance(result, complex):
+        return ValueError
+    return bits(float(getattr(result, "data", result)))
 
 
 @pytest.mark.parametrize("name", PYTHON)
