@@ -13,7 +13,7 @@ from .conversion import as_tensor
 from .elementwise import choose
 from .ops import TensorBase
 
-__all__ = ["numel", "where"]
+__all__ = ["where"]
 
 
 def where(condition: Any, input: Any = None, other: Any = None) -> Any:
@@ -29,11 +29,6 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     if input is None:
         return as_tensor(condition).nonzero(as_tuple=True)
     return choose(condition, input, other)
-
-
-def numel(input: Any) -> int:
-    """Return the number of elements, an int."""
-    return as_tensor(input).numel()
 
 
 def of_method(name: str, method: Any) -> Callable[..., Any]:
