@@ -8,10 +8,11 @@ each operand computed when the node is made.
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
+
+from tests.predecessors import Slots
 
 from . import engines
 from .engines import C_ENGINE, REFERENCE
@@ -37,85 +38,6 @@ SHAPES = {
     "down": (WIDTH, 4 * WIDTH),
     "head": (TOKENS, WIDTH),
 }
-
-
-class SlotsValue:
-    """A scalar in microgpt's style."""
-
-    __slots__ = ("_children", "_local_grads", "data", "grad")
-
-    def __init__(
-        self,
-        data: float,
-        children: tuple[SlotsValue, ...] = (),
-        local_grads: tuple[float, ...] = (),
-    ) -> None:
-        self.data = data
-        self.grad: float = 0
-        self._children = children
-        self._local_grads = local_grads
-
-    def __add__(self, other: Any) -> SlotsValue:
-        other = other if isinstance(other, SlotsValue) else SlotsValue(other)
-        return SlotsValue(self.data + other.data, (self, other), (1, 1))
-
-    def __mul__(self, other: Any) -> SlotsValue:
-        other = other if isinstance(other, SlotsValue) else SlotsValue(other)
-        return SlotsValue(self.data * other.data, (self, other), (other.data, self.data))
-
-    def __pow__(self, k: float) -> SlotsValue:
-        return SlotsValue(self.data**k, (self,), (k * self.data ** (k - 1),))
-
-    def log(self) -> SlotsValue:
-        """Return the natural logarithm."""
-        return SlotsValue(math.log(self.data), (self,), (1 / self.data,))
-
-    def exp(self) -> SlotsValue:
-        """Return e ** x."""
-        return SlotsValue(math.exp(self.data), (self,), (math.exp(self.data),))
-
-    def relu(self) -> SlotsValue:
-        """Return max(x, 0)."""
-        return SlotsValue(max(0.0, self.data), (self,), (float(self.data > 0),))
-
-    def __neg__(self) -> Any:
-        return self * -1
-
-    def __radd__(self, other: Any) -> Any:
-        return self + other
-
-    def __sub__(self, other: Any) -> Any:
-        return self + (-other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return other + (-self)
-
-    def __rmul__(self, other: Any) -> Any:
-        return self * other
-
-    def __truediv__(self, other: Any) -> Any:
-        return self * other**-1
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return other * self**-1
-
-    def backward(self) -> None:
-        """Add the derivative of this scalar to the gradients of all it depends on."""
-        topo: list[SlotsValue] = []
-        visited: set[SlotsValue] = set()
-
-        def build_topo(v: SlotsValue) -> None:
-            if v not in visited:
-                visited.add(v)
-                for child in v._children:
-                    build_topo(child)
-                topo.append(v)
-
-        build_topo(self)
-        self.grad = 1
-        for v in reversed(topo):
-            for child, local_grad in zip(v._children, v._local_grads, strict=True):
-                child.grad += local_grad * v.grad
 
 
 # ---- the model ---------------------------------------------------------------------------------
@@ -223,7 +145,7 @@ def make_step(value: Any) -> tuple[Callable[[], float], list[Any]]:
 
 def make(engine: str, form: str, case: str) -> Job:
     """Return the job of a contestant."""
-    step, parameters = make_step(SlotsValue if form == SLOTS else engines.load(engine).Value)
+    step, parameters = make_step(Slots if form == SLOTS else engines.load(engine).Value)
 
     def digits() -> list[float]:
         return [step() for _ in range(3)] + [float(p.data) for p in parameters]

@@ -21,7 +21,31 @@ from pymicrograd.reference import RNG
 # ---- micrograd ----------------------------------------------------------------------------------
 
 
-class Closures:
+class Reflected:
+    """What both predecessors' Values write in terms of + * **."""
+
+    __slots__ = ()
+
+    def __radd__(self, other: Any) -> Any:
+        return self + other
+
+    def __sub__(self, other: Any) -> Any:
+        return self + (-other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return other + (-self)
+
+    def __rmul__(self, other: Any) -> Any:
+        return self * other
+
+    def __truediv__(self, other: Any) -> Any:
+        return self * other**-1
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return other * self**-1
+
+
+class Closures(Reflected):
     """Karpathy's Value with ordered operands, and the functions that his later programs add."""
 
     def __init__(self, data: float, _prev: tuple[Any, ...] = (), _op: str = "") -> None:
@@ -99,24 +123,6 @@ class Closures:
 
     def __neg__(self) -> Any:
         return self * -1.0
-
-    def __radd__(self, other: Any) -> Any:
-        return self + other
-
-    def __sub__(self, other: Any) -> Any:
-        return self + (-other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return other + (-self)
-
-    def __rmul__(self, other: Any) -> Any:
-        return self * other
-
-    def __truediv__(self, other: Any) -> Any:
-        return self * other**-1
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return other * self**-1
 
     def __repr__(self) -> str:
         return f"Value(data={self.data}, grad={self.grad})"
@@ -273,7 +279,7 @@ class AdamW:
 # ---- microgpt's ---------------------------------------------------------------------------------
 
 
-class Slots:
+class Slots(Reflected):
     __slots__ = ("_children", "_local_grads", "data", "grad")
 
     def __init__(self, data: float, children: Any = (), local_grads: Any = ()) -> None:
@@ -302,24 +308,6 @@ class Slots:
 
     def __neg__(self) -> Any:
         return self * -1
-
-    def __radd__(self, other: Any) -> Any:
-        return self + other
-
-    def __sub__(self, other: Any) -> Any:
-        return self + (-other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return other + (-self)
-
-    def __rmul__(self, other: Any) -> Any:
-        return self * other
-
-    def __truediv__(self, other: Any) -> Any:
-        return self * other**-1
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return other * self**-1
 
     def backward(self) -> None:
         topo: list[Any] = []
