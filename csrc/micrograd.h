@@ -128,7 +128,8 @@ void mg_arena_after_fork(mg_arena *arena, int child);
 /* Add one reference to a node. */
 int mg_retain(mg_arena *arena, mg_node node);
 /* Give back one reference; nodes that nothing uses any more are freed. A stale handle is
- * MG_ERR_STALE and otherwise harmless. */
+ * MG_ERR_STALE and otherwise harmless; so is one of which no reference is left to give
+ * back, though other nodes still use what it names. */
 int mg_release(mg_arena *arena, mg_node node);
 /* Return how many handles and nodes refer to a node. */
 int64_t mg_references(mg_arena *arena, mg_node node);

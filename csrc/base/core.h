@@ -1,7 +1,7 @@
 /* core.h: the structs and macros of the core; what the layers offer each other stands in
  * their headers.
  *
- * A node is 32 bytes; its 32-bit generation lies in a parallel array: 36 bytes a scalar.
+ * A node is 32 bytes; its generation and number of handles lie beside: 40 bytes a scalar.
  * Nodes live in chunks that never move, so a node's address holds while the arena is
  * locked.
  */
@@ -108,9 +108,15 @@ enum {
     CALLED  /* any node at which a backward stops, for the caller to pass on */
 };
 
+/* What is known of a slot besides its node. */
+typedef struct slot_info {
+    uint32_t generation; /* of handles that are given out */
+    uint32_t handles;    /* of the node's references, those that callers own */
+} slot_info;
+
 typedef struct chunk {
     node nodes[CHUNK_NODES]; /* on a cache line */
-    uint32_t generations[CHUNK_NODES];
+    slot_info slots[CHUNK_NODES];
     void *memory; /* what the allocator gave for this chunk */
 } chunk;
 

@@ -349,7 +349,7 @@ mg_node mg_backward_node(mg_arena *arena)
     walk *w = &arena->walk;
     uint32_t index = w->stopped ? w->order.items[w->remaining - 1] : 0;
     if (index) node_at(arena, index)->bits |= EXPOSED;
-    uint64_t generation = index ? *generation_at(arena, index) : 0;
+    uint64_t generation = index ? slot_at(arena, index)->generation : 0;
     arena_unlock(arena);
     return index ? (mg_node)(generation << 32 | index) : MG_ERR_ARG;
 }

@@ -131,17 +131,20 @@ static void gradients_emit(builder *build, uint32_t root)
     }
 }
 
-/* Give out the gradients of the inputs; out[] is undefined after a failure. */
+/* Give out the gradients of the inputs, all or none. */
 static void gradients_give(builder *build, int64_t count, const mg_node *inputs,
                            mg_node *out)
 {
     mg_arena *arena = build->arena;
-    for (int64_t i = 0; i < count && build->status == MG_OK; i++) {
+    int64_t i = 0;
+    for (; i < count && build->status == MG_OK; i++) {
         uint32_t input = index_of(inputs[i]);
         bool reached = node_at(arena, input)->bits & UNDER_WAY;
         uint32_t gradient = reached ? gradient_of(arena, input) : emit_leaf(build, 0.0);
-        if (build->status == MG_OK) out[i] = handle_retain(arena, gradient);
+        if (build->status < 0) break;
+        out[i] = handle_retain(arena, gradient);
     }
+    while (build->status < 0 && i > 0) handle_undo(arena, out[--i]);
 }
 
 /* Free the gradients that no other one uses and nobody asked for. */

@@ -108,7 +108,7 @@ static void results_give(builder *build, int64_t count, const uint32_t *results,
 static void results_take(builder *build, int64_t count, mg_node *out)
 {
     for (int64_t i = 0; i < count; i++) {
-        node_at(build->arena, index_of(out[i]))->references--;
+        handle_undo(build->arena, out[i]);
         out[i] = 0;
     }
 }

@@ -3,7 +3,7 @@
  *
  * A node lives while something refers to it. Freed slots are reused at once; freeing a
  * graph is iterative, linked through the freed nodes themselves, so it needs no memory.
- * Chunks are given back only with the arena. 4096 nodes a chunk: 144 KiB, a thousandth of
+ * Chunks are given back only with the arena. 4096 nodes a chunk: 160 KiB, a thousandth of
  * a large graph. */
 #include "store/store.h"
 
@@ -50,7 +50,8 @@ int arena_grow(mg_arena *arena)
     uintptr_t line = ((uintptr_t)memory + CACHE_LINE - 1) / CACHE_LINE;
     chunk *added = (chunk *)(line * CACHE_LINE);
     added->memory = memory;
-    for (int i = 0; i < CHUNK_NODES; i++) added->generations[i] = arena->first_generation;
+    for (int i = 0; i < CHUNK_NODES; i++)
+        added->slots[i] = (slot_info){arena->first_generation, 0};
     if (arena->chunk_count == 0)
         memset(&added->nodes[0], 0, sizeof(node)); /* node 0: none */
     arena->chunks[arena->chunk_count] = added;
@@ -67,7 +68,7 @@ MG_INLINE bool slot_renew(mg_arena *arena, uint32_t index, node *n)
     bool exposed = n->bits & EXPOSED;
     n->bits = FREED;
     POISON(n, NODE_POISONED);
-    if (!exposed || ++*generation_at(arena, index) < GENERATION_END - 1) return true;
+    if (!exposed || ++slot_at(arena, index)->generation < GENERATION_END - 1) return true;
     arena->retired++;
     return false;
 }
@@ -139,14 +140,22 @@ void node_drop(mg_arena *arena, uint32_t index)
     if (index && !(n->bits & FREED) && n->references == 0) node_free(arena, index);
 }
 
+/* Find the slot of a handle; its node may be freed. */
+MG_INLINE int slot_find(mg_arena *arena, mg_node handle, slot_info **found)
+{
+    uint32_t index = index_of(handle);
+    MG_RETURN_IF(handle <= 0 || index == 0 || index >= arena->fresh, MG_ERR_STALE);
+    *found = slot_at(arena, index);
+    return (*found)->generation == (uint64_t)handle >> 32 ? MG_OK : MG_ERR_STALE;
+}
+
 /* Find the living node that a handle names. */
 int node_find_any(mg_arena *arena, mg_node handle, uint32_t *index)
 {
-    uint32_t found = index_of(handle);
-    MG_RETURN_IF(handle <= 0 || found == 0 || found >= arena->fresh, MG_ERR_STALE);
-    MG_RETURN_IF(*generation_at(arena, found) != (uint64_t)handle >> 32, MG_ERR_STALE);
-    MG_RETURN_IF(node_at(arena, found)->bits & FREED, MG_ERR_STALE);
-    *index = found;
+    slot_info *found;
+    MG_TRY(slot_find(arena, handle, &found));
+    MG_RETURN_IF(node_at(arena, index_of(handle))->bits & FREED, MG_ERR_STALE);
+    *index = index_of(handle);
     return MG_OK;
 }
 
@@ -179,20 +188,27 @@ int mg_retain(mg_arena *arena, mg_node handle)
 {
     uint32_t index;
     arena_lock(arena);
-    int status = node_find_any(arena, handle, &index);
-    if (status == MG_OK && node_at(arena, index)->references >= REFERENCES_END)
-        status = MG_ERR_LIMIT;
-    if (status == MG_OK) node_retain(arena, index);
+    mg_node shared = node_find_any(arena, handle, &index);
+    if (shared == MG_OK) shared = handle_share(arena, index);
     arena_unlock(arena);
-    return status;
+    return shared < 0 ? (int)shared : MG_OK;
+}
+
+/* Take back a handle; of a node that only others use, there is none to take. */
+static int handle_release(mg_arena *arena, mg_node handle)
+{
+    slot_info *found;
+    MG_TRY(slot_find(arena, handle, &found));
+    MG_RETURN_IF(found->handles == 0, MG_ERR_STALE);
+    found->handles--;
+    node_release(arena, index_of(handle));
+    return MG_OK;
 }
 
 int mg_release(mg_arena *arena, mg_node handle)
 {
-    uint32_t index;
     arena_lock(arena);
-    int status = node_find_any(arena, handle, &index);
-    if (status == MG_OK) node_release(arena, index);
+    int status = handle_release(arena, handle);
     arena_unlock(arena);
     return status;
 }

@@ -95,9 +95,9 @@ MG_INLINE node *node_at(const mg_arena *arena, uint32_t index)
     return &arena->chunks[index >> CHUNK_BITS]->nodes[index & (CHUNK_NODES - 1)];
 }
 
-MG_INLINE uint32_t *generation_at(const mg_arena *arena, uint32_t index)
+MG_INLINE slot_info *slot_at(const mg_arena *arena, uint32_t index)
 {
-    return &arena->chunks[index >> CHUNK_BITS]->generations[index & (CHUNK_NODES - 1)];
+    return &arena->chunks[index >> CHUNK_BITS]->slots[index & (CHUNK_NODES - 1)];
 }
 
 MG_INLINE int op_of(const node *n)
@@ -132,9 +132,18 @@ MG_INLINE void node_retain(const mg_arena *arena, uint32_t index)
 MG_INLINE mg_node handle_retain(mg_arena *arena, uint32_t index)
 {
     node *n = node_at(arena, index);
+    slot_info *of = slot_at(arena, index);
     n->references++;
     n->bits |= EXPOSED;
-    return (mg_node)((uint64_t)*generation_at(arena, index) << 32 | index);
+    of->handles++;
+    return (mg_node)((uint64_t)of->generation << 32 | index);
+}
+
+/* Take a handle back from the outputs of a call that fails. */
+MG_INLINE void handle_undo(mg_arena *arena, mg_node handle)
+{
+    node_at(arena, index_of(handle))->references--;
+    slot_at(arena, index_of(handle))->handles--;
 }
 
 /* The same of a node that may have many. */

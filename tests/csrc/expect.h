@@ -173,19 +173,20 @@ static inline uint64_t array_mixed(uint64_t hash, const array *a)
     return hash;
 }
 
-/* Hash the living nodes: numbers, arrays, operands, references, generations; without the
- * gradients of interior nodes, which a backward clears, if `leaf_gradients`. */
+/* Hash the living nodes: numbers, arrays, operands, references, handles, generations;
+ * without the gradients of interior nodes, which a backward clears, if `leaf_gradients`. */
 static inline uint64_t state_of(const mg_arena *arena, int leaf_gradients)
 {
     uint64_t hash = 1;
     for (uint32_t i = 1; i < arena->fresh; i++) {
         if (is_free(arena, i)) continue;
         const node *n = node_at(arena, i);
-        hash = mix(mix(hash, i), *generation_at(arena, i));
+        hash = mix(mix(hash, i), slot_at(arena, i)->generation);
         hash = n->bits & ARRAY ? array_mixed(hash, n->array) : mix(hash, bits_of(n->data));
         if (!leaf_gradients || arity_of(n) == 0) hash = mix(hash, bits_of(n->gradient));
         hash = mix(mix(hash, n->operand[0]), n->operand[1]);
-        hash = mix(mix(hash, n->references), n->bits & ~(uint32_t)EXPOSED);
+        hash = mix(mix(hash, n->references), slot_at(arena, i)->handles);
+        hash = mix(hash, n->bits & ~(uint32_t)EXPOSED);
     }
     return hash;
 }
@@ -255,12 +256,13 @@ static inline void expect_references(const mg_arena *arena, uint32_t *uses)
         for (int which = 0; which < 2; which++) use_count(arena, n->operand[which], uses);
         if (n->bits & ARRAY) array_uses_count(arena, n, uses);
     }
-    if (arena->walk.root) uses[arena->walk.root]++;
+    for (const walk *w = &arena->walk; w && w->root; w = w->outer) uses[w->root]++;
     for (uint32_t i = 1; i < arena->fresh; i++) {
         const node *n = node_at(arena, i);
         if (is_free(arena, i)) continue;
         EXPECT(n->references > 0);
-        EXPECT(n->references >= uses[i]);
+        EXPECT(n->references >= uses[i] + slot_at(arena, i)->handles);
+        EXPECT(arena->sweeps || n->references == uses[i] + slot_at(arena, i)->handles);
         EXPECT(arena->walk.root || !(n->bits & UNDER_WAY));
         EXPECT(arena->sweeps || !(n->bits & INPUT));
     }

@@ -89,6 +89,61 @@ static void test_arenas_differ(void)
     }
 }
 
+/* A handle that has been given back as often as it was given out is refused, also while
+ * other nodes, a backward or a view use what it names: their references stay. */
+static void test_releases_beyond_the_last(void)
+{
+    ledger book;
+    mg_arena *arena = ledger_arena(&book);
+    mg_node x = mg_leaf(arena, 3.0), y = mg_record(arena, MG_MUL, x, x);
+    EXPECT(mg_retain(arena, x) == MG_OK);
+    for (int i = 0; i < 5; i++)
+        EXPECT(mg_release(arena, x) == (i < 2 ? MG_OK : MG_ERR_STALE));
+    mg_node other = mg_leaf(arena, 100.0), back = mg_node_operand(arena, y, 0);
+    EXPECT(other != back && data_of(arena, back) == 3.0);
+    EXPECT(mg_release(arena, back) == MG_OK && mg_release(arena, back) == MG_ERR_STALE);
+    /* A node at which a backward has stopped is shown without a reference. */
+    EXPECT(mg_node_call(arena, y, 1) == MG_OK);
+    EXPECT(mg_backward(arena, y, 1.0, 0) == MG_CALL);
+    EXPECT(mg_release(arena, y) == MG_OK);
+    EXPECT(mg_backward_node(arena) == y && mg_release(arena, y) == MG_ERR_STALE);
+    expect_consistent(arena);
+    EXPECT(mg_backward_cancel(arena) == MG_OK);
+    EXPECT(mg_release(arena, other) == MG_OK);
+    EXPECT(nodes_of(arena) == 0);
+    ledger_arena_free(arena, &book);
+}
+
+/* The same of arrays: operands, views, gradients, what a sweep holds. */
+static void test_releases_of_arrays(void)
+{
+    ledger book;
+    mg_arena *arena = ledger_arena(&book);
+    const int64_t three = 3;
+    mg_node x = mg_array(arena, MG_FLOAT64, 1, &three, NULL);
+    EXPECT(mg_require_gradient(arena, x, 1) == MG_OK);
+    const int64_t part[] = {1, 1, 2};
+    mg_node view = mg_apply(arena, MG_SLICE, 1, &x, 3, part, 0, NULL, 0, 1);
+    const int64_t all[] = {1, 0};
+    mg_node y = mg_apply(arena, MG_SUM, 1, &view, 2, all, 0, NULL, 0, 1);
+    EXPECT(mg_release(arena, view) == MG_OK && mg_release(arena, view) == MG_ERR_STALE);
+    mg_sweep *sweep;
+    const mg_node ones = 0;
+    EXPECT(mg_sweep_open(arena, 1, &y, &ones, 0, NULL, MG_ACCUMULATE, &sweep) == MG_OK);
+    EXPECT(mg_sweep_run(sweep, 0) == MG_OK);
+    mg_node g = mg_gradient(arena, x);
+    EXPECT(mg_release(arena, y) == MG_OK && mg_release(arena, y) == MG_ERR_STALE);
+    mg_sweep_close(sweep);
+    EXPECT(mg_release(arena, g) == MG_OK && mg_release(arena, g) == MG_ERR_STALE);
+    mg_node again = mg_gradient(arena, x);
+    EXPECT(again == g && mg_release(arena, again) == MG_OK);
+    expect_consistent(arena);
+    EXPECT(mg_set_gradient(arena, x, 0) == MG_OK);
+    EXPECT(mg_release(arena, x) == MG_OK && mg_release(arena, x) == MG_ERR_STALE);
+    EXPECT(nodes_of(arena) == 0);
+    ledger_arena_free(arena, &book);
+}
+
 /* A slot is reused with other handles until its generations end; then it is retired. */
 static void test_generations_end(void)
 {
@@ -99,7 +154,7 @@ static void test_generations_end(void)
     mg_node first = mg_leaf(arena, 1.0);
     uint32_t slot = index_of(first);
     mg_release(arena, first);
-    *generation_at(arena, slot) = GENERATION_END - LEFT;
+    slot_at(arena, slot)->generation = GENERATION_END - LEFT;
     int reused = 0;
     for (int i = 0; i < 2 * LEFT; i++) {
         kept[i] = mg_leaf(arena, (double)i);
@@ -126,7 +181,7 @@ static void test_generations_end_in_failed_calls(void)
     mg_node parameters[2] = {mg_leaf(arena, 1.0), mg_leaf(arena, 0.0)}, outputs[ROWS];
     const double numbers[ROWS] = {1.0, -1.0};
     for (uint32_t i = 3; i < CHUNK_NODES; i++)
-        *generation_at(arena, i) = GENERATION_END - LEFT;
+        slot_at(arena, i)->generation = GENERATION_END - LEFT;
     for (int i = 0; i < 2 * LEFT; i++)
         EXPECT(mg_dense(arena, 1, 1, MG_LOG, parameters, ROWS, NULL, numbers, outputs) ==
                MG_ERR_DOMAIN);
@@ -144,6 +199,8 @@ int main(void)
     test_good_handles();
     test_bad_handles();
     test_arenas_differ();
+    test_releases_beyond_the_last();
+    test_releases_of_arrays();
     test_generations_end();
     test_generations_end_in_failed_calls();
     return finish();
