@@ -1,15 +1,20 @@
 #!/usr/bin/env bash
 # One hash over compilers, levels, instruction sets, numbers of threads and processors:
-#     tests/bits.sh [folder]
+#     tests/bits.sh [folder]          about 15 minutes of computing, most of it compilers'
+#     tests/bits.sh quick [folder]    a minute or two: with little optimization, fewer threads
 # Prints a line for each configuration and fails if two hashes differ, or none was made. What is
 # not installed is named; for all of it: clang, qemu-user, gcc-{aarch64,s390x,riscv64,i686}-linux-gnu
 # with their C libraries (libc6-dev-{arm64,s390x,riscv64,i386}-cross).
 set -euo pipefail
 cd "$(dirname "$0")/.."
+root=$PWD
+quick=
+if [ "${1:-}" = quick ]; then quick=yes; shift; fi
 folder=${1:-$(mktemp -d)}
 flags="$(sed 's/ *#.*//' csrc/flags.txt) -std=gnu11"
 # gnu11: under c11 gcc computes float as double on s390x, which the sources refuse
 sources=$(find csrc -name '*.c' ! -name '*.inc.c' ! -name all.c ! -name demo.c | sort)
+mkdir -p "$folder"
 hashes=$folder/hashes
 : > "$hashes"
 
@@ -19,10 +24,14 @@ try() {
     shift 3
     if ! command -v "$compiler" > /dev/null; then echo "not installed: $compiler"; return; fi
     rm -f "$folder/hash"
+    rm -rf "$folder/objects" && mkdir "$folder/objects"
     # shellcheck disable=SC2086
-    "$compiler" "$@" $flags -Icsrc -o "$folder/hash" tests/csrc/hash.c $sources -lm -pthread
+    (printf '%s\n' tests/csrc/hash.c $sources | sed "s#^#$root/#" | (cd "$folder/objects" &&
+        xargs -P 2 -n 1 "$compiler" "$@" $flags "-I$root/csrc" -c))
+    "$compiler" "$@" -o "$folder/hash" "$folder/objects"/*.o -lm -pthread
     for isa in baseline avx2 avx512; do
         for threads in 1 2 3 4; do
+            if [ -n "$quick" ] && [ "$threads" -ne 1 ] && [ "$threads" -ne 3 ]; then continue; fi
             if [ "$isa" != baseline ] && [ -n "$runner" ]; then continue; fi
             if [ -n "$runner" ] && [ "$threads" -gt 2 ]; then continue; fi
             # shellcheck disable=SC2086
@@ -35,22 +44,23 @@ try() {
     done
 }
 
-try gcc-O3 "" gcc -O3
+level=-O2
+if [ -n "$quick" ]; then level=-O1; else try gcc-O3 "" gcc -O3; fi
 try gcc-O0 "" gcc -O0
 separate=$sources
 sources="csrc/all.c csrc/kernels/kernels_avx2.c csrc/kernels/kernels_avx512.c"
-try gcc-O3-one-file "" gcc -O3 -DMG_X86_SETS
+[ -n "$quick" ] || try gcc-O3-one-file "" gcc -O3 -DMG_X86_SETS
 sources=$separate
 for clang in clang clang-14 clang-19; do
     command -v $clang > /dev/null || continue
-    try $clang-O3 "" $clang -O3
+    [ -n "$quick" ] || try $clang-O3 "" $clang -O3
     try $clang-O0 "" $clang -O0
     break
 done
 for target in aarch64 s390x riscv64; do
-    try $target "qemu-$target-static" $target-linux-gnu-gcc -O2 -static
+    try $target "qemu-$target-static" $target-linux-gnu-gcc $level -static
 done
-try i686-sse2 "" i686-linux-gnu-gcc -O2 -static -msse2 -mfpmath=sse
+try i686-sse2 "" i686-linux-gnu-gcc $level -static -msse2 -mfpmath=sse
 
 count=$(wc -l < "$hashes")
 distinct=$(cut -d' ' -f1 "$hashes" | sort -u | wc -l)

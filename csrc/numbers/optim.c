@@ -128,8 +128,7 @@ static int adam_step(mg_arena *arena, int64_t count, const mg_node *parameters, 
     int status = adam_compute(arena, count, parameters, m, v, set, to);
     if (status == MG_OK) {
         data_store(arena, count, parameters, to.data);
-        memcpy(m, to.first, (size_t)count * sizeof(double));
-        memcpy(v, to.second, (size_t)count * sizeof(double));
+        for (int64_t i = 0; i < count; i++) m[i] = to.first[i], v[i] = to.second[i];
     }
     step_close(arena, count, scratch);
     return status;

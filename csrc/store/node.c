@@ -140,11 +140,12 @@ void node_drop(mg_arena *arena, uint32_t index)
     if (index && !(n->bits & FREED) && n->references == 0) node_free(arena, index);
 }
 
-/* Find the slot of a handle; its node may be freed. */
+/* Find the slot of a handle; its node may be freed. Generations are above 0 and below
+ * 2^30, which what is no handle, below 2^32 or negative, has not. */
 MG_INLINE int slot_find(mg_arena *arena, mg_node handle, slot_info **found)
 {
     uint32_t index = index_of(handle);
-    MG_RETURN_IF(handle <= 0 || index == 0 || index >= arena->fresh, MG_ERR_STALE);
+    MG_RETURN_IF(index == 0 || index >= arena->fresh, MG_ERR_STALE);
     *found = slot_at(arena, index);
     return (*found)->generation == (uint64_t)handle >> 32 ? MG_OK : MG_ERR_STALE;
 }

@@ -307,6 +307,18 @@ static inline void expect_consistent(const mg_arena *arena)
     free(uses);
 }
 
+/* Remove the gradients of all arrays: they may make rings, which nothing else frees. */
+static inline void gradients_remove(mg_arena *arena)
+{
+    for (uint32_t i = 1; i < arena->fresh; i++) {
+        node *n = node_at(arena, i);
+        if (is_free(arena, i) || !(n->bits & ARRAY) || !n->gradient_node) continue;
+        uint32_t gradient = n->gradient_node;
+        n->gradient_node = 0;
+        node_release(arena, gradient);
+    }
+}
+
 /* ---- graphs to test with ----------------------------------------------------------- */
 
 /* A number with a full mantissa from 0.5 to 1.5. */

@@ -501,13 +501,7 @@ static void engine_step(int i, const action *a)
 /* Remove all gradients, then release everything: nothing is left. */
 static void engine_clear(engine *e)
 {
-    for (uint32_t i = 1; i < e->arena->fresh; i++) {
-        node *n = node_at(e->arena, i);
-        if (is_free(e->arena, i) || !(n->bits & ARRAY) || !n->gradient_node) continue;
-        uint32_t gradient = n->gradient_node;
-        n->gradient_node = 0;
-        node_release(e->arena, gradient);
-    }
+    gradients_remove(e->arena);
     for (int i = 0; i < SLOTS; i++) EXPECT(mg_release(e->arena, e->h[i]) == MG_OK);
     while (mg_released(e->arena)) continue;
     EXPECT(nodes_of(e->arena) == 0 && e->arena->used_block_bytes == 0);
