@@ -307,8 +307,8 @@ static inline void expect_consistent(const mg_arena *arena)
     free(uses);
 }
 
-/* Remove the gradients of all arrays: they may make rings, which nothing else frees. */
-static inline void gradients_remove(mg_arena *arena)
+/* Remove the gradients of all arrays: they may close rings, which nothing else frees. */
+static inline void rings_open(mg_arena *arena)
 {
     for (uint32_t i = 1; i < arena->fresh; i++) {
         node *n = node_at(arena, i);

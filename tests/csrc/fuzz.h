@@ -180,7 +180,7 @@ static void arena_end(void)
 {
     expect_owned();
     expect_consistent(arena);
-    gradients_remove(arena); /* they may make rings, which are the caller's affair */
+    rings_open(arena); /* which are the caller's affair */
     for (int i = 0; i < SLOTS; i++) drop(i);
     objects_take();
     EXPECT(nodes_of(arena) == 0 && arena->used_block_bytes == 0);

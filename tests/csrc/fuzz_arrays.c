@@ -501,7 +501,7 @@ static void engine_step(int i, const action *a)
 /* Remove all gradients, then release everything: nothing is left. */
 static void engine_clear(engine *e)
 {
-    gradients_remove(e->arena);
+    rings_open(e->arena);
     for (int i = 0; i < SLOTS; i++) EXPECT(mg_release(e->arena, e->h[i]) == MG_OK);
     while (mg_released(e->arena)) continue;
     EXPECT(nodes_of(e->arena) == 0 && e->arena->used_block_bytes == 0);
