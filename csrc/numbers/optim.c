@@ -8,8 +8,10 @@ typedef struct updates {
     double *data, *first, *second;
 } updates;
 
+/* Cut scratch memory, NULL for no parameters, into the three. */
 static updates updates_in(double *scratch, int64_t count)
 {
+    if (!scratch) return (updates){NULL, NULL, NULL};
     updates u = {scratch, scratch + count, scratch + 2 * count};
     return u;
 }

@@ -223,7 +223,7 @@ static inline void expect_free_slots(const mg_arena *arena, uint8_t *seen)
     for (size_t i = 0; i < arena->free_count; i++) {
         uint32_t slot = arena->free_slots[i];
         if (!EXPECT(slot > 0 && slot < arena->fresh)) return;
-        EXPECT(is_free(arena, slot));
+        EXPECT(is_free(arena, slot) && slot_at(arena, slot)->handles == 0);
         EXPECT(!seen[slot]);
         seen[slot] = 1;
     }

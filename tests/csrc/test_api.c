@@ -58,6 +58,12 @@ static void test_rng(void)
     EXPECT(mg_rng_permutation(&rng, 10, order) == MG_OK);
     for (int i = 0; i < 10; i++) seen |= (int64_t)1 << order[i];
     EXPECT(seen == 1023);
+    int swapped = 0;
+    for (int i = 0; i < 100; i++) {
+        EXPECT(mg_rng_permutation(&rng, 2, order) == MG_OK);
+        swapped += order[0] == 1;
+    }
+    EXPECT(swapped > 20 && swapped < 80);
 }
 
 /* The numbers of seed 42, as pymicrograd.reference draws them. */
@@ -217,7 +223,14 @@ static void test_arithmetic(mg_arena *arena)
     EXPECT(mg_dense(arena, 1, 1, MG_LOG, logits, 1, &minus, NULL, out) == MG_ERR_DOMAIN);
     EXPECT(mg_adam_step(arena, 1, logits, state, state + 1, 1, .1, 1.0, .9, 1e-8, 0, 1) ==
            MG_ERR_ZERODIV);
+    EXPECT(mg_adam_step(arena, 0, NULL, NULL, NULL, 1, .1, .9, .9, 1e-8, 0, 1) == MG_OK);
+    EXPECT(mg_sgd_step(arena, 0, NULL, NULL, 1, .1, .9, 0, 0, 1) == MG_ERR_ARG);
+    EXPECT(mg_sgd_step(arena, 0, NULL, state, 1, .1, .9, 0, 0, 1) == MG_OK);
     EXPECT(digest_of(arena) == before);
+    /* The largest is subtracted: nothing is too large. */
+    EXPECT(mg_softmax(arena, 2, logits, out) == MG_OK);
+    EXPECT(data_of(arena, out[0]) == 1.0 && data_of(arena, out[1]) == 0.0);
+    for (int i = 0; i < 2; i++) EXPECT(mg_release(arena, out[i]) == MG_OK);
     mg_node handles[] = {zero, minus, big, infinite, half};
     for (int i = 0; i < 5; i++) EXPECT(mg_release(arena, handles[i]) == MG_OK);
     EXPECT(nodes_of(arena) == 0);

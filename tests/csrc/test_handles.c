@@ -144,6 +144,34 @@ static void test_releases_of_arrays(void)
     ledger_arena_free(arena, &book);
 }
 
+/* A call that runs out of memory, after any number of nodes, leaves no handle behind of
+ * what it had given out. */
+static void test_handles_of_failed_calls(void)
+{
+    enum { ROOMS = 12, ALLOCATIONS = 20 };
+    int refused = 0;
+    for (uint32_t k = 0; k < ROOMS * ALLOCATIONS; k++) {
+        uint32_t room = k % ROOMS;
+        ledger book;
+        mg_arena *arena = ledger_arena(&book);
+        mg_node x = mg_leaf(arena, 2.0), y = mg_leaf(arena, 3.0), out[4];
+        mg_node z = mg_record(arena, MG_MUL, x, x);
+        const mg_node inputs[] = {x, y, y, y};
+        while (arena->fresh < CHUNK_NODES - room) mg_leaf(arena, 0.0);
+        uint64_t state = digest_of(arena);
+        mg_arena_fail(arena, k / ROOMS, 1);
+        int status = mg_grad(arena, z, 4, inputs, out);
+        mg_arena_fail(arena, -1, 0);
+        refused += status == MG_ERR_NOMEM;
+        if (status < 0) EXPECT(digest_of(arena) == state);
+        for (uint32_t i = arena->fresh; i < CHUNK_NODES; i++)
+            EXPECT(slot_at(arena, i)->handles == 0);
+        expect_consistent(arena);
+        ledger_arena_free(arena, &book);
+    }
+    EXPECT(refused > ROOMS && refused < ROOMS * ALLOCATIONS);
+}
+
 /* A slot is reused with other handles until its generations end; then it is retired. */
 static void test_generations_end(void)
 {
@@ -201,6 +229,7 @@ int main(void)
     test_arenas_differ();
     test_releases_beyond_the_last();
     test_releases_of_arrays();
+    test_handles_of_failed_calls();
     test_generations_end();
     test_generations_end_in_failed_calls();
     return finish();
