@@ -181,6 +181,11 @@ mg_node mg_record_number(mg_arena *arena, int op, mg_node a, double number);
 mg_node mg_subtract(mg_arena *arena, mg_node a, mg_node b);
 /* Record micrograd's a / b, which is a * b**-1.0. Errors: MG_ERR_ZERODIV where b is 0. */
 mg_node mg_divide(mg_arena *arena, mg_node a, mg_node b);
+/* Record op(a, b), or op(a) with b 0, whose result is `data` without being computed, for a
+ * copy of a graph; pow_number has `exponent`, which other ops do not read.
+ * Errors: MG_ERR_ARG for a wrong op. */
+mg_node mg_record_copy(mg_arena *arena, int op, mg_node a, mg_node b, double exponent,
+                       double data);
 /* Record a node of the caller's: `data`, and count >= 1 operands. Its gradient times
  * factors[i] is added to that of operand i; with factors NULL nothing is passed on.
  * Errors: MG_ERR_ARG for a count < 1. */
@@ -197,8 +202,9 @@ int mg_node_flow(mg_arena *arena, mg_node node);
 enum { MG_GIVEN = 255 }; /* what mg_node_op() says of a node of mg_given() */
 
 /* Read a node's op; the number of its operands; its operand number `which`, as a new
- * reference; its constant exponent; its factors, as many as
- * operands: those of mg_given(), else what its formula passes on of a gradient of 1. Errors: MG_ERR_ARG for a node that has no such thing. */
+ * reference; its constant exponent; its factors, as many as operands: those of
+ * mg_given(), else what its formula passes on of a gradient of 1.
+ * Errors: MG_ERR_ARG for a node that has no such thing. */
 int mg_node_op(mg_arena *arena, mg_node node);
 int64_t mg_node_operands(mg_arena *arena, mg_node node);
 mg_node mg_node_operand(mg_arena *arena, mg_node node, int64_t which);

@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable
 
+from .copies import Copyable
 from .recording import is_grad_enabled
 
 TYPE_CHECKING = False
@@ -265,7 +266,7 @@ class Operands(tuple):  # type: ignore[type-arg]
         return set(self).isdisjoint(other)
 
 
-class Scalar:
+class Scalar(Copyable):
     """What the Values of all engines share: whatever follows from their data and operators."""
 
     __slots__ = ()
@@ -348,10 +349,3 @@ class Scalar:
     def is_leaf(self) -> bool:
         """Whether this is no result of an operation."""
         return not self._prev
-
-    def _refuse_copy(self) -> None:
-        if not self.is_leaf:
-            raise TypeError(
-                f"cannot copy or pickle the result of {self._op!r}, because a copy would lose its"
-                " operands; detach() gives a leaf that can be copied"
-            )

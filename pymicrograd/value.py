@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["Value", "grad", "no_grad"]
 
 LEAF, POW_NUMBER = _core.OPS["leaf"], _core.OPS["pow_number"]
+GIVEN = "given"  # what a node of the user's is called in pickles
+NUMBERS = {**_core.OPS, GIVEN: _core.GIVEN}
+NAMES = {op: name for name, op in NUMBERS.items()}
 
 
 # ---- what ValueBase leaves to Python ---------------------------------------------------------
@@ -211,26 +214,16 @@ class Value(_core.ValueBase, Scalar):
         """Return a new leaf with the same data."""
         return Value(self.data)
 
-    # ---- copies: of leaves
+    # ---- copies
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return new, (type(self),), self.__getstate__()
+    def _form(self) -> tuple[str, float, float, tuple[Value, ...], Any]:
+        op, data, gradient, operands, extra = self._record()
+        return NAMES[op], data, gradient, operands, extra
 
-    def __getstate__(self) -> tuple[float, float, dict[str, Any]]:
-        self._refuse_copy()
-        return self.data, self.grad, self._attributes()
-
-    def __setstate__(self, state: tuple[float, float, dict[str, Any]]) -> None:
-        data, gradient, attributes = state
-        _core.ValueBase.__init__(self, data)
-        self.grad = gradient
-        for name, attribute in attributes.items():
-            self._store(name, attribute)
-
-
-def new(kind: type[Value]) -> Value:
-    """Make a Value that a copy is about to fill."""
-    return kind.__new__(kind)
+    def _fill(self, op: str, data: Any, gradient: Any, operands: Any, extra: Any) -> None:
+        if op not in NUMBERS:
+            raise ValueError(f"there is no op {op!r}")
+        _core.ValueBase._restore(self, NUMBERS[op], data, gradient, operands, extra)
 
 
 _core.install(

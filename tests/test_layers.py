@@ -23,8 +23,8 @@ LAYERS = (
     (
         "ground",
         (
-            "errors", "arithmetic", "recording", "scalars", "modules", "networks", "losses",
-            "files",
+            "errors", "arithmetic", "recording", "copies", "scalars", "modules", "networks",
+            "losses", "files",
         ),
     ),
     ("reference", ("reference",)),

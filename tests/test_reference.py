@@ -20,7 +20,10 @@ from pymicrograd.optim.optimizer import DEFAULTS
 
 pytestmark = pytest.mark.usefixtures("frozen")
 PACKAGE = pathlib.Path(pymicrograd.__file__).parent
-GROUND = ("arithmetic", "errors", "files", "losses", "modules", "networks", "recording", "scalars")
+GROUND = (
+    "arithmetic", "copies", "errors", "files", "losses", "modules", "networks", "recording",
+    "scalars",
+)  # fmt: skip
 SOURCES = sorted((PACKAGE / "reference").glob("*.py"))
 SOURCES += [PACKAGE / f"{name}.py" for name in GROUND]
 NAMES = [".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts) for p in SOURCES]

@@ -515,7 +515,7 @@ def test_arrays_work_element_by_element(engine: Any) -> None:
     assert np.array([a, 2.0], dtype=float).tolist() == [3.0, 2.0]
 
 
-# ---- copies: of leaves ---------------------------------------------------------------------------
+# ---- copies of leaves; of graphs: test_copies.py -------------------------------------------------
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -539,16 +539,3 @@ def test_copies_are_independent_leaves(engine: Any) -> None:
     assert copy.copy(leaf).tags is leaf.tags is not copy.deepcopy(leaf).tags
     nan = copy.deepcopy(engine.Value(NAN))
     assert nan.data != nan.data
-
-
-@pytest.mark.parametrize("copying", [copy.copy, copy.deepcopy, pickle.dumps])
-def test_interior_nodes_refuse_to_be_copied(engine: Any, copying: Any) -> None:
-    result = engine.Value(2.0) ** 3
-    for held in (result, [result], {"y": result}):
-        if copying is copy.copy and held is not result:
-            continue  # a shallow copy of a list holds the same Value
-        with pytest.raises(TypeError, match=r"'\*\*3'.*detach"):
-            copying(held)
-    copying(result.detach())
-    with engine.no_grad():
-        copying(engine.Value(2.0) ** 3)

@@ -120,6 +120,33 @@ mg_node mg_divide(mg_arena *arena, mg_node a, mg_node b)
     return made;
 }
 
+/* Record the copy of a node, whose data are as they are. */
+static mg_node record_copy(mg_arena *arena, int op, mg_node a, mg_node b, double exponent,
+                           double data)
+{
+    uint32_t index_a, index_b = 0;
+    builder build;
+    bool is_power = op == MG_POW_NUMBER && b == 0;
+    MG_RETURN_IF(!is_power && handle_count(op) != (b ? 2 : 1), MG_ERR_ARG);
+    MG_TRY(node_find(arena, a, &index_a));
+    if (b) MG_TRY(node_find(arena, b, &index_b));
+    builder_open(&build, arena);
+    if (is_power) index_b = build_leaf(&build, exponent);
+    uint32_t made = build_node(&build, op, index_a, index_b, data);
+    mg_node handle = made ? handle_retain(arena, made) : 0;
+    int status = builder_close(&build);
+    return status < 0 ? status : handle;
+}
+
+mg_node mg_record_copy(mg_arena *arena, int op, mg_node a, mg_node b, double exponent,
+                       double data)
+{
+    arena_lock(arena);
+    mg_node made = record_copy(arena, op, a, b, exponent, data);
+    arena_unlock(arena);
+    return made;
+}
+
 /* ---- reading and writing nodes ----------------------------------------------------- */
 
 static int node_exponent(mg_arena *arena, mg_node handle, double *exponent)

@@ -157,10 +157,13 @@ PyObject *value_get_rule(PyObject *self, void *closure);
 int value_set_rule(PyObject *self, PyObject *rule, void *closure);
 PyObject *value_call(PyObject *module, PyObject *none);
 PyObject *value_factors(PyObject *self, PyObject *none);
+PyObject *value_record(PyObject *self, PyObject *none);
+PyObject *value_restore(PyObject *none, PyObject *args);
 
 /* ---- value.c ----------------------------------------------------------------------- */
 
 extern PyType_Spec value_specification;
+PyObject *value_set_exponent(PyObject *self, PyObject *number);
 /* Get the number of a float, or of an int that a float surely holds; 0 for anything
  * else. */
 int get_number(PyObject *x, double *number);

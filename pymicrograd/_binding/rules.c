@@ -85,11 +85,12 @@ int init_leaf(value *self, double data)
     return -1;
 }
 
-int init_given(value *self, double data, PyObject *operands, PyObject *factors)
+/* Make self the object of a node that has one operand or more, or without `recording`
+ * of a leaf. */
+static int init_operands(value *self, double data, PyObject *operands, PyObject *factors,
+                         int recording)
 {
     Py_ssize_t count = PyTuple_Size(operands);
-    int recording = is_recording();
-    if (recording < 0) return -1;
     mg_node *handles = read_operands(operands, count);
     if (!handles) return -1;
     double *numbers = (double *)(handles + count);
@@ -104,6 +105,12 @@ int init_given(value *self, double data, PyObject *operands, PyObject *factors)
     }
     PyMem_Free(handles);
     return status;
+}
+
+int init_given(value *self, double data, PyObject *operands, PyObject *factors)
+{
+    int recording = is_recording();
+    return recording < 0 ? -1 : init_operands(self, data, operands, factors, recording);
 }
 
 /* _given(self, data, operands, factors or None): initialize a Value of operands. */
@@ -252,4 +259,95 @@ PyObject *value_factors(PyObject *self, PyObject *Py_UNUSED(none))
     }
     PyMem_Free(factors);
     return tuple;
+}
+
+/* ---- copies: what a node is, and a node that is it ----------------------------------- */
+
+/* Return what a node has besides operands: of a power the exponent and how the user wrote
+ * it, of a node of the user's its factors; else None. */
+static PyObject *record_extra(value *self, int op)
+{
+    double exponent = 0.0;
+    if (op == MG_GIVEN) return value_factors((PyObject *)self, NULL);
+    if (op != MG_POW_NUMBER) return Py_NewRef(Py_None);
+    int status = mg_node_exponent(arena, self->handle, &exponent);
+    if (status < 0) return fail_status(status, "exponent", NULL, NULL);
+    int is_written = self->b && !is_value(self->b);
+    return Py_BuildValue("dO", exponent, is_written ? self->b : Py_None);
+}
+
+/* _record(): (op, data, gradient, operands, what else it has). */
+PyObject *value_record(PyObject *x, PyObject *Py_UNUSED(none))
+{
+    value *self = (value *)x;
+    double data, gradient;
+    int op = mg_node_op(arena, self->handle);
+    int status = op < 0 ? op : mg_data(arena, 1, &self->handle, &data);
+    if (status >= 0) status = mg_gradients(arena, 1, &self->handle, &gradient);
+    if (status < 0) return fail_status(status, "Value", NULL, NULL);
+    PyObject *operands = value_operands(x, NULL);
+    PyObject *extra = operands ? record_extra(self, op) : NULL;
+    if (extra) return Py_BuildValue("iddNN", op, data, gradient, operands, extra);
+    Py_XDECREF(operands);
+    return NULL;
+}
+
+/* Make the copy of a computed node of one or two operands; a status, or 0 with an
+ * exception. */
+static mg_node copy_computed(int op, double data, PyObject *operands, PyObject *extra)
+{
+    double exponent = 0.0;
+    PyObject *written;
+    Py_ssize_t count = PyTuple_Size(operands);
+    if (count < 1 || count > 2) return MG_ERR_ARG;
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (!is_value(PyTuple_GetItem(operands, i))) return MG_ERR_ARG;
+    if (op == MG_POW_NUMBER) {
+        if (!PyTuple_Check(extra)) return MG_ERR_ARG;
+        if (!PyArg_ParseTuple(extra, "dO", &exponent, &written)) return 0;
+    }
+    return mg_record_copy(arena, op, handle_of(PyTuple_GetItem(operands, 0)),
+                          count > 1 ? handle_of(PyTuple_GetItem(operands, 1)) : 0, exponent,
+                          data);
+}
+
+static int restore_computed(value *self, int op, double data, PyObject *operands,
+                            PyObject *extra)
+{
+    mg_node made = copy_computed(op, data, operands, extra);
+    if (made < 0) fail_status(made, "Value", NULL, NULL);
+    if (made <= 0) return -1;
+    if (set_given(self, made, operands) < 0) return -1;
+    if (op != MG_POW_NUMBER || is_value(PyTuple_GetItem(extra, 1))) return 0;
+    PyObject *none = value_set_exponent((PyObject *)self, PyTuple_GetItem(extra, 1));
+    Py_XDECREF(none);
+    return none ? 0 : -1;
+}
+
+static int restore(value *self, int op, double data, PyObject *operands, PyObject *extra)
+{
+    if (op == MG_LEAF && PyTuple_Size(operands) == 0) return init_leaf(self, data);
+    if (op != MG_GIVEN) return restore_computed(self, op, data, operands, extra);
+    if (PyTuple_Check(extra) && PyTuple_Size(operands) > 0)
+        return init_operands(self, data, operands, PyTuple_Size(extra) ? extra : NULL, 1);
+    fail_status(MG_ERR_ARG, "Value", NULL, NULL);
+    return -1;
+}
+
+/* _restore(self, op, data, gradient, operands, what else it has): make of a Value that has
+ * no node yet what _record() told of another, recorded or not. */
+PyObject *value_restore(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    PyObject *self, *operands, *extra;
+    double data, gradient;
+    int op;
+    if (!PyArg_ParseTuple(args, "O!iddO!O", value_base, &self, &op, &data, &gradient,
+                          &PyTuple_Type, &operands, &extra))
+        return NULL;
+    if (handle_of(self))
+        return PyErr_Format(PyExc_ValueError, "a Value that is made is not restored");
+    if (restore((value *)self, op, data, operands, extra) < 0) return NULL;
+    mg_node handle = handle_of(self);
+    int status = mg_set_gradients(arena, 1, &handle, &gradient);
+    return status < 0 ? fail_status(status, "grad", NULL, NULL) : Py_NewRef(Py_None);
 }

@@ -405,7 +405,7 @@ static PyObject *value_ieee_backward(PyObject *Py_UNUSED(module), PyObject *args
 }
 
 /* _set_exponent(number): keep it. */
-static PyObject *value_set_exponent(PyObject *x, PyObject *number)
+PyObject *value_set_exponent(PyObject *x, PyObject *number)
 {
     value *self = (value *)x;
     PyObject *before = self->b;
@@ -495,6 +495,8 @@ static PyMethodDef methods[] = {
     {"_stored", value_stored, METH_O, NULL},
     {"_store", value_store, METH_VARARGS, NULL},
     {"_attributes", value_attributes, METH_NOARGS, NULL},
+    {"_record", value_record, METH_NOARGS, NULL},
+    {"_restore", value_restore, METH_VARARGS | METH_STATIC, NULL},
     {"_given", value_given, METH_VARARGS | METH_STATIC, NULL},
     {"_call", value_call, METH_NOARGS | METH_STATIC, NULL},
     {"_grad", value_grad, METH_VARARGS | METH_STATIC, NULL},

@@ -38,6 +38,7 @@ elementwise: Callable[[str, Any, Any], Value] = scalars.elementwise
 # ---- the op table ----------------------------------------------------------------------------
 
 OPS: dict[str, Op] = {}
+NAMES: dict[Callable[..., Any], str] = {}  # of rows, by gradient
 
 
 class Op:
@@ -51,7 +52,7 @@ class Op:
             y; everything is floats, or everything is Values.
     """
 
-    __slots__ = ("gradient", "name", "symbol", "value")
+    __slots__ = ("arity", "gradient", "name", "symbol", "value")
 
     def __init__(
         self,
@@ -64,7 +65,9 @@ class Op:
         self.symbol = symbol
         self.value = value
         self.gradient = gradient
+        self.arity = gradient.__code__.co_argcount - 2
         OPS[name] = self
+        NAMES[gradient] = name
 
     def __call__(self, *operands: Any) -> Any:
         """Compute the result of floats; record a node if one of the operands is a Value."""
@@ -436,10 +439,7 @@ class Value(Scalar):
         if not is_number(other):
             return elementwise("power", self, other)
         k = as_float(other)
-        gradient = POW_NUMBER.gradient
-        return record(
-            power(self._data, k), (self,), f"**{other}", lambda a, y, g: gradient(a, k, y, g)
-        )
+        return record(power(self._data, k), (self,), f"**{other}", PowerRule(k, other))
 
     def __sub__(self, other: Any) -> Value:
         if isinstance(other, Value):
@@ -579,17 +579,92 @@ class Value(Scalar):
         """Return a new leaf with the same data."""
         return Value(self._data)
 
-    # ---- copies: of leaves
+    # ---- copies
 
-    def __getstate__(self) -> tuple[float, float, Any, dict[str, Any]]:
-        self._refuse_copy()
-        return self._data, self._grad, self._op, self.__dict__
+    def _operands(self) -> tuple[Value, ...]:
+        return self._prev
 
-    def __setstate__(self, state: tuple[float, float, Any, dict[str, Any]]) -> None:
-        self._data, self._grad, self._op, attributes = state
-        self._prev = Operands()
-        self._rule = self._factors = None
-        self.__dict__.update(attributes)
+    def _attributes(self) -> dict[str, Any]:
+        named = {} if self._op == symbol_of(self) else {"_op": self._op}
+        return {**self.__dict__, **named}
+
+    def _store(self, name: str, attribute: Any) -> None:
+        if name == "_op":
+            self._op = attribute
+        else:
+            self.__dict__[name] = attribute
+
+    def _form(self) -> tuple[str, float, float, tuple[Value, ...], Any]:
+        rule: Any = self._rule
+        extra: Any = None
+        if isinstance(rule, PowerRule):
+            op, extra = POW_NUMBER.name, (rule.exponent, rule.written)
+        elif rule is not None:
+            op = NAMES[rule]
+        elif self._prev:
+            op, extra = GIVEN, self._factors or ()
+        else:
+            op = LEAF
+        return op, self._data, self._grad, tuple(self._prev), extra
+
+    def _fill(self, op: Any, data: Any, gradient: Any, operands: Any, extra: Any) -> None:
+        if hasattr(self, "_data"):
+            raise ValueError("a Value that is made is not restored")
+        if not isinstance(operands, tuple) or not all(isinstance(x, Value) for x in operands):
+            raise TypeError("operands are a tuple of Values")
+        if not all(hasattr(x, "_data") for x in operands):
+            raise ValueError("an operand is a Value that is not made yet")
+        self._rule, self._factors = rule_of(op, operands, extra)
+        self._data, self._grad = as_float(data), as_float(gradient)
+        self._prev = Operands(operands)
+        self._op = symbol_of(self)
+
+
+GIVEN, LEAF = "given", "leaf"  # what nodes without a row of the table are called in pickles
+
+
+class PowerRule:
+    """The gradient of a ** k.
+
+    Args:
+        exponent: k.
+        written: k as the user wrote it.
+    """
+
+    __slots__ = ("exponent", "written")
+
+    def __init__(self, exponent: float, written: Any) -> None:
+        self.exponent = exponent
+        self.written = written
+
+    def __call__(self, a: Any, y: Any, g: Any) -> Any:
+        return POW_NUMBER.gradient(a, self.exponent, y, g)
+
+
+def symbol_of(node: Value) -> str:
+    """Return what `_op` of a node says that no user has named."""
+    rule = node._rule
+    if isinstance(rule, PowerRule):
+        return f"**{rule.written}"
+    return "" if rule is None else OPS[NAMES[rule]].symbol
+
+
+def rule_of(op: Any, operands: tuple[Value, ...], extra: Any) -> tuple[Any, Any]:
+    """Return the rule and the factors of a node of an op by name.
+
+    Raises:
+        ValueError: numbers have no such op, or not with so many operands.
+    """
+    count = len(operands)
+    if op == LEAF and count == 0:
+        return None, None
+    if op == GIVEN and count > 0 and isinstance(extra, tuple) and len(extra) in (0, count):
+        return None, tuple(map(as_float, extra)) or None
+    if op == POW_NUMBER.name and count == 1 and isinstance(extra, tuple) and len(extra) == 2:
+        return PowerRule(as_float(extra[0]), extra[1]), None
+    if op not in OPS or op == POW_NUMBER.name or count != OPS[op].arity:
+        raise ValueError(f"there is no node of {op!r} with {count} operands")
+    return OPS[op].gradient, None
 
 
 new = object.__new__

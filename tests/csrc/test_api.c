@@ -127,6 +127,12 @@ static void test_arguments(mg_arena *arena)
     REFUSED(mg_record_number(arena, MG_LEAF, x, 1.0));
     REFUSED(mg_record_number(arena, INT32_MIN, x, 1.0));
     REFUSED(mg_node_operand(arena, x, 0));
+    REFUSED(mg_record_copy(arena, MG_LEAF, x, 0, 0.0, 1.0));
+    REFUSED(mg_record_copy(arena, MG_MUL, x, 0, 0.0, 1.0));
+    REFUSED(mg_record_copy(arena, MG_TANH, x, x, 0.0, 1.0));
+    REFUSED(mg_record_copy(arena, MG_POW_NUMBER, x, x, 2.0, 1.0));
+    REFUSED(mg_record_copy(arena, MG_GIVEN, x, 0, 0.0, 1.0));
+    REFUSED(mg_record_copy(arena, -1, x, 0, 0.0, 1.0));
     REFUSED(mg_node_operand(arena, y, 1));
     REFUSED(mg_node_operand(arena, y, -1));
     REFUSED(mg_node_exponent(arena, x, numbers));
