@@ -73,7 +73,7 @@ PUBLIC_MODULES = (
     "optim", "pictures", "random", "reference", "saving",
 )  # fmt: skip
 MODULES = (
-    *PUBLIC_MODULES, "arithmetic", "cli", "copies", "files", "losses",
+    *PUBLIC_MODULES, "arithmetic", "cli", "contexts", "copies", "files", "function", "losses",
     "modules", "networks", "recording", "scalars", "tensors", "value",
 )  # fmt: skip
 

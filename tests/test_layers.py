@@ -23,14 +23,14 @@ LAYERS = (
     (
         "ground",
         (
-            "errors", "arithmetic", "recording", "copies", "scalars", "modules", "networks",
-            "losses", "files",
+            "errors", "arithmetic", "recording", "copies", "scalars", "contexts", "modules",
+            "networks", "losses", "files",
         ),
     ),
     ("reference", ("reference",)),
     ("binding", ("_micrograd", "_types")),
     ("core", ("_core",)),
-    ("values", ("random", "value", "engine")),
+    ("values", ("random", "value", "function", "engine")),
     ("tensors", ("tensors",)),
     ("autograd", ("autograd", "func")),
     ("nn", ("nn",)),

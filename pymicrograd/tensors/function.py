@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 from .. import _core
 from .._core import is_grad_enabled, no_grad
-from ..errors import ChangedError, GradientError
+from ..contexts import Context, results_of
+from ..errors import ChangedError
+from ..scalars import Scalar
 from .arguments import as_tuple
 from .hooks import as_gradient, run_hooks
 from .ops import DETACH, OPS, TensorBase, apply
@@ -14,23 +16,15 @@ from .ops import DETACH, OPS, TensorBase, apply
 __all__ = ["Function"]
 
 
-class Context:
-    """What a Function's forward leaves for its backward; any attribute may be set.
-
-    Attributes:
-        needs_input_grad: for each argument of forward, whether a gradient is wanted.
-    """
+class TensorContext(Context):
+    """The context of a Function of Tensors."""
 
     def __init__(self, function: type[Function], needs: tuple[bool, ...]) -> None:
-        self.needs_input_grad = needs
-        self._function = function
-        self._arguments = len(needs)
+        super().__init__(function, needs)
         self._inputs: list[tuple[int, tuple[int, ...], Any]] = []  # argument, shape, dtype
         self._outputs: list[tuple[int, int]] = []  # number, handle: not a reference
         self._empty: list[Any] = []  # of each output, shape and dtype, or None
         self._saved: list[Any] = []
-        self._constant: set[int] = set()
-        self._materialize = True
         self._hub: Any = None
 
     def save_for_backward(self, *tensors: Any) -> None:
@@ -49,14 +43,6 @@ class Context:
         """
         return tuple(None if saved is None else saved.get(self) for saved in self._saved)
 
-    def mark_non_differentiable(self, *outputs: Any) -> None:
-        """Say that no gradients flow through these outputs."""
-        self._constant.update(id(x) for x in outputs)
-
-    def set_materialize_grads(self, value: bool) -> None:
-        """Say whether backward gets zeros, or None, for an output without a gradient."""
-        self._materialize = bool(value)
-
 
 class Saved:
     """A tensor kept for a backward. An output is kept without its graph, which leads here."""
@@ -68,7 +54,7 @@ class Saved:
         self.version = x._version
         self.output = -1
 
-    def get(self, context: Context) -> Any:
+    def get(self, context: TensorContext) -> Any:
         """Return the tensor, an output as a new node of the function."""
         if self.tensor._version != self.version:
             raise ChangedError(
@@ -87,6 +73,10 @@ class Function:
     them; it is not recorded. `backward(ctx, *grads)` gets a gradient for each output and returns
     one, or None, for each argument of forward. In place of ctx in forward there may be
     `setup_context(ctx, inputs, output)`.
+
+    Both may be of Values instead: forward gets and returns Values (floats that it returns become
+    some), backward gets Values and returns Values, numbers, or None. A call has no Tensors beside
+    Values, and `grad(..., create_graph=True)` refuses a Function of Values.
 
     Example:
         >>> from pymicrograd import tensor
@@ -121,24 +111,33 @@ class Function:
         raise NotImplementedError("a Function defines backward()")
 
     @classmethod
+    def _forward(cls, context: Context, args: tuple[Any, ...]) -> Any:
+        """Call forward, in the form that it has."""
+        if cls.setup_context is Function.setup_context:
+            return cls.forward(context, *args)
+        result = cls.forward(*args)
+        cls.setup_context(context, args, result)
+        return result
+
+    @classmethod
     def apply(cls, *args: Any) -> Any:
         """Call forward, and record it if an argument requires a gradient."""
+        if any(isinstance(x, Scalar) for x in args):
+            from ..function import apply_to_values
+
+            return apply_to_values(cls, args)
         needs = tuple(isinstance(x, TensorBase) and x.requires_grad for x in args)
         recorded = any(needs) and is_grad_enabled()
-        context = Context(cls, needs)
+        context = TensorContext(cls, needs)
         with no_grad():
-            if cls.setup_context is Function.setup_context:
-                result = cls.forward(context, *args)
-            else:
-                result = cls.forward(*args)
-                cls.setup_context(context, args, result)
+            result = cls._forward(context, args)
         if not recorded:
             return result
         outputs = record_function(context, args, as_tuple(result))
         return outputs if isinstance(result, (list, tuple)) else outputs[0]
 
 
-def record_function(context: Context, args: tuple[Any, ...], results: tuple[Any, ...]) -> Any:
+def record_function(context: TensorContext, args: tuple[Any, ...], results: tuple[Any, ...]) -> Any:
     """Make the nodes of a Function: a hub that has its inputs, and its outputs."""
     operands = []
     for argument, (x, needed) in enumerate(zip(args, context.needs_input_grad, strict=True)):
@@ -166,7 +165,7 @@ def record_function(context: Context, args: tuple[Any, ...], results: tuple[Any,
     return tuple(outputs)
 
 
-def output_of(context: Context, hub: Any, number: int, data: Any) -> Any:
+def output_of(context: TensorContext, hub: Any, number: int, data: Any) -> Any:
     """Make the node of an output, which shares the memory of its data."""
     output = apply(OPS["output"], (hub, data), (number,))
     context._outputs.append((number, output._handle))
@@ -185,10 +184,7 @@ def call_function(at: Any, hub: Any, records: bool) -> None:
         context._hub = None
         if not records:  # outputs made again for saved_tensors, which are recorded nowhere
             del context._outputs[known:]
-    results = as_tuple(results)
-    extra = results[context._arguments :]
-    if len(results) < context._arguments or any(x is not None for x in extra):
-        refuse_count(context, len(results))
+    results = results_of(context, as_tuple(results))
     name = context._function.__name__
     for which, (argument, shape, kind) in enumerate(context._inputs):
         if results[argument] is not None:
@@ -196,14 +192,7 @@ def call_function(at: Any, hub: Any, records: bool) -> None:
             TensorBase._sweep_contribute(at, which, gradient)
 
 
-def refuse_count(context: Context, count: int) -> NoReturn:
-    raise GradientError(
-        f"{context._function.__name__}.backward returned {count} gradients for "
-        f"{context._arguments} arguments of forward"
-    )
-
-
-def output_gradient(at: Any, context: Context, number: int) -> Any:
+def output_gradient(at: Any, context: TensorContext, number: int) -> Any:
     """Return the gradient of an output of a Function, zeros or None where it has none."""
     total = None
     for which, handle in context._outputs:
