@@ -319,6 +319,26 @@ class TensorBase:
     def _sweep(
         roots: tuple[Any, ...], seeds: tuple[Any, ...], inputs: tuple[Any, ...], flags: int
     ) -> Any: ...
+    def _backward_plainly(self) -> bool: ...
+    @staticmethod
+    def _cross_entropy(
+        logits: Any, classes: Any, reduction: Any, ignore_index: Any, label_smoothing: Any, /
+    ) -> Any: ...
+    @staticmethod
+    def _sgd(
+        parameters: Any,
+        buffers: Any,
+        none: None,
+        steps: Any,
+        rule: Any,
+        begun: Any,
+        nesterov: Any,
+        /,
+    ) -> bool: ...
+    @staticmethod
+    def _adam(
+        parameters: Any, m: Any, v: Any, steps: Any, rule: Any, decoupled: Any, /
+    ) -> bool: ...
     @staticmethod
     def _sweep_gradient(sweep: Any, handle: int, /) -> Any: ...
     @staticmethod

@@ -139,6 +139,39 @@ def test_pooling_of_one_image() -> None:
     assert F.max_pool2d(x, 2, 1, dilation=2).shape == (1, 2, 2)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.25])
+@pytest.mark.parametrize("ignored", [-100, 2])
+def test_cross_entropy_whatever_way_it_takes(
+    reduction: str, smoothing: float, ignored: int
+) -> None:
+    """Classes of int64 go straight to C, those of int32 by way of Python."""
+    losses, gradients = [], []
+    for kind in (mg.int64, mg.int32):
+        x = mg.tensor(numbers(7, 4), requires_grad=True)
+        classes = mg.tensor([0, 2, 3, 1, 2, 0, 3], dtype=kind)
+        options: Any = {"ignore_index": ignored, "label_smoothing": smoothing}
+        loss = F.cross_entropy(x, classes, reduction=reduction, **options)
+        loss.backward()
+        losses.append(loss.item())
+        gradients.append(x.grad.tolist())
+        with mg.no_grad():
+            loss = F.cross_entropy(x, classes, reduction=reduction, **options)
+        assert not loss.requires_grad
+        assert loss.item() == losses[0]
+    assert losses[0] == losses[1]
+    assert gradients[0] == gradients[1]
+
+
+def test_cross_entropy_refuses_alike_whatever_way_it_takes() -> None:
+    x, refused = mg.tensor(numbers(2, 3)), []
+    for kind in (mg.int64, mg.int32):
+        with pytest.raises(TensorIndexError) as caught:
+            F.cross_entropy(x, mg.tensor([0, 3], dtype=kind))
+        refused.append(str(caught.value))
+    assert refused[0] == refused[1]
+
+
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("ignored", [-100, 2])

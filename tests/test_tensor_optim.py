@@ -236,6 +236,21 @@ def test_hyperparameters_may_change_between_steps() -> None:
     assert adam_.steps == [1] and q.item() == 1.0
 
 
+@pytest.mark.parametrize("make", [AdamW, Adam, SGD, lambda p: SGD(p, 0.1, 0.9, 0.5)])
+def test_a_parameter_without_a_gradient_does_not_change_the_steps_of_others(make: Any) -> None:
+    """Where all have gradients and made as many steps, C does the whole; here Python groups."""
+    results = []
+    for more in ([], [tensor([1.0], requires_grad=True)]):
+        params = [tensor([0.5, -2.0], requires_grad=True), tensor(0.3, requires_grad=True)]
+        optimizer = make(params + more)
+        for _ in range(3):
+            (params[0].sum() * params[1]).backward()
+            optimizer.step()
+        results.append([p.tolist() for p in params])
+        assert optimizer.steps == [3, 3, 0][: len(params + more)]
+    assert results[0] == results[1]
+
+
 def test_zero_grad() -> None:
     p, q = Tensor([1.0, 2.0], requires_grad=True), Tensor([3.0], requires_grad=True)
     optimizer = SGD([p, q], lr=0.1)

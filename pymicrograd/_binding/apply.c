@@ -12,8 +12,7 @@ enum {
     MANY_INTEGERS = 64
 };
 
-/* Return the number of elements, or a bound of it that is not above `enough`. */
-static int64_t count_bound(tensor *t, int64_t enough)
+int64_t count_bound(tensor *t, int64_t enough)
 {
     mg_array_info info;
     if (t->bound < 0 || t->bound > enough) {

@@ -2,8 +2,8 @@
  * interpreter.
  *
  * Reading order: module.c (what is set up, once) and recording.c; graph.c, rules.c, value.c
- * and networks.c for Values; objects.c, apply.c, arguments.c, elements.c, sweeps.c and
- * tensor.c for Tensors. */
+ * and networks.c for Values; objects.c, apply.c, arguments.c, elements.c, sweeps.c,
+ * training.c and tensor.c for Tensors. */
 #ifndef PYMICROGRAD_BINDING_H
 #define PYMICROGRAD_BINDING_H
 
@@ -291,6 +291,8 @@ typedef struct scalar {
     double value;    /* of all */
 } scalar;
 
+/* Return the number of elements, or a bound of it that is not above `enough`. */
+int64_t count_bound(tensor *t, int64_t enough);
 /* Read one; 0 for anything else. */
 int read_scalar(PyObject *x, scalar *n);
 /* mg_array() of the process's arena, the GIL released for large ones. */
@@ -414,11 +416,18 @@ void forget_origin(origin *made);
 /* ---- sweeps.c: methods of TensorBase ----------------------------------------------- */
 
 PyObject *tensor_sweep(PyObject *none, PyObject *args);
+PyObject *tensor_sweep_plainly(PyObject *self, PyObject *none);
 PyObject *tensor_sweep_gradient(PyObject *none, PyObject *args);
 PyObject *tensor_sweep_replace(PyObject *none, PyObject *args);
 PyObject *tensor_sweep_contribute(PyObject *none, PyObject *args);
 PyObject *tensor_attach(PyObject *self, PyObject *object);
 PyObject *tensor_attached(PyObject *self, PyObject *none);
+
+/* ---- training.c: static methods of TensorBase -------------------------------------- */
+
+PyObject *tensor_cross_entropy(PyObject *none, PyObject *const *args, Py_ssize_t count);
+PyObject *tensor_sgd(PyObject *none, PyObject *const *args, Py_ssize_t count);
+PyObject *tensor_adam(PyObject *none, PyObject *const *args, Py_ssize_t count);
 
 /* ---- tensor.c ---------------------------------------------------------------------- */
 

@@ -207,6 +207,23 @@ PyObject *tensor_sweep(PyObject *Py_UNUSED(none), PyObject *args)
     return result;
 }
 
+/* _backward_plainly(): add the gradients of a recorded Tensor of one element to its
+ * leaves, its own being 1; False: tensors/sweeps.py has to look. */
+PyObject *tensor_sweep_plainly(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    mg_array_info info;
+    if (Py_TYPE(self) != tensor_type) Py_RETURN_FALSE;
+    mg_node root = tensor_handle(self), seed = 0;
+    if (describe(root, &info) < 0 || info.count != 1 || !info.requires_grad)
+        Py_RETURN_FALSE;
+    PyObject *roots = PyTuple_Pack(1, self);
+    if (!roots) return NULL;
+    PyObject *none = sweep_result(roots, &root, 1, &seed, &seed, 0, MG_ACCUMULATE);
+    Py_DECREF(roots);
+    Py_XDECREF(none);
+    return none ? Py_NewRef(Py_True) : NULL;
+}
+
 /* _attach(object): keep an object with the node, hooks or a context; None: no longer. */
 PyObject *tensor_attach(PyObject *self, PyObject *object)
 {

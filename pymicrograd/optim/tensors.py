@@ -17,6 +17,7 @@ from .parameters import Parameters
 __all__ = ["TensorParameters"]
 
 write_handles = _core.TensorBase._handles
+sgd_at_once, adam_at_once = _core.TensorBase._sgd, _core.TensorBase._adam
 
 
 class Nodes:
@@ -27,6 +28,11 @@ class Nodes:
         self.array = _core.array_of([0] * len(tensors))
         self.address = _core.address_of(self.array)
         write_handles(self.tensors, self.address)
+
+
+def with_address(array: Any) -> tuple[Any, Any]:
+    """Return a C array and where it lies, which holds as long as the array lives."""
+    return array, _core.address_of(array)
 
 
 def zeros_beside(params: Iterable[Any]) -> tuple[Any, ...]:
@@ -57,20 +63,20 @@ class TensorParameters(Parameters):
     @property
     def steps(self) -> list[int]:
         """For each parameter, how many steps it has made."""
-        return list(self._steps)
+        return list(self._steps[0])
 
     @steps.setter
     def steps(self, numbers: Sequence[int]) -> None:
-        self._steps = _core.counts(numbers)
+        self._steps = with_address(_core.counts(numbers))
 
     @property
     def begun(self) -> list[bool]:
         """For each parameter, whether its buffer has made its first step."""
-        return [bool(truth) for truth in self._begun]
+        return [bool(truth) for truth in self._begun[0]]
 
     @begun.setter
     def begun(self, truths: Sequence[bool]) -> None:
-        self._begun = _core.truths(truths)
+        self._begun = with_address(_core.truths(truths))
 
     def check(self, p: Any) -> None:
         super().check(p)
@@ -138,17 +144,21 @@ class TensorParameters(Parameters):
         """Move every parameter that has a gradient once."""
         if momentum and self.buffers is None:
             self.buffers = zeros_beside(self._params)
-        self.check_state(self._steps)
+        buffers: Any = self.buffers if momentum else None
+        rule = lr, momentum, dampening, weight_decay
+        if sgd_at_once(self._params, buffers, None, self._steps, rule, self._begun, nesterov):
+            return
+        self.check_state(self._steps[0])
         some, ends = self.moving(self.begun if momentum else [True] * len(self._params))
         which = self.numbers(some)
         _core.array_sgd_step(
             ends,
             which,
             self.nodes(which, self._params, "params"),
-            self.nodes(which, self.buffers, "buffers") if momentum else None,
-            self._begun,
-            self._steps,
-            (lr, momentum, dampening, weight_decay, nesterov),
+            self.nodes(which, buffers, "buffers") if momentum else None,
+            self._begun[0],
+            self._steps[0],
+            (*rule, nesterov),
         )
 
     # ---- Adam
@@ -168,6 +178,9 @@ class TensorParameters(Parameters):
         decoupled: bool,
     ) -> None:
         """Move every parameter that has a gradient once."""
+        rule = (lr, *betas, eps, weight_decay)
+        if adam_at_once(self._params, self.m, self.v, self._steps, rule, decoupled):
+            return
         some, ends = self.moving(self.steps)
         which = self.numbers(some)
         _core.array_adam_step(
@@ -176,6 +189,6 @@ class TensorParameters(Parameters):
             self.nodes(which, self._params, "params"),
             self.nodes(which, self.m, "m"),
             self.nodes(which, self.v, "v"),
-            self._steps,
-            (lr, *betas, eps, weight_decay, decoupled),
+            self._steps[0],
+            (*rule, decoupled),
         )

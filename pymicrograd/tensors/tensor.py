@@ -197,6 +197,8 @@ class Tensor(Topics):
             ChangedError: a value that a gradient needs was changed in place. Then, and on
                 Ctrl-C, no gradient has changed.
         """
+        if gradient is None and inputs is None and not create_graph and self._backward_plainly():
+            return
         backward((self,), (gradient,), retain_graph, create_graph, inputs)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:

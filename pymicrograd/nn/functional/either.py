@@ -11,6 +11,7 @@ __all__ = ["cross_entropy", "mse_loss", "softmax"]
 
 TensorBase: Any = _core.TensorBase
 ABSENT: Any = object()
+of_plain_batch = TensorBase._cross_entropy
 
 
 def one_of(call: str, name: str, given: Any, other: str, alias: Any) -> Any:
@@ -91,6 +92,10 @@ def cross_entropy(
         IndexError: a target is no class.
         ValueError: something is empty, lengths or shapes do not fit, or reduction is unknown.
     """
+    if shifted is True and logits is targets is ABSENT:
+        loss = of_plain_batch(input, target, reduction, ignore_index, label_smoothing)
+        if loss is not None:
+            return loss
     if logits is not ABSENT or input is ABSENT:
         input = one_of("cross_entropy", "input", input, "logits", logits)
     if targets is not ABSENT or target is ABSENT:
