@@ -25,6 +25,7 @@ SUBJECTS = {
     "kernels": "kernels of arrays",
     "overhead": "what an op of small tensors costs",
     "networks": "training steps of networks of tensors",
+    "layers": "layers and losses of tensors, forward and backward",
 }
 
 
