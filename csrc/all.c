@@ -38,6 +38,7 @@
 #include "arrays/call.c"
 #include "arrays/elements.c"
 #include "arrays/move.c"
+#include "arrays/index.c"
 #include "arrays/reduce.c"
 #include "arrays/rows.c"
 #include "arrays/product.c"

@@ -373,3 +373,36 @@ def test_overlapping_parts() -> None:
     assert x.tolist() == [4, 3, 2, 1, 0, 0]
     x[[0, 1]] = x[4:]
     assert x.tolist() == [0, 0, 2, 1, 0, 0]
+
+
+DTYPES = ("float32", "float64", "float16", "int64", "int32", "uint8", "bool")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@given(st.data(), st.integers(0, 2), st.sampled_from(["plain", "expanded", "turned"]))
+def test_positions_of_any_layout_along_any_axis(
+    dtype: str, data: Any, axis: int, layout: str
+) -> None:
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    shape = (3, 2, 4)
+    x, y = (rng.integers(0, 2, shape).astype(dtype) for _ in range(2))
+    at = rng.integers(-shape[axis], shape[axis], shape)
+    index = mg.tensor(at)
+    if layout == "expanded":
+        one = tuple(n if i == axis else 1 for i, n in enumerate(shape))
+        at = np.broadcast_to(at.ravel()[: shape[axis]].reshape(one), shape)
+        index = mg.tensor(at.copy())[tuple(slice(0, n) for n in one)].expand(shape)
+    elif layout == "turned":
+        index = mg.tensor(np.ascontiguousarray(at.transpose(2, 0, 1))).permute(1, 2, 0)
+    places = list(np.indices(shape))
+    places[axis] = at
+    assert mg.tensor(x).gather(axis, index).tolist() == x[tuple(places)].tolist()
+    expected = x.copy()
+    np.add.at(expected, tuple(places), y)
+    assert mg.tensor(x).scatter_add(axis, index, mg.tensor(y)).tolist() == expected.tolist()
+    row = at.ravel()[: shape[axis]] % shape[axis]
+    expected = x.copy()
+    np.add.at(expected, (slice(None),) * axis + (row,), y)
+    assert mg.tensor(x).index_add(axis, mg.tensor(row), mg.tensor(y)).tolist() == expected.tolist()
+    found = mg.tensor(x).index_select(axis, mg.tensor(row))
+    assert found.tolist() == np.take(x, row, axis).tolist()

@@ -153,23 +153,41 @@ static uint32_t scope_keep(scope *s, uint32_t index)
     return index;
 }
 
+/* Record a call. Returns 0 on failure. */
+static uint32_t scope_record(scope *s, call *c)
+{
+    uint32_t made;
+    if (s->status < 0) return 0;
+    c->arena = s->arena;
+    c->record = s->record;
+    s->status = array_record(c, &made);
+    if (s->status < 0) return 0;
+    node_retain(s->arena, made);
+    return scope_keep(s, made);
+}
+
 uint32_t scope_apply(scope *s, int op, int operand_count, const uint32_t *operands,
                      int integer_count, const int64_t *integers, int number_count,
                      const double *numbers)
 {
-    uint32_t made;
-    call c = {.arena = s->arena, .op = op, .record = s->record};
-    if (s->status < 0) return 0;
-    c.operand_count = operand_count;
-    c.operands = operands;
+    call c = {.op = op, .operand_count = operand_count, .operands = operands};
     c.integer_count = integer_count;
     c.integers = integers;
     c.number_count = number_count;
     c.numbers = numbers;
-    s->status = array_record(&c, &made);
-    if (s->status < 0) return 0;
-    node_retain(s->arena, made);
-    return scope_keep(s, made);
+    return scope_record(s, &c);
+}
+
+/* Apply an op that writes over its operand 0, an array that the scope made for this. What
+ * is recorded keeps its operands as they were, and so gets a copy. */
+uint32_t scope_apply_over(scope *s, int op, int operand_count, const uint32_t *operands,
+                          int integer_count, const int64_t *integers)
+{
+    call c = {.op = op, .operand_count = operand_count, .operands = operands};
+    c.integer_count = integer_count;
+    c.integers = integers;
+    c.takes_memory = !s->record;
+    return scope_record(s, &c);
 }
 
 uint32_t scope_array(scope *s, array *a)

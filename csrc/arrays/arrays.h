@@ -83,7 +83,7 @@ int result_wide(call *c, int dtype, array **wide);
 int result_widen(call *c, int dtype, array **wide);
 int result_store(call *c, const array *wide);
 
-/* ---- forward functions: elements.c, move.c, reduce.c, rows.c, product.c ------------ */
+/* ---- forward functions: elements.c, move.c, index.c, reduce.c, rows.c, product.c ----- */
 
 /* Read an integer once, from memory that a program may have borrowed, and that another of
  * its threads may write to meanwhile: what is read is checked and used, not read again. */
@@ -109,6 +109,10 @@ int map_value(call *c); /* of all elementwise ops */
 /* ---- move.c ------------------------------------------------------------------------ */
 
 extern const int64_t unit_steps[MG_MAX_RANK]; /* 1 along every axis */
+int slice_of(array *a, const int64_t *start, const int64_t *step, const int64_t *count);
+int base_open(call *c);
+void base_written(call *c);
+int base_apart(call *c, const array **b);
 
 /* ---- reduce.c ---------------------------------------------------------------------- */
 
@@ -171,6 +175,8 @@ int scope_close(scope *s);
 uint32_t scope_apply(scope *s, int op, int operand_count, const uint32_t *operands,
                      int integer_count, const int64_t *integers, int number_count,
                      const double *numbers);
+uint32_t scope_apply_over(scope *s, int op, int operand_count, const uint32_t *operands,
+                          int integer_count, const int64_t *integers);
 uint32_t scope_constant(scope *s, int dtype, double value); /* an array without axes */
 uint32_t scope_array(scope *s, array *a);                   /* a leaf; takes over a */
 

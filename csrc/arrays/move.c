@@ -1,7 +1,7 @@
-/* move.c: ops that move elements: views, copies, indices.
+/* move.c: ops that move elements: views, copies, choices; index.c has those at indices.
  *
  * Views share memory and cost the same for any size. Everything else copies rows as long
- * as they lie one after the other. Additions at indices go in order of position. */
+ * as they lie one after the other. */
 #include "arrays/arrays.h"
 #include "arrays/walk.h"
 
@@ -119,8 +119,7 @@ int forward_expand(call *c)
 }
 
 /* Turn a into its part start, step, count of each axis. */
-static int slice_of(array *a, const int64_t *start, const int64_t *step,
-                    const int64_t *count)
+int slice_of(array *a, const int64_t *start, const int64_t *step, const int64_t *count)
 {
     int64_t strides[MG_MAX_RANK], offset = 0;
     for (int d = 0; d < a->rank; d++) {
@@ -332,7 +331,7 @@ int forward_cat(call *c)
 
 /* Make the result a copy of operand 0, or, if it is to take over its memory, a second
  * array of it. */
-static int base_open(call *c)
+int base_open(call *c)
 {
     const array *a = operand_of(c, 0);
     if (!c->takes_memory) return copy_of(c, a, a->dtype);
@@ -347,13 +346,13 @@ static int base_open(call *c)
 }
 
 /* Count a write to the result's memory. */
-static void base_written(call *c)
+void base_written(call *c)
 {
     c->result->buffer->version++;
 }
 
 /* Make *b a copy if it shares the memory that is written to. */
-static int base_apart(call *c, const array **b)
+int base_apart(call *c, const array **b)
 {
     if (!c->takes_memory || (*b)->buffer != operand_of(c, 0)->buffer) return MG_OK;
     return array_copy(c, *b, (*b)->dtype, b);
@@ -379,233 +378,7 @@ int forward_assign(call *c)
     return MG_OK;
 }
 
-/* ---- indices -----------------------------------------------------------------------
- *
- * A program may have borrowed the memory of indices, and write to it while they are used.
- * So each is checked where it is used. What writes over the caller's memory looks at all
- * of them before, so that a wrong one changes nothing; one that is wrong only when its
- * turn comes is left out, and the call fails when it is done with the others. */
-
-/* Get operand `which` as contiguous int64 positions. */
-static int positions_of(call *c, int which, const array **positions)
-{
-    const array *index = operand_of(c, which);
-    MG_RETURN_IF(is_float(index->dtype) || index->dtype == MG_BOOL, MG_ERR_DTYPE);
-    bool written = c->takes_memory && index->buffer == operand_of(c, 0)->buffer;
-    if (written) return array_copy(c, index, MG_INT64, positions);
-    return array_cast(c, index, MG_INT64, true, positions);
-}
-
-static int positions_check(const array *positions, int64_t n)
-{
-    const int64_t *p = (const int64_t *)positions->data;
-    for (int64_t i = 0; i < positions->count; i++)
-        MG_RETURN_IF(p[i] < -n || p[i] >= n, MG_ERR_INDEX);
-    return MG_OK;
-}
-
-/* The rows of operand 0 that its first axis counts. */
-static int64_t row_count(const array *a)
-{
-    int64_t count = 1;
-    for (int d = 1; d < a->rank; d++) count *= a->shape[d];
-    return count;
-}
-
-int forward_take(call *c)
-{
-    const array *a = operand_of(c, 0), *positions;
-    MG_RETURN_IF(a->rank < 1, MG_ERR_SHAPE);
-    int64_t n = a->shape[0], shape[2 * MG_MAX_RANK];
-    MG_TRY(positions_of(c, 1, &positions));
-    MG_TRY(array_cast(c, a, a->dtype, true, &a));
-    int rank = positions->rank + a->rank - 1;
-    MG_RETURN_IF(rank > MG_MAX_RANK, MG_ERR_SHAPE);
-    memcpy(shape, positions->shape, positions->rank * sizeof *shape);
-    memcpy(shape + positions->rank, a->shape + 1, (size_t)(a->rank - 1) * sizeof *shape);
-    MG_TRY(array_new(c->arena, a->dtype, rank, shape, &c->result));
-    size_t size = (size_t)row_count(a) * dtype_sizes[a->dtype];
-    const int64_t *p = (const int64_t *)positions->data;
-    for (int64_t i = 0; i < positions->count; i++) {
-        int64_t row = read_position(p + i, n);
-        MG_RETURN_IF(row < 0, MG_ERR_INDEX);
-        memcpy(c->result->data + (size_t)i * size, a->data + (size_t)row * size, size);
-    }
-    return MG_OK;
-}
-
-/* Add a row to another, or write it over it. */
-static void row_write(bool adds, int dtype, int64_t n, char *to, const char *from)
-{
-    if (adds)
-        kernels()->value[MG_ADD][dtype](n, to, from, to, 0.0, 0);
-    else
-        memcpy(to, from, (size_t)n * dtype_sizes[dtype]);
-}
-
-/* Add or write the rows of operand 2 at the positions of operand 1 of the base. */
-static int rows_write(call *c, bool adds)
-{
-    const array *a = operand_of(c, 0), *b = operand_of(c, 2), *positions;
-    MG_RETURN_IF(a->rank < 1, MG_ERR_SHAPE);
-    MG_RETURN_IF(c->takes_memory && !a->contiguous, MG_ERR_ARG);
-    int64_t n = a->shape[0];
-    MG_TRY(positions_of(c, 1, &positions));
-    MG_TRY(positions_check(positions, n));
-    MG_RETURN_IF(b->rank != positions->rank + a->rank - 1, MG_ERR_SHAPE);
-    for (int d = 0; d < b->rank; d++) {
-        int64_t size =
-            d < positions->rank ? positions->shape[d] : a->shape[d - positions->rank + 1];
-        MG_RETURN_IF(b->shape[d] != size, MG_ERR_SHAPE);
-    }
-    int dtype = adds ? compute_dtype(a->dtype) : a->dtype;
-    MG_TRY(base_apart(c, &b));
-    MG_TRY(array_cast(c, b, dtype, true, &b));
-    array *to;
-    MG_TRY(base_open(c));
-    MG_TRY(result_widen(c, dtype, &to));
-    const int64_t *p = (const int64_t *)positions->data, row = row_count(a);
-    size_t size = (size_t)row * dtype_sizes[dtype];
-    bool missed = false;
-    for (int64_t i = 0; size && i < positions->count; i++) {
-        int64_t at = read_position(p + i, n);
-        if (MG_UNLIKELY(at < 0)) missed = true;
-        else
-            row_write(adds, dtype, row, to->data + (size_t)at * size,
-                      b->data + (size_t)i * size);
-    }
-    MG_TRY(result_store(c, to));
-    base_written(c);
-    return missed ? MG_ERR_INDEX : MG_OK;
-}
-
-int forward_add_at(call *c)
-{
-    return rows_write(c, true);
-}
-
-int forward_put_at(call *c)
-{
-    return rows_write(c, false);
-}
-
-/* The elements that gather reads and scatter_add writes: that of operand 0, contiguous,
- * for each position of the index, in row-major order. */
-typedef struct along {
-    const array *positions;
-    int64_t n, axis_stride;
-    int64_t strides[MG_MAX_RANK]; /* 0 along the axis */
-    strided_walk walk;
-} along;
-
-static int along_open(call *c, const array *a, along *path)
-{
-    int64_t axis = c->integers[0];
-    MG_RETURN_IF(axis < 0 || axis >= a->rank, MG_ERR_ARG);
-    MG_TRY(positions_of(c, 1, &path->positions));
-    if (c->takes_memory) MG_TRY(positions_check(path->positions, a->shape[axis]));
-    const array *positions = path->positions;
-    MG_RETURN_IF(positions->rank != a->rank, MG_ERR_SHAPE);
-    path->n = a->shape[axis];
-    int64_t stride = 1;
-    for (int d = a->rank - 1; d >= 0; d--) {
-        MG_RETURN_IF(d != axis && positions->shape[d] > a->shape[d], MG_ERR_SHAPE);
-        path->strides[d] = d == axis ? 0 : stride;
-        if (d == axis) path->axis_stride = stride;
-        stride *= a->shape[d];
-    }
-    walk_open(&path->walk, a->rank, positions->shape, path->strides, NULL);
-    return MG_OK;
-}
-
-/* Return where the element of position number i lies, and go on to the next; -1: it is out
- * of range. */
-static int64_t along_next(along *path, int64_t i)
-{
-    int64_t p = read_position((const int64_t *)path->positions->data + i, path->n);
-    int64_t at = path->walk.offset[0] + p * path->axis_stride;
-    walk_next(&path->walk);
-    return p < 0 ? -1 : at;
-}
-
-int forward_gather(call *c)
-{
-    along path;
-    const array *a = operand_of(c, 0), *index = operand_of(c, 1);
-    MG_TRY(array_cast(c, a, a->dtype, true, &a));
-    MG_TRY(along_open(c, a, &path));
-    MG_TRY(array_new(c->arena, a->dtype, index->rank, index->shape, &c->result));
-    size_t size = dtype_sizes[a->dtype];
-    for (int64_t i = 0; i < index->count; i++) {
-        int64_t at = along_next(&path, i);
-        MG_RETURN_IF(at < 0, MG_ERR_INDEX);
-        memcpy(c->result->data + (size_t)i * size, a->data + (size_t)at * size, size);
-    }
-    return MG_OK;
-}
-
-/* Return the part of b that has the shape of the positions. */
-static int along_part(call *c, const along *path, const array **b)
-{
-    int64_t start[MG_MAX_RANK] = {0};
-    array *part;
-    const array *positions = path->positions;
-    MG_RETURN_IF((*b)->rank != positions->rank, MG_ERR_SHAPE);
-    for (int d = 0; d < positions->rank; d++)
-        MG_RETURN_IF((*b)->shape[d] < positions->shape[d], MG_ERR_SHAPE);
-    MG_TRY(array_view(c->arena, *b, &part));
-    scratch_keep(c, part);
-    MG_TRY(slice_of(part, start, unit_steps, positions->shape));
-    *b = part;
-    return MG_OK;
-}
-
-int forward_scatter_add(call *c)
-{
-    along path;
-    const array *a = operand_of(c, 0), *b = operand_of(c, 2);
-    array *to;
-    int dtype = compute_dtype(a->dtype);
-    MG_RETURN_IF(c->takes_memory && !a->contiguous, MG_ERR_ARG);
-    MG_TRY(along_open(c, a, &path));
-    MG_TRY(along_part(c, &path, &b));
-    MG_TRY(base_apart(c, &b));
-    MG_TRY(array_cast(c, b, dtype, true, &b));
-    MG_TRY(base_open(c));
-    MG_TRY(result_widen(c, dtype, &to));
-    size_t size = dtype_sizes[dtype];
-    bool missed = false;
-    for (int64_t i = 0; i < b->count; i++) {
-        int64_t at = along_next(&path, i);
-        if (MG_UNLIKELY(at < 0)) missed = true;
-        else
-            row_write(true, dtype, 1, to->data + (size_t)at * size,
-                      b->data + (size_t)i * size);
-    }
-    MG_TRY(result_store(c, to));
-    base_written(c);
-    return missed ? MG_ERR_INDEX : MG_OK;
-}
-
-int forward_nonzero(call *c)
-{
-    const array *a = operand_of(c, 0), *truths;
-    MG_TRY(array_copy(c, a, MG_BOOL, &truths)); /* they are counted, then looked for */
-    const uint8_t *t = (const uint8_t *)truths->data;
-    int64_t shape[2] = {0, a->rank};
-    for (int64_t i = 0; i < a->count; i++) shape[0] += t[i] != 0;
-    MG_TRY(array_new(c->arena, MG_INT64, 2, shape, &c->result));
-    int64_t *out = (int64_t *)c->result->data;
-    strided_walk w;
-    walk_open(&w, a->rank, a->shape, NULL, NULL);
-    for (int64_t i = 0; i < a->count; i++) {
-        if (!t[i]) continue;
-        walk_to(&w, i);
-        memcpy(out, w.index, a->rank * sizeof *out);
-        out += a->rank;
-    }
-    return MG_OK;
-}
+/* ---- choices ----------------------------------------------------------------------- */
 
 int forward_where(call *c)
 {

@@ -110,9 +110,9 @@ uint32_t vjp_assign(const rule *r)
 uint32_t vjp_take(const rule *r)
 {
     if (r->which != 0) return 0;
-    uint32_t index = rule_value(r, 1);
-    return apply3(r->s, MG_ADD_AT, scope_zeros_like(r->s, operand_array(r, 0)), index,
-                 r->g);
+    uint32_t operands[] = {scope_zeros_like(r->s, operand_array(r, 0)), rule_value(r, 1),
+                           r->g};
+    return scope_apply_over(r->s, MG_ADD_AT, 3, operands, 0, NULL);
 }
 
 uint32_t vjp_add_at(const rule *r)
@@ -158,7 +158,7 @@ uint32_t vjp_gather(const rule *r)
     if (r->which != 0) return 0;
     uint32_t operands[] = {scope_zeros_like(r->s, operand_array(r, 0)), rule_value(r, 1),
                            r->g};
-    return scope_apply(r->s, MG_SCATTER_ADD, 3, operands, 1, integers(r), 0, NULL);
+    return scope_apply_over(r->s, MG_SCATTER_ADD, 3, operands, 1, integers(r));
 }
 
 uint32_t vjp_scatter_add(const rule *r)

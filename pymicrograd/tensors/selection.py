@@ -127,10 +127,15 @@ class SelectionMethods(Attributes):
             if index.numel() != 1:
                 raise ShapeError(f"index_select: {index.numel()} indices for a tensor of shape ()")
             return self.reshape(1).index_select(0, index).reshape(())
+        if axis:  # of a later axis, gather reads in the order in which elements lie
+            row, shape = [1] * self.ndim, list(self.shape)
+            row[axis] = shape[axis] = index.numel()
+            index = apply(OPS["expand"], (index.reshape(row),), tuple(shape))
+            return call_as("index_select", self.gather, axis, index)
         try:
-            return self[(slice(None),) * axis + (index.reshape(-1),)]
+            return self[index.reshape(-1)]
         except TensorIndexError as error:
-            reason = str(error).replace("x[...]", "index_select").replace("an axis", f"axis {axis}")
+            reason = str(error).replace("x[...]", "index_select").replace("an axis", "axis 0")
             raise TensorIndexError(reason) from None
 
     def index_add_(self, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Tensor:
@@ -161,9 +166,12 @@ class SelectionMethods(Attributes):
         if not self.ndim:
             whole = self.reshape(1).index_add(0, index.reshape(-1), source.reshape(-1))
             return whole.reshape(())
-        x, index = self.movedim(axis, 0), index.reshape(-1)
-        source = call_as("index_add", source.movedim, axis, 0) if source.ndim else source.reshape(1)
-        return apply(OPS["add_at"], (x, index, source)).movedim(0, axis)
+        index = index if index.ndim else index.reshape(1)
+        source = source if source.ndim else source.reshape(1)
+        if not axis:
+            return apply(OPS["add_at"], (self, index, source))
+        source = call_as("index_add", source.movedim, axis, 0)
+        return apply(OPS["add_at"], (self.movedim(axis, 0), index, source)).movedim(0, axis)
 
     def masked_select(self, mask: Any) -> Tensor:
         """Return a copy, of shape (count,), of the elements where a mask holds.
