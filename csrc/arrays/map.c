@@ -31,7 +31,7 @@ typedef struct side {
     int dtype;  /* of the elements in memory */
     int wanted; /* the kernel's */
     size_t size;
-    bool flat;    /* element i lies at i */
+    bool flat;    /* element i lies at i: no axis has a gap or another order */
     bool single;  /* there is one element for all */
     bool repeats; /* the kernel can take a single element */
 } side;
@@ -91,6 +91,16 @@ static void axis_remove(map_job *job, int d)
     job->rank--;
 }
 
+static bool is_flat(const map_job *job, const side *s)
+{
+    int64_t stride = 1;
+    for (int d = job->rank - 1; d >= 0; d--) {
+        if (s->strides[d] != stride) return false;
+        stride *= job->shape[d];
+    }
+    return true;
+}
+
 /* Drop axes of size 1 and merge those that lie behind each other. */
 static void axes_simplify(map_job *job)
 {
@@ -105,7 +115,7 @@ static void axes_simplify(map_job *job)
     for (int which = 0; which <= OUTPUT; which++) {
         side *s = &job->sides[which];
         if (which >= job->input_count && which != OUTPUT) continue;
-        s->flat = job->rank == 0 || (job->rank == 1 && s->strides[0] == 1);
+        s->flat = is_flat(job, s);
         s->single = job->rank == 0 || (job->rank == 1 && s->strides[0] == 0);
         bool usable = s->flat || (s->single && s->repeats);
         if (!usable || s->dtype != s->wanted) job->direct = false;
@@ -146,8 +156,11 @@ static void copy_row(int64_t n, size_t size, const char *from, int64_t from_stri
     }
     switch (size) {
 #define COPY_ROW(type) \
-    for (int64_t i = 0; i < n; i++) \
-        ((type *)to)[i * to_stride] = ((const type *)from)[i * from_stride]; \
+    if (from_stride == 0 && to_stride == 1) \
+        for (int64_t i = 0; i < n; i++) ((type *)to)[i] = *(const type *)from; \
+    else \
+        for (int64_t i = 0; i < n; i++) \
+            ((type *)to)[i * to_stride] = ((const type *)from)[i * from_stride]; \
     break
     case 1: COPY_ROW(uint8_t);
     case 2: COPY_ROW(uint16_t);
@@ -350,6 +363,120 @@ void map_gradient(int op, int which, int dtype, const array *a, const array *b,
     job_run(&job);
 }
 
+/* ---- planes: the last two axes of an array and of another, without blocks ----------- */
+
+/* Do something with rows of n elements of both, given the strides of rows and elements. */
+typedef void (*plane_loop)(int64_t rows, int64_t n, const char *from,
+                           const int64_t *from_strides, char *to,
+                           const int64_t *to_strides);
+
+/* `a` is an element of `from`, `y` one of `to`. */
+#define PLANE_LOOP(T, name, action) \
+    static void name(int64_t rows, int64_t n, const char *from, \
+                     const int64_t *from_strides, char *to, const int64_t *to_strides) \
+    { \
+        const int64_t next_a = from_strides[1], next_y = to_strides[1]; \
+        for (int64_t r = 0; r < rows; r++) { \
+            const T *as = (const T *)from + r * from_strides[0]; \
+            T *ys = (T *)to + r * to_strides[0]; \
+            if (next_y == 1 && next_a == 1) { \
+                for (int64_t i = 0; i < n; i++) action(ys[i], as[i]); \
+            } else if (next_y == 1 && next_a == 0) { \
+                const T a = *as; \
+                for (int64_t i = 0; i < n; i++) action(ys[i], a); \
+            } else { \
+                for (int64_t i = 0; i < n; i++) action(ys[i * next_y], as[i * next_a]); \
+            } \
+        } \
+    }
+#define COPY(y, a) y = a
+#define ADD(y, a) y = y + a
+PLANE_LOOP(uint8_t, plane_copy_1, COPY)
+PLANE_LOOP(uint16_t, plane_copy_2, COPY)
+PLANE_LOOP(uint32_t, plane_copy_4, COPY)
+PLANE_LOOP(uint64_t, plane_copy_8, COPY)
+PLANE_LOOP(float, plane_add_float32, ADD)
+PLANE_LOOP(double, plane_add_float64, ADD)
+#undef COPY
+#undef ADD
+
+/* All planes of a job, the last rows of whose axes are cut into ranges. */
+typedef struct planes_job {
+    const map_job *job;
+    plane_loop act;
+    int64_t rows, n;
+    int64_t from[2], to[2]; /* strides of rows and elements */
+} planes_job;
+
+/* Act on rows [first, end), counted over all planes. */
+static void planes_range(void *context, int64_t first, int64_t end)
+{
+    const planes_job *p = context;
+    const side *in = &p->job->sides[0], *out = &p->job->sides[OUTPUT];
+    const int64_t size = (int64_t)in->size;
+    strided_walk plane;
+    walk_open(&plane, p->job->rank - 2, p->job->shape, in->strides, out->strides);
+    walk_to(&plane, first / p->rows);
+    for (int64_t row = first % p->rows; first < end; row = 0, walk_next(&plane)) {
+        int64_t rows = p->rows - row < end - first ? p->rows - row : end - first;
+        p->act(rows, p->n, in->data + (plane.offset[0] + row * p->from[0]) * size, p->from,
+               out->data + (plane.offset[1] + row * p->to[0]) * size, p->to);
+        first += rows;
+    }
+}
+
+/* Act on elements [first, end) of the only axis. */
+static void plane_range(void *context, int64_t first, int64_t end)
+{
+    const planes_job *p = context;
+    const side *in = &p->job->sides[0], *out = &p->job->sides[OUTPUT];
+    const int64_t size = (int64_t)in->size;
+    p->act(1, end - first, in->data + first * p->from[1] * size, p->from,
+           out->data + first * p->to[1] * size, p->to);
+}
+
+/* Act on all elements of a job, whose sides have one type. */
+static void planes_run(const map_job *job, plane_loop act)
+{
+    const side *in = &job->sides[0], *out = &job->sides[OUTPUT];
+    int rank = job->rank;
+    planes_job p = {.job = job, .act = act, .rows = 1, .n = rank ? job->shape[rank - 1] : 1};
+    for (int i = 0; i < 2 && i < rank; i++) {
+        p.from[1 - i] = in->strides[rank - 1 - i];
+        p.to[1 - i] = out->strides[rank - 1 - i];
+    }
+    if (rank < 2) {
+        parallel_ranges(p.n, 1.0, plane_range, &p);
+        return;
+    }
+    p.rows = job->shape[rank - 2];
+    parallel_ranges(job->count / p.n, (double)p.n, planes_range, &p);
+}
+
+static void copy_planes(const map_job *job)
+{
+    static const plane_loop by_size[] = {
+        [1] = plane_copy_1, [2] = plane_copy_2, [4] = plane_copy_4, [8] = plane_copy_8};
+    planes_run(job, by_size[job->sides[0].size]);
+}
+
+/* to += from, of one shape and of one type that is computed in. */
+void map_add(const array *from, array *to)
+{
+    map_job job;
+    if (!is_float(to->dtype)) {
+        map_apply(MG_ADD, to->dtype, to, from, 0.0, to);
+        return;
+    }
+    job_open(&job, to, to->dtype);
+    job_input(&job, from, to->dtype, false);
+    if (job.count == 0) return;
+    axes_simplify(&job);
+    planes_run(&job, to->dtype == MG_FLOAT32 ? plane_add_float32 : plane_add_float64);
+}
+
+/* ---- copies ------------------------------------------------------------------------ */
+
 /* A copy that turns axes round: along `rows` the source is contiguous, along the last
  * axis the target. */
 typedef struct turned_copy {
@@ -470,7 +597,11 @@ void map_copy(const array *from, array *to)
     job_input(&job, from, to->dtype, false);
     if (job.count == 0) return;
     axes_simplify(&job);
-    if (!copy_turned(&job)) job_run(&job);
+    if (copy_turned(&job)) return;
+    if (from->dtype == to->dtype)
+        copy_planes(&job);
+    else
+        job_run(&job);
 }
 
 /* out = test ? a : b; all but test of one type. */
@@ -488,8 +619,10 @@ void map_choose(const array *test, const array *a, const array *b, array *out)
 
 void array_fill(array *a, double value)
 {
-    array from = {.dtype = MG_FLOAT64, .count = 1, .contiguous = true};
-    from.data = (char *)&value;
+    int64_t element; /* the value as a's type */
+    array from = {.dtype = a->dtype, .count = 1, .contiguous = true};
+    from.data = (char *)&element;
+    kernels()->cast[MG_FLOAT64][a->dtype](1, &value, &element);
     map_copy(&from, a);
 }
 

@@ -255,25 +255,82 @@ int forward_spread(call *c)
                        a->shape);
 }
 
-/* Add the elements at one place of all windows. */
-static int fold_place(const call *c, const strided_walk *place, const array *a,
-                      array *result, int dtype)
+/* Windows `from` that are added up in `to`, by items of the first axis: of each all places
+ * of its windows, while it is in a cache. */
+typedef struct fold_job {
+    const int64_t *stride, *dilation;
+    int lead; /* axes before those that windows lie along */
+    array from, to;
+} fold_job;
+
+/* Find the elements of `to` at one place of all windows. */
+static int fold_place(const fold_job *job, const strided_walk *place, array *to)
 {
-    int rank = result->rank, s = place->rank, lead = rank - s;
-    const int64_t *stride = c->integers + 1 + s, *dilation = stride + s;
     int64_t start[MG_MAX_RANK], step[MG_MAX_RANK];
-    array from = *a, to = *result;
-    for (int d = 0; d < rank; d++) {
-        start[d] = d < lead ? 0 : place->index[d - lead] * dilation[d - lead];
-        step[d] = d < lead ? 1 : stride[d - lead];
+    for (int d = 0; d < to->rank; d++) {
+        int axis = d - job->lead;
+        start[d] = axis < 0 ? 0 : place->index[axis] * job->dilation[axis];
+        step[d] = axis < 0 ? 1 : job->stride[axis];
     }
-    MG_TRY(slice_of(&to, start, step, a->shape));
-    from.data += place->offset[0] * dtype_sizes[a->dtype];
-    from.rank = (uint8_t)rank;
-    from.count = to.count;
-    from.contiguous = false;
-    map_apply(MG_ADD, dtype, &to, &from, 0.0, &to);
+    return slice_of(to, start, step, job->from.shape);
+}
+
+static void fold_open_walk(const fold_job *job, strided_walk *place)
+{
+    int rank = job->to.rank;
+    walk_open(place, rank - job->lead, job->from.shape + rank, job->from.strides + rank,
+              NULL);
+}
+
+static int fold_check(const fold_job *job)
+{
+    strided_walk place;
+    fold_open_walk(job, &place);
+    do {
+        array to = job->to;
+        MG_TRY(fold_place(job, &place, &to));
+    } while (walk_next(&place));
     return MG_OK;
+}
+
+/* Restrict an array to items [first, end) of its first axis. */
+static void items_select(array *a, int64_t first, int64_t end)
+{
+    a->count = a->count / a->shape[0] * (end - first);
+    a->data += first * a->strides[0] * dtype_sizes[a->dtype];
+    a->shape[0] = end - first;
+    a->contiguous = false;
+}
+
+/* Fold items [first, end), or all if there are no axes before the windows'. */
+static void fold_items(const fold_job *job, int64_t first, int64_t end)
+{
+    fold_job part = *job;
+    strided_walk place;
+    if (job->lead) {
+        items_select(&part.from, first, end);
+        items_select(&part.to, first, end);
+    }
+    fold_open_walk(&part, &place);
+    do {
+        array from = part.from, to = part.to;
+        fold_place(&part, &place, &to); /* which fits: fold_check() */
+        from.data += place.offset[0] * dtype_sizes[from.dtype];
+        from.rank = to.rank;
+        from.count = to.count;
+        from.contiguous = false;
+        map_add(&from, &to);
+    } while (walk_next(&place));
+}
+
+static void fold_range(void *context, int64_t first, int64_t end)
+{
+    enum { IN_CACHE = 1 << 14 };
+    const fold_job *job = context;
+    int64_t item = job->lead ? job->to.count / job->to.shape[0] : 1;
+    int64_t items = item < IN_CACHE ? IN_CACHE / item : 1;
+    for (; first < end; first += items)
+        fold_items(job, first, end - first < items ? end : first + items);
 }
 
 int forward_fold(call *c)
@@ -285,7 +342,6 @@ int forward_fold(call *c)
     int rank = a->rank - s, lead = rank - s, dtype = compute_dtype(a->dtype);
     const int64_t *n = c->integers + 1, *dilation = n + 2 * s;
     int64_t shape[MG_MAX_RANK];
-    strided_walk place;
     memcpy(shape, a->shape, sizeof shape);
     for (int i = 0; i < s; i++) {
         MG_RETURN_IF(n[i] < 0, MG_ERR_ARG);
@@ -297,9 +353,13 @@ int forward_fold(call *c)
     MG_TRY(array_new(c->arena, a->dtype, rank, shape, &c->result));
     MG_TRY(result_wide(c, dtype, &sum));
     memset(sum->data, 0, sum->buffer->size);
-    walk_open(&place, s, a->shape + rank, a->strides + rank, NULL);
-    bool more = a->count > 0;
-    for (; more; more = walk_next(&place)) MG_TRY(fold_place(c, &place, a, sum, dtype));
+    MG_TRY(array_cast(c, a, dtype, false, &a));
+    if (a->count) {
+        fold_job job = {n + s, dilation, lead, *a, *sum};
+        MG_TRY(fold_check(&job));
+        int64_t items = lead ? a->shape[0] : 1;
+        parallel_ranges(items, (double)(a->count / items), fold_range, &job);
+    }
     return result_store(c, sum);
 }
 
