@@ -46,7 +46,7 @@ HOMES = {
         "abs", "acos", "acosh", "add", "all", "amax", "amin", "any", "argmax", "argmin",
         "asin", "asinh", "atan", "atanh", "bmm", "broadcast_to", "ceil", "chunk", "clamp",
         "clamp_max", "clamp_min", "clip", "clone", "cos", "cosh", "cumsum", "detach",
-        "div", "dot", "eq", "erf", "exp", "exp2", "expm1", "flatten", "flip", "floor",
+        "diag", "diag_embed", "diagonal", "div", "dot", "eq", "erf", "exp", "exp2", "expm1", "flatten", "flip", "floor",
         "floor_divide", "gather", "ge", "gt", "index_add", "index_select",
         "is_floating_point", "isfinite", "isinf", "isnan", "le", "log", "log1p", "log2",
         "log_softmax", "logical_and", "logical_not", "logical_or", "logical_xor",

@@ -345,6 +345,90 @@ def test_ceil_mode_takes_a_window_larger_than_the_image(pool: Any) -> None:
         pool(x, 4, stride=2, ceil_mode=True)
 
 
+NUMPYS = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+@pytest.mark.parametrize("mode", NUMPYS)
+@pytest.mark.parametrize("dtype", ["float16", "float64", "int64", "uint8", "bool"])
+def test_pad_with_own_items_as_numpy(mode: str, dtype: str) -> None:
+    x = (numbers(2, 4, 3) * 50).astype(dtype)
+    around = ((0, 0), (3, 1), (2, 2))
+    found = mg.tensor(x).pad((2, 2, 3, 1), mode)
+    assert str(found.dtype) == f"pymicrograd.{dtype}"
+    assert np.array_equal(found.numpy(), np.pad(x, around, NUMPYS[mode]))
+    assert mg.tensor(x).pad((), mode).data_ptr() != mg.tensor(x).data_ptr()
+
+
+@pytest.mark.parametrize(
+    ("pad", "mode", "error"),
+    [
+        ((4, 0), "reflect", "fewer than the 4 items"),
+        ((0, 5), "circular", "once, over 4 items"),
+        ((-3, -2), "replicate", "cuts off more than axis 1 has, 4"),
+        ((1, 1), "wrap", "is none of 'constant', 'reflect'"),
+    ],
+)
+def test_pad_refuses(pad: Any, mode: str, error: str) -> None:
+    with pytest.raises((ShapeError, ArgumentError), match=error):
+        mg.ones(2, 4).pad(pad, mode)
+
+
+def test_pad_with_own_items_takes_no_value() -> None:
+    assert mg.ones(2, 4).pad((1, 1), "reflect", 0).shape == (2, 6)
+    with pytest.raises(ArgumentError, match="mode 'constant'"):
+        mg.ones(2, 4).pad((1, 1), "reflect", 2)
+    with pytest.raises(ShapeError, match="needs an item to repeat"):
+        mg.ones(2, 0).pad((1, 1), "replicate")
+
+
+@pytest.mark.parametrize("ceil_mode", [False, True])
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_indices_of_pooling_say_where_the_largest_lie(
+    ceil_mode: bool, padding: int, dilation: int
+) -> None:
+    x = mg.tensor(numbers(2, 3, 7, 6))
+    options: Any = {"padding": padding, "dilation": dilation, "ceil_mode": ceil_mode}
+    largest, where = F.max_pool2d(x, 2, 2, **options, return_indices=True)
+    assert largest.tolist() == F.max_pool2d(x, 2, 2, **options).tolist()
+    assert where.dtype is mg.int64
+    assert x.flatten(2).gather(2, where.flatten(2)).tolist() == largest.flatten(2).tolist()
+    rows, at = F.max_pool1d(x[0], 3, return_indices=True)
+    assert x[0].gather(2, at).tolist() == rows.tolist()
+
+
+def test_indices_of_pooling_lie_in_the_image_where_nothing_is_larger_than_the_padding() -> None:
+    x = mg.full((1, 3, 3), float("-inf"))
+    _, where = F.max_pool2d(x, 2, padding=1, return_indices=True)
+    assert where.tolist() == [[[0, 1], [3, 4]]]
+    with pytest.raises(ShapeError, match=r"max_pool1d: an input is \(N, C, L\)"):
+        F.max_pool1d(mg.ones(3), 2)
+
+
+def test_weights_and_probabilities_that_do_not_fit() -> None:
+    x = mg.ones(2, 3)
+    with pytest.raises(TensorIndexError, match="target 3 is no class, from 0 to 2"):
+        F.cross_entropy(x, mg.tensor([0, 3]), mg.ones(3))
+    with pytest.raises(TensorIndexError, match="target -1"):
+        F.nll_loss(x, mg.tensor([0, -1]))
+    with pytest.raises(ShapeError, match=r"a weight of shape \(2,\) is not \(3,\)"):
+        F.cross_entropy(x, mg.tensor([0, 1]), mg.ones(2))
+    with pytest.raises(ShapeError, match="probabilities of shape"):
+        F.cross_entropy(x, mg.ones(3, 2))
+    with pytest.raises(ArgumentError, match="ignore_index is for classes"):
+        F.cross_entropy(x, mg.ones(2, 3), ignore_index=1)
+    with pytest.raises(TypeError, match="'weight' is an option of Tensors"):
+        F.cross_entropy([mg.Value(1.0)], 0, mg.ones(1))
+
+
+def test_an_ignored_row_counts_for_nothing_whatever_it_holds() -> None:
+    x = mg.tensor([[0.0, 1.0], [float("-inf"), float("inf")]], requires_grad=True)
+    loss = F.nll_loss(x, mg.tensor([1, -100]), mg.tensor([1.0, 3.0]))
+    loss.backward()
+    assert loss.item() == -1.0
+    assert x.grad.tolist() == [[0.0, -1.0], [0.0, 0.0]]
+
+
 def test_pad_of_integers_loses_no_digits() -> None:
     x = mg.tensor([1])
     assert x.pad((1, 0), value=-(2**63)).tolist() == [-(2**63), 1]

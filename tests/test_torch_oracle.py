@@ -206,6 +206,65 @@ for reduction in ("mean", "sum", "none"):
             lambda x, c=classes, how=how: layers.cross_entropy(x, indices(x, c), **how),
             normal(4, 3),
         )
+for reduction in ("mean", "sum", "none"):
+    for smoothing in (0.0, 0.3):
+        how = {"reduction": reduction, "label_smoothing": smoothing}
+        weights, classes = [0.5, 0.0, 2.0], [[0, 2], [1, 1], [-100, 2]]
+        case(
+            f"cross_entropy weight {reduction} {smoothing}",
+            lambda x, w=weights, c=classes, how=how: functional.cross_entropy(
+                x, indices(x, c), indices(x, w).to(x.dtype), **how
+            ),
+            lambda x, w=weights, c=classes, how=how: layers.cross_entropy(
+                x, indices(x, c), indices(x, w).to(x.dtype), **how
+            ),
+            normal(3, 3, 2),
+        )
+        case(
+            f"cross_entropy of probabilities {reduction} {smoothing}",
+            lambda x, p, w=weights, how=how: functional.cross_entropy(
+                x, p, indices(x, w).to(x.dtype), **how
+            ),
+            lambda x, p, w=weights, how=how: layers.cross_entropy(
+                x, p, indices(x, w).to(x.dtype), **how
+            ),
+            normal(4, 3),
+            normal(4, 3),
+        )
+    case(
+        f"nll_loss {reduction}",
+        lambda x, how=reduction: functional.nll_loss(x, indices(x, [0, 1, -100]), reduction=how),
+        lambda x, how=reduction: layers.nll_loss(x, indices(x, [0, 1, -100]), reduction=how),
+        normal(3, 3),
+    )
+case(
+    "cross_entropy of probabilities of one row",
+    functional.cross_entropy,
+    layers.cross_entropy,
+    normal(3),
+    normal(3),
+)
+for mode in ("reflect", "replicate", "circular"):
+    for sizes in ((1, 2), (2, 0, 1, 3), (-1, 2), (3, -2), (0, 0, 2, -1)):
+        both_of = lambda x, pad, mode=mode, sizes=sizes: pad(x, sizes, mode)  # noqa: E731
+        case(
+            f"pad {mode} {sizes}",
+            lambda x, of=both_of: of(x, functional.pad),
+            lambda x, of=both_of: of(x, layers.pad),
+            normal(2, 4, 5),
+        )
+for options in ({}, {"padding": 1}, {"stride": 1, "dilation": 2}, {"ceil_mode": True}):
+    case(
+        f"max_pool1d {options}",
+        lambda x, options=options: functional.max_pool1d(x, 2, **options),
+        lambda x, options=options: layers.max_pool1d(x, 2, **options),
+        normal(2, 3, 7),
+    )
+for offset in (0, 1, -2):
+    both(f"diagonal {offset}", lambda x, k=offset: x.diagonal(k, 1, 2), normal(2, 3, 4))
+    both(f"diag {offset}", lambda x, k=offset: x.diag(k), normal(3, 4))
+    both(f"diag_embed {offset}", lambda x, k=offset: x.diag_embed(k), normal(2, 3))
+both("trace", lambda x: x.trace(), normal(4, 3))
 case(
     "cross_entropy of images",
     lambda x: functional.cross_entropy(x, indices(x, [[0, 2], [1, 1]])),

@@ -28,11 +28,12 @@ NOTEBOOK_SECONDS = 2.0  # dot needs minutes for some graphs of 500 nodes
 MERMAID_ARROWS, MERMAID_CHARACTERS = 500, 50_000
 
 
-def trace(root: Any) -> tuple[list[Any], list[tuple[Any, Any]]]:
+def trace(root: Any) -> Any:
     """List what a Value was computed from, in time linear in the size of the graph.
 
     Args:
-        root: the Value to start from.
+        root: the Value to start from; of a matrix, a Tensor, it is the sum of its diagonal, as in
+            PyTorch.
 
     Returns:
         `(nodes, edges)`: the nodes in depth-first postorder, operands in operand order, so that
@@ -43,6 +44,8 @@ def trace(root: Any) -> tuple[list[Any], list[tuple[Any, Any]]]:
         TypeError: `root` is not a Value.
     """
     if not (hasattr(root, "_prev") and hasattr(root, "_op")):
+        if hasattr(root, "trace") and hasattr(root, "shape"):
+            return root.trace()
         raise TypeError(f"a graph starts from one Value, not from {type(root).__name__}")
     nodes: list[Any] = []
     edges: list[tuple[Any, Any]] = []

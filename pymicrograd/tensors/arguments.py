@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -135,15 +134,6 @@ def spread_sizes(sizes: Sequence[int], known: int, what: str) -> tuple[int, ...]
             f"{what}: {plural(known, 'element has', 'elements have')} no shape {tuple(sizes)}"
         )
     return tuple(known // rest if size == -1 else size for size in sizes)
-
-
-def check_pad_value(value: Any) -> None:
-    """Refuse an int that does not reach C exactly: as float64, from which int64 is clamped."""
-    if not isinstance(value, numbers.Integral):
-        return
-    whole = operator.index(value)
-    if float(whole) != whole != 2**63 - 1:
-        raise OverflowError(f"pad: {whole} has more digits than float64 holds")
 
 
 def one_at(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:

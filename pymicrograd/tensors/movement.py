@@ -6,14 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError, ShapeError, TensorIndexError
+from ..errors import ShapeError, TensorIndexError
+from . import padding
 from .arguments import (
     as_int,
     as_ints,
     as_tuple,
     axes_of,
     axis_of,
-    check_pad_value,
     given_as,
     one_of,
     own_axis,
@@ -485,38 +485,22 @@ class MovementMethods(Attributes):
         axis = own_axis(dim, self.ndim, "unbind")
         return tuple(self.select(axis, i) for i in range(self.shape[axis]))
 
-    def pad(self, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
-        """Return the tensor with a number around it.
+    def pad(self, pad: Sequence[int], mode: str = "constant", value: Any = None) -> Tensor:
+        """Return the tensor with more items around it.
 
         Args:
             pad: how many items before and after the last axis, then the one before it, and so
                 on; fewer than 0 cut off.
-            mode: "constant".
-            value: the number; for integers one that float64 holds.
+            mode: "constant" for a number; "reflect" for the items behind the edge, mirrored in it;
+                "replicate" for the item at the edge; "circular" for those at the other end.
+            value: the number of "constant", by default 0; for integers one that float64 holds.
+
+        Raises:
+            ShapeError: pad does not go with the axes, cuts off more than there is, or reaches
+                beyond the items that are mirrored or repeated.
+            ValueError: the mode is another, or has no value.
         """
-        if mode != "constant":
-            raise ArgumentError(f"pad: the only mode is 'constant', not {mode!r}")
-        if type(value) is not float and self.dtype.kind == 1:
-            check_pad_value(value)
-        pad = as_ints((pad,), "pad")
-        if len(pad) % 2 or len(pad) > 2 * self.ndim:
-            raise ShapeError(
-                f"pad: {tuple(pad)} does not go with shape {self.shape}: two numbers an axis"
-            )
-        before, after = [0] * self.ndim, [0] * self.ndim
-        for i in range(len(pad) // 2):
-            before[-1 - i], after[-1 - i] = pad[2 * i], pad[2 * i + 1]
-        x = self
-        for axis, (low, high) in enumerate(zip(before, after, strict=True)):
-            if low < 0 or high < 0:
-                length = x.shape[axis] + min(low, 0) + min(high, 0)
-                if length < 0:
-                    raise ShapeError(
-                        f"pad: {tuple(pad)} cuts off more than axis {axis} has, {x.shape[axis]}"
-                    )
-                x = x.narrow(axis, max(-low, 0), length)
-        sizes = [max(n, 0) for n in (*before, *after)]
-        return apply(OPS["pad"], (x,), tuple(sizes), (float(value),))
+        return padding.pad(self, pad, mode, value)
 
     def tril(self, diagonal: int = 0) -> Tensor:
         """Return a copy with 0 at [..., i, j] where j > i + diagonal.

@@ -30,6 +30,7 @@ from .attributes import Attributes
 from .casts import CastMethods
 from .conversion import as_tensor, new
 from .devices import check_device
+from .diagonals import DiagonalMethods
 from .dtypes import DTYPES, as_dtype, dtype, float32, int64
 from .elementwise import ElementwiseMethods
 from .explain import call_as, fail
@@ -76,6 +77,7 @@ TOPICS = (
     ProductMethods,
     MovementMethods,
     SelectionMethods,
+    DiagonalMethods,
 )
 
 if TYPE_CHECKING:
@@ -87,6 +89,7 @@ if TYPE_CHECKING:
         ProductMethods,
         MovementMethods,
         SelectionMethods,
+        DiagonalMethods,
     ):
         """What type checkers see of the topics."""
 

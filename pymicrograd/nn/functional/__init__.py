@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
     from .activations import gelu, log_softmax, relu, sigmoid, silu, softplus, tanh
     from .layers import layer_norm, linear, rms_norm
-    from .windows import avg_pool2d, conv2d, conv_transpose2d, max_pool2d, pad
+    from .losses import nll_loss
+    from .windows import avg_pool2d, conv2d, conv_transpose2d, max_pool1d, max_pool2d, pad
 
 # Names by the file that they are imported from when they are first used.
 HOMES = {
     "activations": ("gelu", "log_softmax", "relu", "sigmoid", "silu", "softplus", "tanh"),
     "layers": ("layer_norm", "linear", "rms_norm"),
-    "windows": ("avg_pool2d", "conv2d", "conv_transpose2d", "max_pool2d", "pad"),
+    "losses": ("nll_loss",),
+    "windows": ("avg_pool2d", "conv2d", "conv_transpose2d", "max_pool1d", "max_pool2d", "pad"),
 }
 
 __all__ = [
@@ -37,9 +39,11 @@ __all__ = [
     "linear",
     "log_softmax",
     "margin_loss",
+    "max_pool1d",
     "max_pool2d",
     "mean",
     "mse_loss",
+    "nll_loss",
     "pad",
     "relu",
     "rms_norm",

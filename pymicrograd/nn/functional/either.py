@@ -65,9 +65,10 @@ def softmax(
 def cross_entropy(
     input: Any = ABSENT,
     target: Any = ABSENT,
-    shifted: bool = True,
+    weight: Any = None,
     reduction: str = "mean",
     *,
+    shifted: bool = True,
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
     logits: Any = ABSENT,
@@ -78,8 +79,10 @@ def cross_entropy(
     Args:
         input: logits. A Tensor (N, C), (N, C, d...) or (C); or a list of one Value per class, or
             of rows of them, a batch. Of Values also called `logits`.
-        target: classes. Of a Tensor integers (N), (N, d...) or (); of Values an int, or one per
-            row, also called `targets`.
+        target: classes. Of a Tensor integers (N), (N, d...) or (), or the probabilities of all
+            classes, floats in input's shape; of Values an int, or one per row, also called
+            `targets`.
+        weight: of Tensors: (C), a factor for each class. Of Values `shifted` may stand here.
         shifted: of Values: subtract the largest logit first, so that exp cannot overflow;
             LLM101n's later program does not. Tensors always are.
         reduction: of a batch: "mean", "sum" or "none". Of Values, "mean" is 0.0 + loss + loss +
@@ -103,15 +106,20 @@ def cross_entropy(
     if isinstance(input, TensorBase):
         from . import losses
 
-        if not shifted:
+        if not shifted or isinstance(weight, bool):
             raise of_the_other_kind("cross_entropy", "shifted", "Values")
         return losses.cross_entropy(
             input,
             target,
+            weight,
             ignore_index=ignore_index,
             reduction=reduction,
             label_smoothing=label_smoothing,
         )
+    if weight is not None:
+        if not isinstance(weight, bool):
+            raise of_the_other_kind("cross_entropy", "weight", "Tensors")
+        shifted = weight
     if label_smoothing != 0.0:
         raise of_the_other_kind("cross_entropy", "label_smoothing", "Tensors")
     if ignore_index != -100:

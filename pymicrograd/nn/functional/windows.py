@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ArgumentError, ShapeError
-from ...tensors.creation import ones
+from ...tensors.arguments import as_ints
+from ...tensors.creation import arange, ones
 from ...tensors.dtypes import float16, float32
 from ...tensors.ops import OPS, apply, cast
 from .arguments import pair, positive, tensor_of
@@ -19,23 +20,34 @@ from .arguments import pair, positive, tensor_of
 if TYPE_CHECKING:
     from ...tensors.tensor import Tensor
 
-__all__ = ["avg_pool2d", "conv2d", "conv_transpose2d", "max_pool2d", "pad"]
+__all__ = ["avg_pool2d", "conv2d", "conv_transpose2d", "max_pool1d", "max_pool2d", "pad"]
 
 
-def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
-    """Return the tensor with a number around it.
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: Any = None) -> Tensor:
+    """Return the tensor with more items around it.
 
     Args:
         input: a Tensor.
         pad: how many items before and after the last axis, then the one before it, and so on;
             fewer than 0 cut off. Of shape (2, 3) pad (1, 0) gives (2, 4).
-        mode: "constant"; value: the number.
+        mode: "constant" for a number; "reflect" for the items behind the edge, mirrored in it;
+            "replicate" for the item at the edge; "circular" for those at the other end.
+        value: the number of "constant", by default 0.
 
     Raises:
-        ShapeError: pad does not go with the axes, or cuts off more than there is.
-        ValueError: mode is another.
+        ShapeError: pad does not go with the axes, cuts off more than there is, or reaches beyond
+            the items that are mirrored or repeated.
+        ValueError: mode is another, or has no value.
     """
     return tensor_of("pad", input).pad(pad, mode, value)
+
+
+def in_a_row(beside: int, x: Any, what: str) -> tuple[int, int]:
+    """Return the number of the one axis of rows, behind that of the axis of size 1 beside it."""
+    items = as_ints((x,), what)
+    if len(items) != 1:
+        raise ArgumentError(f"{what}: {x!r} is no number; there is one axis")
+    return beside, items[0]
 
 
 def batched(input: Tensor, name: str) -> Tensor:
@@ -238,6 +250,19 @@ class Pool:
         padded = surround(x, self.around, value)
         return windows(padded, self.kernel, self.stride, self.dilation, name)
 
+    def places(self, x: Any, chosen: Any, name: str) -> Tensor:
+        """Return where in the image the chosen elements (N, C, rows, columns, 1) lie.
+
+        Of a window of nothing above -infinity that is the first of its elements in the image.
+        """
+        rows, columns = x.shape[2:]
+        plane = arange(rows * columns).reshape(1, 1, rows, columns)
+        numbers = self.windows(plane, name, float(rows * columns)).flatten(4)
+        first = numbers.amin(4, keepdim=True)
+        numbers, first = (y.expand(*chosen.shape[:4], -1) for y in (numbers, first))
+        found = numbers.gather(4, chosen)
+        return found.where(found < rows * columns, first).squeeze(4)
+
     def is_padded(self) -> bool:
         """Tell whether windows reach beyond the images."""
         return any(n for around in self.around for n in around)
@@ -252,6 +277,47 @@ class Pool:
         return windows(padded, self.kernel, self.stride, self.dilation, "avg_pool2d").sum((4, 5))
 
 
+def max_pool1d(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """Return the largest element of each window of rows; as `max_pool2d` with one axis less.
+
+    Args:
+        input: (N, C, L) or (C, L).
+        kernel_size, stride, padding, dilation, ceil_mode, return_indices: as in `max_pool2d`.
+
+    Returns:
+        (N, C, windows), windows = (L + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1.
+
+    Raises:
+        ShapeError: the input has other axes, or a window does not fit.
+        ValueError: a size is not above 0, or padding more than half of the kernel.
+    """
+    name = "max_pool1d"
+    x = tensor_of(name, input)
+    if x.ndim not in (2, 3):
+        raise ShapeError(f"{name}: an input is (N, C, L) or (C, L), not {x.shape}")
+    images = x.unsqueeze(-2) if x.ndim == 3 else x.unsqueeze(-2).unsqueeze(0)
+    pool = Pool(
+        name,
+        images,
+        in_a_row(1, kernel_size, f"{name}: kernel_size"),
+        None if stride is None or stride == () else in_a_row(1, stride, f"{name}: stride"),
+        in_a_row(0, padding, f"{name}: padding"),
+        in_a_row(1, dilation, f"{name}: dilation"),
+        ceil_mode,
+    )
+    found = [y for y in largest(images, pool, name, return_indices) if y is not None]
+    rows = [y.squeeze(-2) if x.ndim == 3 else y.squeeze(-2).squeeze(0) for y in found]
+    return tuple(rows) if return_indices else rows[0]
+
+
 def max_pool2d(
     input: Tensor,
     kernel_size: Any,
@@ -259,7 +325,8 @@ def max_pool2d(
     padding: Any = 0,
     dilation: Any = 1,
     ceil_mode: bool = False,
-) -> Tensor:
+    return_indices: bool = False,
+) -> Any:
     """Return the largest element of each window; the first of equals has the gradient.
 
     Args:
@@ -267,10 +334,11 @@ def max_pool2d(
         kernel_size: of a window; stride: by default the same; dilation: as in `conv2d`.
         padding: how much around counts as -infinity, at most half of the kernel.
         ceil_mode: let a last window reach over the edge.
+        return_indices: return also where each was found, row * W + column, as int64.
 
     Returns:
         (N, C, rows, columns), rows = (H + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1;
-        without N where the input has none.
+        without N where the input has none. With return_indices a pair of these.
 
     Raises:
         ShapeError: the input has other axes, or a window does not fit.
@@ -278,14 +346,20 @@ def max_pool2d(
     """
     x = batched(input, "max_pool2d")
     pool = Pool("max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode)
-    seen = pool.windows(x, "max_pool2d", -math.inf)
-    if seen.requires_grad:
-        seen = seen.flatten(4)
-        largest = apply(OPS["argmax"], (seen,), (4, 1))
-        result = seen.gather(4, largest).squeeze(4)
-    else:
-        result = seen.amax((4, 5))
-    return finish(result, None, input)
+    found, where = largest(x, pool, "max_pool2d", return_indices)
+    found = finish(found, None, input)
+    return (found, finish(where, None, input)) if return_indices else found
+
+
+def largest(x: Any, pool: Pool, name: str, asks: bool) -> tuple[Any, Any]:
+    """Return the largest elements of windows and, if asked, where in the image they lie."""
+    seen = pool.windows(x, name, -math.inf)
+    if not seen.requires_grad and not asks:
+        return seen.amax((4, 5)), None
+    seen = seen.flatten(4)
+    chosen = apply(OPS["argmax"], (seen,), (4, 1))
+    found = seen.gather(4, chosen).squeeze(4)
+    return found, pool.places(x, chosen, name) if asks else None
 
 
 def avg_pool2d(
