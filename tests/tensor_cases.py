@@ -449,9 +449,10 @@ DOMAINS = {
     "acosh": (1.05, 6.0), "reciprocal": (0.2, 4.0), "tan": (-1.3, 1.3), "pow": (0.2, 3.0),
     "pow_number": (0.2, 3.0), "div": (0.3, 4.0),
 }  # fmt: skip
-UNARY = tuple(name for name, row in ELEMENTS.items()
-              if name != "pow_number" and row.value.__code__.co_argcount == 1)  # fmt: skip
-BINARY = tuple(name for name in ELEMENTS if name not in UNARY and name != "pow_number")
+BITS = tuple(name for name in ELEMENTS if name.startswith("bitwise"))  # which no float has
+UNARY = tuple(name for name, row in ELEMENTS.items() if name not in ("pow_number", *BITS)
+              and row.value.__code__.co_argcount == 1)  # fmt: skip
+BINARY = tuple(name for name in ELEMENTS if name not in (*UNARY, *BITS, "pow_number"))
 OF_BOOLS = {name for name, row in ELEMENTS.items() if row.types == NUMBERS_AND_BOOLS}
 # Of these a difference says nothing.
 STEPS = {"floor", "ceil", "round", "trunc", "sign", "step", "share", "at_least", "below",
@@ -597,6 +598,29 @@ def power_cases(op: str, make: Maker) -> Cases:
         yield Case(op, (make("float64", (2,)),), {"k": k}, smooth=True)
 
 
+@good_of(*BITS)
+def bit_cases(op: str, make: Maker) -> Cases:
+    dtypes = INTEGERS if "shift" in op else (*INTEGERS, "bool")
+    several = op != "bitwise_not"
+    for dtype in dtypes:
+        n = len(WHOLE[dtype])
+        column, row = (given(dtype, shape, WHOLE[dtype]) for shape in ((n, 1), (1, n)))
+        yield Case(op, (column, row) if several else (column,))
+        for layout in STRIDED:
+            yield Case(op, tuple(make(dtype, (3, 4), layout) for _ in range(1 + several)))
+        x = make(dtype, (2, 67))
+        yield Case(op, (x, x) if several else (x,))
+        for shape in ((0,), (1,), ()):
+            yield Case(op, (make(dtype, shape), make(dtype, (1,)))[: 1 + several])
+    for left, right in MIXED if several else ():
+        if not (is_float(left) or is_float(right) or left == right == "bool"):
+            yield Case(op, (make(left, (2, 3)), make(right, (3,))))
+            yield Case(op, (make(right, ()), make(left, (2,))))
+    for i, number in enumerate(BESIDE if several else ()):
+        if not isinstance(number, float):
+            yield Case(op, (make(INTEGERS[i % 3], (3,)), number))
+
+
 # ---- ops on elements: bad cases ------------------------------------------------------------------
 
 
@@ -624,6 +648,16 @@ def element_misuse(op: str, make: Maker) -> Cases:
         yield bad(op, TypeError, *((x, other) if op in BINARY else (x,)))
     if op in BINARY:
         yield bad(op, TypeError, other, "text")
+
+
+@bad_of(*BITS)
+def bad_bits(op: str, make: Maker) -> Cases:
+    several = op != "bitwise_not"
+    for dtype in (*FLOATS, "bool") if "shift" in op else FLOATS:
+        yield bad(op, TypeError, *(make(dtype, (2,)) for _ in range(1 + several)))
+    if several:
+        yield bad(op, TypeError, make("int64", (2,)), 0.5)
+        yield bad(op, TypeError, make("int64", (2,)), None)
 
 
 @bad_of(*UNARY)

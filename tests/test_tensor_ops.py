@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from tensor_cases import (
 
 import pymicrograd
 from pymicrograd import Function, autograd
+from pymicrograd.errors import DTypeError
 
 C, REFERENCE = ENGINES
 
@@ -179,3 +181,63 @@ def test_an_op_refuses_bad_operands(op: str) -> None:
             except Exception as error:
                 raise AssertionError((engine.name, case)) from error
             raise AssertionError((engine.name, case, "did not raise"))
+
+
+# ---- bits ----------------------------------------------------------------------------------------
+
+BINARY_BITS = {"&": operator.and_, "|": operator.or_, "^": operator.xor}
+IN_PLACE_BITS = {"&": operator.iand, "|": operator.ior, "^": operator.ixor}
+PAIRS_OF_TYPES = [("int64", "int32", "int64"), ("uint8", "int32", "int32"),
+                  ("bool", "uint8", "uint8"), ("bool", "bool", "bool"),
+                  ("uint8", "uint8", "uint8")]  # fmt: skip
+
+
+@pytest.mark.parametrize("sign", BINARY_BITS)
+@pytest.mark.parametrize(("left", "right", "result"), PAIRS_OF_TYPES)
+def test_bits_have_the_common_type(sign: str, left: str, right: str, result: str) -> None:
+    numbers = [0, 1, 1, 0], [1, 1, 0, 0]
+    x, y = (pymicrograd.tensor(n, dtype=t) for n, t in zip(numbers, (left, right), strict=True))
+    expected = [int(BINARY_BITS[sign](a, b)) for a, b in zip(*numbers, strict=True)]
+    for made in (BINARY_BITS[sign](x, y), BINARY_BITS[sign](y, x)):
+        assert (made.dtype.name, made.tolist()) == (result, expected)
+    if left == result:
+        before = x.data_ptr()
+        assert IN_PLACE_BITS[sign](x, y).data_ptr() == before
+        assert x.tolist() == expected
+
+
+def test_bits_beside_numbers() -> None:
+    x = pymicrograd.tensor([5, -3, 0], dtype="int32")
+    assert (x & 6).tolist() == (6 & x).tolist() == [4, 4, 0]
+    assert (x | True).tolist() == [5, -3, 1]
+    assert (~x).tolist() == (x ^ -1).tolist() == [-6, 2, -1]
+    assert (x << 1).tolist() == [10, -6, 0]
+    assert (x >> 1).tolist() == [2, -2, 0]
+    assert (1 << pymicrograd.tensor([0, 3, 64, -1])).tolist() == [1, 8, 0, 0]
+    assert (x << 31).tolist() == [-(2**31), -(2**31), 0]
+    assert (pymicrograd.tensor([True]) & 6).dtype is pymicrograd.int64
+    x <<= 2
+    x |= 1
+    assert x.tolist() == [21, -11, 1]
+    assert pymicrograd.bitwise_left_shift(x, 1).tolist() == [42, -22, 2]
+
+
+def test_bits_that_are_refused_change_nothing() -> None:
+    x = pymicrograd.tensor([1, 2], dtype="uint8")
+    truths = pymicrograd.tensor([True, False])
+    with pytest.raises(DTypeError, match="bitwise_and_: the result, with uint8, cannot be"):
+        truths &= x
+    with pytest.raises(
+        DTypeError, match="bitwise_or: is for integers and bool, not uint8 and float"
+    ):
+        x | 0.5
+    with pytest.raises(DTypeError, match="bitwise_left_shift: is for integers, not bool and bool"):
+        truths << truths
+    assert (x.tolist(), truths.tolist()) == ([1, 2], [True, False])
+
+
+def test_the_type_of_bools_stays_where_there_is_nothing_to_count() -> None:
+    truths = pymicrograd.tensor([True, False])
+    for made in (truths.sign(), truths.clamp_min(truths), truths.clamp_max(truths)):
+        assert (made.dtype, made.tolist()) == (pymicrograd.bool_, [True, False])
+    assert truths.clamp_min(0).dtype is pymicrograd.int64

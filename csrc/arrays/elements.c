@@ -14,7 +14,7 @@ static bool value_direct(call *c, const array *a, const array *b, int *status)
 {
     const array *longer = a;
     unsigned repeats = 0;
-    if (op_types[c->op] >= COMPARES || a->dtype > MG_FLOAT64 || !a->contiguous)
+    if (op_types[c->op] >= INTEGRAL || a->dtype > MG_FLOAT64 || !a->contiguous)
         return false;
     if (b) {
         if (b->dtype != a->dtype || !b->contiguous) return false;

@@ -42,7 +42,9 @@ int op_dtypes(int op, int common, int *computed, int *result)
         MG_RETURN_IF(common == MG_BOOL, MG_ERR_DTYPE);
         *result = common;
         break;
-    case NUMBERS_AND_BOOLS: *result = common; break;
+    case NUMBERS_AND_BOOLS:
+    case INTEGRAL:
+    case INTEGRAL_AND_BOOLS: *result = common; break;
     case COMPARES: *result = MG_BOOL; break;
     case TRUTHS: *result = *computed = MG_BOOL; return MG_OK;
     default: return MG_ERR_ARG;

@@ -14,6 +14,8 @@ enum op_types {
     NUMBERS,
     NUMBERS_ONLY,
     NUMBERS_AND_BOOLS,
+    INTEGRAL, /* from here on there are no gradients */
+    INTEGRAL_AND_BOOLS,
     COMPARES, /* from here on the result is bool */
     TRUTHS
 };

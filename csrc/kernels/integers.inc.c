@@ -36,6 +36,26 @@ MG_INLINE T OF(sign)(T x)
     return (T)((x > (T)0) - IS_NEGATIVE(x));
 }
 
+MG_INLINE T OF(invert)(T x)
+{
+    return (T)~x;
+}
+
+/* x 2^y, and x / 2^y rounded down, of any y: counted as unsigned, below 0 is far. */
+MG_INLINE T OF(shift_left)(T x, T y)
+{
+    const WIDE bits = 8 * sizeof(T);
+    return (WIDE)y < bits ? (T)((WIDE)x << ((WIDE)y & (bits - 1))) : 0;
+}
+
+MG_INLINE T OF(shift_right)(T x, T y)
+{
+    const WIDE bits = 8 * sizeof(T);
+    WIDE sign = IS_NEGATIVE(x) ? ~(WIDE)0 : 0, rest = (WIDE)x ^ sign;
+    rest = (WIDE)y < bits ? rest >> ((WIDE)y & (bits - 1)) : 0;
+    return (T)(rest ^ sign);
+}
+
 MG_INLINE bool OF(is_nan)(T x)
 {
     (void)x;

@@ -351,6 +351,11 @@ MG_INLINE uint8_t mul_b8(uint8_t x, uint8_t y)
 {
     return x & y;
 }
+MG_INLINE uint8_t invert_b8(uint8_t x)
+{
+    return x ^ 1;
+}
+#define sign_b8(x) (x)
 #define larger_b8 add_b8
 #define smaller_b8 mul_b8
 #include "kernels/elements.inc.c"

@@ -209,7 +209,7 @@ PyObject *tensor_power(PyObject *left, PyObject *right, PyObject *modulus)
     { \
         return apply_operator(MG_##NAME, left, right); \
     }
-ARITHMETIC_OPERATORS(OPERATOR)
+BINARY_OPERATORS(OPERATOR)
 
 PyObject *tensor_matmul(PyObject *left, PyObject *right)
 {
@@ -234,28 +234,9 @@ PyObject *tensor_absolute(PyObject *self)
     return apply_one(MG_ABS, self);
 }
 
-static int is_bool(PyObject *x)
-{
-    mg_array_info info;
-    return is_tensor(x) && describe(tensor_handle(x), &info) >= 0 &&
-           info.dtype == MG_BOOL;
-}
-
-/* & | ^ of truths; tensors/operators.py refuses them for integers, whose bits no op
- * knows. */
-#define TRUTH_OPERATOR(slot, NAME, name) \
-    PyObject *tensor_##name(PyObject *left, PyObject *right) \
-    { \
-        if (is_bool(left) && is_bool(right)) \
-            return apply_two(MG_##NAME, left, right, LARGE); \
-        return fallback(MG_##NAME, left, right); \
-    }
-TRUTH_OPERATORS(TRUTH_OPERATOR)
-
 PyObject *tensor_invert(PyObject *self)
 {
-    if (is_bool(self)) return apply_one(MG_LOGICAL_NOT, self);
-    return fallback(MG_LOGICAL_NOT, self, Py_None);
+    return apply_one(MG_BITWISE_NOT, self);
 }
 
 PyObject *tensor_compare(PyObject *left, PyObject *right, int comparison)
@@ -320,7 +301,7 @@ static PyObject *in_place(int op, PyObject *self, PyObject *other)
     { \
         return in_place(MG_##NAME, self, other); \
     }
-ARITHMETIC_OPERATORS(IN_PLACE_OPERATOR)
+BINARY_OPERATORS(IN_PLACE_OPERATOR)
 
 PyObject *tensor_inplace_power(PyObject *self, PyObject *other, PyObject *modulus)
 {
@@ -388,6 +369,8 @@ static PyObject *in_place_method(int op, const char *name, PyObject *self,
 #define TYPES_NUMBERS "The dtype stays; bools count as int64."
 #define TYPES_NUMBERS_ONLY "The dtype stays.\n\nRaises:\n    DTypeError: of bools."
 #define TYPES_NUMBERS_AND_BOOLS "The dtype stays; of bools + is or, * is and."
+#define TYPES_INTEGRAL "The dtype stays.\n\nRaises:\n    DTypeError: of floats and of bools."
+#define TYPES_INTEGRAL_AND_BOOLS "The dtype stays.\n\nRaises:\n    DTypeError: of floats."
 #define TYPES_COMPARES "The result is of bool."
 #define TYPES_TRUTHS "What is not 0 counts as True; the result is of bool."
 #define FORMULA(name, types, value) \

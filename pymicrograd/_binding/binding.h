@@ -311,26 +311,25 @@ size_t add_op_methods(PyMethodDef *methods, size_t count);
 enum { OP_METHODS = 2 * MG_MAP_OP_COUNT };
 
 /* Operators with one function each and one in place: slot, op, name. */
-#define ARITHMETIC_OPERATORS(OPERATOR) \
+#define BINARY_OPERATORS(OPERATOR) \
     OPERATOR(add, ADD, add) \
     OPERATOR(subtract, SUB, subtract) \
     OPERATOR(multiply, MUL, multiply) \
     OPERATOR(true_divide, DIV, divide) \
     OPERATOR(floor_divide, FLOOR_DIVIDE, floor_divide) \
-    OPERATOR(remainder, REMAINDER, remainder)
-/* & | ^ */
-#define TRUTH_OPERATORS(OPERATOR) \
-    OPERATOR(and, LOGICAL_AND, and) \
-    OPERATOR(or, LOGICAL_OR, or) \
-    OPERATOR(xor, LOGICAL_XOR, xor)
+    OPERATOR(remainder, REMAINDER, remainder) \
+    OPERATOR(and, BITWISE_AND, and) \
+    OPERATOR(or, BITWISE_OR, or) \
+    OPERATOR(xor, BITWISE_XOR, xor) \
+    OPERATOR(lshift, BITWISE_LEFT_SHIFT, left_shift) \
+    OPERATOR(rshift, BITWISE_RIGHT_SHIFT, right_shift)
 
 #define DECLARE_OPERATOR(slot, NAME, name) \
     PyObject *tensor_##name(PyObject *left, PyObject *right);
 #define DECLARE_IN_PLACE(slot, NAME, name) \
     PyObject *tensor_inplace_##name(PyObject *self, PyObject *other);
-ARITHMETIC_OPERATORS(DECLARE_OPERATOR)
-ARITHMETIC_OPERATORS(DECLARE_IN_PLACE)
-TRUTH_OPERATORS(DECLARE_OPERATOR)
+BINARY_OPERATORS(DECLARE_OPERATOR)
+BINARY_OPERATORS(DECLARE_IN_PLACE)
 PyObject *tensor_power(PyObject *left, PyObject *right, PyObject *modulus);
 PyObject *tensor_inplace_power(PyObject *self, PyObject *other, PyObject *modulus);
 PyObject *tensor_matmul(PyObject *left, PyObject *right);

@@ -400,9 +400,8 @@ static PyType_Slot slots[] = {
     {Py_mp_subscript, tensor_subscript},
 #define OPERATOR_SLOT(slot, NAME, name) {Py_nb_##slot, tensor_##name},
 #define IN_PLACE_SLOT(slot, NAME, name) {Py_nb_inplace_##slot, tensor_inplace_##name},
-    ARITHMETIC_OPERATORS(OPERATOR_SLOT)
-    ARITHMETIC_OPERATORS(IN_PLACE_SLOT)
-    TRUTH_OPERATORS(OPERATOR_SLOT)
+    BINARY_OPERATORS(OPERATOR_SLOT)
+    BINARY_OPERATORS(IN_PLACE_SLOT)
     {Py_nb_power, tensor_power},
     {Py_nb_inplace_power, tensor_inplace_power},
     {Py_nb_matrix_multiply, tensor_matmul},

@@ -213,6 +213,11 @@ def power_of_number(a: Element, k: float) -> Any:
     return a**k
 
 
+def shift_of(b: Element) -> int:
+    """Return by how many bits to shift: by all there are, where b is above that or below 0."""
+    return b.value if 0 <= b.value < 64 else 64  # type: ignore[return-value]
+
+
 SQRT_2 = 1.4142135623730951
 SQRT_2_OVER_PI = 0.7978845608028654
 TWO_OVER_SQRT_PI = 1.1283791670955126
@@ -253,6 +258,7 @@ def exponent_gradient(a: Any, b: Any, y: Any, g: Any) -> Any:
 ROWS: dict[str, Row] = {}
 FLOATS, NUMBERS, COMPARES, TRUTHS = "floats", "numbers", "compares", "truths"
 NUMBERS_ONLY, NUMBERS_AND_BOOLS = "numbers_only", "numbers_and_bools"
+INTEGRAL, INTEGRAL_AND_BOOLS = "integral", "integral_and_bools"
 
 
 class Row:
@@ -263,7 +269,8 @@ class Row:
         symbol: for pictures.
         types: what is computed: FLOATS of floats; NUMBERS of floats and integers, which bools
             become; NUMBERS_ONLY of these without bools; NUMBERS_AND_BOOLS of bools as such, whose
-            sum is or, product and; COMPARES of all, the value is a bool; TRUTHS of bools.
+            sum is or, product and; INTEGRAL of integers, INTEGRAL_AND_BOOLS of bools too;
+            COMPARES of all, the value is a bool; TRUTHS of bools.
         value: the value of the operands.
         gradients: for each operand `(a, y, g)` or `(a, b, y, g)` to its gradient; none of
             comparisons.
@@ -366,7 +373,7 @@ Row(
     lambda a, b, y, g: -((g * y) / b),
 )
 Row("neg", "neg", NUMBERS_ONLY, lambda a: -a, lambda a, y, g: -g)
-Row("sign", "sign", NUMBERS, lambda a: 1 if a > 0 else -1 if a < 0 else 0, zero)
+Row("sign", "sign", NUMBERS_AND_BOOLS, lambda a: 1 if a > 0 else -1 if a < 0 else 0, zero)
 Row("square", "square", NUMBERS, lambda a: a * a, lambda a, y, g: (2.0 * a) * g)
 Row("sqrt", "sqrt", FLOATS, square_root, lambda a, y, g: g / (2.0 * y))
 Row(
@@ -396,7 +403,7 @@ Row("trunc", "trunc", FLOATS, whole(math.trunc), zero)
 Row(
     "clamp_min",
     "clamp_min",
-    NUMBERS,
+    NUMBERS_AND_BOOLS,
     larger,
     lambda a, b, y, g: a.at_least(b) * g,
     lambda a, b, y, g: a.below(b) * g,
@@ -404,7 +411,7 @@ Row(
 Row(
     "clamp_max",
     "clamp_max",
-    NUMBERS,
+    NUMBERS_AND_BOOLS,
     smaller,
     lambda a, b, y, g: b.at_least(a) * g,
     lambda a, b, y, g: b.below(a) * g,
@@ -433,6 +440,17 @@ Row("logical_and", "and", TRUTHS, lambda a, b: a.value and b.value)
 Row("logical_or", "or", TRUTHS, lambda a, b: a.value or b.value)
 Row("logical_xor", "xor", TRUTHS, lambda a, b: a.value != b.value)
 Row("logical_not", "not", TRUTHS, lambda a: not a.value)
+Row("bitwise_and", "&", INTEGRAL_AND_BOOLS, lambda a, b: a.value & b.value)
+Row("bitwise_or", "|", INTEGRAL_AND_BOOLS, lambda a, b: a.value | b.value)
+Row("bitwise_xor", "^", INTEGRAL_AND_BOOLS, lambda a, b: a.value ^ b.value)
+Row(
+    "bitwise_not",
+    "~",
+    INTEGRAL_AND_BOOLS,
+    lambda a: not a.value if a.dtype == "bool" else ~a.value,
+)
+Row("bitwise_left_shift", "<<", INTEGRAL, lambda a, b: a.value << shift_of(b))
+Row("bitwise_right_shift", ">>", INTEGRAL, lambda a, b: a.value >> shift_of(b))
 
 
 # ---- arrays ----------------------------------------------------------------------------------
@@ -442,7 +460,7 @@ def computed_in(row: Row, operands: tuple[Any, ...]) -> tuple[str, str]:
     """Return the type that a row is computed in for these operands, and that of its result.
 
     Raises:
-        TypeError: the row has no meaning for bools.
+        TypeError: the row has no meaning for these types.
     """
     common = promote(operands)
     if row.types == TRUTHS:
@@ -450,6 +468,10 @@ def computed_in(row: Row, operands: tuple[Any, ...]) -> tuple[str, str]:
     if row.types == COMPARES:
         numbers = [x for x in operands if not isinstance(x, Array)]
         return ("int64" if numbers and common in ("uint8", "int32") else wide(common)), "bool"
+    if row.types in (INTEGRAL, INTEGRAL_AND_BOOLS):
+        if is_float(common) or (common == "bool" and row.types == INTEGRAL):
+            raise TypeError(f"{row.name} has no meaning for {common}")
+        return common, common
     if row.types == FLOATS and not is_float(common):
         common = "float32"
     if common == "bool" and row.types != NUMBERS_AND_BOOLS:

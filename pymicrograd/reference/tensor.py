@@ -192,16 +192,37 @@ class Tensor:
         return apply("abs", self)
 
     def __invert__(self) -> Tensor:
-        return apply("logical_not", self)
+        return apply("bitwise_not", self)
 
     def __and__(self, other: Any) -> Tensor:
-        return apply("logical_and", self, other)
+        return apply("bitwise_and", self, other)
 
     def __or__(self, other: Any) -> Tensor:
-        return apply("logical_or", self, other)
+        return apply("bitwise_or", self, other)
 
     def __xor__(self, other: Any) -> Tensor:
-        return apply("logical_xor", self, other)
+        return apply("bitwise_xor", self, other)
+
+    def __rand__(self, other: Any) -> Tensor:
+        return apply("bitwise_and", other, self)
+
+    def __ror__(self, other: Any) -> Tensor:
+        return apply("bitwise_or", other, self)
+
+    def __rxor__(self, other: Any) -> Tensor:
+        return apply("bitwise_xor", other, self)
+
+    def __lshift__(self, other: Any) -> Tensor:
+        return apply("bitwise_left_shift", self, other)
+
+    def __rlshift__(self, other: Any) -> Tensor:
+        return apply("bitwise_left_shift", other, self)
+
+    def __rshift__(self, other: Any) -> Tensor:
+        return apply("bitwise_right_shift", self, other)
+
+    def __rrshift__(self, other: Any) -> Tensor:
+        return apply("bitwise_right_shift", other, self)
 
     def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
         return apply("eq", self, other)

@@ -250,6 +250,9 @@ def explain_types(name: str, operands: Any, integers: Any) -> str:
         operand = f", with {listed(kinds[1:])}," if kinds[1:] else ""
         hint = "; use floor_divide_(), or cast with float()" if name == "div_" else ""
         return f"the result{operand} cannot be written into {kinds[0]}{hint}"
+    if name.startswith("bitwise"):
+        also = "" if "shift" in name else " and bool"
+        return f"is for integers{also}, not {listed(kinds)}"
     if name in FLOAT_RULES and kinds:
         return FLOAT_RULES[name].format(kinds[0])
     return f"has no meaning for {listed(kinds)}" if kinds else ""

@@ -10,7 +10,6 @@ from ..errors import DTypeError, ShapeError
 from ..scalars import is_number
 from .arguments import operand_as
 from .conversion import as_tensor, is_array, is_numpy_scalar, new
-from .dtypes import bool_
 from .explain import NAMES
 from .indexing import check_recorded, rebind
 from .ops import OPS, TensorBase, apply, cast, needs_recording
@@ -20,24 +19,20 @@ OPERATORS: dict[int, Callable[[Any, Any], Any]] = {
     for name, python in {
         "add": "add", "sub": "sub", "mul": "mul", "div": "truediv", "pow": "pow",
         "floor_divide": "floordiv", "remainder": "mod", "eq": "eq", "ne": "ne", "lt": "lt",
-        "le": "le", "gt": "gt", "ge": "ge",
+        "le": "le", "gt": "gt", "ge": "ge", "bitwise_and": "and_", "bitwise_or": "or_",
+        "bitwise_xor": "xor", "bitwise_left_shift": "lshift", "bitwise_right_shift": "rshift",
     }.items()
 }  # fmt: skip
-BITWISE = {OPS["logical_and"]: "&", OPS["logical_or"]: "|", OPS["logical_xor"]: "^"}
 
 
 def fallback_operator(op: int, left: Any, right: Any) -> Any:
     """Apply an operator to a Tensor and what is neither a Tensor nor a plain number."""
-    if op == OPS["logical_not"]:
-        raise DTypeError(f"~ is for bool, not {left.dtype.name}")
     other = right if isinstance(left, TensorBase) else left
     if not isinstance(other, TensorBase):
         other = as_operand(other, left if other is right else right)
         if other is NotImplemented:
             return NotImplemented
         left, right = (left, other) if isinstance(left, TensorBase) else (other, right)
-    if op in BITWISE:
-        return apply_to_truths(op, left, right)
     if isinstance(other, TensorBase):
         return apply(op, (left, right))
     if op == OPS["matmul"]:
@@ -67,15 +62,6 @@ def as_operand(x: Any, beside: Any) -> Any:
     if beside.dtype.is_floating_point:
         return float(x)
     raise OverflowError(f"{x} is outside int64")
-
-
-def apply_to_truths(op: int, left: Any, right: Any) -> Any:
-    """Apply & | ^, which are for bools; no op knows the bits of an integer."""
-    operands = [x if isinstance(x, TensorBase) else new(x, None) for x in (left, right)]
-    if any(x.dtype is not bool_ for x in operands):
-        kinds = " and ".join(x.dtype.name for x in operands)
-        raise DTypeError(f"{BITWISE[op]} is for bool, not {kinds}")
-    return apply(op, tuple(operands))
 
 
 OPERANDS = {"pow": "exponent", "clamp_min": "min", "clamp_max": "max"}  # the others': "other"

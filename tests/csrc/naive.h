@@ -20,7 +20,7 @@
 #define FUNCTION(name, x) VM(name)(x)
 #define ANGLE(name, x) VM(name)(x)
 #define EXACT_FUNCTION(name, x) VM(name)(x)
-#define ARITHMETIC(name, x) OF(naive_##name)(x)
+#define ARITHMETIC(name, ...) OF(naive_##name)(__VA_ARGS__)
 #define TANH(x) VM(tanh)(x)
 #define ERF(x) VM(erf)(x)
 #define SIGMOID(x) VM(sigmoid)(x)
@@ -110,6 +110,8 @@ static T OF(naive_value)(int op, T a, T b, double number)
 #define CASE_NUMBERS(NAME, value) case MG_##NAME: return (value);
 #define CASE_NUMBERS_ONLY CASE_NUMBERS
 #define CASE_NUMBERS_AND_BOOLS CASE_NUMBERS
+#define CASE_INTEGRAL(NAME, value)
+#define CASE_INTEGRAL_AND_BOOLS(NAME, value)
 #define CASE_COMPARES(NAME, value)
 #define CASE_TRUTHS(NAME, value)
 #define CASE_NOWHERE(NAME, value)
@@ -208,6 +210,8 @@ static void OF(naive_row)(int kind, int64_t n, const T *a, const T *weight, cons
 #undef CASE_NUMBERS
 #undef CASE_NUMBERS_ONLY
 #undef CASE_NUMBERS_AND_BOOLS
+#undef CASE_INTEGRAL
+#undef CASE_INTEGRAL_AND_BOOLS
 #undef CASE_COMPARES
 #undef CASE_TRUTHS
 #undef CASE_NOWHERE

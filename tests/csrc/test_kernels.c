@@ -229,8 +229,16 @@ static int64_t int_power(int64_t x, int64_t k)
     return (int64_t)y;
 }
 
-/* Modulo 2^64, of which a smaller type takes the last bits. */
-static int64_t int_value(int op, int64_t a, int64_t b)
+/* One bit at a time. */
+static int64_t shifted(int64_t x, int64_t count, int bits, bool left)
+{
+    if (count < 0 || count > bits) count = bits;
+    for (; count; count--) x = left ? (int64_t)((uint64_t)x * 2) : x / 2 - (x % 2 < 0);
+    return x;
+}
+
+/* Modulo 2^64, of which a smaller type of so many bits takes the last ones. */
+static int64_t int_value(int op, int64_t a, int64_t b, int bits)
 {
     uint64_t x = (uint64_t)a, y = (uint64_t)b;
     bool turn = a && b && b != -1 && a % b && (a < 0) != (b < 0);
@@ -243,6 +251,12 @@ static int64_t int_value(int op, int64_t a, int64_t b)
     case MG_ABS: return a < 0 ? (int64_t)(0 - x) : a;
     case MG_RELU: return a < 0 ? 0 : a;
     case MG_SIGN: return (a > 0) - (a < 0);
+    case MG_BITWISE_AND: return a & b;
+    case MG_BITWISE_OR: return a | b;
+    case MG_BITWISE_XOR: return (a | b) - (a & b);
+    case MG_BITWISE_NOT: return -1 - a;
+    case MG_BITWISE_LEFT_SHIFT: return shifted(a, b, bits, true);
+    case MG_BITWISE_RIGHT_SHIFT: return shifted(a, b, bits, false);
     case MG_MAXIMUM:
     case MG_CLAMP_MIN: return a > b ? a : b;
     case MG_MINIMUM:
@@ -258,9 +272,14 @@ static uint8_t truth_value(int op, uint8_t a, uint8_t b)
     switch (op) {
     case MG_ADD:
     case MG_MAXIMUM:
+    case MG_CLAMP_MIN:
+    case MG_BITWISE_OR:
     case MG_LOGICAL_OR: return a || b;
+    case MG_BITWISE_XOR:
     case MG_LOGICAL_XOR: return a != b;
+    case MG_BITWISE_NOT:
     case MG_LOGICAL_NOT: return !a;
+    case MG_SIGN: return a;
     default: return a && b;
     }
 }
@@ -293,7 +312,7 @@ static void naive_map(int op, int dtype, int64_t n, const void *a, const void *b
             int64_t result = rows[op].types == COMPARES ? compare(op, p < q, p == q, true)
                              : dtype == MG_BOOL
                                  ? truth_value(op, (uint8_t)p, (uint8_t)q)
-                                 : int_value(op, p, q);
+                                 : int_value(op, p, q, 8 * (int)sizes[dtype]);
             if (dtype == MG_INT64 && rows[op].types != COMPARES)
                 ((int64_t *)y)[i] = result;
             else if (dtype == MG_INT32 && rows[op].types != COMPARES)
@@ -404,6 +423,8 @@ static bool has_kernel(int op, int dtype)
     case NUMBERS_ONLY: return dtype != MG_BOOL;
     case NUMBERS_AND_BOOLS:
     case COMPARES: return true;
+    case INTEGRAL: return dtype > MG_FLOAT16 && dtype != MG_BOOL;
+    case INTEGRAL_AND_BOOLS: return dtype > MG_FLOAT16;
     case TRUTHS: return dtype == MG_BOOL;
     default: return false;
     }
@@ -411,7 +432,7 @@ static bool has_kernel(int op, int dtype)
 
 static bool has_gradient(int op, int which)
 {
-    return rows[op].types > NOWHERE && rows[op].types < COMPARES && which < rows[op].arity;
+    return rows[op].types > NOWHERE && rows[op].types < INTEGRAL && which < rows[op].arity;
 }
 
 /* Count kernels that are not there: what is called without a look must exist. */
@@ -590,7 +611,7 @@ static void test_choose(int place)
 static int64_t int_join(int which, int64_t x, int64_t y)
 {
     static const int ops[] = {MG_ADD, MG_MUL, MG_MAXIMUM, MG_MINIMUM};
-    return int_value(ops[which], x, y);
+    return int_value(ops[which], x, y, 64);
 }
 
 static const int places[] = {MG_FLOAT32, MG_FLOAT64, MG_INT64};
@@ -765,7 +786,7 @@ static void test_int_cumsum(int64_t lines, int64_t n)
     kernels()->cumsum[2](lines, n, as, n + 1, ys);
     for (int64_t r = 0; r < lines; r++)
         for (int64_t i = 0, sum = 0; i < n; i++) {
-            sum = int_value(MG_ADD, sum, as[r * (n + 1) + i]);
+            sum = int_value(MG_ADD, sum, as[r * (n + 1) + i], 64);
             expect("cumsum", MG_INT64, 1, ys + r * n + i, &sum, n);
         }
     space_free(&a), space_free(&y);
