@@ -57,7 +57,8 @@ def test_numbers_and_lists(data: Any, dtype: str, expected: Any) -> None:
     x = mg.tensor(data)
     assert x.dtype.name == dtype
     assert x.tolist() == expected
-    assert mg.Tensor(data).tolist() == expected
+    if dtype not in ("int64", "int32") or hasattr(data, "__len__"):  # ints are sizes
+        assert mg.Tensor(data).tolist() == expected
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ CASES: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: functional.cross_entropy(X, tensor([[1, 0, 0], [0, 1, 0]])),
         ValueError,
-        "one-hot rows; it takes their numbers: target.argmax(1)",
+        "one-hot rows; it takes their numbers, target.argmax(1), or floats",
     ),
     (lambda: X.roll((1, 2), 0), ValueError, "roll: shifts (1, 2) and axes 0 differ in number"),
     (lambda: X.roll((1, 2)), ValueError, "roll: shifts (1, 2) need as many axes"),

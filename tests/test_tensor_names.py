@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import pymicrograd as mg
-from pymicrograd.errors import ArgumentError, GradientError
+from pymicrograd.errors import ArgumentError, DTypeError, GradientError
 
 X = [[1.0, -2.0, 3.0], [-4.0, 5.0, -6.0]]
 
@@ -241,11 +241,51 @@ def test_unknown_names_tell_what_is_near() -> None:
 def test_the_class_makes_floats_of_numbers_and_takes_sizes() -> None:
     assert mg.Tensor([1, 2, 3]).dtype is mg.float32 and mg.Tensor([[1], [2]]).dtype is mg.float32
     assert mg.Tensor([1, 2], dtype=mg.int64).dtype is mg.int64 and mg.tensor([1]).dtype is mg.int64
-    assert mg.Tensor(np.arange(3)).dtype is mg.int64 and mg.Tensor([True]).dtype is mg.bool_
+    assert mg.Tensor(np.arange(3)).dtype is mg.int64 and mg.Tensor([True]).tolist() == [1.0]
     assert mg.Tensor(2, 3).shape == (2, 3) and mg.Tensor(2, 3, 4).dtype is mg.float32
     assert mg.Tensor([1.0], "float64", True).requires_grad
+    assert mg.Tensor(5).shape == (5,) and mg.Tensor(5.0).shape == ()
     with pytest.raises(ValueError, match="negative"):
         mg.Tensor(2, -1)
+    with pytest.raises(TypeError, match=r"a number is tensor\(5, ...\)"):
+        mg.Tensor(5, requires_grad=True)
+
+
+def test_slices_and_sums_of_sizes_are_sizes() -> None:
+    shape = mg.ones(2, 3, 4).shape
+    for part in (shape[1:], shape + (1,), (1,) + shape, shape[:-1] + (5,)):  # noqa: RUF005
+        assert type(part) is mg.Size
+    assert shape[1:].numel() == 12 and shape[-1] == 4 and type(shape[0]) is int
+    assert pickle.loads(pickle.dumps(shape)) == shape == (2, 3, 4)
+    with pytest.raises(TypeError):
+        shape + [1]  # noqa: RUF005
+
+
+def test_what_is_cut_or_taken_for_true_is_refused() -> None:
+    whole, x = mg.zeros(3, dtype=mg.int64), mg.zeros(2)
+    for fill in (whole.uniform_, whole.normal_):
+        with pytest.raises(DTypeError, match="_: is for floats, not int64"):
+            fill()
+    with pytest.raises(DTypeError, match="scatter_add: float32 cannot be added to int64"):
+        whole.scatter_add(0, [0], [0.5])
+    with pytest.raises(DTypeError, match="index_add_: float32 cannot be added to int64"):
+        whole.index_add_(0, [0], [0.5])
+    with pytest.raises(DTypeError, match="index_add: float32 cannot be added to int64"):
+        whole.index_add(0, [0], [1], alpha=0.5)
+    assert whole.tolist() == [0, 0, 0]
+    for ask in (x.requires_grad_, lambda on: mg.zeros(2, requires_grad=on)):
+        with pytest.raises(TypeError, match="requires_grad is True or False, not 'a'"):
+            ask("a")
+    with pytest.raises(ArgumentError, match="decimals is from -38 to 38 for float32, not 400"):
+        x.round(decimals=400)
+    assert mg.tensor(1.23456, dtype=mg.float16).round(decimals=5).item() == 1.234375
+    with pytest.raises(DTypeError, match="the weight is of float64, the input of float32"):
+        mg.functional.conv2d(mg.ones(1, 1, 2, 2), mg.ones(1, 1, 1, 1, dtype=mg.float64))
+
+
+def test_truths_of_uint8_are_uint8() -> None:
+    x = mg.tensor([[1, 0], [2, 3]], dtype=mg.uint8)
+    assert (x.all(1).dtype, x.all(1).tolist(), x.any().item()) == (mg.uint8, [0, 1], 1)
 
 
 def test_rates_that_are_no_numbers_are_named() -> None:

@@ -331,7 +331,8 @@ static int truths_reduce(call *c, bool sought)
     bool keep;
     box b;
     MG_TRY(get_axes(c, &axes, &keep));
-    MG_TRY(result_open(c, a, MG_BOOL, axes, keep));
+    int kind = a->dtype == MG_UINT8 ? MG_UINT8 : MG_BOOL; /* as in PyTorch */
+    MG_TRY(result_open(c, a, kind, axes, keep));
     MG_TRY(box_open(c, a, MG_BOOL, axes, true, &b));
     if (c->result->count == 0) return MG_OK;
     rows_job job = {

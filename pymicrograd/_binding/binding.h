@@ -278,7 +278,8 @@ int describe(mg_node handle, mg_array_info *info);
 /* Describe a Tensor; -1 with an exception. */
 int tensor_describe(PyObject *self, mg_array_info *info);
 PyObject *tuple_of(const int64_t *items, int count);
-PyObject *size_of(const int64_t *items, int count);
+PyObject *size_of(const int64_t *items, int count); /* of tensors/sizes.py */
+extern PyType_Spec size_specification;
 
 /* ---- apply.c ----------------------------------------------------------------------- */
 
@@ -377,10 +378,10 @@ PyObject *tensor_linear_index(PyObject *none, PyObject *args);
            "\n\nEqual ones share the gradient." \
            REDUCED_AXES ", or there are no elements to compare.") \
     METHOD(ANY, any, \
-           "Return whether any element over axes is not 0, as bool; False of none." \
+           "Return whether any element over axes is not 0, as bool, of uint8 as that; False of none." \
            REDUCED_AXES ".") \
     METHOD(ALL, all, \
-           "Return whether all elements over axes are not 0, as bool; True of none." \
+           "Return whether all elements over axes are not 0, as bool, of uint8 as that; True of none." \
            REDUCED_AXES ".") \
     METHOD(LOGSUMEXP, logsumexp, \
            "Return log(sum(exp(x))) over axes; -inf of no elements." \

@@ -13,6 +13,7 @@
 
 mg_arena *arena;
 PyObject *value_base, *tensor_base;
+static PyObject *size_base;
 PyTypeObject *value_type, *tensor_type;
 allocfunc tensor_alloc;
 struct value_callbacks value_callbacks;
@@ -207,7 +208,9 @@ static int make_types(void)
     }
     if (!value_base) value_base = PyType_FromSpec(&value_specification);
     if (!tensor_base && value_base) tensor_base = PyType_FromSpec(tensor_specification());
-    return tensor_base ? 0 : -1;
+    if (!size_base && tensor_base)
+        size_base = PyType_FromSpecWithBases(&size_specification, (PyObject *)&PyTuple_Type);
+    return size_base ? 0 : -1;
 }
 
 /* Types and callbacks are static, and so are one interpreter's. */
@@ -223,7 +226,8 @@ static int fill_module(PyObject *module)
     }
     if (make_types() < 0 || add_recording_types(module) < 0) return -1;
     if (PyModule_AddObjectRef(module, "ValueBase", value_base) < 0) return -1;
-    return PyModule_AddObjectRef(module, "TensorBase", tensor_base);
+    if (PyModule_AddObjectRef(module, "TensorBase", tensor_base) < 0) return -1;
+    return PyModule_AddObjectRef(module, "SizeBase", size_base);
 }
 
 static PyMethodDef functions[] = {

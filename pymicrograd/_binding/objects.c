@@ -130,11 +130,18 @@ PyObject *tuple_of(const int64_t *items, int count)
     return tuple;
 }
 
-/* The same as an object of tensors/sizes.py. */
-PyObject *size_of(const int64_t *items, int count)
+/* ---- sizes ------------------------------------------------------------------------- */
+
+/* Return a new object of tensors/sizes.py, whose items are to be set. */
+static PyObject *blank_size(Py_ssize_t count)
 {
     PyTypeObject *type = (PyTypeObject *)tensor_callbacks.size;
-    PyObject *size = type ? PyType_GenericAlloc(type, count) : PyTuple_New(count);
+    return type ? PyType_GenericAlloc(type, count) : PyTuple_New(count);
+}
+
+PyObject *size_of(const int64_t *items, int count)
+{
+    PyObject *size = blank_size(count);
     for (int i = 0; size && i < count; i++) {
         PyObject *item = PyLong_FromLongLong(items[i]);
         if (item) PyTuple_SetItem(size, i, item);
@@ -142,3 +149,46 @@ PyObject *size_of(const int64_t *items, int count)
     }
     return size;
 }
+
+/* Return the items of a tuple, which is taken over, as sizes. */
+static PyObject *size_of_tuple(PyObject *tuple)
+{
+    if (!tuple || !PyTuple_Check(tuple)) return tuple;
+    Py_ssize_t count = PyTuple_Size(tuple);
+    PyObject *size = blank_size(count);
+    for (Py_ssize_t i = 0; size && i < count; i++)
+        PyTuple_SetItem(size, i, Py_NewRef(PyTuple_GetItem(tuple, i)));
+    Py_DECREF(tuple);
+    return size;
+}
+
+static PyObject *size_subscript(PyObject *self, PyObject *key)
+{
+    static binaryfunc subscript;
+    if (!subscript)
+        subscript = (binaryfunc)PyType_GetSlot(&PyTuple_Type, Py_mp_subscript);
+    PyObject *found = subscript(self, key);
+    return PySlice_Check(key) ? size_of_tuple(found) : found;
+}
+
+static PyObject *size_add(PyObject *left, PyObject *right)
+{
+    static binaryfunc concat;
+    if (!concat) concat = (binaryfunc)PyType_GetSlot(&PyTuple_Type, Py_sq_concat);
+    if (!PyTuple_Check(left) || !PyTuple_Check(right)) Py_RETURN_NOTIMPLEMENTED;
+    return size_of_tuple(concat(left, right));
+}
+
+static PyType_Slot size_slots[] = {
+    {Py_tp_doc, "A tuple whose slices and sums are sizes, too; see tensors/sizes.py."},
+    {Py_mp_subscript, size_subscript},
+    {Py_nb_add, size_add},
+    {0, NULL},
+};
+PyType_Spec size_specification = {
+    "pymicrograd._types.SizeBase",
+    0, /* a tuple's */
+    0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    size_slots,
+};

@@ -36,9 +36,11 @@ static PyObject *get_requires_grad(PyObject *self, void *Py_UNUSED(closure))
 
 static int set_requires_grad(PyObject *self, PyObject *on, void *Py_UNUSED(closure))
 {
-    int truth = on ? PyObject_IsTrue(on) : -1;
     if (!on) PyErr_SetString(PyExc_AttributeError, "requires_grad cannot be deleted");
-    if (truth < 0) return -1;
+    else if (!PyBool_Check(on))
+        PyErr_Format(PyExc_TypeError, "requires_grad is True or False, not %R", on);
+    if (!on || !PyBool_Check(on)) return -1;
+    int truth = on == Py_True;
     PyThreadState *state = release_gil(0);
     int status = mg_require_gradient(arena, tensor_handle(self), truth);
     acquire_gil(state, 0);

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ARGUMENT", "ARITHMETIC", "ARITIES", "CHANGED", "DOMAIN", "DTYPE", "EXCEPTIONS", "GIVEN",
     "INDEX", "INTERNAL", "MAX_RANK", "OPS", "REDUCTIONS", "RULE", "SHAPE", "STALE", "SYMBOLS",
-    "VIEW", "VIEWS", "EnableGrad", "NoGrad", "SetGradEnabled", "Silence", "TensorBase",
+    "VIEW", "VIEWS", "EnableGrad", "NoGrad", "SetGradEnabled", "Silence", "SizeBase",
+    "TensorBase",
     "ValueBase", "arena", "check", "fail", "ffi", "install", "keep_mode", "lib", "memory",
     "status_text",
 ]  # fmt: skip
@@ -53,6 +54,7 @@ from .. import _types  # noqa: E402
 
 ValueBase = _types.ValueBase
 TensorBase = _types.TensorBase
+SizeBase = _types.SizeBase
 install: Callable[..., None] = _types.install
 memory = _types.memory
 keep_mode = _types.keep_mode

@@ -540,16 +540,21 @@ def argmin(a: Array, axis: int | None = None, keep: bool = False) -> Array:
     return reduced("argmin", a, axes, keep, "int64", first_of(lambda x, y: x < y))
 
 
+def truth_type(a: Array) -> str:
+    """Return the type of whether elements are 0: bool, but of uint8 that, as in PyTorch."""
+    return "uint8" if a.dtype == "uint8" else "bool"
+
+
 @op
 def any_(a: Array, axes: Axes | None = None, keep: bool = False) -> Array:
     """Return whether an element over axes is not 0."""
-    return reduced("any", a, axes, keep, "bool", lambda x: any(y != 0 for y in x))
+    return reduced("any", a, axes, keep, truth_type(a), lambda x: any(y != 0 for y in x))
 
 
 @op
 def all_(a: Array, axes: Axes | None = None, keep: bool = False) -> Array:
     """Return whether no element over axes is 0."""
-    return reduced("all", a, axes, keep, "bool", lambda x: all(y != 0 for y in x))
+    return reduced("all", a, axes, keep, truth_type(a), lambda x: all(y != 0 for y in x))
 
 
 def squares(numbers: Elements, dtype: str) -> Any:

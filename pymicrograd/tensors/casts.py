@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .arguments import part_of
 from .attributes import Attributes
 from .devices import check_device, is_device
-from .dtypes import as_dtype, bool_, float16, float32, float64, int32, int64
+from .dtypes import TYPES, as_dtype, bool_, float16, float32, float64, int32, int64
 from .ops import T, TensorBase, cast
 
 if TYPE_CHECKING:
@@ -63,12 +63,14 @@ class CastMethods(Attributes):
         return self.clone() if copy and result is self else result
 
     def type(self, dtype: Any = None) -> Any:
-        """Return the elements cast to a dtype, as `to` does; without one the dtype's name, a str.
+        """Return the elements cast to a dtype, as `to` does; without one PyTorch's name of it.
+
+        That is "torch.FloatTensor" of float32, and is understood as a dtype, too.
 
         Raises:
             DTypeError: there is no such dtype.
         """
-        return self.dtype.name if dtype is None else cast(self, as_dtype(dtype))
+        return TYPES[self.dtype] if dtype is None else cast(self, as_dtype(dtype))
 
     astype = type
 

@@ -41,7 +41,7 @@ def finish(made: Tensor, requires_grad: bool, device: Any = None) -> Tensor:
     """Return a new leaf, with the arguments that all constructors take."""
     check_device(device)
     if requires_grad:
-        made.requires_grad = True
+        made.requires_grad = requires_grad  # which refuses what is no bool
     return made
 
 
@@ -160,6 +160,8 @@ def arange(
     start, end, step = bounds if whole else map(float, bounds)
     if step == 0 or not math.isfinite(end - start):
         raise ArgumentError(f"arange: no steps of {step} lead from {start} to {end}")
+    if (end - start) * step < 0:
+        raise ArgumentError(f"arange: steps of {step} lead away from {end}, starting at {start}")
     count = len(range(start, end, step)) if whole else max(0, math.ceil((end - start) / step))
     kind = (int64 if whole else float32) if dtype is None else as_dtype(dtype)
     return finish(cast(ramp(count, start, step, "arange"), kind), requires_grad, device)

@@ -73,6 +73,17 @@ DTYPES: tuple[dtype, ...] = (float32, float64, float16, int64, int32, uint8, boo
 BY_NAME: dict[Any, dtype] = {kind.name: kind for kind in DTYPES}
 BY_NAME |= {float: float64, int: int64, bool: bool_}
 BY_NAME |= {"float": float32, "double": float64, "half": float16, "long": int64, "int": int32}
+# What `Tensor.type` says: PyTorch's names of its classes.
+TYPES: dict[dtype, str] = {
+    float16: "torch.HalfTensor",
+    float32: "torch.FloatTensor",
+    float64: "torch.DoubleTensor",
+    int32: "torch.IntTensor",
+    int64: "torch.LongTensor",
+    uint8: "torch.ByteTensor",
+    bool_: "torch.BoolTensor",
+}
+BY_NAME |= {name: kind for kind, name in TYPES.items()}
 
 
 def as_dtype(kind: Any) -> dtype:

@@ -10,12 +10,12 @@ from ..errors import ArgumentError, DTypeError, ShapeError
 from .arguments import as_float, as_int
 from .attributes import Attributes
 from .conversion import as_tensor
-from .dtypes import bool_
+from .dtypes import bool_, float16, float32
 from .explain import alias, call_as
 from .indexing import as_mask, check_recorded
 from .leaves import draw
 from .operators import as_written, call_named, scaled
-from .ops import OPS, T, TensorBase, apply, needs_recording
+from .ops import OPS, T, TensorBase, apply, cast, needs_recording
 from .promotion import common
 
 if TYPE_CHECKING:
@@ -76,6 +76,12 @@ def fits(bound: Any, x: Any) -> bool:
     if not x.is_floating_point():
         return False
     return type(bound) is float or (type(bound) is int and -(2**63) <= bound < 2**63)
+
+
+def check_floats(x: Any, what: str) -> None:
+    """Refuse draws from a continuous distribution into integers, which would cut them."""
+    if not x.is_floating_point():
+        raise DTypeError(f"{what}: is for floats, not {x.dtype.name}; randint() draws integers")
 
 
 class ElementwiseMethods(Attributes):
@@ -169,11 +175,19 @@ class ElementwiseMethods(Attributes):
 
         Raises:
             TypeError: decimals is no int.
+            ValueError: 10**decimals is beyond the dtype.
         """
         if decimals:
             decimals = as_int(decimals, "round: the number of decimals")
         if not decimals or not self.is_floating_point():
             return self._round()
+        if self.dtype is float16:  # whose 10**5 is infinite
+            return cast(cast(self, float32).round(decimals), float16)
+        most = 38 if self.dtype is float32 else 308
+        if abs(decimals) > most:
+            raise ArgumentError(
+                f"round: decimals is from {-most} to {most} for {self.dtype.name}, not {decimals}"
+            )
         scale = 10.0**decimals
         return (self * scale).round() / scale
 
@@ -247,7 +261,8 @@ class ElementwiseMethods(Attributes):
         """
         value = number_like(value, self, "masked_fill")
         if as_tensor(mask).dtype is not bool_:
-            raise DTypeError(f"masked_fill: a mask is of bool, not {as_tensor(mask).dtype.name}")
+            kind = as_tensor(mask).dtype.name
+            raise DTypeError(f"masked_fill: a mask is of bool, not {kind}; bool() makes one")
         return call_as("masked_fill", choose, mask, value, self)
 
     def isnan(self) -> Tensor:
@@ -334,6 +349,7 @@ class ElementwiseMethods(Attributes):
 
         Raises:
             TypeError: a parameter is no number, or the generator no RNG.
+            DTypeError: the elements are no floats.
             GradientError: this is a leaf that requires a gradient; use no_grad().
             ReadOnlyError: the memory is read-only.
             ViewError: elements share memory, as after expand().
@@ -342,6 +358,7 @@ class ElementwiseMethods(Attributes):
         if bounds:
             raise TypeError(f"uniform_() got an unexpected keyword argument {min(bounds)!r}")
         a, b = as_float(a, "uniform_: a parameter"), as_float(b, "uniform_: a parameter")
+        check_floats(self, "uniform_")
         if not a <= b:
             raise ArgumentError(
                 f"uniform_: the range [from, to) is empty: from {a} is above to {b}"
@@ -357,11 +374,13 @@ class ElementwiseMethods(Attributes):
 
         Raises:
             TypeError: a parameter is no number, or the generator no RNG.
+            DTypeError: the elements are no floats.
             GradientError: this is a leaf that requires a gradient; use no_grad().
             ReadOnlyError: the memory is read-only.
             ViewError: elements share memory, as after expand().
         """
         mean, std = as_float(mean, "normal_: a parameter"), as_float(std, "normal_: a parameter")
+        check_floats(self, "normal_")
         if not std >= 0:
             raise ArgumentError(f"normal_: the standard deviation is at least 0, not {std}")
         call_as("normal_", self.copy_, draw(1, self.shape, self.dtype, mean, std, generator))

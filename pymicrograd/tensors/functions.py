@@ -20,8 +20,8 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     """Return input where the condition holds, else other; or, of the condition alone, `nonzero`.
 
     Example:
-        >>> from pymicrograd import Tensor
-        >>> where(Tensor([True, False]), Tensor([1.0, 2.0]), 0.0)
+        >>> from pymicrograd import tensor
+        >>> where(tensor([True, False]), tensor([1.0, 2.0]), 0.0)
         tensor([1., 0.])
     """
     if (input is None) != (other is None):

@@ -39,7 +39,7 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: An
     kind = None if dtype is None else as_dtype(dtype)
     made: Tensor = new(data, kind)
     if requires_grad:
-        made.requires_grad = True
+        made.requires_grad = requires_grad  # which refuses what is no bool
     return made
 
 

@@ -25,6 +25,14 @@ def as_indices(index: Any, what: str) -> Any:
     return cast(index, int64)
 
 
+def added(x: Any, to: Any, what: str) -> Tensor:
+    """Return what is added to some elements in their type; refuse floats beside integers."""
+    x = call_as(what, as_tensor, x)
+    if x.dtype.kind > to.dtype.kind:
+        raise DTypeError(f"{what}: {x.dtype.name} cannot be added to {to.dtype.name}")
+    return cast(x, to.dtype)
+
+
 def with_axis(*tensors: Any) -> tuple[Any, ...]:
     """Return tensors with one axis where they have none, as what selects along it needs."""
     return tuple(x if x.ndim else x.reshape(1) for x in tensors)
@@ -87,11 +95,11 @@ class SelectionMethods(Attributes):
         Raises:
             TensorIndexError: the axis or an index is out of range.
             ShapeError: index has not as many axes, or is larger than src, or than x beside dim.
-            DTypeError: index is not of integers.
+            DTypeError: index is not of integers, or src of floats and this is not.
         """
         axis = axis_of(dim, self.ndim, "scatter_add")
         index = as_indices(index, "scatter_add")
-        src = call_as("scatter_add", as_tensor, src, dtype=self.dtype)
+        src = added(src, self, "scatter_add")
         if index.ndim != self.ndim and not index.numel():
             return self.clone()
         x, row, src = with_axis(self, index, src)
@@ -155,14 +163,14 @@ class SelectionMethods(Attributes):
         Raises:
             TensorIndexError: the axis or an index is out of range.
             ShapeError: index is no vector, or the shapes do not fit.
-            DTypeError: index is not of integers.
+            DTypeError: index is not of integers, or source of floats and this is not.
         """
         axis = axis_of(dim, self.ndim, "index_add")
         index = as_indices(index, "index_add")
-        source = call_as("index_add", as_tensor, source, dtype=self.dtype)
+        source = added(source, self, "index_add")
         if index.ndim > 1:
             raise ShapeError(f"index_add: indices are a vector, not of shape {index.shape}")
-        source = source if alpha == 1 else cast(source * alpha, self.dtype)
+        source = source if alpha == 1 else added(source * alpha, self, "index_add")
         if not self.ndim:
             whole = self.reshape(1).index_add(0, index.reshape(-1), source.reshape(-1))
             return whole.reshape(())
@@ -184,7 +192,9 @@ class SelectionMethods(Attributes):
         """
         mask = call_as("masked_select", as_tensor, mask)
         if mask.dtype is not bool_:
-            raise DTypeError(f"masked_select: a mask is of bool, not {mask.dtype.name}")
+            raise DTypeError(
+                f"masked_select: a mask is of bool, not {mask.dtype.name}; bool() makes one"
+            )
         shape = call_as("masked_select", indexing.common_shape, [mask.shape, self.shape])
         return self.expand(shape)[mask.expand(shape)]
 

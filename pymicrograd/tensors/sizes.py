@@ -1,18 +1,20 @@
-"""The shape of a Tensor: a tuple of ints, with PyTorch's name and its `numel`."""
+"""The shape of a Tensor: a tuple of ints, printed as one, with PyTorch's name and its `numel`."""
 
 from __future__ import annotations
 
 import math
 
+from .. import _core
+
 __all__ = ["Size"]
 
 
-class Size(tuple[int, ...]):
-    """The sizes of the axes, a tuple; what is cut off or joined of it is a plain tuple.
+class Size(_core.SizeBase):
+    """The sizes of the axes, a tuple; slices of it, and sums with tuples, are sizes, too.
 
     Example:
-        >>> Size((2, 3)).numel()
-        6
+        >>> (Size((2, 3))[1:] + (4,)).numel()
+        12
     """
 
     __slots__ = ()

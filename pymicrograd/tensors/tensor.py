@@ -11,6 +11,7 @@ argument names axes, `dim` and `axis` are both understood, and `keepdim` and `ke
 from __future__ import annotations
 
 import copy
+import numbers
 from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ from .casts import CastMethods
 from .conversion import as_tensor, new
 from .devices import check_device
 from .diagonals import DiagonalMethods
-from .dtypes import DTYPES, as_dtype, dtype, float32, int64
+from .dtypes import DTYPES, as_dtype, dtype, float32
 from .elementwise import ElementwiseMethods
 from .explain import call_as, fail
 from .function import on_sweep_stop
@@ -62,11 +63,16 @@ def number_of(x: Any) -> Any:
 
 def of_arguments(data: tuple[Any, ...], kind: dtype | None) -> Tensor:
     """Return the leaf that `Tensor(*data)` takes over."""
-    if len(data) != 1:  # PyTorch's sizes
+    if len(data) != 1 or is_size(data[0]):  # PyTorch's sizes
         return blank(as_shape(data or (0,), "Tensor"), kind or float32, "Tensor")
     made = new(data[0], kind)
-    whole = kind is None and made.dtype is int64
+    whole = kind is None and made.dtype.kind < 2
     return cast(made, float32) if whole and isinstance(data[0], (list, tuple)) else made
+
+
+def is_size(x: Any) -> bool:
+    """Tell whether one argument is the size of an axis: an int, but no bool and no array."""
+    return isinstance(x, numbers.Integral) and not isinstance(x, bool)
 
 
 TOPICS = (
@@ -103,10 +109,10 @@ class Tensor(Topics):
     """An N-dimensional array that operations are recorded on.
 
     Args:
-        data: a number, nested sequences of numbers, an array, or a Tensor, which is copied; or
-            two sizes or more, of a tensor of zeros.
+        data: a float, nested sequences of numbers, an array, or a Tensor, which is copied; or
+            ints, the sizes of a tensor of zeros, as in PyTorch: Tensor(5) has shape (5,).
         dtype: the type of the elements; by default float32 for sequences of Python's numbers,
-            as in PyTorch, bool for bools, and what arrays have. `tensor` keeps ints as int64.
+            as in PyTorch, and what arrays have. `tensor` keeps ints as int64, bools as bool.
         requires_grad: whether to compute gradients for it.
 
     Attributes:
@@ -136,9 +142,14 @@ class Tensor(Topics):
         check_device(device)
         if len(data) in (2, 3) and not hasattr(data[1], "__index__"):  # by their places
             data, dtype, requires_grad = data[:1], data[1], (*data, requires_grad)[2]
+        if len(data) == 1 and is_size(data[0]) and (dtype is not None or requires_grad):
+            raise TypeError(
+                f"Tensor({data[0]}) has one axis of this size, and no options; a number is "
+                f"tensor({data[0]}, ...)"
+            )
         self._become(of_arguments(data, None if dtype is None else as_dtype(dtype)))
         if requires_grad:
-            self.requires_grad = True
+            self.requires_grad = requires_grad  # which refuses what is no bool
 
     # ---- attributes
 
@@ -208,6 +219,7 @@ class Tensor(Topics):
         """Set requires_grad of a leaf; return the tensor.
 
         Raises:
+            TypeError: requires_grad is no bool.
             DTypeError: the elements are no floats.
             GradientError: this is a result, not a leaf; use detach().
         """

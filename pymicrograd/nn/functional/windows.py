@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ArgumentError, ShapeError
+from ...errors import ArgumentError, DTypeError, ShapeError
 from ...tensors.arguments import as_ints
 from ...tensors.creation import arange, ones
 from ...tensors.dtypes import float16, float32
@@ -106,7 +106,12 @@ def check_convolution(name: str, x: Any, weight: Any, bias: Any, groups: int, ax
             f"fit: {x.shape[1]} channels != {expected}"
         )
     outputs = weight.shape[0] if axis else weight.shape[1] * groups
-    if bias is not None and tensor_of(name, bias, "bias").shape != (outputs,):
+    for other, what in ((weight, "weight"), (bias, "bias")):
+        if other is not None and tensor_of(name, other, what).dtype is not x.dtype:
+            raise DTypeError(
+                f"{name}: the {what} is of {other.dtype.name}, the input of {x.dtype.name}"
+            )
+    if bias is not None and bias.shape != (outputs,):
         raise ShapeError(f"{name}: a bias has shape {bias.shape}, not ({outputs},)")
 
 
