@@ -9,6 +9,8 @@
 #   soak      100,000 random calls on numbers, and as many on arrays, with each of twenty seeds
 #   deep      chains of 10^8 numbers and 2 * 10^6 arrays in a stack of 64 KiB; needs 6 GB of memory
 #   programs  10,000 random programs on both engines (pytest --tier long)
+#   fuzz      each fuzz target for FUZZ seconds (300): of C with clang's libFuzzer, AddressSanitizer
+#             and UBSan, which start from tests/corpus; and the loader of weights
 #   digits    the demo's 110 lines from gcc and clang at -O0 to -O3
 #
 # Needs gcc with its sanitizers, python3 with the test requirements (PYTHON names another one),
@@ -159,6 +161,30 @@ check_deep() {
     passed "$(head -n 1 "$work/log")"
 }
 
+check_fuzz() {
+    local clang seconds=${FUZZ:-300} flags="-O1 -g -fno-wrapv -DMG_BASELINE_ONLY -DMG_LIBFUZZER"
+    clang=$(compgen -c | grep -E '^clang-[0-9]+$' | sort -Vu | tail -n 1)
+    [ -n "$clang" ] || { missed "no clang"; return 0; }
+    flags+=" -Wno-pass-failed -fsanitize=address,undefined,float-cast-overflow"
+    flags+=" -fno-sanitize-recover=undefined"
+    mkdir "$work/fuzz"
+    # shellcheck disable=SC2086
+    (cd "$work/fuzz" && printf '%s\n' $sources | xargs -P 2 -n 1 "$clang" $strict \
+        -I "$root/csrc" $flags -fsanitize=fuzzer-no-link -c)
+    for name in handles shared sweeps; do
+        # shellcheck disable=SC2086
+        "$clang" $strict $flags -fsanitize=fuzzer -I "$root/csrc" -I "$root/tests/csrc" \
+            -o "$work/fuzz/$name" "$root/tests/csrc/fuzz_$name.c" "$work/fuzz"/*.o -lm -lpthread
+        cp -r "$root/tests/corpus/$name" "$work/fuzz/corpus-$name"
+        # what it finds is left beside the tree, to be kept in tests/corpus
+        run "$work/fuzz/$name" -max_total_time="$seconds" -max_len=1000 -timeout=30 \
+            -artifact_prefix="$PWD/found-$name-" "$work/fuzz/corpus-$name"
+        passed "fuzzing $name: $(tail -n 1 "$work/log")"
+    done
+    (cd "$root" && PYTHONDONTWRITEBYTECODE=1 run "$python" -m tests.fuzz_loader "$seconds")
+    passed "fuzzing the loader: $(tail -n 1 "$work/log")"
+}
+
 check_programs() {
     (cd "$root" && "$python" -m pytest -q -x -n 0 --tier long -p no:cacheprovider \
         tests/test_differential.py > "$work/log" 2>&1) || { tail -n 60 "$work/log"; return 1; }
@@ -186,7 +212,7 @@ check_digits() {
 }
 
 for check in "${@:-asan}" ; do
-    [ $# -gt 0 ] || set -- asan tsan valgrind soak deep programs digits
+    [ $# -gt 0 ] || set -- asan tsan valgrind soak deep programs fuzz digits
     break
 done
 for check in "$@"; do

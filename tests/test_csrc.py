@@ -149,6 +149,15 @@ def test_program(build: Build, command: str) -> None:
     assert run(build(name), *arguments).endswith(" 0 failed\n")
 
 
+@pytest.mark.parametrize("name", ["handles", "shared", "sweeps"])
+def test_kept_inputs_of_fuzzers(build: Build, name: str) -> None:
+    """What reached most calls, or failed once; and a few new ones."""
+    program, kept = build(f"fuzz_{name}"), sorted((ROOT / "tests" / "corpus" / name).iterdir())
+    assert len(kept) > 40
+    assert run(program, *kept).endswith(" 0 failed\n")
+    assert run(program, "random", 300, 1).endswith(" 0 failed\n")
+
+
 WRONG_PROGRAMS = {
     "access": "int main(int n, char **a) { (void)a; char s[2] = {0, 1}; return s[n + 1]; }",
     "overflow": "int main(int n, char **a) { (void)a; return (2147483647 + n) & 1; }",
@@ -236,8 +245,10 @@ def test_no_program_is_forgotten() -> None:
     for path in PROGRAMS.glob("*_*.c"):
         if path.name == "vmath_check.c":  # test_vmath.py runs it
             continue
-        assert re.search(rf'"{path.stem}[ "]', here), path.name
-        assert path.stem.removeprefix("test_") in long, path.name
+        is_target = '"fuzz.h"' in path.read_text()
+        name = path.stem.removeprefix("fuzz_") if is_target else path.stem
+        assert re.search(rf'"{name}[ "]', here), path.name
+        assert name.removeprefix("test_") in long, path.name
     core = ROOT / "csrc"
     listed = run("make", "-s", "-C", core, "list").split()
     assert sorted(core / name for name in listed) == units(core)

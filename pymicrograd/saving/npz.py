@@ -166,7 +166,10 @@ def _read_member(archive: zipfile.ZipFile, filename: str) -> Array:
     """Return the array of one .npy member, whose shape must account for every byte of it."""
     import numpy as np
 
-    content = io.BytesIO(archive.read(filename))
+    try:
+        content = io.BytesIO(archive.read(filename))
+    except ValueError as error:  # a place before the file, which zipfile seeks
+        raise zipfile.BadZipFile(str(error)) from None
     try:
         version = np.lib.format.read_magic(content)
         if version != (1, 0):

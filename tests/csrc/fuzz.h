@@ -3,8 +3,8 @@
  * inputs by itself (tests/long.sh fuzz). Without, it runs the files that it is given, or
  * with "random N seed" N inputs of random bytes.
  *
- * A target owns what stands in handles[], and knows how many handles those are: at the end
- * of an input all is released, and nothing may be left. */
+ * A target owns what stands in handles[], and knows how many handles those are: at the
+ * end of an input all is released, and nothing may be left. */
 #ifndef MG_FUZZ_H
 #define MG_FUZZ_H
 

@@ -35,7 +35,7 @@ static void build(void)
     case 0: many_kept(mg_softmax(arena, count, chosen, made), count, made); break;
     case 1: many_kept(mg_rmsnorm(arena, count, chosen, 1e-5, made), count, made); break;
     case 2: keep(mg_dot(arena, count, chosen, chosen + MANY)); break;
-    case 3: keep(below(2) ? mg_sum(arena, count, chosen) : mg_mean(arena, count, chosen)); break;
+    case 3: keep((below(2) ? mg_sum : mg_mean)(arena, count, chosen)); break;
     case 4:
         many_kept(mg_cross_entropy(arena, rows, 2, chosen, targets, below(2), kind, made),
                   kind ? 1 : rows, made);
@@ -124,7 +124,9 @@ static void backward(void)
         many_kept(status, count, made);
         break;
     case 5: known(mg_node_call(arena, chosen[0], below(2))); break;
-    case 6: known(mg_node_flow(arena, below(2) ? chosen[0] : mg_backward_node(arena))); break;
+    case 6:
+        known(mg_node_flow(arena, below(2) ? chosen[0] : mg_backward_node(arena)));
+        break;
     default: known(mg_backward(arena, chosen[0], numbers[0], below(4))); break;
     }
 }
