@@ -55,6 +55,26 @@ def has_own(module: Any, name: str) -> bool:
     return str(getattr(found, "__module__", "")).split(".")[0] != __package__
 
 
+def has_own_state(module: Any) -> bool:
+    """Tell whether a module has a state of its own making."""
+    return has_own(module, "state_dict") or has_own(module, "load_state_dict")
+
+
+def states_of(
+    inner: dict[str, Module], state: Mapping[str, Any]
+) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """Return the parts of a state that belong to modules, by their paths; and the rest."""
+    parts: dict[str, dict[str, Any]] = {path: {} for path in inner}
+    rest = {}
+    for name, entry in state.items():
+        owners = [path for path in inner if isinstance(name, str) and name.startswith(f"{path}.")]
+        if owners:
+            parts[owners[0]][name[len(owners[0]) + 1 :]] = entry
+        else:
+            rest[name] = entry
+    return parts, rest
+
+
 class Module:
     """Something with parameters: Values and Tensors in its attributes, lists and modules.
 
@@ -352,7 +372,11 @@ class Module:
         return {}, ()
 
     def _state_targets(self, prefix: str = "") -> dict[str, Any]:
-        """Return what the entries of a state belong to: Blocks of Values, and Tensors."""
+        """Return what the entries of a state belong to: Blocks of Values, and Tensors.
+
+        A module below that has a `state_dict` or `load_state_dict` of its own stands for itself,
+        under its path.
+        """
         targets: dict[str, Any] = {}
         seen: set[int] = set()
         pending: list[tuple[str, Any, Module, Any]] = [(prefix, self, self, None)]
@@ -370,6 +394,9 @@ class Module:
             elif id(item) not in seen:
                 seen.add(id(item))
                 parts, is_module = dict(entries_of(item)), isinstance(item, Module)
+                if is_module and item is not self and has_own_state(item):
+                    targets[name] = item
+                    continue
                 if is_module:
                     owner = item
                     blocks, covered = item._state_block()
@@ -386,22 +413,30 @@ class Module:
     def state_dict(self) -> dict[str, Any]:
         """Return parameters and buffers by name, as `load_state_dict` and `saving.save` take them.
 
-        What has two names has two entries.
+        What has two names has two entries. A module below whose class or object has a
+        `state_dict` of its own is asked for its entries.
 
         Returns:
             Tensors that share memory with the module's. Values are entries of float64, in the
             reference nested lists: a Layer has `weight` (nout, nin) and `bias` (nout), a Neuron
             `weight` (nin) and `bias` (), any other Value is an entry of its own, of shape ().
         """
-        return {
-            name: self._entry_of(target.shape, [value.data for value in target.values])
-            if isinstance(target, Block)
-            else target.detach()
-            for name, target in self._state_targets().items()
-        }
+        state = {}
+        for name, target in self._state_targets().items():
+            if isinstance(target, Block):
+                numbers = [value.data for value in target.values]
+                state[name] = self._entry_of(target.shape, numbers)
+            elif isinstance(target, Module):
+                state |= {joined(name, key): x for key, x in target.state_dict().items()}
+            else:
+                state[name] = target.detach()
+        return state
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Any:
         """Set parameters and buffers from a state; nothing is set if something is wrong.
+
+        A module below with a `load_state_dict` of its own, or a `state_dict`, loads its entries
+        itself, before the others are set.
 
         Args:
             state_dict: by name Tensors, NumPy arrays, nested lists or numbers.
@@ -415,6 +450,9 @@ class Module:
             TypeError: something is not of real numbers.
         """
         targets = self._state_targets()
+        inner = {name: x for name, x in targets.items() if isinstance(x, Module)}
+        targets = {name: x for name, x in targets.items() if name not in inner}
+        parts, state_dict = states_of(inner, state_dict)
         missing = [name for name in targets if name not in state_dict]
         unexpected = [name for name in state_dict if name not in targets]
         problems = []
@@ -431,6 +469,10 @@ class Module:
                     problems.append(f"{name} has shape {shape}, the module needs {needed}")
         if problems:
             raise ValueError("; ".join(problems))
+        for name, part in parts.items():
+            keys = inner[name].load_state_dict(part, strict)
+            for whole, found_there in zip((missing, unexpected), keys or ((), ()), strict=True):
+                whole += [joined(name, key) for key in found_there]
         self._set_states([(targets[name], numbers) for name, (_, numbers) in found.items()])
         return IncompatibleKeys(missing, unexpected)
 

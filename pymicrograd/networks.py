@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .modules import Block, Module
+from .modules import Block, Module, has_own_state
 from .scalars import is_number
 
 __all__ = ["ACTIVATIONS", "INITS", "MLP", "Layer", "Neuron"]
@@ -183,6 +183,8 @@ class Layer(Module):
     forward = __call__
 
     def _state_block(self) -> tuple[dict[str, Block], tuple[str, ...]]:
+        if any(map(has_own_state, self.neurons)):
+            return {}, ()
         targets = [neuron._state_targets() for neuron in self.neurons]
         if not targets or not all(set(found) == {"weight", "bias"} for found in targets):
             return {}, ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import MethodType
 from typing import Any
 
@@ -115,7 +116,7 @@ class Frozen(Neuron):
 
 
 def test_parameters_of_parts_are_asked_for(engine: Any) -> None:
-    layer = engine.Layer(2, 2)
+    layer = engine.Layer(2, 2, rng=engine.RNG(1))
     frozen = type("Frozen", (engine.Neuron,), {"parameters": lambda self: []})
     layer.neurons = [frozen(2), engine.Neuron(2)]
     assert len(layer.parameters()) == 3
@@ -197,3 +198,35 @@ def test_modules_hold_values_of_subclasses() -> None:
     mg.SGD(net.parameters(), lr=1.0).step()
     net.zero_grad()
     assert (net.w.data, net.w.grad) == (-1.0, 0.0)
+
+
+def test_a_state_of_the_users_is_part_of_the_whole(engine: Any) -> None:
+    class Scaled(engine.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            self.w, self.loads = engine.Value(2.0), []
+
+        def state_dict(self) -> Any:
+            return {"log": math.log(self.w.data), "epoch": 7.0}
+
+        def load_state_dict(self, state: Any, strict: bool = True) -> Any:
+            self.w.data = math.exp(state["log"])
+            self.loads.append((dict(state), strict))
+
+    class Net(engine.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            self.b, self.inner = engine.Value(1.0), [Scaled()]
+
+    net, other = Net(), Net()
+    net.inner[0].w.data = 3.0
+    state = net.state_dict()
+    assert set(state) == {"b", "inner.0.log", "inner.0.epoch"}
+    other.load_state_dict(state)
+    assert other.inner[0].w.data == pytest.approx(3.0, rel=1e-15)
+    assert other.inner[0].loads == [({"log": state["inner.0.log"], "epoch": 7.0}, True)]
+    with pytest.raises(ValueError, match="unexpected: c"):
+        other.load_state_dict({**state, "c": 1.0})
+    assert len(other.inner[0].loads) == 1
+
+    layer = engine.Layer(2, 2, rng=engine.RNG(1))
+    layer.neurons[1].state_dict = lambda: {"all": 5.0}
+    assert set(layer.state_dict()) == {"neurons.0.weight", "neurons.0.bias", "neurons.1.all"}
