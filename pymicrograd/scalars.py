@@ -266,6 +266,31 @@ class Operands(tuple):  # type: ignore[type-arg]
         return set(self).isdisjoint(other)
 
 
+def as_operands(self: Any, operands: Any, is_computed: bool, is_used: bool) -> tuple[Any, ...]:
+    """Return what is to become a Value's `_prev` as a tuple, or say why it cannot.
+
+    Args:
+        self: the Value.
+        operands: Values; of a set, the order is by the numbers of nodes, as a run repeats it.
+        is_computed: it has the rule of an op, which is of its own operands.
+        is_used: there is a Value that has it as an operand.
+    """
+    if is_computed:
+        raise ValueError(
+            f"_prev of the result of {self._op!r} is what its rule is of: set _backward first, or"
+            " make a Value(data, operands)"
+        )
+    if is_used:
+        raise ValueError(
+            "_prev of a Value that another one has as an operand cannot be set: set it before the"
+            " Value is used"
+        )
+    found = tuple(operands)
+    if any(x is self for x in found):
+        raise ValueError("a Value is no operand of itself")
+    return found
+
+
 class Scalar(Copyable):
     """What the Values of all engines share: whatever follows from their data and operators."""
 
@@ -280,6 +305,10 @@ class Scalar(Copyable):
     @property
     def _children(self) -> Any:
         return self._prev
+
+    @_children.setter
+    def _children(self, operands: Any) -> None:
+        self._prev = operands
 
     @property
     def _label(self) -> Any:

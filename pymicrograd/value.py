@@ -20,6 +20,7 @@ from .scalars import (
     Scalar,
     as_arguments,
     as_float,
+    as_operands,
     elementwise,
     is_number,
     negative,
@@ -85,7 +86,8 @@ def fallback_set(self: Value, name: str, number: Any) -> None:
     setattr(self, name, as_float(number))
 
 
-BULK = ("MLP", "cross_entropy", "softmax", "rmsnorm")  # names of bulk builders in errors
+# Names in errors: of bulk builders, of one step, and of what it passes on.
+BULK = ("MLP", "cross_entropy", "softmax", "rmsnorm", "_backward", "_local_grads")
 
 
 def fail(status: int, name: str, *operands: Any) -> Any:
@@ -93,7 +95,7 @@ def fail(status: int, name: str, *operands: Any) -> Any:
 
     Returns:
         Where IEEE 754's numbers are wanted and Python's floats raise: the op's result, or True
-        of a bulk builder, which is called without operands.
+        of what is called without operands.
     """
     if status in _core.ARITHMETIC and is_ieee():
         if name in BULK:
@@ -158,6 +160,22 @@ class Value(_core.ValueBase, Scalar):
     @property
     def _prev(self) -> Operands:
         return Operands(self._operands())
+
+    @_prev.setter
+    def _prev(self, operands: Any) -> None:
+        if isinstance(operands, (set, frozenset)):
+            operands = sorted(operands, key=operator.attrgetter("_handle"))
+        rule, op = self._stored("_backward"), _core.op_of(self._handle)
+        is_computed = rule is None and op not in (LEAF, _core.GIVEN)
+        is_used = _core.references(self._handle) > 1
+        operands = as_operands(self, operands, is_computed, is_used)
+        factors = self._factors() if op == _core.GIVEN else ()
+        has_factors = factors and (rule is None or len(factors) == len(operands))
+        gradient = self.grad
+        _core.ValueBase._given(self, self.data, operands, factors if has_factors else None)
+        self.grad = gradient
+        if rule is not None:
+            self._backward = rule
 
     @property
     def _local_grads(self) -> tuple[float, ...]:

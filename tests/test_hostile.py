@@ -276,7 +276,7 @@ CALLS: dict[str, tuple[Callable[[Fixture], object], type[BaseException]]] = {
     "keyword": (lambda f: Value(1.0, size=1), TypeError),  # type: ignore[call-arg]
     "del data": (lambda f: delattr(f.x, "data"), AttributeError),
     "del grad": (lambda f: delattr(f.x, "grad"), AttributeError),
-    "set _prev": (lambda f: setattr(f.x, "_prev", ()), AttributeError),
+    "set _prev": (lambda f: setattr(f.x * f.y, "_prev", ()), ValueError),
     "set _backward": (lambda f: setattr(f.x, "_backward", "+"), TypeError),
     "set _handle": (lambda f: setattr(f.x, "_handle", 1), AttributeError),
     "no attribute": (lambda f: f.x.nonsense, AttributeError),

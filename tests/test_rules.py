@@ -379,3 +379,74 @@ def test_a_rule_may_write_any_gradient() -> None:
     y._backward = rule
     (y * 1.0).backward()
     assert seen == [0.5]
+
+
+# ---- operands that are set afterwards ------------------------------------------------------------
+
+
+def test_prev_may_be_set_as_in_micrograd(engine: Any) -> None:
+    V = engine.Value
+    a, b = V(2.0), V(3.0)
+    out = V(a.data * b.data)
+    out.grad, out.label = 0.5, "product"
+    out._prev = {a, b}
+    out._op = "mine"
+
+    def rule() -> None:
+        a.grad += b.data * out.grad
+        b.grad += a.data * out.grad
+
+    out._backward = rule
+    assert (out.data, out.grad, out.label, out._op) == (6.0, 0.5, "product", "mine")
+    assert out._prev == {a, b}
+    (out * 2.0).backward()
+    assert (a.grad, b.grad) == (6.0, 4.0)
+    late = V(1.0)
+    late._backward = lambda: setattr(a, "grad", 100.0)
+    late._prev = (a,)  # the rule stays
+    late.backward()
+    assert a.grad == 100.0
+    given = V(1.0, (a,), (0.5,))
+    given._children = [b]  # and so do local gradients
+    given.backward()
+    assert b.grad == 4.5
+
+
+def test_operands_that_cannot_be_set_are_refused(engine: Any) -> None:
+    V = engine.Value
+    a, b = V(2.0), V(3.0)
+    product, given, bare = a * b, V(1.0, (a,), (0.5,)), V(1.0, (a,), "bare")
+    for value, operands, error, words in (
+        (product, (a,), ValueError, r"result of '\*' .* set _backward first"),
+        (given, (a, b), ValueError, "a local gradient for each operand"),
+        (bare, (a, 1.0), TypeError, "an operand of a Value is a Value"),
+        (bare, 3, TypeError, "iterable"),
+        (bare, (bare,), ValueError, "no operand of itself"),
+    ):
+        before = value._prev
+        with pytest.raises(error, match=words):
+            value._prev = operands
+        assert value._prev == before and value.grad == 0.0
+
+
+def test_operands_of_a_value_in_use_are_refused() -> None:
+    """Its users have the node that it was."""
+    a, b = pymicrograd.Value(2.0), pymicrograd.Value(3.0)
+    _user = a * b
+    with pytest.raises(ValueError, match="that another one has as an operand"):
+        a._prev = (b,)
+
+
+def test_one_step_goes_on_in_ieee(engine: Any) -> None:
+    """What backward does there, each step alone does, too."""
+    x = engine.Value(0.0)
+    y = x**0.5
+    y.grad = 1.0
+    for raising in (y._backward, lambda: y._local_grads):
+        with pytest.raises(ZeroDivisionError):
+            raising()
+    assert x.grad == 0.0
+    with pymicrograd.ieee():
+        assert y._local_grads == (math.inf,)
+        y._backward()
+    assert x.grad == math.inf

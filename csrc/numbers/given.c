@@ -141,7 +141,7 @@ static int formula_factors(const mg_arena *arena, const node *n, double *out)
     plain.gradient = 1.0;
     first.gradient = second.gradient = 0.0;
     op_flow(&plain, &first, &second, &status);
-    MG_TRY(status);
+    MG_RETURN_IF(status < 0 && !arena->ieee, status);
     if (arity_of(n) > 0) out[0] = first.gradient;
     if (arity_of(n) > 1) out[1] = second.gradient;
     return MG_OK;
@@ -227,10 +227,9 @@ static int node_flow(mg_arena *arena, mg_node handle)
     node *a = node_at(arena, n->operand[0]), *b = node_at(arena, n->operand[1]);
     double before[2] = {a->gradient, b->gradient};
     op_flow(&plain, a, b, &status);
-    if (status < 0) {
-        b->gradient = before[1];
-        a->gradient = before[0];
-    }
+    if (status >= 0 || arena->ieee) return MG_OK;
+    b->gradient = before[1];
+    a->gradient = before[0];
     return status;
 }
 

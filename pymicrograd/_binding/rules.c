@@ -193,8 +193,16 @@ int value_set_dict(PyObject *self, PyObject *to, void *closure)
 /* The step of a node by its own rule, as a function without arguments. */
 static PyObject *step(PyObject *self, PyObject *Py_UNUSED(none))
 {
-    int status = mg_node_flow(arena, handle_of(self));
-    return status < 0 ? fail_status(status, "_backward", NULL, NULL) : Py_NewRef(Py_None);
+    mg_node handle = handle_of(self);
+    int status = mg_node_flow(arena, handle);
+    if (status >= 0) Py_RETURN_NONE;
+    PyObject *goes_on = fail_status(status, "_backward", NULL, NULL);
+    if (!goes_on) return NULL;
+    Py_DECREF(goes_on);
+    int before = mg_set_ieee(arena, 1);
+    mg_node_flow(arena, handle);
+    mg_set_ieee(arena, before);
+    Py_RETURN_NONE;
 }
 
 static PyMethodDef step_definition = {
@@ -240,6 +248,20 @@ PyObject *value_call(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
     return result;
 }
 
+/* Read the local gradients of a node, -1 with an exception; MG_ERR_ARG: it has none. */
+static int read_all_factors(mg_node handle, double *factors)
+{
+    int status = mg_node_factors(arena, handle, factors);
+    if (status >= 0 || status == MG_ERR_ARG) return status;
+    PyObject *goes_on = fail_status(status, "_local_grads", NULL, NULL);
+    if (!goes_on) return -1;
+    Py_DECREF(goes_on);
+    int before = mg_set_ieee(arena, 1);
+    status = mg_node_factors(arena, handle, factors);
+    mg_set_ieee(arena, before);
+    return status;
+}
+
 /* _factors(): the local gradients; none where the node's rule is the user's. */
 PyObject *value_factors(PyObject *self, PyObject *Py_UNUSED(none))
 {
@@ -247,11 +269,9 @@ PyObject *value_factors(PyObject *self, PyObject *Py_UNUSED(none))
     if (count < 0) return fail_status(count, "_local_grads", NULL, NULL);
     double *factors = PyMem_Malloc((size_t)(count + 1) * sizeof *factors);
     if (!factors) return PyErr_NoMemory();
-    int status = mg_node_factors(arena, handle_of(self), factors);
-    if (status == MG_ERR_ARG) count = 0;
-    else if (status < 0) count = -1;
-    PyObject *tuple = count < 0 ? fail_status(status, "_local_grads", NULL, NULL)
-                                : PyTuple_New((Py_ssize_t)count);
+    int status = read_all_factors(handle_of(self), factors);
+    if (status == MG_ERR_ARG) count = status = 0;
+    PyObject *tuple = status < 0 ? NULL : PyTuple_New((Py_ssize_t)count);
     for (Py_ssize_t i = 0; tuple && i < count; i++) {
         PyObject *item = PyFloat_FromDouble(factors[i]);
         if (item) PyTuple_SetItem(tuple, i, item);

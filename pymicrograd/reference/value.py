@@ -24,7 +24,16 @@ from .. import scalars
 from ..arithmetic import inverse, is_ieee
 from ..errors import GradientError
 from ..recording import enable_grad, is_grad_enabled, no_grad
-from ..scalars import NO_FORMULA, Operands, Scalar, as_arguments, as_float, is_number, negative
+from ..scalars import (
+    NO_FORMULA,
+    Operands,
+    Scalar,
+    as_arguments,
+    as_float,
+    as_operands,
+    is_number,
+    negative,
+)
 
 __all__ = ["OPS", "Op", "Scalar", "Value", "as_float", "grad", "no_grad"]
 
@@ -271,7 +280,7 @@ def record(
     node: Value = new(Value)
     node._data = data
     node._grad = 0.0
-    node._prev = Operands(operands)
+    node._inputs = Operands(operands)
     node._op = symbol
     node._rule = gradient
     node._factors = None
@@ -300,9 +309,9 @@ def postorder(root: Value) -> tuple[list[Value], list[Value]]:
             interior.append(path.pop())
         elif node not in seen:
             seen.add(node)
-            if node._prev:
+            if node._inputs:
                 path += (node, None)
-                path += node._prev[::-1]
+                path += node._inputs[::-1]
             else:
                 leaves.append(node)
                 if has_rule(node):
@@ -346,10 +355,10 @@ class Value(Scalar):
         (Value(data=2.0, grad=1.0), Value(data=2.0, grad=9.0), Value(data=-3.0, grad=2.0))
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_data", "_factors", "_grad", "_op", "_prev", "_rule")
+    __slots__ = ("__dict__", "__weakref__", "_data", "_factors", "_grad", "_inputs", "_op", "_rule")
     _data: float
     _grad: float
-    _prev: Operands
+    _inputs: Operands
     _op: Any
     _rule: Callable[..., Any] | None
     _factors: tuple[float, ...] | None  # of a node of the user's with local gradients
@@ -366,7 +375,7 @@ class Value(Scalar):
         recorded = is_grad_enabled()
         self._data = data
         self._grad = 0.0
-        self._prev = Operands(operands if recorded else ())
+        self._inputs = Operands(operands if recorded else ())
         self._op = attributes.get("_op", "")
         self._rule = None
         self._factors = factors if recorded else None
@@ -392,12 +401,32 @@ class Value(Scalar):
         self._grad = as_float(number)
 
     @property
+    def _prev(self) -> Operands:
+        return self._inputs
+
+    @_prev.setter
+    def _prev(self, operands: Any) -> None:
+        found = as_operands(self, operands, self._rule is not None and not has_rule(self), False)
+        for x in found:
+            if not isinstance(x, Value):
+                raise TypeError(f"an operand of a Value is a Value, not {type(x)!r}")
+        if self._factors is not None and len(self._factors) != len(found):
+            if not has_rule(self):
+                raise ValueError(
+                    "there is a local gradient for each operand:"
+                    f" {len(self._factors)} of {len(found)}"
+                )
+            self._factors = None
+        self._rule = None
+        self._inputs = Operands(found if is_grad_enabled() else ())
+
+    @property
     def _local_grads(self) -> tuple[float, ...]:
         """What the node passes on to each operand of a gradient of 1."""
         if self._rule is None:
             return self._factors or ()
-        parts = self._rule(*[x._data for x in self._prev], self._data, 1.0)
-        if len(self._prev) == 1:
+        parts = self._rule(*[x._data for x in self._inputs], self._data, 1.0)
+        if len(self._inputs) == 1:
             parts = (parts,)
         return tuple(0.0 + part for part in parts)
 
@@ -560,7 +589,7 @@ class Value(Scalar):
         gradients_before = [leaf._grad for leaf in leaves]
         try:
             for node in interior:
-                if node._prev:
+                if node._inputs:
                     node._grad = 0.0
             self._grad = seed
             flow(interior)
@@ -582,7 +611,7 @@ class Value(Scalar):
     # ---- copies
 
     def _operands(self) -> tuple[Value, ...]:
-        return self._prev
+        return self._inputs
 
     def _attributes(self) -> dict[str, Any]:
         named = {} if self._op == symbol_of(self) else {"_op": self._op}
@@ -601,11 +630,11 @@ class Value(Scalar):
             op, extra = POW_NUMBER.name, (rule.exponent, rule.written)
         elif rule is not None:
             op = NAMES[rule]
-        elif self._prev:
+        elif self._inputs:
             op, extra = GIVEN, self._factors or ()
         else:
             op = LEAF
-        return op, self._data, self._grad, tuple(self._prev), extra
+        return op, self._data, self._grad, tuple(self._inputs), extra
 
     def _fill(self, op: Any, data: Any, gradient: Any, operands: Any, extra: Any) -> None:
         if hasattr(self, "_data"):
@@ -616,7 +645,7 @@ class Value(Scalar):
             raise ValueError("an operand is a Value that is not made yet")
         self._rule, self._factors = rule_of(op, operands, extra)
         self._data, self._grad = as_float(data), as_float(gradient)
-        self._prev = Operands(operands)
+        self._inputs = Operands(operands)
         self._op = symbol_of(self)
 
 
@@ -675,7 +704,7 @@ mul_gradient = MUL.gradient
 def step(node: Value) -> None:
     """Add what a node passes on, by its own rule, to the gradients of its operands."""
     rule: Any = node._rule
-    operands = node._prev
+    operands = node._inputs
     if node._factors is not None:
         for operand, factor in zip(operands, node._factors, strict=True):
             operand._grad += factor * node._grad
@@ -763,10 +792,10 @@ def totals_of(output: Value) -> dict[Value, Any]:
     totals: dict[Value, Any] = {output: Value(1.0)}
     for node in reversed(interior):
         rule: Any = node._rule
-        parts = rule(*node._prev, node, totals[node])
-        if len(node._prev) == 1:
+        parts = rule(*node._inputs, node, totals[node])
+        if len(node._inputs) == 1:
             parts = (parts,)
-        for operand, part in zip(node._prev, parts, strict=True):
+        for operand, part in zip(node._inputs, parts, strict=True):
             if operand in totals:
                 totals[operand] = totals[operand] + part
             else:  # as if added to 0.0: only -0.0 is changed by that
