@@ -16,6 +16,7 @@
 #include "base/ops.c"
 #include "base/dtype.c"
 #include "base/mode.c"
+#include "base/work.c"
 #include "base/rng.c"
 #include "base/threads.c"
 #include "store/memory.c"

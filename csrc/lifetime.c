@@ -57,6 +57,7 @@ void mg_arena_free(mg_arena *arena)
 #if !defined(MG_SCALARS_ONLY)
     sweeps_free(arena);
 #endif
+    nodes_settle(arena);
     arrays_free(arena); /* with the large blocks they use */
     mg_allocator allocator = arena->allocator;
     void *context = arena->context;
@@ -79,6 +80,7 @@ void mg_arena_free(mg_arena *arena)
 int mg_arena_usage(mg_arena *arena, mg_usage *usage)
 {
     arena_lock(arena);
+    nodes_settle(arena);
     usage->nodes = (int64_t)(arena->fresh - 1 - arena->free_count) - arena->retired;
     int64_t slots = (int64_t)(arena->chunk_count << CHUNK_BITS);
     usage->capacity = slots ? slots - 1 - arena->retired : 0;

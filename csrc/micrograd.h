@@ -55,7 +55,8 @@ enum mg_status {
     MG_ERR_VIEW = -13,     /* other views would show a change that is to be recorded */
     MG_ERR_GRADIENT = -14, /* nothing here requires a gradient */
     MG_ERR_CHANGED = -15,  /* a value that a gradient needs was written to since */
-    MG_ERR_RULE = -16      /* a rule of the caller's has no gradient of its own */
+    MG_ERR_RULE = -16,     /* a rule of the caller's has no gradient of its own */
+    MG_ERR_INTERRUPTED = -17 /* the caller gave up: mg_work_begin() */
 };
 
 /* Say in a few English words what a status means; never NULL. */
@@ -63,6 +64,18 @@ const char *mg_status_text(int status);
 
 /* Name version, compiler, flags and source of this library, as "key: value" lines. */
 const char *mg_build_info(void);
+
+/* ---- giving up --------------------------------------------------------------------- */
+
+/* From now on let long calls of this thread ask every few milliseconds whether to give
+ * up: gives_up(context) says so with a number that is not 0, and may not call the library.
+ * A call that is given up changes nothing and returns MG_ERR_INTERRUPTED; a sweep returns
+ * MG_MORE, and can be gone on with. What writes to arrays or numbers that there are does
+ * not ask. Errors: MG_ERR_BUSY for a second work of the same thread. */
+int mg_work_begin(int (*gives_up)(void *context), void *context);
+/* Ask no longer. Returns MG_ERR_INTERRUPTED if a call was given up.
+ * Errors: MG_ERR_ARG where there was no beginning. */
+int mg_work_end(void);
 
 /* ---- random numbers: xorshift64* (Vigna 2016, doi:10.1145/2845077) ----------------- */
 
@@ -486,6 +499,8 @@ int mg_sweep_contribute(mg_sweep *sweep, int which, mg_node gradient);
 /* Fill out[] with the gradients of the inputs, as new references; 0: not reached. Errors:
  * MG_ERR_ARG of a sweep that is not at its end, or was opened without MG_GIVE. */
 int mg_sweep_give(mg_sweep *sweep, mg_node *out);
+/* Return how many elements the nodes have that a sweep goes through. */
+int64_t mg_sweep_elements(mg_sweep *sweep);
 /* Free a sweep, finished or not; NULL is fine. */
 void mg_sweep_close(mg_sweep *sweep);
 

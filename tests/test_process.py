@@ -394,6 +394,12 @@ LONG_CALLS: dict[str, Callable[[Any], object]] = {
     "normal": lambda s: mg.randn(LONG, generator=s.rng),
     "integers": lambda s: mg.randint(0, 9, (LONG,), generator=s.rng),
     "MLP": lambda s: s.model(s.rows),
+    "exp": lambda s: s.large.exp(),
+    "matmul": lambda s: s.square @ s.square,
+    "zeros": lambda s: mg.zeros(8 * len(s.large)),
+    "arange": lambda s: mg.arange(8 * len(s.large)),
+    "take": lambda s: s.large[s.places],
+    "sweep": lambda s: mg.autograd.grad((s.large.exp() * s.large).sum(), s.large),
 }
 
 
@@ -405,6 +411,9 @@ class Long:
         self.rng = RNG(5)
         self.model = MLP(100, [100, 2], rng=RNG(1))
         self.rows = [[0.5] * 100] * 100
+        self.large = mg.ones(6_000_000, requires_grad=True)
+        self.places = mg.zeros(6_000_000, dtype="int64")
+        self.square = mg.ones(1100, 1100)
 
 
 @alarms

@@ -101,6 +101,12 @@ static int recorded_node(call *c, uint32_t *made)
     return MG_OK;
 }
 
+/* Run an op of whole arrays. */
+static int array_forward(call *c)
+{
+    return work_status(forwards[c->op - MG_MAP_OP_COUNT](c));
+}
+
 /* Run an op and make a node of its result, without references of its own. The call's
  * result is freed when that fails. */
 static int array_record(call *c, uint32_t *made)
@@ -108,8 +114,7 @@ static int array_record(call *c, uint32_t *made)
     c->result = NULL;
     c->scratch_count = 0;
     MG_RETURN_IF(!has_counts(c), MG_ERR_ARG);
-    int status =
-        is_element_op(c->op) ? map_value(c) : forwards[c->op - MG_MAP_OP_COUNT](c);
+    int status = is_element_op(c->op) ? map_value(c) : array_forward(c);
     for (int i = 0; i < c->scratch_count; i++) array_free(c->arena, c->scratch[i]);
     if (status < 0) {
         if (c->result) array_free(c->arena, c->result);
@@ -196,7 +201,7 @@ uint32_t scope_array(scope *s, array *a)
     if (s->status < 0)
         array_free(s->arena, a);
     else
-        s->status = array_leaf(s->arena, a, &made);
+        s->status = array_finish(s->arena, a, MG_OK, &made);
     if (s->status < 0) return 0;
     node_retain(s->arena, made);
     return scope_keep(s, made);
@@ -391,7 +396,9 @@ int mg_apply_in_place(mg_arena *arena, int op, mg_node a, mg_node b, unsigned we
     int status = has_in_place(op) ? array_find(arena, a, &operands[0]) : MG_ERR_ARG;
     if (status == MG_OK && b) status = array_find(arena, b, &operands[1]);
     const uint64_t mode = mode_enter();
+    const bool holds = work_hold();
     if (status == MG_OK) status = write_in_place(&c);
+    if (holds) work_let_go();
     mode_leave(mode);
     for (int i = 0; i < c.scratch_count; i++) array_free(arena, c.scratch[i]);
     arena_unlock(arena);
@@ -444,7 +451,9 @@ mg_node mg_apply_over(mg_arena *arena, int op, int operand_count, const mg_node 
     c.record = record != 0;
     arena_lock(arena);
     const uint64_t mode = mode_enter();
+    const bool holds = work_hold();
     mg_node made = apply_over(&c, operands);
+    if (holds) work_let_go();
     mode_leave(mode);
     arena_unlock(arena);
     return made;

@@ -24,6 +24,30 @@ int array_leaf(mg_arena *arena, array *a, uint32_t *made)
     return MG_OK;
 }
 
+/* Set the elements of a new array, to 0 without data. */
+static void elements_set(array *a, const char *data)
+{
+    const size_t slice = (size_t)1 << 22, size = a->buffer->size;
+    if (data && a->dtype == MG_BOOL) { /* any byte but 0 is true */
+        kernels()->cast[MG_UINT8][MG_BOOL](a->count, data, a->data);
+        return;
+    }
+    for (size_t first = 0; first < size && work_goes_on(); first += slice) {
+        size_t left = size - first, n = left < slice ? left : slice;
+        if (data) memcpy(a->data + first, data + first, n);
+        else memset(a->data + first, 0, n);
+    }
+}
+
+/* Make a node of an array that was filled, and free it if that was given up. */
+int array_finish(mg_arena *arena, array *a, int status, uint32_t *made)
+{
+    status = work_status(status);
+    if (status == MG_OK) return array_leaf(arena, a, made);
+    array_free(arena, a);
+    return status;
+}
+
 static mg_node array_copy_in(mg_arena *arena, int dtype, int rank, const int64_t *shape,
                              const void *data)
 {
@@ -31,13 +55,8 @@ static mg_node array_copy_in(mg_arena *arena, int dtype, int rank, const int64_t
     uint32_t made;
     MG_RETURN_IF(!is_shape(dtype, rank, shape), MG_ERR_ARG);
     MG_TRY(array_new(arena, dtype, rank, shape, &a));
-    if (!data)
-        memset(a->data, 0, a->buffer->size);
-    else if (dtype == MG_BOOL) /* any byte but 0 is true */
-        kernels()->cast[MG_UINT8][MG_BOOL](a->count, data, a->data);
-    else if (a->buffer->size)
-        memcpy(a->data, data, a->buffer->size);
-    MG_TRY(array_leaf(arena, a, &made));
+    elements_set(a, data);
+    MG_TRY(array_finish(arena, a, MG_OK, &made));
     return handle_retain(arena, made);
 }
 
@@ -170,6 +189,7 @@ static int64_t memory_handles(mg_arena *arena, mg_node handle)
 {
     uint32_t found;
     int64_t count = 0;
+    nodes_settle(arena);
     MG_TRY(array_find(arena, handle, &found));
     const buffer *memory = array_at(arena, found)->buffer;
     for (uint32_t index = 1; index < arena->fresh; index++) {

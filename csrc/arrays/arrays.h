@@ -11,6 +11,7 @@
 
 int array_find(mg_arena *arena, mg_node handle, uint32_t *index);
 int array_leaf(mg_arena *arena, array *a, uint32_t *made);
+int array_finish(mg_arena *arena, array *a, int status, uint32_t *made);
 uint32_t operand_index(const mg_arena *arena, uint32_t node_index, int which);
 
 MG_INLINE array *array_at(const mg_arena *arena, uint32_t index)

@@ -46,12 +46,12 @@ int map_value(call *c)
     if (value_direct(c, a, b, &status)) return status;
     int common = compared_dtype(c->op, operands_dtype(c, 0), c->weak != 0);
     MG_TRY(op_dtypes(c->op, common, &computed, &result));
-    MG_TRY(map_check(c->op, result, b));
+    MG_TRY(work_status(map_check(c->op, result, b)));
     rank = a->rank;
     memcpy(shape, a->shape, sizeof shape);
     if (b) MG_TRY(shape_broadcast(a, b, &rank, shape));
     MG_TRY(array_new(c->arena, result, rank, shape, &c->result));
     double number = c->number_count ? c->numbers[0] : 0.0;
     map_apply(c->op, computed, a, b, number, c->result);
-    return MG_OK;
+    return work_status(MG_OK);
 }

@@ -1,6 +1,8 @@
 /* fill.c: elements that no op computes: ramps, numbers of a generator, linear indices. */
 #include "arrays/arrays.h"
 
+enum { ASKED_EVERY = 1 << 18 }; /* elements: some milliseconds, page faults included */
+
 /* ---- ramps ------------------------------------------------------------------------- */
 
 static int ramp_new(mg_arena *arena, int dtype, int64_t count, array **made)
@@ -12,7 +14,7 @@ static int ramp_new(mg_arena *arena, int dtype, int64_t count, array **made)
 static mg_node leaf_retain(mg_arena *arena, array *a)
 {
     uint32_t made;
-    MG_TRY(array_leaf(arena, a, &made));
+    MG_TRY(array_finish(arena, a, MG_OK, &made));
     return handle_retain(arena, made);
 }
 
@@ -21,7 +23,10 @@ static MG_NOINLINE mg_node ramp(mg_arena *arena, int64_t count, double start, do
     array *a;
     MG_TRY(ramp_new(arena, MG_FLOAT64, count, &a));
     double *out = (double *)(void *)a->data;
-    for (int64_t i = 0; i < count; i++) out[i] = start + (double)i * step;
+    for (int64_t first = 0, end; first < count && work_goes_on(); first = end) {
+        end = count - first < ASKED_EVERY ? count : first + ASKED_EVERY;
+        for (int64_t i = first; i < end; i++) out[i] = start + (double)i * step;
+    }
     return leaf_retain(arena, a);
 }
 
@@ -40,8 +45,11 @@ static mg_node ramp_integers(mg_arena *arena, int64_t count, int64_t start, int6
     array *a;
     MG_TRY(ramp_new(arena, MG_INT64, count, &a));
     uint64_t *out = (uint64_t *)(void *)a->data;
-    for (int64_t i = 0; i < count; i++)
-        out[i] = (uint64_t)start + (uint64_t)i * (uint64_t)step;
+    for (int64_t first = 0, end; first < count && work_goes_on(); first = end) {
+        end = count - first < ASKED_EVERY ? count : first + ASKED_EVERY;
+        for (int64_t i = first; i < end; i++)
+            out[i] = (uint64_t)start + (uint64_t)i * (uint64_t)step;
+    }
     return leaf_retain(arena, a);
 }
 
@@ -101,6 +109,7 @@ static int add_indices(const array *index, int64_t size, int64_t behind, int64_t
 {
     const int64_t *given = (const int64_t *)(const void *)index->data;
     for (int64_t i = 0; i < index->count; i++) {
+        if (!work_steps(i + 1, ASKED_EVERY)) return MG_OK;
         int64_t position = *wrong = read_once(given + i);
         MG_RETURN_IF(position < -size || position >= size, MG_ERR_INDEX);
         linear[i] += (position < 0 ? position + size : position) * behind;

@@ -116,10 +116,23 @@ static int64_t row_count(const array *a)
     return count;
 }
 
-/* See all positions as one run, of elements. */
-static run run_of(const array *positions, int64_t n)
+enum { PLACES_ASKED = 1 << 16 }; /* elements at random places: some milliseconds */
+
+/* Do something with all elements of a row and those at positions among n. Returns whether
+ * all are in range. */
+static bool run_all(run_loop act, const array *positions, int64_t n, int dtype,
+                    char *elements, char *row)
 {
-    return (run){(const int64_t *)positions->data, 1, n, 1, 0};
+    bool found = true;
+    const int64_t *p = (const int64_t *)positions->data;
+    for (int64_t i = 0; i < positions->count; i += PLACES_ASKED) {
+        if (!work_steps(i, PLACES_ASKED)) break;
+        const int64_t rest = positions->count - i;
+        const run part = {p + i, 1, n, 1, 0};
+        found &= act(&part, rest < PLACES_ASKED ? rest : PLACES_ASKED, elements,
+                     row + (size_t)i * dtype_sizes[dtype]);
+    }
+    return found;
 }
 
 /* ---- rows -------------------------------------------------------------------------- */
@@ -138,14 +151,15 @@ int forward_take(call *c)
     MG_TRY(array_new(c->arena, a->dtype, rank, shape, &c->result));
     const int64_t *p = (const int64_t *)positions->data, row = row_count(a);
     if (row == 1) {
-        const run all = run_of(positions, n);
-        bool found = get_loop(a->dtype)(&all, positions->count, a->data, c->result->data);
+        bool found = run_all(get_loop(a->dtype), positions, n, a->dtype, a->data,
+                             c->result->data);
         return found ? MG_OK : MG_ERR_INDEX;
     }
     size_t size = (size_t)row * dtype_sizes[a->dtype];
+    const int64_t period = size < 1024 ? PLACES_ASKED : 64;
     for (int64_t i = 0; i < positions->count; i++) {
         int64_t at = read_position(p + i, n);
-        MG_RETURN_IF(at < 0, MG_ERR_INDEX);
+        MG_RETURN_IF(at < 0 || !work_steps(i, period), MG_ERR_INDEX);
         memcpy(c->result->data + (size_t)i * size, a->data + (size_t)at * size, size);
     }
     return MG_OK;
@@ -167,14 +181,14 @@ static bool rows_put(bool adds, const array *positions, int64_t n, const array *
     const int64_t *p = (const int64_t *)positions->data;
     const int64_t limit = to->shape[0];
     if (n == 1) {
-        const run all = run_of(positions, limit);
         const run_loop write = adds ? add_loop(to->dtype) : put_loop(to->dtype);
-        return write(&all, positions->count, to->data, rows->data);
+        return run_all(write, positions, limit, to->dtype, to->data, rows->data);
     }
     const size_t size = (size_t)n * dtype_sizes[to->dtype];
     bool found = true;
     for (int64_t i = 0; size && i < positions->count; i++) {
         int64_t at = read_position(p + i, limit);
+        if (!work_steps(i, PLACES_ASKED)) break;
         if (MG_UNLIKELY(at < 0)) found = false;
         else
             row_write(adds, to->dtype, n, to->data + (size_t)at * size,
@@ -361,7 +375,7 @@ int forward_nonzero(call *c)
     int64_t *out = (int64_t *)c->result->data;
     strided_walk w;
     walk_open(&w, a->rank, a->shape, NULL, NULL);
-    for (int64_t i = 0; i < a->count; i++) {
+    for (int64_t i = 0; i < a->count && work_steps(i, PLACES_ASKED); i++) {
         if (!t[i]) continue;
         walk_to(&w, i);
         memcpy(out, w.index, a->rank * sizeof *out);

@@ -646,6 +646,7 @@ bool map_has_zero(const array *a)
         else
             memcpy(block.bytes, a->data, dtype_sizes[a->dtype]);
         kernels()->cast[a->dtype][MG_INT64](n, block.bytes, wide);
+        if (!work_steps(first, (int64_t)BLOCK << 10)) return true;
         for (int64_t i = 0; i < n; i++)
             if (wide[i] == 0) return true;
     }

@@ -31,6 +31,7 @@ static void integer_product(const matrices *p)
     for (int64_t i = 0; i < p->m; i++) {
         for (int64_t j = 0; j < p->n; j++) {
             uint64_t sum = 0;
+            if (!work_continues(p->work)) return;
             for (int64_t k = 0; k < p->k; k++)
                 sum +=
                     a[i * p->a_row + k * p->a_column] * b[k * p->b_row + j * p->b_column];
@@ -72,7 +73,7 @@ static int64_t part_of(int64_t size, int64_t count, int64_t grain)
 }
 
 /* Run a product, shared out among threads when it is large. */
-static int product_run(mg_arena *arena, int dtype, const matrices *p)
+static int product_share(mg_arena *arena, int dtype, const matrices *p)
 {
     product_job job = {.set = kernels(), .whole = p, .dtype = dtype};
     if (p->m == 0 || p->n == 0) return MG_OK;
@@ -95,6 +96,30 @@ static int product_run(mg_arena *arena, int dtype, const matrices *p)
     parallel_ranges(parts, cost / (double)parts, parts_range, &job);
     if (job.workspace_size)
         block_give(arena, job.workspace, job.workspace_size * (size_t)parts);
+    return MG_OK;
+}
+
+/* The same in blocks of rows and columns, if it may be given up. Those that take long ask
+ * themselves; here they get small enough where they do not. */
+static int product_run(mg_arena *arena, int dtype, const matrices *p)
+{
+    enum { SIDE = 1 << 14 };
+    thread_work *given = is_work_open() ? work_of_thread() : NULL;
+    if (!given) return product_share(arena, dtype, p);
+    int64_t size = dtype_sizes[dtype];
+    for (int64_t i = 0; i < p->m; i += SIDE) {
+        for (int64_t j = 0; j < p->n && work_continues(given); j += SIDE) {
+            matrices part = *p;
+            part.work = given;
+            part.m = p->m - i < SIDE ? p->m - i : SIDE;
+            part.n = p->n - j < SIDE ? p->n - j : SIDE;
+            part.a += i * p->a_row * size;
+            part.b += j * p->b_column * size;
+            part.c += (i * p->c_row + j) * size;
+            if (p->bias) part.bias += j * size;
+            MG_TRY(product_share(arena, dtype, &part));
+        }
+    }
     return MG_OK;
 }
 

@@ -175,7 +175,8 @@ static void reduce_columns(const columns_job *job, int64_t columns, const char *
 /* One row, folded into its lanes by two threads. */
 typedef struct lanes_job {
     const reduction_kernels *kernels;
-    const box *box;
+    int64_t n;
+    const char *a;
     int64_t lanes[LANES];
 } lanes_job;
 
@@ -183,15 +184,19 @@ static void lanes_range(void *context, int64_t first, int64_t end)
 {
     lanes_job *job = context;
     const int half = LANES / 2;
-    job->kernels->lanes(job->box->n, job->box->a->data, (int)first * half,
-                        (int)end * half, job->lanes);
+    job->kernels->lanes(job->n, job->a, (int)first * half, (int)end * half, job->lanes);
 }
 
 static void reduce_row(const reduction_kernels *reduce, const box *b, char *out)
 {
-    lanes_job job = {.kernels = reduce, .box = b};
+    lanes_job job = {.kernels = reduce, .a = b->a->data};
     reduce->rows(LANES, 0, b->a->data, 0, job.lanes); /* of nothing: the start */
-    parallel_ranges(2, (double)b->n / 2.0, lanes_range, &job);
+    for (int64_t left = b->n; left > 0; left -= job.n) { /* whole lanes, but for the last */
+        job.n = left < ASKED_COST ? left : ASKED_COST;
+        parallel_ranges(2, (double)job.n / 2.0, lanes_range, &job);
+        job.a += job.n * dtype_sizes[b->a->dtype];
+        if (!work_goes_on()) return;
+    }
     reduce->join(job.lanes, out);
 }
 
@@ -202,7 +207,7 @@ static void reduce_box(const reduction_kernels *reduce, const box *b, char *out)
         columns_job job = {
             .compute = reduce_columns, .kernels = reduce, .out = out, .out_rows = 1};
         columns_run(&job, b);
-    } else if (b->outer == 1 && parallel_parts((double)b->n) > 1) {
+    } else if (b->outer == 1 && (b->n > ASKED_COST || parallel_parts((double)b->n) > 1)) {
         reduce_row(reduce, b, out);
     } else {
         rows_map(reduce->rows, b, out, dtype_sizes[b->a->dtype], 1.0);

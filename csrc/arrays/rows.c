@@ -82,6 +82,21 @@ static void cumsum_columns(const columns_job *job, int64_t columns, const char *
         add(columns, y + (i - 1) * row, a + i * row, y + i * row, 0.0, 0);
 }
 
+/* A row longer than is done in one go: after the first part the sum so far stands before
+ * the elements that it is added to. */
+static void cumsum_long_rows(const box *b, char *y)
+{
+    const int64_t size = dtype_sizes[b->a->dtype], end = b->outer * b->n;
+    rows_kernel cumsum = kernels()->cumsum[wide_index(b->a->dtype)];
+    for (int64_t first = 0, n; first < end && work_goes_on(); first += n) {
+        int64_t in_row = first % b->n, left = b->n - in_row, before = in_row > 0;
+        n = left < ASKED_COST / 4 ? left : ASKED_COST / 4;
+        memcpy(y + first * size, b->a->data + first * size, (size_t)(n * size));
+        char *from = y + (first - before) * size;
+        cumsum(1, n + before, from, 0, from);
+    }
+}
+
 int forward_cumsum(call *c)
 {
     const array *a = operand_of(c, 0);
@@ -96,7 +111,9 @@ int forward_cumsum(call *c)
     MG_TRY(box_open(c, a, dtype, 1u << axis, false, &b));
     columns_job columns = {.compute = cumsum_columns, .out_rows = b.n};
     columns.out = wide->data;
-    if (b.inner == 1)
+    if (b.inner == 1 && b.n > ASKED_COST && is_work_open())
+        cumsum_long_rows(&b, wide->data);
+    else if (b.inner == 1)
         rows_map(kernels()->cumsum[wide_index(dtype)], &b, wide->data,
                  b.n * dtype_sizes[dtype], 4.0);
     else

@@ -34,6 +34,8 @@ struct mg_sweep {
     indices stack; /* pairs: a visit, and its next operand */
     indices roots, inputs;
     size_t remaining; /* order[remaining - 1] is next */
+    int64_t elements; /* of all nodes met */
+    uint32_t passed;  /* operands that it has passed its gradient on to */
 };
 
 /* ---- the order --------------------------------------------------------------------- */
@@ -93,6 +95,7 @@ static int visit_settle(mg_sweep *s, uint32_t number)
         int64_t operand = visit_of(s, operand_index(s->arena, v->node, (int)i));
         if (operand >= 0) v->needed = s->visits[operand].needed;
     }
+    s->elements += a->count;
     bool leaf = a->operand_count == 0;
     bool retains = node_at(s->arena, v->node)->bits & RETAINS;
     bool asked = s->flags & (MG_ACCUMULATE | MG_GIVE);
@@ -150,7 +153,9 @@ static void gradient_set(mg_sweep *s, visit *v, uint32_t gradient)
 /* a += b for contiguous arrays of one shape and type. */
 static void add_into(array *a, const array *b)
 {
+    const bool holds = work_hold();
     map_apply(MG_ADD, compute_dtype(a->dtype), a, b, 0.0, a);
+    if (holds) work_let_go();
     a->buffer->version++;
 }
 
@@ -215,12 +220,14 @@ static int visit_next(mg_sweep *s, int64_t *work)
         } else if (passes == GRADIENT_PASS) {
             output_pass(s, v);
         } else {
-            for (uint32_t i = 0; i < a->operand_count; i++) MG_TRY(pass_on(s, v, (int)i));
+            for (; s->passed < a->operand_count; s->passed++)
+                MG_TRY(pass_on(s, v, (int)s->passed));
         }
         *work += a->count + 64;
     }
     if (!v->keeps && passes != GRADIENT_PASS) gradient_set(s, v, 0);
     s->hook_offered = s->call_offered = false;
+    s->passed = 0;
     s->remaining--;
     return MG_OK;
 }
@@ -301,7 +308,10 @@ static int sweep_continue(mg_sweep *s, int64_t budget)
         int status = visit_next(s, &work);
         if (status != MG_OK) return status;
     }
-    MG_TRY(gradients_commit(s));
+    const bool holds = work_hold();
+    int status = gradients_commit(s);
+    if (holds) work_let_go();
+    MG_TRY(status);
     s->done = true;
     return MG_OK;
 }
@@ -311,6 +321,7 @@ static MG_NOINLINE int sweep_run(mg_sweep *s, int64_t budget)
     MG_RETURN_IF(s->done || s->failed || budget < 0, MG_ERR_ARG);
     marks_take(s);
     int status = sweep_continue(s, budget);
+    if (status == MG_ERR_INTERRUPTED) return MG_MORE;
     s->failed = status < 0;
     if (s->failed && s->remaining)
         s->fault = s->visits[s->order.items[s->remaining - 1]].node;
@@ -469,6 +480,11 @@ int mg_sweep_run(mg_sweep *sweep, int64_t budget)
     mode_leave(mode);
     arena_unlock(arena);
     return status;
+}
+
+int64_t mg_sweep_elements(mg_sweep *sweep)
+{
+    return sweep->elements;
 }
 
 void mg_sweep_close(mg_sweep *sweep)

@@ -100,10 +100,12 @@ static int update(mg_arena *arena, int64_t count, const mg_node *parameters,
     }
     if (size) scratch = block_take(arena, size);
     MG_RETURN_IF(size && !scratch, MG_ERR_NOMEM);
+    const bool holds = work_hold();
     for (int64_t i = 0; i < count; i++) {
         parameter_find(arena, i, parameters, m, v, &found);
         if (found.gradient) parameter_update(&found, scratch, job);
     }
+    if (holds) work_let_go();
     if (size) block_give(arena, scratch, size);
     return MG_OK;
 }

@@ -76,6 +76,53 @@ MG_INLINE int wide_index(int dtype)
     return dtype == MG_FLOAT32 ? 0 : dtype == MG_FLOAT64 ? 1 : 2;
 }
 
+/* ---- work.c ------------------------------------------------------------------------ */
+
+typedef struct thread_work thread_work;
+extern atomic_int works_open; /* of all threads */
+
+/* Return the work that this thread may give up now, or NULL. */
+thread_work *work_of_thread(void);
+/* Ask whether a work goes on, if its own thread is here; NULL does. */
+bool work_continues(thread_work *w);
+int work_find_status(int status);
+bool work_find_hold(void);
+void work_let_go(void);
+
+MG_INLINE bool is_work_open(void)
+{
+    return MG_UNLIKELY(atomic_load_explicit(&works_open, memory_order_relaxed) > 0);
+}
+
+/* The same for what this thread does at the moment. */
+MG_INLINE bool work_goes_on(void)
+{
+    return !is_work_open() || work_continues(work_of_thread());
+}
+
+/* Return MG_ERR_INTERRUPTED if this thread's work was given up, else `status`. */
+MG_INLINE int work_status(int status)
+{
+    return is_work_open() ? work_find_status(status) : status;
+}
+
+/* Do not give up, until work_let_go(): for who writes to what others see. Returns whether
+ * that is to be called. */
+MG_INLINE bool work_hold(void)
+{
+    return is_work_open() && work_find_hold();
+}
+
+/* The cost, as of parallel_ranges(), between two questions: one thread does that much in
+ * 1 to 20 ms. */
+enum { ASKED_COST = 1 << 22 };
+
+/* Ask in a loop at item i, every `period` items, a power of two. */
+MG_INLINE bool work_steps(int64_t i, int64_t period)
+{
+    return MG_UNLIKELY(!(i & (period - 1))) ? work_goes_on() : true;
+}
+
 /* ---- rng.c ------------------------------------------------------------------------- */
 
 /* mg_rng_uniform() and mg_rng_normal() in the mode that holds. */
@@ -97,7 +144,7 @@ typedef void (*range_task)(void *context, int64_t first, int64_t end);
  * threads as are set, the caller's among them; returns when all are done. `cost` is that
  * of an item. Ranges must not depend on each other's results. There is one range of all
  * items where their cost is not worth more, in a call from inside a task, and while
- * another thread is in here. */
+ * another thread is in here. Of work that is given up, ranges are left out. */
 void parallel_ranges(int64_t count, double cost, range_task task, void *context);
 /* Return how many parts to cut work of a cost into, if the parts cost something
  * themselves: one a thread, 1 where it is not worth sharing. */

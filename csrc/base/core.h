@@ -166,6 +166,10 @@ struct mg_arena {
     uint32_t *free_slots; /* a stack with room for every slot: freeing cannot fail */
     size_t free_count, free_capacity;
     uint32_t fresh; /* the first slot never used */
+    uint32_t unfreed; /* nodes of which nobody knows any more, linked: node.c */
+    size_t allowance; /* nodes that may be freed before something is recorded */
+    size_t living;    /* nodes that there were when that was last looked at */
+    bool building;    /* a builder is open */
     uint32_t first_generation;
     int64_t retired;
 

@@ -88,12 +88,16 @@ double mg_rng_normal(mg_rng *rng, double mean, double deviation)
 int mg_rng_permutation(mg_rng *rng, int64_t n, int64_t *out)
 {
     MG_RETURN_IF(n < 0 || n > (int64_t)1 << 32, MG_ERR_ARG);
+    const mg_rng before = *rng;
     for (int64_t i = 0; i < n; i++) out[i] = i;
     for (int64_t i = n - 1; i > 0; i--) {
+        if (!work_steps(i, 1 << 16)) break;
         int64_t j = (int64_t)((uint64_t)mg_rng_u32(rng) % (uint64_t)(i + 1));
         int64_t swapped = out[i];
         out[i] = out[j];
         out[j] = swapped;
     }
-    return MG_OK;
+    int status = work_status(MG_OK);
+    if (status < 0) *rng = before;
+    return status;
 }

@@ -22,7 +22,7 @@ enum { MAX_THREADS = 1024 };
 typedef struct shared_job {
     range_task task;
     void *context;
-    int64_t count, range;
+    int64_t begin, count, range;
 } shared_job;
 
 #if (defined(__unix__) || defined(__APPLE__)) && !defined(MG_NO_THREADS)
@@ -132,6 +132,7 @@ static void ranges_run(const shared_job *j)
     while ((i = atomic_fetch_add_explicit(&pool.next, 1, memory_order_relaxed)) <
            ranges) {
         int64_t first = (int64_t)i * j->range, left = j->count - first;
+        first += j->begin;
         j->task(j->context, first, first + (left < j->range ? left : j->range));
     }
 }
@@ -320,14 +321,35 @@ int parallel_parts(double cost)
     return cost > (double)SHARED_COST ? thread_count() : 1;
 }
 
+/* Do the items [begin, begin + count). */
+static void ranges_share(int64_t begin, int64_t count, double cost, range_task task,
+                         void *context)
+{
+    int threads = count > 1 ? parallel_parts((double)count * cost) : 1;
+    shared_job j = {task, context, begin, count, 1};
+    if (threads > 1 && cost < SHARED_COST / 4)
+        j.range = (int64_t)(SHARED_COST / 4 / cost);
+    if (threads == 1 || !job_share(&j, threads)) task(context, begin, begin + count);
+}
+
+/* The same in slices, between which a work may be given up. */
+static void slices_share(int64_t count, double cost, range_task task, void *context)
+{
+    double fits = ASKED_COST / cost;
+    int64_t slice = fits < 1.0 ? 1 : fits < (double)count ? (int64_t)fits : count;
+    for (int64_t first = 0; first < count && work_goes_on(); first += slice) {
+        int64_t left = count - first;
+        ranges_share(first, left < slice ? left : slice, cost, task, context);
+    }
+}
+
 void parallel_ranges(int64_t count, double cost, range_task task, void *context)
 {
     if (count <= 0) return;
-    int threads = count > 1 ? parallel_parts((double)count * cost) : 1;
-    shared_job j = {task, context, count, 1};
-    if (threads > 1 && cost < SHARED_COST / 4)
-        j.range = (int64_t)(SHARED_COST / 4 / cost);
-    if (threads == 1 || !job_share(&j, threads)) task(context, 0, count);
+    if (MG_UNLIKELY((double)count * cost > ASKED_COST) && is_work_open())
+        slices_share(count, cost, task, context);
+    else
+        ranges_share(0, count, cost, task, context);
 }
 
 int mg_num_threads(void)

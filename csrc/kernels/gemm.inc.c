@@ -252,6 +252,7 @@ typedef struct GEMM(job) {
     int64_t c_row;
     const GEMM_REAL *bias; /* (n), NULL: none */
     GEMM_REAL *scratch;
+    thread_work *work;
 } GEMM(job);
 
 /* The definition. A product is rounded by being stored: floats that are evaluated as
@@ -621,7 +622,7 @@ static void GEMM(blocks_run)(const GEMM_JOB *p, const gemm_plan *plan, int64_t j
         GEMM(b_pack)(p, b, k, n, p->scratch + plan->b);
         b = NULL;
     }
-    for (int64_t i = 0; i < p->m; i += plan->rows) {
+    for (int64_t i = 0; i < p->m && work_continues(p->work); i += plan->rows) {
         q.a = p->a + i * p->a_row + l * p->a_column;
         q.c = p->c + i * p->c_row + j;
         GEMM(block_run)(p, plan, q, gemm_least(plan->rows, p->m - i), n, b,
@@ -741,7 +742,8 @@ static void GEMM_ENTRY(const matrices *of, void *workspace)
     const void *a = of->a, *b = of->b, *bias = of->bias;
     void *c = of->c;
     GEMM_JOB p = {of->m,     of->n,        of->k, a,         of->a_row, of->a_column, b,
-                  of->b_row, of->b_column, c,     of->c_row, bias,      workspace};
+                  of->b_row, of->b_column, c,     of->c_row, bias,      workspace,
+                  of->work};
     if (p.m <= 0 || p.n <= 0) return;
 #if GEMM_VECTORS
     if (GEMM(is_direct)(p.m, p.n, p.k, p.b_column)) {

@@ -48,6 +48,7 @@ typedef struct matrices {
     const char *a, *b, *bias;
     char *c;
     int64_t a_row, a_column, b_row, b_column, c_row;
+    thread_work *work; /* that may be given up, then c is anything; NULL: none */
 } matrices;
 
 /* `workspace` holds gemm_workspace() bytes, on a cache line. */

@@ -80,7 +80,8 @@ static bool product_fuses(int place)
     for (int j = 0; j < COLUMNS; j++) set(place, &b, j, 1.0); /* (2, COLUMNS) */
     uintptr_t line = ((uintptr_t)workspace + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     matrices p = {ROWS,      COLUMNS, 2, (char *)&a, (char *)&b, NULL,
-                  (char *)&c, 2,       1, COLUMNS,    1,          COLUMNS};
+                  (char *)&c, 2,       1, COLUMNS,    1,          COLUMNS,
+                  NULL};
     kernels()->gemm[place](&p, (void *)line);
     return !is_all(place, &c, 0.0);
 }

@@ -162,9 +162,12 @@ static int walk_start(mg_arena *arena, uint32_t root, bool clears)
 
 int walk_whole(mg_arena *arena, uint32_t root)
 {
-    int64_t budget = INT64_MAX;
+    int status;
     MG_TRY(walk_start(arena, root, false));
-    int status = walk_continue(arena, &budget);
+    do {
+        int64_t budget = 1 << 17;
+        status = work_goes_on() ? walk_continue(arena, &budget) : MG_ERR_INTERRUPTED;
+    } while (status == MG_MORE);
     if (status < 0) walk_close(arena);
     return status;
 }

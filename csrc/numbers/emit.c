@@ -122,6 +122,7 @@ static void gradients_emit(builder *build, uint32_t root)
     for (size_t i = order->count; i-- > 0 && build->status == MG_OK;) {
         uint32_t y = order->items[i];
         uint32_t g = gradient_of(arena, y);
+        if (!work_steps((int64_t)i, 1 << 14)) build->status = MG_ERR_INTERRUPTED;
         int arity = (int)arity_of(node_at(arena, y));
         for (int which = 0; which < arity && build->status == MG_OK; which++) {
             uint32_t contribution = emit_gradient(build, y, which, g);

@@ -83,6 +83,7 @@ MG_INLINE const uint32_t *extra_operands(const extra *e)
 int arena_grow(mg_arena *arena);
 void node_release(mg_arena *arena, uint32_t index);
 void node_drop(mg_arena *arena, uint32_t index);
+void nodes_settle(mg_arena *arena);
 int node_find(mg_arena *arena, mg_node handle, uint32_t *index); /* of a number */
 int node_find_any(mg_arena *arena, mg_node handle, uint32_t *index);
 int nodes_find(mg_arena *arena, int64_t count, const mg_node *handles);

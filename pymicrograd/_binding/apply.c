@@ -8,6 +8,7 @@
 enum {
     LARGE_WHOLE = 1 << 13, /* LARGE for ops that work more than once per element */
     LARGE_OUTER = 1 << 20, /* the same for what is no more than a bound of a result */
+    LONG_OUTER = 1 << 30,  /* LONG for the product of two operands' elements */
     FEW = 16,
     MANY_INTEGERS = 64
 };
@@ -88,8 +89,18 @@ mg_node make_array(int dtype, int rank, const int64_t *shape, const void *data)
     int64_t count = 1;
     for (int i = 0; i < rank; i++)
         count = product_bound(count, shape[i] > 0 ? shape[i] : 0);
+    mg_node made;
+    if (count > LONG) {
+        long_call call;
+        long_open(&call, 1);
+        do {
+            long_begin(&call);
+            made = mg_array(arena, dtype, rank, shape, data);
+        } while (long_end(&call, &made, NULL, 0));
+        return made;
+    }
     PyThreadState *state = release_gil(count > LARGE);
-    mg_node made = mg_array(arena, dtype, rank, shape, data);
+    made = mg_array(arena, dtype, rank, shape, data);
     acquire_gil(state, count > LARGE);
     return made;
 }
@@ -105,11 +116,38 @@ static mg_node scalar_leaf(const scalar *n)
 
 /* ---- ops --------------------------------------------------------------------------- */
 
+/* How large a call is: above FOR_GIL the interpreter is let go of, IS_LONG listens for
+ * signals. */
+enum { IS_SMALL, FOR_GIL, IS_LONG };
+
+static int size_of_call(int large, int64_t count)
+{
+    return large ? count > LONG ? IS_LONG : FOR_GIL : IS_SMALL;
+}
+
+static mg_node apply_long(int op, int count, const mg_node *operands, int integer_count,
+                          const int64_t *integers, int number_count,
+                          const double *numbers, int record)
+{
+    long_call call;
+    mg_node made;
+    long_open(&call, 1);
+    do {
+        long_begin(&call);
+        made = mg_apply(arena, op, count, operands, integer_count, integers, number_count,
+                        numbers, 0, record);
+    } while (long_end(&call, &made, operands, count));
+    return made;
+}
+
 /* mg_apply(), with the interpreter let go for large work. */
 static mg_node apply(int large, int op, int count, const mg_node *operands,
                      int integer_count, const int64_t *integers, int number_count,
                      const double *numbers, int record)
 {
+    if (large == IS_LONG)
+        return apply_long(op, count, operands, integer_count, integers, number_count,
+                          numbers, record);
     PyThreadState *state = release_gil(large);
     mg_node made = mg_apply(arena, op, count, operands, integer_count, integers,
                             number_count, numbers, 0, record);
@@ -124,7 +162,8 @@ static PyObject *apply_one(int op, PyObject *self)
     if (record < 0) return NULL;
     int64_t count = count_bound(a, LARGE);
     uint64_t key = a->key;
-    mg_node made = apply(count > LARGE, op, 1, &a->handle, 0, NULL, 0, NULL, record);
+    mg_node made = apply(size_of_call(count > LARGE, count), op, 1, &a->handle, 0, NULL, 0,
+                         NULL, record);
     return made > 0 ? adopt_shaped(made, count, key) : fail_op(made, op, self, NULL);
 }
 
@@ -141,11 +180,34 @@ static PyObject *apply_two(int op, PyObject *left, PyObject *right, int64_t enou
         if (op < MG_MAP_OP_COUNT) count = common_count(a, b, of_a);
         large = count > enough;
     }
+    if (large) large = count > LONG_OUTER || of_a > LONG || of_b > LONG ? IS_LONG : FOR_GIL;
     mg_node operands[] = {a->handle, b->handle};
     uint64_t key = op < MG_MAP_OP_COUNT && a->key == b->key ? a->key : 0;
     mg_node made = apply(large, op, 2, operands, 0, NULL, 0, NULL, record);
     if (made <= 0) return fail_op(made, op, left, right);
     return adopt_shaped(made, large ? -1 : count, key);
+}
+
+static mg_node apply_number_once(int large, int op, mg_node a, int which, const scalar *n,
+                                 int record)
+{
+    PyThreadState *state = release_gil(large);
+    mg_node made =
+        mg_apply_number(arena, op, a, which, n->kind, n->integer, n->value, record);
+    acquire_gil(state, large);
+    return made;
+}
+
+static mg_node apply_number_long(int op, mg_node a, int which, const scalar *n, int record)
+{
+    long_call call;
+    mg_node made;
+    long_open(&call, 1);
+    do {
+        long_begin(&call);
+        made = mg_apply_number(arena, op, a, which, n->kind, n->integer, n->value, record);
+    } while (long_end(&call, &made, &a, 1));
+    return made;
 }
 
 /* op(self, n), or with which 0 op(n, self); object is n's. */
@@ -157,10 +219,9 @@ static PyObject *apply_number(int op, PyObject *self, int which, const scalar *n
     if (record < 0) return NULL;
     int64_t count = count_bound(a, LARGE);
     uint64_t key = a->key;
-    PyThreadState *state = release_gil(count > LARGE);
-    mg_node made = mg_apply_number(arena, op, a->handle, which, n->kind, n->integer,
-                                   n->value, record);
-    acquire_gil(state, count > LARGE);
+    mg_node made = count > LONG
+                       ? apply_number_long(op, a->handle, which, n, record)
+                       : apply_number_once(count > LARGE, op, a->handle, which, n, record);
     if (made > 0) return adopt_shaped(made, count, key);
     return which ? fail_op(made, op, self, object) : fail_op(made, op, object, self);
 }
@@ -519,7 +580,9 @@ static int grows(const call *c)
 
 static int is_large(const call *c)
 {
-    return c->work > LARGE_WHOLE || grows(c);
+    int expands = grows(c);
+    if (expands || c->work > LONG || c->outer > LONG_OUTER) return IS_LONG;
+    return c->work > LARGE_WHOLE ? FOR_GIL : IS_SMALL;
 }
 
 static void close_call(call *c)
@@ -559,7 +622,7 @@ PyObject *tensor_apply_over(PyObject *Py_UNUSED(none), PyObject *const *args,
         if (record >= 0) close_call(&c);
         return NULL;
     }
-    int large = is_large(&c);
+    int large = is_large(&c) != IS_SMALL;
     PyThreadState *state = release_gil(large);
     mg_node made = mg_apply_over(arena, c.op, c.operand_count, c.operands,
                                  c.integer_count, c.integers, record);
@@ -645,7 +708,7 @@ PyObject *tensor_apply_integers(int op, PyObject *self, const mg_array_info *inf
     mg_node handle = tensor_handle(self);
     int record = is_recording();
     if (record < 0) return NULL;
-    mg_node made = apply(info->count > LARGE, op, 1, &handle, integer_count, integers, 0,
+    mg_node made = apply(size_of_call(info->count > LARGE, info->count), op, 1, &handle, integer_count, integers, 0,
                          NULL, record);
     if (made > 0) return adopt(made, info->count);
     PyObject *what = PyLong_FromLong(op), *operands = PyTuple_Pack(1, self);

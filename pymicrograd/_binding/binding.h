@@ -1,9 +1,9 @@
 /* binding.h: what the files of this folder share. Limited API of CPython 3.10, one
  * interpreter.
  *
- * Reading order: module.c (what is set up, once) and recording.c; graph.c, rules.c, value.c
- * and networks.c for Values; objects.c, apply.c, arguments.c, elements.c, sweeps.c,
- * training.c and tensor.c for Tensors. */
+ * Reading order: module.c (what is set up, once), interrupts.c and recording.c; graph.c,
+ * rules.c, value.c and networks.c for Values; objects.c, apply.c, arguments.c, elements.c,
+ * sweeps.c, training.c and tensor.c for Tensors. */
 #ifndef PYMICROGRAD_BINDING_H
 #define PYMICROGRAD_BINDING_H
 
@@ -68,6 +68,31 @@ static inline void acquire_gil(PyThreadState *state, int large)
 {
     if (state) acquire_gil_counted(state, large);
 }
+
+/* ---- interrupts.c: long calls that a signal may end --------------------------------- */
+
+enum { LONG = 1 << 20 }; /* elements from which on a call listens: it takes 4 us */
+
+/* Listen for signals, with the GIL; what stop_listening() takes over, or NULL: this thread
+ * has no handlers to run. */
+PyObject *listen_for_signals(void);
+/* Tell whether the core was told to give up meanwhile. */
+int stop_listening(PyObject *before);
+/* In the child of a fork: the pipe is the parent's. */
+void forget_pipe(void);
+
+/* A call that runs without the GIL and may be given up: made between long_begin() and
+ * long_end(), again while that returns 1. */
+typedef struct long_call {
+    int is_long, is_again;
+    PyObject *before;
+    PyThreadState *state;
+} long_call;
+void long_open(long_call *call, int is_long);
+void long_begin(long_call *call);
+/* made: what the call returned; MG_ERR_INTERRUPTED at the end: a handler's exception is
+ * set. */
+int long_end(long_call *call, mg_node *made, const mg_node *operands, int count);
 
 /* ---- recording.c ------------------------------------------------------------------- */
 

@@ -322,11 +322,14 @@ PyObject *tensor_ramp(PyObject *Py_UNUSED(none), PyObject *args)
         return NULL;
     }
     int whole = from.kind < 2 && by.kind < 2;
-    PyThreadState *state = release_gil(length > LARGE);
-    mg_node made = whole
-                       ? mg_array_ramp_integers(arena, length, from.integer, by.integer)
-                       : mg_array_ramp(arena, length, from.value, by.value);
-    acquire_gil(state, length > LARGE);
+    long_call call;
+    mg_node made;
+    long_open(&call, length > LONG);
+    do {
+        if (length > LARGE) long_begin(&call);
+        made = whole ? mg_array_ramp_integers(arena, length, from.integer, by.integer)
+                     : mg_array_ramp(arena, length, from.value, by.value);
+    } while (length > LARGE && long_end(&call, &made, NULL, 0));
     return tensor_result(made, "arange");
 }
 
@@ -334,11 +337,19 @@ PyObject *tensor_ramp(PyObject *Py_UNUSED(none), PyObject *args)
 
 enum { INTEGERS = MG_NORMAL + 1, PERMUTATION }; /* beside what mg_rng_fill() draws */
 
+static int permute(mg_rng *rng, const mg_array_info *info)
+{
+    PyObject *before = info->count > LONG / 8 ? listen_for_signals() : NULL;
+    int status = mg_rng_permutation(rng, info->count, info->data);
+    if (!stop_listening(before) || PyErr_CheckSignals() < 0) return status;
+    return mg_rng_permutation(rng, info->count, info->data);
+}
+
 /* Draw the elements of a new array; low and high are of INTEGERS. */
 static int draw(mg_rng *rng, int which, const mg_array_info *info, double a, double b,
                 int64_t low, int64_t high)
 {
-    if (which == PERMUTATION) return mg_rng_permutation(rng, info->count, info->data);
+    if (which == PERMUTATION) return permute(rng, info);
     if (which == INTEGERS)
         return mg_rng_fill_integers(rng, low, high, info->count, info->data);
     return mg_rng_fill(rng, which, info->dtype, a, b, info->count, info->data);
@@ -407,9 +418,13 @@ PyObject *tensor_linear_index(PyObject *Py_UNUSED(none), PyObject *args)
         nodes[i] = tensor_handle(index);
     }
     int large = axes && describe(nodes[0], &first) >= 0 && first.count > LARGE;
-    PyThreadState *state = release_gil(large);
-    mg_node made = mg_linear_index(arena, axes, nodes, sizes, wrong);
-    acquire_gil(state, large);
+    long_call call;
+    mg_node made;
+    long_open(&call, large && first.count > LONG);
+    do {
+        if (large) long_begin(&call);
+        made = mg_linear_index(arena, axes, nodes, sizes, wrong);
+    } while (large && long_end(&call, &made, nodes, axes));
     if (made == MG_ERR_INDEX)
         return Py_BuildValue("LL", (long long)wrong[0], (long long)wrong[1]);
     return tensor_result(made, "index");

@@ -52,6 +52,7 @@ PyObject *adopt(mg_node handle, int64_t bound)
 PyObject *tensor_fail(int64_t status, PyObject *what, PyObject *operands,
                       PyObject *integers)
 {
+    if (status == MG_ERR_INTERRUPTED && PyErr_Occurred()) return NULL;
     if (!tensor_callbacks.fail && load_tensor() < 0) return NULL;
     PyObject *none =
         PyObject_CallFunction(tensor_callbacks.fail, "LOOO", (long long)status, what,

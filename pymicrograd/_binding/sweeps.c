@@ -127,10 +127,13 @@ PyObject *tensor_sweep_contribute(PyObject *Py_UNUSED(none), PyObject *args)
  * exception. */
 static int run_sweep(mg_sweep *sweep, PyObject *roots, int flags)
 {
-    for (;;) {
+    const int is_long = mg_sweep_elements(sweep) > LONG / 4;
+    for (int given_up = 0;;) {
+        PyObject *before = is_long && !given_up ? listen_for_signals() : NULL;
         PyThreadState *state = release_gil(1);
         int status = mg_sweep_run(sweep, SWEEP_BUDGET);
         acquire_gil(state, 1);
+        given_up = stop_listening(before);
         if (status == MG_OK) return 0;
         if (status < 0) return fail_sweep(status, sweep, roots);
         if (PyErr_CheckSignals() < 0) return -1;

@@ -49,6 +49,7 @@ PyObject *wrap_node(mg_node handle, PyObject *a, PyObject *b)
 
 PyObject *fail_status(mg_node status, const char *name, PyObject *a, PyObject *b)
 {
+    if (status == MG_ERR_INTERRUPTED && PyErr_Occurred()) return NULL;
     const char *format = b ? "LsOO" : a ? "LsO" : "Ls";
     return PyObject_CallFunction(value_callbacks.fail, format, (long long)status, name, a,
                                  b);
@@ -431,10 +432,16 @@ static PyObject *adopt_list(const mg_node *nodes, Py_ssize_t count, PyObject *so
 
 static int grad_without_gil(mg_node root, Py_ssize_t count, mg_node *inputs, mg_node *out)
 {
-    PyThreadState *state = release_gil(1);
-    int status = mg_grad(arena, root, count, inputs, out);
-    acquire_gil(state, 1);
-    return status;
+    mg_usage usage;
+    mg_arena_usage(arena, &usage);
+    long_call call;
+    mg_node status;
+    long_open(&call, usage.nodes > LONG / 8);
+    do {
+        long_begin(&call);
+        status = mg_grad(arena, root, count, inputs, out);
+    } while (long_end(&call, &status, &root, 1));
+    return (int)status;
 }
 
 /* With the GIL, so that nobody else records meanwhile. */

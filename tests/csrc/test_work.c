@@ -1,0 +1,300 @@
+/* test_work.c: long calls that are given up: at each question that a call asks, the answer
+ * is once to give up. Then it has changed nothing and left nothing, and made again it
+ * gives the same bits as a call that nobody asks, on one thread and on three. A sweep goes
+ * on. What writes to arrays does not ask. */
+#include "expect.h"
+
+enum { COUNT = 5 << 20, SIDE = 700 }; /* elements: more than twice ASKED_COST */
+
+typedef struct scene {
+    mg_arena *arena;
+    mg_node x, positions, square, whole, counts; /* whole: int64 */
+} scene;
+
+typedef struct questions {
+    int64_t asked, give_up_at; /* < 0: never */
+} questions;
+
+static int gives_up(void *context)
+{
+    questions *q = context;
+    return q->asked++ == q->give_up_at;
+}
+
+static mg_node op1(scene *s, int op, mg_node a, int count, const int64_t *how)
+{
+    return mg_apply(s->arena, op, 1, &a, count, how, 0, NULL, 0, 1);
+}
+
+static mg_node op2(scene *s, int op, mg_node a, mg_node b, int count, const int64_t *how)
+{
+    const mg_node both[] = {a, b};
+    return mg_apply(s->arena, op, 2, both, count, how, 0, NULL, 0, 1);
+}
+
+static mg_node call_exp(scene *s)
+{
+    return op1(s, MG_EXP, s->x, 0, NULL);
+}
+
+static mg_node call_number(scene *s)
+{
+    return mg_apply_number(s->arena, MG_ADD, s->x, 1, MG_NUMBER_FLOAT, 0, 0.5, 1);
+}
+
+static mg_node call_cast(scene *s)
+{
+    const int64_t dtype = MG_FLOAT64;
+    return op1(s, MG_CAST, s->x, 1, &dtype);
+}
+
+static mg_node call_sum(scene *s)
+{
+    const int64_t how[] = {1, 0};
+    return op1(s, MG_SUM, s->x, 2, how);
+}
+
+static mg_node call_cumsum(scene *s)
+{
+    const int64_t axis = 0;
+    return op1(s, MG_CUMSUM, s->x, 1, &axis);
+}
+
+static mg_node call_take(scene *s)
+{
+    return op2(s, MG_TAKE, s->x, s->positions, 0, NULL);
+}
+
+static mg_node call_gather(scene *s)
+{
+    const int64_t axis = 0;
+    return op2(s, MG_GATHER, s->x, s->positions, 1, &axis);
+}
+
+static mg_node call_nonzero(scene *s)
+{
+    return op1(s, MG_NONZERO, s->x, 0, NULL);
+}
+
+static mg_node call_divide(scene *s)
+{
+    return op2(s, MG_FLOOR_DIVIDE, s->whole, s->whole, 0, NULL);
+}
+
+static mg_node call_product(scene *s)
+{
+    return op2(s, MG_MATMUL, s->square, s->square, 0, NULL);
+}
+
+static mg_node call_integers(scene *s)
+{
+    return op2(s, MG_MATMUL, s->counts, s->counts, 0, NULL);
+}
+
+static mg_node call_ramp(scene *s)
+{
+    return mg_array_ramp(s->arena, COUNT, 0.5, 0.25);
+}
+
+static mg_node call_integer_ramp(scene *s)
+{
+    return mg_array_ramp_integers(s->arena, COUNT, 1, 3);
+}
+
+static mg_node call_zeros(scene *s)
+{
+    const int64_t shape = COUNT;
+    return mg_array(s->arena, MG_FLOAT64, 1, &shape, NULL);
+}
+
+static mg_node call_index(scene *s)
+{
+    const int64_t size = COUNT;
+    int64_t wrong[2];
+    return mg_linear_index(s->arena, 1, &s->positions, &size, wrong);
+}
+
+/* The derivative of a long sum, recorded. */
+static mg_node call_grad(scene *s)
+{
+    mg_node x = mg_leaf(s->arena, 0.5), y = mg_leaf(s->arena, 0.25), out = 0;
+    for (int i = 0; i < 200000 && y > 0; i++) {
+        mg_node next = mg_record(s->arena, MG_MUL, y, x);
+        mg_release(s->arena, y);
+        y = next;
+    }
+    int status = mg_grad(s->arena, y, 1, &x, &out);
+    mg_release(s->arena, x);
+    mg_release(s->arena, y);
+    return status < 0 ? status : out;
+}
+
+typedef mg_node (*long_call)(scene *s);
+static const struct row {
+    const char *name;
+    long_call call;
+} calls[] = {
+#define ROW(name) {#name, call_##name}
+    ROW(exp), ROW(number), ROW(cast), ROW(sum), ROW(cumsum), ROW(take), ROW(gather),
+    ROW(nonzero), ROW(divide), ROW(product), ROW(integers), ROW(ramp), ROW(integer_ramp),
+    ROW(zeros), ROW(index), ROW(grad),
+#undef ROW
+};
+
+static uint64_t hash_of(scene *s, mg_node handle)
+{
+    mg_array_info info;
+    double data;
+    uint64_t hash = 14695981039346656037u, word = 0;
+    if (mg_array_describe(s->arena, handle, &info) < 0) {
+        EXPECT(mg_data(s->arena, 1, &handle, &data) == MG_OK);
+        memcpy(&word, &data, sizeof word);
+        return word;
+    }
+    size_t size = (size_t)info.count * (size_t)mg_dtype_size(info.dtype);
+    for (size_t i = 0; i < size; i += sizeof word) {
+        size_t left = size - i;
+        word = 0;
+        memcpy(&word, (char *)info.data + i, left < sizeof word ? left : sizeof word);
+        hash = (hash ^ word) * 1099511628211u;
+    }
+    return hash;
+}
+
+
+/* Make a call that is given up at question `at`; returns how many were asked. */
+static int64_t ask(scene *s, const struct row *row, int64_t at, mg_node *made)
+{
+    questions q = {0, at};
+    EXPECT(mg_work_begin(gives_up, &q) == MG_OK);
+    EXPECT(mg_work_begin(gives_up, &q) == MG_ERR_BUSY);
+    *made = row->call(s);
+    EXPECT(mg_work_end() == (at < 0 ? MG_OK : MG_ERR_INTERRUPTED));
+    return q.asked;
+}
+
+static void call_check(scene *s, const struct row *row)
+{
+    int before = failures;
+    mg_node made, expected = row->call(s);
+    uint64_t hash = hash_of(s, expected);
+    mg_release(s->arena, expected);
+    int64_t nodes = nodes_of(s->arena), asked = ask(s, row, -1, &made);
+    EXPECT(asked > 1 && hash_of(s, made) == hash);
+    mg_release(s->arena, made);
+    for (int64_t at = 0; at < asked; at += 1 + asked / 2) {
+        EXPECT(ask(s, row, at, &made) == at + 1);
+        EXPECT(made == MG_ERR_INTERRUPTED && nodes_of(s->arena) == nodes);
+        explain(before, row->name, at);
+    }
+    made = row->call(s);
+    EXPECT(hash_of(s, made) == hash);
+    mg_release(s->arena, made);
+    explain(before, row->name, -1);
+}
+
+/* Take the gradient of sum(exp(x) * x), a sweep that is given up `times` times. */
+static uint64_t sweep_run(scene *s, int64_t times)
+{
+    const int64_t how[] = {1, 0};
+    mg_sweep *sweep = NULL;
+    mg_node exp = op1(s, MG_EXP, s->x, 0, NULL), product = op2(s, MG_MUL, exp, s->x, 0, NULL);
+    mg_node root = op1(s, MG_SUM, product, 2, how), gradient = 0;
+    EXPECT(mg_sweep_open(s->arena, 1, &root, NULL, 1, &s->x, MG_GIVE, &sweep) == MG_OK);
+    EXPECT(mg_sweep_elements(sweep) == 3 * (int64_t)COUNT + 1);
+    int status = MG_MORE;
+    for (int64_t round = 0; status == MG_MORE; round++) {
+        questions q = {0, round < times ? round % 3 : -1};
+        mg_work_begin(gives_up, &q);
+        status = mg_sweep_run(sweep, 0);
+        EXPECT(mg_work_end() == (status == MG_MORE ? MG_ERR_INTERRUPTED : MG_OK));
+    }
+    EXPECT(status == MG_OK && mg_sweep_give(sweep, &gradient) == MG_OK);
+    mg_sweep_close(sweep);
+    uint64_t hash = hash_of(s, gradient);
+    const mg_node made[] = {exp, product, root, gradient};
+    for (int i = 0; i < 4; i++) mg_release(s->arena, made[i]);
+    return hash;
+}
+
+static void sweep_check(scene *s)
+{
+    uint64_t hash = sweep_run(s, 0);
+    int64_t nodes = nodes_of(s->arena);
+    EXPECT(mg_require_gradient(s->arena, s->x, 1) == MG_OK);
+    EXPECT(sweep_run(s, 1) == hash && sweep_run(s, 12) == hash);
+    EXPECT(nodes_of(s->arena) == nodes);
+}
+
+/* What writes to what is there is whole. */
+static void write_check(scene *s)
+{
+    questions q = {0, 0};
+    mg_node one = mg_apply_number(s->arena, MG_MUL, s->x, 1, MG_NUMBER_FLOAT, 0, 1.0, 0);
+    EXPECT(mg_work_begin(gives_up, &q) == MG_OK);
+    EXPECT(mg_apply_in_place(s->arena, MG_ADD, one, s->x, 0) == MG_OK);
+    EXPECT(mg_work_end() == MG_OK && q.asked == 0);
+    mg_node twice = mg_apply_number(s->arena, MG_MUL, s->x, 1, MG_NUMBER_FLOAT, 0, 2.0, 0);
+    EXPECT(hash_of(s, one) == hash_of(s, twice));
+    mg_release(s->arena, one);
+    mg_release(s->arena, twice);
+    EXPECT(mg_work_end() == MG_ERR_ARG && mg_work_begin(NULL, NULL) == MG_ERR_ARG);
+}
+
+/* Of a large graph, part waits to be freed; nobody sees it. */
+static void unfreed_check(void)
+{
+    enum { NODES = 3 << 20 };
+    mg_arena *arena = mg_arena_new(NULL, NULL);
+    mg_usage usage;
+    for (int round = 0; round < 3; round++) {
+        mg_node x = mg_leaf(arena, 0.5), y = x;
+        for (int i = 0; i < NODES; i++) {
+            mg_node next = mg_record(arena, MG_ADD, round % 2 ? x : y, round % 2 ? y : x);
+            if (y != x) mg_release(arena, y);
+            y = next;
+        }
+        EXPECT(arena->fresh - 1 - arena->free_count == NODES + 1);
+        mg_release(arena, y);
+        EXPECT(arena->unfreed != 0 && mg_references(arena, y) == MG_ERR_STALE);
+        EXPECT(arena->fresh - arena->free_count > NODES / 2);
+        if (round == 1) mg_arena_usage(arena, &usage);
+        EXPECT(round != 1 || (usage.nodes == 1 && arena->unfreed == 0));
+        mg_release(arena, x);
+    }
+    mg_arena_usage(arena, &usage);
+    EXPECT(usage.nodes == 0 && usage.capacity < NODES + NODES / 4);
+    mg_arena_free(arena);
+}
+
+static void scene_open(scene *s)
+{
+    const int64_t side[] = {SIDE, SIDE}, part[] = {0, 1, SIDE * SIDE};
+    const int64_t few[] = {400, 400}, few_part[] = {0, 1, 400 * 400}, single = MG_FLOAT32;
+    s->arena = mg_arena_new(NULL, NULL);
+    mg_node ramp = mg_array_ramp(s->arena, COUNT, -0.999, 1.1e-7);
+    s->x = op1(s, MG_CAST, ramp, 1, &single);
+    s->positions = mg_array_ramp_integers(s->arena, COUNT, COUNT - 1, -1);
+    s->whole = mg_array_ramp_integers(s->arena, COUNT, 1, 3);
+    mg_node slice = op1(s, MG_SLICE, s->x, 3, part), few_slice =
+                                                         op1(s, MG_SLICE, s->whole, 3, few_part);
+    s->square = op1(s, MG_RESHAPE, slice, 2, side);
+    s->counts = op1(s, MG_RESHAPE, few_slice, 2, few);
+    EXPECT(s->x > 0 && s->positions > 0 && s->square > 0 && s->counts > 0);
+    EXPECT(mg_require_gradient(s->arena, s->x, 1) == MG_OK);
+}
+
+int main(void)
+{
+    for (int threads = 1; threads <= 3; threads += 2) {
+        scene s;
+        mg_set_num_threads(threads);
+        scene_open(&s);
+        for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) call_check(&s, &calls[i]);
+        sweep_check(&s);
+        write_check(&s);
+        mg_arena_free(s.arena);
+    }
+    unfreed_check();
+    return finish();
+}
