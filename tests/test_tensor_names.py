@@ -283,6 +283,21 @@ def test_what_is_cut_or_taken_for_true_is_refused() -> None:
         mg.functional.conv2d(mg.ones(1, 1, 2, 2), mg.ones(1, 1, 1, 1, dtype=mg.float64))
 
 
+def test_ints_are_drawn_below_the_only_bound() -> None:
+    mg.manual_seed(3)
+    expected = mg.randint(10, (4,)).tolist()
+    for call in (
+        lambda: mg.randint(10, size=(4,)),
+        lambda: mg.randint(0, 10, size=(4,)),
+        lambda: mg.randint(high=10, size=(4,)),
+        lambda: mg.randint(low=0, high=10, size=(4,)),
+    ):
+        mg.manual_seed(3)
+        assert call().tolist() == expected
+    with pytest.raises(TypeError, match="randint: size is missing"):
+        mg.randint(size=(4,))
+
+
 def test_truths_of_uint8_are_uint8() -> None:
     x = mg.tensor([[1, 0], [2, 3]], dtype=mg.uint8)
     assert (x.all(1).dtype, x.all(1).tolist(), x.any().item()) == (mg.uint8, [0, 1], 1)

@@ -256,7 +256,7 @@ def randn(
 
 
 def randint(
-    low: int,
+    low: Any = None,
     high: Any = None,
     size: Any = None,
     *,
@@ -275,8 +275,11 @@ def randint(
         ((3,), (2, 2))
     """
     if size is None:
-        low, high, size = 0, low, high
-    if size is None:
+        low, high, size = None, low, high
+    elif high is None:
+        low, high = None, low
+    low = 0 if low is None else low
+    if size is None or high is None:
         raise TypeError("randint: size is missing: randint(low, high, size) or randint(high, size)")
     low, high = operator.index(low), operator.index(high)
     if low >= high:
