@@ -345,6 +345,64 @@ def test_ceil_mode_takes_a_window_larger_than_the_image(pool: Any) -> None:
         pool(x, 4, stride=2, ceil_mode=True)
 
 
+SHAPED = ["celu", "elu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu",
+          "logsigmoid", "mish", "relu6", "selu", "softshrink", "softsign",
+          "tanhshrink"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHAPED)
+def test_derivatives_of_activations(name: str) -> None:
+    x = mg.tensor([-7.1, -2.3, -0.3, 0.2, 0.7, 2.6, 6.4], dtype="float64", requires_grad=True)
+    function = getattr(F, name)
+    assert mg.autograd.gradcheck(function, (x,))
+    assert mg.autograd.gradgradcheck(function, (x,))
+    far = mg.tensor([-1e4, 1e4, 0.0], requires_grad=True)
+    function(far).sum().backward()
+    assert far.grad.isfinite().all()
+    assert function(mg.tensor(float("nan"))).isnan()
+    for wrong in ([1.0], mg.Value(1.0)):
+        with pytest.raises(TypeError, match=f"{name}: input is a Tensor"):
+            function(wrong)
+
+
+def test_activations_by_hand() -> None:
+    x = mg.tensor([-2.0, 0.5, 8.0])
+    assert F.leaky_relu(x, 0.25).tolist() == [-0.5, 0.5, 8.0]
+    assert F.relu6(x).tolist() == [0.0, 0.5, 6.0]
+    assert F.threshold(x, 1.0, -1.0).tolist() == [-1.0, -1.0, 8.0]
+    assert F.softshrink(x, 1.0).tolist() == [-1.0, 0.0, 7.0]
+    assert F.softmin(x, 0).tolist() == (-x).softmax(0).tolist()
+    assert F.hardtanh(mg.tensor([-3, 0, 3])).tolist() == [-1, 0, 1]
+    assert F.leaky_relu(x, 0.25, inplace=True) is x and x.tolist() == [-0.5, 0.5, 8.0]
+    with pytest.raises(ArgumentError, match="min_val 1 is above max_val 0"):
+        F.hardtanh(x, 1, 0)
+
+
+def test_one_hot() -> None:
+    assert F.one_hot(mg.tensor([[0], [2]])).tolist() == [[[1, 0, 0]], [[0, 0, 1]]]
+    assert F.one_hot(mg.tensor(1, dtype=mg.uint8), 2).tolist() == [0, 1]
+    assert F.one_hot(mg.zeros(0, dtype=mg.int64), 2).shape == (0, 2)
+    for classes, count in (([0, 2], 2), ([-1, 0], -1), ([], -1)):
+        with pytest.raises(ArgumentError, match="one_hot"):
+            F.one_hot(mg.tensor(classes, dtype=mg.int64), count)
+    with pytest.raises(DTypeError, match="classes are integers, not float32"):
+        F.one_hot(mg.ones(2))
+
+
+def test_what_is_near_and_what_is_the_same() -> None:
+    inf, nan = float("inf"), float("nan")
+    x, y = mg.tensor([1.0, inf, nan, 1.0, -inf]), mg.tensor([1.0 + 1e-6, inf, nan, 2.0, inf])
+    assert x.isclose(y).tolist() == [True, True, False, False, False]
+    assert x.isclose(y, equal_nan=True).tolist() == [True, True, True, False, False]
+    assert mg.allclose(x[:2], y[:2]) is True and x.allclose(y) is False
+    assert mg.tensor([1, 2]).isclose(mg.tensor([1, 3]), atol=1).tolist() == [True, True]
+    assert mg.tensor([True, False]).isclose(mg.tensor([True, True])).tolist() == [True, False]
+    assert x[:2].equal(x[:2]) is True and x.equal(x) is False and x.equal(x[:2]) is False
+    assert mg.count_nonzero(mg.tensor([[0, 2], [nan, 1]]), 0).tolist() == [1, 2]
+    with pytest.raises(ArgumentError, match="isclose: tolerances are 0 or more"):
+        x.isclose(y, rtol=-1.0)
+
+
 NUMPYS = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 

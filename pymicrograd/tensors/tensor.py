@@ -29,6 +29,7 @@ from . import indexing, interchange, printing
 from .arguments import as_shape
 from .attributes import Attributes
 from .casts import CastMethods
+from .comparisons import ComparisonMethods
 from .conversion import as_tensor, new
 from .devices import check_device
 from .diagonals import DiagonalMethods
@@ -84,6 +85,7 @@ TOPICS = (
     MovementMethods,
     SelectionMethods,
     DiagonalMethods,
+    ComparisonMethods,
 )
 
 if TYPE_CHECKING:
@@ -96,6 +98,7 @@ if TYPE_CHECKING:
         MovementMethods,
         SelectionMethods,
         DiagonalMethods,
+        ComparisonMethods,
     ):
         """What type checkers see of the topics."""
 

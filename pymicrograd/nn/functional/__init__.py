@@ -15,45 +15,116 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .activations import gelu, log_softmax, relu, sigmoid, silu, softplus, tanh
+    from .activations import (
+        gelu,
+        log_softmax,
+        logsigmoid,
+        mish,
+        relu,
+        sigmoid,
+        silu,
+        softmin,
+        softplus,
+        softsign,
+        tanh,
+        tanhshrink,
+    )
+    from .classes import one_hot
     from .layers import layer_norm, linear, rms_norm
     from .losses import nll_loss
+    from .piecewise import (
+        celu,
+        elu,
+        hardshrink,
+        hardsigmoid,
+        hardswish,
+        hardtanh,
+        leaky_relu,
+        relu6,
+        selu,
+        softshrink,
+        threshold,
+    )
     from .windows import avg_pool2d, conv2d, conv_transpose2d, max_pool1d, max_pool2d, pad
 
 # Names by the file that they are imported from when they are first used.
 HOMES = {
-    "activations": ("gelu", "log_softmax", "relu", "sigmoid", "silu", "softplus", "tanh"),
+    "activations": (
+        "gelu",
+        "log_softmax",
+        "logsigmoid",
+        "mish",
+        "relu",
+        "sigmoid",
+        "silu",
+        "softmin",
+        "softplus",
+        "softsign",
+        "tanh",
+        "tanhshrink",
+    ),
+    "classes": ("one_hot",),
     "layers": ("layer_norm", "linear", "rms_norm"),
     "losses": ("nll_loss",),
+    "piecewise": (
+        "celu",
+        "elu",
+        "hardshrink",
+        "hardsigmoid",
+        "hardswish",
+        "hardtanh",
+        "leaky_relu",
+        "relu6",
+        "selu",
+        "softshrink",
+        "threshold",
+    ),
     "windows": ("avg_pool2d", "conv2d", "conv_transpose2d", "max_pool1d", "max_pool2d", "pad"),
 }
 
 __all__ = [
     "avg_pool2d",
+    "celu",
     "conv2d",
     "conv_transpose2d",
     "cross_entropy",
     "dot",
+    "elu",
     "gelu",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
     "layer_norm",
+    "leaky_relu",
     "linear",
     "log_softmax",
+    "logsigmoid",
     "margin_loss",
     "max_pool1d",
     "max_pool2d",
     "mean",
+    "mish",
     "mse_loss",
     "nll_loss",
+    "one_hot",
     "pad",
     "relu",
+    "relu6",
     "rms_norm",
     "rmsnorm",
+    "selu",
     "sigmoid",
     "silu",
     "softmax",
+    "softmin",
     "softplus",
+    "softshrink",
+    "softsign",
     "sum",
     "tanh",
+    "tanhshrink",
+    "threshold",
 ]
 
 if not TYPE_CHECKING:  # a wrong name is an error of type checkers, too

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from ...tensors.tensor import Tensor
 
 __all__ = [
-    "gelu", "log_softmax", "relu", "sigmoid", "silu", "softmax", "softplus", "tanh",
+    "gelu", "log_softmax", "logsigmoid", "mish", "relu", "sigmoid", "silu", "softmax", "softmin",
+    "softplus", "softsign", "tanh", "tanhshrink",
 ]  # fmt: skip
 
 
@@ -97,6 +98,56 @@ def softplus(input: Any, beta: float = 1.0, threshold: float | None = None) -> A
     if not isinstance(x, ValueBase):
         return x.where(x.detach() * beta > threshold, found)
     return x if x.data * beta > threshold else found
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """Return x * tanh(softplus(x)) of each element (Misra 2019, arXiv:1908.08681).
+
+    Raises:
+        TypeError: input is no Tensor.
+    """
+    x = tensor_of("mish", input)
+    made = x * x.softplus().tanh()
+    return x.copy_(made) if inplace else made
+
+
+def softsign(input: Tensor) -> Tensor:
+    """Return x / (1 + abs(x)) of each element.
+
+    Raises:
+        TypeError: input is no Tensor.
+    """
+    x = tensor_of("softsign", input)
+    return x / (x.abs() + 1)
+
+
+def logsigmoid(input: Tensor) -> Tensor:
+    """Return log(sigmoid(x)) of each element, which does not overflow.
+
+    Raises:
+        TypeError: input is no Tensor.
+    """
+    return -(-tensor_of("logsigmoid", input)).softplus()
+
+
+def tanhshrink(input: Tensor) -> Tensor:
+    """Return x - tanh(x) of each element.
+
+    Raises:
+        TypeError: input is no Tensor.
+    """
+    x = tensor_of("tanhshrink", input)
+    return x - x.tanh()
+
+
+def softmin(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """Return softmax of -x along an axis.
+
+    Raises:
+        TypeError: input is no Tensor.
+        TensorIndexError: the axis is out of range.
+    """
+    return (-tensor_of("softmin", input)).softmax(dim, dtype=dtype)
 
 
 def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
