@@ -410,7 +410,7 @@ int64_t mg_memory_handles(mg_arena *arena, mg_node node);
 typedef struct mg_array_info {
     int dtype, rank;
     int64_t count;                /* elements */
-    int64_t shape[16], strides[16]; /* strides in elements */
+    int64_t shape[16], strides[16]; /* of `rank` axes; strides in elements */
     void *data;                   /* the first element; valid while the node lives */
     int op, operands;             /* MG_LEAF and 0 for a leaf */
     int requires_grad, retains_grad, contiguous, read_only;

@@ -4,8 +4,10 @@
 /* Find the living node of an array. */
 int array_find(mg_arena *arena, mg_node handle, uint32_t *index)
 {
-    MG_TRY(node_find_any(arena, handle, index));
-    return node_at(arena, *index)->bits & ARRAY ? MG_OK : MG_ERR_DTYPE;
+    uint32_t bits;
+    MG_TRY(handle_check(arena, handle, &bits));
+    *index = index_of(handle);
+    return bits & ARRAY ? MG_OK : MG_ERR_DTYPE;
 }
 
 /* Make a leaf that holds an array, which is freed when that fails. */
@@ -152,7 +154,6 @@ static int describe(mg_arena *arena, mg_node handle, mg_array_info *info)
     MG_TRY(array_find(arena, handle, &index));
     const node *n = node_at(arena, index);
     const array *a = n->array;
-    memset(info, 0, sizeof *info);
     info->dtype = a->dtype;
     info->rank = a->rank;
     info->count = a->count;

@@ -204,39 +204,11 @@ void node_drop(mg_arena *arena, uint32_t index)
     if (index && !(n->bits & FREED) && n->references == 0) node_free(arena, index);
 }
 
-/* Find the slot of a handle; its node may be freed. Generations are above 0 and below
- * 2^30, which what is no handle, below 2^32 or negative, has not. */
-MG_INLINE int slot_find(mg_arena *arena, mg_node handle, slot_info **found)
-{
-    uint32_t index = index_of(handle);
-    MG_RETURN_IF(index == 0 || index >= arena->fresh, MG_ERR_STALE);
-    *found = slot_at(arena, index);
-    return (*found)->generation == (uint64_t)handle >> 32 ? MG_OK : MG_ERR_STALE;
-}
-
-/* Find the living node that a handle names. */
-int node_find_any(mg_arena *arena, mg_node handle, uint32_t *index)
-{
-    slot_info *found;
-    MG_TRY(slot_find(arena, handle, &found));
-    MG_RETURN_IF(node_at(arena, index_of(handle))->bits & FREED, MG_ERR_STALE);
-    *index = index_of(handle);
-    return MG_OK;
-}
-
-/* Find the living node of a number. */
-int node_find(mg_arena *arena, mg_node handle, uint32_t *index)
-{
-    MG_TRY(node_find_any(arena, handle, index));
-    return node_at(arena, *index)->bits & ARRAY ? MG_ERR_DTYPE : MG_OK;
-}
-
 /* Check that every handle names a living node of a number. */
 int nodes_find(mg_arena *arena, int64_t count, const mg_node *handles)
 {
-    uint32_t index;
     MG_RETURN_IF(count < 0, MG_ERR_ARG);
-    for (int64_t i = 0; i < count; i++) MG_TRY(node_find(arena, handles[i], &index));
+    for (int64_t i = 0; i < count; i++) MG_TRY(number_check(arena, handles[i]));
     return MG_OK;
 }
 

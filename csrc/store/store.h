@@ -84,8 +84,6 @@ int arena_grow(mg_arena *arena);
 void node_release(mg_arena *arena, uint32_t index);
 void node_drop(mg_arena *arena, uint32_t index);
 void nodes_settle(mg_arena *arena);
-int node_find(mg_arena *arena, mg_node handle, uint32_t *index); /* of a number */
-int node_find_any(mg_arena *arena, mg_node handle, uint32_t *index);
 int nodes_find(mg_arena *arena, int64_t count, const mg_node *handles);
 int nodes_find_idle(mg_arena *arena, int64_t count, const mg_node *handles);
 void arrays_free(mg_arena *arena);
@@ -115,6 +113,50 @@ MG_INLINE uint32_t arity_of(const node *n)
 MG_INLINE uint32_t index_of(mg_node handle)
 {
     return (uint32_t)(handle & 0xFFFFFFFF);
+}
+
+/* Find the slot of a handle; its node may be freed. Generations are above 0 and below
+ * 2^30, which what is no handle, below 2^32 or negative, has not. */
+MG_INLINE int slot_find(const mg_arena *arena, mg_node handle, slot_info **found)
+{
+    uint32_t index = index_of(handle);
+    MG_RETURN_IF(index == 0 || index >= arena->fresh, MG_ERR_STALE);
+    *found = slot_at(arena, index);
+    return (*found)->generation == (uint64_t)handle >> 32 ? MG_OK : MG_ERR_STALE;
+}
+
+/* Check that a handle names a living node; *bits gets the node's. */
+MG_INLINE int handle_check(const mg_arena *arena, mg_node handle, uint32_t *bits)
+{
+    slot_info *found;
+    MG_TRY(slot_find(arena, handle, &found));
+    *bits = node_at(arena, index_of(handle))->bits;
+    return *bits & FREED ? MG_ERR_STALE : MG_OK;
+}
+
+/* Check that it names that of a number. */
+MG_INLINE int number_check(const mg_arena *arena, mg_node handle)
+{
+    uint32_t bits;
+    MG_TRY(handle_check(arena, handle, &bits));
+    return bits & ARRAY ? MG_ERR_DTYPE : MG_OK;
+}
+
+/* Find the living node that a handle names. */
+MG_INLINE int node_find_any(const mg_arena *arena, mg_node handle, uint32_t *index)
+{
+    uint32_t bits;
+    MG_TRY(handle_check(arena, handle, &bits));
+    *index = index_of(handle);
+    return MG_OK;
+}
+
+/* Find the living node of a number. */
+MG_INLINE int node_find(const mg_arena *arena, mg_node handle, uint32_t *index)
+{
+    MG_TRY(number_check(arena, handle));
+    *index = index_of(handle);
+    return MG_OK;
 }
 
 /* Tell whether a backward uses a node now: not where it has stopped for its caller. */

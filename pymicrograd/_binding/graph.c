@@ -319,6 +319,21 @@ static void free_linked(value *object)
     ending.is_freeing = 0;
 }
 
+/* Tell whether an operand outlives an object that holds it. */
+static int outlives(PyObject *operand, const value *object)
+{
+    return !operand || Py_REFCNT(operand) > 1 + (object->a == object->b);
+}
+
+/* Free an object whose operands stay, as most do; the way of free_linked() costs more. */
+static void free_alone(value *object)
+{
+    PyObject *a = object->a, *b = object->b;
+    release_memory(object);
+    Py_XDECREF(a);
+    Py_XDECREF(b);
+}
+
 void value_dealloc(PyObject *self)
 {
     value *object = (value *)self;
@@ -326,8 +341,10 @@ void value_dealloc(PyObject *self)
     if (object->handle) leave(object);
     if (object->weak) PyObject_ClearWeakRefs(self);
     if (object->handle) mg_release(arena, object->handle);
-    if (object->a || object->b || object->attributes) free_linked(object);
-    else release_memory(object);
+    if (!object->attributes && outlives(object->a, object) && outlives(object->b, object))
+        free_alone(object);
+    else
+        free_linked(object);
 }
 
 /* ---- operands ---------------------------------------------------------------------- */

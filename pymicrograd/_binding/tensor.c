@@ -290,8 +290,7 @@ static void tensor_dealloc(PyObject *object)
     self->flags = 0;
     if (self->gradient || self->pinned || self->origin) tensor_clear(object);
     release_node(handle);
-    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    release(object);
+    PyObject_GC_Del(object);
     Py_DECREF(type);
 }
 
