@@ -85,6 +85,7 @@ ATTENTION = (
     "(lambda q, k, v: functional.softmax(q @ k.transpose(-2, -1) / x.shape[2], dim=-1) @ v)"
     "(*[(x @ w).reshape(x.shape[0], x.shape[1], 8, -1).transpose(1, 2) for w in (a, b, c)])"
 )
+PARTS = [f"x{i}" for i in range(16)]
 
 LAYERS = {
     "linear": Layer(
@@ -157,17 +158,17 @@ LAYERS = {
         ((32, 16), (1_000, 64), (100_000, 64)),
     ),
     "cat of 16": Layer(
-        "lib.cat([x[:1]] + [x] * 14 + [y])",
-        lambda n, m: {"x": (n, m), "y": (n, m)},
+        f"-lib.cat([{', '.join(PARTS)}])",
+        lambda n, m: dict.fromkeys(PARTS, (n, m)),
         ((4, 4), (64, 64), (256, 1_024)),
     ),
-    "cat of many": Layer(
-        "lib.cat(list(x.unbind(0)))",
+    "unbind and cat": Layer(
+        "-lib.cat(list(x.unbind(0)))",
         lambda n, m, k: {"x": (n, m, k)},
         ((64, 1, 8), (256, 16, 64), (256, 64, 256)),
     ),
     "cat of columns": Layer(
-        "lib.cat([x, y], 1)",
+        "-lib.cat([x, y], 1)",
         lambda n, m: {"x": (n, m), "y": (n, m)},
         ((8, 4), (512, 64), (4_096, 512)),
     ),

@@ -6,6 +6,7 @@ import gc
 import math
 import operator
 import os
+import random
 import signal
 import threading
 import warnings
@@ -15,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import pymicrograd as mg
 from pymicrograd import _core, autograd, functional
@@ -941,3 +944,53 @@ def test_backwards_of_threads_take_turns() -> None:
         thread.join()
     assert len(results) == 4
     assert len(set(results)) == 1
+
+
+@given(st.data(), st.sampled_from([(6,), (4, 5), (3, 2, 4)]))
+def test_slices_add_up_to_the_bit_what_their_whole_contributions_would(
+    data: Any, shape: tuple[int, ...]
+) -> None:
+    rng = random.Random(data.draw(st.integers(0, 2**20)))
+    y = mg.ones(*shape, requires_grad=True) * 1.0
+    parts: list[Any] = []
+    for _ in range(rng.randint(1, 6)):
+        key: list[Any] = []
+        for n in shape:
+            first = rng.randrange(n)
+            end = rng.randint(first, n)
+            key.append(rng.choice([first, slice(None), slice(first, end), slice(first, end, 2)]))
+        part = y[tuple(key)]
+        parts.append(rng.choice([part, part, part, part.flip(0) if part.ndim else part, y * 2]))
+    numbers = [-0.0, -0.0, 0.0, 1.5, -2.25, math.inf]
+    seeds = [
+        mg.tensor([rng.choice(numbers) for _ in range(part.numel())], dtype=mg.float32)
+        for part in parts
+    ]
+    seeds = [seed.reshape(part.shape) for seed, part in zip(seeds, parts, strict=True)]
+    (plain,) = mg.grad(parts, [y], seeds)
+    (recorded,) = mg.grad(parts, [y], seeds, create_graph=True)
+    assert str(plain.tolist()) == str(recorded.tolist())
+
+
+def test_parts_of_a_cat_take_over_its_gradient_and_stay_apart() -> None:
+    parts = [mg.rand(i + 1, 3, requires_grad=True) for i in range(4)]
+    weights = mg.rand(10, 3)
+    for times in (1, 2):
+        (mg.cat(parts) * weights).sum().backward()
+        for i, part in enumerate(parts):
+            first = i * (i + 1) // 2
+            assert part.grad.tolist() == (times * weights)[first : first + i + 1].tolist()
+    parts[1].grad.zero_()
+    assert parts[2].grad.tolist() == (2 * weights)[3:6].tolist()
+    seed = mg.ones(10, 3)
+    mg.cat([part.detach().requires_grad_() for part in parts]).backward(seed)
+    twice = mg.cat([parts[0], parts[0]])
+    twice.backward(seed[:2])
+    parts[0].grad.zero_()
+    assert seed.tolist() == [[1.0] * 3] * 10
+
+
+def test_a_cat_of_many_operands_is_passed_on_in_linear_time() -> None:
+    parts = [mg.ones(1, requires_grad=True) for _ in range(30_000)]
+    mg.cat(parts).backward(mg.arange(30_000, dtype=mg.float32))
+    assert [part.grad.item() for part in parts[::9_999]] == [0.0, 9_999.0, 19_998.0, 29_997.0]

@@ -134,6 +134,7 @@ void scope_open(scope *s, mg_arena *arena, bool record)
     s->status = MG_OK;
     s->record = record;
     s->first = arena->temporaries.count;
+    s->passed = NULL;
 }
 
 /* Let go of the nodes made. */

@@ -163,6 +163,13 @@ void array_divide(array *a, double number);
 
 /* ---- apply.c: recording ------------------------------------------------------------ */
 
+/* Operands of a node whose gradient is being passed on that are done with. */
+typedef struct operands_passed {
+    uint32_t node;
+    int count;
+    int64_t size; /* theirs along the axis of a cat */
+} operands_passed;
+
 /* Several ops recorded in one go: the nodes it makes live to its end, on the arena's list
  * of temporaries. The first failure stays in status and later calls do nothing. */
 typedef struct scope {
@@ -170,6 +177,7 @@ typedef struct scope {
     int status;
     bool record;
     size_t first; /* of its nodes in arena->temporaries */
+    operands_passed *passed; /* of the sweep; NULL: none */
 } scope;
 
 void scope_open(scope *s, mg_arena *arena, bool record);

@@ -14,10 +14,12 @@
 typedef struct visit {
     uint32_t node;
     uint32_t gradient; /* a node, of which this is a reference; 0: none so far */
+    uint32_t slice; /* whose gradient was added last; outside of it there is no -0.0 */
     bool needed;       /* it leads to an input, or there are no inputs */
     bool input;
     bool keeps; /* its gradient is wanted after the visit */
     bool fresh; /* at the end: the gradient takes the place of the old one */
+    bool apart; /* at the end: the gradient shares its buffer, but no element */
 } visit;
 
 struct mg_sweep {
@@ -35,7 +37,8 @@ struct mg_sweep {
     indices roots, inputs;
     size_t remaining; /* order[remaining - 1] is next */
     int64_t elements; /* of all nodes met */
-    uint32_t passed;  /* operands that it has passed its gradient on to */
+    uint32_t operand; /* of the visit under way, that its gradient goes to next */
+    operands_passed passed;
 };
 
 /* ---- the order --------------------------------------------------------------------- */
@@ -127,6 +130,11 @@ static int walk_from(mg_sweep *s, uint32_t root)
 
 /* ---- gradients --------------------------------------------------------------------- */
 
+static bool records(const mg_sweep *s)
+{
+    return s->flags & MG_CREATE_GRAPH;
+}
+
 /* Tell whether a gradient is in nobody else's hands. */
 static bool is_alone(const mg_sweep *s, uint32_t index)
 {
@@ -148,6 +156,7 @@ static void gradient_set(mg_sweep *s, visit *v, uint32_t gradient)
     if (gradient) node_retain(s->arena, gradient);
     if (v->gradient) node_release(s->arena, v->gradient);
     v->gradient = gradient;
+    v->slice = 0;
 }
 
 /* a += b for contiguous arrays of one shape and type. */
@@ -159,6 +168,14 @@ static void add_into(array *a, const array *b)
     a->buffer->version++;
 }
 
+/* Note that a visit's gradient, which nobody else has, was added to. */
+static void gradient_written(mg_sweep *s, visit *v)
+{
+    array *a = array_at(s->arena, v->gradient);
+    a->version = a->buffer->version;
+    v->slice = 0;
+}
+
 /* Add a contribution to a visit's gradient. */
 static int gradient_add(scope *in, mg_sweep *s, visit *v, uint32_t contribution)
 {
@@ -168,8 +185,7 @@ static int gradient_add(scope *in, mg_sweep *s, visit *v, uint32_t contribution)
     }
     if (!in->record && is_own(s, v->gradient)) {
         add_into(array_at(s->arena, v->gradient), array_at(s->arena, contribution));
-        node *n = node_at(s->arena, v->gradient);
-        n->array->version = n->array->buffer->version;
+        gradient_written(s, v);
         return MG_OK;
     }
     uint32_t both[] = {v->gradient, contribution};
@@ -178,20 +194,84 @@ static int gradient_add(scope *in, mg_sweep *s, visit *v, uint32_t contribution)
     return in->status;
 }
 
-static bool records(const mg_sweep *s)
+/* ---- slices of one array -----------------------------------------------------------
+ *
+ * The contribution of a slice is 0 outside of it. To add all of it for each of n slices
+ * would take n times as long as the array is large, so it is added in its place. What that
+ * leaves out is -0.0 + 0.0 = 0.0 outside: it is made up for when the next slice comes,
+ * where the last one lay: nowhere else is there a -0.0. */
+
+static const int64_t *slice_integers(const mg_sweep *s, uint32_t slice)
 {
-    return s->flags & MG_CREATE_GRAPH;
+    return extra_integers(array_at(s->arena, slice)->extra);
 }
+
+/* Tell whether two slices share no element, as is seen along one of the axes. */
+static bool slices_disjoint(int rank, const int64_t *a, const int64_t *b)
+{
+    for (int d = 0; d < rank; d++) {
+        int64_t a_end = a[d] + a[rank + d] * (a[2 * rank + d] - 1);
+        int64_t b_end = b[d] + b[rank + d] * (b[2 * rank + d] - 1);
+        int64_t a_low = a[d] < a_end ? a[d] : a_end, b_low = b[d] < b_end ? b[d] : b_end;
+        int64_t a_high = a[d] + a_end - a_low, b_high = b[d] + b_end - b_low;
+        if (a_high < b_low || b_high < a_low) return true;
+    }
+    return false;
+}
+
+/* Tell whether the gradient of a slice can be added in its place to that of a visit. */
+static bool adds_slice(const mg_sweep *s, const visit *v, const visit *to)
+{
+    if (op_of(node_at(s->arena, v->node)) != MG_SLICE || !to->slice || records(s))
+        return false;
+    return is_own(s, to->gradient) && array_at(s->arena, v->node)->count > 0 &&
+           slices_disjoint(array_at(s->arena, to->node)->rank,
+                           slice_integers(s, to->slice), slice_integers(s, v->node));
+}
+
+/* Add to the part of a visit's gradient that a slice shows: the slice's gradient, or 0. */
+static int slice_add(mg_sweep *s, visit *to, uint32_t slice, const array *gradient)
+{
+    const int64_t *how = slice_integers(s, slice);
+    double zero = 0.0;
+    array part = *array_at(s->arena, to->gradient);
+    array zeros = {.dtype = MG_FLOAT64, .count = 1, .contiguous = true};
+    zeros.data = (char *)&zero;
+    MG_TRY(slice_of(&part, how, how + part.rank, how + 2 * part.rank));
+    const bool holds = work_hold();
+    map_apply(MG_ADD, compute_dtype(part.dtype), &part, gradient ? gradient : &zeros, 0.0,
+              &part);
+    if (holds) work_let_go();
+    return MG_OK;
+}
+
+static int slice_pass(mg_sweep *s, const visit *v, visit *to)
+{
+    MG_TRY(slice_add(s, to, to->slice, NULL));
+    MG_TRY(slice_add(s, to, v->node, array_at(s->arena, v->gradient)));
+    array_at(s->arena, to->gradient)->buffer->version++;
+    gradient_written(s, to);
+    to->slice = v->node;
+    return MG_OK;
+}
+
+/* ---- visits ------------------------------------------------------------------------ */
 
 /* Pass the gradient of a visit on to one operand. */
 static int pass_on(mg_sweep *s, const visit *v, int which)
 {
     scope in;
-    int64_t to = visit_of(s, operand_index(s->arena, v->node, which));
-    if (to < 0 || !s->visits[to].needed) return MG_OK;
+    int64_t number = visit_of(s, operand_index(s->arena, v->node, which));
+    if (number < 0 || !s->visits[number].needed) return MG_OK;
+    visit *to = &s->visits[number];
+    if (adds_slice(s, v, to)) return slice_pass(s, v, to);
     scope_open(&in, s->arena, records(s));
+    in.passed = &s->passed;
     uint32_t contribution = vjp(&in, v->node, which, v->gradient);
-    if (contribution) in.status = gradient_add(&in, s, &s->visits[to], contribution);
+    if (contribution) in.status = gradient_add(&in, s, to, contribution);
+    bool sliced = op_of(node_at(s->arena, v->node)) == MG_SLICE && !records(s);
+    bool has_axes = array_at(s->arena, to->node)->rank > 0;
+    to->slice = contribution && sliced && has_axes ? v->node : 0;
     return scope_close(&in);
 }
 
@@ -220,14 +300,14 @@ static int visit_next(mg_sweep *s, int64_t *work)
         } else if (passes == GRADIENT_PASS) {
             output_pass(s, v);
         } else {
-            for (; s->passed < a->operand_count; s->passed++)
-                MG_TRY(pass_on(s, v, (int)s->passed));
+            for (; s->operand < a->operand_count; s->operand++)
+                MG_TRY(pass_on(s, v, (int)s->operand));
         }
         *work += a->count + 64;
     }
     if (!v->keeps && passes != GRADIENT_PASS) gradient_set(s, v, 0);
     s->hook_offered = s->call_offered = false;
-    s->passed = 0;
+    s->operand = 0;
     s->remaining--;
     return MG_OK;
 }
@@ -259,7 +339,8 @@ static int gradient_prepare(mg_sweep *s, visit *v)
     uint32_t old = node_at(s->arena, v->node)->gradient_node;
     bool adds = old && adds_in_place(s, old);
     v->fresh = !adds;
-    bool ready = adds ? is_alone(s, v->gradient) : !old && is_to_keep(s, v->gradient);
+    bool ready = adds ? v->apart || is_alone(s, v->gradient)
+                      : !old && (v->apart || is_to_keep(s, v->gradient));
     if (ready) return MG_OK;
     uint32_t both[] = {old, v->gradient};
     scope_open(&in, s->arena, records(s));
@@ -277,10 +358,49 @@ static bool is_target(const mg_sweep *s, const visit *v)
            op_gradients[op_of(node_at(s->arena, v->node))] != GRADIENT_CALL;
 }
 
+/* Tell whether the gradient of a visit is a whole piece of a buffer that others share,
+ * and which behind `end` only they do. */
+static bool is_piece(const mg_sweep *s, const visit *v, const buffer *of, const char *end)
+{
+    if (!is_target(s, v)) return false;
+    const node *n = node_at(s->arena, v->gradient);
+    const array *a = n->array;
+    return a->buffer == of && n->references == 1 && !(n->bits & REQUIRES) &&
+           a->contiguous && a->data >= end;
+}
+
+/* Find gradients that make up all of what there is of a buffer, one piece behind the
+ * other, as those of a cat's operands do: they need no copies. */
+static void pieces_find(mg_sweep *s)
+{
+    for (size_t first = 0, i; first < s->visit_count; first = i) {
+        i = first + 1;
+        if (!is_target(s, &s->visits[first])) continue;
+        const buffer *shared = array_at(s->arena, s->visits[first].gradient)->buffer;
+        const char *end = shared->data;
+        size_t bytes = 0;
+        uint32_t pieces = 0;
+        if (shared->references == 1 || shared->read_only || shared->owner) continue;
+        for (i = first; i < s->visit_count; i++) {
+            const visit *v = &s->visits[i];
+            if (is_target(s, v) && !is_piece(s, v, shared, end)) break;
+            if (!is_target(s, v)) continue;
+            const array *a = array_at(s->arena, v->gradient);
+            end = a->data + a->count * dtype_sizes[a->dtype];
+            bytes += (size_t)(end - a->data);
+            pieces++;
+        }
+        bool apart = pieces == shared->references && bytes >= shared->size / 2;
+        for (size_t k = first; k < i; k++) s->visits[k].apart = apart;
+        if (i == first) i++;
+    }
+}
+
 /* Give leaves, and nodes that retain theirs, their gradients: what can fail comes
  * first. */
 static int gradients_commit(mg_sweep *s)
 {
+    if (!records(s)) pieces_find(s);
     for (size_t i = 0; i < s->visit_count; i++)
         if (is_target(s, &s->visits[i])) MG_TRY(gradient_prepare(s, &s->visits[i]));
     for (size_t i = 0; i < s->visit_count; i++) {

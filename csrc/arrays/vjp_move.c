@@ -86,11 +86,17 @@ uint32_t vjp_pad(const rule *r)
     return scope_slice(r->s, r->g, a->rank, integers(r), unit_steps, a->shape);
 }
 
+/* Operands mostly come in order: the sweep remembers where the last one began. */
 uint32_t vjp_cat(const rule *r)
 {
     const array *a = operand_array(r, r->which);
     int64_t start[MG_MAX_RANK] = {0}, axis = integers(r)[0];
-    for (int i = 0; i < r->which; i++) start[axis] += operand_array(r, i)->shape[axis];
+    operands_passed none = {0}, *passed = r->s->passed ? r->s->passed : &none;
+    if (passed->node != r->y || passed->count > r->which)
+        *passed = (operands_passed){.node = r->y};
+    for (; passed->count < r->which; passed->count++)
+        passed->size += operand_array(r, passed->count)->shape[axis];
+    start[axis] = passed->size;
     return rule_fit(r, scope_slice(r->s, r->g, a->rank, start, unit_steps, a->shape));
 }
 
