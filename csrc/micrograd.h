@@ -116,8 +116,8 @@ typedef void *(*mg_allocator)(void *context, void *memory, size_t old_size,
 mg_arena *mg_arena_new(mg_allocator allocator, void *context);
 /* Free an arena with all its nodes; NULL is fine. No other call may be under way. */
 void mg_arena_free(mg_arena *arena);
-/* Refuse to hold more than `size` bytes (0: no limit). Errors: none; what is held
- * stays. */
+/* Refuse to hold more than `size` bytes (0: no limit), and give back what waits to be used
+ * again. Errors: none; what is in use stays. */
 int mg_arena_limit(mg_arena *arena, size_t size);
 /* For tests of running out of memory: let the next `after` allocations pass, then refuse
  * one, or with `persistent` all that follow; after < 0 ends it. */

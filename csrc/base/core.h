@@ -180,6 +180,11 @@ struct mg_arena {
     struct free_block *free_blocks[BLOCK_CLASSES];
     struct slab *slabs;
     size_t free_block_bytes, used_block_bytes;
+    uint32_t free_counts[BLOCK_CLASSES]; /* of large blocks; and the fewest in this span */
+    uint32_t idle_counts[BLOCK_CLASSES];
+    size_t turnover;   /* bytes of large blocks taken in this span */
+    size_t given_back; /* bytes given back for want of room, that may be missed */
+    size_t room;       /* bytes that may wait because such were missed */
     struct buffer *released;
     indices temporaries;     /* nodes of open scopes */
     struct mg_sweep *sweeps; /* those that are open */

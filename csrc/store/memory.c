@@ -4,9 +4,10 @@
  * Blocks come in 225 sizes, four to a doubling, aligned to a cache line. A block given
  * back waits in the list of its size for the next array of about that size: a fresh page
  * costs a page fault, 0.1 ns a byte, as much as the arithmetic of an addition. A large
- * block is freed when free blocks would exceed used blocks + 64 MiB; all large free
- * blocks are when the arena's byte limit, or the allocator, has no more, and all slabs of
- * which nothing is in use. With MG_SEPARATE_BLOCKS, for sanitizers, every block is an
+ * block is freed when free blocks would exceed used blocks + 64 MiB and what a loop was
+ * seen to miss; those that nobody took for some time are, too. All large free blocks are
+ * when the arena's byte limit is set, or it or the allocator has no more, and all slabs
+ * of which nothing is in use. With MG_SEPARATE_BLOCKS, for sanitizers, every block is an
  * allocation of its own and nothing waits. */
 #if (defined(__unix__) || defined(__APPLE__)) && !defined(_POSIX_C_SOURCE)
 #define _POSIX_C_SOURCE 200809L /* nanosleep */
@@ -24,6 +25,8 @@ enum {
     SLAB_SIZE = 1 << 16,
     SMALL_BLOCK = 4096 + BLOCK_ALIGNMENT, /* up to this size they are cut from slabs */
     FREE_BYTES = 64 << 20,                /* what may wait when nothing is in use */
+    TURNOVERS = 8, /* of all memory of blocks, after which what nobody took is idle */
+    SPAN_TAKES = 1 << 12, /* large blocks taken that count as a turnover */
     EXACT_CLASSES = 17                    /* multiples of a cache line: 64 .. 1088 */
 };
 
@@ -305,22 +308,117 @@ static void *small_block(mg_arena *arena, size_t size)
     return cut;
 }
 
+/* Return the size of a class. */
+static size_t class_size(int class)
+{
+    if (class < EXACT_CLASSES) return (size_t)(class + 1) * BLOCK_ALIGNMENT;
+    int quarters = (class - EXACT_CLASSES) % 4 + 5;
+    return ((size_t)quarters << ((class - EXACT_CLASSES) / 4 + 8)) + BLOCK_ALIGNMENT;
+}
+
+/* ---- large blocks that wait --------------------------------------------------------
+ *
+ * A loop that takes the same blocks in each turn is to find them. So what was given back
+ * for want of room and is missed later makes more room. Of each class the blocks that were
+ * never taken in a span of some turnovers are idle: they are given back at its end, with
+ * the room they made. There is no clock here: a program that does nothing gives nothing
+ * back. */
+
+/* Give back `count` free blocks of a large class. */
+static void large_give_back(mg_arena *arena, int class, uint32_t count)
+{
+    size_t size = class_size(class);
+    for (; count > 0; count--) {
+        free_block *freed = arena->free_blocks[class];
+        arena->free_blocks[class] = freed->next;
+        arena->free_counts[class]--;
+        arena->free_block_bytes -= size;
+        large_block_free(arena, freed, size);
+    }
+}
+
+static void large_blocks_trim(mg_arena *arena)
+{
+    for (int class = 0; class < BLOCK_CLASSES; class++) {
+        large_give_back(arena, class, arena->free_counts[class]);
+        arena->idle_counts[class] = 0;
+    }
+}
+
+/* End a span: give back what is idle. */
+static void span_end(mg_arena *arena)
+{
+    for (int class = 0; class < BLOCK_CLASSES; class++) {
+        size_t bytes = arena->idle_counts[class] * class_size(class);
+        arena->room -= bytes < arena->room ? bytes : arena->room;
+        large_give_back(arena, class, arena->idle_counts[class]);
+        arena->idle_counts[class] = arena->free_counts[class];
+    }
+    arena->given_back /= 2;
+    arena->turnover = 0;
+}
+
+/* Take a large block, a free one if there is one. */
+static void *large_take(mg_arena *arena, int class, size_t size)
+{
+    size_t held = arena->used_block_bytes + arena->free_block_bytes;
+    arena->turnover += size + held / SPAN_TAKES;
+    if (arena->turnover / TURNOVERS > held) span_end(arena);
+    free_block *taken = arena->free_blocks[class];
+    if (taken) {
+        arena->free_blocks[class] = taken->next;
+        arena->free_block_bytes -= size;
+        uint32_t left = --arena->free_counts[class];
+        if (left < arena->idle_counts[class]) arena->idle_counts[class] = left;
+        return taken;
+    }
+    size_t missed = size < arena->given_back ? size : arena->given_back;
+    arena->given_back -= missed;
+    arena->room += missed;
+    return large_block(arena, size);
+}
+
+/* Give a large block back: it waits if there is room. */
+static void large_give(mg_arena *arena, void *given, int class, size_t size)
+{
+    size_t room = arena->used_block_bytes + FREE_BYTES + arena->room;
+    if (arena->free_block_bytes + size > room) {
+        arena->given_back += size;
+        large_block_free(arena, given, size);
+        return;
+    }
+    free_block *freed = given;
+    freed->next = arena->free_blocks[class];
+    arena->free_blocks[class] = freed;
+    arena->free_block_bytes += size;
+    arena->free_counts[class]++;
+}
+
+/* ---- blocks of any size ------------------------------------------------------------ */
+
+/* Take a free small block, or cut one. */
+static void *small_take(mg_arena *arena, int class, size_t size)
+{
+    free_block *taken = arena->free_blocks[class];
+    if (!taken) return small_block(arena, size);
+    arena->free_blocks[class] = taken->next;
+    arena->free_block_bytes -= size;
+    return taken;
+}
+
 /* Return a block of at least `size` bytes on a cache line, or NULL. */
 void *block_take(mg_arena *arena, size_t size)
 {
     size_t rounded;
+    void *taken;
     int class = class_of(size, &rounded);
-    free_block *taken = arena->free_blocks[class];
     if (MG_UNLIKELY(arena->fail_after >= 0) && allocation_fails(arena)) return NULL;
     if (SEPARATE_BLOCKS) {
         taken = large_block(arena, rounded);
         if (taken) POISON((char *)taken + size, rounded - size);
-    } else if (taken) {
-        arena->free_blocks[class] = taken->next;
-        arena->free_block_bytes -= rounded;
     } else {
-        taken = rounded <= SMALL_BLOCK ? small_block(arena, rounded)
-                                       : large_block(arena, rounded);
+        taken = rounded <= SMALL_BLOCK ? small_take(arena, class, rounded)
+                                       : large_take(arena, class, rounded);
     }
     if (taken) arena->used_block_bytes += rounded;
     return taken;
@@ -332,36 +430,15 @@ void block_give(mg_arena *arena, void *given, size_t size)
     size_t rounded;
     int class = class_of(size, &rounded);
     arena->used_block_bytes -= rounded;
-    if (SEPARATE_BLOCKS ||
-        (rounded > SMALL_BLOCK &&
-         arena->free_block_bytes + rounded > arena->used_block_bytes + FREE_BYTES)) {
+    if (SEPARATE_BLOCKS) {
         large_block_free(arena, given, rounded);
-        return;
-    }
-    free_block *freed = given;
-    freed->next = arena->free_blocks[class];
-    arena->free_blocks[class] = freed;
-    arena->free_block_bytes += rounded;
-}
-
-/* Return the size of a class. */
-static size_t class_size(int class)
-{
-    if (class < EXACT_CLASSES) return (size_t)(class + 1) * BLOCK_ALIGNMENT;
-    int quarters = (class - EXACT_CLASSES) % 4 + 5;
-    return ((size_t)quarters << ((class - EXACT_CLASSES) / 4 + 8)) + BLOCK_ALIGNMENT;
-}
-
-static void large_blocks_trim(mg_arena *arena)
-{
-    for (int class = 0; class < BLOCK_CLASSES; class++) {
-        size_t size = class_size(class);
-        while (size > SMALL_BLOCK && arena->free_blocks[class]) {
-            free_block *freed = arena->free_blocks[class];
-            arena->free_blocks[class] = freed->next;
-            arena->free_block_bytes -= size;
-            large_block_free(arena, freed, size);
-        }
+    } else if (rounded > SMALL_BLOCK) {
+        large_give(arena, given, class, rounded);
+    } else {
+        free_block *freed = given;
+        freed->next = arena->free_blocks[class];
+        arena->free_blocks[class] = freed;
+        arena->free_block_bytes += rounded;
     }
 }
 
@@ -502,6 +579,7 @@ int mg_arena_limit(mg_arena *arena, size_t size)
 {
     arena_lock(arena);
     arena->limit = size;
+    blocks_trim(arena);
     arena_unlock(arena);
     return MG_OK;
 }

@@ -114,6 +114,8 @@ def memory_usage() -> dict[str, int]:
 def set_memory_limit(size: int | None) -> None:
     """Refuse to hold more than size bytes of graph; None takes the limit away.
 
+    What waits to be used again is given back by the call, whatever the size.
+
     A call that would need more raises OutOfMemoryError and changes nothing. What the core holds
     counts: nodes, elements, gradients, what waits to be used again, which is given back when the
     limit asks for it; but memory that nodes had serves nodes only. Python's own objects do not

@@ -322,6 +322,40 @@ static void test_little_waits(void)
     ledger_arena_free(arena, &book);
 }
 
+/* A loop over more than may wait finds its blocks after some turns; when another program
+ * follows they are given back. */
+static void test_loops_keep_their_blocks(void)
+{
+    ledger book;
+    mg_usage usage;
+    mg_node held[20];
+    size_t bytes = 0;
+    mg_arena *arena = ledger_arena(&book);
+    for (int turn = 0; turn < 12; turn++) {
+        for (int i = 0; i < 20; i++) held[i] = bytes_make(arena, 10 * MIB);
+        for (int i = 0; i < 20; i++) mg_release(arena, held[i]);
+        if (turn == 6) bytes = book.bytes;
+        EXPECT(turn < 6 || book.bytes == bytes);
+    }
+    EXPECT(bytes >= 200 * MIB && bytes < 204 * MIB);
+    for (int i = 0; i < 70000; i++) mg_release(arena, bytes_make(arena, 8000));
+    mg_arena_usage(arena, &usage);
+    EXPECT(usage.bytes < MIB && usage.bytes == book.bytes);
+    ledger_arena_free(arena, &book);
+}
+
+/* What waits is given back when a limit is set, or none. */
+static void test_setting_a_limit_gives_back(void)
+{
+    ledger book;
+    mg_arena *arena = ledger_arena(&book);
+    mg_release(arena, bytes_make(arena, 10 * MIB));
+    EXPECT(book.bytes >= 10 * MIB);
+    mg_arena_limit(arena, 0);
+    EXPECT(book.bytes < MIB);
+    ledger_arena_free(arena, &book);
+}
+
 /* Small blocks that are free serve other sizes when the limit asks for it, of all slabs of
  * which nothing is in use; `kept` of them are, and stay as they were. */
 static void test_small_blocks_give_back(int kept)
@@ -394,6 +428,8 @@ int main(int count, char **arguments)
         test_limit_gives_back();
         test_allocator_gives_back();
         test_little_waits();
+        test_loops_keep_their_blocks();
+        test_setting_a_limit_gives_back();
     }
     test_small_blocks_give_back(0);
     test_small_blocks_give_back(15);
