@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from tensor_cases import (
     BESIDE,
     BINARY,
+    BITS,
     DTYPES,
     ENGINES,
     EXPONENTS,
@@ -534,7 +535,7 @@ def test_the_programs_are_worth_their_time() -> None:
                 counts.update(leaves=1, live=live)
 
     settings(max_examples=400)(given(programs(most=60, orders=1))(look))()
-    assert set(ops) == set(OPS)
+    assert set(ops) == set(OPS) - set(BITS)  # which programs of floats have no operands for
     assert max(lengths) > 30
     assert counts["raising"] < 0.1 * counts["steps"]
     assert counts["finite"] > 0.8 * counts["tensors"]
