@@ -48,11 +48,22 @@ static bool axes_adjacent(const array *a, unsigned axes)
     return true;
 }
 
+/* See a whole array, cast to dtype, as one row. */
+static int box_open_whole(call *c, const array *a, int dtype, box *b)
+{
+    MG_TRY(array_cast(c, a, dtype, true, &b->a));
+    b->n = a->count;
+    b->inner = 1;
+    b->outer = a->count > 0;
+    return MG_OK;
+}
+
 /* See an array, cast to dtype, as a box; `last`: its rows must be contiguous. */
 int box_open(call *c, const array *a, int dtype, unsigned axes, bool last, box *b)
 {
     int first = -1, end = 0;
     MG_RETURN_IF(axes >> a->rank, MG_ERR_ARG);
+    if (axes == (1u << a->rank) - 1) return box_open_whole(c, a, dtype, b);
     MG_TRY(array_cast(c, a, dtype, false, &a));
     for (int d = 0; d < a->rank; d++) {
         if (!(axes >> d & 1) || a->shape[d] == 1) continue;

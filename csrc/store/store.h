@@ -39,11 +39,19 @@ MG_INLINE void lasting_work(mg_arena *arena, int64_t count)
 }
 
 void *arena_allocate(mg_arena *arena, void *memory, size_t old_size, size_t new_size);
-int indices_reserve(mg_arena *arena, indices *list, size_t more);
+int indices_grow(mg_arena *arena, indices *list, size_t more);
 void indices_trim(mg_arena *arena, indices *list);
 void *block_take(mg_arena *arena, size_t size);
 void block_give(mg_arena *arena, void *block, size_t size);
 void blocks_free(mg_arena *arena);
+
+/* Make room for `more` items. */
+MG_INLINE int indices_reserve(mg_arena *arena, indices *list, size_t more)
+{
+    if (MG_UNLIKELY(list->capacity - list->count < more))
+        return indices_grow(arena, list, more);
+    return MG_OK;
+}
 
 /* ---- buffer.c ---------------------------------------------------------------------- */
 
