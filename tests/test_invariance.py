@@ -486,6 +486,14 @@ def sum_in_lanes(x: np.ndarray, start: float, join: Callable[[Any, Any], Any]) -
     return lanes[:, 0]
 
 
+def sum_in_blocks(x: np.ndarray, start: float, join: Callable[[Any, Any], Any]) -> np.ndarray:
+    """Return the sums of rows: blocks of 4096 elements in lanes, then their results likewise."""
+    while x.shape[1] > 4096:
+        blocks = [x[:, i : i + 4096] for i in range(0, x.shape[1], 4096)]
+        x = np.stack([sum_in_lanes(block, start, join) for block in blocks], 1)
+    return sum_in_lanes(x, start, join)
+
+
 def test_products_are_summed_in_the_order_of_k() -> None:
     for shape in ((1, 1, 1), (3, 700, 5), (65, 33, 130), (200, 300, 210), (1, 400, 900),
                   (900, 260, 1),
@@ -501,18 +509,40 @@ def test_products_are_summed_in_the_order_of_k() -> None:
         assert (half[0] @ half[1]).numpy().tobytes() == wide.astype(np.float16).tobytes(), shape
 
 
-def test_sums_are_joined_from_32_lanes() -> None:
-    for shape in ((1, 1), (2, 31), (2, 32), (2, 33), (3, 1000), (1, MANY), (700, 1001), (9, 64)):
+def test_sums_are_joined_from_blocks_of_32_lanes() -> None:
+    for shape in ((1, 1), (2, 31), (2, 32), (2, 33), (3, 1000), (1, MANY), (700, 1001), (9, 64),
+                  (3, 4095), (5, 4096), (1, 4097), (130, 8193), (2, 135168)):  # fmt: skip
         for dtype in ("float32", "float64"):
             x = draw(shape, dtype, 0.5, 1.6).detach()
-            sums = sum_in_lanes(x.numpy(), 0.0, np.add)
-            products = sum_in_lanes(x.numpy(), 1.0, np.multiply)
+            sums = sum_in_blocks(x.numpy(), 0.0, np.add)
+            products = sum_in_blocks(x.numpy(), 1.0, np.multiply)
             columns = x.T.contiguous()
             for way in each_way():
                 for rows in (x.sum(1), columns.sum(0), x.reshape(-1, 1, shape[1]).sum((1, 2))):
                     assert rows.numpy().tobytes() == sums.tobytes(), (way, shape, dtype)
                 for rows in (x.prod(1), columns.prod(0)):
                     assert rows.numpy().tobytes() == products.tobytes(), (way, shape, dtype)
+
+
+def test_blocks_of_blocks() -> None:
+    """4096 blocks and one more element: three levels; the last has two elements."""
+    x = np.arange(4096 * 4096 + 1, dtype=np.float32) % 1000003 + np.float32(0.3)
+    (expected,) = sum_in_blocks(x[None], 0.0, np.add)
+    for way in each_way():
+        assert pymicrograd.tensor(x).sum().item() == expected, way
+    pair = pymicrograd.tensor(np.stack([x, x[::-1]], 1))
+    assert pair.sum(0)[0].item() == expected
+
+
+def test_sums_of_many_elements_are_exact_to_the_logarithm_of_their_number() -> None:
+    tenths = pymicrograd.full((10**7,), 0.1)
+    assert abs(tenths.mean().item() - 0.1) < 1e-7
+    for n in (10**3, 10**5, 10**7):
+        x = draw((n,), "float32", 0.0, 1.0).detach()
+        exact = math.fsum(x.numpy().astype(np.float64))
+        assert abs(x.sum().item() - exact) <= 2 * 2.0**-24 * 2 * exact, n
+        assert x.logsumexp(0).item() == pytest.approx(x.double().logsumexp(0).item(), rel=2e-7)
+        assert x.var().item() == pytest.approx(x.double().var().item(), rel=5e-7)
 
 
 def test_products_of_up_to_32_factors_have_exact_gradients() -> None:

@@ -2,8 +2,8 @@
  *
  * An array is seen as outer x n x inner elements, of which n are reduced: a copy is made
  * only where the reduced axes do not lie behind each other. The order of the additions,
- * 32 lanes by row-major position over the reduced axes (SPEC.md), does not depend on the
- * layout, on `inner`, or on the number of threads. */
+ * blocks of 32 lanes by row-major position over the reduced axes (SPEC.md), does not
+ * depend on the layout, on `inner`, or on the number of threads. */
 #include "arrays/arrays.h"
 
 /* ---- boxes ------------------------------------------------------------------------- */
@@ -174,41 +174,13 @@ void columns_run(columns_job *job, const box *b)
     parallel_ranges(parts, (double)b->n * (double)job->part, columns_range, job);
 }
 
-/* ---- reductions in lanes ----------------------------------------------------------- */
+/* ---- reductions in blocks ---------------------------------------------------------- */
 
 static void reduce_columns(const columns_job *job, int64_t columns, const char *a,
                            char *y)
 {
     const reduction_kernels *reduce = job->kernels;
     reduce->columns(job->box->n, columns, a, job->box->inner, y);
-}
-
-/* One row, folded into its lanes by two threads. */
-typedef struct lanes_job {
-    const reduction_kernels *kernels;
-    int64_t n;
-    const char *a;
-    int64_t lanes[LANES];
-} lanes_job;
-
-static void lanes_range(void *context, int64_t first, int64_t end)
-{
-    lanes_job *job = context;
-    const int half = LANES / 2;
-    job->kernels->lanes(job->n, job->a, (int)first * half, (int)end * half, job->lanes);
-}
-
-static void reduce_row(const reduction_kernels *reduce, const box *b, char *out)
-{
-    lanes_job job = {.kernels = reduce, .a = b->a->data};
-    reduce->rows(LANES, 0, b->a->data, 0, job.lanes); /* of nothing: the start */
-    for (int64_t left = b->n; left > 0; left -= job.n) { /* whole lanes, but for the last */
-        job.n = left < ASKED_COST ? left : ASKED_COST;
-        parallel_ranges(2, (double)job.n / 2.0, lanes_range, &job);
-        job.a += job.n * dtype_sizes[b->a->dtype];
-        if (!work_goes_on()) return;
-    }
-    reduce->join(job.lanes, out);
 }
 
 /* Reduce a box, whose result has outer x inner elements. */
@@ -218,11 +190,58 @@ static void reduce_box(const reduction_kernels *reduce, const box *b, char *out)
         columns_job job = {
             .compute = reduce_columns, .kernels = reduce, .out = out, .out_rows = 1};
         columns_run(&job, b);
-    } else if (b->outer == 1 && (b->n > ASKED_COST || parallel_parts((double)b->n) > 1)) {
-        reduce_row(reduce, b, out);
     } else {
         rows_map(reduce->rows, b, out, dtype_sizes[b->a->dtype], 1.0);
     }
+}
+
+/* A box whose blocks are shared out: of each of outer parts, `count` blocks of rows. */
+typedef struct blocks_job {
+    const reduction_kernels *kernels;
+    const box *box;
+    int64_t count;
+    char *out; /* [outer, count, inner] */
+} blocks_job;
+
+static void blocks_range(void *context, int64_t first, int64_t end)
+{
+    const blocks_job *job = context;
+    const box *b = job->box;
+    const int64_t size = dtype_sizes[b->a->dtype], row = b->inner * size;
+    for (int64_t i = first; i < end; i++) {
+        int64_t begin = i % job->count * REDUCE_BLOCK, left = b->n - begin;
+        int64_t n = left < REDUCE_BLOCK ? left : REDUCE_BLOCK;
+        const char *a = b->a->data + (i / job->count * b->n + begin) * row;
+        if (b->inner == 1)
+            job->kernels->rows(1, n, a, n, job->out + i * row);
+        else
+            job->kernels->columns(n, b->inner, a, b->inner, job->out + i * row);
+    }
+}
+
+/* Tell whether more threads can work on blocks than on whole results. */
+static bool shares_blocks(const box *b)
+{
+    enum { FEW = 64 }; /* results that are not worth sharing out */
+    int threads = parallel_parts((double)b->outer * (double)b->n * (double)b->inner);
+    return threads > 1 && b->n > REDUCE_BLOCK && b->outer < 2 * threads &&
+           b->inner < FEW * threads;
+}
+
+/* Reduce the blocks of a box, then the box of their results. */
+static int reduce_blocks(call *c, const reduction_kernels *reduce, const box *b, char *out)
+{
+    array *results;
+    blocks_job job = {.kernels = reduce, .box = b};
+    job.count = (b->n - 1) / REDUCE_BLOCK + 1;
+    const int64_t shape[] = {b->outer, job.count, b->inner};
+    MG_TRY(scratch_new(c, b->a->dtype, 3, shape, &results));
+    job.out = results->data;
+    parallel_ranges(b->outer * job.count, (double)REDUCE_BLOCK * (double)b->inner,
+                    blocks_range, &job);
+    box of_results = {.a = results, .outer = b->outer, .n = job.count, .inner = b->inner};
+    reduce_box(reduce, &of_results, out);
+    return MG_OK;
 }
 
 /* Reduce a over axes into `out`, of type `dtype` and contiguous. */
@@ -240,7 +259,9 @@ int reduce_into(call *c, int which, const array *a, int dtype, unsigned axes, ar
         array_fill(out, empty[which]);
         return MG_OK;
     }
-    reduce_box(&kernels()->reduce[which][wide_index(dtype)], &b, out->data);
+    const reduction_kernels *kernel = &kernels()->reduce[which][wide_index(dtype)];
+    if (shares_blocks(&b)) return reduce_blocks(c, kernel, &b, out->data);
+    reduce_box(kernel, &b, out->data);
     return MG_OK;
 }
 

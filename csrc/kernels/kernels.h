@@ -8,7 +8,11 @@
  * stride (in elements) is a parameter. float16 has no kernels but casts: it is cast to
  * float32 and back outside. No pointer is restrict: out may be an operand, exactly. */
 
-enum { LANES = 32 };
+enum {
+    LANES = 32,
+    REDUCE_BLOCK = 4096, /* elements that are reduced in lanes at a time */
+    REDUCE_LEVELS = 6    /* of blocks: 2^72 elements */
+};
 
 /* out[i] = op(a[i], b[i]) for i < n. `repeats`: bit 0 set, a[0] stands for every a[i];
  * bit 1 the same for b. `number` is the row's K. Comparisons write bools. */
@@ -26,17 +30,14 @@ typedef void (*rows_kernel)(int64_t rows, int64_t n, const void *a, int64_t stri
 /* Columns: y[j] from the n elements a[i * stride + j], i < n, for j < columns. */
 typedef void (*columns_kernel)(int64_t n, int64_t columns, const void *a, int64_t stride,
                                void *y);
-/* Fold elements i of a whose lane i % LANES lies in [from, to) into lanes[], which hold
- * the start or more. */
-typedef void (*lanes_kernel)(int64_t n, const void *a, int from, int to, void *lanes);
 
-/* A reduction in lanes: element i goes to lane i % LANES, in order; lanes start at
- * `start`; they are joined l += l+16, l+8, l+4, l+2, l+1 with the same operation. */
+/* A reduction in blocks of REDUCE_BLOCK elements: element i of a block goes to lane
+ * i % LANES, in order; lanes start at `start`; they are joined l += l+16, l+8, l+4, l+2,
+ * l+1 with the same operation. The results of several blocks are the elements of the next
+ * reduction. */
 typedef struct reduction_kernels {
     rows_kernel rows;
     columns_kernel columns;
-    lanes_kernel lanes;
-    void (*join)(void *lanes, void *y); /* y[0] from lanes that hold start or more */
 } reduction_kernels;
 
 /* c (m, n) = a (m, k) @ b (k, n): each element 0 + a[i,0] * b[0,j] + a[i,1] * b[1,j] ...

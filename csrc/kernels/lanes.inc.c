@@ -3,34 +3,20 @@
 
 #define NAME(part) PASTE(PASTE(part, REDUCTION), TYPE)
 
-/* Fold `width` of every LANES elements, n in all, a multiple of LANES. `lanes` must be a
- * local array of the caller: then compilers know that a is elsewhere. */
-MG_INLINE void NAME(fold)(int64_t n, const T *a, int width, T *lanes)
+/* Fold n elements, a multiple of LANES. `lanes` must be a local array of the caller: then
+ * compilers know that a is elsewhere. */
+MG_INLINE void NAME(fold)(int64_t n, const T *a, T *lanes)
 {
     for (int64_t i = 0; i < n; i += LANES)
-        for (int l = 0; l < width; l++) lanes[l] = JOIN(lanes[l], a[i + l]);
+        for (int l = 0; l < LANES; l++) lanes[l] = JOIN(lanes[l], a[i + l]);
 }
 
-/* The same for lanes anywhere. */
-MG_INLINE void NAME(fold_into)(int64_t n, const T *a, int width, T *lanes)
+/* Fold n elements into the lanes of what came before them, a multiple of LANES. */
+MG_INLINE void NAME(fold_all)(int64_t n, const T *a, T *lanes)
 {
-    T m[LANES];
-    for (int l = 0; l < width; l++) m[l] = lanes[l];
-    NAME(fold)(n, a, width, m);
-    for (int l = 0; l < width; l++) lanes[l] = m[l];
-}
-
-static void NAME(lanes)(int64_t n, const void *of_a, int from, int to, void *of_lanes)
-{
-    const T *a = of_a;
-    T *lanes = of_lanes;
-    int64_t whole = WHOLE_BLOCKS(n, LANES);
-    int l = from;
-    for (; to - l >= LANES; l += LANES) NAME(fold_into)(whole, a + l, LANES, lanes + l);
-    for (; to - l >= 16; l += 16) NAME(fold_into)(whole, a + l, 16, lanes + l);
-    for (; to - l >= 8; l += 8) NAME(fold_into)(whole, a + l, 8, lanes + l);
-    for (; l < to; l++) NAME(fold_into)(whole, a + l, 1, lanes + l);
-    for (l = from; l < to && whole + l < n; l++) lanes[l] = JOIN(lanes[l], a[whole + l]);
+    const int64_t whole = WHOLE_BLOCKS(n, LANES);
+    NAME(fold)(whole, a, lanes);
+    EACH for (int l = 0; l < (int)(n - whole); l++) lanes[l] = JOIN(lanes[l], a[whole + l]);
 }
 
 /* Join the lanes of some rows. The loops go over rows and write to memory all the time:
@@ -50,9 +36,36 @@ static void NAME(join_rows)(int64_t rows, T *lanes, T *y)
         y[r] = JOIN(lanes[r * LANES], lanes[r * LANES + 1]);
 }
 
-static void NAME(join)(void *lanes, void *y)
+/* ---- blocks ------------------------------------------------------------------------ */
+
+/* Add the result of the next block. JOIN(m, START) is m of any lane: a sum starts at 0, so
+ * no m is -0. */
+static void NAME(blocks_add)(OF(blocks) *b, T value)
 {
-    NAME(join_rows)(1, lanes, y);
+    for (int k = 0; k < REDUCE_LEVELS; k++) {
+        T *lanes = b->lanes[k];
+        const int lane = (int)(b->counts[k] % LANES);
+        if (b->counts[k] == 0)
+            for (int l = 0; l < LANES; l++) lanes[l] = START;
+        lanes[lane] = JOIN(lanes[lane], value);
+        if (++b->counts[k] < REDUCE_BLOCK) return;
+        NAME(join_rows)(1, lanes, &value);
+        b->counts[k] = 0;
+    }
+}
+
+/* Return the result of all blocks: each level's, unfinished, is the last element of the
+ * next. */
+static T NAME(blocks_end)(OF(blocks) *b)
+{
+    T value = START;
+    for (int k = 0; k < REDUCE_LEVELS; k++) {
+        const int lane = (int)(b->counts[k] % LANES);
+        if (b->counts[k] == 0) continue;
+        b->lanes[k][lane] = JOIN(b->lanes[k][lane], value);
+        NAME(join_rows)(1, b->lanes[k], &value);
+    }
+    return value;
 }
 
 /* ---- columns ----------------------------------------------------------------------- */
@@ -73,19 +86,9 @@ MG_INLINE void NAME(fold_rows)(int64_t n, int64_t width, const T *a, int64_t str
     }
 }
 
-/* y[j] from n elements of column j, of which there are at most COLUMNS. A lane without
- * elements would hold START, and JOIN(m, START) is m: a sum starts at 0, so no m is
- * -0. */
-static void NAME(columns_few)(int64_t n, int64_t width, const T *a, int64_t stride, T *y)
+/* y[j] from `used` lanes of column j. */
+MG_INLINE void NAME(join_columns)(int64_t used, int64_t width, T *lanes, T *y)
 {
-    _Alignas(CACHE_LINE) T lanes[LANES * OF(COLUMNS)];
-    int64_t used = n < LANES ? n : LANES;
-    const bool is_far = n * stride * (int64_t)sizeof(T) > FAR_BYTES && stride > width;
-    const int64_t far = is_far ? FAR_ROWS : 0;
-    NAME(fold_rows)(used, width, a, stride, true, n > LANES + far ? far : 0, lanes);
-    for (int64_t i = LANES; i < n; i += LANES)
-        NAME(fold_rows)(n - i < LANES ? n - i : LANES, width, a + i * stride, stride,
-                        false, n - i > LANES + far ? far : 0, lanes);
     for (int64_t s = LANES / 2; s > 0; s /= 2)
         if (used > s) {
             EACH for (int64_t i = 0; i < (used - s) * width; i++)
@@ -95,16 +98,85 @@ static void NAME(columns_few)(int64_t n, int64_t width, const T *a, int64_t stri
     for (int64_t j = 0; j < width; j++) y[j] = used ? lanes[j] : START;
 }
 
+/* y[j] from n elements of column j, one block at most, of at most COLUMNS columns. A lane
+ * without elements would hold START. */
+static NEVER_INLINE void NAME(columns_block)(int64_t n, int64_t width, const T *a,
+                                             int64_t stride, T *y)
+{
+    _Alignas(CACHE_LINE) T lanes[LANES * OF(COLUMNS)];
+    int64_t used = n < LANES ? n : LANES;
+    const bool is_far = n * stride * (int64_t)sizeof(T) > FAR_BYTES && stride > width;
+    const int64_t far = is_far ? FAR_ROWS : 0;
+    NAME(fold_rows)(used, width, a, stride, true, n > LANES + far ? far : 0, lanes);
+    for (int64_t i = LANES; i < n; i += LANES)
+        NAME(fold_rows)(n - i < LANES ? n - i : LANES, width, a + i * stride, stride,
+                        false, n - i > LANES + far ? far : 0, lanes);
+    NAME(join_columns)(used, width, lanes, y);
+}
+
+/* Return how many levels of blocks there are above the blocks of n elements. */
+MG_INLINE int NAME(levels_of)(int64_t n)
+{
+    int levels = 1;
+    for (int64_t m = n / REDUCE_BLOCK / REDUCE_BLOCK; m > 0; m /= REDUCE_BLOCK) levels++;
+    return levels;
+}
+
+/* Add the results y of the next block of each column. lanes is (levels, LANES, width);
+ * y is changed. */
+static void NAME(columns_add)(int64_t *counts, int64_t width, T *lanes, T *y)
+{
+    for (;; counts++, lanes += LANES * width) {
+        NAME(fold_rows)(1, width, y, width, *counts < LANES, 0,
+                        lanes + *counts % LANES * width);
+        if (++*counts < REDUCE_BLOCK) return;
+        NAME(join_columns)(LANES, width, lanes, y);
+        *counts = 0;
+    }
+}
+
+/* y[j] from all blocks: each level's, unfinished, is the last element of the next. */
+static void NAME(columns_end)(int levels, const int64_t *counts, int64_t width, T *lanes,
+                              T *y)
+{
+    for (int64_t j = 0; j < width; j++) y[j] = START;
+    for (int k = 0; k < levels; k++, lanes += LANES * width) {
+        const int64_t used = counts[k] < LANES ? counts[k] + 1 : LANES;
+        if (counts[k] == 0) continue;
+        NAME(fold_rows)(1, width, y, width, counts[k] < LANES, 0,
+                        lanes + counts[k] % LANES * width);
+        NAME(join_columns)(used, width, lanes, y);
+    }
+}
+
+/* The same of several blocks, of at most COLUMNS / levels columns. */
+static NEVER_INLINE void NAME(columns_blocks)(int64_t n, int64_t width, const T *a,
+                                              int64_t stride, T *y)
+{
+    _Alignas(CACHE_LINE) T lanes[LANES * OF(COLUMNS)];
+    int64_t counts[REDUCE_LEVELS] = {0};
+    const int levels = NAME(levels_of)(n);
+    for (; n > 0; n -= REDUCE_BLOCK, a += REDUCE_BLOCK * stride) {
+        NAME(columns_block)(n < REDUCE_BLOCK ? n : REDUCE_BLOCK, width, a, stride, y);
+        NAME(columns_add)(counts, width, lanes, y);
+    }
+    NAME(columns_end)(levels, counts, width, lanes, y);
+}
+
 static void NAME(columns)(int64_t n, int64_t columns, const void *of_a, int64_t stride,
                           void *of_y)
 {
     const T *a = of_a;
     T *y = of_y;
+    const int64_t most = OF(COLUMNS) / NAME(levels_of)(n);
     while (columns > 0) { /* parts of nearly the same width, whole vectors */
-        int64_t parts = (columns + OF(COLUMNS) - 1) / OF(COLUMNS);
+        int64_t parts = (columns + most - 1) / most;
         int64_t width = WHOLE_BLOCKS((columns - 1) / parts + OF(BLOCK), OF(BLOCK));
-        if (parts == 1) width = columns;
-        NAME(columns_few)(n, width, a, stride, y);
+        if (parts == 1 || width > most) width = parts == 1 ? columns : most;
+        if (n <= REDUCE_BLOCK)
+            NAME(columns_block)(n, width, a, stride, y);
+        else
+            NAME(columns_blocks)(n, width, a, stride, y);
         a += width, y += width, columns -= width;
     }
 }
@@ -118,8 +190,35 @@ static void NAME(rows_short)(int64_t rows, int64_t n, const T *a, int64_t stride
     for (int64_t first = 0; first < rows; first += ROWS_AT_ONCE) {
         int64_t count = rows - first < ROWS_AT_ONCE ? rows - first : ROWS_AT_ONCE;
         OF(turn)(count, n, a + first * stride, stride, turned);
-        NAME(columns_few)(n, count, turned, count, y + first);
+        NAME(columns_block)(n, count, turned, count, y + first);
     }
+}
+
+/* Rows of one block at most. */
+static void NAME(rows_block)(int64_t rows, int64_t n, const T *a, int64_t stride, T *y)
+{
+    for (int64_t group; rows > 0; rows -= group, y += group) {
+        T lanes[LANE_ROWS * LANES];
+        group = rows < LANE_ROWS ? rows : LANE_ROWS;
+        for (int64_t i = 0; i < group * LANES; i++) lanes[i] = START;
+        for (T *m = lanes; m < lanes + group * LANES; m += LANES, a += stride)
+            NAME(fold_all)(n, a, m);
+        NAME(join_rows)(group, lanes, y);
+    }
+}
+
+/* Return the result of one long row. */
+static T NAME(row_of_blocks)(int64_t n, const T *a)
+{
+    OF(blocks) blocks = {.counts = {0}};
+    T results[LANE_ROWS];
+    for (int64_t length, count; n > 0; n -= count * length, a += count * length) {
+        length = n < REDUCE_BLOCK ? n : REDUCE_BLOCK;
+        count = n / length < LANE_ROWS ? n / length : LANE_ROWS;
+        NAME(rows_block)(count, length, a, length, results);
+        for (int64_t i = 0; i < count; i++) NAME(blocks_add)(&blocks, results[i]);
+    }
+    return NAME(blocks_end)(&blocks);
 }
 
 static void NAME(rows)(int64_t rows, int64_t n, const void *of_a, int64_t stride,
@@ -127,22 +226,12 @@ static void NAME(rows)(int64_t rows, int64_t n, const void *of_a, int64_t stride
 {
     const T *a = of_a;
     T *y = of_y;
-    if (n <= SHORT_ROW) {
+    if (n <= SHORT_ROW)
         NAME(rows_short)(rows, n, a, stride, y);
-        return;
-    }
-    const int64_t whole = WHOLE_BLOCKS(n, LANES);
-    const int rest = (int)(n - whole);
-    for (int64_t group; rows > 0; rows -= group, y += group) {
-        T lanes[LANE_ROWS * LANES];
-        group = rows < LANE_ROWS ? rows : LANE_ROWS;
-        for (int64_t i = 0; i < group * LANES; i++) lanes[i] = START;
-        for (T *m = lanes; m < lanes + group * LANES; m += LANES, a += stride) {
-            NAME(fold)(whole, a, LANES, m);
-            EACH for (int l = 0; l < rest; l++) m[l] = JOIN(m[l], a[whole + l]);
-        }
-        NAME(join_rows)(group, lanes, y);
-    }
+    else if (n <= REDUCE_BLOCK)
+        NAME(rows_block)(rows, n, a, stride, y);
+    else
+        for (int64_t r = 0; r < rows; r++) y[r] = NAME(row_of_blocks)(n, a + r * stride);
 }
 
 #undef NAME

@@ -2,6 +2,13 @@
 
 enum { OF(COLUMNS) = COLUMN_BYTES / sizeof(T) };
 
+/* The blocks of a reduction so far: lanes[0] of their results, lanes[1] of the results of
+ * REDUCE_BLOCK blocks, and so on, each of counts[] elements. */
+typedef struct OF(blocks) {
+    T lanes[REDUCE_LEVELS][LANES];
+    int64_t counts[REDUCE_LEVELS];
+} OF(blocks);
+
 /* turned[i, r] = element i of row r. */
 MG_INLINE void OF(turn)(int64_t rows, int64_t n, const T *a, int64_t stride, T *turned)
 {
@@ -67,5 +74,4 @@ static void OF(cumsum)(int64_t rows, int64_t n, const void *of_a, int64_t stride
 }
 
 #define REDUCTION_TABLE(name, type) \
-    {rows_##name##_##type, columns_##name##_##type, lanes_##name##_##type, \
-     join_##name##_##type}
+    {rows_##name##_##type, columns_##name##_##type}

@@ -38,27 +38,41 @@ static void OF(divide)(int64_t rows, int64_t n, T *y, const T *c)
     MAP(div)(rows * n, y, spread, y, 0.0, 0);
 }
 
-/* y[r, i] = f(a[r, i] - c[r]), f of one operand, and sums[r] = the sum of these in lanes,
- * of one group; a row that is longer than a piece, piece by piece. y's rows lie n apart,
- * or y is room for one piece, and is lost (kept false). */
+/* y[i] = f(a[i] - *c) for a block of one row, piece by piece; return the sum of these. Not
+ * `kept`, y is room for one piece. */
+static T OF(map_and_sum_block)(map_kernel f, int64_t n, const T *a, const T *c, T *y,
+                               bool kept)
+{
+    T lanes[LANES] = {0}, sum;
+    for (int64_t i = 0; i < n; i += OF(PIECE)) {
+        int64_t count = n - i < OF(PIECE) ? n - i : OF(PIECE);
+        T *piece = kept ? y + i : y;
+        OF(shift)(1, count, a + i, 0, c, piece);
+        f(count, piece, NULL, piece, 0.0, 0);
+        OF(fold_all_sum)(count, piece, lanes);
+    }
+    OF(join_rows_sum)(1, lanes, &sum);
+    return sum;
+}
+
+/* y[r, i] = f(a[r, i] - c[r]), f of one operand, and sums[r] = the sum of these, of one
+ * group. y's rows lie n apart, or y is room for one piece, and is lost (kept false). */
 static void OF(map_and_sum)(map_kernel f, int64_t rows, int64_t n, const T *a,
                             int64_t stride, const T *c, T *y, bool kept, T *sums)
 {
-    T lanes[LANES] = {0};
+    OF(blocks) blocks = {.counts = {0}};
     if (n <= OF(PIECE)) {
         OF(shift)(rows, n, a, stride, c, y);
         f(rows * n, y, NULL, y, 0.0, 0);
         OF(rows_sum)(rows, n, y, n, sums);
         return;
     }
-    for (int64_t i = 0; i < n; i += OF(PIECE)) {
-        int64_t count = n - i < OF(PIECE) ? n - i : OF(PIECE);
-        T *piece = kept ? y + i : y;
-        OF(shift)(1, count, a + i, 0, c, piece);
-        f(count, piece, NULL, piece, 0.0, 0);
-        OF(lanes_sum)(count, piece, 0, LANES, lanes);
+    for (int64_t i = 0; i < n; i += REDUCE_BLOCK) {
+        int64_t count = n - i < REDUCE_BLOCK ? n - i : REDUCE_BLOCK;
+        T sum = OF(map_and_sum_block)(f, count, a + i, c, kept ? y + i : y, kept);
+        OF(blocks_add_sum)(&blocks, sum);
     }
-    OF(join_sum)(lanes, sums);
+    *sums = OF(blocks_end_sum)(&blocks);
 }
 
 /* The sums alone. */

@@ -35,6 +35,7 @@ Elements = list[Element]
 
 ARRAYS: dict[str, Callable[..., Array]] = {}
 LANES = 32
+BLOCK = 4096  # numbers that are joined in lanes at a time
 
 
 def op(function: Callable[..., Array]) -> Callable[..., Array]:
@@ -400,14 +401,22 @@ def in_lanes(numbers: Elements, start: Element, join: Callable[[Any, Any], Any])
     return lanes[0]
 
 
+def in_blocks(numbers: Elements, start: Element, join: Callable[[Any, Any], Any]) -> Any:
+    """Join numbers block by block, each in lanes, then the results of several blocks likewise."""
+    while len(numbers) > BLOCK:
+        blocks = (numbers[i : i + BLOCK] for i in range(0, len(numbers), BLOCK))
+        numbers = [in_lanes(block, start, join) for block in blocks]
+    return in_lanes(numbers, start, join)
+
+
 def lane_sum(numbers: Elements, dtype: str) -> Any:
     """Return the sum of numbers of a type."""
-    return in_lanes(numbers, Element(dtype, 0), lambda x, y: x + y)
+    return in_blocks(numbers, Element(dtype, 0), lambda x, y: x + y)
 
 
 def lane_max(numbers: Elements, dtype: str) -> Any:
     """Return the largest of numbers of a type; NaN if there is one."""
-    return in_lanes(numbers, Element(dtype, ends(dtype)[0]), larger)
+    return in_blocks(numbers, Element(dtype, ends(dtype)[0]), larger)
 
 
 def ends(dtype: str) -> tuple[Any, Any]:
@@ -483,7 +492,7 @@ def prod(a: Array, axes: Axes | None = None, keep: bool = False) -> Array:
     one = Element(wide(dtype), 1)
 
     def product(numbers: Elements) -> Any:
-        return in_lanes(numbers, one, lambda x, y: x * y)
+        return in_blocks(numbers, one, lambda x, y: x * y)
 
     return reduced("prod", a, axes, keep, dtype, product, one.dtype)
 
@@ -507,7 +516,7 @@ def amin(a: Array, axes: Axes | None = None, keep: bool = False) -> Array:
     """Return the smallest element over axes; NaN if there is one."""
     check_choice("amin", a, axes)
     last = Element(wide(a.dtype), ends(a.dtype)[1])
-    return reduced("amin", a, axes, keep, a.dtype, lambda x: in_lanes(x, last, smaller))
+    return reduced("amin", a, axes, keep, a.dtype, lambda x: in_blocks(x, last, smaller))
 
 
 def first_of(better: Callable[[Any, Any], bool]) -> Callable[[Elements], int]:

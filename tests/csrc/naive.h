@@ -152,10 +152,21 @@ static T OF(naive_start)(int which)
                                   : (T)INFINITY;
 }
 
-/* n elements, `stride` apart. */
+/* n elements, `stride` apart: the results of n / REDUCE_BLOCK blocks and a rest are
+ * reduced again. */
 static T OF(naive_reduce)(int which, int64_t n, const T *a, int64_t stride)
 {
     T lanes[LANES];
+    if (n > REDUCE_BLOCK) {
+        int64_t count = 0;
+        T *blocks = malloc((size_t)(n / REDUCE_BLOCK + 1) * sizeof(T)), result;
+        for (int64_t i = 0; i < n; i += REDUCE_BLOCK)
+            blocks[count++] = OF(naive_reduce)(
+                which, n - i < REDUCE_BLOCK ? n - i : REDUCE_BLOCK, a + i * stride, stride);
+        result = OF(naive_reduce)(which, count, blocks, 1);
+        free(blocks);
+        return result;
+    }
     for (int l = 0; l < LANES; l++) lanes[l] = OF(naive_start)(which);
     for (int64_t i = 0; i < n; i++)
         lanes[i % LANES] = OF(naive_join)(which, lanes[i % LANES], a[i * stride]);

@@ -630,38 +630,6 @@ static void naive_reduce(int which, int place, int64_t n, const void *a, int64_t
     *(int64_t *)y = result;
 }
 
-static void set_start(int which, int place, void *lanes)
-{
-    char none[8];
-    for (int l = 0; l < LANES; l++) {
-        naive_reduce(which, place, 0, NULL, 0, none);
-        memcpy((char *)lanes + (size_t)l * sizes[places[place]], none, sizes[places[place]]);
-    }
-}
-
-static void test_lanes(int which, int place)
-{
-    const reduction_kernels *set = &kernels()->reduce[which][place];
-    static const int cuts[][5] = {
-        {0, 32, 32, 32, 32}, {0, 16, 32, 32, 32}, {0, 8, 16, 24, 32}, {0, 11, 22, 32, 32},
-        {0, 1, 17, 31, 32}};
-    int dtype = places[place];
-    for (int step = 0; step < LENGTHS; step++)
-        for (size_t cut = 0; cut < sizeof cuts / sizeof *cuts; cut++) {
-            int64_t n = length(step), lanes[LANES], y[1], right[1];
-            space a = space_make((size_t)n * sizes[dtype]);
-            fill(dtype, n, a.at, step % 3 ? which == REDUCE_PROD ? 2 : 1 : 0);
-            set_start(which, place, lanes);
-            for (int part = 0; part < 4; part++)
-                if (cuts[cut][part] < cuts[cut][part + 1])
-                    set->lanes(n, a.at, cuts[cut][part], cuts[cut][part + 1], lanes);
-            set->join(lanes, y);
-            naive_reduce(which, place, n, a.at, 1, right);
-            expect("lanes", dtype, 1, y, right, n);
-            space_free(&a);
-        }
-}
-
 /* Rows of n, and columns of n, of a matrix with holes between its rows or without. */
 static void test_matrix(int which, int place, int64_t lines, int64_t n, int64_t hole,
                         int tame)
@@ -691,13 +659,16 @@ static void test_reductions(void)
     static const int64_t lines[] = {0, 1, 2, 3, 5, 16, 63, 64, 65, 131, 257};
     for (int which = 0; which < REDUCTION_COUNT; which++)
         for (int place = 0; place <= WIDE_COUNT; place++) {
-            test_lanes(which, place);
             for (int step = 0; step < LENGTHS; step++)
                 for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
                     test_matrix(which, place, lines[i], length(step),
                                 step % 2 ? 0 : (int64_t)i, step % 3 ? which == 1 ? 2 : 1 : 0);
             test_matrix(which, place, 600, 70, 0, 1);
             test_matrix(which, place, 1100, 33, 3, 1);
+            for (int64_t n = REDUCE_BLOCK - 1; n <= REDUCE_BLOCK + 1; n++)
+                test_matrix(which, place, 5, n, n % 3, 1);
+            test_matrix(which, place, 3, 40 * REDUCE_BLOCK + 7, 0, which == 1 ? 2 : 1);
+            test_matrix(which, place, 131, 2 * REDUCE_BLOCK + 33, 1, which == 1 ? 2 : 1);
         }
 }
 
@@ -812,6 +783,8 @@ static void test_all_rows(void)
                               step + (int)i);
             for (int variant = 0; variant < 16; variant++)
                 test_rows(kind, place, 2, 2053, variant);
+            for (int variant = 0; variant < 2; variant++)
+                test_rows(kind, place, 2, 2 * REDUCE_BLOCK + 700, variant);
         }
     for (int step = 0; step < LENGTHS; step++) test_int_cumsum(step % 10, length(step));
 }
