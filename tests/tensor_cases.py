@@ -456,7 +456,7 @@ BINARY = tuple(name for name in ELEMENTS if name not in (*UNARY, *BITS, "pow_num
 OF_BOOLS = {name for name, row in ELEMENTS.items() if row.types == NUMBERS_AND_BOOLS}
 # Of these a difference says nothing.
 STEPS = {"floor", "ceil", "round", "trunc", "sign", "step", "share", "at_least", "below",
-         "floor_divide"}  # fmt: skip
+         "mask", "floor_divide"}  # fmt: skip
 
 Cases = Iterator[Case]
 GOOD: dict[str, Callable[[str, Maker], Cases]] = {}
@@ -1217,7 +1217,7 @@ def reduction_cases(op: str, make: Maker) -> Cases:
 
 
 def products_of_many(make: Maker) -> Cases:
-    """Yield products whose gradient is y / a: of more than 32 factors, some of them 0."""
+    """Yield products of many factors, some of them 0."""
     numbers = [make.rng.uniform(0.9, 1.1) for _ in range(33)]
     for dtype, zeros in (("float32", 0), ("float64", 1), ("float32", 2)):
         values = [0.0 if i in (3, 20)[:zeros] else x for i, x in enumerate(numbers)]

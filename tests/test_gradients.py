@@ -152,6 +152,95 @@ def test_other_ops(name: str) -> None:
     assert gradcheck(MANY[name], turned, **loose)
 
 
+# Each has a part that does not contribute, and what follows has an infinite slope, or none, there.
+MASKED: dict[str, tuple[Callable[[Any], Any], list[float], list[float], list[float]]] = {
+    "clamp min": (lambda x: x.clamp(min=0.0).sqrt(), [-1.0, 4.0], [0.0, 0.25], [0.0, -1 / 32]),
+    "clamp max": (lambda x: (1.0 - x.clamp(max=1.0)).sqrt(), [2.0, 0.0], [0.0, -0.5], [0.0, -0.25]),
+    "clamp": (lambda x: x.clamp(-1, 1).acos(), [2.0, 0.0], [0.0, -1.0], [0.0, 0.0]),
+    "relu": (lambda x: x.relu().log(), [-1.0, 4.0], [0.0, 0.25], [0.0, -1 / 16]),
+    "abs": (lambda x: x.abs().sqrt(), [0.0, -4.0], [0.0, -0.25], [0.0, -1 / 32]),
+    "maximum": (
+        lambda x: x.maximum(mg.zeros_like(x)).log(), [-1.0, 4.0], [0.0, 0.25], [0.0, -1 / 16]
+    ),
+    "minimum": (
+        lambda x: (-x).minimum(mg.zeros_like(x)).neg().sqrt(),
+        [-1.0, 4.0], [0.0, 0.25], [0.0, -1 / 32],
+    ),
+    "where": (
+        lambda x: mg.where(x > 0, x, 0.0).log(), [-1.0, 4.0], [0.0, 0.25], [0.0, -1 / 16]
+    ),
+    "masked_fill": (
+        lambda x: x.masked_fill(x < 0, 0.0).sqrt(), [-1.0, 4.0], [0.0, 0.25], [0.0, -1 / 32]
+    ),
+    "amin": (lambda x: x.amin(0).sqrt(), [0.0, 4.0], [math.inf, 0.0], [-math.inf, 0.0]),
+    "amax": (lambda x: x.neg().amax(0).neg().log(), [4.0, 0.0], [0.0, math.inf], [0.0, -math.inf]),
+    "min": (lambda x: x.min(0)[0].sqrt(), [0.0, 4.0], [math.inf, 0.0], [-math.inf, 0.0]),
+    "max_pool2d": (
+        lambda x: F.max_pool2d(-x.reshape(1, 1, 2), (1, 2)).neg().sqrt(),
+        [4.0, 0.0], [0.0, math.inf], [0.0, -math.inf],
+    ),
+    "ignored": (
+        lambda x: F.cross_entropy(x.reshape(2, 1), [0, -100]), [0.0, math.nan], [0.0, 0.0],
+        [0.0, 0.0],
+    ),
+    "silu": (lambda x: x.silu(), [-math.inf, math.inf, -1e30], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]),
+    "gelu": (lambda x: x.gelu(), [-math.inf, math.inf, -1e30], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]),
+    "gelu tanh": (
+        lambda x: x.gelu("tanh"), [-math.inf, math.inf, -1e30, 1e30],
+        [0.0, 1.0, 0.0, 1.0], [0.0] * 4,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", MASKED)
+def test_masks_select(name: str, dtype: str) -> None:
+    function, numbers, first, second = MASKED[name]
+    x = mg.tensor(numbers, dtype=dtype, requires_grad=True)
+    (plain,) = mg.grad(function(x).sum(), x)
+    assert plain.tolist() == first
+    (recorded,) = mg.grad(function(x).sum(), x, create_graph=True)
+    assert recorded.tolist() == first
+    if recorded.requires_grad:
+        parts = [mg.grad(d, x, retain_graph=True)[0].tolist() for d in recorded]
+        assert [parts[i][i] for i in range(len(numbers))] == second
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 32, 33, 70])
+@pytest.mark.parametrize("zeros", [0, 1, 2, 3])
+def test_products_have_all_derivatives_where_factors_are_0(n: int, zeros: int) -> None:
+    """The third derivative by three factors is the product of the others, whatever is 0."""
+    numbers = [0.5 + (i * 7 % n) / n for i in range(n)]
+    for i in range(min(zeros, n)):
+        numbers[i * 11 % n] = 0.0
+    x = mg.tensor(numbers, dtype="float64", requires_grad=True)
+    at: list[int] = [i * 11 % n for i in range(min(n, 3))]
+    d = x.prod()
+    for i, k in enumerate(at):
+        (all_of_them,) = mg.grad(d, x, create_graph=True)
+        others = [math.prod(numbers[j] for j in range(n) if j not in (*at[:i], m))
+                  if m not in at[:i] else 0.0 for m in range(n)]  # fmt: skip
+        np.testing.assert_allclose(all_of_them.tolist(), others, rtol=1e-12)
+        d = all_of_them[k]
+
+
+@pytest.mark.parametrize("scale", [1e20, 1e-30, 1e38, 1e-43])
+def test_deviations_keep_the_range_of_float32(scale: float) -> None:
+    numbers = np.float32([1.0, -1.0, 0.0, 0.25]) * np.float32(scale)
+    x = mg.tensor(numbers, requires_grad=True)
+    right = numbers.astype(np.float64).std(ddof=1)
+    y = x.std()
+    assert y.item() == pytest.approx(right, rel=1e-6, abs=1e-45)
+    assert mg.stack((x, x, x * 0.5), 1).std(0)[1].item() == y.item()
+    assert x.expand(3, 4).std(1).tolist() == [y.item()] * 3
+    if scale > 1e-40:
+        (d,) = mg.grad(y, x)
+        wide = mg.tensor(numbers.astype(np.float64), requires_grad=True)
+        np.testing.assert_allclose(d.numpy(), mg.grad(wide.std(), wide)[0].numpy(), rtol=1e-5)
+    many = mg.tensor(np.float32([1e18, -1e18] * 5000))
+    assert many.var(correction=0).item() == pytest.approx(1e36, rel=1e-6)
+
+
 def test_kinks_and_ties() -> None:
     x = vector(-1.0, 0.0, -0.0, 2.0)
     cases: list[tuple[Any, list[float]]] = [

@@ -490,6 +490,37 @@ def test_special_values(name: str) -> None:
     assert np.all(signs | np.isnan(expected)), name
 
 
+NAN = math.nan
+PAIRS = [(NAN, 1.0), (1.0, NAN), (NAN, NAN), (1.0, 1.0), (2.0, 1.0), (1.0, 2.0), (-math.inf, 0.0)]
+
+
+@pytest.mark.parametrize("name", ["relu", "abs", "sign"])
+def test_gradients_at_nan(name: str) -> None:
+    mine, its = leaves(pymicrograd, (HOSTILE,)), leaves(torch, (HOSTILE,))
+    getattr(mine[0], name)().sum().backward()
+    getattr(its[0], name)().sum().backward()
+    np.testing.assert_array_equal(mine[0].grad.numpy(), its[0].grad.numpy())
+
+
+@pytest.mark.parametrize("name", ["maximum", "minimum", "clamp_min", "clamp_max"])
+def test_gradients_of_choices_at_nan(name: str) -> None:
+    numbers = tuple(np.array(x) for x in zip(*PAIRS, strict=True))
+    mine, its = leaves(pymicrograd, numbers), leaves(torch, numbers)
+    getattr(mine[0], name)(mine[1]).sum().backward()
+    getattr(its[0], name)(its[1]).sum().backward()
+    for a, b in zip(mine, its, strict=True):
+        np.testing.assert_array_equal(a.grad.numpy(), b.grad.numpy())
+
+
+@pytest.mark.parametrize("name", ["max", "min"])
+def test_nans_share_the_gradient_of_an_extremum(name: str) -> None:
+    x = pymicrograd.tensor([NAN, 1.0, NAN], requires_grad=True)
+    z = torch.tensor([NAN, 1.0, NAN], requires_grad=True)
+    getattr(x, name)().backward()
+    getattr(z, name)().backward()
+    assert x.grad.tolist() == z.grad.tolist() == [0.5, 0.0, 0.5]
+
+
 # ---- printing ------------------------------------------------------------------------------------
 
 NUMBERS = st.one_of(

@@ -136,7 +136,7 @@ struct rows_job {
     rows_kernel kernel;
     double number;
     const char *weight, *bias;
-    bool sought;
+    bool sought, root;
 };
 
 /* Columns of a box in parts; of each column a number is made, or a column. */

@@ -5,7 +5,8 @@
 static void variance_rows(const rows_job *job, int64_t rows, const char *a, char *y)
 {
     int64_t n = job->box->n;
-    kernels()->variance[wide_index(job->box->a->dtype)](rows, n, a, n, job->number, y);
+    kernels()->variance[wide_index(job->box->a->dtype)](rows, n, a, n, job->number,
+                                                        job->root, y);
 }
 
 static int variance(call *c, bool root)
@@ -20,14 +21,13 @@ static int variance(call *c, bool root)
     MG_TRY(result_open(c, a, a->dtype, axes, keep));
     MG_TRY(result_wide(c, compute_dtype(a->dtype), &wide));
     MG_TRY(box_open(c, a, wide->dtype, axes, true, &b));
-    rows_job job = {.compute = variance_rows, .number = c->numbers[0]};
+    rows_job job = {.compute = variance_rows, .number = c->numbers[0], .root = root};
     job.out = wide->data;
     job.out_row = dtype_sizes[wide->dtype];
     if (b.n == 0)
         array_fill(wide, (double)NAN);
     else
         rows_run(&job, &b, 2.0);
-    if (root) map_apply(MG_SQRT, wide->dtype, wide, NULL, 0.0, wide);
     return result_store(c, wide);
 }
 

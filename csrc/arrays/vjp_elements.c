@@ -16,6 +16,8 @@ enum { READS_A = 1, READS_B = 2, READS_Y = 4, PASS_ON = 64 };
 #define SHARE(x, y) JOIN(x, y)
 #define AT_LEAST(x, y) JOIN(x, y)
 #define BELOW(x, y) JOIN(x, y)
+#define MASK(m, x) JOIN(m, x)
+#define BOUND(x, c) JOIN(x, 0)
 #define FLOOR_DIVIDE(x, y) JOIN(x, y)
 #define POWK(x, k) JOIN(x, 0)
 #define NEG(x) JOIN(x, 0)
@@ -62,6 +64,8 @@ static const uint8_t reads[][2] = {
 #define SHARE(x, y) apply2(s, MG_SHARE, (x), (y))
 #define AT_LEAST(x, y) apply2(s, MG_AT_LEAST, (x), (y))
 #define BELOW(x, y) apply2(s, MG_BELOW, (x), (y))
+#define MASK(m, x) apply2(s, MG_MASK, (m), (x))
+#define BOUND(x, c) bounded(s, (x), dtype, (c))
 #define FLOOR_DIVIDE(x, y) apply2(s, MG_FLOOR_DIVIDE, (x), (y))
 #define POWK(x, k) power(s, (x), (k))
 #define NEG(x) apply1(s, MG_NEG, (x))
@@ -94,6 +98,12 @@ static const uint8_t reads[][2] = {
 static uint32_t power(scope *s, uint32_t a, double exponent)
 {
     return scope_apply(s, MG_POW_NUMBER, 1, &a, 0, NULL, 1, &exponent);
+}
+
+static uint32_t bounded(scope *s, uint32_t a, int dtype, double most)
+{
+    uint32_t above = apply2(s, MG_CLAMP_MIN, a, scope_constant(s, dtype, -most));
+    return apply2(s, MG_CLAMP_MAX, above, scope_constant(s, dtype, most));
 }
 
 static uint32_t is_not_below_zero(scope *s, uint32_t a)

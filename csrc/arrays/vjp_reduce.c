@@ -26,11 +26,6 @@ static int64_t reduced_count(const rule *r)
     return n;
 }
 
-static uint32_t constant_like(const rule *r, double value)
-{
-    return scope_constant(r->s, array_in(r->s, r->y)->dtype, value);
-}
-
 uint32_t vjp_sum(const rule *r)
 {
     return scope_expand(r->s, keep_axes(r, r->g), operand_array(r, 0));
@@ -47,79 +42,101 @@ uint32_t vjp_mean(const rule *r)
     return rule_fit(r, scope_expand(s, keep_axes(r, share), operand_array(r, 0)));
 }
 
-/* Return, for n elements in rows (.., n), the product of the others of the row, from a
- * square of n copies with ones on the diagonal. */
-static uint32_t products_of_others(scope *s, uint32_t rows, int64_t lead, int64_t n)
+/* Return a part of the columns of a matrix. */
+static uint32_t columns_of(scope *s, uint32_t rows, int64_t first, int64_t count)
 {
-    int64_t shape[] = {lead, 1, n};
-    array *diagonal, square = {.dtype = MG_BOOL};
-    const int64_t square_shape[] = {lead, n, n};
     if (s->status < 0) return 0;
-    s->status = array_new(s->arena, MG_BOOL, 2, square_shape + 1, &diagonal);
-    if (s->status < 0) return 0;
-    memset(diagonal->data, 0, diagonal->buffer->size);
-    for (int64_t i = 0; i < n; i++) diagonal->data[i * n + i] = 1;
-    uint32_t mask = scope_array(s, diagonal);
-    if (s->status < 0) return 0;
-    s->status = array_set_shape(&square, 3, square_shape, NULL);
-    if (s->status < 0) return 0;
-    uint32_t copies = scope_expand(s, reshape(s, rows, 3, shape), &square);
-    if (s->status < 0) return 0;
-    uint32_t ones = scope_constant(s, array_in(s, rows)->dtype, 1.0);
-    return scope_reduce(s, MG_PROD, choose(s, mask, ones, copies), 4, false);
+    const array *a = array_in(s, rows);
+    const int64_t start[] = {0, first}, step[] = {1, 1}, shape[] = {a->shape[0], count};
+    return scope_slice(s, rows, 2, start, step, shape);
 }
 
-/* The product of the other factors times g: exact also where a factor is 0. Of more
- * than MANY factors it is y / a, and where factors are 0, the product of those that
- * are not. */
+/* Return a matrix with a column of ones behind it. */
+static uint32_t with_ones(scope *s, uint32_t rows)
+{
+    const int64_t how[] = {0, 0, 0, 1}; /* before, after */
+    const double one = 1.0;
+    return scope_apply(s, MG_PAD, 1, &rows, 4, how, 1, &one);
+}
+
+static uint32_t side_by_side(scope *s, uint32_t a, uint32_t b)
+{
+    const uint32_t both[] = {a, b};
+    const int64_t axis = 1;
+    return scope_apply(s, MG_CAT, 2, both, 1, &axis, 0, NULL);
+}
+
+/* Return, for each element of rows (.., n), the product of the others of its row: of each
+ * half, its others among the products of pairs, one of either half, times its partner.
+ * There is no division: factors may be 0, and all derivatives are right. */
+static uint32_t products_of_others(scope *s, uint32_t rows, int64_t n)
+{
+    if (s->status < 0) return 0;
+    const array *a = array_in(s, rows);
+    if (n == 1) return scope_expand(s, scope_constant(s, a->dtype, 1.0), a);
+    int64_t half = (n + 1) / 2;
+    uint32_t first = columns_of(s, rows, 0, half);
+    uint32_t second = columns_of(s, rows, half, n - half);
+    if (n % 2) second = with_ones(s, second);
+    uint32_t pairs = apply2(s, MG_MUL, first, second);
+    uint32_t others = products_of_others(s, pairs, half);
+    uint32_t of_first = apply2(s, MG_MUL, others, second);
+    uint32_t of_second = apply2(s, MG_MUL, others, first);
+    if (n % 2) of_second = columns_of(s, of_second, 0, half - 1);
+    return side_by_side(s, of_first, of_second);
+}
+
+/* The product of the other factors times g. */
 uint32_t vjp_prod(const rule *r)
 {
-    enum { MANY = 32 };
     scope *s = r->s;
     const array *a = operand_array(r, 0);
-    int64_t n = reduced_count(r), axes[MG_MAX_RANK], shape[2], back[MG_MAX_RANK];
+    int64_t n = reduced_count(r), axes[MG_MAX_RANK], back[MG_MAX_RANK];
     uint32_t value = rule_value(r, 0), g = keep_axes(r, r->g);
     if (s->status < 0 || a->count == 0) return scope_zeros_like(s, a);
-    if (n <= MANY) {
-        int rank = 0;
-        for (int pass = 0; pass < 2; pass++)
-            for (int d = 0; d < a->rank; d++)
-                if ((int)(axes_of(r) >> d & 1) == pass) axes[rank++] = d;
-        uint32_t moved = with_integers(s, MG_PERMUTE, value, rank, axes);
-        if (s->status < 0) return 0;
-        const array *shown = array_in(s, moved);
-        shape[0] = a->count / n;
-        shape[1] = n;
-        uint32_t others = products_of_others(s, reshape(s, moved, 2, shape), shape[0], n);
-        others = reshape(s, others, rank, shown->shape);
-        for (int d = 0; d < rank; d++) back[axes[d]] = d;
-        others = with_integers(s, MG_PERMUTE, others, rank, back);
-        return apply2(s, MG_MUL, others, g);
-    }
-    uint32_t flat = scope_is_zero(s, value), ones = constant_like(r, 1.0);
-    uint32_t zero = constant_like(r, 0.0);
-    uint32_t factors = choose(s, flat, ones, value);
-    uint32_t rest = scope_reduce(s, MG_PROD, factors, axes_of(r), true);
-    uint32_t count =
-        scope_cast(s, scope_reduce(s, MG_SUM, flat, axes_of(r), true), a->dtype);
-    uint32_t single = choose(s, apply2(s, MG_EQ, count, ones), rest, zero);
-    uint32_t others =
-        choose(s, scope_is_zero(s, count), apply2(s, MG_DIV, rest, factors), zero);
-    return apply2(s, MG_MUL, choose(s, flat, single, others), g);
+    int rank = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (int d = 0; d < a->rank; d++)
+            if ((int)(axes_of(r) >> d & 1) == pass) axes[rank++] = d;
+    uint32_t moved = with_integers(s, MG_PERMUTE, value, rank, axes);
+    if (s->status < 0) return 0;
+    const array *shown = array_in(s, moved);
+    const int64_t shape[] = {a->count / n, n};
+    uint32_t others = products_of_others(s, reshape(s, moved, 2, shape), n);
+    others = reshape(s, others, rank, shown->shape);
+    for (int d = 0; d < rank; d++) back[axes[d]] = d;
+    others = with_integers(s, MG_PERMUTE, others, rank, back);
+    return apply2(s, MG_MUL, others, g);
 }
 
-/* The places that hold the extremum share its gradient. */
+static uint32_t is_nan(scope *s, uint32_t a)
+{
+    return apply2(s, MG_NE, a, a);
+}
+
+static bool has_nan(scope *s, uint32_t a)
+{
+    if (s->status < 0) return false;
+    unsigned axes = (1u << array_in(s, a)->rank) - 1;
+    uint32_t any = scope_reduce(s, MG_ANY, is_nan(s, a), axes, false);
+    return s->status >= 0 && *array_in(s, any)->data;
+}
+
+/* The places that hold the extremum share its gradient; NaN is one. */
 static uint32_t vjp_extremum(const rule *r)
 {
     scope *s = r->s;
     uint32_t y = keep_axes(r, rule_result(r));
-    uint32_t here = apply2(s, MG_EQ, rule_value(r, 0), y);
+    uint32_t a = rule_value(r, 0), here = apply2(s, MG_EQ, a, y);
+    if (has_nan(s, y))
+        here = apply2(s, MG_LOGICAL_OR, here,
+                      apply2(s, MG_LOGICAL_AND, is_nan(s, a), is_nan(s, y)));
     if (s->status < 0) return 0;
     int dtype = compute_dtype(operand_array(r, 0)->dtype); /* float16 cannot count */
-    here = scope_cast(s, here, dtype);
-    uint32_t count = scope_reduce(s, MG_SUM, here, axes_of(r), true);
+    uint32_t ones = scope_cast(s, here, dtype);
+    uint32_t count = scope_reduce(s, MG_SUM, ones, axes_of(r), true);
     uint32_t share = apply2(s, MG_DIV, scope_cast(s, keep_axes(r, r->g), dtype), count);
-    return rule_fit(r, apply2(s, MG_MUL, here, share));
+    return rule_fit(r, choose(s, here, share, scope_constant(s, dtype, 0.0)));
 }
 
 uint32_t vjp_amax(const rule *r)

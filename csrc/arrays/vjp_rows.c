@@ -91,12 +91,13 @@ uint32_t vjp_cross_entropy(const rule *r)
         weight, expected->data, weights->data);
     uint32_t g = scope_cast(s, r->g, dtype);
     if (integers(r)[0] == MG_REDUCE_NONE) g = reshape(s, g, 2, column);
-    uint32_t softmax =
-        with_integers(s, MG_SOFTMAX, scope_cast(s, logits, dtype), 1, &last);
+    logits = scope_cast(s, logits, dtype);
+    uint32_t zero = scope_constant(s, dtype, 0.0);
+    if (counted < t->count) logits = choose(s, of_counts, logits, zero);
+    uint32_t softmax = with_integers(s, MG_SOFTMAX, logits, 1, &last);
     uint32_t made = apply2(s, MG_MUL, apply2(s, MG_SUB, softmax, of_expected),
                         apply2(s, MG_MUL, of_weights, g));
-    if (counted < t->count)
-        made = choose(s, of_counts, made, scope_constant(s, dtype, 0.0));
+    if (counted < t->count) made = choose(s, of_counts, made, zero);
     return rule_fit(r, made);
 }
 

@@ -38,6 +38,8 @@
 #undef SHARE
 #undef AT_LEAST
 #undef BELOW
+#undef MASK
+#undef BOUND
 #undef IF_ZERO
 #undef IF_FLAT
 #undef EITHER

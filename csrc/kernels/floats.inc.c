@@ -47,6 +47,13 @@ MG_INLINE T OF(choice)(bool first, T x, T y)
     return first ? x : y;
 }
 
+/* m is not NaN. */
+MG_INLINE T OF(masked)(T m, T x)
+{
+    T product = m * x;
+    return m == 0 ? 0 : product;
+}
+
 /* Write down x; the result stands for one that is not known yet. */
 MG_INLINE T OF(written)(T *place, T x)
 {
@@ -65,6 +72,14 @@ MG_INLINE T OF(smaller)(T x, T y)
 {
     T number = y < x ? y : x;
     return y != y ? y : number;
+}
+
+/* Return 2^-k, 2^k <= x < 2^(k+1); k is at least -MOST_EXPONENT and at most that. */
+MG_INLINE T OF(inverse_power)(T x)
+{
+    int64_t k = (int64_t)(bits_of((double)x) >> 52) - 1023;
+    k = k < -MOST_EXPONENT ? -MOST_EXPONENT : k > MOST_EXPONENT ? MOST_EXPONENT : k;
+    return (T)of_bits((uint64_t)(1023 - k) << 52);
 }
 
 /* ---- to integers ------------------------------------------------------------------- */

@@ -78,9 +78,9 @@ typedef struct adam_rule {
     double keep;            /* 1 - lr * weight_decay when that is decoupled, else 1 */
 } adam_rule;
 
-/* y[r] = sum of squares of (a - mean) / (n - correction) */
+/* y[r] = sum of squares of (a - mean) / (n - correction), or its square root */
 typedef void (*variance_kernel)(int64_t rows, int64_t n, const void *a, int64_t stride,
-                                double correction, void *y);
+                                double correction, bool root, void *y);
 /* y[r, i] = (a[r, i] - mean) / sqrt(variance + epsilon) * weight[i] + bias[i] */
 typedef void (*layer_norm_kernel)(int64_t rows, int64_t n, const void *a,
                                   const void *weight, const void *bias, double epsilon,

@@ -167,11 +167,13 @@ static NEVER_INLINE void fill_with_first(int64_t n, size_t size, void *out)
 #define RELU(x) OF(relu)(x)
 #define LARGER(x, y) OF(larger)((x), (y))
 #define SMALLER(x, y) OF(smaller)((x), (y))
-#define STEP(x) ((x) > (T)0 ? (T)1 : (T)0)
+#define STEP(x) ((x) <= (T)0 ? (T)0 : (T)1)
 #define SIGN(x) OF(sign)(x)
 #define SHARE(x, y) ((x) < (y) ? (T)0 : (x) == (y) ? (T)0.5 : (T)1)
 #define AT_LEAST(x, y) ((x) >= (y) ? (T)1 : (T)0)
-#define BELOW(x, y) ((x) >= (y) ? (T)0 : (T)1)
+#define BELOW(x, y) ((x) < (y) ? (T)1 : (T)0)
+#define MASK(m, x) OF(masked)((m), (x))
+#define BOUND(x, c) SMALLER(LARGER((x), (T)-(c)), (T)(c))
 /* both are computed: a loop calls functions for all of its elements */
 #define IF_FLAT(x, y, then, otherwise) \
     OF(choice)(((x) == (T)0) & ((y) >= (T)0), (then), (otherwise))
@@ -257,6 +259,8 @@ typedef int64_t index_f64, index_i64;
 #define QUICK_ANGLE QUICK
 #define C(name) name##f
 #define EPSILON FLT_EPSILON
+#define MOST_EXPONENT (FLT_MAX_EXP - 2)
+#define LEAST_SQUARES 0x1p-80f
 #include "kernels/floats.inc.c"
 #include "kernels/elements.inc.c"
 #include "kernels/reduce.inc.c"
@@ -268,6 +272,8 @@ typedef int64_t index_f64, index_i64;
 #undef QUICK_ANGLE
 #undef C
 #undef EPSILON
+#undef MOST_EXPONENT
+#undef LEAST_SQUARES
 
 #define T double
 #define TYPE f64
@@ -276,6 +282,8 @@ typedef int64_t index_f64, index_i64;
 #define QUICK_ANGLE NEAR_ANGLE
 #define C(name) name
 #define EPSILON DBL_EPSILON
+#define MOST_EXPONENT (DBL_MAX_EXP - 2)
+#define LEAST_SQUARES 0x1p-960
 #include "kernels/floats.inc.c"
 #include "kernels/elements.inc.c"
 #include "kernels/reduce.inc.c"
@@ -287,6 +295,8 @@ typedef int64_t index_f64, index_i64;
 #undef QUICK_ANGLE
 #undef C
 #undef EPSILON
+#undef MOST_EXPONENT
+#undef LEAST_SQUARES
 #undef KIND
 #undef IS_FLOAT
 #undef LEAST

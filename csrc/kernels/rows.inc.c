@@ -148,8 +148,54 @@ static void OF(logsumexp)(int64_t rows, int64_t n, const void *of_a, int64_t str
 
 /* ---- variance, norms --------------------------------------------------------------- */
 
+/* Return the sum of a[i] * scale - mean, or of their squares. */
+static NEVER_INLINE T OF(sum_scaled)(int64_t n, const T *a, T scale, T mean, bool squares)
+{
+    _Alignas(CACHE_LINE) T piece[OF(PIECE)];
+    OF(blocks) blocks = {.counts = {0}};
+    for (int64_t done = 0; done < n; done += REDUCE_BLOCK) {
+        int64_t end = n - done < REDUCE_BLOCK ? n : done + REDUCE_BLOCK;
+        T lanes[LANES] = {0}, sum;
+        for (int64_t i = done; i < end; i += OF(PIECE)) {
+            int64_t count = end - i < OF(PIECE) ? end - i : OF(PIECE);
+            for (int64_t j = 0; j < count; j++) {
+                T x = a[i + j] * scale - mean;
+                piece[j] = squares ? x * x : x;
+            }
+            OF(fold_all_sum)(count, piece, lanes);
+        }
+        OF(join_rows_sum)(1, lanes, &sum);
+        OF(blocks_add_sum)(&blocks, sum);
+    }
+    return OF(blocks_end_sum)(&blocks);
+}
+
+/* Return 1, or 2^-k, by which a row is multiplied before squares are added up, lest these
+ * leave the range: k is the exponent of its largest element, or of `least`, if that is
+ * larger. `sum` is the sum of squares of the row as it is. */
+static T OF(range_scale)(int64_t n, const T *a, T least, T sum)
+{
+    T most = least;
+    if (sum >= LEAST_SQUARES && sum < (T)INFINITY) return 1;
+    for (int64_t i = 0; i < n; i++) most = LARGER(most, ABS(a[i]));
+    return most > 0 && most < (T)INFINITY ? OF(inverse_power)(most) : 1;
+}
+
+/* Make the variance of a row, or its root, of the row scaled, if its squares left the
+ * range. */
+static T OF(variance_of)(int64_t n, const T *a, T squares, T divisor, bool root)
+{
+    const T scale = OF(range_scale)(n, a, 0, squares);
+    if (scale != 1) {
+        T mean = OF(sum_scaled)(n, a, scale, 0, false) / (T)n;
+        squares = OF(sum_scaled)(n, a, scale, mean, true);
+    }
+    T y = squares / divisor;
+    return root ? C(sqrt)(y) / scale : y / scale / scale;
+}
+
 static void OF(variance)(int64_t rows, int64_t n, const void *of_a, int64_t stride,
-                         double correction, void *of_y)
+                         double correction, bool root, void *of_y)
 {
     const T *a = of_a;
     T *y = of_y, mean[OF(PIECE)], squares[OF(PIECE)];
@@ -157,7 +203,8 @@ static void OF(variance)(int64_t rows, int64_t n, const void *of_a, int64_t stri
     for (int64_t group; rows > 0; rows -= group, a += group * stride, y += group) {
         group = OF(group)(rows, n);
         OF(moments)(group, n, a, stride, mean, squares);
-        for (int64_t r = 0; r < group; r++) y[r] = squares[r] / divisor;
+        for (int64_t r = 0; r < group; r++)
+            y[r] = OF(variance_of)(n, a + r * stride, squares[r], divisor, root);
     }
 }
 

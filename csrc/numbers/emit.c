@@ -50,6 +50,7 @@ static double data_of(const builder *build, uint32_t index)
 #define STEP(x) emit_leaf(build, data_of(build, (x)) > 0.0 ? 1.0 : 0.0)
 #define SIGN(x) emit_leaf(build, sign(data_of(build, (x))))
 #define SHARE(x, y) emit_leaf(build, share(data_of(build, (x)), data_of(build, (y))))
+#define MASK(m, x) MUL(m, x)
 #define IF_FLAT(x, y, then, otherwise) \
     (data_of(build, (x)) == 0.0 && data_of(build, (y)) > 0.0 ? (then) : (otherwise))
 #define EITHER(number, element) (number)

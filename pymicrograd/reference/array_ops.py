@@ -578,12 +578,43 @@ def variance(numbers: Elements, dtype: str, correction: float) -> Any:
     return squares(numbers, dtype) / (freedom if freedom > 0 else 0)
 
 
+LEAST_SQUARES = {"float32": 2.0**-80, "float64": 2.0**-960}
+MOST_EXPONENT = {"float32": 126, "float64": 1022}
+
+
+def range_scale(numbers: Elements, total: Any, least: float = 0.0) -> float:
+    """Return 1, or 2^-k, by which a row is multiplied lest its squares leave the range.
+
+    Args:
+        numbers: the row.
+        total: the sum of its squares as it is.
+        least: what stands for the largest element if that is smaller.
+    """
+    if LEAST_SQUARES[total.dtype] <= total.value < math.inf:
+        return 1.0
+    most = Element(total.dtype, least)
+    for x in numbers:
+        most = most.like(of(larger(most, most.like(abs(x.value)))))
+    if not 0.0 < most.value < math.inf:
+        return 1.0
+    limit = MOST_EXPONENT[total.dtype]
+    return 2.0 ** -max(-limit, min(limit, math.frexp(most.value)[1] - 1))
+
+
+def deviation(numbers: Elements, dtype: str, correction: float, root: bool) -> Any:
+    """Return the variance of a row or its root, of the row scaled if squares leave the range."""
+    scale = range_scale(numbers, squares(numbers, dtype))
+    scaled: Elements = [x * scale for x in numbers] if scale != 1.0 else numbers
+    y = variance(scaled, dtype, correction)
+    return y.sqrt() / scale if root else y / scale / scale
+
+
 @op
 def var(a: Array, axes: Axes | None = None, keep: bool = False, correction: float = 1.0) -> Array:
     """Return the sum of squares of a - mean, divided by the number of elements - correction."""
     needs_float("var", a)
     dtype = wide(a.dtype)
-    return reduced("var", a, axes, keep, a.dtype, lambda x: variance(x, dtype, correction))
+    return reduced("var", a, axes, keep, a.dtype, lambda x: deviation(x, dtype, correction, False))
 
 
 @op
@@ -591,7 +622,7 @@ def std(a: Array, axes: Axes | None = None, keep: bool = False, correction: floa
     """Return the square root of the variance."""
     needs_float("std", a)
     dtype = wide(a.dtype)
-    return reduced("std", a, axes, keep, a.dtype, lambda x: variance(x, dtype, correction).sqrt())
+    return reduced("std", a, axes, keep, a.dtype, lambda x: deviation(x, dtype, correction, True))
 
 
 @op

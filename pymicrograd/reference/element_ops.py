@@ -225,22 +225,32 @@ ONE_OVER_SQRT_2PI = 0.3989422804014327
 LOG_2 = 0.6931471805599453
 
 
+def near(a: Any) -> Any:
+    """Return a within bounds, beyond which gradients that say so do not change."""
+    return a.clamp_min(-1000.0).clamp_max(1000.0)
+
+
 def gelu_gradient(a: Any, y: Any, g: Any) -> Any:
     """Return the gradient of gelu: the normal distribution function plus a times its density."""
-    density = (-0.5 * (a * a)).exp() * ONE_OVER_SQRT_2PI
-    return (0.5 * (1.0 + (a / SQRT_2).erf()) + a * density) * g
+    density = (-0.5 * (near(a) * near(a))).exp() * ONE_OVER_SQRT_2PI
+    return (0.5 * (1.0 + (near(a) / SQRT_2).erf()) + near(a) * density) * g
 
 
 def gelu_inner(a: Any) -> Any:
     """Return the hyperbolic tangent in the tanh form of gelu."""
-    return (SQRT_2_OVER_PI * (a + 0.044715 * ((a * a) * a))).tanh()
+    return (SQRT_2_OVER_PI * (near(a) + 0.044715 * ((near(a) * near(a)) * near(a)))).tanh()
 
 
 def gelu_tanh_gradient(a: Any, y: Any, g: Any) -> Any:
     """Return the gradient of gelu's tanh form; 0.134145 is 3 * 0.044715."""
     falling = 1.0 - gelu_inner(a) * gelu_inner(a)
-    slope = SQRT_2_OVER_PI * (1.0 + 0.134145 * (a * a))
-    return (0.5 * (1.0 + gelu_inner(a)) + ((0.5 * a) * falling) * slope) * g
+    slope = SQRT_2_OVER_PI * (1.0 + 0.134145 * (near(a) * near(a)))
+    return (0.5 * (1.0 + gelu_inner(a)) + ((0.5 * near(a)) * falling) * slope) * g
+
+
+def silu_gradient(a: Any, y: Any, g: Any) -> Any:
+    """Return the gradient of silu."""
+    return (near(a).sigmoid() * (1.0 + near(a) * (1.0 - near(a).sigmoid()))) * g
 
 
 def power_gradient(a: Any, b: Any, y: Any, g: Any) -> Any:
@@ -320,7 +330,7 @@ Row(  # k is a number, no operand
     lambda a, k, y, g: 0.0 if k == 0.0 else (k * a.pow_number(k - 1.0)) * g,
 )
 Row("pow", "**", NUMBERS, lambda a, b: a**b, power_gradient, exponent_gradient)
-Row("relu", "ReLU", NUMBERS, lambda a: 0 if a < 0 else a, lambda a, y, g: y.step() * g)
+Row("relu", "ReLU", NUMBERS, lambda a: 0 if a < 0 else a, lambda a, y, g: y.step().mask(g))
 Row("tanh", "tanh", FLOATS, function("tanh"), lambda a, y, g: (1.0 - y.pow_number(2.0)) * g)
 Row("exp", "exp", FLOATS, function("exp"), lambda a, y, g: y * g)
 Row("log", "log", FLOATS, function("log"), lambda a, y, g: (1.0 / a) * g)
@@ -332,13 +342,7 @@ Row("sigmoid", "sigmoid", FLOATS, function("sigmoid"), lambda a, y, g: (y * (1.0
 Row("softplus", "softplus", FLOATS, function("softplus"), lambda a, y, g: a.sigmoid() * g)
 Row("gelu", "gelu", FLOATS, function("gelu"), gelu_gradient)
 Row("gelu_tanh", "gelu_tanh", FLOATS, function("gelu_tanh"), gelu_tanh_gradient)
-Row(
-    "silu",
-    "silu",
-    FLOATS,
-    function("silu"),
-    lambda a, y, g: (a.sigmoid() * (1.0 + a * (1.0 - a.sigmoid()))) * g,
-)
+Row("silu", "silu", FLOATS, function("silu"), silu_gradient)
 Row(
     "erf",
     "erf",
@@ -346,22 +350,22 @@ Row(
     function("erf"),
     lambda a, y, g: (TWO_OVER_SQRT_PI * (-(a * a)).exp()) * g,
 )
-Row("abs", "abs", NUMBERS, lambda a: abs(a.value), lambda a, y, g: a.sign() * g)
+Row("abs", "abs", NUMBERS, lambda a: abs(a.value), lambda a, y, g: a.sign().mask(g))
 Row(
     "maximum",
     "maximum",
     NUMBERS_AND_BOOLS,
     larger,
-    lambda a, b, y, g: a.share(b) * g,
-    lambda a, b, y, g: b.share(a) * g,
+    lambda a, b, y, g: a.share(b).mask(g),
+    lambda a, b, y, g: b.share(a).mask(g),
 )
 Row(
     "minimum",
     "minimum",
     NUMBERS_AND_BOOLS,
     smaller,
-    lambda a, b, y, g: b.share(a) * g,
-    lambda a, b, y, g: a.share(b) * g,
+    lambda a, b, y, g: b.share(a).mask(g),
+    lambda a, b, y, g: a.share(b).mask(g),
 )
 Row("sub", "-", NUMBERS_ONLY, lambda a, b: a - b, lambda a, b, y, g: g, lambda a, b, y, g: -g)
 Row(
@@ -405,16 +409,16 @@ Row(
     "clamp_min",
     NUMBERS_AND_BOOLS,
     larger,
-    lambda a, b, y, g: a.at_least(b) * g,
-    lambda a, b, y, g: a.below(b) * g,
+    lambda a, b, y, g: a.at_least(b).mask(g),
+    lambda a, b, y, g: a.below(b).mask(g),
 )
 Row(
     "clamp_max",
     "clamp_max",
     NUMBERS_AND_BOOLS,
     smaller,
-    lambda a, b, y, g: b.at_least(a) * g,
-    lambda a, b, y, g: b.below(a) * g,
+    lambda a, b, y, g: b.at_least(a).mask(g),
+    lambda a, b, y, g: b.below(a).mask(g),
 )
 Row("floor_divide", "//", NUMBERS, lambda a, b: a // b, zero, zero)
 Row(
@@ -425,11 +429,19 @@ Row(
     lambda a, b, y, g: g,
     lambda a, b, y, g: -(a // b) * g,
 )
-# What gradients ask of the data.
-Row("step", "step", FLOATS, lambda a: 1.0 if a > 0.0 else 0.0, zero)
+# What gradients ask of the data, and what they do with it.
+Row("step", "step", FLOATS, lambda a: 0.0 if a <= 0.0 else 1.0, zero)
 Row("share", "share", FLOATS, lambda a, b: 0.0 if a < b else 0.5 if a == b else 1.0, zero, zero)
 Row("at_least", "at_least", FLOATS, lambda a, b: 1.0 if a >= b else 0.0, zero, zero)
-Row("below", "below", FLOATS, lambda a, b: 0.0 if a >= b else 1.0, zero, zero)
+Row("below", "below", FLOATS, lambda a, b: 1.0 if a < b else 0.0, zero, zero)
+Row(
+    "mask",
+    "mask",
+    FLOATS,
+    lambda a, b: 0.0 if a == 0.0 else a * b,
+    zero,
+    lambda a, b, y, g: a.mask(g),
+)
 Row("eq", "==", COMPARES, lambda a, b: a == b)
 Row("ne", "!=", COMPARES, lambda a, b: a != b)
 Row("lt", "<", COMPARES, lambda a, b: a < b)

@@ -236,49 +236,45 @@ def mean(y: Any, g: Any, which: int, a: Any, axes: Axes, keep: bool) -> Any:
     return fit(expand_to(keep_axes(share, a, axes), a.shape), y, a)
 
 
-MANY_FACTORS = 32
-
-
 @rule
 def prod(y: Any, g: Any, which: int, a: Any, axes: Axes, keep: bool) -> Any:
-    """Return g times the product of the other factors, exact also where factors are 0.
-
-    Of many factors it is y / a, and where factors are 0, the product of those that are not.
-    """
-    g = keep_axes(g, a, axes)
+    """Return g times the product of the other factors, exact also where factors are 0."""
     if count_of(a.shape) == 0:
         return zeros(a)
-    if reduced_count(a, axes) <= MANY_FACTORS:
-        return products_of_others(a, axes) * g
-    flat = a == 0.0
-    one, zero = constant(y, 1.0), constant(y, 0.0)
-    factors = flat.where(one, a)
-    rest = factors.apply("prod", axes, True)
-    count = flat.sum(axes, True).cast(a.dtype)
-    single = (count == 1.0).where(rest, zero)
-    others = (count == 0.0).where(rest / factors, zero)
-    return flat.where(single, others) * g
-
-
-def products_of_others(a: Any, axes: Axes) -> Any:
-    """Return for each element the product of the others, in rows with a one in its place."""
-    n = reduced_count(a, axes)
-    lead = count_of(a.shape) // n
     order = tuple(d for d in range(len(a.shape)) if d not in axes) + tuple(sorted(axes))
     moved = a.permute(order)
-    copies = expand_to(moved.reshape((lead, n)).reshape((lead, 1, n)), (lead, n, n))
-    own = a.leaf(Array.build("bool", (n, n), lambda i: i[0] == i[1]))
-    others = own.where(constant(a, 1.0), copies).apply("prod", (2,), False)
+    n = reduced_count(a, axes)
+    others = products_of_others(moved.reshape((count_of(a.shape) // n, n)))
     back = tuple(order.index(d) for d in range(len(order)))
-    return others.reshape(moved.shape).permute(back)
+    return others.reshape(moved.shape).permute(back) * keep_axes(g, a, axes)
+
+
+def products_of_others(x: Any) -> Any:
+    """Return for each element of rows (.., n) the product of the others of its row.
+
+    Of each half its others among the products of pairs, one of either half, times its partner.
+    """
+    rows, n = x.shape
+    if n == 1:
+        return constant(x, 1.0).expand(x.shape)
+    half = (n + 1) // 2
+    first = x.slice((0, 0), (1, 1), (rows, half))
+    second = x.slice((0, half), (1, 1), (rows, n - half))
+    if n % 2:
+        second = second.pad((0, 0), (0, 1), 1.0)
+    others = products_of_others(first * second)
+    of_second = (others * first).slice((0, 0), (1, 1), (rows, n - half))
+    return (others * second).apply("cat", of_second, axis=1)
 
 
 def extremum(y: Any, g: Any, which: int, a: Any, axes: Axes, keep: bool) -> Any:
-    """Let the places that hold the extremum share its gradient."""
+    """Let the places that hold the extremum share its gradient; NaN is one."""
     dtype = wide(a.dtype)  # float16 cannot count
-    here = (a == keep_axes(y, a, axes)).cast(dtype)
-    count = here.sum(axes, True)
-    return fit(here * (cast_to(keep_axes(g, a, axes), dtype) / count), y, a)
+    y_kept = keep_axes(y, a, axes)
+    here = (a == y_kept) | ((a != a) & (y_kept != y_kept))
+    count = here.cast(dtype).sum(axes, True)
+    share = cast_to(keep_axes(g, a, axes), dtype) / count
+    return fit(here.where(share, constant(share, 0.0)), y, a)
 
 
 RULES["amax"] = RULES["amin"] = extremum
@@ -415,12 +411,13 @@ def cross_entropy(
     g = cast_to(g, dtype)
     if reduction == 0:
         g = g.reshape((n, 1))
-    less = cast_to(logits, dtype).softmax(1) - logits.leaf(
-        Array.build(dtype, (n, classes), expected)
-    )
+    x = cast_to(logits, dtype)
+    counts = logits.leaf(Array("bool", (n, 1), [t != ignored for t in rows]))
+    if counted < n:
+        x = counts.where(x, constant(x, 0.0))
+    less = x.softmax(1) - logits.leaf(Array.build(dtype, (n, classes), expected))
     gradient = less * (logits.leaf(weights) * g)
     if counted < n:
-        counts = logits.leaf(Array("bool", (n, 1), [t != ignored for t in rows]))
         gradient = counts.where(gradient, constant(gradient, 0.0))
     return fit(gradient, y, logits)
 

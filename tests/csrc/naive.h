@@ -33,11 +33,13 @@
 #define RELU(x) ((x) < 0 ? (T)0 : (x))
 #define LARGER(x, y) ((x) > (y) ? (x) : (y) > (x) ? (y) : (x) == (y) ? (x) : (T)((x) + (y)))
 #define SMALLER(x, y) ((x) < (y) ? (x) : (y) < (x) ? (y) : (x) == (y) ? (x) : (T)((x) + (y)))
-#define STEP(x) ((x) > 0 ? (T)1 : (T)0)
+#define STEP(x) ((x) <= 0 ? (T)0 : (T)1)
 #define SIGN(x) ((x) > 0 ? (T)1 : (x) < 0 ? (T)-1 : (T)0)
 #define SHARE(x, y) ((x) < (y) ? (T)0 : (x) == (y) ? (T)0.5 : (T)1)
 #define AT_LEAST(x, y) ((x) >= (y) ? (T)1 : (T)0)
-#define BELOW(x, y) ((x) >= (y) ? (T)0 : (T)1)
+#define BELOW(x, y) ((x) < (y) ? (T)1 : (T)0)
+#define MASK(m, x) ((m) == 0 ? (T)0 : (m) * (x))
+#define BOUND(x, c) ((x) > (c) ? (T)(c) : (x) < -(c) ? (T)-(c) : (x))
 #define FLOOR_DIVIDE(x, y) OF(naive_floor_divide)((x), (y))
 #define REMAINDER(x, y) OF(naive_remainder)((x), (y))
 #define IF_FLAT(x, y, then, otherwise) ((x) == 0 && (y) >= 0 ? (then) : (otherwise))
@@ -185,6 +187,17 @@ static int64_t OF(naive_search)(int largest, int64_t n, const T *a)
 
 /* ---- rows ---------------------------------------------------------------------------- */
 
+/* Return 2^-k by which a row is multiplied whose sum of squares is out of range, or 1. */
+static T OF(naive_scale)(int64_t n, const T *a, T sum)
+{
+    T most = 0;
+    if (sum >= (sizeof(T) == 4 ? (T)0x1p-80 : (T)0x1p-960) && sum < (T)INFINITY) return 1;
+    for (int64_t i = 0; i < n; i++) most = LARGER(most, C(fabs)(a[i]));
+    if (!(most > 0 && most < (T)INFINITY)) return 1;
+    int k = ilogb((double)most), limit = sizeof(T) == 4 ? 126 : 1022;
+    return C(ldexp)(1, -(k < -limit ? -limit : k > limit ? limit : k));
+}
+
 /* What a kernel of rows writes for one row: 1 or n numbers. `number` is epsilon or the
  * correction. */
 static void OF(naive_row)(int kind, int64_t n, const T *a, const T *weight, const T *bias,
@@ -201,7 +214,13 @@ static void OF(naive_row)(int kind, int64_t n, const T *a, const T *weight, cons
     T sum = OF(naive_reduce)(REDUCE_SUM, n, moved, 1), d = (T)n - (T)number;
     T scale = 1 / C(sqrt)((T)(sum / (T)n) + (T)number);
     if (kind == LOGSUMEXP) y[0] = isinf(m) ? m : m + VM(log)(sum);
-    if (kind == VARIANCE) y[0] = sum / (d > 0 ? d : 0);
+    if (kind == VARIANCE) {
+        T by = OF(naive_scale)(n, a, sum);
+        y[0] = sum / (d > 0 ? d : 0);
+        for (int64_t i = 0; i < n; i++) moved[i] = a[i] * by;
+        if (by != 1) OF(naive_row)(kind, n, moved, NULL, NULL, number, y);
+        y[0] = y[0] / by / by;
+    }
     for (int64_t i = 0; i < n; i++) {
         if (kind == SOFTMAX) y[i] = moved[i] / sum;
         if (kind == LOG_SOFTMAX) y[i] = (T)(a[i] - m) - VM(log)(sum);
