@@ -206,6 +206,56 @@ def test_masks_select(name: str, dtype: str) -> None:
         assert [parts[i][i] for i in range(len(numbers))] == second
 
 
+def rowwise(shape: tuple[int, ...], x: Any, p: Any, q: Any) -> dict[str, tuple[Any, list[Any]]]:
+    """Return ops along rows, with what they depend on."""
+    n = shape[-1]
+    targets = [-100 if i % 5 == 3 else i * 7 % n for i in range(shape[0])]
+    made = {
+        "softmax": (x.softmax(1), [x]),
+        "log_softmax": (x.log_softmax(1), [x]),
+        "layer_norm": (F.layer_norm(x, n, p, q), [x, p, q]),
+        "layer_norm of all": (F.layer_norm(x, shape), [x]),
+        "rms_norm": (F.rms_norm(x, n, p), [x, p]),
+        "rms_norm alone": (F.rms_norm(x, n), [x]),
+    }
+    for reduction in ("none", "sum", "mean"):
+        for smoothing in (0.0, 0.1):
+            loss = F.cross_entropy(x, targets, reduction=reduction, label_smoothing=smoothing)
+            made[f"cross_entropy {reduction} {smoothing}"] = (loss, [x])
+    return made
+
+
+def same_bits(a: Any, b: Any) -> bool:
+    """Tell whether two tensors have the same bits; all NaNs are one."""
+    a, b = a.detach().numpy(), b.detach().numpy()
+    nan = a != a
+    return (nan == (b != b)).all() and np.where(nan, 0, a).tobytes() == np.where(
+        nan, 0, b
+    ).tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (3, 1), (7, 3), (40, 33), (3, 513), (2, 4097), (4100, 3)]
+)
+def test_kernels_of_rows_give_the_bits_of_recorded_ops(shape: tuple[int, int], dtype: str) -> None:
+    rng = np.random.default_rng(7)
+    numbers = rng.standard_normal(shape) * 3.0
+    numbers[rng.random(shape) < 0.02] = 0.0
+    numbers[0, 0] = np.nan if shape[0] > 3 else 1.0
+    x = mg.tensor(numbers, dtype=dtype, requires_grad=True)
+    p, q = (mg.tensor(rng.standard_normal(shape[1]), dtype=dtype, requires_grad=True)
+            for _ in range(2))  # fmt: skip
+    for name, (y, of) in rowwise(shape, x, p, q).items():
+        numbers = rng.standard_normal(y.shape)
+        numbers = np.where(rng.random(y.shape) < 0.1, -0.0, numbers)
+        g = mg.tensor(numbers, dtype=dtype)
+        plain = mg.grad(y, of, g, retain_graph=True)
+        recorded = mg.grad(y, of, g, create_graph=True)
+        for a, b in zip(plain, recorded, strict=True):
+            assert same_bits(a, b), name
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 32, 33, 70])
 @pytest.mark.parametrize("zeros", [0, 1, 2, 3])
 def test_products_have_all_derivatives_where_factors_are_0(n: int, zeros: int) -> None:

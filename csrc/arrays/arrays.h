@@ -136,7 +136,11 @@ struct rows_job {
     rows_kernel kernel;
     double number;
     const char *weight, *bias;
-    bool sought, root;
+    const char *g; /* rows like a's */
+    back_kernel back;
+    const int64_t *targets;
+    int64_t ignored;
+    bool sought, root, centered;
 };
 
 /* Columns of a box in parts; of each column a number is made, or a column. */

@@ -224,14 +224,17 @@ int forward_rms_norm(call *c)
 
 /* ---- cross-entropy ----------------------------------------------------------------- */
 
-/* Write the loss of each row, given log_softmax and the sums of its rows. Returns how many
- * targets are not ignored, or -1 where one is no class. */
+/* Write the loss of each row, given the two numbers of log_sums for each, and, where
+ * smoothed, the sums of log_softmax. Returns how many targets are not ignored, or -1
+ * where one is no class. */
 #define LOSSES(T, name) \
-    static int64_t name(const array *logs, const array *sums, const int64_t *targets, \
-                        int64_t ignored, double smoothing, array *losses) \
+    static int64_t name(const array *logits, const array *logs, const array *sums, \
+                        const int64_t *targets, int64_t ignored, double smoothing, \
+                        array *losses) \
     { \
-        int64_t n = logs->shape[0], classes = logs->shape[1], counted = 0; \
-        const T *log = (const T *)logs->data, *sum = (const T *)sums->data; \
+        int64_t n = logits->shape[0], classes = logits->shape[1], counted = 0; \
+        const T *a = (const T *)logits->data, *log = (const T *)logs->data; \
+        const T *sum = (const T *)sums->data; \
         T *loss = (T *)losses->data, smooth = (T)smoothing, rest = (T)1 - smooth; \
         for (int64_t i = 0; i < n; i++) { \
             int64_t target = read_once(targets + i); \
@@ -239,7 +242,7 @@ int forward_rms_norm(call *c)
             if (target == ignored) continue; \
             if (target < 0 || target >= classes) return -1; \
             counted++; \
-            loss[i] = -log[i * classes + target]; \
+            loss[i] = -((a[i * classes + target] - log[2 * i]) - log[2 * i + 1]); \
             if (smooth == 0) continue; \
             T even = -sum[i] / (T)classes; \
             loss[i] = rest * loss[i] + smooth * even; \
@@ -250,6 +253,21 @@ LOSSES(float, losses_float32)
 LOSSES(double, losses_float64)
 #undef LOSSES
 
+/* Make the sums of log_softmax of rows, which smoothed losses need. */
+static int sums_of_logs(call *c, const box *of_logits, array *sums)
+{
+    box b = *of_logits;
+    array *all;
+    MG_TRY(scratch_new(c, sums->dtype, 2, b.a->shape, &all));
+    int64_t size = dtype_sizes[sums->dtype];
+    const kernel_set *set = kernels();
+    rows_map(set->log_softmax[wide_index(sums->dtype)], &b, all->data, b.n * size, 8.0);
+    b.a = all;
+    rows_map(set->reduce[REDUCE_SUM][wide_index(sums->dtype)].rows, &b, sums->data, size,
+             1.0);
+    return MG_OK;
+}
+
 /* Make the losses of rows of logits, (n) in the type that is computed in; *counted is the
  * number of targets that are not ignored. */
 static int losses_of(call *c, const array *logits, const array *targets, array **losses,
@@ -257,21 +275,18 @@ static int losses_of(call *c, const array *logits, const array *targets, array *
 {
     int dtype = compute_dtype(logits->dtype);
     box b = {NULL, logits->shape[0], logits->shape[1], 1};
+    const int64_t pairs[] = {logits->shape[0], 2};
     array *logs, *sums;
     MG_TRY(array_cast(c, logits, dtype, true, &b.a));
-    MG_TRY(scratch_new(c, dtype, 2, logits->shape, &logs));
+    MG_TRY(scratch_new(c, dtype, 2, pairs, &logs));
     MG_TRY(scratch_new(c, dtype, 1, logits->shape, &sums));
     MG_TRY(scratch_new(c, dtype, 1, logits->shape, losses));
-    const kernel_set *set = kernels();
     int which = wide_index(dtype);
-    rows_map(set->log_softmax[which], &b, logs->data, b.n * dtype_sizes[dtype], 8.0);
-    b.a = logs;
-    if (c->numbers[0] != 0.0)
-        rows_map(set->reduce[REDUCE_SUM][which].rows, &b, sums->data, dtype_sizes[dtype],
-                 1.0);
-    *counted = (which == 0 ? losses_float32
-                           : losses_float64)(logs, sums, (const int64_t *)targets->data,
-                                             c->integers[1], c->numbers[0], *losses);
+    rows_map(kernels()->log_sums[which], &b, logs->data, 2 * dtype_sizes[dtype], 8.0);
+    if (c->numbers[0] != 0.0) MG_TRY(sums_of_logs(c, &b, sums));
+    *counted = (which == 0 ? losses_float32 : losses_float64)(
+        b.a, logs, sums, (const int64_t *)targets->data, c->integers[1], c->numbers[0],
+        *losses);
     return *counted < 0 ? MG_ERR_INDEX : MG_OK;
 }
 

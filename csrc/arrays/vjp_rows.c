@@ -1,42 +1,8 @@
-/* vjp_rows.c: gradients of what is computed along rows: softmax, cross-entropy, norms. */
+/* vjp_rows.c: gradients of what is computed along rows: softmax, cross-entropy, norms.
+ *
+ * Recorded, they are made of ops; else, of float32 and float64, one kernel goes through
+ * the rows and computes the same bits. */
 #include "arrays/rule.h"
-
-/* y * (g - sum of g * y) */
-uint32_t vjp_softmax(const rule *r)
-{
-    scope *s = r->s;
-    uint32_t y = rule_result(r);
-    uint32_t sum =
-        scope_reduce(s, MG_SUM, apply2(s, MG_MUL, r->g, y), 1u << integers(r)[0], true);
-    return rule_fit(r, apply2(s, MG_MUL, y, apply2(s, MG_SUB, r->g, sum)));
-}
-
-/* g - exp(y) * sum of g */
-uint32_t vjp_log_softmax(const rule *r)
-{
-    scope *s = r->s;
-    uint32_t sum = scope_reduce(s, MG_SUM, r->g, 1u << integers(r)[0], true);
-    uint32_t share = apply1(s, MG_EXP, rule_result(r));
-    return rule_fit(r, apply2(s, MG_SUB, r->g, apply2(s, MG_MUL, share, sum)));
-}
-
-/* Fill what softmax should be, and the weight of each row. */
-#define EXPECTED(T, name) \
-    static void name(int64_t n, int64_t classes, const int64_t *targets, \
-                     int64_t ignored, double smoothing, double weight, void *expected, \
-                     void *weights) \
-    { \
-        T *t = expected, *w = weights, even = (T)smoothing / (T)classes; \
-        for (int64_t i = 0; i < n; i++) { \
-            bool counts = targets[i] != ignored; \
-            w[i] = counts ? (T)weight : (T)0; \
-            for (int64_t j = 0; j < classes; j++) t[i * classes + j] = even; \
-            if (counts) t[i * classes + targets[i]] += (T)1 - (T)smoothing; \
-        } \
-    }
-EXPECTED(float, expected_float32)
-EXPECTED(double, expected_float64)
-#undef EXPECTED
 
 /* Make an array for a rule to fill; its node goes to *made. */
 static array *array_made(scope *s, int dtype, int rank, const int64_t *shape,
@@ -50,6 +16,94 @@ static array *array_made(scope *s, int dtype, int rank, const int64_t *shape,
     *made = scope_array(s, a);
     return s->status < 0 ? NULL : a;
 }
+
+/* Tell whether a kernel serves: nothing is recorded, and g has elements of its types. */
+static bool has_kernel(const rule *r)
+{
+    if (r->s->status < 0 || r->s->record) return false;
+    const array *g = array_in(r->s, r->g);
+    return g->dtype == compute_dtype(g->dtype) && operand_array(r, 0)->count > 0;
+}
+
+static uint32_t contiguous(scope *s, uint32_t a)
+{
+    return apply1(s, MG_CONTIGUOUS, a);
+}
+
+/* ---- softmax ----------------------------------------------------------------------- */
+
+static void back_rows(const rows_job *job, int64_t rows, const char *y, char *out)
+{
+    job->back(rows, job->box->n, y, job->g + (y - job->box->a->data), out);
+}
+
+/* Run a kernel over the rows of the result. */
+static uint32_t rows_back(const rule *r, const back_kernel *table)
+{
+    scope *s = r->s;
+    uint32_t of_y = contiguous(s, rule_result(r)), of_g = contiguous(s, r->g), made;
+    if (s->status < 0) return 0;
+    const array *y = array_in(s, of_y);
+    box b = {.a = y, .n = y->shape[y->rank - 1], .inner = 1};
+    b.outer = y->count / b.n;
+    array *out = array_made(s, y->dtype, y->rank, y->shape, &made);
+    if (!out) return 0;
+    rows_job job = {.compute = back_rows, .back = table[wide_index(y->dtype)]};
+    job.out = out->data, job.g = array_in(s, of_g)->data;
+    job.out_row = b.n * dtype_sizes[y->dtype];
+    rows_run(&job, &b, 8.0);
+    return made;
+}
+
+/* Tell whether the axis is the last: rows are contiguous. */
+static bool is_along_rows(const rule *r)
+{
+    return integers(r)[0] == operand_array(r, 0)->rank - 1;
+}
+
+/* y * (g - sum of g * y) */
+uint32_t vjp_softmax(const rule *r)
+{
+    scope *s = r->s;
+    if (has_kernel(r) && is_along_rows(r))
+        return rule_fit(r, rows_back(r, kernels()->softmax_back));
+    uint32_t y = rule_result(r);
+    uint32_t sum =
+        scope_reduce(s, MG_SUM, apply2(s, MG_MUL, r->g, y), 1u << integers(r)[0], true);
+    return rule_fit(r, apply2(s, MG_MUL, y, apply2(s, MG_SUB, r->g, sum)));
+}
+
+/* g - exp(y) * sum of g */
+uint32_t vjp_log_softmax(const rule *r)
+{
+    scope *s = r->s;
+    if (has_kernel(r) && is_along_rows(r))
+        return rule_fit(r, rows_back(r, kernels()->log_softmax_back));
+    uint32_t sum = scope_reduce(s, MG_SUM, r->g, 1u << integers(r)[0], true);
+    uint32_t share = apply1(s, MG_EXP, rule_result(r));
+    return rule_fit(r, apply2(s, MG_SUB, r->g, apply2(s, MG_MUL, share, sum)));
+}
+
+/* ---- cross-entropy ----------------------------------------------------------------- */
+
+/* Fill what softmax should be, unless that is NULL, and the weight of each row. */
+#define EXPECTED(T, name) \
+    static void name(int64_t n, int64_t classes, const int64_t *targets, \
+                     int64_t ignored, double smoothing, double weight, void *expected, \
+                     void *weights) \
+    { \
+        T *t = expected, *w = weights, even = (T)smoothing / (T)classes; \
+        for (int64_t i = 0; i < n; i++) { \
+            bool counts = targets[i] != ignored; \
+            w[i] = counts ? (T)weight : (T)0; \
+            if (!t) continue; \
+            for (int64_t j = 0; j < classes; j++) t[i * classes + j] = even; \
+            if (counts) t[i * classes + targets[i]] += (T)1 - (T)smoothing; \
+        } \
+    }
+EXPECTED(float, expected_float32)
+EXPECTED(double, expected_float64)
+#undef EXPECTED
 
 /* Count the targets that are not ignored, and tell which ones. The memory may be shared
  * with the caller: they are looked at again. */
@@ -66,7 +120,53 @@ static int64_t targets_count(const rule *r, const array *targets, int64_t classe
     return counted;
 }
 
-/* (softmax(logits) - expected) * (weight of the row * g), 0 in rows that are ignored */
+static void cross_entropy_rows(const rows_job *job, int64_t rows, const char *a,
+                               char *out)
+{
+    int64_t first = (out - job->out) / job->out_row;
+    int dtype = job->box->a->dtype;
+    kernels()->cross_entropy_back[wide_index(dtype)](
+        rows, job->box->n, a, job->targets + first, job->ignored, job->number,
+        job->weight + first * dtype_sizes[dtype], out);
+}
+
+/* Compute the gradient of contiguous logits; weights (n, 1) are those of the rows, times
+ * g. */
+static uint32_t cross_entropy_computed(const rule *r, uint32_t logits,
+                                       const int64_t *targets, uint32_t weights)
+{
+    scope *s = r->s;
+    uint32_t made;
+    logits = contiguous(s, logits), weights = contiguous(s, weights);
+    if (s->status < 0) return 0;
+    const array *a = array_in(s, logits);
+    box b = {.a = a, .outer = a->shape[0], .n = a->shape[1], .inner = 1};
+    array *out = array_made(s, a->dtype, 2, a->shape, &made);
+    if (!out) return 0;
+    rows_job job = {.compute = cross_entropy_rows, .targets = targets};
+    job.ignored = integers(r)[1], job.number = number_of(r);
+    job.weight = array_in(s, weights)->data;
+    job.out = out->data, job.out_row = b.n * dtype_sizes[a->dtype];
+    rows_run(&job, &b, 8.0);
+    return made;
+}
+
+/* (softmax(logits) - expected) * weights, 0 in rows that are ignored, recorded. */
+static uint32_t cross_entropy_recorded(const rule *r, uint32_t logits,
+                                       uint32_t of_expected, uint32_t weights,
+                                       uint32_t counts)
+{
+    scope *s = r->s;
+    const int64_t last = 1;
+    if (s->status < 0) return 0;
+    uint32_t zero = scope_constant(s, array_in(s, logits)->dtype, 0.0);
+    if (counts) logits = choose(s, counts, logits, zero);
+    uint32_t softmax = with_integers(s, MG_SOFTMAX, logits, 1, &last);
+    uint32_t made =
+        apply2(s, MG_MUL, apply2(s, MG_SUB, softmax, of_expected), weights);
+    return counts ? choose(s, counts, made, zero) : made;
+}
+
 uint32_t vjp_cross_entropy(const rule *r)
 {
     scope *s = r->s;
@@ -77,29 +177,32 @@ uint32_t vjp_cross_entropy(const rule *r)
     if (s->status < 0) return 0;
     const array *a = array_in(s, logits), *t = array_in(s, targets);
     int dtype = compute_dtype(a->dtype);
-    int64_t column[] = {a->shape[0], 1}, last = 1;
-    uint32_t of_expected, of_weights, of_counts;
-    array *expected = array_made(s, dtype, 2, a->shape, &of_expected);
+    int64_t column[] = {a->shape[0], 1};
+    uint32_t of_expected = 0, of_weights, of_counts;
     array *weights = array_made(s, dtype, 2, column, &of_weights);
     array *counts = array_made(s, MG_BOOL, 2, column, &of_counts);
+    array *expected = NULL;
+    if (s->record) expected = array_made(s, dtype, 2, a->shape, &of_expected);
     if (s->status < 0) return 0;
     int64_t counted = targets_count(r, t, a->shape[1], (uint8_t *)counts->data);
     if (s->status < 0) return 0;
     double weight = integers(r)[0] == MG_REDUCE_MEAN ? 1.0 / (double)counted : 1.0;
     (dtype == MG_FLOAT32 ? expected_float32 : expected_float64)(
         a->shape[0], a->shape[1], (const int64_t *)t->data, integers(r)[1], number_of(r),
-        weight, expected->data, weights->data);
+        weight, expected ? expected->data : NULL, weights->data);
     uint32_t g = scope_cast(s, r->g, dtype);
     if (integers(r)[0] == MG_REDUCE_NONE) g = reshape(s, g, 2, column);
+    of_weights = apply2(s, MG_MUL, of_weights, g);
     logits = scope_cast(s, logits, dtype);
-    uint32_t zero = scope_constant(s, dtype, 0.0);
-    if (counted < t->count) logits = choose(s, of_counts, logits, zero);
-    uint32_t softmax = with_integers(s, MG_SOFTMAX, logits, 1, &last);
-    uint32_t made = apply2(s, MG_MUL, apply2(s, MG_SUB, softmax, of_expected),
-                        apply2(s, MG_MUL, of_weights, g));
-    if (counted < t->count) made = choose(s, of_counts, made, zero);
+    uint32_t made =
+        s->record ? cross_entropy_recorded(r, logits, of_expected, of_weights,
+                                           counted < t->count ? of_counts : 0)
+                  : cross_entropy_computed(r, logits, (const int64_t *)t->data,
+                                           of_weights);
     return rule_fit(r, made);
 }
+
+/* ---- norms ------------------------------------------------------------------------- */
 
 /* What the gradients of both norms are made of, in the type that is computed in. */
 typedef struct norm_parts {
@@ -126,13 +229,122 @@ static norm_parts norm_open(const rule *r, bool centered)
     return p;
 }
 
+static void norm_rows(const rows_job *job, int64_t rows, const char *a, char *out)
+{
+    kernels()->norm_back[wide_index(job->box->a->dtype)](
+        rows, job->box->n, a, job->g + (a - job->box->a->data), job->weight,
+        job->centered, job->number, out);
+}
+
+/* A norm's operand and gradient, in the type that is computed in, as rows. */
+typedef struct norm_rows_of {
+    box b;
+    uint32_t a, g;
+} norm_rows_of;
+
+static norm_rows_of norm_rows_open(const rule *r)
+{
+    scope *s = r->s;
+    norm_rows_of p = {.b = {.inner = 1}};
+    int dtype = compute_dtype(operand_array(r, 0)->dtype);
+    p.a = contiguous(s, scope_cast(s, rule_value(r, 0), dtype));
+    p.g = contiguous(s, scope_cast(s, r->g, dtype));
+    if (s->status < 0) return p;
+    const array *a = array_in(s, p.a);
+    p.b.a = a;
+    p.b.n = shape_product(a->shape, a->rank - (int)integers(r)[0], a->rank);
+    p.b.outer = a->count / p.b.n;
+    return p;
+}
+
+/* What the norm passes on to its operand, in one pass over the rows. */
+static uint32_t norm_computed(const rule *r, bool centered)
+{
+    scope *s = r->s;
+    uint32_t made, weight = 0;
+    norm_rows_of p = norm_rows_open(r);
+    if (s->status < 0) return 0;
+    const array *a = p.b.a;
+    if (array_in(s, r->y)->operand_count > 1)
+        weight = contiguous(s, scope_cast(s, rule_value(r, 1), a->dtype));
+    array *out = array_made(s, a->dtype, a->rank, a->shape, &made);
+    if (!out) return 0;
+    rows_job job = {.compute = norm_rows, .centered = centered, .number = number_of(r)};
+    job.weight = weight ? array_in(s, weight)->data : NULL;
+    job.g = array_in(s, p.g)->data;
+    job.out = out->data, job.out_row = p.b.n * dtype_sizes[a->dtype];
+    rows_run(&job, &p.b, 4.0);
+    return made;
+}
+
+/* The means and scales of rows, (2, rows), then the sums of g * normal over rows. */
+typedef struct norm_weight_job {
+    const box *b;
+    const char *g;
+    char *mean, *scale, *out;
+    bool centered;
+    double epsilon;
+} norm_weight_job;
+
+static void norm_scales_range(void *context, int64_t first, int64_t end)
+{
+    const norm_weight_job *job = context;
+    int64_t size = dtype_sizes[job->b->a->dtype], n = job->b->n;
+    kernels()->norm_scales[wide_index(job->b->a->dtype)](
+        end - first, n, job->b->a->data + first * n * size, job->centered, job->epsilon,
+        job->mean + first * size, job->scale + first * size);
+}
+
+static void norm_weight_range(void *context, int64_t first, int64_t end)
+{
+    const norm_weight_job *job = context;
+    int64_t size = dtype_sizes[job->b->a->dtype];
+    kernels()->norm_weight[wide_index(job->b->a->dtype)](
+        job->b->outer, end - first, job->b->a->data + first * size,
+        job->g + first * size, job->b->n, job->mean, job->scale,
+        job->out + first * size);
+}
+
+/* Tell whether the weight stands for several rows, or one behind an axis: there is a sum,
+ * which makes -0 to 0. */
+static bool has_rows(const rule *r)
+{
+    return !shape_equal(array_in(r->s, r->y), operand_array(r, 1));
+}
+
+static uint32_t norm_weight_computed(const rule *r, bool centered)
+{
+    scope *s = r->s;
+    uint32_t made, of_scales;
+    norm_rows_of p = norm_rows_open(r);
+    if (s->status < 0) return 0;
+    const array *weight = operand_array(r, 1);
+    const int64_t pairs[] = {2, p.b.outer};
+    array *scales = array_made(s, p.b.a->dtype, 2, pairs, &of_scales);
+    array *out = array_made(s, p.b.a->dtype, weight->rank, weight->shape, &made);
+    if (!out) return 0;
+    norm_weight_job job = {.b = &p.b, .centered = centered, .epsilon = number_of(r)};
+    job.g = array_in(s, p.g)->data, job.out = out->data;
+    job.mean = scales->data;
+    job.scale = job.mean + p.b.outer * dtype_sizes[out->dtype];
+    parallel_ranges(p.b.outer, (double)p.b.n, norm_scales_range, &job);
+    parallel_ranges(p.b.n, (double)p.b.outer, norm_weight_range, &job);
+    return made;
+}
+
 /* scale * (h - mean h - normal * mean of h * normal), h = g * weight; without mean h for
  * the norm that does not subtract the mean. */
 static uint32_t vjp_norm(const rule *r, bool centered)
 {
     scope *s = r->s;
+    if (r->which == 0 && has_kernel(r)) return rule_fit(r, norm_computed(r, centered));
+    if (r->which == 1 && has_kernel(r) && has_rows(r))
+        return rule_fit(r, norm_weight_computed(r, centered));
+    if (r->which == 2) {
+        uint32_t g = scope_cast(s, r->g, compute_dtype(operand_array(r, 0)->dtype));
+        return rule_fit(r, scope_sum_to(s, g, operand_array(r, 2)));
+    }
     norm_parts p = norm_open(r, centered);
-    if (r->which == 2) return rule_fit(r, scope_sum_to(s, p.g, operand_array(r, 2)));
     if (r->which == 1)
         return rule_fit(
             r, scope_sum_to(s, apply2(s, MG_MUL, p.g, p.normal), operand_array(r, 1)));

@@ -88,6 +88,26 @@ typedef void (*layer_norm_kernel)(int64_t rows, int64_t n, const void *a,
 /* y[r, i] = a[r, i] / sqrt(mean of squares + epsilon) * weight[i] */
 typedef void (*rms_norm_kernel)(int64_t rows, int64_t n, const void *a,
                                 const void *weight, double epsilon, void *y);
+/* What rows of softmax, of log_softmax, pass on: from the value y and its gradient g. */
+typedef void (*back_kernel)(int64_t rows, int64_t n, const void *y, const void *g,
+                            void *out);
+/* out[r, i] = (softmax(a)[r, i] - expected) * weights[r], 0 of rows with the ignored
+ * target; targets are classes. */
+typedef void (*cross_entropy_kernel)(int64_t rows, int64_t n, const void *a,
+                                     const int64_t *targets, int64_t ignored,
+                                     double smoothing, const void *weights, void *out);
+/* mean[r], 0 unless centered, and scale[r] = 1 / sqrt(mean of squares + epsilon). */
+typedef void (*norm_scales_kernel)(int64_t rows, int64_t n, const void *a, bool centered,
+                                   double epsilon, void *mean, void *scale);
+/* What rows of a norm pass on to a. */
+typedef void (*norm_back_kernel)(int64_t rows, int64_t n, const void *a, const void *g,
+                                 const void *weight, bool centered, double epsilon,
+                                 void *out);
+/* y[j] = sum of g[i, j] * ((a[i, j] - mean[i]) * scale[i]) over rows, which lie `stride`
+ * apart. */
+typedef void (*norm_weight_kernel)(int64_t rows, int64_t columns, const void *a,
+                                   const void *g, int64_t stride, const void *mean,
+                                   const void *scale, void *y);
 /* out[i] = test[i] ? a[i] : b[i]; repeats as above for a (bit 0) and b (bit 1) */
 typedef void (*choose_kernel)(int64_t n, const uint8_t *test, const void *a,
                               const void *b, void *out, unsigned repeats);
@@ -100,7 +120,7 @@ typedef size_t (*gemm_size)(int64_t m, int64_t n, int64_t k, size_t element);
 
 /* FLOATS by dtype: float32, float64; WIDE: and int64 at [2]; SIZES: 1, 2, 4, 8 bytes. Of
  * the rows kernels argmax and argmin give y[r] as int64, logsumexp gives y[r], and
- * cumsum, softmax, log_softmax give rows, which lie n apart. */
+ * cumsum, softmax, log_softmax give rows, which lie n apart; log_sums two numbers. */
 #define MEMBER_FLOATS(type, name) type name[WIDE_COUNT];
 #define MEMBER_WIDE(type, name) type name[WIDE_COUNT + 1];
 #define MEMBER_SIZES(type, name) type name[4];

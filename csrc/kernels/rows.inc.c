@@ -43,12 +43,13 @@ static void OF(divide)(int64_t rows, int64_t n, T *y, const T *c)
 static T OF(map_and_sum_block)(map_kernel f, int64_t n, const T *a, const T *c, T *y,
                                bool kept)
 {
+    _Alignas(CACHE_LINE) T shifted[OF(PIECE)]; /* f in place would copy once more */
     T lanes[LANES] = {0}, sum;
     for (int64_t i = 0; i < n; i += OF(PIECE)) {
         int64_t count = n - i < OF(PIECE) ? n - i : OF(PIECE);
         T *piece = kept ? y + i : y;
-        OF(shift)(1, count, a + i, 0, c, piece);
-        f(count, piece, NULL, piece, 0.0, 0);
+        OF(shift)(1, count, a + i, 0, c, shifted);
+        f(count, shifted, NULL, piece, 0.0, 0);
         OF(fold_all_sum)(count, piece, lanes);
     }
     OF(join_rows_sum)(1, lanes, &sum);
@@ -60,13 +61,18 @@ static T OF(map_and_sum_block)(map_kernel f, int64_t n, const T *a, const T *c, 
 static void OF(map_and_sum)(map_kernel f, int64_t rows, int64_t n, const T *a,
                             int64_t stride, const T *c, T *y, bool kept, T *sums)
 {
-    OF(blocks) blocks = {.counts = {0}};
     if (n <= OF(PIECE)) {
-        OF(shift)(rows, n, a, stride, c, y);
-        f(rows * n, y, NULL, y, 0.0, 0);
+        _Alignas(CACHE_LINE) T shifted[OF(PIECE)];
+        OF(shift)(rows, n, a, stride, c, shifted);
+        f(rows * n, shifted, NULL, y, 0.0, 0);
         OF(rows_sum)(rows, n, y, n, sums);
         return;
     }
+    if (n <= REDUCE_BLOCK) {
+        *sums = OF(map_and_sum_block)(f, n, a, c, y, kept);
+        return;
+    }
+    OF(blocks) blocks = {.counts = {0}};
     for (int64_t i = 0; i < n; i += REDUCE_BLOCK) {
         int64_t count = n - i < REDUCE_BLOCK ? n - i : REDUCE_BLOCK;
         T sum = OF(map_and_sum_block)(f, count, a + i, c, kept ? y + i : y, kept);
@@ -126,8 +132,25 @@ static void OF(log_softmax)(int64_t rows, int64_t n, const void *of_a, int64_t s
         group = OF(group)(rows, n);
         OF(exp_sums)(group, n, a, stride, m, sums);
         MAP(log)(group, sums, NULL, sums, 0.0, 0);
-        OF(shift)(group, n, a, stride, m, y);
-        OF(shift)(group, n, y, n, sums, y);
+        for (int64_t r = 0; r < group; r++) {
+            const T most = m[r], less = sums[r];
+            EACH for (int64_t i = 0; i < n; i++)
+                y[r * n + i] = (a[r * stride + i] - most) - less;
+        }
+    }
+}
+
+/* m and log(sum of exp(a - m)), of which log_softmax and its losses are made. */
+static void OF(log_sums)(int64_t rows, int64_t n, const void *of_a, int64_t stride,
+                         void *of_y)
+{
+    const T *a = of_a;
+    T *y = of_y, m[OF(PIECE)], sums[OF(PIECE)];
+    for (int64_t group; rows > 0; rows -= group, a += group * stride, y += 2 * group) {
+        group = OF(group)(rows, n);
+        OF(exp_sums)(group, n, a, stride, m, sums);
+        MAP(log)(group, sums, NULL, sums, 0.0, 0);
+        for (int64_t r = 0; r < group; r++) y[2 * r] = m[r], y[2 * r + 1] = sums[r];
     }
 }
 
@@ -143,6 +166,93 @@ static void OF(logsumexp)(int64_t rows, int64_t n, const void *of_a, int64_t str
         MAP(log)(group, sums, NULL, sums, 0.0, 0);
         for (int64_t r = 0; r < group; r++)
             y[r] = C(fabs)(m[r]) == (T)INFINITY ? m[r] : m[r] + sums[r];
+    }
+}
+
+/* ---- what they pass on ------------------------------------------------------------- */
+
+/* Return the sum of a[i] * b[i]. */
+static T OF(sum_of_products)(int64_t n, const T *a, const T *b)
+{
+    OF(blocks) blocks = {.counts = {0}};
+    for (int64_t length; n > 0; n -= length, a += length, b += length) {
+        T lanes[LANES] = {0}, sum;
+        length = n < REDUCE_BLOCK ? n : REDUCE_BLOCK;
+        const int64_t whole = WHOLE_BLOCKS(length, LANES);
+        for (int64_t i = 0; i < whole; i += LANES)
+            for (int l = 0; l < LANES; l++) lanes[l] = lanes[l] + a[i + l] * b[i + l];
+        for (int64_t i = whole; i < length; i++)
+            lanes[i - whole] = lanes[i - whole] + a[i] * b[i];
+        OF(join_rows_sum)(1, lanes, &sum);
+        OF(blocks_add_sum)(&blocks, sum);
+    }
+    return OF(blocks_end_sum)(&blocks);
+}
+
+/* y * (g - sum of g * y). */
+static void OF(softmax_back)(int64_t rows, int64_t n, const void *of_y, const void *of_g,
+                             void *of_out)
+{
+    const T *y = of_y, *g = of_g;
+    T *out = of_out, piece[OF(PIECE)], sums[OF(PIECE)];
+    for (int64_t group; rows > 0; rows -= group) {
+        group = OF(group)(rows, n);
+        if (n <= OF(PIECE)) {
+            MAP(mul)(group * n, g, y, piece, 0.0, 0);
+            OF(rows_sum)(group, n, piece, n, sums);
+        } else {
+            *sums = OF(sum_of_products)(n, g, y);
+        }
+        for (int64_t r = 0; r < group; r++, y += n, g += n, out += n) {
+            const T sum = sums[r];
+            EACH for (int64_t i = 0; i < n; i++) out[i] = y[i] * (g[i] - sum);
+        }
+    }
+}
+
+/* g - exp(y) * sum of g. */
+static void OF(log_softmax_back)(int64_t rows, int64_t n, const void *of_y,
+                                 const void *of_g, void *of_out)
+{
+    const T *y = of_y, *g = of_g;
+    T *out = of_out, piece[OF(PIECE)], sums[OF(PIECE)];
+    for (int64_t group; rows > 0; rows -= group) {
+        group = OF(group)(rows, n);
+        OF(rows_sum)(group, n, g, n, sums);
+        const int64_t part = n < OF(PIECE) ? n : OF(PIECE);
+        if (part == n) MAP(exp)(group * n, y, NULL, piece, 0.0, 0);
+        for (int64_t r = 0; r < group; r++, y += n, g += n, out += n) {
+            const T sum = sums[r];
+            for (int64_t i = 0; i < n; i += part) {
+                const int64_t end = n - i < part ? n : i + part;
+                const T *share = part == n ? piece + r * n : piece - i;
+                if (part < n) MAP(exp)(end - i, y + i, NULL, piece, 0.0, 0);
+                EACH for (int64_t j = i; j < end; j++) out[j] = g[j] - share[j] * sum;
+            }
+        }
+    }
+}
+
+static void OF(cross_entropy_back)(int64_t rows, int64_t n, const void *of_a,
+                                   const int64_t *targets, int64_t ignored,
+                                   double smoothing, const void *of_weights, void *of_out)
+{
+    const T *a = of_a, *weights = of_weights, even = (T)smoothing / (T)n;
+    const T here = even + ((T)1 - (T)smoothing);
+    T *y = of_out;
+    for (int64_t group; rows > 0; rows -= group, a += group * n) {
+        group = OF(group)(rows, n);
+        OF(softmax)(group, n, a, n, y);
+        for (int64_t r = 0; r < group; r++, targets++, weights++, y += n) {
+            const T weight = *weights;
+            if (*targets == ignored) {
+                memset(y, 0, (size_t)n * sizeof(T));
+                continue;
+            }
+            const T at_target = (y[*targets] - here) * weight;
+            EACH for (int64_t i = 0; i < n; i++) y[i] = (y[i] - even) * weight;
+            y[*targets] = at_target;
+        }
     }
 }
 
@@ -257,5 +367,143 @@ static void OF(rms_norm)(int64_t rows, int64_t n, const void *of_a, const void *
         OF(sums_of)(MAP(square), group, n, a, n, zeros, squares);
         OF(scales)(group, n, epsilon, squares);
         OF(normalize)(group, n, a, zeros, squares, weight, NULL, y);
+    }
+}
+
+/* ---- what norms pass on ------------------------------------------------------------ */
+
+static void OF(norm_scales)(int64_t rows, int64_t n, const void *of_a, bool centered,
+                            double epsilon, void *of_mean, void *of_scale)
+{
+    const T *a = of_a;
+    T *mean = of_mean, *scale = of_scale;
+    for (int64_t group; rows > 0; rows -= group, a += group * n) {
+        group = OF(group)(rows, n);
+        for (int64_t r = 0; r < group; r++) mean[r] = 0;
+        if (centered)
+            OF(moments)(group, n, a, n, mean, scale);
+        else
+            OF(sums_of)(MAP(square), group, n, a, n, mean, scale);
+        OF(scales)(group, n, epsilon, scale);
+        mean += group, scale += group;
+    }
+}
+
+/* h[i] = g[i] * weight[i], p[i] = h[i] * x[i], x normalized. */
+MG_INLINE void OF(norm_parts)(int64_t n, const T *a, const T *g, const T *weight, T mean,
+                              T scale, T *h, T *p)
+{
+    EACH for (int64_t i = 0; i < n; i++)
+    {
+        h[i] = weight ? g[i] * weight[i] : g[i];
+        p[i] = h[i] * ((a[i] - mean) * scale);
+    }
+}
+
+/* The sums of h and of p, in two numbers; of one row of any length. */
+static void OF(norm_sums)(int64_t n, const T *a, const T *g, const T *weight, T mean,
+                          T scale, T *sums)
+{
+    _Alignas(CACHE_LINE) T h[OF(PIECE)], p[OF(PIECE)];
+    OF(blocks) of_h = {.counts = {0}}, of_p = {.counts = {0}};
+    for (int64_t done = 0; done < n; done += REDUCE_BLOCK) {
+        const int64_t end = n - done < REDUCE_BLOCK ? n : done + REDUCE_BLOCK;
+        T lanes[2 * LANES] = {0};
+        for (int64_t i = done; i < end; i += OF(PIECE)) {
+            const int64_t count = end - i < OF(PIECE) ? end - i : OF(PIECE);
+            OF(norm_parts)(count, a + i, g + i, weight ? weight + i : NULL, mean, scale,
+                           h, p);
+            OF(fold_all_sum)(count, h, lanes);
+            OF(fold_all_sum)(count, p, lanes + LANES);
+        }
+        OF(join_rows_sum)(2, lanes, sums);
+        OF(blocks_add_sum)(&of_h, sums[0]);
+        OF(blocks_add_sum)(&of_p, sums[1]);
+    }
+    sums[0] = OF(blocks_end_sum)(&of_h), sums[1] = OF(blocks_end_sum)(&of_p);
+}
+
+/* out[i] = scale * ((h[i] - of_h) - x[i] * of_p). */
+static void OF(norm_row_back)(int64_t n, const T *a, const T *g, const T *weight, T mean,
+                              T scale, T of_h, T of_p, T *out)
+{
+    EACH for (int64_t i = 0; i < n; i++)
+    {
+        const T h = weight ? g[i] * weight[i] : g[i];
+        out[i] = scale * ((h - of_h) - ((a[i] - mean) * scale) * of_p);
+    }
+}
+
+static void OF(norm_back)(int64_t rows, int64_t n, const void *of_a, const void *of_g,
+                          const void *of_weight, bool centered, double epsilon,
+                          void *of_out)
+{
+    const T *a = of_a, *g = of_g, *weight = of_weight;
+    T *out = of_out, mean[OF(PIECE)], scale[OF(PIECE)];
+    T sums_h[OF(PIECE)], sums_p[OF(PIECE)], h[OF(PIECE)], p[OF(PIECE)];
+    for (int64_t group; rows > 0; rows -= group) {
+        group = OF(group)(rows, n);
+        OF(norm_scales)(group, n, a, centered, epsilon, mean, scale);
+        if (n <= OF(PIECE)) {
+            for (int64_t r = 0; r < group; r++)
+                OF(norm_parts)(n, a + r * n, g + r * n, weight, mean[r], scale[r],
+                               h + r * n, p + r * n);
+            OF(rows_sum)(group, n, h, n, sums_h);
+            OF(rows_sum)(group, n, p, n, sums_p);
+        } else {
+            T sums[2];
+            OF(norm_sums)(n, a, g, weight, *mean, *scale, sums);
+            *sums_h = sums[0], *sums_p = sums[1];
+        }
+        for (int64_t r = 0; r < group; r++, a += n, g += n, out += n)
+            OF(norm_row_back)(n, a, g, weight, mean[r], scale[r],
+                              centered ? sums_h[r] / (T)n : 0, sums_p[r] / (T)n, out);
+    }
+}
+
+/* y[j] of one block of rows at most, of at most COLUMNS columns; as columns_block_sum. */
+static NEVER_INLINE void OF(norm_weight_block)(int64_t rows, int64_t width, const T *a,
+                                               const T *g, int64_t stride, const T *mean,
+                                               const T *scale, T *y)
+{
+    _Alignas(CACHE_LINE) T lanes[LANES * OF(COLUMNS)];
+    for (int64_t i = 0; i < rows; i++, a += stride, g += stride) {
+        T *lane = lanes + i % LANES * width;
+        const T m = mean[i], s = scale[i];
+        if (i < LANES) {
+            EACH for (int64_t j = 0; j < width; j++)
+                lane[j] = 0 + g[j] * ((a[j] - m) * s);
+        } else {
+            EACH for (int64_t j = 0; j < width; j++)
+                lane[j] = lane[j] + g[j] * ((a[j] - m) * s);
+        }
+    }
+    OF(join_columns_sum)(rows < LANES ? rows : LANES, width, lanes, y);
+}
+
+static void OF(norm_weight)(int64_t rows, int64_t columns, const void *of_a,
+                            const void *of_g, int64_t stride, const void *of_mean,
+                            const void *of_scale, void *of_y)
+{
+    const T *a = of_a, *g = of_g, *mean = of_mean, *scale = of_scale;
+    T *y = of_y;
+    const int levels = OF(levels_of_sum)(rows);
+    const int64_t most = OF(COLUMNS) / levels;
+    for (int64_t width; columns > 0; a += width, g += width, y += width) {
+        _Alignas(CACHE_LINE) T lanes[LANES * OF(COLUMNS)];
+        int64_t counts[REDUCE_LEVELS] = {0};
+        width = columns < most ? columns : most;
+        columns -= width;
+        if (rows <= REDUCE_BLOCK) {
+            OF(norm_weight_block)(rows, width, a, g, stride, mean, scale, y);
+            continue;
+        }
+        for (int64_t i = 0; i < rows; i += REDUCE_BLOCK) {
+            const int64_t count = rows - i < REDUCE_BLOCK ? rows - i : REDUCE_BLOCK;
+            OF(norm_weight_block)(count, width, a + i * stride, g + i * stride, stride,
+                                  mean + i, scale + i, y);
+            OF(columns_add_sum)(counts, width, lanes, y);
+        }
+        OF(columns_end_sum)(levels, counts, width, lanes, y);
     }
 }
