@@ -15,11 +15,13 @@ static uint64_t saved_state(void)
     return (uint64_t)high << 32 | low;
 }
 
-/* Tell whether the machine has features (bits of EBX of leaf 7), and saves their
+/* Tell whether the machine has features (bits of EBX of leaf 7) and FMA, and saves their
  * state. */
 static bool has_features(unsigned features, uint64_t state)
 {
     unsigned a, b, c, d;
+    const unsigned fma = 1u << 12;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & fma)) return false;
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & features) == features &&
            (saved_state() & state) == state;
 }

@@ -10,6 +10,7 @@
 #define MG_KERNEL_SET kernels_avx512
 #define MG_KERNEL_SET_NAME "avx512"
 #define MG_VECTOR_BYTES 64
+#define MG_HAS_FMA 1
 #include "kernels/kernels.inc.c"
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -8,12 +8,26 @@
  * and a port can leave it out. tests/csrc/vmath_check.c compares both for all 2^32
  * floats.
  *
+ * Sums of products are fused where the set can: that is as near, and no result depends on
+ * it.
+ *
  * Coefficients are weighted least-squares fits of our own.
  */
 #ifndef MG_VMATH_QUICK_H
 #define MG_VMATH_QUICK_H
 
 #include "base/vmath.h"
+
+
+/* x * y + z, fused where the set has the instruction: results do not depend on it. */
+MG_INLINE double quick_fma(double x, double y, double z)
+{
+#if defined(MG_HAS_FMA) || defined(__FMA__) || defined(__aarch64__)
+    return __builtin_fma(x, y, z);
+#else
+    return x * y + z;
+#endif
+}
 
 /* What the highest bits say: whether a result is in doubt, or the function is not known
  * there. Of two widths, so that loops mark vectors of doubles and of floats as they are:
@@ -62,22 +76,22 @@ MG_INLINE float quick_clamp(float x, float most, vm_doubt *doubt)
 MG_INLINE double quick_exp_of(double rounded, double r)
 {
     double p = 2.47277022675684e-05;
-    p = p * r + 0.0001991547174128139;
-    p = p * r + 0.0013889178097695487;
-    p = p * r + 0.008333266956434684;
-    p = p * r + 0.04166666421932684;
-    p = p * r + 0.16666666885764794;
-    p = p * r + 0.5000000000619766;
-    p = p * r + 0.9999999999805872;
-    p = p * r + 0.999999999999761;
+    p = quick_fma(p, r, 0.0001991547174128139);
+    p = quick_fma(p, r, 0.0013889178097695487);
+    p = quick_fma(p, r, 0.008333266956434684);
+    p = quick_fma(p, r, 0.04166666421932684);
+    p = quick_fma(p, r, 0.16666666885764794);
+    p = quick_fma(p, r, 0.5000000000619766);
+    p = quick_fma(p, r, 0.9999999999805872);
+    p = quick_fma(p, r, 0.999999999999761);
     return of_bits(bits_of(p) + (bits_of(rounded) << 52));
 }
 
 /* Return e^x, |x| < 700. */
 MG_INLINE double quick_exp_double(double x)
 {
-    double rounded = x * VM_LOG2_E + VM_ROUNDER, n = rounded - VM_ROUNDER;
-    return quick_exp_of(rounded, x - n * VM_LN2);
+    double rounded = quick_fma(x, VM_LOG2_E, VM_ROUNDER), n = rounded - VM_ROUNDER;
+    return quick_exp_of(rounded, quick_fma(-n, VM_LN2, x));
 }
 
 MG_INLINE float quick_exp(float x, vm_doubt *doubt)
@@ -96,18 +110,18 @@ MG_INLINE float quick_exp2(float x, vm_doubt *doubt)
 /* Return e^x - 1 = 2^n (e^r - 1) + (2^n - 1), |x| < 700. */
 MG_INLINE double quick_expm1_double(double x)
 {
-    double rounded = x * VM_LOG2_E + VM_ROUNDER, n = rounded - VM_ROUNDER;
-    double r = x - n * VM_LN2, power = power_of_two(rounded);
+    double rounded = quick_fma(x, VM_LOG2_E, VM_ROUNDER), n = rounded - VM_ROUNDER;
+    double r = quick_fma(-n, VM_LN2, x), power = power_of_two(rounded);
     double p = 2.755984439464048e-06;
-    p = p * r + 2.4876119172247673e-05;
-    p = p * r + 0.000198413656320458;
-    p = p * r + 0.0013888821814456674;
-    p = p * r + 0.008333333235944613;
-    p = p * r + 0.041666666889887044;
-    p = p * r + 0.16666666666930938;
-    p = p * r + 0.49999999999799893;
-    p = p * r + 0.9999999999999895;
-    return power * (r * p) + (power - 1.0);
+    p = quick_fma(p, r, 2.4876119172247673e-05);
+    p = quick_fma(p, r, 0.000198413656320458);
+    p = quick_fma(p, r, 0.0013888821814456674);
+    p = quick_fma(p, r, 0.008333333235944613);
+    p = quick_fma(p, r, 0.041666666889887044);
+    p = quick_fma(p, r, 0.16666666666930938);
+    p = quick_fma(p, r, 0.49999999999799893);
+    p = quick_fma(p, r, 0.9999999999999895);
+    return quick_fma(power, r * p, power - 1.0);
 }
 
 MG_INLINE float quick_expm1(float x, vm_doubt *doubt)
@@ -150,7 +164,7 @@ MG_INLINE float quick_gelu_tanh(float x, vm_doubt *doubt)
 {
     float bounded = quick_clamp(x, 11.0f, doubt);
     double above = (double)(x > 0.0f ? x : bounded), t = (double)bounded;
-    double slope = VM_GELU_1 + VM_GELU_3 * (t * t);
+    double slope = quick_fma(VM_GELU_3, t * t, VM_GELU_1);
     return quick_round(above / (1.0 + quick_exp_double(-(t * slope))), 40, doubt);
 }
 
@@ -159,17 +173,17 @@ MG_INLINE float quick_tanh(float x, vm_doubt *doubt)
 {
     double bounded = (double)quick_clamp(x, 9.05f, doubt), z = bounded * bounded;
     double p = 1.5387230774152598e-10, q = 1.6578058636771756e-12;
-    p = p * z + 1.8705636962123153e-07;
-    p = p * z + 5.2135835929819886e-05;
-    p = p * z + 0.004768900458637295;
-    p = p * z + 0.1434882037839966;
-    p = p * z + 0.9999999999986875;
-    q = q * z + 6.767134654176307e-09;
-    q = q * z + 3.628634433391881e-06;
-    q = q * z + 0.0005695446715710127;
-    q = q * z + 0.030376079523284135;
-    q = q * z + 0.4768215371021609;
-    q = q * z + 1.0;
+    p = quick_fma(p, z, 1.8705636962123153e-07);
+    p = quick_fma(p, z, 5.2135835929819886e-05);
+    p = quick_fma(p, z, 0.004768900458637295);
+    p = quick_fma(p, z, 0.1434882037839966);
+    p = quick_fma(p, z, 0.9999999999986875);
+    q = quick_fma(q, z, 6.767134654176307e-09);
+    q = quick_fma(q, z, 3.628634433391881e-06);
+    q = quick_fma(q, z, 0.0005695446715710127);
+    q = quick_fma(q, z, 0.030376079523284135);
+    q = quick_fma(q, z, 0.4768215371021609);
+    q = quick_fma(q, z, 1.0);
     return quick_round(bounded * p / q, 39, doubt);
 }
 
@@ -180,21 +194,21 @@ MG_INLINE float quick_erf(float x, vm_doubt *doubt)
 {
     double bounded = (double)quick_clamp(x, 4.0f, doubt), z = bounded * bounded;
     double p = -1.6129865687811038e-11, q = 1.4514208403737618e-07;
-    p = p * z + 8.532214375556646e-09;
-    p = p * z + 1.1489473022494978e-06;
-    p = p * z + 2.382951029724575e-05;
-    p = p * z + 0.0005514987740283096;
-    p = p * z + 0.004870211538528766;
-    p = p * z + 0.05835906029772976;
-    p = p * z + 0.19431717609682295;
-    p = p * z + 1.1283791670959784;
-    q = q * z + 5.588420268582183e-06;
-    q = q * z + 0.00012119284121258618;
-    q = q * z + 0.0017555717489327184;
-    q = q * z + 0.017649232509152363;
-    q = q * z + 0.12023351928895998;
-    q = q * z + 0.5055424468933437;
-    q = q * z + 1.0;
+    p = quick_fma(p, z, 8.532214375556646e-09);
+    p = quick_fma(p, z, 1.1489473022494978e-06);
+    p = quick_fma(p, z, 2.382951029724575e-05);
+    p = quick_fma(p, z, 0.0005514987740283096);
+    p = quick_fma(p, z, 0.004870211538528766);
+    p = quick_fma(p, z, 0.05835906029772976);
+    p = quick_fma(p, z, 0.19431717609682295);
+    p = quick_fma(p, z, 1.1283791670959784);
+    q = quick_fma(q, z, 5.588420268582183e-06);
+    q = quick_fma(q, z, 0.00012119284121258618);
+    q = quick_fma(q, z, 0.0017555717489327184);
+    q = quick_fma(q, z, 0.017649232509152363);
+    q = quick_fma(q, z, 0.12023351928895998);
+    q = quick_fma(q, z, 0.5055424468933437);
+    q = quick_fma(q, z, 1.0);
     return quick_round(bounded * p / q, 41, doubt);
 }
 
@@ -204,20 +218,20 @@ MG_INLINE float quick_gelu(float x, vm_doubt *doubt)
 {
     float bounded = quick_clamp(x, 15.0f, doubt);
     double above = (double)(x > 0.0f ? x : bounded), z = fabs((double)bounded);
-    double v = 1.0 / (z + 5.0), u = 1.0 - 10.0 * v, k = 6.6055769829717235e-06;
-    k = k * u + 1.547139329265498e-05;
-    k = k * u - 5.236209557668818e-05;
-    k = k * u - 5.962751801398554e-05;
-    k = k * u + 0.0005458534247501256;
-    k = k * u - 0.0007976304251049274;
-    k = k * u - 0.002993547890200163;
-    k = k * u + 0.020795016411947646;
-    k = k * u - 0.06911862296910724;
-    k = k * u + 0.1650203703486185;
-    k = k * u - 0.31353315735063364;
-    k = k * u + 0.49530561585194627;
-    k = k * u - 0.6653825028807326;
-    k = k * u + 0.769193049750554;
+    double v = 1.0 / (z + 5.0), u = quick_fma(-10.0, v, 1.0), k = 6.6055769829717235e-06;
+    k = quick_fma(k, u, 1.547139329265498e-05);
+    k = quick_fma(k, u, -5.236209557668818e-05);
+    k = quick_fma(k, u, -5.962751801398554e-05);
+    k = quick_fma(k, u, 0.0005458534247501256);
+    k = quick_fma(k, u, -0.0007976304251049274);
+    k = quick_fma(k, u, -0.002993547890200163);
+    k = quick_fma(k, u, 0.020795016411947646);
+    k = quick_fma(k, u, -0.06911862296910724);
+    k = quick_fma(k, u, 0.1650203703486185);
+    k = quick_fma(k, u, -0.31353315735063364);
+    k = quick_fma(k, u, 0.49530561585194627);
+    k = quick_fma(k, u, -0.6653825028807326);
+    k = quick_fma(k, u, 0.769193049750554);
     double tail = v * quick_exp_double(-0.5 * (z * z)) * k;
     return quick_round(above * (x < 0.0f ? tail : 1.0 - tail), 39, doubt);
 }
@@ -228,11 +242,11 @@ MG_INLINE float quick_gelu(float x, vm_doubt *doubt)
 MG_INLINE double quick_log_near(double f)
 {
     double s = f / (2.0 + f), z = s * s, p = 0.19609667437051942;
-    p = p * z + 0.22174139001310425;
-    p = p * z + 0.28572168879820803;
-    p = p * z + 0.3999999486438144;
-    p = p * z + 0.666666666796755;
-    p = p * z + 1.9999999999999467;
+    p = quick_fma(p, z, 0.22174139001310425);
+    p = quick_fma(p, z, 0.28572168879820803);
+    p = quick_fma(p, z, 0.3999999486438144);
+    p = quick_fma(p, z, 0.666666666796755);
+    p = quick_fma(p, z, 1.9999999999999467);
     return s * p;
 }
 
@@ -247,14 +261,14 @@ MG_INLINE float quick_log(float x, vm_doubt *doubt)
 {
     vm_log_parts m = log_split((double)x);
     quick_log_known(x, doubt);
-    return quick_round(m.exponent * VM_LN2 + quick_log_near(m.f), 45, doubt);
+    return quick_round(quick_fma(m.exponent, VM_LN2, quick_log_near(m.f)), 45, doubt);
 }
 
 MG_INLINE float quick_log2(float x, vm_doubt *doubt)
 {
     vm_log_parts m = log_split((double)x);
     quick_log_known(x, doubt);
-    return quick_round(m.exponent + quick_log_near(m.f) * VM_LOG2_E, 45, doubt);
+    return quick_round(quick_fma(quick_log_near(m.f), VM_LOG2_E, m.exponent), 45, doubt);
 }
 
 MG_INLINE float quick_log1p(float x, vm_doubt *doubt)
@@ -263,7 +277,8 @@ MG_INLINE float quick_log1p(float x, vm_doubt *doubt)
     vm_log_parts m = log_split(u);
     double near = quick_log_near(m.exponent == 0.0 ? (double)x : m.f);
     quick_log_known(x + 1.0f, doubt);
-    return quick_round(copysign(m.exponent * VM_LN2 + near, (double)x), 45, doubt);
+    double y = quick_fma(m.exponent, VM_LN2, near);
+    return quick_round(copysign(y, (double)x), 45, doubt);
 }
 
 /* max(x, 0) + log(1 + E), E = e^-|x|, the logarithm as 2 atanh(E / (2 + E)). */
@@ -273,14 +288,14 @@ MG_INLINE float quick_softplus(float x, vm_doubt *doubt)
     double small = quick_exp_double(-fabs((double)bounded));
     double s = small / (2.0 + small), z = s * s;
     double p = 0.20084350998846603;
-    p = p * z + 0.14064461608171067;
-    p = p * z + 0.1831100570409407;
-    p = p * z + 0.22215327304483176;
-    p = p * z + 0.2857162686115343;
-    p = p * z + 0.39999997211777;
-    p = p * z + 0.666666666815636;
-    p = p * z + 1.9999999999998697;
-    return quick_round((double)(x > 0.0f ? x : 0.0f) + s * p, 40, doubt);
+    p = quick_fma(p, z, 0.14064461608171067);
+    p = quick_fma(p, z, 0.1831100570409407);
+    p = quick_fma(p, z, 0.22215327304483176);
+    p = quick_fma(p, z, 0.2857162686115343);
+    p = quick_fma(p, z, 0.39999997211777);
+    p = quick_fma(p, z, 0.666666666815636);
+    p = quick_fma(p, z, 1.9999999999998697);
+    return quick_round(quick_fma(s, p, (double)(x > 0.0f ? x : 0.0f)), 40, doubt);
 }
 
 /* e^(y log x) of x > 0 where that is a float32 and not subnormal; the logarithm is as
@@ -289,15 +304,15 @@ MG_INLINE float quick_pow(float x, float y, vm_doubt *doubt)
 {
     vm_log_parts m = log_split((double)x);
     double s = m.f / (2.0 + m.f), z = s * s, p = 0.1481115702462001;
-    p = p * z + 0.15312384094757697;
-    p = p * z + 0.18183637308632877;
-    p = p * z + 0.22222196947822273;
-    p = p * z + 0.2857142876172184;
-    p = p * z + 0.3999999999929724;
-    p = p * z + 0.6666666666666765;
-    p = p * z + 2.0;
+    p = quick_fma(p, z, 0.15312384094757697);
+    p = quick_fma(p, z, 0.18183637308632877);
+    p = quick_fma(p, z, 0.22222196947822273);
+    p = quick_fma(p, z, 0.2857142876172184);
+    p = quick_fma(p, z, 0.3999999999929724);
+    p = quick_fma(p, z, 0.6666666666666765);
+    p = quick_fma(p, z, 2.0);
     quick_log_known(x, doubt);
-    double product = (double)y * (m.exponent * VM_LN2 + s * p);
+    double product = (double)y * quick_fma(m.exponent, VM_LN2, s * p);
     doubt->wide |= bits_of(87.0) - (bits_of(product) & 0x7FFFFFFFFFFFFFFFu);
     return quick_round(quick_exp_double(product), 40, doubt);
 }
@@ -322,14 +337,14 @@ MG_INLINE double quick_sin_of(float of_x, double rounded, double half, vm_doubt 
 {
     quick_near(of_x, doubt);
     double x = (double)of_x;
-    double n = rounded - VM_ROUNDER - half, r = (x - n * VM_PI_1) - n * VM_PI_2;
-    double z = r * r, p = 1.5401190237582987e-10;
-    p = p * z - 2.502951725736389e-08;
-    p = p * z + 2.755693177191613e-06;
-    p = p * z - 0.0001984126640775563;
-    p = p * z + 0.008333333318727492;
-    p = p * z - 0.16666666666430988;
-    p = p * z + 0.9999999999999367;
+    double n = rounded - VM_ROUNDER - half, near = quick_fma(-n, VM_PI_1, x);
+    double r = quick_fma(-n, VM_PI_2, near), z = r * r, p = 1.5401190237582987e-10;
+    p = quick_fma(p, z, -2.502951725736389e-08);
+    p = quick_fma(p, z, 2.755693177191613e-06);
+    p = quick_fma(p, z, -0.0001984126640775563);
+    p = quick_fma(p, z, 0.008333333318727492);
+    p = quick_fma(p, z, -0.16666666666430988);
+    p = quick_fma(p, z, 0.9999999999999367);
     return of_bits(bits_of(r * p) ^ bits_of(rounded) << 63);
 }
 
@@ -342,7 +357,7 @@ MG_INLINE float quick_sin(float x, vm_doubt *doubt)
 /* cos x = sin(x + pi / 2). */
 MG_INLINE float quick_cos(float x, vm_doubt *doubt)
 {
-    double turns = (double)x * VM_ONE_OVER_PI + 0.5;
+    double turns = quick_fma((double)x, VM_ONE_OVER_PI, 0.5);
     return quick_round(quick_sin_of(x, turns + VM_ROUNDER, 0.5, doubt), 43, doubt);
 }
 
@@ -350,14 +365,15 @@ MG_INLINE float quick_cos(float x, vm_doubt *doubt)
 MG_INLINE float quick_tan(float of_x, vm_doubt *doubt)
 {
     quick_near(of_x, doubt);
-    double x = (double)of_x, rounded = x * VM_TWO_OVER_PI + VM_ROUNDER;
-    double n = rounded - VM_ROUNDER, r = (x - n * VM_QUARTER_1) - n * VM_QUARTER_2;
-    double z = r * r, p = 0.0020328497796764508, q = -9.747493647515756e-05;
-    p = p * z - 0.12134448383691775;
-    p = (p * z + 0.999999999999976) * r;
-    q = q * z + 0.02025878888364017;
-    q = q * z - 0.45467781717286704;
-    q = q * z + 1.0;
+    double x = (double)of_x, rounded = quick_fma(x, VM_TWO_OVER_PI, VM_ROUNDER);
+    double n = rounded - VM_ROUNDER, near = quick_fma(-n, VM_QUARTER_1, x);
+    double r = quick_fma(-n, VM_QUARTER_2, near), z = r * r;
+    double p = 0.0020328497796764508, q = -9.747493647515756e-05;
+    p = quick_fma(p, z, -0.12134448383691775);
+    p = quick_fma(p, z, 0.999999999999976) * r;
+    q = quick_fma(q, z, 0.02025878888364017);
+    q = quick_fma(q, z, -0.45467781717286704);
+    q = quick_fma(q, z, 1.0);
     uint64_t odd = bits_of(rounded);
     return quick_round(choose_by(odd, -q, p) / choose_by(odd, p, q), 43, doubt);
 }
@@ -370,21 +386,21 @@ MG_INLINE float quick_atan(float x, vm_doubt *doubt)
     double size = fabs((double)x), inverse = -1.0 / size;
     double t = size > 1.0 ? inverse : size, z = t * t;
     double p = 0.00017601903964725854;
-    p = p * z - 0.0015057239504874416;
-    p = p * z + 0.006058916833203827;
-    p = p * z - 0.01545895441518342;
-    p = p * z + 0.028684376791576125;
-    p = p * z - 0.04255195192284104;
-    p = p * z + 0.05471490082203813;
-    p = p * z - 0.06541671355030436;
-    p = p * z + 0.07664735863318588;
-    p = p * z - 0.09086663745080634;
-    p = p * z + 0.11110679000458779;
-    p = p * z - 0.14285687549056134;
-    p = p * z + 0.199999991274112;
-    p = p * z - 0.33333333322028563;
-    p = p * z + 0.9999999999997558;
-    double y = (size > 1.0 ? VM_HALF_PI : 0.0) + t * p;
+    p = quick_fma(p, z, -0.0015057239504874416);
+    p = quick_fma(p, z, 0.006058916833203827);
+    p = quick_fma(p, z, -0.01545895441518342);
+    p = quick_fma(p, z, 0.028684376791576125);
+    p = quick_fma(p, z, -0.04255195192284104);
+    p = quick_fma(p, z, 0.05471490082203813);
+    p = quick_fma(p, z, -0.06541671355030436);
+    p = quick_fma(p, z, 0.07664735863318588);
+    p = quick_fma(p, z, -0.09086663745080634);
+    p = quick_fma(p, z, 0.11110679000458779);
+    p = quick_fma(p, z, -0.14285687549056134);
+    p = quick_fma(p, z, 0.199999991274112);
+    p = quick_fma(p, z, -0.33333333322028563);
+    p = quick_fma(p, z, 0.9999999999997558);
+    double y = quick_fma(t, p, size > 1.0 ? VM_HALF_PI : 0.0);
     return quick_round(copysign(y, (double)x), 41, doubt);
 }
 
