@@ -430,7 +430,8 @@ static PyObject *in_place_method(int op, const char *name, PyObject *self,
 #define TYPES_NUMBERS "The dtype stays; bools count as int64."
 #define TYPES_NUMBERS_ONLY "The dtype stays.\n\nRaises:\n    DTypeError: of bools."
 #define TYPES_NUMBERS_AND_BOOLS "The dtype stays; of bools + is or, * is and."
-#define TYPES_INTEGRAL "The dtype stays.\n\nRaises:\n    DTypeError: of floats and of bools."
+#define TYPES_INTEGRAL \
+    "The dtype stays.\n\nRaises:\n    DTypeError: of floats and of bools."
 #define TYPES_INTEGRAL_AND_BOOLS "The dtype stays.\n\nRaises:\n    DTypeError: of floats."
 #define TYPES_COMPARES "The result is of bool."
 #define TYPES_TRUTHS "What is not 0 counts as True; the result is of bool."
