@@ -281,7 +281,7 @@ static uint32_t norm_computed(const rule *r, bool centered)
 typedef struct norm_weight_job {
     const box *b;
     const char *g;
-    char *mean, *scale, *out;
+    char *mean, *scale, *lanes, *out;
     bool centered;
     double epsilon;
 } norm_weight_job;
@@ -299,10 +299,14 @@ static void norm_weight_range(void *context, int64_t first, int64_t end)
 {
     const norm_weight_job *job = context;
     int64_t size = dtype_sizes[job->b->a->dtype];
-    kernels()->norm_weight[wide_index(job->b->a->dtype)](
-        job->b->outer, end - first, job->b->a->data + first * size,
-        job->g + first * size, job->b->n, job->mean, job->scale,
-        job->out + first * size);
+    enum { STRIP = 1024 }; /* columns whose lanes fit in the second cache */
+    for (int64_t width; first < end; first += width) {
+        width = end - first < STRIP ? end - first : STRIP;
+        kernels()->norm_weight[wide_index(job->b->a->dtype)](
+            job->b->outer, width, job->b->a->data + first * size, job->g + first * size,
+            job->b->n, job->mean, job->scale, job->lanes + first * NORM_LANES * size,
+            job->out + first * size);
+    }
 }
 
 /* Tell whether the weight stands for several rows, or one behind an axis: there is a sum,
@@ -315,17 +319,19 @@ static bool has_rows(const rule *r)
 static uint32_t norm_weight_computed(const rule *r, bool centered)
 {
     scope *s = r->s;
-    uint32_t made, of_scales;
+    uint32_t made, of_scales, of_lanes;
     norm_rows_of p = norm_rows_open(r);
     if (s->status < 0) return 0;
     const array *weight = operand_array(r, 1);
     const int64_t pairs[] = {2, p.b.outer};
     array *scales = array_made(s, p.b.a->dtype, 2, pairs, &of_scales);
+    const int64_t room[] = {NORM_LANES, p.b.n};
+    array *lanes = array_made(s, p.b.a->dtype, 2, room, &of_lanes);
     array *out = array_made(s, p.b.a->dtype, weight->rank, weight->shape, &made);
     if (!out) return 0;
     norm_weight_job job = {.b = &p.b, .centered = centered, .epsilon = number_of(r)};
     job.g = array_in(s, p.g)->data, job.out = out->data;
-    job.mean = scales->data;
+    job.mean = scales->data, job.lanes = lanes->data;
     job.scale = job.mean + p.b.outer * dtype_sizes[out->dtype];
     parallel_ranges(p.b.outer, (double)p.b.n, norm_scales_range, &job);
     parallel_ranges(p.b.n, (double)p.b.outer, norm_weight_range, &job);

@@ -104,10 +104,11 @@ typedef void (*norm_back_kernel)(int64_t rows, int64_t n, const void *a, const v
                                  const void *weight, bool centered, double epsilon,
                                  void *out);
 /* y[j] = sum of g[i, j] * ((a[i, j] - mean[i]) * scale[i]) over rows, which lie `stride`
- * apart. */
+ * apart. `lanes` has room for NORM_LANES * columns elements. */
+enum { NORM_LANES = 4 * LANES };
 typedef void (*norm_weight_kernel)(int64_t rows, int64_t columns, const void *a,
                                    const void *g, int64_t stride, const void *mean,
-                                   const void *scale, void *y);
+                                   const void *scale, void *lanes, void *y);
 /* out[i] = test[i] ? a[i] : b[i]; repeats as above for a (bit 0) and b (bit 1) */
 typedef void (*choose_kernel)(int64_t n, const uint8_t *test, const void *a,
                               const void *b, void *out, unsigned repeats);

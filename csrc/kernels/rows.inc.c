@@ -461,49 +461,39 @@ static void OF(norm_back)(int64_t rows, int64_t n, const void *of_a, const void 
     }
 }
 
-/* y[j] of one block of rows at most, of at most COLUMNS columns; as columns_block_sum. */
-static NEVER_INLINE void OF(norm_weight_block)(int64_t rows, int64_t width, const T *a,
-                                               const T *g, int64_t stride, const T *mean,
-                                               const T *scale, T *y)
+/* The same of a block of rows at most. Lanes of all columns lie in the second cache while
+ * rows are read one after the other. */
+static void OF(norm_weight_block)(int64_t rows, int64_t columns, const T *a, const T *g,
+                                  int64_t stride, const T *mean, const T *scale, T *lanes,
+                                  T *y)
 {
-    _Alignas(CACHE_LINE) T lanes[LANES * OF(COLUMNS)];
     for (int64_t i = 0; i < rows; i++, a += stride, g += stride) {
-        T *lane = lanes + i % LANES * width;
+        T *lane = lanes + i % LANES * columns;
         const T m = mean[i], s = scale[i];
         if (i < LANES) {
-            EACH for (int64_t j = 0; j < width; j++)
+            EACH for (int64_t j = 0; j < columns; j++)
                 lane[j] = 0 + g[j] * ((a[j] - m) * s);
         } else {
-            EACH for (int64_t j = 0; j < width; j++)
+            EACH for (int64_t j = 0; j < columns; j++)
                 lane[j] = lane[j] + g[j] * ((a[j] - m) * s);
         }
     }
-    OF(join_columns_sum)(rows < LANES ? rows : LANES, width, lanes, y);
+    OF(join_columns_sum)(rows < LANES ? rows : LANES, columns, lanes, y);
 }
 
 static void OF(norm_weight)(int64_t rows, int64_t columns, const void *of_a,
                             const void *of_g, int64_t stride, const void *of_mean,
-                            const void *of_scale, void *of_y)
+                            const void *of_scale, void *of_lanes, void *of_y)
 {
     const T *a = of_a, *g = of_g, *mean = of_mean, *scale = of_scale;
-    T *y = of_y;
-    const int levels = OF(levels_of_sum)(rows);
-    const int64_t most = OF(COLUMNS) / levels;
-    for (int64_t width; columns > 0; a += width, g += width, y += width) {
-        _Alignas(CACHE_LINE) T lanes[LANES * OF(COLUMNS)];
-        int64_t counts[REDUCE_LEVELS] = {0};
-        width = columns < most ? columns : most;
-        columns -= width;
-        if (rows <= REDUCE_BLOCK) {
-            OF(norm_weight_block)(rows, width, a, g, stride, mean, scale, y);
-            continue;
-        }
-        for (int64_t i = 0; i < rows; i += REDUCE_BLOCK) {
-            const int64_t count = rows - i < REDUCE_BLOCK ? rows - i : REDUCE_BLOCK;
-            OF(norm_weight_block)(count, width, a + i * stride, g + i * stride, stride,
-                                  mean + i, scale + i, y);
-            OF(columns_add_sum)(counts, width, lanes, y);
-        }
-        OF(columns_end_sum)(levels, counts, width, lanes, y);
+    T *y = of_y, *lanes = of_lanes, *of_blocks = lanes + LANES * columns;
+    int64_t counts[REDUCE_LEVELS] = {0};
+    for (int64_t i = 0; i < rows; i += REDUCE_BLOCK) {
+        const int64_t count = rows - i < REDUCE_BLOCK ? rows - i : REDUCE_BLOCK;
+        OF(norm_weight_block)(count, columns, a + i * stride, g + i * stride, stride,
+                              mean + i, scale + i, lanes, y);
+        if (rows > REDUCE_BLOCK) OF(columns_add_sum)(counts, columns, of_blocks, y);
     }
+    if (rows > REDUCE_BLOCK)
+        OF(columns_end_sum)(OF(levels_of_sum)(rows), counts, columns, of_blocks, y);
 }
