@@ -690,6 +690,8 @@ CASES = [
     case("softplus", (4,), torch="F.softplus(a)"),
     case("silu", (4,), torch="F.silu(a)"),
     case("gelu", (4,), torch="F.gelu(a)"),
+    case("gelu_slope", (4,),
+         torch="(1 + (a / 2**0.5).erf()) / 2 + a * torch.exp(-a * a / 2) / (2 * torch.pi)**0.5"),
     case("gelu_tanh", (4,), torch="F.gelu(a, approximate='tanh')"),
     case("clamp_min", (2, 3), (3,), torch="torch.clamp(a, min=b)"),
     case("clamp_max", (2, 3), (3,), torch="torch.clamp(a, max=b)"),

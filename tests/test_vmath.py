@@ -174,8 +174,8 @@ def test_sampled_float32_results_are_correctly_rounded(fast):
 
 
 QUICK = (
-    "exp exp2 expm1 sigmoid silu gelu_tanh tanh erf gelu log log2 log1p softplus "
-    "sin cos tan atan sinh cosh pow"
+    "exp exp2 expm1 sigmoid silu gelu_tanh tanh erf gelu gelu_slope log log2 log1p softplus "
+    "sin cos tan atan sinh cosh pow brief_gelu brief_gelu_slope"
 ).split()
 
 
@@ -241,6 +241,19 @@ def test_float64_errs_by_less_than_an_ulp(name):
                 assert error_in_ulps(y, right) < 1.0, (x.hex(), y)
             else:
                 assert abs(right) > 1.7976931348623157e308, (x.hex(), y)
+
+
+def test_the_slope_of_gelu_errs_by_few_units_of_its_terms():
+    rng = random.Random(5)
+    numbers = [0.0, -0.0, 0.75, -0.75, -0.7517915246935645, 12.0, 13.0, -38.0, 40.0, -40.0, 1e-300]
+    for x in numbers + [rng.uniform(-s, s) for s in (1.0, 5.0, 40.0) for _ in range(100)]:
+        with mpmath.workprec(300):
+            tail = half_tail(mpmath.mpf(x))
+            rise = x * mpmath.npdf(mpmath.mpf(x))
+            error = abs(vmath.gelu_slope(x) - (tail + rise))
+            assert error <= 2.0**-51 * max(abs(tail), abs(rise)) + 5e-324, x.hex()
+    assert [vmath.gelu_slope(x) for x in (INF, -INF)] == [1.0, 0.0]
+    assert math.isnan(vmath.gelu_slope(NAN))
 
 
 def test_pow_errs_by_less_than_an_ulp():

@@ -26,6 +26,7 @@
 #undef SIGMOID
 #undef SOFTPLUS
 #undef GELU
+#undef GELU_SLOPE
 #undef GELU_TANH
 #undef SILU
 #undef ABS

@@ -702,14 +702,21 @@ MG_INLINE double vm_erf(double x)
     return flip_sign(positive < 0.71875 ? small : far, x);
 }
 
-/* |x| Phi(x), |x| <= 40: Phi is a series for |x| < 3/4, then 1 - the tail or the tail. */
-MG_INLINE vm_scaled gelu_size(double x)
+/* Phi(x), |x| < 3/4. */
+MG_INLINE vm_pair gauss_near(double x)
 {
-    double positive = fabs(x), bounded = positive > 40.0 ? 40.0 : positive;
     double high = cut(x), z = x * x;
     vm_pair near = pair_sum(0.5, high * VM_PHI_0_26_HEAD);
     near.tail = near.tail + (high * VM_PHI_0_26_TAIL + (x - high) * VM_PHI_0 +
                              x * z * phi_series(z));
+    return near;
+}
+
+/* |x| Phi(x), |x| <= 40: Phi is a series for |x| < 3/4, then 1 - the tail or the tail. */
+MG_INLINE vm_scaled gelu_size(double x)
+{
+    double positive = fabs(x), bounded = positive > 40.0 ? 40.0 : positive;
+    vm_pair near = gauss_near(x);
     vm_pair half = pair_product(0.5 * bounded, bounded);
     vm_scaled t = gauss_tail((vm_pair){bounded, 0.0}, half);
     double power = bounded > 12.0 ? 0.0 : -power_of_two(t.rounded);
@@ -734,6 +741,26 @@ MG_INLINE float vm_gelu_f32(float x)
     vm_scaled y = gelu_size((double)x);
     double size = scale_by(pair_to_odd(y.m), y.rounded);
     return x > 40.0f ? x : (float)flip_sign(size, (double)x);
+}
+
+/* The slope of gelu, Phi(x) + x phi(x), phi the density. */
+MG_INLINE double vm_gelu_slope(double x)
+{
+    double positive = fabs(x), bounded = positive > 40.0 ? 40.0 : positive;
+    vm_pair near = gauss_near(x), half = pair_product(0.5 * bounded, bounded);
+    vm_scaled t = gauss_tail((vm_pair){bounded, 0.0}, half);
+    double power = exp_mantissa(exp_reduce((vm_pair){-half.head, -half.tail})).head;
+    double rise = bounded * (VM_PHI_0 * power), unit = power_of_two(t.rounded);
+    double small = near.head + (near.tail + x * (VM_PHI_0 * (unit * power)));
+    double above = 1.0 + (bounded > 12.0 ? 0.0 : unit) * ((rise - t.m.head) - t.m.tail);
+    double below = scale_by((t.m.head - rise) + t.m.tail, t.rounded);
+    double far = x < 0.0 ? below : above;
+    return positive < 0.75 ? small : far;
+}
+
+MG_INLINE float vm_gelu_slope_f32(float x)
+{
+    return (float)vm_gelu_slope((double)x);
 }
 
 /* ---- silu, gelu_tanh --------------------------------------------------------------- */

@@ -4,6 +4,7 @@
  *   FLAT     one expression serves all elements
  *   CHUNKS   values with a quick form, which says where it is in doubt, and an exact one,
  *            for chunks with such elements
+ *   BRIEF    the same, and a brief form for chunks of usual elements
  *   CALLS    gradients that call functions, for chunks of arguments
  *   POWER    a constant exponent: a loop for each of the usual ones
  * A function is expanded in the loop of its own value alone: others call that, since each
@@ -16,7 +17,7 @@
 #define FRAMES_FLAT FLAT, FLAT, ~, ~, FLAT, ~
 #define FRAMES_QUICK CHUNKS, FLAT, ~, ~, FLAT, ~
 #define FRAMES_QUICK_A(f) CHUNKS, CALLS, f, ~, FLAT, ~
-#define FRAMES_QUICK_A2(f, h) CHUNKS, CALLS_2, f, h, FLAT, ~
+#define FRAMES_BRIEF_A(f) BRIEF, CALLS, f, ~, FLAT, ~
 #define FRAMES_QUICK_B(f) CHUNKS, FLAT, ~, ~, CALLS, f
 #define FRAMES_QUICK_AB(f, h) CHUNKS, CALLS, f, ~, CALLS, h
 #define FRAMES_POWER POWER, POWER, ~, ~, FLAT, ~
@@ -141,8 +142,19 @@ enum { CHUNK = 128 }; /* elements that share one choice between quick and exact 
     const T b = bs[i]; \
     (void)a; \
     (void)b
+/* One loop over a chunk, which tells where its form is in doubt. */
+#define CHUNK_LOOP(out, is_brief, is_exact, formula) \
+    { \
+        const bool brief = is_brief, exact = is_exact; \
+        doubt = (vm_doubt){0, 0}; \
+        LOOP(count, MAP_LOAD, out[i], formula) \
+        (void)brief; \
+        (void)exact; \
+    }
 /* Operands that repeat are spread out over a chunk. */
-#define MAP_CHUNKS(name, arity, formula) \
+#define MAP_CHUNKS(name, arity, formula) MAP_FORMS(name, arity, formula, false)
+#define MAP_BRIEF(name, arity, formula) MAP_FORMS(name, arity, formula, true)
+#define MAP_FORMS(name, arity, formula, has_brief) \
     MAP_HEAD(name) \
     { \
         const T *first = of_a, *second = (arity) > 1 ? of_b : of_a; \
@@ -157,16 +169,12 @@ enum { CHUNK = 128 }; /* elements that share one choice between quick and exact 
             const T *bs = repeats & 2 ? seconds : second + start; \
             T *ys = (T *)out + start, kept[CHUNK]; \
             T *quick = ys == as || ys == bs ? kept : ys; /* operands are needed again */ \
-            vm_doubt doubt = {0, 0}; \
-            { \
-                const bool exact = false; \
-                LOOP(count, MAP_LOAD, quick[i], formula) \
-                (void)exact; \
-            } \
+            vm_doubt doubt; \
+            CHUNK_LOOP(quick, has_brief, false, formula) \
+            if (has_brief && is_in_doubt(doubt)) \
+                CHUNK_LOOP(quick, false, false, formula) \
             if (is_in_doubt(doubt)) { \
-                const bool exact = true; \
-                LOOP(count, MAP_LOAD, ys[i], formula) \
-                (void)exact; \
+                CHUNK_LOOP(ys, false, true, formula) \
             } else if (quick == kept) { \
                 memcpy(ys, kept, (size_t)count * sizeof(T)); \
             } \
@@ -203,8 +211,6 @@ enum { CHUNK = 128 }; /* elements that share one choice between quick and exact 
     }
 #define GRADIENT_CALLS(name, formula, f, h) \
     GRADIENT_CHUNKS(name, formula, CALL_ROOM(f), CALL_MAKE(f))
-#define GRADIENT_CALLS_2(name, formula, f, h) \
-    GRADIENT_CHUNKS(name, formula, CALL_ROOM(f) CALL_ROOM(h), CALL_MAKE(f) CALL_MAKE(h))
 
 /* ---- POWER ------------------------------------------------------------------------- */
 
@@ -253,6 +259,7 @@ enum { CHUNK = 128 }; /* elements that share one choice between quick and exact 
     POWER_GRADIENT(name##_a, gradient_a)
 #define POWER_ROW_FLAT(name, value, gradient_a)
 #define POWER_ROW_CHUNKS(name, value, gradient_a)
+#define POWER_ROW_BRIEF(name, value, gradient_a)
 #define MAP_POWER(name, arity, formula)
 #define GRADIENT_POWER(name, formula, f, h)
 
@@ -282,6 +289,7 @@ enum { OF(BLOCK) = CACHE_LINE / sizeof(T) };
 /* Values: a function is expanded, in its quick or its exact form. */
 #define POWK(x, k) OF(power)((x), (k))
 #define FUNCTION(name, x) (exact ? VM(name)(x) : QUICK(name, x))
+#define BRIEF_FUNCTION(name, x) (brief ? BRIEF(name, x) : FUNCTION(name, x))
 #define FUNCTION_2(name, x, y) (exact ? VM(name)(x, y) : QUICK(name, x, y))
 #define ANGLE(name, x) (exact ? VM(name)(x) : QUICK_ANGLE(name, x))
 #define DIVISION(name, x, y) OF(name)(x, y, exact, &doubt)
@@ -290,6 +298,7 @@ enum { OF(BLOCK) = CACHE_LINE / sizeof(T) };
     ROW(KIND, types)(name, arity, frames, value)
 #include "ops.def"
 #undef FUNCTION
+#undef BRIEF_FUNCTION
 #undef FUNCTION_2
 #undef ANGLE
 #undef DIVISION
@@ -297,6 +306,7 @@ enum { OF(BLOCK) = CACHE_LINE / sizeof(T) };
 /* Gradients: it is called. */
 #if IS_FLOAT
 #define FUNCTION CALL_1
+#define BRIEF_FUNCTION CALL_1
 #define FUNCTION_2 CALL_2
 #define ANGLE CALL_1
 #define DIVISION CALL_2
@@ -305,6 +315,7 @@ enum { OF(BLOCK) = CACHE_LINE / sizeof(T) };
     PASTE(GRADIENTS, ROW(FLOAT, types))(name, arity, gradient_a, gradient_b, frames)
 #include "ops.def"
 #undef FUNCTION
+#undef BRIEF_FUNCTION
 #undef FUNCTION_2
 #undef ANGLE
 #undef DIVISION

@@ -148,7 +148,8 @@ static NEVER_INLINE void fill_with_first(int64_t n, size_t size, void *out)
 #define ERF(x) FUNCTION(erf, x)
 #define SIGMOID(x) FUNCTION(sigmoid, x)
 #define SOFTPLUS(x) FUNCTION(softplus, x)
-#define GELU(x) FUNCTION(gelu, x)
+#define GELU(x) BRIEF_FUNCTION(gelu, x)
+#define GELU_SLOPE(x) BRIEF_FUNCTION(gelu_slope, x)
 #define GELU_TANH(x) FUNCTION(gelu_tanh, x)
 #define SILU(x) FUNCTION(silu, x)
 /* of angles that are not far, which vectorises */
@@ -256,6 +257,7 @@ typedef int64_t index_f64, index_i64;
 #define TYPE f32
 #define VM(name) vm_##name##_f32
 #define QUICK(name, ...) quick_##name(__VA_ARGS__, &doubt)
+#define BRIEF(name, x) brief_##name(x, &doubt)
 #define QUICK_ANGLE QUICK
 #define C(name) name##f
 #define EPSILON FLT_EPSILON
@@ -269,6 +271,7 @@ typedef int64_t index_f64, index_i64;
 #undef TYPE
 #undef VM
 #undef QUICK
+#undef BRIEF
 #undef QUICK_ANGLE
 #undef C
 #undef EPSILON
@@ -279,6 +282,7 @@ typedef int64_t index_f64, index_i64;
 #define TYPE f64
 #define VM(name) vm_##name
 #define QUICK(name, ...) vm_##name(__VA_ARGS__)
+#define BRIEF(name, x) vm_##name(x)
 #define QUICK_ANGLE NEAR_ANGLE
 #define C(name) name
 #define EPSILON DBL_EPSILON
@@ -292,6 +296,7 @@ typedef int64_t index_f64, index_i64;
 #undef TYPE
 #undef VM
 #undef QUICK
+#undef BRIEF
 #undef QUICK_ANGLE
 #undef C
 #undef EPSILON

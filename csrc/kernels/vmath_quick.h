@@ -212,12 +212,10 @@ MG_INLINE float quick_erf(float x, vm_doubt *doubt)
     return quick_round(bounded * p / q, 41, doubt);
 }
 
-/* x Phi(x): the normal distribution's tail Phi(-z) of z = |x| is v e^(-z^2 / 2) K(u),
- * with v = 1 / (z + 5), u = 1 - 10 v. */
-MG_INLINE float quick_gelu(float x, vm_doubt *doubt)
+/* The normal distribution's tail Phi(-z) of 0 <= z <= 15 is v K(u) e^(-z^2 / 2), with
+ * v = 1 / (z + 5), u = 1 - 10 v. Return v K(u). */
+MG_INLINE double quick_tail(double z)
 {
-    float bounded = quick_clamp(x, 15.0f, doubt);
-    double above = (double)(x > 0.0f ? x : bounded), z = fabs((double)bounded);
     double v = 1.0 / (z + 5.0), u = quick_fma(-10.0, v, 1.0), k = 6.6055769829717235e-06;
     k = quick_fma(k, u, 1.547139329265498e-05);
     k = quick_fma(k, u, -5.236209557668818e-05);
@@ -232,8 +230,115 @@ MG_INLINE float quick_gelu(float x, vm_doubt *doubt)
     k = quick_fma(k, u, 0.49530561585194627);
     k = quick_fma(k, u, -0.6653825028807326);
     k = quick_fma(k, u, 0.769193049750554);
-    double tail = v * quick_exp_double(-0.5 * (z * z)) * k;
+    return v * k;
+}
+
+/* x Phi(x). */
+MG_INLINE float quick_gelu(float x, vm_doubt *doubt)
+{
+    float bounded = quick_clamp(x, 15.0f, doubt);
+    double above = (double)(x > 0.0f ? x : bounded), z = fabs((double)bounded);
+    double tail = quick_exp_double(-0.5 * (z * z)) * quick_tail(z);
     return quick_round(above * (x < 0.0f ? tail : 1.0 - tail), 39, doubt);
+}
+
+/* Most elements lie within 3.5, where one series in x^2 serves: brief forms, which are in
+ * doubt elsewhere. t goes from -1 to 1. */
+#define VM_BRIEF_MOST 3.5f
+#define VM_BRIEF_SCALE 0.16326530612244897 /* 2 / 3.5^2 */
+
+/* (Phi(x) - 1/2) / x. */
+MG_INLINE double gelu_series(double t)
+{
+    double w = t * t, p = 5.843248799332134e-11, q = -8.771657787330506e-12;
+    p = quick_fma(p, w, 1.943539880564615e-09);
+    q = quick_fma(q, w, -3.26901188599876e-10);
+    p = quick_fma(p, w, 5.852669551441019e-08);
+    q = quick_fma(q, w, -1.1020218679864919e-08);
+    p = quick_fma(p, w, 1.3641968812136448e-06);
+    q = quick_fma(q, w, -2.9200485105423974e-07);
+    p = quick_fma(p, w, 2.3992216578961023e-05);
+    q = quick_fma(q, w, -5.940383085645029e-06);
+    p = quick_fma(p, w, 0.00030527249356101903);
+    q = quick_fma(q, w, -8.938351499188997e-05);
+    p = quick_fma(p, w, 0.00266683653797256);
+    q = quick_fma(q, w, -0.0009492067563140493);
+    p = quick_fma(p, w, 0.015062175128468849);
+    q = quick_fma(q, w, -0.006717213363443999);
+    p = quick_fma(p, w, 0.05346899793765289);
+    q = quick_fma(q, w, -0.02997425356200475);
+    p = quick_fma(p, w, 0.1993377798639279);
+    q = quick_fma(q, w, -0.0903395005571385);
+    return quick_fma(q, t, p);
+}
+
+/* (Phi(x) - 1/2) / x + phi(x), phi the density. */
+MG_INLINE double gelu_slope_series(double t)
+{
+    double w = t * t, p = 4.6184676726798316e-11, q = -3.0529643322976133e-10;
+    p = quick_fma(p, w, 1.6782387928507946e-09);
+    q = quick_fma(q, w, -9.870281935982274e-09);
+    p = quick_fma(p, w, 5.536272330976438e-08);
+    q = quick_fma(q, w, -2.9006500088613344e-07);
+    p = quick_fma(p, w, 1.4247823359343918e-06);
+    q = quick_fma(q, w, -6.537789349643781e-06);
+    p = quick_fma(p, w, 2.7877246509382467e-05);
+    q = quick_fma(q, w, -0.00010982822396991546);
+    p = quick_fma(p, w, 0.00039714024243698686);
+    q = quick_fma(q, w, -0.0013078260583116595);
+    p = quick_fma(p, w, 0.003886001634923225);
+    q = quick_fma(q, w, -0.010302948184691347);
+    p = quick_fma(p, w, 0.024046816940746743);
+    q = quick_fma(q, w, -0.04860452190789887);
+    p = quick_fma(p, w, 0.08344961765038632);
+    q = quick_fma(q, w, -0.11929662746816996);
+    p = quick_fma(p, w, 0.14096846625388634);
+    q = quick_fma(q, w, -0.1474820104779442);
+    p = quick_fma(p, w, 0.21799655861357878);
+    return quick_fma(q, t, p);
+}
+
+/* Nor is it known of subnormal numbers, half of which lies between two floats. */
+MG_INLINE void brief_known(float x, vm_doubt *doubt)
+{
+    uint32_t size = bits_of_float(x) & 0x7FFFFFFF;
+    doubt->narrow |= bits_of_float(VM_BRIEF_MOST) - size;
+    doubt->narrow |= (size - 0x00800000) & ~(size - 1);
+}
+
+MG_INLINE float brief_gelu(float of_x, vm_doubt *doubt)
+{
+    double x = (double)of_x, t = quick_fma(x * x, VM_BRIEF_SCALE, -1.0);
+    brief_known(of_x, doubt);
+    return quick_round(x * quick_fma(x, gelu_series(t), 0.5), 39, doubt);
+}
+
+/* Phi(x) + x phi(x) within 3.5. It is 0 near -0.75, where its error is not small beside
+ * it. */
+MG_INLINE double gelu_slope_near(double x, vm_doubt *doubt)
+{
+    double t = quick_fma(x * x, VM_BRIEF_SCALE, -1.0);
+    double y = quick_fma(x, gelu_slope_series(t), 0.5);
+    doubt->wide |= (bits_of(y) & 0x7FFFFFFFFFFFFFFFu) - bits_of(0x1p-13);
+    return y;
+}
+
+MG_INLINE float brief_gelu_slope(float x, vm_doubt *doubt)
+{
+    brief_known(x, doubt);
+    return quick_round(gelu_slope_near((double)x, doubt), 38, doubt);
+}
+
+MG_INLINE float quick_gelu_slope(float of_x, vm_doubt *doubt)
+{
+    vm_doubt of_near = {0, 0};
+    double x = (double)quick_clamp(of_x, 15.0f, doubt), z = fabs(x);
+    double near = gelu_slope_near(x, &of_near), power = quick_exp_double(-0.5 * (z * z));
+    double tail = power * quick_tail(z), rise = z * (VM_PHI_0 * power);
+    double far = x < 0.0 ? tail - rise : 1.0 - (tail - rise);
+    uint64_t is_near = bits_of(z) - bits_of((double)VM_BRIEF_MOST);
+    doubt->wide |= of_near.wide & is_near;
+    return quick_round(is_near >> 63 ? near : far, 38, doubt);
 }
 
 /* ---- log, log2, log1p, softplus, pow ----------------------------------------------- */

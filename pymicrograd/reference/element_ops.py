@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .array import Array, Number, broadcast_shapes, convert, is_float, promote, wide
-from .vmath import FLOAT32, FLOAT64, power, power_f32
+from .vmath import FLOAT32, FLOAT64, gelu_slope, power, power_f32
 
 __all__ = ["ROWS", "Element", "Row", "apply", "choose", "computed_in", "of"]
 
@@ -230,10 +230,10 @@ def near(a: Any) -> Any:
     return a.clamp_min(-1000.0).clamp_max(1000.0)
 
 
-def gelu_gradient(a: Any, y: Any, g: Any) -> Any:
-    """Return the gradient of gelu: the normal distribution function plus a times its density."""
+def gelu_slope_gradient(a: Any, y: Any, g: Any) -> Any:
+    """Return the gradient of gelu's slope: 2 - a * a times the normal distribution's density."""
     density = (-0.5 * (near(a) * near(a))).exp() * ONE_OVER_SQRT_2PI
-    return (0.5 * (1.0 + (near(a) / SQRT_2).erf()) + near(a) * density) * g
+    return ((2.0 - near(a) * near(a)) * density) * g
 
 
 def gelu_inner(a: Any) -> Any:
@@ -340,7 +340,7 @@ Row("expm1", "expm1", FLOATS, function("expm1"), lambda a, y, g: a.exp() * g)
 Row("log1p", "log1p", FLOATS, function("log1p"), lambda a, y, g: (1.0 / (1.0 + a)) * g)
 Row("sigmoid", "sigmoid", FLOATS, function("sigmoid"), lambda a, y, g: (y * (1.0 - y)) * g)
 Row("softplus", "softplus", FLOATS, function("softplus"), lambda a, y, g: a.sigmoid() * g)
-Row("gelu", "gelu", FLOATS, function("gelu"), gelu_gradient)
+Row("gelu", "gelu", FLOATS, function("gelu"), lambda a, y, g: a.gelu_slope() * g)
 Row("gelu_tanh", "gelu_tanh", FLOATS, function("gelu_tanh"), gelu_tanh_gradient)
 Row("silu", "silu", FLOATS, function("silu"), silu_gradient)
 Row(
@@ -429,6 +429,8 @@ Row(
     lambda a, b, y, g: g,
     lambda a, b, y, g: -(a // b) * g,
 )
+# Of a double, rounded to the type once.
+Row("gelu_slope", "gelu_slope", FLOATS, lambda a: gelu_slope(a.value), gelu_slope_gradient)
 # What gradients ask of the data, and what they do with it.
 Row("step", "step", FLOATS, lambda a: 0.0 if a <= 0.0 else 1.0, zero)
 Row("share", "share", FLOATS, lambda a, b: 0.0 if a < b else 0.5 if a == b else 1.0, zero, zero)

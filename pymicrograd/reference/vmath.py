@@ -28,6 +28,7 @@ __all__ = [
     "exp2",
     "expm1",
     "gelu",
+    "gelu_slope",
     "gelu_tanh",
     "log",
     "log1p",
@@ -629,13 +630,18 @@ def erf(x: float) -> float:
     return flip_sign(head + (tail + power * m[1]), x)
 
 
+def gauss_near(x: float) -> Pair:
+    """Return Phi(x), |x| < 3/4."""
+    high, z = cut(x), x * x
+    head, tail = pair_sum(0.5, high * PHI_0_26_HEAD)
+    return head, tail + (high * PHI_0_26_TAIL + (x - high) * PHI_0 + x * z * phi_series(z))
+
+
 def gelu_size(x: float) -> tuple[Pair, float]:
     """Return a pair and n of |x| Phi(x), |x| <= 40."""
-    bounded, z, n = clamp_to(math.fabs(x), 40.0), x * x, 0.0
+    bounded, n = clamp_to(math.fabs(x), 40.0), 0.0
     if bounded < 0.75:
-        high = cut(x)
-        head, tail = pair_sum(0.5, high * PHI_0_26_HEAD)
-        tail = tail + (high * PHI_0_26_TAIL + (x - high) * PHI_0 + x * z * phi_series(z))
+        head, tail = gauss_near(x)
     else:
         m, n = gauss_tail((bounded, 0.0), pair_product(0.5 * bounded, bounded))
         head, tail = m
@@ -654,6 +660,25 @@ def gelu(x: float) -> float:
         return x
     y, n = gelu_size(x)
     return flip_sign(scale_by(y[0] + y[1], n), x)
+
+
+def gelu_slope(x: float) -> float:
+    """Return the slope of gelu, Phi(x) + x phi(x), phi the density."""
+    if x != x:
+        return x
+    bounded = clamp_to(math.fabs(x), 40.0)
+    half = pair_product(0.5 * bounded, bounded)
+    n, r, rest = exp_reduce(-half[0], -half[1])
+    power = exp_mantissa(r, rest)[0]
+    if bounded < 0.75:
+        head, tail = gauss_near(x)
+        return head + (tail + x * (PHI_0 * (power_of_two(n) * power)))
+    m, n = gauss_tail((bounded, 0.0), half)
+    rise = bounded * (PHI_0 * power)
+    if x < 0.0:
+        return scale_by((m[0] - rise) + m[1], n)
+    unit = 0.0 if bounded > 12.0 else power_of_two(n)
+    return 1.0 + unit * ((rise - m[0]) - m[1])
 
 
 # ---- silu, gelu_tanh

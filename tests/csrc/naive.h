@@ -26,6 +26,7 @@
 #define SIGMOID(x) VM(sigmoid)(x)
 #define SOFTPLUS(x) VM(softplus)(x)
 #define GELU(x) VM(gelu)(x)
+#define GELU_SLOPE(x) VM(gelu_slope)(x)
 #define GELU_TANH(x) VM(gelu_tanh)(x)
 #define SILU(x) VM(silu)(x)
 #define SQRT(x) C(sqrt)(x)
