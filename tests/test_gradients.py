@@ -256,6 +256,29 @@ def test_kernels_of_rows_give_the_bits_of_recorded_ops(shape: tuple[int, int], d
             assert same_bits(a, b), name
 
 
+@pytest.mark.parametrize("scale", [1e30, 1e-30, 1e38, 1e-42])
+@pytest.mark.parametrize("epsilon", [1e-5, 0.0, 1e-30])
+def test_norms_keep_the_range_of_float32(scale: float, epsilon: float) -> None:
+    rng = np.random.default_rng(3)
+    numbers = (rng.uniform(0.1, 1.0, (3, 40)) * np.float32(scale)).astype(np.float32)
+    numbers[1] = rng.standard_normal(40)
+    g = rng.standard_normal((3, 40))
+    for norm in (F.layer_norm, F.rms_norm):
+        found = []
+        for dtype in ("float32", "float64"):
+            x, p = (mg.tensor(a, dtype=dtype, requires_grad=True) for a in (numbers, g[2]))
+            y = norm(x, 40, p, eps=epsilon)
+            seed = mg.tensor(g, dtype=dtype)
+            plain = mg.grad(y, [x, p], seed, retain_graph=True)
+            recorded = mg.grad(y, [x, p], seed, create_graph=True)
+            assert all(same_bits(a, b) for a, b in zip(plain, recorded, strict=True))
+            found.append([t.detach().numpy() for t in (y, *plain)])
+        for a, b in zip(*found, strict=True):
+            rough = 1e-2 if scale < 1e-40 else 2e-4
+            within = np.where(abs(b) < 3e38, b, np.copysign(np.inf, b))
+            np.testing.assert_allclose(a, within, rtol=rough, atol=rough * abs(b[b < 3e38]).max())
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 32, 33, 70])
 @pytest.mark.parametrize("zeros", [0, 1, 2, 3])
 def test_products_have_all_derivatives_where_factors_are_0(n: int, zeros: int) -> None:

@@ -204,38 +204,6 @@ uint32_t vjp_cross_entropy(const rule *r)
 
 /* ---- norms ------------------------------------------------------------------------- */
 
-/* What the gradients of both norms are made of, in the type that is computed in. */
-typedef struct norm_parts {
-    unsigned axes; /* those that are normalized */
-    uint32_t a, g, scale, normal;
-} norm_parts;
-
-static norm_parts norm_open(const rule *r, bool centered)
-{
-    scope *s = r->s;
-    norm_parts p = {0};
-    const array *a = operand_array(r, 0);
-    int dtype = compute_dtype(a->dtype);
-    for (int64_t i = 0; i < integers(r)[0]; i++) p.axes |= 1u << (a->rank - 1 - i);
-    p.g = scope_cast(s, r->g, dtype);
-    p.a = scope_cast(s, rule_value(r, 0), dtype);
-    if (centered)
-        p.a = apply2(s, MG_SUB, p.a, scope_reduce(s, MG_MEAN, p.a, p.axes, true));
-    uint32_t squares = apply2(s, MG_MUL, p.a, p.a);
-    uint32_t mean = scope_reduce(s, MG_MEAN, squares, p.axes, true);
-    uint32_t epsilon = scope_constant(s, dtype, number_of(r));
-    p.scale = apply1(s, MG_RSQRT, apply2(s, MG_ADD, mean, epsilon));
-    p.normal = apply2(s, MG_MUL, p.a, p.scale);
-    return p;
-}
-
-static void norm_rows(const rows_job *job, int64_t rows, const char *a, char *out)
-{
-    kernels()->norm_back[wide_index(job->box->a->dtype)](
-        rows, job->box->n, a, job->g + (a - job->box->a->data), job->weight,
-        job->centered, job->number, out);
-}
-
 /* A norm's operand and gradient, in the type that is computed in, as rows. */
 typedef struct norm_rows_of {
     box b;
@@ -253,8 +221,132 @@ static norm_rows_of norm_rows_open(const rule *r)
     const array *a = array_in(s, p.a);
     p.b.a = a;
     p.b.n = shape_product(a->shape, a->rank - (int)integers(r)[0], a->rank);
-    p.b.outer = a->count / p.b.n;
+    p.b.outer = p.b.n ? a->count / p.b.n : 0;
     return p;
+}
+
+/* What norms know of each row: by, mean, scale; and the sums of g * normal over rows. */
+typedef struct norm_job {
+    const box *b;
+    const char *g;
+    char *by, *mean, *scale, *lanes, *out;
+    bool centered;
+    double epsilon;
+} norm_job;
+
+static void norm_scales_range(void *context, int64_t first, int64_t end)
+{
+    const norm_job *job = context;
+    int64_t size = dtype_sizes[job->b->a->dtype], n = job->b->n;
+    kernels()->norm_scales[wide_index(job->b->a->dtype)](
+        end - first, n, job->b->a->data + first * n * size, job->centered, job->epsilon,
+        job->by + first * size, job->mean + first * size, job->scale + first * size);
+}
+
+/* Compute by, mean and scale of all rows. */
+static norm_job norm_job_open(const rule *r, const box *b, bool centered)
+{
+    scope *s = r->s;
+    uint32_t made;
+    const int64_t three[] = {3, b->outer};
+    norm_job job = {.b = b, .centered = centered, .epsilon = number_of(r)};
+    array *scales = array_made(s, b->a->dtype, 2, three, &made);
+    if (!scales) return job;
+    job.by = scales->data;
+    job.mean = job.by + b->outer * dtype_sizes[scales->dtype];
+    job.scale = job.mean + b->outer * dtype_sizes[scales->dtype];
+    parallel_ranges(b->outer, (double)b->n, norm_scales_range, &job);
+    return job;
+}
+
+/* ---- recorded ---------------------------------------------------------------------- */
+
+/* What the gradients of both norms are made of, in the type that is computed in. */
+typedef struct norm_parts {
+    unsigned axes; /* those that are normalized */
+    uint32_t a, g, scale, normal;
+    uint32_t by; /* 0: no row is multiplied by a power of two */
+} norm_parts;
+
+static bool is_all_one(const array *a, const char *numbers, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (a->dtype == MG_FLOAT32 ? ((const float *)(const void *)numbers)[i] != 1.0f
+                                   : ((const double *)(const void *)numbers)[i] != 1.0)
+            return false;
+    return true;
+}
+
+/* Return the powers of two by which rows are multiplied, with axes of size 1, or 0. */
+static uint32_t norm_powers(const rule *r, bool centered)
+{
+    scope *s = r->s;
+    uint32_t made;
+    int64_t shape[MG_MAX_RANK];
+    norm_rows_of p = norm_rows_open(r);
+    if (s->status < 0 || p.b.n == 0) return 0;
+    const array *a = p.b.a;
+    norm_job job = norm_job_open(r, &p.b, centered);
+    if (s->status < 0 || is_all_one(a, job.by, p.b.outer)) return 0;
+    for (int d = 0; d < a->rank; d++)
+        shape[d] = d < a->rank - (int)integers(r)[0] ? a->shape[d] : 1;
+    array *by = array_made(s, a->dtype, a->rank, shape, &made);
+    if (by) memcpy(by->data, job.by, (size_t)(p.b.outer * dtype_sizes[a->dtype]));
+    return made;
+}
+
+static norm_parts norm_open(const rule *r, bool centered)
+{
+    scope *s = r->s;
+    norm_parts p = {0};
+    const array *a = operand_array(r, 0);
+    int dtype = compute_dtype(a->dtype);
+    for (int64_t i = 0; i < integers(r)[0]; i++) p.axes |= 1u << (a->rank - 1 - i);
+    p.by = norm_powers(r, centered);
+    p.g = scope_cast(s, r->g, dtype);
+    p.a = scope_cast(s, rule_value(r, 0), dtype);
+    uint32_t epsilon = scope_constant(s, dtype, number_of(r));
+    if (p.by) {
+        p.a = apply2(s, MG_MUL, p.a, p.by);
+        epsilon = apply2(s, MG_MUL, apply2(s, MG_MUL, epsilon, p.by), p.by);
+    }
+    if (centered)
+        p.a = apply2(s, MG_SUB, p.a, scope_reduce(s, MG_MEAN, p.a, p.axes, true));
+    uint32_t squares = apply2(s, MG_MUL, p.a, p.a);
+    uint32_t mean = scope_reduce(s, MG_MEAN, squares, p.axes, true);
+    p.scale = apply1(s, MG_RSQRT, apply2(s, MG_ADD, mean, epsilon));
+    p.normal = apply2(s, MG_MUL, p.a, p.scale);
+    return p;
+}
+
+/* (scale * by) * (h - mean h - normal * mean of h * normal), h = g * weight; without mean
+ * h for the norm that does not subtract the mean. */
+static uint32_t norm_recorded(const rule *r, bool centered)
+{
+    scope *s = r->s;
+    norm_parts p = norm_open(r, centered);
+    if (r->which == 1)
+        return scope_sum_to(s, apply2(s, MG_MUL, p.g, p.normal), operand_array(r, 1));
+    uint32_t h = p.g;
+    if (s->status < 0) return 0;
+    if (array_in(s, r->y)->operand_count > 1)
+        h = apply2(s, MG_MUL, h, scope_cast(s, rule_value(r, 1), array_in(s, h)->dtype));
+    uint32_t shared =
+        scope_reduce(s, MG_MEAN, apply2(s, MG_MUL, h, p.normal), p.axes, true);
+    uint32_t less = h;
+    if (centered) less = apply2(s, MG_SUB, h, scope_reduce(s, MG_MEAN, h, p.axes, true));
+    less = apply2(s, MG_SUB, less, apply2(s, MG_MUL, p.normal, shared));
+    uint32_t slope = p.by ? apply2(s, MG_MUL, p.scale, p.by) : p.scale;
+    return apply2(s, MG_MUL, slope, less);
+}
+
+/* ---- computed ---------------------------------------------------------------------- */
+
+static void norm_rows(const rows_job *job, int64_t rows, const char *a, char *out)
+{
+    kernels()->norm_back[wide_index(job->box->a->dtype)](
+        rows, job->box->n, a, job->g + (a - job->box->a->data), job->weight,
+        job->centered, job->number, out);
 }
 
 /* What the norm passes on to its operand, in one pass over the rows. */
@@ -277,35 +369,17 @@ static uint32_t norm_computed(const rule *r, bool centered)
     return made;
 }
 
-/* The means and scales of rows, (2, rows), then the sums of g * normal over rows. */
-typedef struct norm_weight_job {
-    const box *b;
-    const char *g;
-    char *mean, *scale, *lanes, *out;
-    bool centered;
-    double epsilon;
-} norm_weight_job;
-
-static void norm_scales_range(void *context, int64_t first, int64_t end)
-{
-    const norm_weight_job *job = context;
-    int64_t size = dtype_sizes[job->b->a->dtype], n = job->b->n;
-    kernels()->norm_scales[wide_index(job->b->a->dtype)](
-        end - first, n, job->b->a->data + first * n * size, job->centered, job->epsilon,
-        job->mean + first * size, job->scale + first * size);
-}
-
 static void norm_weight_range(void *context, int64_t first, int64_t end)
 {
-    const norm_weight_job *job = context;
+    const norm_job *job = context;
     int64_t size = dtype_sizes[job->b->a->dtype];
     enum { STRIP = 1024 }; /* columns whose lanes fit in the second cache */
     for (int64_t width; first < end; first += width) {
         width = end - first < STRIP ? end - first : STRIP;
         kernels()->norm_weight[wide_index(job->b->a->dtype)](
             job->b->outer, width, job->b->a->data + first * size, job->g + first * size,
-            job->b->n, job->mean, job->scale, job->lanes + first * NORM_LANES * size,
-            job->out + first * size);
+            job->b->n, job->by, job->mean, job->scale,
+            job->lanes + first * NORM_LANES * size, job->out + first * size);
     }
 }
 
@@ -319,51 +393,31 @@ static bool has_rows(const rule *r)
 static uint32_t norm_weight_computed(const rule *r, bool centered)
 {
     scope *s = r->s;
-    uint32_t made, of_scales, of_lanes;
+    uint32_t made, of_lanes;
     norm_rows_of p = norm_rows_open(r);
     if (s->status < 0) return 0;
     const array *weight = operand_array(r, 1);
-    const int64_t pairs[] = {2, p.b.outer};
-    array *scales = array_made(s, p.b.a->dtype, 2, pairs, &of_scales);
     const int64_t room[] = {NORM_LANES, p.b.n};
+    norm_job job = norm_job_open(r, &p.b, centered);
     array *lanes = array_made(s, p.b.a->dtype, 2, room, &of_lanes);
     array *out = array_made(s, p.b.a->dtype, weight->rank, weight->shape, &made);
     if (!out) return 0;
-    norm_weight_job job = {.b = &p.b, .centered = centered, .epsilon = number_of(r)};
-    job.g = array_in(s, p.g)->data, job.out = out->data;
-    job.mean = scales->data, job.lanes = lanes->data;
-    job.scale = job.mean + p.b.outer * dtype_sizes[out->dtype];
-    parallel_ranges(p.b.outer, (double)p.b.n, norm_scales_range, &job);
+    job.g = array_in(s, p.g)->data, job.out = out->data, job.lanes = lanes->data;
     parallel_ranges(p.b.n, (double)p.b.outer, norm_weight_range, &job);
     return made;
 }
 
-/* scale * (h - mean h - normal * mean of h * normal), h = g * weight; without mean h for
- * the norm that does not subtract the mean. */
 static uint32_t vjp_norm(const rule *r, bool centered)
 {
     scope *s = r->s;
-    if (r->which == 0 && has_kernel(r)) return rule_fit(r, norm_computed(r, centered));
-    if (r->which == 1 && has_kernel(r) && has_rows(r))
-        return rule_fit(r, norm_weight_computed(r, centered));
-    if (r->which == 2) {
+    if (r->which == 2) { /* a bias, whose sum needs no more than g */
         uint32_t g = scope_cast(s, r->g, compute_dtype(operand_array(r, 0)->dtype));
         return rule_fit(r, scope_sum_to(s, g, operand_array(r, 2)));
     }
-    norm_parts p = norm_open(r, centered);
-    if (r->which == 1)
-        return rule_fit(
-            r, scope_sum_to(s, apply2(s, MG_MUL, p.g, p.normal), operand_array(r, 1)));
-    uint32_t h = p.g;
-    if (s->status < 0) return 0;
-    if (array_in(s, r->y)->operand_count > 1)
-        h = apply2(s, MG_MUL, h, scope_cast(s, rule_value(r, 1), array_in(s, h)->dtype));
-    uint32_t shared =
-        scope_reduce(s, MG_MEAN, apply2(s, MG_MUL, h, p.normal), p.axes, true);
-    uint32_t less = h;
-    if (centered) less = apply2(s, MG_SUB, h, scope_reduce(s, MG_MEAN, h, p.axes, true));
-    less = apply2(s, MG_SUB, less, apply2(s, MG_MUL, p.normal, shared));
-    return rule_fit(r, apply2(s, MG_MUL, p.scale, less));
+    if (r->which == 0 && has_kernel(r)) return rule_fit(r, norm_computed(r, centered));
+    if (r->which == 1 && has_kernel(r) && has_rows(r))
+        return rule_fit(r, norm_weight_computed(r, centered));
+    return rule_fit(r, norm_recorded(r, centered));
 }
 
 uint32_t vjp_layer_norm(const rule *r)

@@ -96,19 +96,21 @@ typedef void (*back_kernel)(int64_t rows, int64_t n, const void *y, const void *
 typedef void (*cross_entropy_kernel)(int64_t rows, int64_t n, const void *a,
                                      const int64_t *targets, int64_t ignored,
                                      double smoothing, const void *weights, void *out);
-/* mean[r], 0 unless centered, and scale[r] = 1 / sqrt(mean of squares + epsilon). */
+/* by[r], 1 or the power of two by which row r is multiplied, mean[r] of that, 0 unless
+ * centered, and scale[r] = 1 / sqrt(mean of squares + epsilon). */
 typedef void (*norm_scales_kernel)(int64_t rows, int64_t n, const void *a, bool centered,
-                                   double epsilon, void *mean, void *scale);
+                                   double epsilon, void *by, void *mean, void *scale);
 /* What rows of a norm pass on to a. */
 typedef void (*norm_back_kernel)(int64_t rows, int64_t n, const void *a, const void *g,
                                  const void *weight, bool centered, double epsilon,
                                  void *out);
-/* y[j] = sum of g[i, j] * ((a[i, j] - mean[i]) * scale[i]) over rows, which lie `stride`
+/* y[j] = sum of g[i, j] * ((a[i, j] * by[i] - mean[i]) * scale[i]) over rows, which lie `stride`
  * apart. `lanes` has room for NORM_LANES * columns elements. */
 enum { NORM_LANES = 4 * LANES };
 typedef void (*norm_weight_kernel)(int64_t rows, int64_t columns, const void *a,
-                                   const void *g, int64_t stride, const void *mean,
-                                   const void *scale, void *lanes, void *y);
+                                   const void *g, int64_t stride, const void *by,
+                                   const void *mean, const void *scale, void *lanes,
+                                   void *y);
 /* out[i] = test[i] ? a[i] : b[i]; repeats as above for a (bit 0) and b (bit 1) */
 typedef void (*choose_kernel)(int64_t n, const uint8_t *test, const void *a,
                               const void *b, void *out, unsigned repeats);

@@ -318,91 +318,97 @@ static void OF(variance)(int64_t rows, int64_t n, const void *of_a, int64_t stri
     }
 }
 
-/* y[r, i] = ((a[r, i] - mean[r]) * scale[r]) * weight[i] + bias[i]. */
-static void OF(normalize)(int64_t rows, int64_t n, const T *a, const T *mean,
+/* y[r, i] = ((a[r, i] * by[r] - mean[r]) * scale[r]) * weight[i] + bias[i]. */
+static void OF(normalize)(int64_t rows, int64_t n, const T *a, const T *by, const T *mean,
                           const T *scale, const T *weight, const T *bias, T *y)
 {
     for (int64_t r = 0; r < rows; r++, a += n, y += n) {
-        const T m = mean[r], s = scale[r];
+        const T b = by[r], m = mean[r], s = scale[r];
         if (weight && bias) {
             EACH for (int64_t i = 0; i < n; i++)
-                y[i] = (a[i] - m) * s * weight[i] + bias[i];
+                y[i] = (a[i] * b - m) * s * weight[i] + bias[i];
         } else if (weight) {
-            EACH for (int64_t i = 0; i < n; i++) y[i] = (a[i] - m) * s * weight[i];
+            EACH for (int64_t i = 0; i < n; i++) y[i] = (a[i] * b - m) * s * weight[i];
         } else if (bias) {
-            EACH for (int64_t i = 0; i < n; i++) y[i] = (a[i] - m) * s + bias[i];
+            EACH for (int64_t i = 0; i < n; i++) y[i] = (a[i] * b - m) * s + bias[i];
         } else {
-            EACH for (int64_t i = 0; i < n; i++) y[i] = (a[i] - m) * s;
+            EACH for (int64_t i = 0; i < n; i++) y[i] = (a[i] * b - m) * s;
         }
     }
 }
 
-/* squares[r] = 1 / sqrt(squares[r] / n + epsilon). */
-static void OF(scales)(int64_t rows, int64_t n, double epsilon, T *squares)
+/* Return the mean of squares of a row plus epsilon, given their sum, of the row multiplied
+ * by *by where they leave the range. */
+static T OF(mean_square)(int64_t n, const T *a, bool centered, T epsilon, T squares, T *by,
+                         T *mean)
 {
-    for (int64_t r = 0; r < rows; r++)
-        squares[r] = 1 / C(sqrt)(squares[r] / (T)n + (T)epsilon);
+    T value = squares / (T)n + epsilon;
+    *by = OF(range_scale)(n, a, C(sqrt)(epsilon), value);
+    if (*by == 1) return value;
+    *mean = centered ? OF(sum_scaled)(n, a, *by, 0, false) / (T)n : 0;
+    squares = OF(sum_scaled)(n, a, *by, *mean, true);
+    return squares / (T)n + epsilon * *by * *by;
 }
-
-static void OF(layer_norm)(int64_t rows, int64_t n, const void *of_a, const void *weight,
-                           const void *bias, double epsilon, void *of_y)
-{
-    const T *a = of_a;
-    T *y = of_y, mean[OF(PIECE)], squares[OF(PIECE)];
-    for (int64_t group; rows > 0; rows -= group, a += group * n, y += group * n) {
-        group = OF(group)(rows, n);
-        OF(moments)(group, n, a, n, mean, squares);
-        OF(scales)(group, n, epsilon, squares);
-        OF(normalize)(group, n, a, mean, squares, weight, bias, y);
-    }
-}
-
-static void OF(rms_norm)(int64_t rows, int64_t n, const void *of_a, const void *weight,
-                         double epsilon, void *of_y)
-{
-    const T *a = of_a;
-    T *y = of_y, zeros[OF(PIECE)] = {0}, squares[OF(PIECE)]; /* a - 0 is a */
-    for (int64_t group; rows > 0; rows -= group, a += group * n, y += group * n) {
-        group = OF(group)(rows, n);
-        OF(sums_of)(MAP(square), group, n, a, n, zeros, squares);
-        OF(scales)(group, n, epsilon, squares);
-        OF(normalize)(group, n, a, zeros, squares, weight, NULL, y);
-    }
-}
-
-/* ---- what norms pass on ------------------------------------------------------------ */
 
 static void OF(norm_scales)(int64_t rows, int64_t n, const void *of_a, bool centered,
-                            double epsilon, void *of_mean, void *of_scale)
+                            double epsilon, void *of_by, void *of_mean, void *of_scale)
 {
     const T *a = of_a;
-    T *mean = of_mean, *scale = of_scale;
+    T *by = of_by, *mean = of_mean, *scale = of_scale;
     for (int64_t group; rows > 0; rows -= group, a += group * n) {
         group = OF(group)(rows, n);
         for (int64_t r = 0; r < group; r++) mean[r] = 0;
         if (centered)
             OF(moments)(group, n, a, n, mean, scale);
         else
-            OF(sums_of)(MAP(square), group, n, a, n, mean, scale);
-        OF(scales)(group, n, epsilon, scale);
-        mean += group, scale += group;
+            OF(sums_of)(MAP(square), group, n, a, n, mean, scale); /* a - 0 is a */
+        for (int64_t r = 0; r < group; r++)
+            scale[r] = OF(mean_square)(n, a + r * n, centered, (T)epsilon, scale[r], by + r,
+                                       mean + r);
+        for (int64_t r = 0; r < group; r++) scale[r] = 1 / C(sqrt)(scale[r]);
+        by += group, mean += group, scale += group;
     }
 }
 
+static void OF(norm)(int64_t rows, int64_t n, const T *a, bool centered, const T *weight,
+                     const T *bias, double epsilon, T *y)
+{
+    T by[OF(PIECE)], mean[OF(PIECE)], scale[OF(PIECE)];
+    for (int64_t group; rows > 0; rows -= group, a += group * n, y += group * n) {
+        group = OF(group)(rows, n);
+        OF(norm_scales)(group, n, a, centered, epsilon, by, mean, scale);
+        OF(normalize)(group, n, a, by, mean, scale, weight, bias, y);
+    }
+}
+
+static void OF(layer_norm)(int64_t rows, int64_t n, const void *a, const void *weight,
+                           const void *bias, double epsilon, void *y)
+{
+    OF(norm)(rows, n, a, true, weight, bias, epsilon, y);
+}
+
+static void OF(rms_norm)(int64_t rows, int64_t n, const void *a, const void *weight,
+                         double epsilon, void *y)
+{
+    OF(norm)(rows, n, a, false, weight, NULL, epsilon, y);
+}
+
+/* ---- what norms pass on ------------------------------------------------------------ */
+
 /* h[i] = g[i] * weight[i], p[i] = h[i] * x[i], x normalized. */
-MG_INLINE void OF(norm_parts)(int64_t n, const T *a, const T *g, const T *weight, T mean,
-                              T scale, T *h, T *p)
+MG_INLINE void OF(norm_parts)(int64_t n, const T *a, const T *g, const T *weight, T by,
+                              T mean, T scale, T *h, T *p)
 {
     EACH for (int64_t i = 0; i < n; i++)
     {
         h[i] = weight ? g[i] * weight[i] : g[i];
-        p[i] = h[i] * ((a[i] - mean) * scale);
+        p[i] = h[i] * ((a[i] * by - mean) * scale);
     }
 }
 
 /* The sums of h and of p, in two numbers; of one row of any length. */
-static void OF(norm_sums)(int64_t n, const T *a, const T *g, const T *weight, T mean,
-                          T scale, T *sums)
+static void OF(norm_sums)(int64_t n, const T *a, const T *g, const T *weight, T by,
+                          T mean, T scale, T *sums)
 {
     _Alignas(CACHE_LINE) T h[OF(PIECE)], p[OF(PIECE)];
     OF(blocks) of_h = {.counts = {0}}, of_p = {.counts = {0}};
@@ -411,8 +417,8 @@ static void OF(norm_sums)(int64_t n, const T *a, const T *g, const T *weight, T 
         T lanes[2 * LANES] = {0};
         for (int64_t i = done; i < end; i += OF(PIECE)) {
             const int64_t count = end - i < OF(PIECE) ? end - i : OF(PIECE);
-            OF(norm_parts)(count, a + i, g + i, weight ? weight + i : NULL, mean, scale,
-                           h, p);
+            OF(norm_parts)(count, a + i, g + i, weight ? weight + i : NULL, by, mean,
+                           scale, h, p);
             OF(fold_all_sum)(count, h, lanes);
             OF(fold_all_sum)(count, p, lanes + LANES);
         }
@@ -423,14 +429,15 @@ static void OF(norm_sums)(int64_t n, const T *a, const T *g, const T *weight, T 
     sums[0] = OF(blocks_end_sum)(&of_h), sums[1] = OF(blocks_end_sum)(&of_p);
 }
 
-/* out[i] = scale * ((h[i] - of_h) - x[i] * of_p). */
-static void OF(norm_row_back)(int64_t n, const T *a, const T *g, const T *weight, T mean,
-                              T scale, T of_h, T of_p, T *out)
+/* out[i] = (scale * by) * ((h[i] - of_h) - x[i] * of_p). */
+static void OF(norm_row_back)(int64_t n, const T *a, const T *g, const T *weight, T by,
+                              T mean, T scale, T of_h, T of_p, T *out)
 {
+    const T slope = scale * by;
     EACH for (int64_t i = 0; i < n; i++)
     {
         const T h = weight ? g[i] * weight[i] : g[i];
-        out[i] = scale * ((h - of_h) - ((a[i] - mean) * scale) * of_p);
+        out[i] = slope * ((h - of_h) - ((a[i] * by - mean) * scale) * of_p);
     }
 }
 
@@ -439,24 +446,24 @@ static void OF(norm_back)(int64_t rows, int64_t n, const void *of_a, const void 
                           void *of_out)
 {
     const T *a = of_a, *g = of_g, *weight = of_weight;
-    T *out = of_out, mean[OF(PIECE)], scale[OF(PIECE)];
+    T *out = of_out, by[OF(PIECE)], mean[OF(PIECE)], scale[OF(PIECE)];
     T sums_h[OF(PIECE)], sums_p[OF(PIECE)], h[OF(PIECE)], p[OF(PIECE)];
     for (int64_t group; rows > 0; rows -= group) {
         group = OF(group)(rows, n);
-        OF(norm_scales)(group, n, a, centered, epsilon, mean, scale);
+        OF(norm_scales)(group, n, a, centered, epsilon, by, mean, scale);
         if (n <= OF(PIECE)) {
             for (int64_t r = 0; r < group; r++)
-                OF(norm_parts)(n, a + r * n, g + r * n, weight, mean[r], scale[r],
+                OF(norm_parts)(n, a + r * n, g + r * n, weight, by[r], mean[r], scale[r],
                                h + r * n, p + r * n);
             OF(rows_sum)(group, n, h, n, sums_h);
             OF(rows_sum)(group, n, p, n, sums_p);
         } else {
             T sums[2];
-            OF(norm_sums)(n, a, g, weight, *mean, *scale, sums);
+            OF(norm_sums)(n, a, g, weight, *by, *mean, *scale, sums);
             *sums_h = sums[0], *sums_p = sums[1];
         }
         for (int64_t r = 0; r < group; r++, a += n, g += n, out += n)
-            OF(norm_row_back)(n, a, g, weight, mean[r], scale[r],
+            OF(norm_row_back)(n, a, g, weight, by[r], mean[r], scale[r],
                               centered ? sums_h[r] / (T)n : 0, sums_p[r] / (T)n, out);
     }
 }
@@ -464,34 +471,35 @@ static void OF(norm_back)(int64_t rows, int64_t n, const void *of_a, const void 
 /* The same of a block of rows at most. Lanes of all columns lie in the second cache while
  * rows are read one after the other. */
 static void OF(norm_weight_block)(int64_t rows, int64_t columns, const T *a, const T *g,
-                                  int64_t stride, const T *mean, const T *scale, T *lanes,
-                                  T *y)
+                                  int64_t stride, const T *by, const T *mean,
+                                  const T *scale, T *lanes, T *y)
 {
     for (int64_t i = 0; i < rows; i++, a += stride, g += stride) {
         T *lane = lanes + i % LANES * columns;
-        const T m = mean[i], s = scale[i];
+        const T b = by[i], m = mean[i], s = scale[i];
         if (i < LANES) {
             EACH for (int64_t j = 0; j < columns; j++)
-                lane[j] = 0 + g[j] * ((a[j] - m) * s);
+                lane[j] = 0 + g[j] * ((a[j] * b - m) * s);
         } else {
             EACH for (int64_t j = 0; j < columns; j++)
-                lane[j] = lane[j] + g[j] * ((a[j] - m) * s);
+                lane[j] = lane[j] + g[j] * ((a[j] * b - m) * s);
         }
     }
     OF(join_columns_sum)(rows < LANES ? rows : LANES, columns, lanes, y);
 }
 
 static void OF(norm_weight)(int64_t rows, int64_t columns, const void *of_a,
-                            const void *of_g, int64_t stride, const void *of_mean,
-                            const void *of_scale, void *of_lanes, void *of_y)
+                            const void *of_g, int64_t stride, const void *of_by,
+                            const void *of_mean, const void *of_scale, void *of_lanes,
+                            void *of_y)
 {
-    const T *a = of_a, *g = of_g, *mean = of_mean, *scale = of_scale;
+    const T *a = of_a, *g = of_g, *by = of_by, *mean = of_mean, *scale = of_scale;
     T *y = of_y, *lanes = of_lanes, *of_blocks = lanes + LANES * columns;
     int64_t counts[REDUCE_LEVELS] = {0};
     for (int64_t i = 0; i < rows; i += REDUCE_BLOCK) {
         const int64_t count = rows - i < REDUCE_BLOCK ? rows - i : REDUCE_BLOCK;
         OF(norm_weight_block)(count, columns, a + i * stride, g + i * stride, stride,
-                              mean + i, scale + i, lanes, y);
+                              by + i, mean + i, scale + i, lanes, y);
         if (rows > REDUCE_BLOCK) OF(columns_add_sum)(counts, columns, of_blocks, y);
     }
     if (rows > REDUCE_BLOCK)

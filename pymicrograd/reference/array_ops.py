@@ -733,6 +733,12 @@ def rowwise(
     return store(dtype, a.shape, numbers)
 
 
+def rows_of(a: Array, axes: Axes) -> list[Elements]:
+    """Return the elements along axes, a list for each index of the others."""
+    numbers = elements(a, wide(a.dtype))
+    return [[numbers[p] for p in row] for row in rows(a, axes)]
+
+
 def shifted_exponentials(row: Elements, dtype: str) -> tuple[Any, Elements, Any]:
     """Return m, the largest number, exp(a - m), and their sum."""
     m = lane_max(row, dtype)
@@ -840,6 +846,18 @@ def last_axes(name: str, a: Array, axes: int, *weights: Array | None) -> Axes:
     return tuple(range(lead, len(a.shape)))
 
 
+def norm_square(row: Elements, dtype: str, epsilon: float, by: float, centered: bool) -> Any:
+    """Return the mean of squares of a row, which was multiplied by a power of two, + epsilon."""
+    total = squares(row, dtype) if centered else lane_sum([x * x for x in row], dtype)
+    return total / len(row) + Element(dtype, epsilon) * by * by
+
+
+def norm_power(row: Elements, dtype: str, epsilon: float, centered: bool) -> float:
+    """Return 1, or the power of two by which a norm multiplies a row, lest its squares overflow."""
+    least: Any = Element(dtype, epsilon)
+    return range_scale(row, norm_square(row, dtype, epsilon, 1.0, centered), of(least.sqrt()))
+
+
 @op
 def layer_norm(
     a: Array,
@@ -863,8 +881,10 @@ def layer_norm(
     dtype = wide(a.dtype)
 
     def result(row: Elements) -> Elements:
+        by = norm_power(row, dtype, epsilon, True)
+        row = [x * by for x in row]
         m = mean_of(row, dtype)
-        r = 1.0 / (squares(row, dtype) / len(row) + epsilon).sqrt()
+        r = 1.0 / norm_square(row, dtype, epsilon, by, True).sqrt()
         y = [(x - m) * r for x in row]
         if weight is not None and bias is not None:
             w, c = elements(weight, dtype), elements(bias, dtype)
@@ -888,8 +908,9 @@ def rms_norm(a: Array, weight: Array | None = None, axes: int = 1, epsilon: floa
     dtype = wide(a.dtype)
 
     def result(row: Elements) -> Elements:
-        mean_square = lane_sum([x * x for x in row], dtype) / len(row)
-        r = 1.0 / (mean_square + epsilon).sqrt()
+        by = norm_power(row, dtype, epsilon, False)
+        row = [x * by for x in row]
+        r = 1.0 / norm_square(row, dtype, epsilon, by, False).sqrt()
         y = [x * r for x in row]
         if weight is not None:
             y = [x * wi for x, wi in zip(y, elements(weight, dtype), strict=True)]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .array import Array, count_of, wide
+from .array_ops import norm_power, rows_of
 from .element_ops import ROWS, Element, of
 
 __all__ = ["RULES", "element_rule"]
@@ -427,15 +428,22 @@ def norm(
 ) -> Any:
     """Return scale * (h - mean h - normal * mean of h * normal), h = g * weight.
 
-    The mean of h only with m, of the norm that subtracts the mean.
+    The mean of h only with m, of the norm that subtracts the mean. Rows whose squares leave the
+    range are multiplied by a power of two.
     """
     dtype = wide(a.dtype)
     last = tuple(range(len(a.shape) - axes, len(a.shape)))
     h = g = cast_to(g, dtype)
     x = cast_to(a, dtype)
+    powers = [norm_power(row, dtype, epsilon, m) for row in rows_of(x.array, last)]
+    scaled = any(power != 1.0 for power in powers)
+    added = constant(x, epsilon)
+    if scaled:
+        by = a.leaf(Array(dtype, (*a.shape[: last[0]], *([1] * axes)), powers))
+        x, added = x * by, added * by * by
     if m:
         x = x - x.mean(last, True)
-    scale = ((x * x).mean(last, True) + epsilon).rsqrt()
+    scale = ((x * x).mean(last, True) + added).rsqrt()
     normal = x * scale
     if which == 2:
         return fit(sum_to(g, bias.shape), y, bias)
@@ -445,7 +453,7 @@ def norm(
         h = h * cast_to(weight, dtype)
     shared = (h * normal).mean(last, True)
     less = h - h.mean(last, True) if m else h
-    return fit(scale * (less - normal * shared), y, a)
+    return fit((scale * by if scaled else scale) * (less - normal * shared), y, a)
 
 
 @rule

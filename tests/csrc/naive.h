@@ -189,9 +189,9 @@ static int64_t OF(naive_search)(int largest, int64_t n, const T *a)
 /* ---- rows ---------------------------------------------------------------------------- */
 
 /* Return 2^-k by which a row is multiplied whose sum of squares is out of range, or 1. */
-static T OF(naive_scale)(int64_t n, const T *a, T sum)
+static T OF(naive_scale)(int64_t n, const T *a, T sum, T least)
 {
-    T most = 0;
+    T most = least;
     if (sum >= (sizeof(T) == 4 ? (T)0x1p-80 : (T)0x1p-960) && sum < (T)INFINITY) return 1;
     for (int64_t i = 0; i < n; i++) most = LARGER(most, C(fabs)(a[i]));
     if (!(most > 0 && most < (T)INFINITY)) return 1;
@@ -213,10 +213,12 @@ static void OF(naive_row)(int kind, int64_t n, const T *a, const T *weight, cons
         moved[i] = kind <= LOGSUMEXP ? VM(exp)(x) : (T)(x * x);
     }
     T sum = OF(naive_reduce)(REDUCE_SUM, n, moved, 1), d = (T)n - (T)number;
-    T scale = 1 / C(sqrt)((T)(sum / (T)n) + (T)number);
+    T square = (T)(sum / (T)n) + (T)number, scale = 1 / C(sqrt)(square), power = 1;
+    if (kind == LAYER_NORM || kind == RMS_NORM)
+        power = OF(naive_scale)(n, a, square, C(sqrt)((T)number));
     if (kind == LOGSUMEXP) y[0] = isinf(m) ? m : m + VM(log)(sum);
     if (kind == VARIANCE) {
-        T by = OF(naive_scale)(n, a, sum);
+        T by = OF(naive_scale)(n, a, sum, 0);
         y[0] = sum / (d > 0 ? d : 0);
         for (int64_t i = 0; i < n; i++) moved[i] = a[i] * by;
         if (by != 1) OF(naive_row)(kind, n, moved, NULL, NULL, number, y);
@@ -226,11 +228,14 @@ static void OF(naive_row)(int kind, int64_t n, const T *a, const T *weight, cons
         if (kind == SOFTMAX) y[i] = moved[i] / sum;
         if (kind == LOG_SOFTMAX) y[i] = (T)(a[i] - m) - VM(log)(sum);
         if (kind == CUMSUM) y[i] = i ? y[i - 1] + a[i] : a[i];
-        if (kind != LAYER_NORM && kind != RMS_NORM) continue;
+        if ((kind != LAYER_NORM && kind != RMS_NORM) || power != 1) continue;
         y[i] = (T)(a[i] - m) * scale;
         if (weight) y[i] = y[i] * weight[i];
         if (bias) y[i] = y[i] + bias[i];
     }
+    for (int64_t i = 0; i < n; i++) moved[i] = a[i] * power;
+    if (power != 1)
+        OF(naive_row)(kind, n, moved, weight, bias, (double)((T)((T)number * power) * power), y);
     free(moved);
 }
 
