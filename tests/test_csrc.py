@@ -11,6 +11,7 @@ import platform
 import re
 import shutil
 import subprocess
+import sysconfig
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -445,6 +446,17 @@ def test_newest_clang_has_no_warnings() -> None:
     flags = [*strict_flags(core), "-O0", "-Werror", "-fsyntax-only", "-I", core, "-I", PROGRAMS]
     files = [core / "all.c", core / "demo.c", *sorted(PROGRAMS.glob("*.c"))]
     run(CLANG, *flags, *(path for path in files if path.name != "hash.c"))
+
+
+@pytest.mark.parametrize("compiler", [CC, CLANG or "clang"])
+def test_binding_has_no_warnings(compiler: str) -> None:
+    """The build of the extension has Python's flags, under which these would pass by unseen."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    core, binding = ROOT / "csrc", ROOT / "pymicrograd" / "_binding"
+    includes = ["-I", core, "-I", binding, "-isystem", sysconfig.get_paths()["include"]]
+    flags = [*strict_flags(core), "-O0", "-Werror", "-fsyntax-only", *includes]
+    run(compiler, *flags, *sorted(binding.glob("*.c")))
 
 
 def test_tcc_is_told_what_it_lacks(tmp_path: Path) -> None:

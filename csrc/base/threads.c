@@ -335,7 +335,7 @@ static void ranges_share(int64_t begin, int64_t count, double cost, range_task t
 /* The same in slices, between which a work may be given up. */
 static void slices_share(int64_t count, double cost, range_task task, void *context)
 {
-    double fits = ASKED_COST / cost;
+    double fits = (double)ASKED_COST / cost;
     int64_t slice = fits < 1.0 ? 1 : fits < (double)count ? (int64_t)fits : count;
     for (int64_t first = 0; first < count && work_goes_on(); first += slice) {
         int64_t left = count - first;
@@ -346,7 +346,7 @@ static void slices_share(int64_t count, double cost, range_task task, void *cont
 void parallel_ranges(int64_t count, double cost, range_task task, void *context)
 {
     if (count <= 0) return;
-    if (MG_UNLIKELY((double)count * cost > ASKED_COST) && is_work_open())
+    if (MG_UNLIKELY((double)count * cost > (double)ASKED_COST) && is_work_open())
         slices_share(count, cost, task, context);
     else
         ranges_share(0, count, cost, task, context);

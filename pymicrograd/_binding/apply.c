@@ -650,14 +650,14 @@ static mg_node *read_values(PyObject *values, PyObject *floats, double **numbers
     if (!handles) return (mg_node *)PyErr_NoMemory();
     *numbers = (double *)(handles + count);
     for (size_t i = 0; i < count; i++) {
-        PyObject *value = PyTuple_GetItem(values, (Py_ssize_t)i);
+        PyObject *operand = PyTuple_GetItem(values, (Py_ssize_t)i);
         PyObject *number = PyTuple_GetItem(floats, (Py_ssize_t)i);
-        if (!number || !is_value(value) || !PyFloat_Check(number)) {
+        if (!number || !is_value(operand) || !PyFloat_Check(number)) {
             PyMem_Free(handles);
             if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "Values and floats");
             return NULL;
         }
-        handles[i] = handle_of(value);
+        handles[i] = handle_of(operand);
         (*numbers)[i] = PyFloat_AsDouble(number);
     }
     return handles;

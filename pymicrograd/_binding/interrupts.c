@@ -113,15 +113,15 @@ int stop_listening(PyObject *before)
 {
     if (!before) return 0;
     int status = mg_work_end();
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
     PyObject *ours = PyObject_CallFunctionObjArgs(set_wakeup, before, NULL);
     Py_XDECREF(ours);
     long descriptor = PyLong_AsLong(before);
     Py_DECREF(before);
     struct pollfd pipe_end = {.fd = ends[0], .events = POLLIN};
     if (poll(&pipe_end, 1, 0) > 0) pass_on_bytes((int)descriptor);
-    PyErr_Restore(type, value, traceback);
+    PyErr_Restore(type, error, traceback);
     return status == MG_ERR_INTERRUPTED;
 }
 

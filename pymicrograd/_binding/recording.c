@@ -118,12 +118,12 @@ PyObject *switch_recording(int on)
 
 int restore_recording(PyObject *before)
 {
-    PyObject *type, *value, *traceback; /* an exception that is on its way */
-    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *type, *error, *traceback; /* an exception that is on its way */
+    PyErr_Fetch(&type, &error, &traceback);
     int status = put_mode(before);
     Py_DECREF(before);
     if (status < 0 && !type) return -1;
-    PyErr_Restore(type, value, traceback);
+    PyErr_Restore(type, error, traceback);
     return 0;
 }
 
