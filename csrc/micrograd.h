@@ -540,7 +540,7 @@ int mg_set_isa(const char *name);
 const char *mg_isa(void);
 /* What can be wrong with the arithmetic of a build or of a process. */
 enum mg_problems {
-    MG_FUSES = 1,           /* products and sums are fused: the build's fault */
+    MG_FUSES = 1,           /* fuses operations, or not those of matrix products: a build */
     MG_REORDERS = 2,        /* sums or quotients are rewritten: the build's fault */
     MG_FLUSHES = 4,         /* subnormal numbers become 0: a state of the thread, and */
     MG_ROUNDS_OTHERWISE = 8 /* not to the nearest: only the caller's own numbers differ */

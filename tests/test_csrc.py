@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from products import exact_fma, hostile_triples
 
 import pymicrograd
 from pymicrograd import _micrograd
@@ -157,6 +158,19 @@ def test_kept_inputs_of_fuzzers(build: Build, name: str) -> None:
     assert len(kept) > 40
     assert run(program, *kept).endswith(" 0 failed\n")
     assert run(program, "random", 300, 1).endswith(" 0 failed\n")
+
+
+def test_fused_operations_are_exact_without_the_instruction(build: Build) -> None:
+    """On ties, cancellations, underflow and overflow, against rational numbers."""
+    for kind in "df":
+        triples = list(hostile_triples(10000, single=kind == "f"))
+        lines = [" ".join((kind, *(x.hex() for x in triple))) for triple in triples]
+        done = subprocess.run(
+            [build("test_fma")], input="\n".join(lines), text=True, capture_output=True, check=True
+        )
+        for triple, line in zip(triples, done.stdout.splitlines(), strict=True):
+            expected = exact_fma(*triple, single=kind == "f").hex()
+            assert {float.fromhex(x).hex() for x in line.split()} == {expected}, triple
 
 
 WRONG_PROGRAMS = {

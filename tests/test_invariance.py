@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from products import product, span_products
 from tensor_cases import (
     BINARY,
     DOMAINS,
@@ -467,14 +468,6 @@ def test_an_element_does_not_depend_on_its_place(op: str) -> None:
 # ---- the written order ---------------------------------------------------------------------------
 
 
-def product_in_order(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return 0 + a[:, 0] * b[0] + a[:, 1] * b[1] ..., each product and sum rounded."""
-    total = np.zeros((a.shape[0], b.shape[1]), a.dtype)
-    for k in range(a.shape[1]):
-        total = total + a[:, k : k + 1] * b[k]
-    return total
-
-
 def sum_in_lanes(x: np.ndarray, start: float, join: Callable[[Any, Any], Any]) -> np.ndarray:
     """Return the sums of rows: element i goes to lane i % 32, and lanes are joined by halves."""
     lanes = np.full((x.shape[0], 32), start, x.dtype)
@@ -494,19 +487,51 @@ def sum_in_blocks(x: np.ndarray, start: float, join: Callable[[Any, Any], Any]) 
     return sum_in_lanes(x, start, join)
 
 
-def test_products_are_summed_in_the_order_of_k() -> None:
+def test_products_are_fused_and_go_in_blocks_of_k() -> None:
     for shape in ((1, 1, 1), (3, 700, 5), (65, 33, 130), (200, 300, 210), (1, 400, 900),
-                  (900, 260, 1),
+                  (900, 260, 1), (1, 2500, 1), (3, 1100, 1), (2, 4096, 40), (70, 0, 3),
                   (25, 513, 49), (6, 1, 48), (13, 17, 16), (300, 900, 31)):  # fmt: skip
         m, k, n = shape
         for dtype in ("float32", "float64"):
             a, b = draw((m, k), dtype).detach(), draw((k, n), dtype).detach()
-            expected = product_in_order(a.numpy(), b.numpy())
+            expected = product(a.numpy(), b.numpy())
             for way in each_way():
                 assert (a @ b).numpy().tobytes() == expected.tobytes(), (way, shape, dtype)
         half = draw((m, k), "float16", -1.0).detach(), draw((k, n), "float16", -1.0).detach()
-        wide = product_in_order(*(x.numpy().astype(np.float32) for x in half))
+        wide = product(*(x.numpy().astype(np.float32) for x in half))
         assert (half[0] @ half[1]).numpy().tobytes() == wide.astype(np.float16).tobytes(), shape
+
+
+def test_products_of_many_steps_are_sums_of_spans() -> None:
+    """Of more than 4096 steps every 4096 are a product, and these are the elements of a sum."""
+    for m, k, n in ((1, 4097, 1), (3, 9000, 5), (40, 4100, 70), (1, 33 * 4096 + 77, 2)):
+        for dtype in ("float32", "float64"):
+            a, b = draw((m, k), dtype).detach(), draw((k, n), dtype).detach()
+            spans = span_products(a.numpy(), b.numpy())
+            rows = spans.reshape(len(spans), m * n).T
+            expected = sum_in_blocks(rows, 0.0, np.add).reshape(m, n)
+            bias = draw((n,), dtype).detach()
+            for way in each_way():
+                assert (a @ b).numpy().tobytes() == expected.tobytes(), (way, m, k, n)
+                assert (a[0] @ b).numpy().tobytes() == expected[0].tobytes(), (way, m, k, n)
+                linear = functional.linear(a, b.T, bias)
+                assert linear.numpy().tobytes() == (expected + bias.numpy()).tobytes(), way
+
+
+def test_dot_products_are_exact_to_the_logarithm_of_their_length() -> None:
+    for n in (10**3, 10**4, 10**5, 10**6):
+        a, b = draw((n,), low=0.0, high=1.0).detach(), draw((n,), low=0.0, high=1.0).detach()
+        terms = a.numpy().astype(np.float64) * b.numpy().astype(np.float64)
+        exact = math.fsum(terms)
+        assert abs((a @ b).item() - exact) <= 4 * 2.0**-24 * exact, n
+
+
+def test_a_product_of_one_step_has_the_sign_of_a_fused_sum_with_0() -> None:
+    zero, tiny = pymicrograd.tensor([[-0.0]]), pymicrograd.tensor([[1e-30]])
+    one = pymicrograd.tensor([[1.0]])
+    for way in each_way():
+        assert math.copysign(1.0, (zero @ one).item()) == 1.0, way
+        assert math.copysign(1.0, (tiny @ -tiny).item()) == -1.0, way
 
 
 def test_sums_are_joined_from_blocks_of_32_lanes() -> None:

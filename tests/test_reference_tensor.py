@@ -21,12 +21,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from products import exact_fma, hostile_triples, product, span_products
 
 from pymicrograd.reference import Tensor, no_grad, vmath
 from pymicrograd.reference.array import DTYPES, Array, array, broadcast_shapes, convert, promote
 from pymicrograd.reference.array_ops import ARRAYS
 from pymicrograd.reference.element_ops import ROWS, Element
 from pymicrograd.reference.element_ops import apply as apply_elements
+from pymicrograd.reference.fma import by_integers, fma_f32, fma_f64
 from pymicrograd.reference.gradients import RULES
 from pymicrograd.reference.tensor import apply, grad
 
@@ -439,12 +441,10 @@ def test_a_sum_by_hand() -> None:
     assert bits([Tensor([-0.0]).sum().item()], "float64") == bits([0.0], "float64")
 
 
-def test_products_go_from_left_to_right() -> None:
+def test_products_are_fused_and_go_from_left_to_right() -> None:
     rng = np.random.default_rng(7)
     a, b = rng.normal(size=(4, 50)).astype("float32"), rng.normal(size=(50, 3)).astype("float32")
-    acc = np.zeros((4, 3), "float32")
-    for k in range(50):
-        acc = acc + a[:, k : k + 1] * b[k]
+    acc = product(a, b)
     x, w = Tensor(of_numpy(a)), Tensor(of_numpy(b))
     assert state(x @ w) == state(acc)
     bias = rng.normal(size=3).astype("float32")
@@ -456,6 +456,31 @@ def test_products_go_from_left_to_right() -> None:
     )
     assert (Tensor([[2**62, 3]]) @ Tensor([[4], [5]])).tolist() == [[15]]
     assert (Tensor([[200, 100]], "uint8") @ Tensor([[2], [1]], "uint8")).tolist() == [[244]]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("k", [0, 127, 128, 129, 1000, 4096, 4097, 9000])
+def test_long_products_go_in_blocks(k: int, dtype: str) -> None:
+    rng = np.random.default_rng(k)
+    a, b = rng.normal(size=(1, k)).astype(dtype), rng.normal(size=(k, 2)).astype(dtype)
+    spans = span_products(a, b)
+    expected = spans[0] if len(spans) == 1 else np.apply_along_axis(sum_in_lanes, 0, spans)
+    assert state(Tensor(of_numpy(a)) @ Tensor(of_numpy(b))) == state(expected)
+
+
+def test_fused_operations_are_rounded_once() -> None:
+    for x, y, z in hostile_triples(3000):
+        assert bits([fma_f64(x, y, z)], "float64") == bits([exact_fma(x, y, z)], "float64")
+        if x and y and math.isfinite(exact_fma(x, y, z)):
+            assert bits([by_integers(x, y, z)], "float64") == bits([exact_fma(x, y, z)], "float64")
+    for x, y, z in hostile_triples(3000, single=True):
+        expected = exact_fma(x, y, z, single=True)
+        assert bits([fma_f32(x, y, z)], "float64") == bits([expected], "float64"), (x, y, z)
+    for fma in (fma_f64, fma_f32):
+        assert fma(1e30, 1e30, -math.inf) == fma(-math.inf, 2.0, 1.0) == -math.inf
+        assert fma(1e200, 1e200, 0.0) == math.inf
+        for x, y, z in ((0.0, math.inf, 1.0), (math.inf, 1.0, -math.inf), (1.0, 1.0, math.nan)):
+            assert math.isnan(fma(x, y, z))
 
 
 def test_sums_up_to_each_element_go_from_left_to_right() -> None:

@@ -157,6 +157,7 @@ struct columns_job {
 void rows_run(rows_job *job, const box *b, double cost); /* of an element */
 void rows_map(rows_kernel kernel, const box *b, char *out, int64_t out_row, double cost);
 void columns_run(columns_job *job, const box *b);
+void box_reduce(const reduction_kernels *reduce, const box *b, char *out);
 int64_t shape_product(const int64_t *shape, int from, int end);
 int reduced_dtype(const array *a);
 int get_axes(const call *c, unsigned *axes, bool *keep);

@@ -1,24 +1,27 @@
 /* product.c: matrix products.
  *
- * Each element is summed in the order of k, from 0 (SPEC.md), by the kernels of
- * gemm.inc.c, which take any strides: a transposed operand is not copied. Threads share
- * out rows or columns, never k. */
+ * Up to SPAN steps of k are added up by the kernels of gemm.inc.c, which take any strides:
+ * a transposed operand is not copied. The sums of several spans are added as the elements
+ * of any sum are (SPEC.md), so that errors do not grow with k. Threads share out rows,
+ * columns, or spans. */
 #include "arrays/arrays.h"
 #include "arrays/walk.h"
 
 enum {
-    PRODUCTS = 8,   /* multiplications and additions at the cost of an addition */
-    ROW_GRAIN = 24, /* parts that suit the kernels: gemm.inc.c */
+    SPAN = 4096,           /* steps, a multiple of the kernels' blocks */
+    SPANS_SIZE = 16 << 20, /* bytes of their sums, if that is a row or more */
+    PRODUCTS = 16,         /* multiplications and additions at the cost of an addition */
+    ROW_GRAIN = 24,        /* parts that suit the kernels: gemm.inc.c */
     COLUMN_GRAIN = 64
 };
 
-/* One product, cut into parts of rows or of columns for threads. */
+/* One product, cut into parts of rows, of columns, or of spans for threads. */
 typedef struct product_job {
     const kernel_set *set; /* one for all, though another thread may choose another */
-    const matrices *whole;
+    const matrices *whole; /* its c: (spans, m, n) */
     int dtype;
-    bool by_rows;
-    int64_t part; /* rows or columns of a part */
+    enum { BY_ROWS, BY_COLUMNS, BY_SPANS } by;
+    int64_t size, part; /* rows, columns or spans, and how many of them make a part */
     char *workspace;
     size_t workspace_size; /* of a part */
 } product_job;
@@ -40,25 +43,52 @@ static void integer_product(const matrices *p)
     }
 }
 
+/* Return how many spans there are, one at least. */
+static int64_t span_count(int dtype, int64_t k)
+{
+    return dtype == MG_INT64 || k <= SPAN ? 1 : (k - 1) / SPAN + 1;
+}
+
+/* Compute a part of one span. */
+static void span_run(const product_job *job, matrices p, int64_t span, char *workspace)
+{
+    const matrices *whole = job->whole;
+    int64_t size = dtype_sizes[job->dtype], first = span * SPAN;
+    if (job->dtype == MG_INT64) {
+        integer_product(&p);
+        return;
+    }
+    if (p.k - first > SPAN)
+        p.k = SPAN;
+    else
+        p.k -= first;
+    p.a += first * p.a_column * size;
+    p.b += first * p.b_row * size;
+    p.c += span * whole->m * whole->c_row * size;
+    job->set->gemm[wide_index(job->dtype)](&p, workspace);
+}
+
 static void part_run(const product_job *job, int64_t i)
 {
     matrices p = *job->whole;
     int64_t first = i * job->part, size = dtype_sizes[job->dtype];
-    if (job->by_rows) {
-        p.m = p.m - first < job->part ? p.m - first : job->part;
+    int64_t count = job->size - first < job->part ? job->size - first : job->part;
+    int64_t span = 0, end = span_count(job->dtype, p.k);
+    if (job->by == BY_SPANS) {
+        span = first;
+        end = first + count;
+    } else if (job->by == BY_ROWS) {
+        p.m = count;
         p.a += first * p.a_row * size;
         p.c += first * p.c_row * size;
     } else {
-        p.n = p.n - first < job->part ? p.n - first : job->part;
+        p.n = count;
         p.b += first * p.b_column * size;
         p.c += first * size;
         if (p.bias) p.bias += first * size;
     }
-    if (job->dtype == MG_INT64)
-        integer_product(&p);
-    else
-        job->set->gemm[wide_index(job->dtype)](
-            &p, job->workspace + (size_t)i * job->workspace_size);
+    char *workspace = job->workspace + (size_t)i * job->workspace_size;
+    for (; span < end; span++) span_run(job, p, span, workspace);
 }
 
 static void parts_range(void *context, int64_t first, int64_t end)
@@ -72,22 +102,32 @@ static int64_t part_of(int64_t size, int64_t count, int64_t grain)
     return ((size + count - 1) / count + grain - 1) / grain * grain;
 }
 
-/* Run a product, shared out among threads when it is large. */
-static int product_share(mg_arena *arena, int dtype, const matrices *p)
+/* Choose how a product is cut for so many threads. */
+static void job_cut(product_job *job, int threads)
+{
+    const matrices *p = job->whole;
+    int64_t spans = span_count(job->dtype, p->k), grain = 1;
+    job->by = p->n < COLUMN_GRAIN * threads && p->m > p->n ? BY_ROWS : BY_COLUMNS;
+    if (spans >= threads && p->m < ROW_GRAIN * threads && p->n < COLUMN_GRAIN * threads)
+        job->by = BY_SPANS;
+    job->size = job->by == BY_ROWS ? p->m : job->by == BY_COLUMNS ? p->n : spans;
+    if (job->by == BY_ROWS) grain = ROW_GRAIN;
+    if (job->by == BY_COLUMNS) grain = COLUMN_GRAIN;
+    job->part = threads > 1 ? part_of(job->size, threads, grain) : job->size;
+}
+
+/* Run a product, shared out among threads when it is large. Of several spans c is
+ * (spans, m, n). */
+static int parts_run(mg_arena *arena, int dtype, const matrices *p)
 {
     product_job job = {.set = kernels(), .whole = p, .dtype = dtype};
-    if (p->m == 0 || p->n == 0) return MG_OK;
     double cost = (double)p->m * (double)p->n * (double)p->k / (double)PRODUCTS;
-    int threads = parallel_parts(cost);
-    job.by_rows = p->n < COLUMN_GRAIN * threads && p->m > p->n;
-    int64_t size = job.by_rows ? p->m : p->n;
-    job.part = size;
-    if (threads > 1)
-        job.part = part_of(size, threads, job.by_rows ? ROW_GRAIN : COLUMN_GRAIN);
-    int64_t parts = (size + job.part - 1) / job.part;
-    int64_t m = job.by_rows ? job.part : p->m, n = job.by_rows ? p->n : job.part;
+    job_cut(&job, parallel_parts(cost));
+    int64_t parts = (job.size + job.part - 1) / job.part;
+    int64_t m = job.by == BY_ROWS ? job.part : p->m;
+    int64_t n = job.by == BY_COLUMNS ? job.part : p->n, k = p->k < SPAN ? p->k : SPAN;
     if (dtype != MG_INT64)
-        job.workspace_size = job.set->gemm_workspace(m, n, p->k, dtype_sizes[dtype]);
+        job.workspace_size = job.set->gemm_workspace(m, n, k, dtype_sizes[dtype]);
     job.workspace_size = (job.workspace_size + BLOCK_ALIGNMENT - 1) & ~(size_t)63;
     if (job.workspace_size) {
         job.workspace = block_take(arena, job.workspace_size * (size_t)parts);
@@ -99,28 +139,61 @@ static int product_share(mg_arena *arena, int dtype, const matrices *p)
     return MG_OK;
 }
 
-/* The same in blocks of rows and columns, if it may be given up. Those that take long ask
- * themselves; here they get small enough where they do not. */
-static int product_run(mg_arena *arena, int dtype, const matrices *p)
+/* Run a product of several spans, some rows at a time. */
+static int spans_run(mg_arena *arena, int dtype, const matrices *p)
+{
+    int64_t size = dtype_sizes[dtype], spans = span_count(dtype, p->k), done = 0;
+    int64_t rows = SPANS_SIZE / (spans * p->n * size);
+    rows = rows < 1 ? 1 : rows > p->m ? p->m : rows;
+    size_t bytes = (size_t)(spans * rows * p->n * size);
+    char *sums = block_take(arena, bytes);
+    MG_RETURN_IF(!sums, MG_ERR_NOMEM);
+    int status = MG_OK;
+    for (; done < p->m && status == MG_OK && work_goes_on(); done += rows) {
+        matrices some = *p;
+        some.m = p->m - done < rows ? p->m - done : rows;
+        some.a += done * p->a_row * size;
+        some.c = sums;
+        status = parts_run(arena, dtype, &some);
+        array a = {.dtype = (uint8_t)dtype, .data = sums};
+        box b = {.a = &a, .outer = 1, .n = spans, .inner = some.m * p->n};
+        box_reduce(&kernels()->reduce[REDUCE_SUM][wide_index(dtype)], &b,
+                   p->c + done * p->n * size);
+    }
+    block_give(arena, sums, bytes);
+    return status;
+}
+
+/* Run a product of one span, in blocks of rows and columns if it may be given up. Those
+ * that take long ask themselves; here they get small enough where they do not. */
+static int one_span_run(mg_arena *arena, int dtype, const matrices *p)
 {
     enum { SIDE = 1 << 14 };
-    thread_work *given = is_work_open() ? work_of_thread() : NULL;
-    if (!given) return product_share(arena, dtype, p);
     int64_t size = dtype_sizes[dtype];
+    if (!p->work) return parts_run(arena, dtype, p);
     for (int64_t i = 0; i < p->m; i += SIDE) {
-        for (int64_t j = 0; j < p->n && work_continues(given); j += SIDE) {
+        for (int64_t j = 0; j < p->n && work_continues(p->work); j += SIDE) {
             matrices part = *p;
-            part.work = given;
             part.m = p->m - i < SIDE ? p->m - i : SIDE;
             part.n = p->n - j < SIDE ? p->n - j : SIDE;
             part.a += i * p->a_row * size;
             part.b += j * p->b_column * size;
             part.c += (i * p->c_row + j) * size;
             if (p->bias) part.bias += j * size;
-            MG_TRY(product_share(arena, dtype, &part));
+            MG_TRY(parts_run(arena, dtype, &part));
         }
     }
     return MG_OK;
+}
+
+/* Run a product with c's rows one behind the other; of several spans without a bias. */
+static int product_run(mg_arena *arena, int dtype, const matrices *p)
+{
+    matrices whole = *p;
+    whole.work = is_work_open() ? work_of_thread() : NULL;
+    if (p->m == 0 || p->n == 0) return MG_OK;
+    return span_count(dtype, p->k) > 1 ? spans_run(arena, dtype, &whole)
+                                       : one_span_run(arena, dtype, &whole);
 }
 
 /* ---- matmul ------------------------------------------------------------------------ */
@@ -259,7 +332,8 @@ int forward_linear(call *c)
     p.m = p.n ? wide->count / p.n : 0;
     p.a = x->data;
     p.b = weight->data;
-    p.bias = bias && computed != MG_INT64 ? bias->data : NULL;
+    bool apart = computed == MG_INT64 || span_count(computed, p.k) > 1;
+    p.bias = bias && !apart ? bias->data : NULL;
     p.c = wide->data;
     p.a_row = x->rank == 2 ? x->strides[0] : p.k;
     p.a_column = x->rank == 2 ? x->strides[1] : 1;
@@ -267,6 +341,6 @@ int forward_linear(call *c)
     p.b_column = weight->strides[0];
     p.c_row = p.n;
     MG_TRY(product_run(c->arena, computed, &p));
-    if (bias && computed == MG_INT64) map_apply(MG_ADD, MG_INT64, wide, bias, 0.0, wide);
+    if (bias && apart) map_apply(MG_ADD, computed, wide, bias, 0.0, wide);
     return result_store(c, wide);
 }

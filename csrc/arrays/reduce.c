@@ -184,7 +184,7 @@ static void reduce_columns(const columns_job *job, int64_t columns, const char *
 }
 
 /* Reduce a box, whose result has outer x inner elements. */
-static void reduce_box(const reduction_kernels *reduce, const box *b, char *out)
+void box_reduce(const reduction_kernels *reduce, const box *b, char *out)
 {
     if (b->inner != 1) {
         columns_job job = {
@@ -240,7 +240,7 @@ static int reduce_blocks(call *c, const reduction_kernels *reduce, const box *b,
     parallel_ranges(b->outer * job.count, (double)REDUCE_BLOCK * (double)b->inner,
                     blocks_range, &job);
     box of_results = {.a = results, .outer = b->outer, .n = job.count, .inner = b->inner};
-    reduce_box(reduce, &of_results, out);
+    box_reduce(reduce, &of_results, out);
     return MG_OK;
 }
 
@@ -261,7 +261,7 @@ int reduce_into(call *c, int which, const array *a, int dtype, unsigned axes, ar
     }
     const reduction_kernels *kernel = &kernels()->reduce[which][wide_index(dtype)];
     if (shares_blocks(&b)) return reduce_blocks(c, kernel, &b, out->data);
-    reduce_box(kernel, &b, out->data);
+    box_reduce(kernel, &b, out->data);
     return MG_OK;
 }
 

@@ -125,16 +125,22 @@ MG_INLINE vm_pair pair_sum_any(double a, double b)
     return y;
 }
 
-/* Return head + tail rounded to a double whose last bit is odd, unless it is exact: what
- * rounding to a float afterwards cannot tell from the sum itself. */
-MG_INLINE double pair_to_odd(vm_pair x)
+/* Return head + tail, where head is this sum rounded, rounded to a double whose last bit
+ * is odd, unless it is exact: what rounding to a float afterwards cannot tell from the sum
+ * itself. */
+MG_INLINE double to_odd(vm_pair y)
 {
-    vm_pair y = pair_sum(x.head, x.tail);
     uint64_t bits = bits_of(y.head), even = (bits & 1) - 1;
     double up = of_bits(1), down = of_bits(~(uint64_t)0);
     double outward = flip_sign(y.tail, y.head);
     double step = outward > 0.0 ? up : outward < 0.0 ? down : 0.0; /* 1, -1, 0 as bits */
     return of_bits(bits + (bits_of(step) & even));
+}
+
+/* The same of any head and a smaller tail. */
+MG_INLINE double pair_to_odd(vm_pair x)
+{
+    return to_odd(pair_sum(x.head, x.tail));
 }
 
 /* Return a * b, all but exactly. */

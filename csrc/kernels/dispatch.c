@@ -28,7 +28,10 @@ static bool has_features(unsigned features, uint64_t state)
 
 static bool has_avx2(void)
 {
-    return has_features(1u << 5, 0x6); /* XMM, YMM */
+    unsigned a, b, c, d;
+    const unsigned fma = 1u << 12;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & fma) &&
+           has_features(1u << 5, 0x6); /* XMM, YMM */
 }
 
 static bool has_avx512(void)

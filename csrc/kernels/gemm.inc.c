@@ -4,22 +4,25 @@
  * definition, which the others equal bit for bit. Allocates nothing, starts no threads.
  * The file includes itself, for each of the two types.
  *
- * Each element of c is a sum in the order of k that starts at 0, every product and every
- * sum rounded. So the lanes of a vector are columns of c, or rows, but never parts of one
- * sum, and a block of k goes on from what is in c. Blocks, tiles and the part of c that a
- * thread was given cannot be seen in the result.
+ * Each element of c is a sum over k in blocks of GEMM_BLOCK steps: each block starts at 0
+ * and goes sum = fma(a, b, sum), in order; the sums of the blocks are added in order. So
+ * the lanes of a vector are columns of c, or rows, or blocks, but never parts of one
+ * chain, and blocks in the caches, tiles and the part of c that a thread was given cannot
+ * be seen in the result.
  *
- * A multiply and an add that are not fused are two instructions. Zen 4 has units for
- * both, and nothing is lost; Intel's servers do 32 float32 operations a cycle instead of
- * 64 (24 with vectors of 32 bytes). The loop over a tile runs at that bound; the rest is
- * about bringing operands to it: b is packed into panels as wide as a tile where that
- * pays, a is read as it lies unless its rows are not contiguous. Of the bound are left,
- * with 64 bytes: 99 % at m = n = k = 128, 97 at 256, 95 at 512, 92 at 1024, 89 at 2048.
+ * A step is one instruction (for sets without it fma.h has the same bits), of which two
+ * start in a cycle and each takes four: eight vectors of sums are the least, and a tile
+ * has as many as fit in the registers. Its loop runs at that bound; the rest is about
+ * bringing operands to it: b is packed into panels as wide as a tile
+ * where that pays, a is read as it lies unless its rows are not contiguous or compete for
+ * the same places of the cache.
  *
  * For threads: give each a range of columns of c, a multiple of 64 and 128 or more, so
  * that b is packed once in all; where there are too few, a range of rows, a multiple of
  * 24. */
 #ifndef GEMM_REAL
+
+#include "base/fma.h"
 
 #if !defined(MG_VECTOR_BYTES)
 #define MG_VECTOR_BYTES 16
@@ -34,6 +37,8 @@
 #define GEMM_VECTORS 0
 #endif
 
+enum { GEMM_BLOCK = 128 }; /* steps of k that are added up from 0 */
+
 #if GEMM_VECTORS
 
 enum {
@@ -41,19 +46,20 @@ enum {
     GEMM_PAGE = 4096,                /* bytes of a page */
     GEMM_TILE = 2 * MG_VECTOR_BYTES, /* bytes of a row of a tile */
     GEMM_HALF = MG_VECTOR_BYTES > 16 ? MG_VECTOR_BYTES / 2 : 16, /* of half a vector */
-    GEMM_K = 512,            /* steps of k in a block */
+    GEMM_K = 384,            /* steps of k that are packed at a time */
     GEMM_A_SIZE = 192 << 10, /* bytes of a block of a: it stays in the level 2 cache */
     GEMM_B_SIZE = 2 << 20,   /* bytes of a packed block of b */
-    GEMM_FEW = 32,           /* most rows of a for which a block has GEMM_K_FEW steps */
-    GEMM_K_FEW = 128,        /* steps for which a panel of b fits the level 1 cache */
+    GEMM_FEW = 32,           /* most rows of a for which that are GEMM_K_FEW steps */
+    GEMM_K_FEW = 128,        /* a panel of b then takes little of the level 1 cache */
     GEMM_MANY = 64,          /* rows of a from which on b is packed even if contiguous */
     GEMM_SMALL = 1 << 17,    /* most bytes of a contiguous b that is never packed */
     GEMM_RUN = 32            /* rows of b that are gone through at a time */
 };
 
-/* Rows of a tile: with two vectors each they take half of the registers. */
+/* Rows of a tile: with two vectors each, two for b and one for a they fit in the
+ * registers. */
 #if MG_VECTOR_BYTES == 64 || defined(__aarch64__)
-#define GEMM_ROWS 8
+#define GEMM_ROWS 12
 #elif MG_VECTOR_BYTES == 32
 #define GEMM_ROWS 6
 #else
@@ -84,6 +90,71 @@ MG_INLINE int64_t gemm_round(int64_t x, int64_t unit)
 {
     return (x + unit - 1) / unit * unit;
 }
+
+/* ---- a step ------------------------------------------------------------------------ */
+
+typedef float gemm_float_16 __attribute__((vector_size(16)));
+typedef double gemm_double_16 __attribute__((vector_size(16)));
+
+#if MG_FMA_IS_FAST && (defined(__x86_64__) || defined(__i386__))
+#include <immintrin.h>
+#define gemm_fuse_64_f32 _mm512_fmadd_ps
+#define gemm_fuse_64_f64 _mm512_fmadd_pd
+#define gemm_fuse_32_f32 _mm256_fmadd_ps
+#define gemm_fuse_32_f64 _mm256_fmadd_pd
+#define gemm_fuse_16_f32 _mm_fmadd_ps
+#define gemm_fuse_16_f64 _mm_fmadd_pd
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#define gemm_fuse_16_f32(x, y, z) vfmaq_f32(z, x, y)
+#define gemm_fuse_16_f64(x, y, z) vfmaq_f64(z, x, y)
+#else
+
+#if MG_FMA_IS_FAST || (!defined(__clang__) && __GNUC__ < 9)
+static gemm_float_16 gemm_fuse_16_f32(gemm_float_16 x, gemm_float_16 y, gemm_float_16 z)
+{
+    for (int i = 0; i < 4; i++) z[i] = fma_f32(x[i], y[i], z[i]);
+    return z;
+}
+#else
+typedef double gemm_double_32 __attribute__((vector_size(32)));
+typedef int64_t gemm_long_32 __attribute__((vector_size(32)));
+
+/* fma_f32_by_parts() of four numbers. */
+static GEMM_APART gemm_float_16 gemm_fuse_16_f32(gemm_float_16 x, gemm_float_16 y,
+                                                 gemm_float_16 z)
+{
+    gemm_double_32 product = __builtin_convertvector(x, gemm_double_32) *
+                             __builtin_convertvector(y, gemm_double_32);
+    gemm_double_32 wide = __builtin_convertvector(z, gemm_double_32);
+    gemm_double_32 head = product + wide, of_wide = head - product;
+    gemm_double_32 tail = (product - (head - of_wide)) + (wide - of_wide);
+    gemm_long_32 bits = (gemm_long_32)head, up = tail > 0.0, down = tail < 0.0;
+    gemm_long_32 outward = ((up ^ (bits < 0)) | 1) & (up | down); /* 1, -1, 0 */
+    bits += outward & ((bits & 1) - 1);
+    return __builtin_convertvector((gemm_double_32)bits, gemm_float_16);
+}
+#endif
+
+/* Pairs where these do, else number for number. */
+static GEMM_APART gemm_double_16 gemm_fuse_16_f64(gemm_double_16 x, gemm_double_16 y,
+                                                  gemm_double_16 z)
+{
+    for (int i = 0; i < 2; i++) z[i] = fma_f64(x[i], y[i], z[i]);
+    return z;
+}
+#endif
+
+#if MG_VECTOR_BYTES == 64
+#define GEMM_FUSE GEMM(fuse_64)
+#define GEMM_FUSE_HALF GEMM(fuse_32)
+#elif MG_VECTOR_BYTES == 32
+#define GEMM_FUSE GEMM(fuse_32)
+#define GEMM_FUSE_HALF GEMM(fuse_16)
+#else
+#define GEMM_FUSE GEMM(fuse_16)
+#define GEMM_FUSE_HALF GEMM(fuse_16)
+#endif
 
 /* ---- transposing ------------------------------------------------------------------- */
 
@@ -187,6 +258,13 @@ typedef struct gemm_plan {
     int64_t a, b, size;
 } gemm_plan;
 
+/* Return how far rows of a lie apart when they are packed: whole lines, an odd number. */
+MG_INLINE int64_t gemm_a_row(int64_t k, int64_t element)
+{
+    int64_t line = GEMM_LINE / element;
+    return ((k + line - 1) / line | 1) * line;
+}
+
 static gemm_plan gemm_plan_make(int64_t m, int64_t n, int64_t k, int64_t element)
 {
     gemm_plan plan = {.k = m > GEMM_FEW ? GEMM_K : GEMM_K_FEW};
@@ -198,14 +276,25 @@ static gemm_plan gemm_plan_make(int64_t m, int64_t n, int64_t k, int64_t element
     plan.columns = gemm_least(plan.columns, gemm_round(n, row));
     if (m <= plan.rows && m < GEMM_MANY) plan.columns = row; /* used once */
     plan.a = gemm_round((GEMM_ROWS + 1) * row, line);
-    plan.b = plan.a + (plan.columns > row ? gemm_round(plan.rows * plan.k, line) : 0);
+    plan.b = plan.a;
+    if (plan.columns > row) plan.b += plan.rows * gemm_a_row(plan.k, element);
     plan.size = plan.b + plan.columns * plan.k;
     return plan;
 }
 
+/* Return how many elements pages_run() keeps of blocks that are cut. */
+static int64_t gemm_part_size(int64_t m, int64_t n, int64_t k, int64_t element)
+{
+    int64_t rows = n == 1 ? 1 : m, columns = n == 1 ? m : n;
+    bool cut = rows < GEMM_MANY && columns * element >= GEMM_PAGE && k > GEMM_BLOCK;
+    return cut ? rows * columns : 0;
+}
+
 static size_t gemm_workspace(int64_t m, int64_t n, int64_t k, size_t element)
 {
-    return (size_t)gemm_plan_make(m, n, k, (int64_t)element).size * element;
+    int64_t size = gemm_plan_make(m, n, k, (int64_t)element).size;
+    int64_t part = gemm_part_size(m, n, k, (int64_t)element);
+    return (size_t)(size > part ? size : part) * element;
 }
 
 #else
@@ -218,10 +307,18 @@ static size_t gemm_workspace(int64_t m, int64_t n, int64_t k, size_t element)
 
 #endif
 
+#define gemm_fma_f32 fma_f32
+#define gemm_fma_f64 fma_f64
+
 /* Shorter names of what each of the two types has. */
 #define GEMM_JOB GEMM(job)
 #define GEMM_PANEL GEMM(panel)
 #define GEMM_ROWS_VECTOR GEMM(group)
+#if GEMM_VECTORS && GEMM_GROUP > 16
+#define GEMM_FUSE_ROWS GEMM(fuse_32)
+#else
+#define GEMM_FUSE_ROWS GEMM(fuse_16)
+#endif
 
 #define GEMM_REAL float
 #define GEMM(name) gemm_##name##_f32
@@ -255,17 +352,28 @@ typedef struct GEMM(job) {
     thread_work *work;
 } GEMM(job);
 
-/* The definition. A product is rounded by being stored: floats that are evaluated as
- * doubles give the same bits then, since 53 >= 2 * 24 + 2 (Figueroa 1995). */
+/* Return the sum of products of k pairs of numbers, at most GEMM_BLOCK. */
+static GEMM_REAL GEMM(chain)(int64_t k, const GEMM_REAL *a, int64_t a_step,
+                             const GEMM_REAL *b, int64_t b_step)
+{
+    GEMM_REAL sum = 0;
+    for (; k > 0; k--, a += a_step, b += b_step) sum = GEMM(fma)(*a, *b, sum);
+    return sum;
+}
+
+/* The definition. A sum is rounded by being stored: floats that are evaluated as doubles
+ * give the same bits then, since 53 >= 2 * 24 + 2 (Figueroa 1995). */
 static void GEMM(product)(const GEMM_JOB *p)
 {
     for (int64_t i = 0; i < p->m; i++) {
         for (int64_t j = 0; j < p->n; j++) {
             const GEMM_REAL *a = p->a + i * p->a_row, *b = p->b + j * p->b_column;
             GEMM_REAL sum = 0;
-            for (int64_t l = 0; l < p->k; l++) {
-                GEMM_REAL term = a[l * p->a_column] * b[l * p->b_row];
-                sum = sum + term;
+            for (int64_t l = 0; l < p->k; l += GEMM_BLOCK) {
+                int64_t steps = p->k - l < GEMM_BLOCK ? p->k - l : GEMM_BLOCK;
+                GEMM_REAL block = GEMM(chain)(steps, a + l * p->a_column, p->a_column,
+                                              b + l * p->b_row, p->b_row);
+                sum = l ? sum + block : block;
             }
             p->c[i * p->c_row + j] = p->bias ? sum + p->bias[j] : sum;
         }
@@ -295,7 +403,10 @@ typedef struct GEMM(panel) {
     GEMM_REAL *c;
     int64_t c_row;
     const GEMM_REAL *bias; /* NULL: none */
-    bool resume;           /* c holds the sums so far */
+    bool resume;           /* c holds the sum of the blocks so far */
+    GEMM_REAL *part;       /* where a block that is cut is kept, rows part_row apart; */
+    int64_t part_row;
+    bool begun, more; /* it was begun before, it goes on after these steps */
 } GEMM(panel);
 
 /* For each vector of a tile: number v of row i. */
@@ -304,23 +415,45 @@ typedef struct GEMM(panel) {
     for (int i = 0; i < rows; i++) GEMM_UNROLL \
         for (int v = 0; v < count; v++)
 
-/* A function that computes `rows` rows of `count` vectors in registers. */
-#define GEMM_DEFINE_TILE(name, rows, count, vector) \
+/* A function that computes `rows` rows of `count` vectors in registers. Rows of a are
+ * addressed from every fourth one: processors add a multiple of a step, but no more. */
+#define GEMM_DEFINE_TILE(name, rows, count, vector, fuse) \
     static void GEMM(name)(const GEMM_PANEL *p) \
     { \
         typedef vector loose __attribute__((aligned(sizeof(GEMM_REAL)), may_alias)); \
-        enum { WIDTH = sizeof(vector) / sizeof(GEMM_REAL) }; \
-        const GEMM_REAL *a = p->a, *b = p->b; \
-        int64_t a_row = p->a_row, a_column = p->a_column, b_row = p->b_row; \
+        enum { WIDTH = sizeof(vector) / sizeof(GEMM_REAL), FOURS = (rows + 3) / 4 }; \
+        const GEMM_REAL *a[FOURS], *b = p->b; \
+        const int64_t a_row = p->a_row, a_column = p->a_column, b_row = p->b_row; \
         GEMM_REAL *c = p->c; \
-        vector sum[rows][count], y[count]; \
-        GEMM_EACH(rows, count) sum[i][v] = (vector){0}; \
-        if (p->resume) \
-            GEMM_EACH(rows, count) \
-                sum[i][v] = *(const loose *)(c + i * p->c_row + v * WIDTH); \
-        for (int64_t l = p->k; l > 0; l--, a += a_column, b += b_row) { \
-            GEMM_EACH(1, count) y[v] = *(const loose *)(b + v * WIDTH); \
-            GEMM_EACH(rows, count) sum[i][v] = sum[i][v] + a[i * a_row] * y[v]; \
+        bool resume = p->resume; \
+        vector sum[rows][count], x, y[count]; \
+        GEMM_UNROLL for (int i = 0; i < FOURS; i++) a[i] = p->a + 4 * i * a_row; \
+        for (int64_t left = p->k;; resume = true) { \
+            int64_t steps = gemm_least(left, GEMM_BLOCK); \
+            GEMM_EACH(rows, count) sum[i][v] = (vector){0}; \
+            if (p->begun) \
+                GEMM_EACH(rows, count) \
+                    sum[i][v] = *(const loose *)(p->part + i * p->part_row + v * WIDTH); \
+            for (int64_t l = steps; l > 0; l--, b += b_row) { \
+                GEMM_EACH(1, count) y[v] = *(const loose *)(b + v * WIDTH); \
+                GEMM_UNROLL for (int i = 0; i < rows; i++) { \
+                    x = a[i / 4][i % 4 * a_row] - (vector){0}; \
+                    GEMM_UNROLL for (int v = 0; v < count; v++) \
+                        sum[i][v] = fuse(x, y[v], sum[i][v]); \
+                } \
+                GEMM_UNROLL for (int i = 0; i < FOURS; i++) a[i] += a_column; \
+            } \
+            left -= steps; \
+            if (p->more) { \
+                GEMM_EACH(rows, count) \
+                    *(loose *)(p->part + i * p->part_row + v * WIDTH) = sum[i][v]; \
+                return; \
+            } \
+            if (resume) \
+                GEMM_EACH(rows, count) \
+                    sum[i][v] = *(loose *)(c + i * p->c_row + v * WIDTH) + sum[i][v]; \
+            if (left == 0) break; \
+            GEMM_EACH(rows, count) *(loose *)(c + i * p->c_row + v * WIDTH) = sum[i][v]; \
         } \
         if (p->bias) \
             GEMM_EACH(rows, count) \
@@ -329,26 +462,27 @@ typedef struct GEMM(panel) {
     }
 
 #define GEMM_DEFINE_TILES(rows) \
-    GEMM_DEFINE_TILE(tile_##rows##_half, rows, 1, GEMM(half_vector)) \
-    GEMM_DEFINE_TILE(tile_##rows##_one, rows, 1, GEMM(vector)) \
-    GEMM_DEFINE_TILE(tile_##rows##_two, rows, 2, GEMM(vector))
+    GEMM_DEFINE_TILE(tile_##rows##_half, rows, 1, GEMM(half_vector), GEMM_FUSE_HALF) \
+    GEMM_DEFINE_TILE(tile_##rows##_one, rows, 1, GEMM(vector), GEMM_FUSE) \
+    GEMM_DEFINE_TILE(tile_##rows##_two, rows, 2, GEMM(vector), GEMM_FUSE)
 
-#if GEMM_ROWS == 8
+#if GEMM_ROWS == 12
+GEMM_DEFINE_TILES(12)
 GEMM_DEFINE_TILES(8)
-#define GEMM_TALL(width) GEMM(tile_8_##width)
+#define GEMM_TALL(width) GEMM(tile_12_##width), GEMM(tile_8_##width)
 #elif GEMM_ROWS == 6
 GEMM_DEFINE_TILES(6)
-#define GEMM_TALL(width) GEMM(tile_6_##width)
+#define GEMM_TALL(width) GEMM(tile_6_##width), NULL
 #else
-#define GEMM_TALL(width) GEMM(tile_4_##width)
+#define GEMM_TALL(width) GEMM(tile_4_##width), NULL
 #endif
 GEMM_DEFINE_TILES(4)
 GEMM_DEFINE_TILES(2)
 GEMM_DEFINE_TILES(1)
 /* Few rows need more columns to keep the adders busy. */
-GEMM_DEFINE_TILE(tile_2_four, 2, 4, GEMM(vector))
-GEMM_DEFINE_TILE(tile_1_four, 1, 4, GEMM(vector))
-GEMM_DEFINE_TILE(tile_1_eight, 1, 8, GEMM(vector))
+GEMM_DEFINE_TILE(tile_2_four, 2, 4, GEMM(vector), GEMM_FUSE)
+GEMM_DEFINE_TILE(tile_1_four, 1, 4, GEMM(vector), GEMM_FUSE)
+GEMM_DEFINE_TILE(tile_1_eight, 1, 8, GEMM(vector), GEMM_FUSE)
 
 /* Fetch a tile of c that will be added to. */
 static void GEMM(tile_fetch)(const GEMM_REAL *c, int64_t c_row)
@@ -358,48 +492,55 @@ static void GEMM(tile_fetch)(const GEMM_REAL *c, int64_t c_row)
             __builtin_prefetch((const char *)(c + i * c_row) + j, 1);
 }
 
-/* Compute m rows of a panel in tiles of GEMM_ROWS, 4, 2, 1 rows; p ends as it began. */
+/* Go on by some rows. */
+static void GEMM(panel_down)(GEMM_PANEL *p, int64_t rows, int64_t in_a)
+{
+    p->a += in_a;
+    p->c += rows * p->c_row;
+    if (p->part) p->part += rows * p->part_row;
+}
+
+/* Compute m rows of a panel in tiles of GEMM_ROWS, 8, 4, 2, 1 rows; p ends as it began. */
 static void GEMM(panel_run)(GEMM_PANEL *p, int64_t m, int width)
 {
     typedef void (*tile)(const GEMM_PANEL *);
-    static const tile tiles[GEMM_WIDTHS][4] = {
+    static const tile tiles[GEMM_WIDTHS][5] = {
         [GEMM_NARROW] = {GEMM_TALL(half), GEMM(tile_4_half), GEMM(tile_2_half),
                          GEMM(tile_1_half)},
         [GEMM_ONE] = {GEMM_TALL(one), GEMM(tile_4_one), GEMM(tile_2_one),
                       GEMM(tile_1_one)},
         [GEMM_TWO] = {GEMM_TALL(two), GEMM(tile_4_two), GEMM(tile_2_two),
                       GEMM(tile_1_two)},
-        [GEMM_FOUR] = {NULL, NULL, GEMM(tile_2_four), GEMM(tile_1_four)},
-        [GEMM_EIGHT] = {NULL, NULL, NULL, GEMM(tile_1_eight)},
+        [GEMM_FOUR] = {NULL, NULL, NULL, GEMM(tile_2_four), GEMM(tile_1_four)},
+        [GEMM_EIGHT] = {NULL, NULL, NULL, NULL, GEMM(tile_1_eight)},
     };
-    const GEMM_REAL *a = p->a;
-    GEMM_REAL *c = p->c;
-    int64_t c_tile = GEMM_ROWS * p->c_row;
-    for (; m >= GEMM_ROWS; m -= GEMM_ROWS, p->a += p->a_tile, p->c += c_tile) {
-        if (p->resume && m >= 2 * GEMM_ROWS) GEMM(tile_fetch)(p->c + c_tile, p->c_row);
+    const GEMM_PANEL start = *p;
+    for (; m >= GEMM_ROWS; m -= GEMM_ROWS, GEMM(panel_down)(p, GEMM_ROWS, p->a_tile)) {
+        if (p->resume && m >= 2 * GEMM_ROWS)
+            GEMM(tile_fetch)(p->c + GEMM_ROWS * p->c_row, p->c_row);
         tiles[width][0](p);
     }
-    for (int i = 1, rows = 4; i < 4; i++, rows /= 2) {
+    for (int i = 1, rows = 8; i < 5; i++, rows /= 2) {
         if (m < rows) continue;
         tiles[width][i](p);
         m -= rows;
-        p->a += rows * p->a_row;
-        p->c += rows * p->c_row;
+        GEMM(panel_down)(p, rows, rows * p->a_row);
     }
-    p->a = a;
-    p->c = c;
+    p->a = start.a;
+    p->c = start.c;
+    p->part = start.part;
 }
 
 /* ---- b as it lies ------------------------------------------------------------------ */
 
 /* Compute m rows of n columns, HALF_LANES or more. The columns at the end that fill no
  * vector are computed together with some before them, which get the same bits again;
- * so they must not resume. Changes b, c and bias of p. */
+ * so they must not resume. Changes b, c, bias and part of p. */
 static void GEMM(columns_run)(GEMM_PANEL *p, int64_t m, int64_t n)
 {
     enum { WHOLE = GEMM(LANES), PART = GEMM(HALF_LANES) };
     const GEMM_REAL *b = p->b, *bias = p->bias;
-    GEMM_REAL *c = p->c;
+    GEMM_REAL *c = p->c, *part = p->part;
     int width = m == 1 ? GEMM_EIGHT : m < 4 ? GEMM_FOUR : GEMM_TWO;
     for (int64_t j = 0, columns; j < n; j += columns) {
         int64_t rest = n - j;
@@ -409,6 +550,7 @@ static void GEMM(columns_run)(GEMM_PANEL *p, int64_t m, int64_t n)
         if (rest < columns) j = n - columns;
         p->b = b + j;
         p->c = c + j;
+        p->part = part ? part + j : NULL;
         p->bias = bias ? bias + j : NULL;
         GEMM(panel_run)(p, m, width);
     }
@@ -422,17 +564,25 @@ static void GEMM_APART GEMM(pages_run)(const GEMM_PANEL *p, int64_t m, int64_t n
     int64_t whole = n / GEMM(LANES) * GEMM(LANES), last = n - GEMM(LANES);
     for (int64_t l = 0; l < p->k; l += GEMM_RUN) {
         GEMM_PANEL q = *p;
-        q.k = gemm_least(GEMM_RUN, p->k - l);
+        int64_t end = gemm_least(l + GEMM_RUN, p->k);
+        q.k = end - l;
         q.a += l * q.a_column;
         q.b += l * q.b_row;
-        q.resume = l > 0;
-        if (l + q.k < p->k) q.bias = NULL;
+        q.resume = l >= GEMM_BLOCK;
+        q.begun = l % GEMM_BLOCK != 0;
+        q.more = end % GEMM_BLOCK != 0 && end < p->k;
+        if (l < GEMM_BLOCK) { /* c is not needed yet */
+            q.part = q.c;
+            q.part_row = q.c_row;
+        }
+        if (end < p->k) q.bias = NULL;
         GEMM(columns_run)(&q, m, whole);
     }
     if (whole < n) {
         GEMM_PANEL q = *p;
         q.b += last;
         q.c += last;
+        q.part = NULL;
         if (q.bias) q.bias += last;
         GEMM(columns_run)(&q, m, GEMM(LANES));
     }
@@ -545,16 +695,26 @@ static void GEMM(b_pack)(const GEMM_JOB *p, const GEMM_REAL *x, int64_t k, int64
     }
 }
 
-/* Pack m rows of a into panels of GEMM_ROWS, from which q then reads them. */
+/* Pack m rows of a, from where q then reads them: contiguous rows one behind the other,
+ * a line apart so that they do not compete for places in the cache; others into panels of
+ * GEMM_ROWS. */
 static void GEMM(a_pack)(GEMM_PANEL *q, int64_t m, GEMM_REAL *to)
 {
-    for (int64_t i = 0; i < m; i += GEMM_ROWS)
-        GEMM(pack)(q->k, gemm_least(m - i, GEMM_ROWS), q->a + i * q->a_row, q->a_column,
-                   q->a_row, to + i * q->k, GEMM_ROWS);
+    const int64_t row = gemm_a_row(q->k, sizeof(GEMM_REAL));
+    if (q->a_column == 1) {
+        for (int64_t i = 0; i < m; i++)
+            memcpy(to + i * row, q->a + i * q->a_row, (size_t)q->k * sizeof *to);
+        q->a_row = row;
+        q->a_tile = GEMM_ROWS * row;
+    } else {
+        for (int64_t i = 0; i < m; i += GEMM_ROWS)
+            GEMM(pack)(q->k, gemm_least(m - i, GEMM_ROWS), q->a + i * q->a_row,
+                       q->a_column, q->a_row, to + i * q->k, GEMM_ROWS);
+        q->a_row = 1;
+        q->a_column = GEMM_ROWS;
+        q->a_tile = GEMM_ROWS * q->k;
+    }
     q->a = to;
-    q->a_row = 1;
-    q->a_column = GEMM_ROWS;
-    q->a_tile = GEMM_ROWS * q->k;
 }
 
 /* Compute m rows of the panel at the right edge of c, of which there are `columns`, in a
@@ -587,7 +747,7 @@ static void GEMM(block_run)(const GEMM_JOB *p, const gemm_plan *plan, GEMM_PANEL
 {
     GEMM_REAL *c = q.c, *packed = p->scratch + plan->b;
     const GEMM_REAL *bias = q.bias;
-    if (q.a_column != 1 && plan->b > plan->a) GEMM(a_pack)(&q, m, p->scratch + plan->a);
+    if (plan->b > plan->a) GEMM(a_pack)(&q, m, p->scratch + plan->a);
     for (int64_t j = 0, columns; j < n; j += columns) {
         int width = GEMM(panel_width)(n - j);
         columns = GEMM(panel_columns)(width);
@@ -645,30 +805,83 @@ static void GEMM_APART GEMM(blocked)(const GEMM_JOB *p)
 
 /* ---- a matrix and a vector --------------------------------------------------------- */
 
-enum { GEMM(DOTS) = 2 * GEMM(GROUP) }; /* two groups: a sum waits for its last addition */
+enum { GEMM(DOTS) = 2 * GEMM(GROUP) }; /* rows that are worked on as one */
 
-/* sums[r] = row r of x, which is k long, times v. The last of `rows` stands for all that
- * are missing. */
-MG_INLINE void GEMM(dots_few)(int64_t rows, int64_t k, const GEMM_REAL *x, int64_t x_row,
-                              const GEMM_REAL *v, int64_t v_step, GEMM_REAL *sums)
+/* Chains of k steps: sums[r] of x[at[r] ..] times v[0, v_step ..], for DOTS rows; and with
+ * `units` 2 behind them as many of x2 and v2, since a sum waits for its last addition. */
+MG_INLINE void GEMM(dots_chain)(int units, int64_t k, const GEMM_REAL *x,
+                                const GEMM_REAL *x2, const int64_t *at,
+                                const GEMM_REAL *v, const GEMM_REAL *v2, int64_t v_step,
+                                GEMM_REAL *sums)
 {
-    GEMM_ROWS_VECTOR low = {0}, high = {0}, out[GEMM(STEPS)];
-    int64_t at[GEMM(DOTS)], l = 0;
-    GEMM_UNROLL
-    for (int r = 0; r < GEMM(DOTS); r++) at[r] = gemm_least(r, rows - 1) * x_row;
-    for (; l + GEMM(STEPS) <= k; l += GEMM(STEPS), x += GEMM(STEPS)) {
-        GEMM(transpose)(x, at, out);
+    GEMM_ROWS_VECTOR sum[4] = {{0}}, out[GEMM(STEPS)];
+    const GEMM_REAL *of_x[2] = {x, x2}, *of_v[2] = {v, v2};
+    int64_t l = 0;
+    for (; l + GEMM(STEPS) <= k; l += GEMM(STEPS)) {
         GEMM_UNROLL
-        for (int t = 0; t < GEMM(STEPS); t++) low = low + out[t] * v[t * v_step];
-        GEMM(transpose)(x, at + GEMM(GROUP), out);
-        GEMM_UNROLL
-        for (int t = 0; t < GEMM(STEPS); t++) high = high + out[t] * v[t * v_step];
-        v += GEMM(STEPS) * v_step;
+        for (int i = 0; i < 2 * units; i++) {
+            GEMM(transpose)(of_x[i / 2] + l, at + i % 2 * GEMM(GROUP), out);
+            GEMM_UNROLL
+            for (int t = 0; t < GEMM(STEPS); t++) {
+                GEMM_REAL one = of_v[i / 2][(l + t) * v_step];
+                sum[i] = GEMM_FUSE_ROWS(out[t], one - (GEMM_ROWS_VECTOR){0}, sum[i]);
+            }
+        }
     }
-    memcpy(sums, &low, sizeof low);
-    memcpy(sums + GEMM(GROUP), &high, sizeof high);
-    for (; l < k; l++, x++, v += v_step)
-        for (int r = 0; r < GEMM(DOTS); r++) sums[r] = sums[r] + x[at[r]] * v[0];
+    memcpy(sums, sum, (size_t)units * GEMM(DOTS) * sizeof *sums);
+    for (; l < k; l++)
+        for (int i = 0; i < units * GEMM(DOTS); i++)
+            sums[i] = GEMM(fma)(of_x[i / GEMM(DOTS)][at[i % GEMM(DOTS)] + l],
+                                of_v[i / GEMM(DOTS)][l * v_step], sums[i]);
+}
+
+/* Add the sums of a block, the first of which stands for what was there. */
+MG_INLINE void GEMM(dots_add)(bool first, int count, const GEMM_REAL *sums,
+                              GEMM_REAL *total)
+{
+    for (int r = 0; r < count; r++) total[r] = first ? sums[r] : total[r] + sums[r];
+}
+
+/* total[r] = row r of x, which is k long, times v, for up to DOTS rows: two blocks at a
+ * time. The last of `rows` stands for all that are missing. */
+static void GEMM(dots_few)(int64_t rows, int64_t k, const GEMM_REAL *x, int64_t x_row,
+                           const GEMM_REAL *v, int64_t v_step, GEMM_REAL *total)
+{
+    enum { COUNT = GEMM(DOTS) };
+    GEMM_REAL sums[2 * COUNT];
+    int64_t at[COUNT], l = 0, next = GEMM_BLOCK;
+    for (int r = 0; r < COUNT; r++) {
+        at[r] = gemm_least(r, rows - 1) * x_row;
+        total[r] = 0;
+    }
+    for (; l + 2 * next <= k; l += 2 * next) {
+        GEMM(dots_chain)(2, next, x + l, x + l + next, at, v + l * v_step,
+                         v + (l + next) * v_step, v_step, sums);
+        GEMM(dots_add)(l == 0, COUNT, sums, total);
+        GEMM(dots_add)(false, COUNT, sums + COUNT, total);
+    }
+    for (; l < k; l += next) {
+        GEMM(dots_chain)(1, gemm_least(next, k - l), x + l, NULL, at, v + l * v_step,
+                         NULL, v_step, sums);
+        GEMM(dots_add)(l == 0, COUNT, sums, total);
+    }
+}
+
+/* The same for 2 DOTS rows: one block of all. */
+static void GEMM(dots_many)(int64_t k, const GEMM_REAL *x, int64_t x_row,
+                            const GEMM_REAL *v, int64_t v_step, GEMM_REAL *total)
+{
+    enum { COUNT = GEMM(DOTS) };
+    GEMM_REAL sums[2 * COUNT];
+    int64_t at[COUNT];
+    for (int r = 0; r < COUNT; r++) at[r] = r * x_row;
+    for (int r = 0; r < 2 * COUNT; r++) total[r] = 0;
+    for (int64_t l = 0; l < k; l += GEMM_BLOCK) {
+        const GEMM_REAL *from = x + l, *by = v + l * v_step;
+        GEMM(dots_chain)(2, gemm_least(GEMM_BLOCK, k - l), from, from + COUNT * x_row, at,
+                         by, by, v_step, sums);
+        GEMM(dots_add)(l == 0, 2 * COUNT, sums, total);
+    }
 }
 
 /* y[r] = row r of x, which is contiguous, times v, plus bias: the rows are the lanes. */
@@ -677,15 +890,61 @@ static void GEMM_APART GEMM(dots)(int64_t rows, int64_t k, const GEMM_REAL *x,
                                   GEMM_REAL *y, int64_t y_step, const GEMM_REAL *bias,
                                   int64_t bias_step)
 {
-    for (int64_t i = 0; i < rows; i += GEMM(DOTS)) {
-        GEMM_REAL sums[GEMM(DOTS)];
-        int64_t count = gemm_least(rows - i, GEMM(DOTS));
-        if (count == GEMM(DOTS))
-            GEMM(dots_few)(GEMM(DOTS), k, x + i * x_row, x_row, v, v_step, sums);
+    enum { MANY = 2 * GEMM(DOTS) };
+    for (int64_t i = 0, count; i < rows; i += count) {
+        GEMM_REAL sums[MANY];
+        bool many = rows - i >= MANY;
+        count = gemm_least(rows - i, many ? MANY : GEMM(DOTS));
+        if (many)
+            GEMM(dots_many)(k, x + i * x_row, x_row, v, v_step, sums);
         else
             GEMM(dots_few)(count, k, x + i * x_row, x_row, v, v_step, sums);
         for (int64_t r = 0; r < count; r++)
             y[(i + r) * y_step] = bias ? sums[r] + bias[(i + r) * bias_step] : sums[r];
+    }
+}
+
+/* Chains of whole blocks of x times those of v: the blocks that start at at[r] are the
+ * lanes of one group. */
+MG_INLINE void GEMM(blocks_chain)(const GEMM_REAL *x, const GEMM_REAL *v,
+                                  const int64_t *at, GEMM_REAL *sums)
+{
+    GEMM_ROWS_VECTOR sum = {0}, of_x[GEMM(STEPS)], of_v[GEMM(STEPS)];
+    for (int64_t l = 0; l < GEMM_BLOCK; l += GEMM(STEPS)) {
+        GEMM(transpose)(x + l, at, of_x);
+        GEMM(transpose)(v + l, at, of_v);
+        GEMM_UNROLL
+        for (int t = 0; t < GEMM(STEPS); t++) sum = GEMM_FUSE_ROWS(of_x[t], of_v[t], sum);
+    }
+    memcpy(sums, &sum, sizeof sum);
+}
+
+/* Return x times v, both contiguous: the blocks are the lanes. */
+static GEMM_REAL GEMM(blocks_dot)(int64_t k, const GEMM_REAL *x, const GEMM_REAL *v)
+{
+    GEMM_REAL total = 0, sums[GEMM(GROUP)];
+    int64_t whole = k / GEMM_BLOCK * GEMM_BLOCK, at[GEMM(GROUP)];
+    for (int64_t l = 0; l < whole; l += GEMM(GROUP) * GEMM_BLOCK) {
+        int64_t count = gemm_least((whole - l) / GEMM_BLOCK, GEMM(GROUP));
+        for (int r = 0; r < GEMM(GROUP); r++)
+            at[r] = gemm_least(r, count - 1) * GEMM_BLOCK;
+        GEMM(blocks_chain)(x + l, v + l, at, sums);
+        for (int64_t r = 0; r < count; r++) total = l || r ? total + sums[r] : sums[r];
+    }
+    if (whole == k) return total;
+    GEMM_REAL last = GEMM(chain)(k - whole, x + whole, 1, v + whole, 1);
+    return whole ? total + last : last;
+}
+
+/* Compute each element by itself. */
+static void GEMM_APART GEMM(elements_dot)(const GEMM_JOB *p)
+{
+    for (int64_t i = 0; i < p->m; i++) {
+        for (int64_t j = 0; j < p->n; j++) {
+            GEMM_REAL sum = GEMM(blocks_dot)(p->k, p->a + i * p->a_row,
+                                             p->b + j * p->b_column);
+            p->c[i * p->c_row + j] = p->bias ? sum + p->bias[j] : sum;
+        }
     }
 }
 
@@ -705,12 +964,23 @@ static void GEMM(row_dot)(const GEMM_JOB *p)
 
 /* ---- the choice -------------------------------------------------------------------- */
 
-static void GEMM(direct)(GEMM_PANEL *p, int64_t m, int64_t n)
+/* Of wide c few rows at a time are written: each has pages of its own. */
+static void GEMM(direct)(const GEMM_PANEL *p, int64_t m, int64_t n)
 {
-    if (p->k > GEMM_RUN && n * (int64_t)sizeof(GEMM_REAL) >= GEMM_PAGE)
+    enum { ROWS = GEMM_ROWS };
+    const bool wide = n * (int64_t)sizeof(GEMM_REAL) >= GEMM_PAGE;
+    if (wide && p->k > GEMM_RUN) {
         GEMM(pages_run)(p, m, n);
-    else
-        GEMM(columns_run)(p, m, n);
+        return;
+    }
+    for (int64_t i = 0, rows; i < m; i += rows) {
+        GEMM_PANEL q = *p;
+        rows = wide && m - i > ROWS ? ROWS : m - i;
+        q.a += i * q.a_row;
+        q.c += i * q.c_row;
+        q.part = NULL;
+        GEMM(columns_run)(&q, rows, n);
+    }
 }
 
 /* Tell whether b is read as it lies. Of less than a vector of columns a padded panel is
@@ -725,7 +995,10 @@ MG_INLINE bool GEMM(is_direct)(int64_t m, int64_t n, int64_t k, int64_t b_column
 
 static void GEMM_APART GEMM(indirect)(const GEMM_JOB *p)
 {
-    if (p->n <= 2 && p->m > 2 && p->a_column == 1)
+    enum { FEW = 4 }; /* elements of c whose blocks are lanes */
+    if (p->m * p->n <= FEW && p->a_column == 1 && p->b_row == 1)
+        GEMM(elements_dot)(p);
+    else if (p->n <= 2 && p->m > 2 && p->a_column == 1)
         GEMM(columns_dot)(p);
     else if (p->m == 1 && p->n > 1 && p->b_row == 1)
         GEMM(row_dot)(p);
@@ -747,13 +1020,31 @@ static void GEMM_ENTRY(const matrices *of, void *workspace)
     if (p.m <= 0 || p.n <= 0) return;
 #if GEMM_VECTORS
     if (GEMM(is_direct)(p.m, p.n, p.k, p.b_column)) {
-        GEMM_PANEL all = {p.k,   p.a, p.a_row, p.a_column, GEMM_ROWS * p.a_row, p.b,
-                          p.b_row, p.c, p.c_row, p.bias, false};
+        GEMM_PANEL all = {.k = p.k,
+                          .a = p.a,
+                          .a_row = p.a_row,
+                          .a_column = p.a_column,
+                          .a_tile = GEMM_ROWS * p.a_row,
+                          .b = p.b,
+                          .b_row = p.b_row,
+                          .c = p.c,
+                          .c_row = p.c_row,
+                          .bias = p.bias,
+                          .part = p.scratch,
+                          .part_row = p.n};
         GEMM(direct)(&all, p.m, p.n);
     } else if (p.n == 1 && p.a_row == 1 && p.c_row == 1 && !bias &&
                p.m >= GEMM(HALF_LANES)) { /* c is a row as well as a column */
-        GEMM_PANEL row = {p.k, p.b, p.b_column, p.b_row, 0, p.a, p.a_column,
-                          p.c, p.m, NULL, false};
+        GEMM_PANEL row = {.k = p.k,
+                          .a = p.b,
+                          .a_row = p.b_column,
+                          .a_column = p.b_row,
+                          .b = p.a,
+                          .b_row = p.a_column,
+                          .c = p.c,
+                          .c_row = p.m,
+                          .part = p.scratch,
+                          .part_row = p.m};
         GEMM(direct)(&row, 1, p.m);
     } else {
         GEMM(indirect)(&p);

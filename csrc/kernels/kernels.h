@@ -40,10 +40,10 @@ typedef struct reduction_kernels {
     columns_kernel columns;
 } reduction_kernels;
 
-/* c (m, n) = a (m, k) @ b (k, n): each element 0 + a[i,0] * b[0,j] + a[i,1] * b[1,j] ...
- * in this order, every product and sum rounded. a and b have any row and column strides
- * (of elements); c's rows lie c_row apart. With `bias` (n) the sum is followed by
- * + bias[j]. */
+/* c (m, n) = a (m, k) @ b (k, n): for each 128 steps of k sum = fma(a[i,k], b[k,j], sum)
+ * from 0 on, in this order, and the sums of these blocks are added in order. a and b have
+ * any row and column strides (of elements); c's rows lie c_row apart. With `bias` (n) the
+ * sum is followed by + bias[j]. */
 typedef struct matrices {
     int64_t m, n, k;
     const char *a, *b, *bias;

@@ -10,8 +10,9 @@
  *   update.inc.c                   updates of parameters
  *
  * Bits do not depend on the set: every operation is one IEEE operation or integer
- * arithmetic that wraps, none is fused, and sums go in lanes. Nothing here calls the C
- * library but for memory; nothing allocates, fails or keeps anything. */
+ * arithmetic that wraps, none is fused but in matrix products, where all are, and sums go
+ * in lanes. Nothing here calls the C library but for memory; nothing allocates, fails or
+ * keeps anything. */
 #include "kernels/kernels.h"
 #include "base/vmath.h"
 #include "kernels/vmath_quick.h"

@@ -3,9 +3,9 @@
 #if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
 #if defined(__clang__)
 #pragma clang attribute push( \
-    __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl"))), apply_to = function)
+    __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma"))), apply_to = function)
 #else
-#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,prefer-vector-width=512")
+#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,fma,prefer-vector-width=512")
 #endif
 #define MG_KERNEL_SET kernels_avx512
 #define MG_KERNEL_SET_NAME "avx512"

@@ -73,7 +73,7 @@ def read_environment() -> None:
 
 # What mg_selftest() finds: what the arithmetic of a build or of a process does to the bits.
 PROBLEMS: dict[int, str] = {
-    lib.MG_FUSES: "products and sums are fused: build without -ffp-contract=fast",
+    lib.MG_FUSES: "products and sums are fused wrongly: build with -ffp-contract=off",
     lib.MG_REORDERS: "sums or quotients are rewritten: build without -ffast-math",
     lib.MG_FLUSHES: "Python's own subnormal numbers become 0: some library has set FTZ or DAZ",
     lib.MG_ROUNDS_OTHERWISE: "Python's own numbers are not rounded to the nearest",

@@ -3,7 +3,7 @@
 Every op is a function of Arrays and of plain ints, tuples and floats, listed in ARRAYS by its
 name. Numbers are computed as Elements, so that each operation is rounded to the type, float16 in
 float32 and rounded once when it is stored. Where numbers are added up, the order is the code's:
-in 32 lanes over axes that are reduced, from left to right in products.
+in 32 lanes over axes that are reduced, in blocks from left to right in products.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from .array import (
     wide,
 )
 from .element_ops import Element, larger, of, smaller
+from .fma import fma_f32, fma_f64
 
 __all__ = ["ARRAYS", "LANES"]
 
@@ -34,8 +35,10 @@ Axes = tuple[int, ...]
 Elements = list[Element]
 
 ARRAYS: dict[str, Callable[..., Array]] = {}
+FMAS = {"float32": fma_f32, "float64": fma_f64}
 LANES = 32
 BLOCK = 4096  # numbers that are joined in lanes at a time
+STEPS = 128  # products that are added up from 0
 
 
 def op(function: Callable[..., Array]) -> Callable[..., Array]:
@@ -642,12 +645,42 @@ def cumsum(a: Array, axis: int) -> Array:
 # ---- products --------------------------------------------------------------------------------
 
 
-def dot(x: list[Any], y: list[Any], dtype: str) -> Any:
-    """Return 0 + x[0] * y[0] + x[1] * y[1] ... from left to right, computed in a type."""
-    total = Element(dtype, 0)
+def dot_of_integers(x: list[Any], y: list[Any], dtype: str) -> Any:
+    """Return the sum of products, which wraps."""
+    return Element(dtype, sum(int(xi) * int(yi) for xi, yi in zip(x, y, strict=True)))
+
+
+def dot_of_steps(x: list[Any], y: list[Any], dtype: str) -> Any:
+    """Return fma(x[2], y[2], fma(x[1], y[1], fma(x[0], y[0], 0))) and so on."""
+    fma = FMAS[dtype]
+    total = 0.0
     for xi, yi in zip(x, y, strict=True):
-        total = total + Element(dtype, xi) * yi
+        total = fma(float(xi), float(yi), total)
+    return Element(dtype, total)
+
+
+def dot_of_block(x: list[Any], y: list[Any], dtype: str) -> Any:
+    """Return the sums of STEPS products each, added from left to right."""
+    total = dot_of_steps(x[:STEPS], y[:STEPS], dtype)
+    for i in range(STEPS, len(x), STEPS):
+        total = total + dot_of_steps(x[i : i + STEPS], y[i : i + STEPS], dtype)
     return total
+
+
+def dot(x: list[Any], y: list[Any], dtype: str) -> Any:
+    """Return the sum of products of two vectors, computed in a type.
+
+    Every BLOCK products are added up for themselves, in steps that are rounded once; of several
+    blocks the sums are added as those of any sum.
+    """
+    if not is_float(dtype):
+        return dot_of_integers(x, y, dtype)
+    x, y = ([Element(dtype, number).value for number in numbers] for numbers in (x, y))
+    if len(x) <= BLOCK:
+        return dot_of_block(x, y, dtype)
+    parts = range(0, len(x), BLOCK)
+    sums = [dot_of_block(x[i : i + BLOCK], y[i : i + BLOCK], dtype) for i in parts]
+    return lane_sum(sums, dtype)
 
 
 def product_dtypes(name: str, *arrays: Array) -> tuple[str, str]:
@@ -668,7 +701,7 @@ def matmul(a: Array, b: Array) -> Array:
             are broadcast.
 
     Returns:
-        (.., m, n), each element 0 + a[i, 0] * b[0, j] + a[i, 1] * b[1, j] ...
+        (.., m, n), each element the dot product of a row of a and a column of b.
     """
     if not a.shape or not b.shape:
         raise ValueError(f"matmul: shapes {a.shape} and {b.shape}: a number is no matrix")

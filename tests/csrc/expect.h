@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "arrays/arrays.h"
+#include "base/vmath.h"
 
 static int checks, failures;
 
@@ -134,13 +135,6 @@ static inline uint64_t mix(uint64_t hash, uint64_t word)
 {
     hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
     return hash ^ hash >> 32;
-}
-
-static inline uint64_t bits_of(double number)
-{
-    uint64_t bits;
-    memcpy(&bits, &number, sizeof bits);
-    return bits;
 }
 
 static inline int is_free(const mg_arena *arena, uint32_t index)

@@ -259,8 +259,8 @@ static void test_small(void)
 /* A size: often small, else near a multiple of a tile's or a block's. */
 static int64_t size_make(void)
 {
-    static const int64_t units[] = {4, 8, 16, 32, 64, 256, 512};
-    int64_t near = units[below(7)] * (1 + below(2)) + below(5) - 2;
+    static const int64_t units[] = {4, 8, 12, 16, 32, 64, 128, 256};
+    int64_t near = units[below(8)] * (1 + below(2)) + below(5) - 2;
     switch (below(4)) {
     case 0: return below(10);
     case 1: return below(100);
@@ -283,6 +283,8 @@ static void test_large(void)
     static const int64_t shapes[][3] = {
         {70, 1041, 530}, {210, 40, 520}, {5, 1030, 100}, {1, 1100, 70},
         {40, 515, 65},   {1500, 2, 300}, {2, 900, 1030}, {65, 9, 1025},
+        {5, 1030, 300},  {1, 1100, 390}, {1, 1, 5000},   {2, 2, 1300},
+        {3, 1, 700},     {1, 45, 600},   {90, 1, 260},   {100, 1100, 20},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int wide = 0; wide < 2; wide++)
