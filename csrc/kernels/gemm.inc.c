@@ -53,7 +53,8 @@ enum {
     GEMM_K_FEW = 128,        /* a panel of b then takes little of the level 1 cache */
     GEMM_MANY = 64,          /* rows of a from which on b is packed even if contiguous */
     GEMM_SMALL = 1 << 17,    /* most bytes of a contiguous b that is never packed */
-    GEMM_RUN = 32            /* rows of b that are gone through at a time */
+    GEMM_RUN = 32,           /* rows of b that are gone through at a time */
+    GEMM_UNITS = 4           /* groups of dot products that are worked on side by side */
 };
 
 /* Rows of a tile: with two vectors each, two for b and one for a they fit in the
@@ -172,7 +173,6 @@ typedef int64_t gemm_longs __attribute__((vector_size(GEMM_GROUP)));
 typedef float gemm_group_f32 __attribute__((vector_size(GEMM_GROUP)));
 typedef double gemm_group_f64 __attribute__((vector_size(GEMM_GROUP)));
 typedef int32_t gemm_word_load __attribute__((vector_size(16), aligned(4), may_alias));
-typedef int64_t gemm_long_load __attribute__((vector_size(16), aligned(8), may_alias));
 
 #if defined(__clang__) || __GNUC__ >= 12
 #define GEMM_SHUFFLE(type, x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
@@ -193,11 +193,15 @@ typedef int64_t gemm_long_load __attribute__((vector_size(16), aligned(8), may_a
 #define GEMM_HIGH_LONGS(x, y) GEMM_SHUFFLE(gemm_longs, x, y, 1, 3)
 #endif
 
-/* Return the 16 bytes at x, and in groups of 32 bytes behind them the 16 at y. */
-MG_INLINE gemm_words gemm_pair_f32(const float *x, const float *y)
+/* Return the 16 bytes at x, and in groups of 32 bytes behind them the 16 at y. gcc takes
+ * a shuffle for it, which competes with those below; the instruction loads. */
+MG_INLINE gemm_words gemm_pair(const void *x, const void *y)
 {
     gemm_word_load first = *(const gemm_word_load *)x;
-#if GEMM_GROUP > 16
+#if GEMM_GROUP > 16 && MG_FMA_IS_FAST && (defined(__x86_64__) || defined(__i386__))
+    return (gemm_words)_mm256_inserti128_si256(_mm256_castsi128_si256((__m128i)first),
+                                               *(const __m128i_u *)y, 1);
+#elif GEMM_GROUP > 16
     gemm_word_load second = *(const gemm_word_load *)y;
     return __builtin_shufflevector(first, second, 0, 1, 2, 3, 4, 5, 6, 7);
 #else
@@ -206,28 +210,14 @@ MG_INLINE gemm_words gemm_pair_f32(const float *x, const float *y)
 #endif
 }
 
-MG_INLINE gemm_longs gemm_pair_f64(const double *x, const double *y)
+/* Turn a group of rows, which lie `row` apart, 4 elements of each, into 4 vectors: lane r
+ * of out[t] becomes x[r * row + t]. */
+MG_INLINE void gemm_transpose_f32(const float *x, int64_t row, gemm_group_f32 *out)
 {
-    gemm_long_load first = *(const gemm_long_load *)x;
-#if GEMM_GROUP > 16
-    gemm_long_load second = *(const gemm_long_load *)y;
-    return __builtin_shufflevector(first, second, 0, 1, 2, 3);
-#else
-    (void)y;
-    return first;
-#endif
-}
-
-/* Turn a group of rows, 4 elements of each, into 4 vectors: lane r of out[t] becomes
- * x[rows[r] + t]. */
-MG_INLINE void gemm_transpose_f32(const float *x, const int64_t *rows,
-                                  gemm_group_f32 *out)
-{
-    enum { FAR = GEMM_GROUP > 16 ? 4 : 0 };
-    gemm_words r0 = gemm_pair_f32(x + rows[0], x + rows[FAR]);
-    gemm_words r1 = gemm_pair_f32(x + rows[1], x + rows[FAR + 1]);
-    gemm_words r2 = gemm_pair_f32(x + rows[2], x + rows[FAR + 2]);
-    gemm_words r3 = gemm_pair_f32(x + rows[3], x + rows[FAR + 3]);
+    const float *far = GEMM_GROUP > 16 ? x + 4 * row : x;
+    gemm_words r0 = gemm_pair(x, far), r1 = gemm_pair(x + row, far + row);
+    gemm_words r2 = gemm_pair(x + 2 * row, far + 2 * row);
+    gemm_words r3 = gemm_pair(x + 3 * row, far + 3 * row);
     gemm_longs low01 = (gemm_longs)GEMM_LOW_WORDS(r0, r1);
     gemm_longs low23 = (gemm_longs)GEMM_LOW_WORDS(r2, r3);
     gemm_longs high01 = (gemm_longs)GEMM_HIGH_WORDS(r0, r1);
@@ -239,12 +229,11 @@ MG_INLINE void gemm_transpose_f32(const float *x, const int64_t *rows,
 }
 
 /* The same with 2 elements of each row. */
-MG_INLINE void gemm_transpose_f64(const double *x, const int64_t *rows,
-                                  gemm_group_f64 *out)
+MG_INLINE void gemm_transpose_f64(const double *x, int64_t row, gemm_group_f64 *out)
 {
-    enum { FAR = GEMM_GROUP > 16 ? 2 : 0 };
-    gemm_longs r0 = gemm_pair_f64(x + rows[0], x + rows[FAR]);
-    gemm_longs r1 = gemm_pair_f64(x + rows[1], x + rows[FAR + 1]);
+    const double *far = GEMM_GROUP > 16 ? x + 2 * row : x;
+    gemm_longs r0 = (gemm_longs)gemm_pair(x, far);
+    gemm_longs r1 = (gemm_longs)gemm_pair(x + row, far + row);
     out[0] = (gemm_group_f64)GEMM_LOW_LONGS(r0, r1);
     out[1] = (gemm_group_f64)GEMM_HIGH_LONGS(r0, r1);
 }
@@ -500,7 +489,7 @@ static void GEMM(panel_down)(GEMM_PANEL *p, int64_t rows, int64_t in_a)
     if (p->part) p->part += rows * p->part_row;
 }
 
-/* Compute m rows of a panel in tiles of GEMM_ROWS, 8, 4, 2, 1 rows; p ends as it began. */
+/* Compute m rows of a panel in tiles of GEMM_ROWS, 8, 4, 2, 1; p ends as it began. */
 static void GEMM(panel_run)(GEMM_PANEL *p, int64_t m, int width)
 {
     typedef void (*tile)(const GEMM_PANEL *);
@@ -628,12 +617,9 @@ static void GEMM(columns_pack)(int64_t k, int64_t columns, const GEMM_REAL *x,
     for (int64_t l = 0; l < k; l += RUN) {
         int64_t end = gemm_least(l + RUN, k);
         for (int64_t j = 0; j < columns; j += GEMM(GROUP)) {
-            int64_t at[GEMM(GROUP)];
-            GEMM_UNROLL
-            for (int r = 0; r < GEMM(GROUP); r++) at[r] = (j + r) * x_column;
             for (int64_t t = l; t < end; t += GEMM(STEPS)) {
                 GEMM_ROWS_VECTOR out[GEMM(STEPS)];
-                GEMM(transpose)(x + t, at, out);
+                GEMM(transpose)(x + j * x_column + t, x_column, out);
                 GEMM_UNROLL
                 for (int i = 0; i < GEMM(STEPS); i++)
                     *(loose *)(to + (t + i) * width + j) = out[i];
@@ -805,130 +791,166 @@ static void GEMM_APART GEMM(blocked)(const GEMM_JOB *p)
 
 /* ---- a matrix and a vector --------------------------------------------------------- */
 
-enum { GEMM(DOTS) = 2 * GEMM(GROUP) }; /* rows that are worked on as one */
+/* A sum waits for its last addition: so four groups of sums are worked on side by side,
+ * of other rows or of other blocks. As rows that are a power of two apart compete for
+ * places in the cache, blocks are preferred. */
+enum { GEMM(MANY) = GEMM_UNITS * GEMM(GROUP) };
 
-/* Chains of k steps: sums[r] of x[at[r] ..] times v[0, v_step ..], for DOTS rows; and with
- * `units` 2 behind them as many of x2 and v2, since a sum waits for its last addition. */
-MG_INLINE void GEMM(dots_chain)(int units, int64_t k, const GEMM_REAL *x,
-                                const GEMM_REAL *x2, const int64_t *at,
-                                const GEMM_REAL *v, const GEMM_REAL *v2, int64_t v_step,
+/* Chains of k steps, `units` groups of sums: of `groups` groups of rows, and of
+ * units / groups blocks of each. */
+MG_INLINE void GEMM(dots_chain)(int units, int groups, int64_t k, const GEMM_REAL *x,
+                                int64_t x_row, const GEMM_REAL *v, int64_t v_step,
                                 GEMM_REAL *sums)
 {
-    GEMM_ROWS_VECTOR sum[4] = {{0}}, out[GEMM(STEPS)];
-    const GEMM_REAL *of_x[2] = {x, x2}, *of_v[2] = {v, v2};
+    GEMM_ROWS_VECTOR sum[GEMM_UNITS] = {{0}}, out[GEMM(STEPS)];
     int64_t l = 0;
     for (; l + GEMM(STEPS) <= k; l += GEMM(STEPS)) {
         GEMM_UNROLL
-        for (int i = 0; i < 2 * units; i++) {
-            GEMM(transpose)(of_x[i / 2] + l, at + i % 2 * GEMM(GROUP), out);
+        for (int u = 0; u < units; u++) {
+            int64_t first = u / groups * GEMM_BLOCK + l;
+            GEMM(transpose)(x + u % groups * GEMM(GROUP) * x_row + first, x_row, out);
             GEMM_UNROLL
             for (int t = 0; t < GEMM(STEPS); t++) {
-                GEMM_REAL one = of_v[i / 2][(l + t) * v_step];
-                sum[i] = GEMM_FUSE_ROWS(out[t], one - (GEMM_ROWS_VECTOR){0}, sum[i]);
+                GEMM_REAL one = v[(first + t) * v_step];
+                sum[u] = GEMM_FUSE_ROWS(out[t], one - (GEMM_ROWS_VECTOR){0}, sum[u]);
             }
         }
     }
-    memcpy(sums, sum, (size_t)units * GEMM(DOTS) * sizeof *sums);
+    memcpy(sums, sum, (size_t)units * sizeof *sum);
     for (; l < k; l++)
-        for (int i = 0; i < units * GEMM(DOTS); i++)
-            sums[i] = GEMM(fma)(of_x[i / GEMM(DOTS)][at[i % GEMM(DOTS)] + l],
-                                of_v[i / GEMM(DOTS)][l * v_step], sums[i]);
+        for (int i = 0; i < units * GEMM(GROUP); i++) {
+            int u = i / GEMM(GROUP), r = u % groups * GEMM(GROUP) + i % GEMM(GROUP);
+            int64_t first = u / groups * GEMM_BLOCK + l;
+            sums[i] = GEMM(fma)(x[r * x_row + first], v[first * v_step], sums[i]);
+        }
 }
 
-/* Add the sums of a block, the first of which stands for what was there. */
-MG_INLINE void GEMM(dots_add)(bool first, int count, const GEMM_REAL *sums,
+/* Add `blocks` rows of sums, the first of all standing for what was there. */
+MG_INLINE void GEMM(dots_add)(bool first, int blocks, int count, const GEMM_REAL *sums,
                               GEMM_REAL *total)
 {
-    for (int r = 0; r < count; r++) total[r] = first ? sums[r] : total[r] + sums[r];
+    for (int i = 0; i < blocks; i++, sums += count, first = false)
+        for (int r = 0; r < count; r++) total[r] = first ? sums[r] : total[r] + sums[r];
 }
 
-/* total[r] = row r of x, which is k long, times v, for up to DOTS rows: two blocks at a
- * time. The last of `rows` stands for all that are missing. */
-static void GEMM(dots_few)(int64_t rows, int64_t k, const GEMM_REAL *x, int64_t x_row,
-                           const GEMM_REAL *v, int64_t v_step, GEMM_REAL *total)
+/* total[r] = row r of x, which is k long, times v, for `groups` groups of rows. */
+MG_INLINE void GEMM(dots_rows)(int groups, int64_t k, const GEMM_REAL *x, int64_t x_row,
+                               const GEMM_REAL *v, int64_t v_step, GEMM_REAL *total)
 {
-    enum { COUNT = GEMM(DOTS) };
-    GEMM_REAL sums[2 * COUNT];
-    int64_t at[COUNT], l = 0, next = GEMM_BLOCK;
-    for (int r = 0; r < COUNT; r++) {
-        at[r] = gemm_least(r, rows - 1) * x_row;
-        total[r] = 0;
+    enum { ALL = GEMM_UNITS };
+    const int count = groups * GEMM(GROUP), many = ALL / groups;
+    GEMM_REAL sums[GEMM(MANY)];
+    int64_t l = 0, next = GEMM_BLOCK;
+    for (; many > 1 && l + many * next <= k; l += many * next) {
+        GEMM(dots_chain)(ALL, groups, next, x + l, x_row, v + l * v_step, v_step, sums);
+        GEMM(dots_add)(l == 0, many, count, sums, total);
     }
-    for (; l + 2 * next <= k; l += 2 * next) {
-        GEMM(dots_chain)(2, next, x + l, x + l + next, at, v + l * v_step,
-                         v + (l + next) * v_step, v_step, sums);
-        GEMM(dots_add)(l == 0, COUNT, sums, total);
-        GEMM(dots_add)(false, COUNT, sums + COUNT, total);
+    for (; many > 2 && l + 2 * next <= k; l += 2 * next) {
+        GEMM(dots_chain)(2, groups, next, x + l, x_row, v + l * v_step, v_step, sums);
+        GEMM(dots_add)(l == 0, 2, count, sums, total);
     }
-    for (; l < k; l += next) {
-        GEMM(dots_chain)(1, gemm_least(next, k - l), x + l, NULL, at, v + l * v_step,
-                         NULL, v_step, sums);
-        GEMM(dots_add)(l == 0, COUNT, sums, total);
+    for (; l < k || l == 0; l += next) {
+        GEMM(dots_chain)(groups, groups, gemm_least(next, k - l), x + l, x_row,
+                         v + l * v_step, v_step, sums);
+        GEMM(dots_add)(l == 0, 1, count, sums, total);
     }
 }
 
-/* The same for 2 DOTS rows: one block of all. */
-static void GEMM(dots_many)(int64_t k, const GEMM_REAL *x, int64_t x_row,
-                            const GEMM_REAL *v, int64_t v_step, GEMM_REAL *total)
+/* Compute rows, whole groups up to MANY, and return how many. */
+static int64_t GEMM(dots_some)(int64_t rows, int64_t k, const GEMM_REAL *x, int64_t x_row,
+                               const GEMM_REAL *v, int64_t v_step, GEMM_REAL *total)
 {
-    enum { COUNT = GEMM(DOTS) };
-    GEMM_REAL sums[2 * COUNT];
-    int64_t at[COUNT];
-    for (int r = 0; r < COUNT; r++) at[r] = r * x_row;
-    for (int r = 0; r < 2 * COUNT; r++) total[r] = 0;
-    for (int64_t l = 0; l < k; l += GEMM_BLOCK) {
-        const GEMM_REAL *from = x + l, *by = v + l * v_step;
-        GEMM(dots_chain)(2, gemm_least(GEMM_BLOCK, k - l), from, from + COUNT * x_row, at,
-                         by, by, v_step, sums);
-        GEMM(dots_add)(l == 0, 2 * COUNT, sums, total);
+    enum { GROUP = GEMM(GROUP) };
+    if (rows < 2 * GROUP || k >= 4 * GEMM_BLOCK) {
+        GEMM(dots_rows)(1, k, x, x_row, v, v_step, total);
+        return GROUP;
     }
+    if (rows < 4 * GROUP || k >= 2 * GEMM_BLOCK) {
+        GEMM(dots_rows)(2, k, x, x_row, v, v_step, total);
+        return 2 * GROUP;
+    }
+    GEMM(dots_rows)(GEMM_UNITS, k, x, x_row, v, v_step, total);
+    return GEMM(MANY);
 }
 
-/* y[r] = row r of x, which is contiguous, times v, plus bias: the rows are the lanes. */
+/* y[r] = row r of x, which is contiguous, times v, plus bias: the rows, a group or more,
+ * are the lanes. Those at the end that make no group are computed together with some
+ * before them. */
 static void GEMM_APART GEMM(dots)(int64_t rows, int64_t k, const GEMM_REAL *x,
                                   int64_t x_row, const GEMM_REAL *v, int64_t v_step,
                                   GEMM_REAL *y, int64_t y_step, const GEMM_REAL *bias,
                                   int64_t bias_step)
 {
-    enum { MANY = 2 * GEMM(DOTS) };
     for (int64_t i = 0, count; i < rows; i += count) {
-        GEMM_REAL sums[MANY];
-        bool many = rows - i >= MANY;
-        count = gemm_least(rows - i, many ? MANY : GEMM(DOTS));
-        if (many)
-            GEMM(dots_many)(k, x + i * x_row, x_row, v, v_step, sums);
-        else
-            GEMM(dots_few)(count, k, x + i * x_row, x_row, v, v_step, sums);
+        GEMM_REAL sums[GEMM(MANY)];
+        i = gemm_least(i, rows - GEMM(GROUP));
+        count = GEMM(dots_some)(rows - i, k, x + i * x_row, x_row, v, v_step, sums);
         for (int64_t r = 0; r < count; r++)
             y[(i + r) * y_step] = bias ? sums[r] + bias[(i + r) * bias_step] : sums[r];
     }
 }
 
-/* Chains of whole blocks of x times those of v: the blocks that start at at[r] are the
- * lanes of one group. */
-MG_INLINE void GEMM(blocks_chain)(const GEMM_REAL *x, const GEMM_REAL *v,
-                                  const int64_t *at, GEMM_REAL *sums)
+/* Chains of whole blocks of x times those of v, `units` groups of them. */
+MG_INLINE void GEMM(blocks_chain)(int units, const GEMM_REAL *x, const GEMM_REAL *v,
+                                  GEMM_REAL *sums)
 {
-    GEMM_ROWS_VECTOR sum = {0}, of_x[GEMM(STEPS)], of_v[GEMM(STEPS)];
+    GEMM_ROWS_VECTOR sum[2] = {{0}}, of_x[GEMM(STEPS)], of_v[GEMM(STEPS)];
     for (int64_t l = 0; l < GEMM_BLOCK; l += GEMM(STEPS)) {
-        GEMM(transpose)(x + l, at, of_x);
-        GEMM(transpose)(v + l, at, of_v);
         GEMM_UNROLL
-        for (int t = 0; t < GEMM(STEPS); t++) sum = GEMM_FUSE_ROWS(of_x[t], of_v[t], sum);
+        for (int u = 0; u < units; u++) {
+            int64_t first = u * GEMM(GROUP) * GEMM_BLOCK + l;
+            GEMM(transpose)(x + first, GEMM_BLOCK, of_x);
+            GEMM(transpose)(v + first, GEMM_BLOCK, of_v);
+            GEMM_UNROLL
+            for (int t = 0; t < GEMM(STEPS); t++)
+                sum[u] = GEMM_FUSE_ROWS(of_x[t], of_v[t], sum[u]);
+        }
     }
-    memcpy(sums, &sum, sizeof sum);
+    memcpy(sums, sum, (size_t)units * sizeof *sum);
+}
+
+/* The same of four blocks, number by number. */
+static void GEMM(four_chain)(const GEMM_REAL *x, const GEMM_REAL *v, GEMM_REAL *sums)
+{
+    GEMM_REAL sum[4] = {0};
+    for (int64_t l = 0; l < GEMM_BLOCK; l++) {
+        GEMM_UNROLL
+        for (int i = 0; i < 4; i++) {
+            int64_t at = i * GEMM_BLOCK + l;
+            sum[i] = GEMM(fma)(x[at], v[at], sum[i]);
+        }
+    }
+    memcpy(sums, sum, sizeof sum);
+}
+
+/* Compute some of `blocks` blocks, and return how many. */
+static int64_t GEMM(blocks_some)(int64_t blocks, const GEMM_REAL *x, const GEMM_REAL *v,
+                                 GEMM_REAL *sums)
+{
+    enum { GROUP = GEMM(GROUP) };
+    if (blocks >= 2 * GROUP) {
+        GEMM(blocks_chain)(2, x, v, sums);
+        return 2 * GROUP;
+    }
+    if (blocks >= GROUP) {
+        GEMM(blocks_chain)(1, x, v, sums);
+        return GROUP;
+    }
+    if (blocks >= 4) {
+        GEMM(four_chain)(x, v, sums);
+        return 4;
+    }
+    sums[0] = GEMM(chain)(GEMM_BLOCK, x, 1, v, 1);
+    return 1;
 }
 
 /* Return x times v, both contiguous: the blocks are the lanes. */
 static GEMM_REAL GEMM(blocks_dot)(int64_t k, const GEMM_REAL *x, const GEMM_REAL *v)
 {
-    GEMM_REAL total = 0, sums[GEMM(GROUP)];
-    int64_t whole = k / GEMM_BLOCK * GEMM_BLOCK, at[GEMM(GROUP)];
-    for (int64_t l = 0; l < whole; l += GEMM(GROUP) * GEMM_BLOCK) {
-        int64_t count = gemm_least((whole - l) / GEMM_BLOCK, GEMM(GROUP));
-        for (int r = 0; r < GEMM(GROUP); r++)
-            at[r] = gemm_least(r, count - 1) * GEMM_BLOCK;
-        GEMM(blocks_chain)(x + l, v + l, at, sums);
+    GEMM_REAL total = 0, sums[2 * GEMM(GROUP) + 4];
+    const int64_t whole = k / GEMM_BLOCK * GEMM_BLOCK;
+    for (int64_t l = 0, count; l < whole; l += count * GEMM_BLOCK) {
+        count = GEMM(blocks_some)((whole - l) / GEMM_BLOCK, x + l, v + l, sums);
         for (int64_t r = 0; r < count; r++) total = l || r ? total + sums[r] : sums[r];
     }
     if (whole == k) return total;
@@ -995,13 +1017,14 @@ MG_INLINE bool GEMM(is_direct)(int64_t m, int64_t n, int64_t k, int64_t b_column
 
 static void GEMM_APART GEMM(indirect)(const GEMM_JOB *p)
 {
-    enum { FEW = 4 }; /* elements of c whose blocks are lanes */
-    if (p->m * p->n <= FEW && p->a_column == 1 && p->b_row == 1)
-        GEMM(elements_dot)(p);
-    else if (p->n <= 2 && p->m > 2 && p->a_column == 1)
+    enum { GROUP = GEMM(GROUP) };
+    const bool rows = p->a_column == 1, columns = p->b_row == 1;
+    if (p->n <= 2 && p->m >= GROUP && rows)
         GEMM(columns_dot)(p);
-    else if (p->m == 1 && p->n > 1 && p->b_row == 1)
+    else if (p->m == 1 && p->n >= GROUP && columns)
         GEMM(row_dot)(p);
+    else if (p->m * p->n < GROUP && rows && columns)
+        GEMM(elements_dot)(p);
     else if (p->m > 1 || p->n > 1)
         GEMM(blocked)(p);
     else
