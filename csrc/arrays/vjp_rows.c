@@ -369,11 +369,12 @@ static uint32_t norm_computed(const rule *r, bool centered)
     return made;
 }
 
+enum { STRIP = 1024 }; /* columns whose lanes fit in the second cache */
+
 static void norm_weight_range(void *context, int64_t first, int64_t end)
 {
     const norm_job *job = context;
     int64_t size = dtype_sizes[job->b->a->dtype];
-    enum { STRIP = 1024 }; /* columns whose lanes fit in the second cache */
     for (int64_t width; first < end; first += width) {
         width = end - first < STRIP ? end - first : STRIP;
         kernels()->norm_weight[wide_index(job->b->a->dtype)](
@@ -383,11 +384,13 @@ static void norm_weight_range(void *context, int64_t first, int64_t end)
     }
 }
 
-/* Tell whether the weight stands for several rows, or one behind an axis: there is a sum,
- * which makes -0 to 0. */
+/* Tell whether there is a sum over rows, which makes -0 to 0, and lanes take no more
+ * memory than the rows or little. */
 static bool has_rows(const rule *r)
 {
-    return !shape_equal(array_in(r->s, r->y), operand_array(r, 1));
+    const array *y = array_in(r->s, r->y), *weight = operand_array(r, 1);
+    bool fits = weight->count <= STRIP || y->count / weight->count >= NORM_LANES;
+    return !shape_equal(y, weight) && fits;
 }
 
 static uint32_t norm_weight_computed(const rule *r, bool centered)

@@ -104,8 +104,8 @@ typedef void (*norm_scales_kernel)(int64_t rows, int64_t n, const void *a, bool 
 typedef void (*norm_back_kernel)(int64_t rows, int64_t n, const void *a, const void *g,
                                  const void *weight, bool centered, double epsilon,
                                  void *out);
-/* y[j] = sum of g[i, j] * ((a[i, j] * by[i] - mean[i]) * scale[i]) over rows, which lie `stride`
- * apart. `lanes` has room for NORM_LANES * columns elements. */
+/* y[j] = sum over i of g[i, j] * ((a[i, j] * by[i] - mean[i]) * scale[i]); rows lie
+ * `stride` apart. `lanes` has room for NORM_LANES * columns elements. */
 enum { NORM_LANES = 4 * LANES };
 typedef void (*norm_weight_kernel)(int64_t rows, int64_t columns, const void *a,
                                    const void *g, int64_t stride, const void *by,

@@ -337,10 +337,10 @@ static void OF(normalize)(int64_t rows, int64_t n, const T *a, const T *by, cons
     }
 }
 
-/* Return the mean of squares of a row plus epsilon, given their sum, of the row multiplied
- * by *by where they leave the range. */
-static T OF(mean_square)(int64_t n, const T *a, bool centered, T epsilon, T squares, T *by,
-                         T *mean)
+/* Return the mean of squares of a row plus epsilon, given their sum; where they leave the
+ * range, of the row multiplied by *by. */
+static T OF(mean_square)(int64_t n, const T *a, bool centered, T epsilon, T squares,
+                         T *by, T *mean)
 {
     T value = squares / (T)n + epsilon;
     *by = OF(range_scale)(n, a, C(sqrt)(epsilon), value);
