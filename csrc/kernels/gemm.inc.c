@@ -46,13 +46,14 @@ enum {
     GEMM_PAGE = 4096,                /* bytes of a page */
     GEMM_TILE = 2 * MG_VECTOR_BYTES, /* bytes of a row of a tile */
     GEMM_HALF = MG_VECTOR_BYTES > 16 ? MG_VECTOR_BYTES / 2 : 16, /* of half a vector */
-    GEMM_K = 384,            /* steps of k that are packed at a time */
+    GEMM_K = 384,            /* steps of k that are packed at a time, of float32, */
+    GEMM_K_WIDE = 256,       /* and of float64 */
     GEMM_A_SIZE = 192 << 10, /* bytes of a block of a: it stays in the level 2 cache */
     GEMM_B_SIZE = 2 << 20,   /* bytes of a packed block of b */
     GEMM_FEW = 32,           /* most rows of a for which that are GEMM_K_FEW steps */
     GEMM_K_FEW = 128,        /* a panel of b then takes little of the level 1 cache */
     GEMM_MANY = 64,          /* rows of a from which on b is packed even if contiguous */
-    GEMM_SMALL = 1 << 17,    /* most bytes of a contiguous b that is never packed */
+    GEMM_SMALL = 1 << 17,    /* most bytes of a contiguous b that is not packed */
     GEMM_RUN = 32,           /* rows of b that are gone through at a time */
     GEMM_UNITS = 4           /* groups of dot products that are worked on side by side */
 };
@@ -256,8 +257,9 @@ MG_INLINE int64_t gemm_a_row(int64_t k, int64_t element)
 
 static gemm_plan gemm_plan_make(int64_t m, int64_t n, int64_t k, int64_t element)
 {
-    gemm_plan plan = {.k = m > GEMM_FEW ? GEMM_K : GEMM_K_FEW};
+    gemm_plan plan = {.k = element > 4 ? GEMM_K_WIDE : GEMM_K};
     int64_t row = GEMM_TILE / element, line = GEMM_LINE / element;
+    if (m <= GEMM_FEW) plan.k = GEMM_K_FEW;
     if (plan.k > k) plan.k = k > 0 ? k : 1;
     plan.rows = GEMM_A_SIZE / element / plan.k / GEMM_ROWS * GEMM_ROWS;
     plan.rows = gemm_least(plan.rows, gemm_round(m, GEMM_ROWS));
@@ -986,18 +988,19 @@ static void GEMM(row_dot)(const GEMM_JOB *p)
 
 /* ---- the choice -------------------------------------------------------------------- */
 
-/* Of wide c few rows at a time are written: each has pages of its own. */
+/* Few rows at a time: those of a stay in the nearest cache, those of c have pages of their
+ * own. */
 static void GEMM(direct)(const GEMM_PANEL *p, int64_t m, int64_t n)
 {
-    enum { ROWS = GEMM_ROWS };
     const bool wide = n * (int64_t)sizeof(GEMM_REAL) >= GEMM_PAGE;
+    const int64_t few = wide ? GEMM_ROWS : 2 * GEMM_ROWS;
     if (wide && p->k > GEMM_RUN) {
         GEMM(pages_run)(p, m, n);
         return;
     }
     for (int64_t i = 0, rows; i < m; i += rows) {
         GEMM_PANEL q = *p;
-        rows = wide && m - i > ROWS ? ROWS : m - i;
+        rows = gemm_least(m - i, few);
         q.a += i * q.a_row;
         q.c += i * q.c_row;
         q.part = NULL;
@@ -1005,14 +1008,17 @@ static void GEMM(direct)(const GEMM_PANEL *p, int64_t m, int64_t n)
     }
 }
 
-/* Tell whether b is read as it lies. Of less than a vector of columns a padded panel is
+/* Tell whether b is read as it lies: not if many rows of a need it and its own compete for
+ * places in the cache. Of less than a vector of columns a padded panel is
  * made, if there are rows enough. */
 MG_INLINE bool GEMM(is_direct)(int64_t m, int64_t n, int64_t k, int64_t b_column)
 {
     if (b_column != 1 || n < GEMM(HALF_LANES)) return false;
     if (m < GEMM_MANY) return true;
     if (n < GEMM(LANES) && n > GEMM(HALF_LANES)) return false;
-    return n * k <= (int64_t)(GEMM_SMALL / sizeof(GEMM_REAL));
+    const int64_t row = n * (int64_t)sizeof(GEMM_REAL);
+    if (m >= 2 * GEMM_MANY && k > GEMM_RUN && row >= GEMM_PAGE / 4) return false;
+    return row * k <= GEMM_SMALL;
 }
 
 static void GEMM_APART GEMM(indirect)(const GEMM_JOB *p)
