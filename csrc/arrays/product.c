@@ -1,9 +1,9 @@
 /* product.c: matrix products.
  *
  * Up to SPAN steps of k are added up by the kernels of gemm.inc.c, which take any
- * strides: a transposed operand is not copied. The sums of several spans are added as the elements
- * of any sum are (SPEC.md), so that errors do not grow with k. Threads share out rows,
- * columns, or spans. */
+ * strides: a transposed operand is not copied. The sums of several spans are added as the
+ * elements of any sum are (SPEC.md), so that errors do not grow with k. Threads share out
+ * rows, columns, or spans. */
 #include "arrays/arrays.h"
 #include "arrays/walk.h"
 

@@ -988,8 +988,8 @@ static void GEMM(row_dot)(const GEMM_JOB *p)
 
 /* ---- the choice -------------------------------------------------------------------- */
 
-/* Few rows at a time: those of a stay in the nearest cache, those of c have pages of their
- * own. */
+/* Few rows at a time: those of a stay in the nearest cache, those of c have pages of
+ * their own. */
 static void GEMM(direct)(const GEMM_PANEL *p, int64_t m, int64_t n)
 {
     const bool wide = n * (int64_t)sizeof(GEMM_REAL) >= GEMM_PAGE;
@@ -1008,9 +1008,9 @@ static void GEMM(direct)(const GEMM_PANEL *p, int64_t m, int64_t n)
     }
 }
 
-/* Tell whether b is read as it lies: not if many rows of a need it and its own compete for
- * places in the cache. Of less than a vector of columns a padded panel is
- * made, if there are rows enough. */
+/* Tell whether b is read as it lies: not if many rows of a need it and its own compete
+ * for places in the cache. Of less than a vector of columns a padded panel is made, if
+ * there are rows enough. */
 MG_INLINE bool GEMM(is_direct)(int64_t m, int64_t n, int64_t k, int64_t b_column)
 {
     if (b_column != 1 || n < GEMM(HALF_LANES)) return false;
