@@ -10,6 +10,7 @@ import pytest
 
 import pymicrograd as mg
 from pymicrograd.errors import ArgumentError, DTypeError, ShapeError, TensorIndexError
+from pymicrograd.reference.fma import fma_f32
 
 F = mg.functional
 
@@ -19,18 +20,18 @@ def numbers(*shape: int, seed: int = 0) -> Any:
 
 
 def loops_conv2d(x: Any, w: Any, stride: int, padding: int, dilation: int, groups: int) -> Any:
-    """Convolve in float32, each sum over channel, row, column in this order."""
+    """Convolve in float32, each sum over channel, row, column in steps of one rounding."""
     x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     span = [dilation * (k - 1) + 1 for k in w.shape[2:]]
     rows, columns = ((n - s) // stride + 1 for n, s in zip(x.shape[2:], span, strict=True))
     y = np.zeros((len(x), len(w), rows, columns), np.float32)
     inputs, outputs = w.shape[1], len(w) // groups
     for n, o, i, j in np.ndindex(y.shape):
-        total = np.float32(0)
+        total = 0.0
         for c, k, m in np.ndindex(w.shape[1:]):
             channel = o // outputs * inputs + c
             a = x[n, channel, i * stride + k * dilation, j * stride + m * dilation]
-            total = total + w[o, c, k, m] * a
+            total = fma_f32(float(w[o, c, k, m]), float(a), total)
         y[n, o, i, j] = total
     return y
 

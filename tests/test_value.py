@@ -164,12 +164,6 @@ def test_operands_are_the_very_objects(engine: Any) -> None:
     assert (a * a)._prev == (a, a)
 
 
-def test_prev_of_the_c_engine_cannot_be_set() -> None:
-    value = load("c").Value(1.0) + 1
-    with pytest.raises(AttributeError):
-        value._prev = ()
-
-
 def test_any_attribute_can_be_set(engine: Any) -> None:
     value = engine.Value(1.0)
     assert value.label == ""

@@ -45,7 +45,7 @@ MG_INLINE T OF(invert)(T x)
 MG_INLINE T OF(shift_left)(T x, T y)
 {
     const WIDE bits = 8 * sizeof(T);
-    return (WIDE)y < bits ? (T)((WIDE)x << ((WIDE)y & (bits - 1))) : 0;
+    return (T)((WIDE)y < bits ? (WIDE)x << ((WIDE)y & (bits - 1)) : 0);
 }
 
 MG_INLINE T OF(shift_right)(T x, T y)

@@ -647,7 +647,10 @@ def cumsum(a: Array, axis: int) -> Array:
 
 def dot_of_integers(x: list[Any], y: list[Any], dtype: str) -> Any:
     """Return the sum of products, which wraps."""
-    return Element(dtype, sum(int(xi) * int(yi) for xi, yi in zip(x, y, strict=True)))
+    total = 0
+    for xi, yi in zip(x, y, strict=True):
+        total += int(xi) * int(yi)
+    return Element(dtype, total)
 
 
 def dot_of_steps(x: list[Any], y: list[Any], dtype: str) -> Any:

@@ -95,7 +95,7 @@ def cross_entropy(
         IndexError: a target is no class.
         ValueError: something is empty, lengths or shapes do not fit, or reduction is unknown.
     """
-    if shifted is True and logits is targets is ABSENT:
+    if shifted is True and weight is None and logits is targets is ABSENT:
         loss = of_plain_batch(input, target, reduction, ignore_index, label_smoothing)
         if loss is not None:
             return loss
