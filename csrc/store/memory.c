@@ -25,7 +25,7 @@ enum {
     SLAB_SIZE = 1 << 16,
     SMALL_BLOCK = 4096 + BLOCK_ALIGNMENT, /* up to this size they are cut from slabs */
     FREE_BYTES = 64 << 20,                /* what may wait when nothing is in use */
-    TURNOVERS = 8, /* of all memory of blocks, after which what nobody took is idle */
+    SPAN_TURNOVERS = 8, /* of all blocks' memory, after which what nobody took is idle */
     SPAN_TAKES = 1 << 12, /* large blocks taken that count as a turnover */
     EXACT_CLASSES = 17                    /* multiples of a cache line: 64 .. 1088 */
 };
@@ -224,9 +224,10 @@ void *arena_allocate(mg_arena *arena, void *memory, size_t old_size, size_t new_
     return moved;
 }
 
-/* Make room for `more` items, where there is none. */
-int indices_grow(mg_arena *arena, indices *list, size_t more)
+/* Make room for `more` items. */
+int indices_reserve(mg_arena *arena, indices *list, size_t more)
 {
+    if (list->capacity - list->count >= more) return MG_OK;
     MG_RETURN_IF(more > SIZE_MAX / 16 || list->capacity > SIZE_MAX / 16, MG_ERR_NOMEM);
     size_t capacity = list->capacity + list->capacity / 2 + more;
     uint32_t *items =
@@ -318,10 +319,10 @@ static size_t class_size(int class)
 /* ---- large blocks that wait --------------------------------------------------------
  *
  * A loop that takes the same blocks in each turn is to find them. So what was given back
- * for want of room and is missed later makes more room. Of each class the blocks that were
- * never taken in a span of some turnovers are idle: they are given back at its end, with
- * the room they made. There is no clock here: a program that does nothing gives nothing
- * back. */
+ * for want of room and is missed later makes more room. Of each class the blocks that
+ * were never taken in a span of some turnovers are idle: they are given back at its end,
+ * with the room they made. There is no clock here: a program that does nothing gives
+ * nothing back. */
 
 /* Give back `count` free blocks of a large class. */
 static void large_give_back(mg_arena *arena, int class, uint32_t count)
@@ -362,7 +363,7 @@ static void *large_take(mg_arena *arena, int class, size_t size)
 {
     size_t held = arena->used_block_bytes + arena->free_block_bytes;
     arena->turnover += size + held / SPAN_TAKES;
-    if (arena->turnover / TURNOVERS > held) span_end(arena);
+    if (arena->turnover / SPAN_TURNOVERS > held) span_end(arena);
     free_block *taken = arena->free_blocks[class];
     if (taken) {
         arena->free_blocks[class] = taken->next;
