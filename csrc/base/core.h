@@ -165,6 +165,8 @@ struct mg_arena {
     size_t chunk_count, chunk_capacity;
     uint32_t *free_slots; /* a stack with room for every slot: freeing cannot fail */
     size_t free_count, free_capacity;
+    size_t turned_over; /* slots that backwards went through since they were in order */
+    size_t order_at;    /* the free slots are put in order when there are as many */
     uint32_t fresh; /* the first slot never used */
     uint32_t unfreed; /* nodes of which nobody knows any more, linked: node.c */
     size_t allowance; /* nodes that may be freed before something is recorded */

@@ -256,6 +256,7 @@ static int backward_continue(mg_arena *arena, int64_t budget)
         if (w->keeps) MG_TRY(gradients_hold(arena));
         w->ordered = true;
         w->remaining = w->order.count;
+        slots_turn_over(arena, w->order.count);
         node_at(arena, w->root)->gradient = w->seed;
     }
     if (w->stopped) {
