@@ -41,6 +41,7 @@
 #include "arrays/move.c"
 #include "arrays/index.c"
 #include "arrays/reduce.c"
+#include "arrays/pool.c"
 #include "arrays/rows.c"
 #include "arrays/product.c"
 #include "arrays/apply.c"

@@ -134,6 +134,7 @@ FLAT: dict[str, Callable[..., tuple[Any, ...]]] = {
     **dict.fromkeys(("sum", "mean", "prod", "amax", "amin", "any", "all"), reduction),
     **dict.fromkeys(("var", "std", "logsumexp"), reduction),
     **dict.fromkeys(("cumsum", "softmax", "log_softmax"), one_axis),
+    "argmax_window": windows("size"),
     "argmax": choice,
     "argmin": choice,
     "cross_entropy": lambda operands, how: (
@@ -818,7 +819,19 @@ def window_cases(op: str, make: Maker) -> Cases:
         yield Case(op, (make("float32", (3, 4), layout),), how)
 
 
-@bad_of("window")
+@good_of("argmax_window")
+def argmax_window_cases(op: str, make: Maker) -> Cases:
+    for i, (shape, size, stride, dilation) in enumerate(WINDOWS):
+        how = {"size": size, "stride": stride, "dilation": dilation}
+        yield Case(op, (make(DTYPES[i % 7], shape),), how)
+        yield Case(op, (ties(make, DTYPES[-i % 7], shape),), how)
+        yield Case(op, (make.special(FLOATS[i % 3], shape),), how)
+    for layout in STRIDED:
+        how = {"size": (2, 2), "stride": (1, 2), "dilation": (1, 1)}
+        yield Case(op, (make("float32", (3, 4), layout),), how)
+
+
+@bad_of("window", "argmax_window")
 def bad_window(op: str, make: Maker) -> Cases:
     for size, stride, dilation in (((6,), (1,), (1,)), ((3,), (1,), (3,)), ((0,), (1,), (1,)),
                                    ((2,), (0,), (1,)), ((2,), (1,), (0,)), ((2,), (-1,), (1,)),

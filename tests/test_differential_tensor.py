@@ -172,7 +172,7 @@ class Program:
 TAME = ("tanh", "sigmoid", "sin", "cos", "atan", "erf", "gelu", "silu", "softplus",
         "relu", "abs", "neg")  # fmt: skip
 MOVES = ("reshape", "permute", "expand", "slice", "window", "pad", "spread", "fold", "cat",
-         "assign", "clone", "contiguous", "cast", "detach")  # fmt: skip
+         "argmax_window", "assign", "clone", "contiguous", "cast", "detach")  # fmt: skip
 INDEXED = ("take", "add_at", "put_at", "gather", "scatter_add", "nonzero", "where")
 REDUCTIONS = ("sum", "mean", "prod", "amax", "amin", "any", "all", "var", "std", "logsumexp",
               "argmax", "argmin", "cumsum", "softmax", "log_softmax")  # fmt: skip
@@ -360,7 +360,7 @@ class Composer:
 
     def windowed(self, op: str, a: str, shape: Shape) -> tuple[list[Any], How] | None:
         stride, dilation = (self.number(1, 2),), (self.number(1, 2),)
-        if op == "window":
+        if op in ("window", "argmax_window"):
             if not shape or shape[-1] < 1:
                 return None
             size = self.number(1, (shape[-1] - 1) // dilation[0] + 1)

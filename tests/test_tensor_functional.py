@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import pymicrograd as mg
 from pymicrograd.errors import ArgumentError, DTypeError, ShapeError, TensorIndexError
+from pymicrograd.nn.functional import windows
 from pymicrograd.reference.fma import fma_f32
 
 F = mg.functional
@@ -497,3 +499,32 @@ def test_pad_of_integers_loses_no_digits() -> None:
         with pytest.raises(OverflowError):
             x.pad((1, 0), value=value)
     assert mg.tensor([1.0]).pad((1, 0), value=2**53 + 1).tolist() == [2.0**53, 1.0]
+
+
+@pytest.mark.parametrize("size, stride, padding, dilation", [
+    (2, 2, 0, 1), (3, 2, 1, 1), (2, 1, 0, 1), ((2, 3), (1, 2), 0, 2), (1, 1, 0, 1), (3, 3, 0, 1),
+])  # fmt: skip
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_pooling_takes_the_first_largest_and_adds_gradients_in_the_order_of_places(
+    size: Any, stride: Any, padding: int, dilation: int, dtype: str
+) -> None:
+    numbers = [0.0, -0.0, 1.0, math.nan, -1.0, math.inf, -math.inf, 2.0]
+    generator = mg.RNG(4)
+    data = [numbers[int(generator.random() * 8)] for _ in range(2 * 2 * 7 * 8)]
+    x, y = (mg.tensor(data, dtype=dtype).reshape(2, 2, 7, 8).requires_grad_() for _ in range(2))
+    pooled = F.max_pool2d(x, size, stride, padding, dilation)
+    pool = windows.Pool("max_pool2d", y, size, stride, padding, dilation, False)
+    seen = pool.windows(y, "max_pool2d", -math.inf).flatten(4)
+    expected = seen.gather(4, seen.argmax(4, keepdim=True)).squeeze(4)
+    g = mg.randn(*expected.shape, dtype=dtype, generator=generator)
+    pooled.backward(g)
+    expected.backward(g)
+    assert pooled.is_contiguous()
+    assert str(pooled.tolist()) == str(expected.tolist())
+    assert str(x.grad.tolist()) == str(y.grad.tolist())
+
+
+def test_folding_a_batch_is_folding_each_image() -> None:
+    x, w = mg.rand(5, 3, 70, 70), mg.rand(3, 2, 3, 3)
+    whole = F.conv_transpose2d(x, w, stride=2)
+    assert all((whole[i] == F.conv_transpose2d(x[i], w, stride=2)).all() for i in range(5))

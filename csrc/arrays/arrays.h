@@ -85,7 +85,7 @@ int result_wide(call *c, int dtype, array **wide);
 int result_widen(call *c, int dtype, array **wide);
 int result_store(call *c, const array *wide);
 
-/* ---- forward functions: elements.c, move.c, index.c, reduce.c, rows.c, product.c ----- */
+/* ---- forward functions: of elements.c to product.c --------------------------------- */
 
 /* Read an integer once, from memory that a program may have borrowed, and that another of
  * its threads may write to meanwhile: what is read is checked and used, not read again. */
@@ -112,6 +112,7 @@ int map_value(call *c); /* of all elementwise ops */
 
 extern const int64_t unit_steps[MG_MAX_RANK]; /* 1 along every axis */
 int slice_of(array *a, const int64_t *start, const int64_t *step, const int64_t *count);
+int window_of(const call *c, array *a);
 int base_open(call *c);
 void base_written(call *c);
 int base_apart(call *c, const array **b);

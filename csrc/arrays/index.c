@@ -1,8 +1,8 @@
 /* index.c: reading, writing and adding at indices.
  *
- * All work is in runs of positions, each of an element, or in rows, each at a position: a
- * kernel's call for an element would cost ten times the element. Additions at one place go
- * in order of position.
+ * All work is in runs of positions, each of an element, or in rows, each at a position:
+ * a kernel's call for an element would cost ten times the element. Additions at one place
+ * go in order of position.
  *
  * A program may have borrowed the memory of indices, and write to it while they are used.
  * So each is checked where it is used. What writes over the caller's memory looks at all
@@ -58,7 +58,7 @@ ADD_LOOP(double)
 ADD_LOOP(uint8_t)
 ADD_LOOP(uint32_t)
 ADD_LOOP(uint64_t)
-RUN_LOOP(uint8_t, add_bool, *there |= *own)
+RUN_LOOP(uint8_t, add_bool, *there = (*there | *own) != 0)
 
 static run_loop get_loop(int dtype)
 {
@@ -235,9 +235,9 @@ int forward_put_at(call *c)
 
 /* ---- along an axis ----------------------------------------------------------------- */
 
-/* The elements that gather reads and scatter_add writes: that of an array, contiguous, for
- * each position, in row-major order; cut into rows, or into columns where rows may name
- * the same elements. */
+/* The elements that gather reads and scatter_add writes: that of an array, contiguous,
+ * for each position, in row-major order; cut into rows, or into columns where rows may
+ * name the same elements. */
 typedef struct along {
     const array *positions;
     int64_t n, stride, step; /* of a run of positions along the last axis */

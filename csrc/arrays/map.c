@@ -363,9 +363,9 @@ void map_gradient(int op, int which, int dtype, const array *a, const array *b,
     job_run(&job);
 }
 
-/* ---- planes: the last two axes of an array and of another, without blocks ----------- */
+/* ---- planes: the last two axes of an array and of another, without blocks ---------- */
 
-/* Do something with rows of n elements of both, given the strides of rows and elements. */
+/* Do something with rows of n elements, given the strides of rows and of elements. */
 typedef void (*plane_loop)(int64_t rows, int64_t n, const char *from,
                            const int64_t *from_strides, char *to,
                            const int64_t *to_strides);
@@ -419,8 +419,8 @@ static void planes_range(void *context, int64_t first, int64_t end)
     walk_to(&plane, first / p->rows);
     for (int64_t row = first % p->rows; first < end; row = 0, walk_next(&plane)) {
         int64_t rows = p->rows - row < end - first ? p->rows - row : end - first;
-        p->act(rows, p->n, in->data + (plane.offset[0] + row * p->from[0]) * size, p->from,
-               out->data + (plane.offset[1] + row * p->to[0]) * size, p->to);
+        p->act(rows, p->n, in->data + (plane.offset[0] + row * p->from[0]) * size,
+               p->from, out->data + (plane.offset[1] + row * p->to[0]) * size, p->to);
         first += rows;
     }
 }
@@ -440,7 +440,8 @@ static void planes_run(const map_job *job, plane_loop act)
 {
     const side *in = &job->sides[0], *out = &job->sides[OUTPUT];
     int rank = job->rank;
-    planes_job p = {.job = job, .act = act, .rows = 1, .n = rank ? job->shape[rank - 1] : 1};
+    planes_job p = {.job = job, .act = act, .rows = 1};
+    p.n = rank ? job->shape[rank - 1] : 1;
     for (int i = 0; i < 2 && i < rank; i++) {
         p.from[1 - i] = in->strides[rank - 1 - i];
         p.to[1 - i] = out->strides[rank - 1 - i];

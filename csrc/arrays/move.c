@@ -159,9 +159,9 @@ static int spatial_axes(const call *c, int *s)
     return MG_OK;
 }
 
-int forward_window(call *c)
+/* Turn a into the view of its windows. */
+int window_of(const call *c, array *a)
 {
-    const array *a = operand_of(c, 0);
     int s;
     MG_TRY(spatial_axes(c, &s));
     const int64_t *size = c->integers + 1, *stride = size + s, *dilation = stride + s;
@@ -183,7 +183,13 @@ int forward_window(call *c)
         strides[lead + i] = a->strides[lead + i] * step;
         strides[a->rank + i] = a->strides[lead + i] * (size[i] > 1 ? dilation[i] : 1);
     }
-    return view_of(c, a, a->rank + s, shape, strides);
+    return array_set_shape(a, a->rank + s, shape, strides);
+}
+
+int forward_window(call *c)
+{
+    MG_TRY(array_view(c->arena, operand_of(c, 0), &c->result));
+    return window_of(c, c->result);
 }
 
 int forward_detach(call *c)

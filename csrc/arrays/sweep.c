@@ -197,8 +197,8 @@ static int gradient_add(scope *in, mg_sweep *s, visit *v, uint32_t contribution)
 /* ---- slices of one array -----------------------------------------------------------
  *
  * The contribution of a slice is 0 outside of it. To add all of it for each of n slices
- * would take n times as long as the array is large, so it is added in its place. What that
- * leaves out is -0.0 + 0.0 = 0.0 outside: it is made up for when the next slice comes,
+ * would take n times as long as the array is large, so it is added in its place. What
+ * that leaves out is -0.0 + 0.0 = 0.0 outside: it is made up for when the next slice comes,
  * where the last one lay: nowhere else is there a -0.0. */
 
 static const int64_t *slice_integers(const mg_sweep *s, uint32_t slice)
@@ -229,7 +229,7 @@ static bool adds_slice(const mg_sweep *s, const visit *v, const visit *to)
                            slice_integers(s, to->slice), slice_integers(s, v->node));
 }
 
-/* Add to the part of a visit's gradient that a slice shows: the slice's gradient, or 0. */
+/* Add to the part of a visit's gradient that a slice shows: its own gradient, or 0. */
 static int slice_add(mg_sweep *s, visit *to, uint32_t slice, const array *gradient)
 {
     const int64_t *how = slice_integers(s, slice);

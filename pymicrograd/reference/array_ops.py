@@ -8,6 +8,7 @@ in 32 lanes over axes that are reduced, in blocks from left to right in products
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -555,6 +556,33 @@ def argmin(a: Array, axis: int | None = None, keep: bool = False) -> Array:
 def truth_type(a: Array) -> str:
     """Return the type of whether elements are 0: bool, but of uint8 that, as in PyTorch."""
     return "uint8" if a.dtype == "uint8" else "bool"
+
+
+@op
+def argmax_window(
+    a: Array, size: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> Array:
+    """Return where in each of its windows the first largest element lies.
+
+    Args:
+        a, size, stride, dilation: as for `window`.
+
+    Returns:
+        (.., steps x s): positions among the elements of a's last s axes, in row-major order.
+    """
+    shown = window(a, size, stride, dilation)
+    lead = len(a.shape) - len(size)
+    find = first_of(lambda x, y: x > y)
+
+    def position(i: Index) -> int:
+        inside = list(itertools.product(*map(range, size)))
+        best = inside[find([shown[i + k] for k in inside])]
+        found = 0
+        for n, t, k, x, d in zip(a.shape[lead:], stride, best, i[lead:], dilation, strict=True):
+            found = found * n + x * t + k * d
+        return found
+
+    return Array.build("int64", shown.shape[: len(a.shape)], position)
 
 
 @op

@@ -57,13 +57,18 @@ def batched(input: Tensor, name: str) -> Tensor:
     return input if input.ndim == 4 else input.unsqueeze(0)
 
 
-def windows(x: Tensor, size: Any, stride: Any, dilation: Any, name: str) -> Tensor:
-    """Return the view (N, C, rows, columns, size...) of all windows of images."""
+def check_windows(x: Tensor, size: Any, dilation: Any, name: str) -> None:
+    """Refuse windows that do not fit into images."""
     for n, k, d in zip(x.shape[2:], size, dilation, strict=True):
         if n < d * (k - 1) + 1:
             raise ShapeError(
                 f"{name}: a window of {d * (k - 1) + 1} does not fit into {n} (padded) elements"
             )
+
+
+def windows(x: Tensor, size: Any, stride: Any, dilation: Any, name: str) -> Tensor:
+    """Return the view (N, C, rows, columns, size...) of all windows of images."""
+    check_windows(x, size, dilation, name)
     return apply(OPS["window"], (x,), (2, *size, *stride, *dilation))
 
 
@@ -221,6 +226,12 @@ def add_kernels(x: Any, weight: Any, stride: Any, dilation: Any, groups: int) ->
     return apply(OPS["fold"], (spread,), (2, *reach, *stride, *dilation))
 
 
+def backwards(x: Tensor) -> Tensor:
+    """Return the view (N, C, n) with the last axis, which is not empty, from its end."""
+    shape = x.shape
+    return apply(OPS["slice"], (x,), (0, 0, shape[2] - 1, 1, 1, -1, *shape))
+
+
 class Pool:
     """Where the windows of a pooling lie.
 
@@ -267,6 +278,26 @@ class Pool:
         numbers, first = (y.expand(*chosen.shape[:4], -1) for y in (numbers, first))
         found = numbers.gather(4, chosen)
         return found.where(found < rows * columns, first).squeeze(4)
+
+    def largest(self, x: Any, name: str) -> Tensor:
+        """Return the first largest element of each window of images, which gather reads.
+
+        Windows that overlap are read from the last to the first: so the gradients of an element
+        are added in the order of its place in the window, as `fold` adds.
+        """
+        check_windows(x, self.kernel, self.dilation, name)
+        how = (2, *self.kernel, *self.stride, *self.dilation)
+        at = apply(OPS["argmax_window"], (x,), how)
+        shape = at.shape
+        count, channels, rows, columns = shape
+        flat = apply(OPS["reshape"], (x,), (count, channels, x.shape[2] * x.shape[3]))
+        at = apply(OPS["reshape"], (at,), (count, channels, rows * columns))
+        spans = zip(self.kernel, self.stride, self.dilation, strict=True)
+        overlap = any(s < d * (k - 1) + 1 for k, s, d in spans)
+        found = apply(OPS["gather"], (flat, backwards(at) if overlap else at), (2,))
+        if overlap:
+            found = apply(OPS["contiguous"], (backwards(found),))
+        return apply(OPS["reshape"], (found,), shape)
 
     def is_padded(self) -> bool:
         """Tell whether windows reach beyond the images."""
@@ -358,13 +389,15 @@ def max_pool2d(
 
 def largest(x: Any, pool: Pool, name: str, asks: bool) -> tuple[Any, Any]:
     """Return the largest elements of windows and, if asked, where in the image they lie."""
-    seen = pool.windows(x, name, -math.inf)
-    if not seen.requires_grad and not asks:
-        return seen.amax((4, 5)), None
-    seen = seen.flatten(4)
-    chosen = apply(OPS["argmax"], (seen,), (4, 1))
-    found = seen.gather(4, chosen).squeeze(4)
-    return found, pool.places(x, chosen, name) if asks else None
+    if asks:
+        seen = pool.windows(x, name, -math.inf).flatten(4)
+        chosen = apply(OPS["argmax"], (seen,), (4, 1))
+        return seen.gather(4, chosen).squeeze(4), pool.places(x, chosen, name)
+    x = surround(x, pool.around, -math.inf)
+    if x.requires_grad:
+        return pool.largest(x, name), None
+    seen = windows(x, pool.kernel, pool.stride, pool.dilation, name)
+    return apply(OPS["permute"], (seen,), (0, 1, 4, 5, 2, 3)).amax((2, 3)), None
 
 
 def avg_pool2d(
@@ -397,7 +430,8 @@ def avg_pool2d(
     x = batched(input, "avg_pool2d")
     pool = Pool("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
     wide = cast(x, float32) if x.dtype is float16 else x  # float16 ends at 65504
-    sums = pool.windows(wide, "avg_pool2d", 0.0).sum((4, 5))
+    seen = pool.windows(wide, "avg_pool2d", 0.0)
+    sums = apply(OPS["permute"], (seen,), (0, 1, 4, 5, 2, 3)).sum((2, 3))
     divisor: Any = math.prod(pool.kernel)
     if divisor_override is not None:
         if divisor_override == 0:

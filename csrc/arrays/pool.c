@@ -1,0 +1,99 @@
+/* pool.c: where in its windows the largest element of an array lies.
+ *
+ * Windows are not copied: their elements lie at the same distances from their first one,
+ * which are listed once. The position is that in the array, so that gather() reads the
+ * largest elements and the gradient adds to them, where they are. */
+#include "arrays/arrays.h"
+#include "arrays/walk.h"
+
+/* Windows of which `columns` follow each other along the last axis, `next` elements
+ * apart; element k of a window lies distances[k] behind the first. */
+typedef struct pool_job {
+    const array *a; /* contiguous, of a type that is computed in */
+    array view;     /* the first elements of all windows */
+    int64_t plane;  /* elements of the axes that windows lie along */
+    int64_t columns, next, size;
+    const int64_t *distances;
+    int64_t *out;
+} pool_job;
+
+/* Write the positions of a row of windows, the first of which begins at `at` in a plane:
+ * of equals the first, and the first NaN, if there is one. */
+#define LARGEST_ROW(T) \
+    static void largest_row_##T(const pool_job *w, const char *plane, int64_t at, \
+                                int64_t *out) \
+    { \
+        for (int64_t j = 0; j < w->columns; j++, at += w->next) { \
+            const T *first = (const T *)plane + at; \
+            T largest = *first; \
+            int64_t distance = 0; \
+            for (int64_t k = 1; k < w->size; k++) { \
+                T x = first[w->distances[k]]; \
+                bool more = (x > largest) | ((x != x) & (largest == largest)); \
+                largest = more ? x : largest; \
+                distance = more ? w->distances[k] : distance; \
+            } \
+            out[j] = at + distance; \
+        } \
+    }
+LARGEST_ROW(float)
+LARGEST_ROW(double)
+LARGEST_ROW(int64_t)
+
+/* Do rows [first, end) of windows. */
+static void windows_range(void *context, int64_t first, int64_t end)
+{
+    const pool_job *w = context;
+    const int64_t size = dtype_sizes[w->a->dtype];
+    strided_walk rows;
+    walk_open(&rows, w->view.rank - 1, w->view.shape, w->view.strides, NULL);
+    walk_to(&rows, first);
+    for (; first < end; first++, walk_next(&rows)) {
+        int64_t at = rows.offset[0] % w->plane;
+        const char *plane = w->a->data + (rows.offset[0] - at) * size;
+        int64_t *out = w->out + first * w->columns;
+        switch (w->a->dtype) {
+        case MG_FLOAT32: largest_row_float(w, plane, at, out); break;
+        case MG_FLOAT64: largest_row_double(w, plane, at, out); break;
+        default: largest_row_int64_t(w, plane, at, out);
+        }
+    }
+}
+
+/* List the distances of the elements of a window, the last `s` axes of a view of all. */
+static int distances_list(call *c, const array *view, int s, pool_job *w)
+{
+    array *list;
+    strided_walk place;
+    const int first = view->rank - s;
+    w->size = shape_product(view->shape, first, view->rank);
+    MG_TRY(scratch_new(c, MG_INT64, 1, &w->size, &list));
+    int64_t *distances = (int64_t *)list->data;
+    walk_open(&place, s, view->shape + first, view->strides + first, NULL);
+    for (int64_t k = 0; k < w->size; k++, walk_next(&place))
+        distances[k] = place.offset[0];
+    w->distances = distances;
+    return MG_OK;
+}
+
+int forward_argmax_window(call *c)
+{
+    pool_job w;
+    int s = (int)c->integers[0];
+    const array *a = operand_of(c, 0);
+    MG_TRY(array_cast(c, a, reduced_dtype(a), true, &w.a));
+    w.view = *w.a;
+    MG_TRY(window_of(c, &w.view));
+    MG_TRY(distances_list(c, &w.view, s, &w));
+    int rank = w.view.rank - s;
+    MG_TRY(array_new(c->arena, MG_INT64, rank, w.view.shape, &c->result));
+    if (c->result->count == 0) return MG_OK;
+    w.view.rank = (uint8_t)rank;
+    w.columns = w.view.shape[rank - 1];
+    w.next = w.view.strides[rank - 1];
+    w.plane = shape_product(w.a->shape, rank - s, rank);
+    w.out = (int64_t *)c->result->data;
+    double cost = 2.0 * (double)w.size * (double)w.columns;
+    parallel_ranges(c->result->count / w.columns, cost, windows_range, &w);
+    return MG_OK;
+}
