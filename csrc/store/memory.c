@@ -359,7 +359,7 @@ static void span_end(mg_arena *arena)
 }
 
 /* Take a large block, a free one if there is one. */
-static void *large_take(mg_arena *arena, int class, size_t size)
+static MG_NOINLINE void *large_take(mg_arena *arena, int class, size_t size)
 {
     size_t held = arena->used_block_bytes + arena->free_block_bytes;
     arena->turnover += size + held / SPAN_TAKES;
@@ -379,7 +379,8 @@ static void *large_take(mg_arena *arena, int class, size_t size)
 }
 
 /* Give a large block back: it waits if there is room. */
-static void large_give(mg_arena *arena, void *given, int class, size_t size)
+static MG_NOINLINE void large_give(mg_arena *arena, void *given, int class,
+                                   size_t size)
 {
     size_t room = arena->used_block_bytes + FREE_BYTES + arena->room;
     if (arena->free_block_bytes + size > room) {
@@ -397,7 +398,7 @@ static void large_give(mg_arena *arena, void *given, int class, size_t size)
 /* ---- blocks of any size ------------------------------------------------------------ */
 
 /* Take a free small block, or cut one. */
-static void *small_take(mg_arena *arena, int class, size_t size)
+MG_INLINE void *small_take(mg_arena *arena, int class, size_t size)
 {
     free_block *taken = arena->free_blocks[class];
     if (!taken) return small_block(arena, size);
