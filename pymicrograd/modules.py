@@ -34,9 +34,13 @@ class Block:
 
 
 def entries_of(item: Any) -> Any:
-    """Return the names and things in a module, dict, list or tuple."""
+    """Return the names and things in a module, dict, list or tuple.
+
+    Of a module's attributes, Tensors come before what holds others, parameters first: PyTorch's
+    order. Values stay among the lists that hold more of them.
+    """
     if isinstance(item, Module):
-        return vars(item).items()
+        return sorted(vars(item).items(), key=item._rank)
     if isinstance(item, Mapping):
         return item.items()
     return enumerate(item) if isinstance(item, (list, tuple)) else ()
@@ -75,6 +79,20 @@ def states_of(
     return parts, rest
 
 
+class Parameters(list[Any]):
+    """A list of parameters, from which next() takes one after the other, as from PyTorch's."""
+
+    __slots__ = ("_taken",)
+    _taken: int
+
+    def __next__(self) -> Any:
+        place = getattr(self, "_taken", 0)
+        if place >= len(self):
+            raise StopIteration
+        self._taken = place + 1
+        return self[place]
+
+
 class Module:
     """Something with parameters: Values and Tensors in its attributes, lists and modules.
 
@@ -97,10 +115,13 @@ class Module:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "forward" in vars(cls) and "__call__" not in vars(cls):
-            cls.__call__ = Module.__call__  # type: ignore[method-assign]
+            cls.__call__ = cls._call  # type: ignore[method-assign]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what `forward` does."""
+        return self._call(*args, **kwargs)
+
+    def _call(self, *args: Any, **kwargs: Any) -> Any:
         return self.forward(*args, **kwargs)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -112,6 +133,13 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} does not define forward()")
 
     # ---- what there is
+
+    def _rank(self, entry: tuple[str, Any]) -> int:
+        """Return where an attribute comes in the order: parameters, buffers, others."""
+        name, item = entry
+        if not isinstance(item, self.tensor_type):
+            return 2
+        return 0 if self._is_parameter(item, self, name) else 1
 
     def _walk(
         self, prefix: str, recurse: bool, unless_own: str = ""
@@ -154,7 +182,9 @@ class Module:
             return bool(item.is_leaf)
         if not isinstance(item, self.tensor_type) or attribute in owner._buffer_names:
             return False
-        return attribute in owner._parameter_names or bool(item.requires_grad and item.is_leaf)
+        if attribute in owner._parameter_names or getattr(item, "is_parameter", False):
+            return True
+        return bool(item.requires_grad and item.is_leaf)
 
     def _is_buffer(self, item: Any, owner: Module, attribute: Any) -> bool:
         """Tell whether something that the walk found is a buffer."""
@@ -198,9 +228,9 @@ class Module:
             recurse: whether those of the modules inside are among them.
 
         Returns:
-            A new list of Values and Tensors, each once.
+            A new list of Values and Tensors, each once; `next` takes them one by one.
         """
-        return [parameter for _, parameter in self.named_parameters(recurse=recurse)]
+        return Parameters(parameter for _, parameter in self.named_parameters(recurse=recurse))
 
     def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
         """Yield each buffer once with its path.
@@ -235,6 +265,46 @@ class Module:
     def children(self) -> Iterator[Module]:
         """Yield each module among the attributes, and in lists and dicts there."""
         return (module for _, module in self.named_children())
+
+    def get_submodule(self, target: str) -> Any:
+        """Return the module of a path, such as 'encoder.0'; this one for the empty path.
+
+        Raises:
+            AttributeError: there is none.
+        """
+        found: Any = self
+        for i, name in enumerate(target.split(".") if target else ()):
+            parts = dict(entries_of(found))
+            key: Any = int(name) if name.isdecimal() and isinstance(found, (list, tuple)) else name
+            if key not in parts:
+                path = ".".join(target.split(".")[:i]) or type(self).__name__
+                raise AttributeError(f"{path} has no attribute `{name}`")
+            found = parts[key]
+        if not isinstance(found, Module):
+            raise AttributeError(f"`{target}` is not a module, but of {type(found).__name__}")
+        return found
+
+    def _get_named(self, what: str, target: str, named: Iterator[tuple[str, Any]]) -> Any:
+        for name, item in named:
+            if name == target:
+                return item
+        raise AttributeError(f"{type(self).__name__} has no {what} `{target}`")
+
+    def get_parameter(self, target: str) -> Any:
+        """Return the parameter of a path.
+
+        Raises:
+            AttributeError: there is none.
+        """
+        return self._get_named("parameter", target, self.named_parameters())
+
+    def get_buffer(self, target: str) -> Any:
+        """Return the buffer of a path.
+
+        Raises:
+            AttributeError: there is none.
+        """
+        return self._get_named("buffer", target, self.named_buffers())
 
     # ---- attributes with a role
 
@@ -520,6 +590,9 @@ class Module:
         """Return what stands in the parentheses before the modules."""
         return ""
 
+    def _get_name(self) -> str:
+        return type(self).__name__
+
     def __repr__(self) -> str:
         extra = self.extra_repr()
         lines = extra.split("\n") if extra else []
@@ -527,8 +600,8 @@ class Module:
         for name, module in children:
             lines.append(f"({name}): " + repr(module).replace("\n", "\n  "))
         if not children and len(lines) <= 1:
-            return f"{type(self).__name__}({extra})"
-        return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
+            return f"{self._get_name()}({extra})"
+        return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
 
 
 def flattened(items: Any, shape: tuple[int, ...]) -> list[float]:

@@ -24,7 +24,7 @@ LAYERS = (
         "ground",
         (
             "errors", "arithmetic", "recording", "copies", "scalars", "contexts", "modules",
-            "networks", "losses", "files",
+            "networks", "losses", "files", "lazy",
         ),
     ),
     ("reference", ("reference",)),

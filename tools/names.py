@@ -47,6 +47,22 @@ def case(name: str) -> tuple[int, str]:
     return (0 if name.isupper() else 1 if name[0].isupper() else 2), name
 
 
+def package_stub(package: Any) -> str:
+    """Return the text of the stub of a package whose names are imported when they are used."""
+    homes, names = package.HOMES, package.__all__
+    lines = [f'"""The names of `{package.__name__}`; written by tools/names.py."""', ""]
+    found = sorted(set(names).difference(*homes.values()))
+    if found:
+        lines += ["from . import ("] + [f"    {name} as {name}," for name in found] + [")"]
+    for home, of_home in sorted(homes.items()):
+        lines += [f"from .{home} import ("]
+        lines += [f"    {name} as {name}," for name in sorted(of_home, key=case)] + [")"]
+    lines += ["", "HOMES: dict[str, tuple[str, ...]]", "__all__ = ["]
+    lines += [f'    "{name}",' for name in names] + ["]", ""]
+    lines += ["def __dir__() -> list[str]: ..."]
+    return "\n".join(lines) + "\n"
+
+
 def kind_of(thing: Any) -> str:
     """Return a word for what a public name is."""
     if inspect.ismodule(thing):
@@ -61,11 +77,13 @@ def page() -> str:
     lines = [
         "# Public names",
         "",
-        "What `pymicrograd` has, and `pymicrograd.nn.functional`, `F` here; `help()` says more.",
+        "What `pymicrograd` has, `pymicrograd.nn`, and `pymicrograd.nn.functional`, `F` here; `help()` "
+        "says more.",
         "Written by `tools/names.py`.",
         "",
     ]
-    for title, module in (("pymicrograd", pymicrograd), ("F", pymicrograd.nn.functional)):
+    nn = pymicrograd.nn
+    for title, module in (("pymicrograd", pymicrograd), ("nn", nn), ("F", nn.functional)):
         lines += [f"| `{title}.` | kind | |", "| --- | --- | --- |"]
         names = list(module.__all__)
         if module is pymicrograd:
@@ -107,6 +125,8 @@ def types() -> str:
 
 FILES = {
     "pymicrograd/__init__.pyi": stub,
+    "pymicrograd/nn/__init__.pyi": lambda: package_stub(pymicrograd.nn),
+    "pymicrograd/nn/functional/__init__.pyi": lambda: package_stub(pymicrograd.nn.functional),
     "docs/names.md": page,
     "pymicrograd/_types.pyi": types,
 }

@@ -1,16 +1,48 @@
-"""Neural networks: modules, and the functions and losses of `functional`."""
+"""Neural networks of Values and of Tensors: modules, `functional`, `init` and `utils`.
 
-from . import functional
-from .functional import cross_entropy, margin_loss, mse_loss
-from .neurons import MLP, Layer, Module, Neuron
+`MLP`, `Layer` and `Neuron` are micrograd's loops over Values; `Linear` and what follows are layers
+of Tensors, with PyTorch's names, arguments and defaults. `Module`, `Sequential`, activations and
+losses serve both. Names are imported when they are first used.
+"""
 
-__all__ = [
-    "MLP",
-    "Layer",
-    "Module",
-    "Neuron",
-    "cross_entropy",
-    "functional",
-    "margin_loss",
-    "mse_loss",
-]
+from ..lazy import names_of
+
+# After a change run tools/names.py, which writes `__init__.pyi` and `docs/names.md`.
+HOMES = {
+    "activations": (
+        "CELU", "ELU", "GELU", "GLU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh",
+        "LeakyReLU", "LogSigmoid", "LogSoftmax", "Mish", "PReLU", "RReLU", "ReLU", "ReLU6", "SELU",
+        "SiLU", "Sigmoid", "Softmax", "Softmax2d", "Softmin", "Softplus", "Softshrink", "Softsign",
+        "Tanh", "Tanhshrink", "Threshold",
+    ),
+    "attention": (
+        "MultiheadAttention", "Transformer", "TransformerDecoder", "TransformerDecoderLayer",
+        "TransformerEncoder", "TransformerEncoderLayer",
+    ),
+    "containers": ("ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"),
+    "dropout": (
+        "AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout",
+    ),
+    "embedding": ("Embedding", "EmbeddingBag"),
+    "functional": ("cross_entropy", "margin_loss", "mse_loss"),
+    "linear": ("Bilinear", "Flatten", "Identity", "LazyLinear", "Linear", "Unflatten"),
+    "losses": (
+        "BCELoss", "BCEWithLogitsLoss", "CosineEmbeddingLoss", "CosineSimilarity",
+        "CrossEntropyLoss", "GaussianNLLLoss", "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss",
+        "L1Loss", "MSELoss", "MarginRankingLoss", "MultiLabelMarginLoss",
+        "MultiLabelSoftMarginLoss", "MultiMarginLoss", "NLLLoss", "PairwiseDistance",
+        "PoissonNLLLoss", "SmoothL1Loss", "SoftMarginLoss", "TripletMarginLoss",
+        "TripletMarginWithDistanceLoss",
+    ),
+    "module": ("Module",),
+    "neurons": ("MLP", "Layer", "Neuron"),
+    "normalization": (
+        "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm1d",
+        "InstanceNorm2d", "InstanceNorm3d", "LayerNorm", "LazyBatchNorm1d", "LazyBatchNorm2d",
+        "LazyBatchNorm3d", "LocalResponseNorm", "RMSNorm",
+    ),
+    "parameter": ("Buffer", "Parameter", "UninitializedParameter"),
+    "recurrent": ("GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell"),
+}  # fmt: skip
+
+__all__, __getattr__, __dir__ = names_of(globals(), HOMES, ("functional", "init", "parameter", "utils"))

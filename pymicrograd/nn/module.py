@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import _core, modules
-from ..modules import Block, has_own
+from ..modules import Block, Parameters, has_own
 from ..random import default_generator
 from ..value import Value
+from .hooks import Hooks, RemovableHandle, call_with_hooks
 
 __all__ = ["Derived", "Module", "Structure", "WatchedList", "last_change"]
 
@@ -139,6 +140,12 @@ class Module(modules.Module):
     _listed: tuple[int, Derived]  # the structure's version, and the parameters then
     _plan: tuple[int, Any]  # the structure's version, and the plan then, if there is one
     _planned: Derived  # the same with its parts
+    _hooks: Hooks | None = None
+
+    def _call(self, *args: Any, **kwargs: Any) -> Any:
+        if self._hooks is None:
+            return self.forward(*args, **kwargs)
+        return call_with_hooks(self, self._hooks, self.forward, args, kwargs)
 
     def parameters(self, recurse: bool = True) -> list[Any]:
         """Return the parameters in the order of `named_parameters`.
@@ -147,7 +154,7 @@ class Module(modules.Module):
             recurse: whether those of the modules inside are among them.
 
         Returns:
-            A new list of Values and Tensors, each once.
+            A new list of Values and Tensors, each once; `next` takes them one by one.
         """
         if not recurse:
             return super().parameters(False)
@@ -155,14 +162,14 @@ class Module(modules.Module):
         try:
             listed_in, derived = self._listed
         except AttributeError:
-            return list(self._list_anew(version))
+            return Parameters(self._list_anew(version))
         if not all(kind.parameters is Module.parameters for kind in derived.kinds):
-            return list(self._list_anew(version))
+            return Parameters(self._list_anew(version))
         if listed_in != version:
             if not derived.holds(self):
-                return list(self._list_anew(version))
+                return Parameters(self._list_anew(version))
             object.__setattr__(self, "_listed", (version, derived))
-        return list(derived.result)
+        return Parameters(derived.result)
 
     def _list_anew(self, version: int) -> list[Any]:
         """Return the parameters, and remember them if every change of them will be reported."""
@@ -197,6 +204,114 @@ class Module(modules.Module):
         _core.zero_gradients(handles, len(handles))
         if len(handles) < len(parameters):
             super().zero_grad(set_to_none)
+
+    # ---- hooks
+
+    def _add_hook(self, kind: str, hook: Any, prepend: bool, **options: Any) -> RemovableHandle:
+        if self._hooks is None:
+            self._hooks = Hooks()
+        return self._hooks.add(kind, hook, prepend, **options)
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call hook(module, args) before each call; what it returns takes the place of args.
+
+        Args:
+            hook: the function; prepend: call it before the others.
+            with_kwargs: call hook(module, args, kwargs), which returns both or None.
+
+        Returns:
+            A handle whose `remove()` ends it.
+        """
+        return self._add_hook("forward_pre", hook, prepend, with_kwargs=with_kwargs)
+
+    def register_forward_hook(
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
+    ) -> RemovableHandle:
+        """Call hook(module, args, output) after each call; what it returns takes output's place.
+
+        Args:
+            hook: the function; prepend: call it before the others.
+            with_kwargs: call hook(module, args, kwargs, output).
+            always_call: also where the call raises, with None for output.
+
+        Returns:
+            A handle whose `remove()` ends it.
+        """
+        options = {"with_kwargs": with_kwargs, "always_call": always_call}
+        return self._add_hook("forward", hook, prepend, **options)
+
+    def register_full_backward_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call hook(module, grad_input, grad_output) when the inputs' gradients are there.
+
+        What it returns takes the place of grad_input. Inputs that need no gradient are None.
+
+        Returns:
+            A handle whose `remove()` ends it.
+        """
+        return self._add_hook("backward", hook, prepend)
+
+    def register_full_backward_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call hook(module, grad_output) before the module's backward.
+
+        What it returns takes the place of grad_output.
+
+        Returns:
+            A handle whose `remove()` ends it.
+        """
+        return self._add_hook("backward_pre", hook, prepend)
+
+    # ---- types
+
+    def to(self, *args: Any, **options: Any) -> Any:
+        """Cast parameters and buffers that are Tensors of floats; return this module.
+
+        They stay the same objects, so that optimizers know them. Values are float64 and stay so.
+
+        Args:
+            args, options: as for Tensor.to: a dtype, the device "cpu", or a Tensor to be like.
+        """
+        from ..tensors.conversion import as_tensor
+        from ..tensors.dtypes import float32, float64
+
+        kinds = [as_tensor(0.0, dtype=kind).to(*args, **options).dtype for kind in (float32, float64)]
+        if kinds[0] is not kinds[1]:
+            return self  # no type was named, only where it shall be
+        for _, item, *_ in self._walk("", True):
+            is_leaf = isinstance(item, _core.TensorBase) and item.is_leaf
+            if is_leaf and item.is_floating_point() and item.dtype is not kinds[0]:
+                become(item, kinds[0])
+        return self
+
+    def type(self, dst_type: Any) -> Any:
+        """Cast as `to` does; return this module."""
+        return self.to(dst_type)
+
+    def float(self) -> Any:
+        """Cast to float32 as `to` does; return this module."""
+        return self.to("float32")
+
+    def double(self) -> Any:
+        """Cast to float64 as `to` does; return this module."""
+        return self.to("float64")
+
+    def half(self) -> Any:
+        """Cast to float16 as `to` does; return this module."""
+        return self.to("float16")
+
+    def cpu(self) -> Any:
+        """Return this module, which is there."""
+        return self
 
     # ---- state, for which the Tensor half is imported
 
@@ -233,3 +348,12 @@ class Module(modules.Module):
     def default_generator() -> Any:
         """Return the generator of weights where none is given."""
         return default_generator()
+
+
+def become(tensor: Any, kind: Any) -> None:
+    """Cast a leaf and its gradient in place."""
+    needs, gradient = tensor.requires_grad, tensor.grad
+    tensor._become(tensor.detach().to(kind))
+    tensor.requires_grad = needs
+    if gradient is not None:
+        tensor.grad = gradient.detach().to(kind)

@@ -121,7 +121,9 @@ class Planned(Module):
         if derived is None or not derived.holds(self):
             parts, layers = planned_parts(self), self._plan_layers()
             has_own = any(
-                "forward" in vars(part) for part in (self, *parts) if isinstance(part, Planned)
+                "forward" in vars(part) or part._hooks is not None
+                for part in (self, *parts)
+                if isinstance(part, Planned)
             )
             fits = not has_own and is_plain(layers)
             plan = Plan(layers, self._gives_lists()) if fits else None
@@ -154,7 +156,7 @@ class Planned(Module):
         if version != Structure.version:
             plan = self._plan_again()
         if plan is None or is_patched():
-            return self.forward(x)
+            return self._call(x)
         result = record_mlp(plan.address, plan.values, x)
         return self.forward(x) if result is NotImplemented else result
 

@@ -1,142 +1,40 @@
 """Functions of Values and Tensors, with PyTorch's names and arguments where it has them.
 
-A function that has both kinds looks at its first argument: a Tensor, or a list of Values. The files
-of Tensors alone are imported when one of their names is first used.
+A function that has both kinds looks at its first argument: a Tensor, or a list of Values. Names are
+imported when they are first used, so that Values do not load what Tensors need.
 """
 
-from __future__ import annotations
+from ...lazy import names_of
 
-import importlib
-
-from .either import cross_entropy, mse_loss, softmax
-from .values import dot, margin_loss, mean, rmsnorm, sum
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from .activations import (
-        gelu,
-        log_softmax,
-        logsigmoid,
-        mish,
-        relu,
-        sigmoid,
-        silu,
-        softmin,
-        softplus,
-        softsign,
-        tanh,
-        tanhshrink,
-    )
-    from .classes import one_hot
-    from .layers import layer_norm, linear, rms_norm
-    from .losses import nll_loss
-    from .piecewise import (
-        celu,
-        elu,
-        hardshrink,
-        hardsigmoid,
-        hardswish,
-        hardtanh,
-        leaky_relu,
-        relu6,
-        selu,
-        softshrink,
-        threshold,
-    )
-    from .windows import avg_pool2d, conv2d, conv_transpose2d, max_pool1d, max_pool2d, pad
-
-# Names by the file that they are imported from when they are first used.
+# After a change run tools/names.py, which writes `__init__.pyi` and `docs/names.md`.
 HOMES = {
     "activations": (
-        "gelu",
-        "log_softmax",
-        "logsigmoid",
-        "mish",
-        "relu",
-        "sigmoid",
-        "silu",
-        "softmin",
-        "softplus",
-        "softsign",
-        "tanh",
-        "tanhshrink",
+        "gelu", "glu", "gumbel_softmax", "log_softmax", "logsigmoid", "mish", "relu", "sigmoid",
+        "silu", "softmin", "softplus", "softsign", "tanh", "tanhshrink",
     ),
+    "attention": ("multi_head_attention_forward", "scaled_dot_product_attention"),
     "classes": ("one_hot",),
-    "layers": ("layer_norm", "linear", "rms_norm"),
-    "losses": ("nll_loss",),
-    "piecewise": (
-        "celu",
-        "elu",
-        "hardshrink",
-        "hardsigmoid",
-        "hardswish",
-        "hardtanh",
-        "leaky_relu",
-        "relu6",
-        "selu",
-        "softshrink",
-        "threshold",
+    "distances": ("cosine_similarity", "normalize", "pairwise_distance"),
+    "dropping": (
+        "alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout",
     ),
+    "either": ("cross_entropy", "mse_loss", "softmax"),
+    "layers": ("bilinear", "layer_norm", "linear", "rms_norm"),
+    "losses": (
+        "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_embedding_loss",
+        "gaussian_nll_loss", "hinge_embedding_loss", "huber_loss", "kl_div", "l1_loss",
+        "margin_ranking_loss", "multi_margin_loss", "multilabel_margin_loss",
+        "multilabel_soft_margin_loss", "nll_loss", "poisson_nll_loss", "smooth_l1_loss",
+        "soft_margin_loss", "triplet_margin_loss", "triplet_margin_with_distance_loss",
+    ),
+    "normalizing": ("batch_norm", "group_norm", "instance_norm", "local_response_norm"),
+    "piecewise": (
+        "celu", "elu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "prelu",
+        "relu6", "rrelu", "selu", "softshrink", "threshold",
+    ),
+    "tables": ("embedding", "embedding_bag"),
+    "values": ("dot", "margin_loss", "mean", "rmsnorm", "sum"),
     "windows": ("avg_pool2d", "conv2d", "conv_transpose2d", "max_pool1d", "max_pool2d", "pad"),
-}
+}  # fmt: skip
 
-__all__ = [
-    "avg_pool2d",
-    "celu",
-    "conv2d",
-    "conv_transpose2d",
-    "cross_entropy",
-    "dot",
-    "elu",
-    "gelu",
-    "hardshrink",
-    "hardsigmoid",
-    "hardswish",
-    "hardtanh",
-    "layer_norm",
-    "leaky_relu",
-    "linear",
-    "log_softmax",
-    "logsigmoid",
-    "margin_loss",
-    "max_pool1d",
-    "max_pool2d",
-    "mean",
-    "mish",
-    "mse_loss",
-    "nll_loss",
-    "one_hot",
-    "pad",
-    "relu",
-    "relu6",
-    "rms_norm",
-    "rmsnorm",
-    "selu",
-    "sigmoid",
-    "silu",
-    "softmax",
-    "softmin",
-    "softplus",
-    "softshrink",
-    "softsign",
-    "sum",
-    "tanh",
-    "tanhshrink",
-    "threshold",
-]
-
-if not TYPE_CHECKING:  # a wrong name is an error of type checkers, too
-
-    def __getattr__(name: str) -> Any:
-        for home, names in HOMES.items():
-            if name in names:
-                found = getattr(importlib.import_module(f".{home}", __name__), name)
-                globals()[name] = found
-                return found
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__all__, __getattr__, __dir__ = names_of(globals(), HOMES)

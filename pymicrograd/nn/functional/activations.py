@@ -5,27 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..._core import ValueBase
-from .arguments import operand_of, tensor_of
+from ...errors import ShapeError
+from ...tensors.leaves import UNIFORM, draw, ramp
+from .arguments import in_place_if, operand_of, tensor_of
 
 if TYPE_CHECKING:
     from ...tensors.tensor import Tensor
 
 __all__ = [
-    "gelu", "log_softmax", "logsigmoid", "mish", "relu", "sigmoid", "silu", "softmax", "softmin",
-    "softplus", "softsign", "tanh", "tanhshrink",
+    "gelu", "glu", "gumbel_softmax", "log_softmax", "logsigmoid", "mish", "relu", "sigmoid", "silu",
+    "softmax", "softmin", "softplus", "softsign", "tanh", "tanhshrink",
 ]  # fmt: skip
 
 
-def relu(input: Any) -> Any:
+def relu(input: Any, inplace: bool = False) -> Any:
     """Return max(x, 0) of each element. The gradient is 1 where x > 0, else 0.
 
     Args:
-        input: a Tensor of any shape, which stays; or a Value.
+        input: a Tensor of any shape; or a Value.
+        inplace: write the result over a Tensor.
 
     Raises:
         TypeError: input is neither a Tensor nor a Value.
     """
-    return operand_of("relu", input).relu()
+    return in_place_if(inplace, input, operand_of("relu", input).relu())
 
 
 def gelu(input: Any, approximate: str = "none") -> Any:
@@ -42,16 +45,17 @@ def gelu(input: Any, approximate: str = "none") -> Any:
     return operand_of("gelu", input).gelu(approximate)
 
 
-def silu(input: Any) -> Any:
+def silu(input: Any, inplace: bool = False) -> Any:
     """Return x * sigmoid(x) = x / (1 + exp(-x)) of each element; -0 for -inf, the limit.
 
     Args:
-        input: a Tensor of any shape, which stays; or a Value.
+        input: a Tensor of any shape; or a Value.
+        inplace: write the result over a Tensor.
 
     Raises:
         TypeError: input is neither a Tensor nor a Value.
     """
-    return operand_of("silu", input).silu()
+    return in_place_if(inplace, input, operand_of("silu", input).silu())
 
 
 def sigmoid(input: Any) -> Any:
@@ -177,3 +181,43 @@ def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
         TensorIndexError: the axis is out of range.
     """
     return tensor_of("log_softmax", input).log_softmax(dim, dtype=dtype)
+
+
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """Return a * sigmoid(b), a and b the halves along an axis (Dauphin et al., arXiv:1612.08083).
+
+    Raises:
+        ShapeError: the axis has an odd size.
+    """
+    x = tensor_of("glu", input)
+    if not x.ndim or x.shape[dim] % 2:
+        raise ShapeError(f"glu: axis {dim} of shape {x.shape} has no two halves")
+    a, b = x.chunk(2, dim)
+    return a * b.sigmoid()
+
+
+def gumbel_softmax(
+    logits: Tensor,
+    tau: float = 1.0,
+    hard: bool = False,
+    eps: float = 1e-10,
+    dim: int = -1,
+    generator: Any = None,
+) -> Tensor:
+    """Draw softmax((logits + Gumbel noise) / tau) (Jang et al. 2017, arXiv:1611.01144).
+
+    Args:
+        logits: unnormalized logarithms of probabilities; tau: the temperature.
+        hard: return rows with a single 1, whose gradient is that of the soft ones.
+        eps: nothing, as in PyTorch; dim: the axis; generator: by default the package's.
+    """
+    x = tensor_of("gumbel_softmax", logits, "logits")
+    smallest = 2.0**-25  # half of the step of uniform numbers, so that no logarithm is infinite
+    noise = -(-draw(UNIFORM, x.shape, x.dtype, smallest, 1.0, generator).log()).log()
+    soft = ((x + noise) / tau).softmax(dim)
+    if not hard:
+        return soft
+    found = soft.detach()
+    after = -dim - 1 if dim < 0 else x.ndim - dim - 1
+    places = ramp(x.shape[dim], 0, 1, "gumbel_softmax").reshape(-1, *(1,) * after)
+    return (places == found.argmax(dim, keepdim=True)).to(x.dtype) - found + soft

@@ -27,6 +27,15 @@ def operand_of(call: str, x: Any) -> Any:
     return x if isinstance(x, ValueBase) else tensor_of(call, x)
 
 
+def in_place_if(inplace: bool, input: Any, result: Any) -> Any:
+    """Return a result; with inplace the input, over which the result is written."""
+    if not inplace:
+        return result
+    if isinstance(input, ValueBase):
+        raise TypeError("a Value stays what it is: leave inplace out")
+    return input.copy_(result)
+
+
 def pair(x: Any, what: str) -> tuple[int, int]:
     """Return a number for each of two axes."""
     if type(x) is int:

@@ -14,7 +14,7 @@ from .arguments import tensor_of
 if TYPE_CHECKING:
     from ...tensors.tensor import Tensor
 
-__all__ = ["layer_norm", "linear", "rms_norm"]
+__all__ = ["bilinear", "layer_norm", "linear", "rms_norm"]
 
 
 def linear(input: Tensor, weight: Any, bias: Any = None) -> Tensor:
@@ -98,3 +98,28 @@ def check_normalized(name: str, x: Any, shape: Any, others: tuple[Any, ...]) -> 
         if other is not None and tensor_of(name, other, "a weight or bias").shape != axes:
             raise ShapeError(f"{name}: a weight or bias has shape {other.shape}, not {axes}")
     return axes
+
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Any, bias: Any = None) -> Tensor:
+    """Return x1 @ weight[k] @ x2 + bias[k] for each output k.
+
+    Args:
+        input1: (..., in1); input2: (..., in2); weight: (out, in1, in2); bias: (out) or None.
+
+    Returns:
+        (..., out).
+
+    Raises:
+        ShapeError: the sizes do not fit.
+    """
+    a, b = tensor_of("bilinear", input1, "input1"), tensor_of("bilinear", input2, "input2")
+    w = tensor_of("bilinear", weight, "weight")
+    fits = w.ndim == 3 and a.ndim and b.ndim and a.shape[:-1] == b.shape[:-1]
+    if not fits or (a.shape[-1], b.shape[-1]) != w.shape[1:]:
+        raise ShapeError(
+            f"bilinear: inputs of shape {a.shape} and {b.shape} and a weight of {w.shape} do not fit"
+        )
+    rows = a.reshape(-1, w.shape[1]), b.reshape(-1, w.shape[2])
+    products = (rows[0] @ w).permute(1, 0, 2)  # (rows, out, in2)
+    found = (products @ rows[1].unsqueeze(2)).squeeze(2).reshape(*a.shape[:-1], w.shape[0])
+    return found if bias is None else found + tensor_of("bilinear", bias, "bias")

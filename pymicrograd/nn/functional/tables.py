@@ -1,0 +1,168 @@
+"""Rows of a table by their numbers, and sums of such."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..._core import no_grad
+from ...errors import ArgumentError, DTypeError, ShapeError
+from ...tensors.conversion import as_tensor
+from ...tensors.functions import where
+from .arguments import tensor_of
+from .distances import norm
+
+if TYPE_CHECKING:
+    from ...tensors.tensor import Tensor
+
+__all__ = ["embedding", "embedding_bag"]
+
+
+@no_grad()
+def renormalize(weight: Any, places: Any, max_norm: float, norm_type: float) -> None:
+    """Scale the rows that are used, where their norm is above max_norm, in place."""
+    used = sorted(set(places.flatten().tolist()))
+    rows = weight.detach()[used]
+    size = norm(rows, norm_type, 1, True)
+    scale = where(size > max_norm, max_norm / (size + 1e-7), 1.0)
+    weight.detach()[used] = rows * scale
+
+
+def checked(call: str, places: Any, weight: Any) -> Any:
+    """Return numbers of rows, which are integers, beside a table of two axes."""
+    if tensor_of(call, weight, "weight").ndim != 2:
+        raise ShapeError(f"{call}: a weight is (rows, features), not {weight.shape}")
+    if tensor_of(call, places).dtype.kind != 1:
+        raise DTypeError(f"{call}: numbers of rows are integers, not {places.dtype.name}")
+    return places
+
+
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """Return the rows of a table by their numbers.
+
+    Args:
+        input: numbers of rows, integers of any shape; weight: (rows, features).
+        padding_idx: a row that gets no gradient.
+        max_norm: rows that are used and whose norm_type-norm is above it are scaled, in place.
+        scale_grad_by_freq: divide a row's gradient by how often it is used.
+        sparse: nothing; gradients are dense.
+
+    Returns:
+        (*input.shape, features).
+
+    Raises:
+        TensorIndexError: there is no such row.
+        DTypeError: the numbers are no integers.
+        ShapeError: weight has other than two axes.
+    """
+    call = "embedding"
+    places = checked(call, input, weight)
+    if padding_idx is not None:
+        count = weight.shape[0]
+        if not -count <= padding_idx < count:
+            raise ArgumentError(f"{call}: padding_idx {padding_idx} must be within {count} rows")
+        padding_idx %= count
+    if max_norm is not None:
+        renormalize(weight, places, max_norm, norm_type)
+    rows = weight[places]
+    if padding_idx is None and not scale_grad_by_freq:
+        return rows
+    scale: Any = 1.0
+    if scale_grad_by_freq:
+        counts = as_tensor([0.0] * weight.shape[0], dtype=weight.dtype)
+        flat = places.flatten().long()
+        counts = counts.scatter_add(0, flat, (flat * 0 + 1).to(weight.dtype))
+        scale = (1.0 / counts[places]).unsqueeze(-1)
+    passing: Any = rows * scale + (rows * (1 - scale)).detach() if scale_grad_by_freq else rows
+    if padding_idx is None:
+        return passing  # type: ignore[no-any-return]
+    return where((places == padding_idx).unsqueeze(-1), rows.detach(), passing)  # type: ignore[no-any-return]
+
+
+def embedding_bag(
+    input: Tensor,
+    weight: Tensor,
+    offsets: Any = None,
+    max_norm: float | None = None,
+    norm_type: float = 2,
+    scale_grad_by_freq: bool = False,
+    mode: str = "mean",
+    sparse: bool = False,
+    per_sample_weights: Any = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> Tensor:
+    """Return sums, means or maxima of the rows of a table, bag by bag.
+
+    Args:
+        input: numbers of rows: (bags, items), or (items) with offsets.
+        weight: (rows, features); offsets: where each bag begins.
+        mode: "sum", "mean" or "max"; of an empty bag 0.
+        per_sample_weights: a factor for each item, of input's shape; for "sum".
+        include_last_offset: the last offset is the end of the last bag.
+        padding_idx: a row that does not count.
+        max_norm, norm_type, scale_grad_by_freq, sparse: as for `embedding`.
+
+    Returns:
+        (bags, features).
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        ValueError: mode is unknown, or does not go with per_sample_weights.
+    """
+    call = "embedding_bag"
+    places = checked(call, input, weight)
+    if mode not in ("sum", "mean", "max"):
+        raise ArgumentError(f"{call}: mode has to be one of sum, mean or max, not {mode!r}")
+    if per_sample_weights is not None and mode != "sum":
+        raise ArgumentError(f"{call}: per_sample_weights go with mode 'sum', not {mode!r}")
+    bags = bags_of(places, offsets, include_last_offset)
+    rows = embedding(
+        places.flatten(), weight, padding_idx, max_norm, norm_type, scale_grad_by_freq
+    )
+    counts = places.flatten() >= 0
+    if padding_idx is not None:
+        counts = places.flatten() != padding_idx % weight.shape[0]
+    if per_sample_weights is not None:
+        rows = rows * per_sample_weights.flatten().unsqueeze(1)
+    found = [
+        bag_of(rows[begin:end], counts[begin:end], mode) for begin, end in bags
+    ]
+    from ...tensors.joining import stack
+
+    return stack(found) if found else rows[:0]
+
+
+def bags_of(places: Any, offsets: Any, include_last: bool) -> list[tuple[int, int]]:
+    """Return where each bag begins and ends."""
+    if places.ndim == 2:
+        if offsets is not None:
+            raise ArgumentError("embedding_bag: of an input with 2 axes each row is a bag: no offsets")
+        rows, size = places.shape
+        return [(i * size, (i + 1) * size) for i in range(rows)]
+    if places.ndim != 1 or offsets is None:
+        raise ShapeError(f"embedding_bag: an input of shape {places.shape} goes with offsets")
+    begins = offsets.tolist()
+    ends = begins[1:] if include_last else [*begins[1:], places.shape[0]]
+    if begins and begins[0] != 0:
+        raise ArgumentError(f"embedding_bag: offsets[0] has to be 0, not {begins[0]}")
+    if any(a > b for a, b in zip(begins, ends, strict=False)):
+        raise ArgumentError("embedding_bag: offsets do not rise, or end beyond the input")
+    return list(zip(begins, ends, strict=False))
+
+
+def bag_of(rows: Any, counts: Any, mode: str) -> Any:
+    """Return one bag's row."""
+    kept = rows[counts] if not bool(counts.all()) else rows
+    if not kept.shape[0]:
+        return rows.sum(0) * 0
+    if mode == "max":
+        return kept.amax(0)
+    return kept.sum(0) / kept.shape[0] if mode == "mean" else kept.sum(0)

@@ -1,0 +1,19 @@
+"""What is done to the parameters of a module as a whole: gradients clipped, one vector of all."""
+
+from . import rnn
+from .parameters import (
+    clip_grad_norm_,
+    clip_grad_value_,
+    get_total_norm,
+    parameters_to_vector,
+    vector_to_parameters,
+)
+
+__all__ = [
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "get_total_norm",
+    "parameters_to_vector",
+    "rnn",
+    "vector_to_parameters",
+]
