@@ -13,7 +13,9 @@ from contextvars import ContextVar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeVar, overload
+
+    Function = TypeVar("Function", bound=Callable[..., Any])
 
 __all__ = ["enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 
@@ -55,7 +57,7 @@ class Decorator:
     So is all that a generator or a coroutine does, though not what is done between its parts.
     """
 
-    def __call__(self, function: Callable[..., Any]) -> Any:
+    def __call__(self, function: Function) -> Function:
         scope: Any = type(self)
         flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
 
@@ -73,7 +75,8 @@ class Decorator:
             with scope():
                 return await function(*args, **kwargs)
 
-        return generate if flags & GENERATOR else wait if flags & COROUTINE else call
+        found: Any = generate if flags & GENERATOR else wait if flags & COROUTINE else call
+        return found  # type: ignore[no-any-return]
 
 
 def resumed(scope: Any, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
@@ -110,7 +113,15 @@ class no_grad(Decorator):
     `@no_grad` or `@no_grad()`, it does so for every call of a function.
     """
 
-    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+    if TYPE_CHECKING:
+
+        @overload
+        def __new__(cls) -> no_grad: ...
+
+        @overload
+        def __new__(cls, function: Function) -> Function: ...  # type: ignore[misc]
+
+    def __new__(cls, function: Any = None) -> Any:
         return super().__new__(cls) if function is None else cls()(function)
 
     def __enter__(self) -> Any:
@@ -159,7 +170,15 @@ class enable_grad(Switch):
         True
     """
 
-    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+    if TYPE_CHECKING:
+
+        @overload
+        def __new__(cls) -> enable_grad: ...
+
+        @overload
+        def __new__(cls, function: Function) -> Function: ...  # type: ignore[misc]
+
+    def __new__(cls, function: Any = None) -> Any:
         return super().__new__(cls) if function is None else cls()(function)
 
 
@@ -183,6 +202,6 @@ class set_grad_enabled(Switch):
         self.switch()
         self.is_switched = True
 
-    def __call__(self, function: Callable[..., Any]) -> Any:
+    def __call__(self, function: Function) -> Function:
         self.__exit__()  # the mode is the function's, not its definition's
-        return self.scopes[self.mode]()(function)
+        return self.scopes[self.mode]()(function)  # type: ignore[no-any-return]

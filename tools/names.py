@@ -77,8 +77,8 @@ def page() -> str:
     lines = [
         "# Public names",
         "",
-        "What `pymicrograd` has, `pymicrograd.nn`, and `pymicrograd.nn.functional`, `F` here; `help()` "
-        "says more.",
+        "What `pymicrograd` has, `pymicrograd.nn`, and `pymicrograd.nn.functional`, `F` here;",
+        "`help()` says more.",
         "Written by `tools/names.py`.",
         "",
     ]

@@ -45,4 +45,6 @@ HOMES = {
     "recurrent": ("GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell"),
 }  # fmt: skip
 
-__all__, __getattr__, __dir__ = names_of(globals(), HOMES, ("functional", "init", "parameter", "utils"))
+MODULES = ("functional", "init", "parameter", "utils")
+
+__all__, __getattr__, __dir__ = names_of(globals(), HOMES, MODULES)

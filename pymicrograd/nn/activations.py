@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import ShapeError
 from . import functional
@@ -69,7 +69,8 @@ class RReLU(Elementwise):
 
     def extra_repr(self) -> str:
         """Return the bounds of the slopes."""
-        return f"lower={self.lower}, upper={self.upper}" + (", inplace=True" * self.inplace)
+        inplace = ", inplace=True" if self.inplace else ""
+        return f"lower={self.lower}, upper={self.upper}{inplace}"
 
 
 class ELU(Elementwise):
@@ -186,7 +187,11 @@ class Threshold(Elementwise):
     """x where x > threshold, else value."""
 
     function = "threshold"
-    options = {"threshold": Applied.REQUIRED, "value": Applied.REQUIRED, "inplace": False}
+    options: ClassVar[dict[str, Any]] = {
+        "threshold": Applied.REQUIRED,
+        "value": Applied.REQUIRED,
+        "inplace": False,
+    }
 
 
 class GLU(Applied):
@@ -198,7 +203,7 @@ class GLU(Applied):
 class AlongAxis(Applied):
     """A function of rows along an axis; without one, of a Tensor's last or only row axis."""
 
-    options = {"dim": None}
+    options: ClassVar[dict[str, Any]] = {"dim": None}
 
     def forward(self, input: Any) -> Any:
         """Return what the function gives for a Tensor, or for a list of Values."""

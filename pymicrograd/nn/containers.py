@@ -267,7 +267,8 @@ class ParameterDict(Named):
 
 def as_parameter(item: Any) -> Any:
     """Return a Tensor as a Parameter, anything else as it is."""
-    from .parameter import Parameter, Tensor
+    from ..tensors.tensor import Tensor
+    from .parameter import Parameter
 
     return Parameter(item) if type(item) is Tensor else item
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import ArgumentError
 from .applied import Applied
@@ -15,13 +15,11 @@ __all__ = [
 class Dropping(Applied):
     """What drops with probability p."""
 
-    options = {"p": 0.5, "inplace": False}
+    options: ClassVar[dict[str, Any]] = {"p": 0.5, "inplace": False}
 
     def _set_option(self, name: str, value: Any) -> None:
         if name == "p" and not 0.0 <= value <= 1.0:
-            raise ArgumentError(
-                f"dropout probability has to be between 0 and 1, but got {value}"
-            )
+            raise ArgumentError(f"dropout probability has to be between 0 and 1, but got {value}")
         super()._set_option(name, value)
 
     def _chosen(self) -> dict[str, Any]:

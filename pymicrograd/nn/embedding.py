@@ -28,7 +28,9 @@ class Table(Module):
         self.padding_idx = None if padding is None else padding % rows
         if given is not None:
             if tuple(given.shape) != (rows, features):
-                raise ArgumentError("Shape of weight does not match num_embeddings and embedding_dim")
+                raise ArgumentError(
+                    "Shape of weight does not match num_embeddings and embedding_dim"
+                )
             self.weight = Parameter(given)
             return
         self.weight = Parameter(empty(rows, features, dtype=kind))
@@ -78,7 +80,8 @@ class Embedding(Table):
     def from_pretrained(cls, embeddings: Any, freeze: bool = True, **options: Any) -> Embedding:
         """Return a layer with a table that exists; freeze: do not train it."""
         table = as_tensor(embeddings)
-        return cls(*table.shape, _weight=table, _freeze=freeze, **options)
+        rows, features = table.shape
+        return cls(rows, features, _weight=table, _freeze=freeze, **options)
 
     def forward(self, input: Any) -> Any:
         """Return (*input.shape, embedding_dim) of numbers of rows."""

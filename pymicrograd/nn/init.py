@@ -148,7 +148,8 @@ def dirac_(tensor: Any, groups: int = 1) -> Any:
     middle = tuple(n // 2 for n in tensor.shape[2:])
     for group in range(groups):
         for i in range(min(outputs, tensor.shape[1])):
-            tensor[(group * outputs + i, i, *middle)] = 1.0
+            place = group * outputs + i, i, *middle
+            tensor[place] = 1.0
     return tensor
 
 

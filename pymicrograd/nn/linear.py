@@ -95,7 +95,7 @@ class LazyLinear(Linear):
         for name, shape in shapes.items():
             if getattr(self, name) is not None:
                 getattr(self, name).materialize(shape)
-        self.__class__ = Linear
+        self.__class__ = Linear  # type: ignore[assignment]
         self.reset_parameters()
         return self.forward(input)
 

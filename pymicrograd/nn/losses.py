@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from .applied import Applied
 
@@ -76,21 +76,23 @@ class CrossEntropyLoss(Loss):
     """-log(softmax(logits)[target]); of Tensors or Values."""
 
     function = "cross_entropy"
-    options = {
+    options: ClassVar[dict[str, Any]] = {
         "weight": None, "size_average": None, "ignore_index": -100, "reduce": None,
         "reduction": "mean", "label_smoothing": 0.0,
     }  # fmt: skip
 
     def _chosen(self) -> dict[str, Any]:
         chosen = super()._chosen()
-        return chosen if self.weight is not None else {k: v for k, v in chosen.items() if k != "weight"}
+        if self.weight is None:
+            del chosen["weight"]  # which Values do not have
+        return chosen
 
 
 class NLLLoss(Loss):
     """-input[target], input being logarithms of probabilities."""
 
     function = "nll_loss"
-    options = {
+    options: ClassVar[dict[str, Any]] = {
         "weight": None, "size_average": None, "ignore_index": -100, "reduce": None,
         "reduction": "mean",
     }  # fmt: skip
@@ -106,7 +108,12 @@ class BCEWithLogitsLoss(Loss):
     """The cross entropy of two classes, of logits."""
 
     function = "binary_cross_entropy_with_logits"
-    options = {"weight": None, **FORMER, "reduction": "mean", "pos_weight": None}
+    options: ClassVar[dict[str, Any]] = {
+        "weight": None,
+        **FORMER,
+        "reduction": "mean",
+        "pos_weight": None,
+    }
 
 
 class KLDivLoss(Loss):
@@ -119,7 +126,7 @@ class PoissonNLLLoss(Loss):
     """The negative logarithm of a Poisson distribution, but for a constant."""
 
     function = "poisson_nll_loss"
-    options = {
+    options: ClassVar[dict[str, Any]] = {
         "log_input": True, "full": False, "size_average": None, "eps": 1e-8, "reduce": None,
         "reduction": "mean",
     }  # fmt: skip
@@ -147,7 +154,13 @@ class MultiMarginLoss(Loss):
     """How far classes come near the target's score, or above."""
 
     function = "multi_margin_loss"
-    options = {"p": 1, "margin": 1.0, "weight": None, **FORMER, "reduction": "mean"}
+    options: ClassVar[dict[str, Any]] = {
+        "p": 1,
+        "margin": 1.0,
+        "weight": None,
+        **FORMER,
+        "reduction": "mean",
+    }
 
 
 class MultiLabelMarginLoss(Loss):
@@ -160,7 +173,7 @@ class MultiLabelSoftMarginLoss(Loss):
     """The cross entropy of each class by itself."""
 
     function = "multilabel_soft_margin_loss"
-    options = {"weight": None, **FORMER, "reduction": "mean"}
+    options: ClassVar[dict[str, Any]] = {"weight": None, **FORMER, "reduction": "mean"}
 
 
 class CosineEmbeddingLoss(Loss):
@@ -179,7 +192,7 @@ class TripletMarginLoss(Loss):
     """max(0, d(anchor, positive) - d(anchor, negative) + margin)."""
 
     function = "triplet_margin_loss"
-    options = {
+    options: ClassVar[dict[str, Any]] = {
         "margin": 1.0, "p": 2.0, "eps": 1e-6, "swap": False, **FORMER, "reduction": "mean",
     }  # fmt: skip
 
@@ -188,7 +201,12 @@ class TripletMarginWithDistanceLoss(Loss):
     """`TripletMarginLoss` with any distance; the options are keywords in PyTorch."""
 
     function = "triplet_margin_with_distance_loss"
-    options = {"distance_function": None, "margin": 1.0, "swap": False, "reduction": "mean"}
+    options: ClassVar[dict[str, Any]] = {
+        "distance_function": None,
+        "margin": 1.0,
+        "swap": False,
+        "reduction": "mean",
+    }
 
 
 class CosineSimilarity(Applied):

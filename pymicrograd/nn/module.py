@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import _core, modules
 from ..modules import Block, Parameters, has_own
 from ..random import default_generator
 from ..value import Value
 from .hooks import Hooks, RemovableHandle, call_with_hooks
+
+Number = float  # which is a method in Module
 
 __all__ = ["Derived", "Module", "Structure", "WatchedList", "last_change"]
 
@@ -141,6 +143,9 @@ class Module(modules.Module):
     _plan: tuple[int, Any]  # the structure's version, and the plan then, if there is one
     _planned: Derived  # the same with its parts
     _hooks: Hooks | None = None
+    if TYPE_CHECKING:  # parameters and modules are attributes that nobody declares
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def _call(self, *args: Any, **kwargs: Any) -> Any:
         if self._hooks is None:
@@ -284,7 +289,8 @@ class Module(modules.Module):
         from ..tensors.conversion import as_tensor
         from ..tensors.dtypes import float32, float64
 
-        kinds = [as_tensor(0.0, dtype=kind).to(*args, **options).dtype for kind in (float32, float64)]
+        samples = [as_tensor(0.0, dtype=kind) for kind in (float32, float64)]
+        kinds = [sample.to(*args, **options).dtype for sample in samples]
         if kinds[0] is not kinds[1]:
             return self  # no type was named, only where it shall be
         for _, item, *_ in self._walk("", True):
@@ -316,7 +322,7 @@ class Module(modules.Module):
     # ---- state, for which the Tensor half is imported
 
     @staticmethod
-    def _entry_of(shape: tuple[int, ...], numbers: list[float]) -> Any:
+    def _entry_of(shape: tuple[int, ...], numbers: list[Number]) -> Any:
         from ..tensors.conversion import new
         from ..tensors.dtypes import float64
 

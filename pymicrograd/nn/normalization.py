@@ -58,7 +58,8 @@ class ByChannel(Module):
     def _make(self, shape: tuple[int, ...], device: Any, dtype: Any) -> None:
         """Make parameters and statistics."""
         options = {"dtype": dtype, "device": device}
-        self.register_parameter("weight", Parameter(ones(shape, **options)) if self.affine else None)
+        weight = Parameter(ones(shape, **options)) if self.affine else None
+        self.register_parameter("weight", weight)
         bias = Parameter(zeros(shape, **options)) if self._has_bias else None
         self.register_parameter("bias", bias)
         tracks = self.track_running_stats
@@ -112,11 +113,12 @@ class BatchNorm(ByChannel):
         self._check(input)
         share = self._share()
         own = self.running_mean is None and self.running_var is None
-        statistics: Any = (self.running_mean, self.running_var)
+        mean, variance = self.running_mean, self.running_var
         if self.training and not self.track_running_stats:
-            statistics = (None, None)
+            mean = variance = None
+        trains = self.training or own
         return functional.batch_norm(
-            input, *statistics, self.weight, self.bias, self.training or own, share, self.eps
+            input, mean, variance, self.weight, self.bias, trains, share, self.eps
         )
 
 
@@ -232,7 +234,7 @@ class InstanceNorm(ByChannel):
             self.weight,
             self.bias,
             self.training or not self.track_running_stats,
-            self.momentum,
+            0.0 if self.momentum is None else self.momentum,
             self.eps,
         )
         return found if batch is input else found.squeeze(0)
@@ -296,9 +298,7 @@ class LayerNorm(Module):
 
     def forward(self, input: Any) -> Any:
         """Return the input normalized over its last axes."""
-        return functional.layer_norm(
-            input, self.normalized_shape, self.weight, self.bias, self.eps
-        )
+        return functional.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         """Return the options."""
@@ -348,8 +348,7 @@ class RMSNorm(Module):
     def extra_repr(self) -> str:
         """Return the options."""
         return (
-            f"{self.normalized_shape}, eps={self.eps}, "
-            f"elementwise_affine={self.elementwise_affine}"
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
         )
 
 
@@ -410,9 +409,7 @@ class LocalResponseNorm(Module):
         size: how many channels; alpha, beta, k: of `functional.local_response_norm`.
     """
 
-    def __init__(
-        self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
-    ) -> None:
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
 
     def forward(self, input: Any) -> Any:

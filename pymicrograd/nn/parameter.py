@@ -55,15 +55,13 @@ class UninitializedParameter(Parameter):
 
     __slots__ = ()
 
-    def __init__(
-        self, requires_grad: bool = True, device: Any = None, dtype: Any = None
-    ) -> None:
+    def __init__(self, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> None:
         super().__init__(empty(0, dtype=dtype, device=device), requires_grad)
 
     def materialize(self, shape: Any, dtype: Any = None) -> None:
         """Become a Parameter of a shape, with elements of 0."""
         requires_grad, dtype = self.requires_grad, dtype or self.dtype
-        self.__class__ = Parameter
+        self.__class__ = Parameter  # type: ignore[assignment]
         self._become(zeros(shape, dtype=dtype))
         self.requires_grad = requires_grad
 

@@ -116,8 +116,7 @@ class Cell(Module):
         for part in state:
             if part.shape != (x.shape[0], self.hidden_size):
                 raise ShapeError(
-                    f"{name}: hidden has shape {part.shape}, not "
-                    f"{(x.shape[0], self.hidden_size)}"
+                    f"{name}: hidden has shape {part.shape}, not {(x.shape[0], self.hidden_size)}"
                 )
         gates = functional.linear(x, self.weight_ih, self.bias_ih)
         found = STEPS[self._step_kind()](gates, state, self.weight_hh, self.bias_hh)
@@ -175,7 +174,8 @@ class LSTMCell(Cell):
 
     def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
         """Return the next (h, c), (N, hidden) each, of input (N, in) and (h, c), by default 0."""
-        return self._step(input, hx, 2)  # type: ignore[return-value]
+        h, c = self._step(input, hx, 2)
+        return h, c
 
 
 class GRUCell(Cell):

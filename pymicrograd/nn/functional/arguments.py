@@ -27,13 +27,12 @@ def operand_of(call: str, x: Any) -> Any:
     return x if isinstance(x, ValueBase) else tensor_of(call, x)
 
 
-def in_place_if(inplace: bool, input: Any, result: Any) -> Any:
+def in_place_if(inplace: bool, input: Any, result: Any) -> Tensor:
     """Return a result; with inplace the input, over which the result is written."""
-    if not inplace:
-        return result
-    if isinstance(input, ValueBase):
+    if inplace and isinstance(input, ValueBase):
         raise TypeError("a Value stays what it is: leave inplace out")
-    return input.copy_(result)
+    found: Tensor = input.copy_(result) if inplace else result
+    return found
 
 
 def pair(x: Any, what: str) -> tuple[int, int]:

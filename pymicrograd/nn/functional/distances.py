@@ -61,9 +61,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     return found
 
 
-def normalize(
-    input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12
-) -> Tensor:
+def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """Return input / max(its p-norm, eps) along an axis; the shape stays."""
     x = tensor_of("normalize", input)
     found: Tensor = x / norm(x, p, dim, True).clamp_min(eps)

@@ -36,7 +36,7 @@ def drop(
     """Return input, where kept, divided by 1 - p; shape is that of the mask."""
     mask = kept(shape, input, p, generator)
     scale = 0.0 if p == 1.0 else 1.0 / (1.0 - p)
-    return in_place_if(inplace, input, where(mask, input * scale, 0.0))  # type: ignore[no-any-return]
+    return in_place_if(inplace, input, where(mask, input * scale, 0.0))
 
 
 def dropout(

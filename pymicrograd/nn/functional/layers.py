@@ -117,7 +117,8 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Any, bias: Any = None) -> T
     fits = w.ndim == 3 and a.ndim and b.ndim and a.shape[:-1] == b.shape[:-1]
     if not fits or (a.shape[-1], b.shape[-1]) != w.shape[1:]:
         raise ShapeError(
-            f"bilinear: inputs of shape {a.shape} and {b.shape} and a weight of {w.shape} do not fit"
+            f"bilinear: inputs of shape {a.shape} and {b.shape} and a weight of {w.shape} do not "
+            "fit"
         )
     rows = a.reshape(-1, w.shape[1]), b.reshape(-1, w.shape[2])
     products = (rows[0] @ w).permute(1, 0, 2)  # (rows, out, in2)

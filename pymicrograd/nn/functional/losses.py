@@ -278,7 +278,7 @@ def l1_loss(input: Tensor, target: Any, reduction: str = "mean", weight: Any = N
 def smooth_l1_loss(
     input: Tensor, target: Any, reduction: str = "mean", beta: float = 1.0
 ) -> Tensor:
-    """Return the mean of d**2 / (2 beta) where d < beta, else d - beta / 2; d = abs(input - target).
+    """Return the mean of d**2 / (2 beta) where d < beta, else d - beta / 2; d = abs(x - y).
 
     Args:
         input, target, reduction: as for `mse_loss`.
@@ -369,9 +369,7 @@ def binary_cross_entropy_with_logits(
     return reduce_loss(weighted(losses, weight, call), reduction)
 
 
-def kl_div(
-    input: Tensor, target: Any, reduction: str = "mean", log_target: bool = False
-) -> Tensor:
+def kl_div(input: Tensor, target: Any, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """Return the mean of t * (log(t) - input): how much target's distribution differs.
 
     Args:
@@ -393,9 +391,7 @@ def kl_div(
     if reduction == "batchmean":
         return losses.sum() / x.shape[0] if x.ndim else losses.sum()
     if reduction == "mean":
-        warn(
-            'kl_div: reduction "mean" divides by all elements; "batchmean" is the divergence'
-        )
+        warn('kl_div: reduction "mean" divides by all elements; "batchmean" is the divergence')
     return reduce_loss(losses, reduction)
 
 
@@ -630,6 +626,11 @@ def poisson_nll_loss(
     return reduce_loss(losses, reduction)
 
 
+def fits_one_by_one(a: Any, b: Any) -> bool:
+    """Tell whether a, with as many axes as b, is broadcast to b."""
+    return all(m in (1, n) for m, n in zip(a.shape, b.shape, strict=True))
+
+
 def gaussian_nll_loss(
     input: Tensor,
     target: Any,
@@ -660,7 +661,7 @@ def gaussian_nll_loss(
     if v.shape != x.shape:
         if v.shape == x.shape[:-1]:
             v = v.unsqueeze(-1)
-        elif v.ndim != x.ndim or any(m not in (1, n) for m, n in zip(v.shape, x.shape, strict=True)):
+        elif v.ndim != x.ndim or not fits_one_by_one(v, x):
             raise ArgumentError(f"{call}: a variance of shape {v.shape} does not fit {x.shape}")
     v = v + (v.detach().clamp_min(eps) - v.detach())
     losses = 0.5 * (v.log() + (x - t) ** 2 / v)

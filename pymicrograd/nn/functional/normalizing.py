@@ -142,7 +142,9 @@ def instance_norm(
         raise ShapeError(f"{call}: an input is (N, C, ...), not {x.shape}")
     rows = x.reshape(*x.shape[:2], -1)
     if rows.shape[2] == 1:
-        raise ShapeError(f"{call}: expected more than 1 spatial element when training, got {x.shape}")
+        raise ShapeError(
+            f"{call}: expected more than 1 spatial element when training, got {x.shape}"
+        )
     if running_mean is not None:
         update(running_mean, rows.detach().mean(2).mean(0), momentum)
     if running_var is not None:

@@ -171,7 +171,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         slopes = slopes.reshape(-1, *(1,) * (x.ndim - 2))
     elif slopes.ndim:
         slopes = slopes.reshape(())
-    return where(x > 0, x, x * slopes)
+    found: Tensor = where(x > 0, x, x * slopes)
+    return found
 
 
 def rrelu(

@@ -124,17 +124,13 @@ def embedding_bag(
     if per_sample_weights is not None and mode != "sum":
         raise ArgumentError(f"{call}: per_sample_weights go with mode 'sum', not {mode!r}")
     bags = bags_of(places, offsets, include_last_offset)
-    rows = embedding(
-        places.flatten(), weight, padding_idx, max_norm, norm_type, scale_grad_by_freq
-    )
+    rows = embedding(places.flatten(), weight, padding_idx, max_norm, norm_type, scale_grad_by_freq)
     counts = places.flatten() >= 0
     if padding_idx is not None:
         counts = places.flatten() != padding_idx % weight.shape[0]
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.flatten().unsqueeze(1)
-    found = [
-        bag_of(rows[begin:end], counts[begin:end], mode) for begin, end in bags
-    ]
+    found = [bag_of(rows[begin:end], counts[begin:end], mode) for begin, end in bags]
     from ...tensors.joining import stack
 
     return stack(found) if found else rows[:0]
@@ -144,7 +140,7 @@ def bags_of(places: Any, offsets: Any, include_last: bool) -> list[tuple[int, in
     """Return where each bag begins and ends."""
     if places.ndim == 2:
         if offsets is not None:
-            raise ArgumentError("embedding_bag: of an input with 2 axes each row is a bag: no offsets")
+            raise ArgumentError("embedding_bag: each row of 2 axes is a bag: leave offsets out")
         rows, size = places.shape
         return [(i * size, (i + 1) * size) for i in range(rows)]
     if places.ndim != 1 or offsets is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import ArgumentError, ShapeError
@@ -93,7 +94,8 @@ def pack_padded_sequence(
     x = input.transpose(0, 1) if batch_first else input
     if len(sizes) != x.shape[1]:
         raise ShapeError(
-            f"pack_padded_sequence: {len(sizes)} lengths for {x.shape[1]} sequences of {input.shape}"
+            f"pack_padded_sequence: {len(sizes)} lengths for {x.shape[1]} sequences, shape "
+            f"{input.shape}"
         )
     if any(not 0 < n <= x.shape[0] for n in sizes):
         raise ArgumentError(
@@ -101,7 +103,7 @@ def pack_padded_sequence(
         )
     order = unorder = None
     if enforce_sorted:
-        if any(a < b for a, b in zip(sizes, sizes[1:], strict=False)):
+        if any(a < b for a, b in pairwise(sizes)):
             raise ArgumentError(
                 "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True"
             )
@@ -166,7 +168,8 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Any]:
     steps = packed_sequences.batch_sizes.tolist()
     rows = packed_sequences.data.split(steps)
     count = steps[0] if steps else 0
-    found = [stack([step[i] for step, n in zip(rows, steps, strict=True) if i < n])
-             for i in range(count)]
+    found = [
+        stack([step[i] for step, n in zip(rows, steps, strict=True) if i < n]) for i in range(count)
+    ]
     order = packed_sequences.unsorted_indices
     return found if order is None else [found[i] for i in order.tolist()]
