@@ -53,6 +53,12 @@ STEPS = {"tanh": step_of_tanh, "relu": step_of_relu, "lstm": step_of_lstm, "gru"
 GATES = {"tanh": 1, "relu": 1, "lstm": 4, "gru": 3}
 
 
+def check_kind(name: str, given: Any, kind: type) -> None:
+    """Refuse an argument of another type."""
+    if not isinstance(given, kind) or (kind is int and isinstance(given, bool)):
+        raise TypeError(f"{name} should be of type {kind.__name__}, got: {type(given).__name__}")
+
+
 def draw_all(module: Module, hidden: int) -> None:
     """Draw all parameters uniformly up to 1 / sqrt(hidden)."""
     bound = 1.0 / math.sqrt(hidden) if hidden > 0 else 0.0
@@ -225,10 +231,13 @@ class Recurrent(Module):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        if hidden_size <= 0:
-            raise ArgumentError("hidden_size must be greater than zero")
-        if num_layers <= 0:
-            raise ArgumentError("num_layers must be greater than zero")
+        sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
+        for name, size in sizes.items():
+            check_kind(name, size, int)
+            if size <= 0:
+                raise ArgumentError(f"{name} must be greater than zero")
+        check_kind("bias", bias, bool)
+        check_kind("batch_first", batch_first, bool)
         if isinstance(dropout, bool) or not 0 <= dropout <= 1:
             raise ArgumentError("dropout should be a number in range [0, 1]")
         if proj_size and (self.kind != "lstm" or not 0 <= proj_size < hidden_size):
@@ -295,6 +304,12 @@ class Recurrent(Module):
     def _run(self, input: Any, given: Any) -> tuple[Any, Any]:
         """Return the outputs of the last layer, and all states after the last step."""
         name = type(self).__name__
+        kind = (input.data if isinstance(input, PackedSequence) else input).dtype
+        if kind is not self.weight_ih_l0.dtype:
+            raise ArgumentError(
+                f"{name}: RNN input dtype ({kind}) does not match weight dtype "
+                f"({self.weight_ih_l0.dtype}). Convert input: input.to(...), or convert the module"
+            )
         if isinstance(input, PackedSequence):
             sizes = input.batch_sizes.tolist()
             state = self._initial(

@@ -1,6 +1,6 @@
 """What is done to the parameters of a module as a whole: gradients clipped, one vector of all."""
 
-from . import rnn
+from . import rnn, stateless
 from .parameters import (
     clip_grad_norm_,
     clip_grad_value_,
@@ -15,5 +15,6 @@ __all__ = [
     "get_total_norm",
     "parameters_to_vector",
     "rnn",
+    "stateless",
     "vector_to_parameters",
 ]
