@@ -73,8 +73,8 @@ PUBLIC_MODULES = (
     "optim", "pictures", "random", "reference", "saving",
 )  # fmt: skip
 MODULES = (
-    *PUBLIC_MODULES, "arithmetic", "cli", "contexts", "copies", "files", "function", "losses",
-    "modules", "networks", "recording", "scalars", "tensors", "value",
+    *PUBLIC_MODULES, "arithmetic", "cli", "contexts", "copies", "files", "function", "lazy",
+    "losses", "modules", "networks", "recording", "scalars", "tensors", "value",
 )  # fmt: skip
 
 # What `import *` gives: of modules those that hide no other, of names those that hide none of

@@ -11,6 +11,7 @@ from . import (
     files as files,
     func as func,
     function as function,
+    lazy as lazy,
     llm101n as llm101n,
     losses as losses,
     microgpt as microgpt,

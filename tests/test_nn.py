@@ -47,7 +47,7 @@ def test_weights_are_drawn_in_llm101ns_order(engine: Any) -> None:
         for _ in range(nout):
             expected += [rng.uniform(-1, 1) * nin**-0.5 for _ in range(nin)] + [0.0]
     parameters = model.parameters()
-    assert type(parameters) is list
+    assert isinstance(parameters, list)
     assert [p.data for p in parameters] == expected
     assert [name for name, _ in model.named_parameters()] == [
         "layers.0.neurons.0.w.0", "layers.0.neurons.0.w.1", "layers.0.neurons.0.w.2",
