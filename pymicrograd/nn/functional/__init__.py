@@ -12,8 +12,16 @@ HOMES = {
         "gelu", "glu", "gumbel_softmax", "log_softmax", "logsigmoid", "mish", "relu", "sigmoid",
         "silu", "softmin", "softplus", "softsign", "tanh", "tanhshrink",
     ),
+    "adaptive": (
+        "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
+        "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d",
+        "fractional_max_pool2d", "fractional_max_pool3d",
+    ),
     "attention": ("multi_head_attention_forward", "scaled_dot_product_attention"),
     "classes": ("one_hot",),
+    "convolutions": (
+        "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+    ),
     "distances": ("cosine_similarity", "normalize", "pairwise_distance"),
     "dropping": (
         "alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout",
@@ -28,13 +36,19 @@ HOMES = {
         "soft_margin_loss", "triplet_margin_loss", "triplet_margin_with_distance_loss",
     ),
     "normalizing": ("batch_norm", "group_norm", "instance_norm", "local_response_norm"),
+    "padding": ("pad",),
     "piecewise": (
         "celu", "elu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "prelu",
         "relu6", "rrelu", "selu", "softshrink", "threshold",
     ),
+    "pooling": (
+        "avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d", "lp_pool3d",
+        "max_pool1d", "max_pool2d", "max_pool3d", "max_unpool1d", "max_unpool2d", "max_unpool3d",
+    ),
+    "rearranging": ("channel_shuffle", "fold", "pixel_shuffle", "pixel_unshuffle", "unfold"),
+    "resizing": ("interpolate", "upsample", "upsample_bilinear", "upsample_nearest"),
     "tables": ("embedding", "embedding_bag"),
     "values": ("dot", "margin_loss", "mean", "rmsnorm", "sum"),
-    "windows": ("avg_pool2d", "conv2d", "conv_transpose2d", "max_pool1d", "max_pool2d", "pad"),
 }  # fmt: skip
 
 __all__, __getattr__, __dir__ = names_of(globals(), HOMES)

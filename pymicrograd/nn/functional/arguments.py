@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..._core import ValueBase
-from ...errors import ArgumentError
-from ...tensors.arguments import as_ints
 from ...tensors.ops import TensorBase
 
 if TYPE_CHECKING:
@@ -32,24 +30,4 @@ def in_place_if(inplace: bool, input: Any, result: Any) -> Tensor:
     if inplace and isinstance(input, ValueBase):
         raise TypeError("a Value stays what it is: leave inplace out")
     found: Tensor = input.copy_(result) if inplace else result
-    return found
-
-
-def pair(x: Any, what: str) -> tuple[int, int]:
-    """Return a number for each of two axes."""
-    if type(x) is int:
-        return x, x
-    items = tuple(as_ints((x,), what))
-    if len(items) == 1:
-        items *= 2
-    if len(items) != 2:
-        raise ArgumentError(f"{what}: {x!r} is no number, and no two of them")
-    return items[0], items[1]
-
-
-def positive(x: Any, what: str) -> tuple[int, int]:
-    """Return a number above 0 for each of two axes."""
-    found = pair(x, what)
-    if min(found) < 1:
-        raise ArgumentError(f"{what} {x!r} is not above 0")
     return found
