@@ -386,6 +386,33 @@ def test_upsampling_layers() -> None:
     assert bits(nn.Upsample(6)(x)) == bits(F.upsample(x, 6))
 
 
+@pytest.mark.parametrize("aligned", [False, True])
+@pytest.mark.parametrize("s", [2, 3])
+def test_samples_at_the_elements_are_the_elements(s: int, aligned: bool) -> None:
+    x = normal(2, 3, *SIZES[:s])
+    still = mg.eye(s, s + 1, dtype=mg.float64).expand(2, s, s + 1)
+    grid = F.affine_grid(still, x.shape, aligned)
+    assert grid.shape == (2, *SIZES[:s], s)
+    for mode in ("bilinear", "nearest", *["bicubic"] * (s == 2)):
+        assert F.grid_sample(x, grid, mode, align_corners=aligned).allclose(x)
+    turned = F.grid_sample(x, -grid, "nearest", align_corners=aligned)
+    assert bits(turned) == bits(x.flip(tuple(range(2, 2 + s))))
+
+
+def test_samples_beyond_the_edges() -> None:
+    x = mg.arange(1.0, 5.0).reshape(1, 1, 1, 4)
+    places = mg.tensor([-1.0, -1.5, -2.0, 1.25, math.nan])
+    grid = mg.stack([places, places * 0.0], -1).reshape(1, 1, 5, 2)
+
+    def row(mode: str, padding_mode: str) -> Any:
+        return F.grid_sample(x, grid, mode, padding_mode, False)[0, 0, 0].tolist()[:4]
+
+    assert row("bilinear", "zeros") == [0.5, 0.0, 0.0, 0.0]
+    assert row("bilinear", "border") == [1.0, 1.0, 1.0, 4.0]
+    assert row("bilinear", "reflection") == [1.0, 1.5, 2.5, 4.0]
+    assert F.grid_sample(x, grid, "nearest")[0, 0, 0, 4].item() == 0.0  # NaN is nowhere
+
+
 # ---- padding -------------------------------------------------------------------------------------
 
 
@@ -433,6 +460,11 @@ CASES: dict[str, tuple[Any, tuple[tuple[int, ...], ...]]] = {
         lambda x: F.interpolate(x, (2, 3), mode="bilinear", antialias=True), ((1, 1, 4, 5),),
     ),
     "circular": (lambda x: nn.CircularPad2d(1)(x), ((1, 1, 2, 3),)),
+    "grid_sample": (
+        lambda x, g: F.grid_sample(x, g.tanh(), padding_mode="reflection"),
+        ((1, 2, 3, 4), (1, 2, 2, 2)),
+    ),
+    "affine_grid": (lambda x: F.affine_grid(x, (2, 1, 2, 3)), ((2, 2, 3),)),
     "pixel_shuffle": (lambda x: F.pixel_shuffle(x, 2), ((4, 1, 2),)),
 }  # fmt: skip
 
@@ -559,6 +591,13 @@ row, image, volume = mg.ones(1, 2, 5), mg.ones(1, 2, 5, 5), mg.ones(1, 2, 5, 5, 
         (
             lambda: F.interpolate(row, 2, recompute_scale_factor=True), ValueError, "recompute",
         ),
+        (lambda: F.grid_sample(image, mg.ones(1, 2, 2, 3)), ShapeError, "places of 3 numbers"),
+        (lambda: F.grid_sample(image, mg.ones(2, 2, 2, 2)), ShapeError, "do not fit"),
+        (lambda: F.grid_sample(image, mg.ones(1, 2, 2, 2), "linear"), ValueError, "none of 'bil"),
+        (
+            lambda: F.grid_sample(volume, mg.ones(1, 2, 2, 2, 3), "bicubic"), ValueError, "images",
+        ),
+        (lambda: F.affine_grid(mg.ones(1, 2, 3), (2, 1, 2, 2)), ShapeError, "does not fit"),
         (lambda: nn.Conv2d(3, 4, 2, groups=2), ValueError, "2 groups do not divide"),
         (lambda: nn.Conv2d(3, 4, 2, padding_mode="same"), ValueError, "none of 'zeros'"),
         (lambda: nn.Conv2d(3, 4, 2, 2, "same"), ValueError, "Conv2d: padding 'same'"),

@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch", reason="the oracle: pip install torch")
 
 axes = st.sampled_from([1, 2, 3])
 small = st.integers(1, 3)
-SIZES = (7, 5, 6)
+SIZES = (7, 5, 6, 4)
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:
@@ -151,6 +151,30 @@ def test_interpolate(s: int, flag: bool, data: Any) -> None:
 def test_antialiased(rows: int, columns: int, mode: str) -> None:
     # one column: PyTorch 2.13 gives all rows the elements of the first
     compare("interpolate", (normal(1, 2, 7, 5),), (rows, columns), mode=mode, antialias=True)
+
+
+@settings(max_examples=40)
+@given(
+    st.sampled_from([2, 3]),
+    st.sampled_from(["bilinear", "nearest", "bicubic"]),
+    st.sampled_from(["zeros", "border", "reflection"]),
+    st.booleans(),
+)
+def test_grids(s: int, mode: str, padding_mode: str, aligned: bool) -> None:
+    theta = normal(2, s, s + 1)
+    size = (2, 1, *SIZES[:s])
+    compare("affine_grid", (theta,), size, aligned)
+    if s == 3 and mode == "bicubic":
+        return
+    grid = F.affine_grid(pymicrograd.tensor(theta), size, aligned).numpy()
+    options = {"mode": mode, "padding_mode": padding_mode, "align_corners": aligned}
+    x = normal(2, 3, *SIZES[1 : s + 1])
+    if mode != "nearest":
+        compare("grid_sample", (x, grid), **options)
+        return
+    a = torch.nn.functional.grid_sample(torch.tensor(x), torch.tensor(grid), **options)
+    b = F.grid_sample(pymicrograd.tensor(x), pymicrograd.tensor(grid), **options)
+    assert np.array_equal(b.numpy(), a.numpy())
 
 
 def test_shuffles() -> None:

@@ -47,6 +47,7 @@ HOMES = {
     ),
     "rearranging": ("channel_shuffle", "fold", "pixel_shuffle", "pixel_unshuffle", "unfold"),
     "resizing": ("interpolate", "upsample", "upsample_bilinear", "upsample_nearest"),
+    "sampling": ("affine_grid", "grid_sample"),
     "tables": ("embedding", "embedding_bag"),
     "values": ("dot", "margin_loss", "mean", "rmsnorm", "sum"),
 }  # fmt: skip

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
 
 
+KEYS = -0.75  # the parameter of the kernel in PyTorch, but for antialias
+
+
 class Axis(NamedTuple):
     """How an axis is resized.
 
@@ -60,18 +63,27 @@ def linear(axis: Axis, i: int) -> Taps:
     return [(low, 1.0 - share), (min(low + 1, axis.before - 1), share)]
 
 
+def keys_near(x: Any, a: float) -> Any:
+    """Return a cubic convolution kernel (Keys 1981, doi:10.1109/TASSP.1981.1163711), x 0 to 1."""
+    return ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0
+
+
+def keys_far(x: Any, a: float) -> Any:
+    """Return the same kernel for x from 1 to 2."""
+    return ((x - 5.0) * x + 8.0) * x * a - 4.0 * a
+
+
 def keys(distance: float, a: float) -> float:
-    """Return a cubic convolution kernel (Keys 1981, doi:10.1109/TASSP.1981.1163711)."""
+    """Return the same kernel, which is 0 beyond 2 to both sides."""
     x = abs(distance)
-    if x <= 1.0:
-        return ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0
-    return ((x - 5.0) * x + 8.0) * a * x - 4.0 * a if x < 2.0 else 0.0
+    found: float = keys_near(x, a) if x <= 1.0 else keys_far(x, a) if x < 2.0 else 0.0
+    return found
 
 
 def cubic(axis: Axis, i: int) -> Taps:
     place = axis.place(i)
     low, last = math.floor(place), axis.before - 1
-    return [(min(max(n, 0), last), keys(place - n, -0.75)) for n in range(low - 1, low + 3)]
+    return [(min(max(n, 0), last), keys(place - n, KEYS)) for n in range(low - 1, low + 3)]
 
 
 def tent(distance: float) -> float:
