@@ -377,6 +377,18 @@ def test_what_has_no_weight_may_be_infinite() -> None:
     assert found[0, 0].tolist() == [1.0, math.inf, math.inf, math.inf, 3.0]
 
 
+def test_types_at_another_resolution() -> None:
+    x = mg.tensor([[[[0, 100], [200, 255]]]], dtype=mg.uint8)
+    found = F.interpolate(x, (2, 3), mode="bilinear", align_corners=True)
+    assert found.dtype is mg.uint8 and found.flatten().tolist() == [0, 50, 100, 200, 228, 255]
+    assert F.interpolate(x, 4, mode="bicubic").dtype is mg.uint8
+    assert F.interpolate(x.long(), 4).dtype is mg.int64
+    with pytest.raises(DTypeError, match="floats and uint8, not int64"):
+        F.interpolate(x.long(), 4, mode="bilinear")
+    large = mg.full((1, 1, 40, 40), 100.0, dtype=mg.float16)  # 65504 is the largest of all
+    assert F.adaptive_avg_pool2d(large, 1).item() == F.avg_pool2d(large, 40).item() == 100.0
+
+
 def test_upsampling_layers() -> None:
     x = normal(1, 2, 3, 4)
     assert bits(nn.UpsamplingNearest2d(scale_factor=2)(x)) == bits(F.upsample_nearest(x, (6, 8)))

@@ -12,9 +12,9 @@ from ...errors import ArgumentError, DTypeError, ShapeError
 from ...tensors.creation import arange, rand
 from ...tensors.dtypes import int64
 from ...tensors.interchange import tensor
-from ...tensors.ops import OPS, apply
+from ...tensors.ops import OPS, apply, cast
 from .arguments import tensor_of
-from .spatial import Sizes, as_given, batched, per_axis, positive
+from .spatial import Sizes, as_given, batched, per_axis, positive, widened
 
 if TYPE_CHECKING:
     from ...tensors.tensor import Tensor
@@ -63,11 +63,12 @@ def sum_to(x: Any, axis: int, count: int) -> tuple[Any, Any]:
 def adaptive_avg(call: str, s: int, input: Any, output_size: Any) -> Tensor:
     """Return the means of windows, which are summed along one axis after the other."""
     x = batched(call, input, s)
-    divisor: Any = 1
+    sums, divisor = widened(x), 1
     for axis, count in enumerate(asked_sizes(call, x, output_size), 2):
-        x, counts = sum_to(x, axis, count)
+        sums, counts = sum_to(sums, axis, count)
         divisor = counts * divisor
-    return as_given(x / divisor, input, s)
+    means = sums / divisor
+    return as_given(cast(means, x.dtype) if sums.dtype is not x.dtype else means, input, s)
 
 
 def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:

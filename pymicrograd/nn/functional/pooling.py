@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ArgumentError, ShapeError, TensorIndexError
 from ...tensors.creation import arange, zeros
-from ...tensors.dtypes import float16, float32
 from ...tensors.interchange import tensor
 from ...tensors.ops import OPS, apply, cast
 from .arguments import tensor_of
@@ -21,6 +20,7 @@ from .spatial import (
     positive,
     span,
     surround,
+    widened,
     windows,
 )
 
@@ -314,7 +314,7 @@ def avg_pool(
     """Return the mean of each window."""
     x = batched(call, input, s)
     pool = Pool(call, x, kernel_size, stride, padding, 1, ceil_mode)
-    wide = cast(x, float32) if x.dtype is float16 else x  # float16 ends at 65504
+    wide = widened(x)
     sums = pool.windows(wide, 0.0).sum(tuple(range(2 + s, 2 + 2 * s)))
     if divisor_override == 0:
         raise ArgumentError(f"{call}: divisor_override is not 0")

@@ -10,12 +10,14 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...errors import ArgumentError, ShapeError
+from ...errors import ArgumentError, DTypeError, ShapeError
 from ...tensors.arguments import as_ints
-from ...tensors.dtypes import int64
+from ...tensors.dtypes import float32, int64, uint8
 from ...tensors.interchange import tensor
+from ...tensors.ops import cast
 from .adaptive import adaptive_avg
 from .arguments import tensor_of
+from .spatial import widened
 
 if TYPE_CHECKING:
     from ...tensors.tensor import Tensor
@@ -142,6 +144,13 @@ def resize(x: Any, dim: int, axis: Axis, taps_of: Callable[[Axis, int], Taps]) -
     return found
 
 
+def resized(x: Any, axes: list[Axis], taps_of: Callable[[Axis, int], Taps]) -> Any:
+    """Return a tensor (N, C, d...) resized along all axes, the last one first."""
+    for dim in range(x.ndim - 1, 1, -1):
+        x = resize(x, dim, axes[dim - 2], taps_of)
+    return x
+
+
 def target(x: Any, size: Any, scale_factor: Any) -> tuple[list[int], list[float]]:
     """Return the sizes after, and by what factors they were asked for, if they were."""
     before = x.shape[2:]
@@ -229,6 +238,7 @@ def interpolate(
         ValueError: options do not go together.
         NotImplementedError: the mode is unknown, or not for so many axes.
         ShapeError: a size is 0.
+        DTypeError: elements between integers are asked for; of uint8 they are rounded.
     """
     x = tensor_of("interpolate", input)
     if x.ndim not in (3, 4, 5):
@@ -245,9 +255,14 @@ def interpolate(
     if antialias:
         taps_of = SMOOTH[mode]
     axes = steps(x, sizes, factors, bool(align_corners), exact_ratios(x, mode, antialias))
-    for dim in range(x.ndim - 1, 1, -1):
-        x = resize(x, dim, axes[dim - 2], taps_of)
-    return x
+    if taps_of in (nearest, nearest_exact):
+        return resized(x, axes, taps_of)
+    if x.dtype is uint8:
+        found = resized(cast(x, float32), axes, taps_of)
+        return cast(found.round().clamp(0.0, 255.0), uint8)
+    if not x.dtype.is_floating_point:
+        raise DTypeError(f"interpolate: mode {mode!r} is of floats and uint8, not {x.dtype.name}")
+    return cast(resized(widened(x), axes, taps_of), x.dtype)
 
 
 def upsample(

@@ -18,6 +18,7 @@ from ...tensors.joining import cat
 from ...tensors.ops import cast
 from .arguments import tensor_of
 from .resizing import KEYS, keys_far, keys_near
+from .spatial import widened
 
 if TYPE_CHECKING:
     from ...tensors.tensor import Tensor
@@ -172,15 +173,15 @@ def grid_sample(
     aligned, s = bool(align_corners), len(sizes)
     axes = []
     for axis, size in enumerate(sizes):
-        place = places.select(-1, s - 1 - axis).reshape(count, 1, -1)
+        place = widened(places).select(-1, s - 1 - axis).reshape(count, 1, -1)
         scaled = (place + 1.0) * ((size - 1) / 2) if aligned else ((place + 1.0) * size - 1.0) / 2
         axes.append(taps_of(scaled, size, mode, padding_mode, aligned))
-    elements = x.reshape(count, channels, math.prod(sizes))
+    elements = widened(x).reshape(count, channels, math.prod(sizes))
     found: Any = None
     for taps in itertools.product(*axes):
         part = weighted(elements, taps, sizes)
         found = part if found is None else found + part
-    return found.reshape(count, channels, *places.shape[1:-1])  # type: ignore[no-any-return]
+    return cast(found.reshape(count, channels, *places.shape[1:-1]), x.dtype)
 
 
 def weighted(elements: Any, taps: tuple[Tap, ...], sizes: list[int]) -> Any:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ArgumentError, ShapeError
 from ...tensors.arguments import as_ints
-from ...tensors.ops import OPS, apply
+from ...tensors.dtypes import float16, float32
+from ...tensors.ops import OPS, apply, cast
 from .arguments import tensor_of
 
 if TYPE_CHECKING:
@@ -65,6 +66,11 @@ def as_given(result: Any, input: Any, s: int) -> Tensor:
     """Return a result without N where the input has none."""
     found: Tensor = result if input.ndim == s + 2 else result.squeeze(0)
     return found
+
+
+def widened(x: Any) -> Any:
+    """Return float16 as float32, in which sums are computed: float16 ends at 65504."""
+    return cast(x, float32) if x.dtype is float16 else x
 
 
 def surround(x: Any, around: Around, value: float = 0.0) -> Tensor:
