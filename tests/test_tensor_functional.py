@@ -11,7 +11,7 @@ import pytest
 
 import pymicrograd as mg
 from pymicrograd.errors import ArgumentError, DTypeError, ShapeError, TensorIndexError
-from pymicrograd.nn.functional import windows
+from pymicrograd.nn.functional.pooling import Pool
 from pymicrograd.reference.fma import fma_f32
 
 F = mg.functional
@@ -513,8 +513,8 @@ def test_pooling_takes_the_first_largest_and_adds_gradients_in_the_order_of_plac
     data = [numbers[int(generator.random() * 8)] for _ in range(2 * 2 * 7 * 8)]
     x, y = (mg.tensor(data, dtype=dtype).reshape(2, 2, 7, 8).requires_grad_() for _ in range(2))
     pooled = F.max_pool2d(x, size, stride, padding, dilation)
-    pool = windows.Pool("max_pool2d", y, size, stride, padding, dilation, False)
-    seen = pool.windows(y, "max_pool2d", -math.inf).flatten(4)
+    pool = Pool("max_pool2d", y, size, stride, padding, dilation, False)
+    seen = pool.windows(y, -math.inf).flatten(4)
     expected = seen.gather(4, seen.argmax(4, keepdim=True)).squeeze(4)
     g = mg.randn(*expected.shape, dtype=dtype, generator=generator)
     pooled.backward(g)

@@ -33,6 +33,21 @@ __all__ = [
 ]  # fmt: skip
 
 
+def backwards(x: Tensor) -> Tensor:
+    """Return the view (N, C, n) with the last axis, which is not empty, from its end."""
+    shape = x.shape
+    return apply(OPS["slice"], (x,), (0, 0, shape[2] - 1, 1, 1, -1, *shape))
+
+
+def over(windows: Any, s: int) -> Tensor:
+    """Return windows (N, C, steps..., size...) as (N, C, size..., steps...), a view.
+
+    So the reduction of a window goes along the steps, which lie side by side.
+    """
+    order = (0, 1, *range(2 + s, 2 + 2 * s), *range(2, 2 + s))
+    return apply(OPS["permute"], (windows,), order)
+
+
 class Pool:
     """Where the windows of a pooling lie.
 
@@ -67,6 +82,26 @@ class Pool:
         """Return the windows (N, C, steps..., size...) of an input padded with a value."""
         padded = surround(x, self.around, value)
         return windows(self.call, padded, self.kernel, self.stride, self.dilation)
+
+    def largest(self, x: Any) -> Tensor:
+        """Return the first largest element of each window of an input, which gather reads.
+
+        Windows that overlap are read from the last to the first: so the gradients of an element
+        are added in the order of its place in the window, as `fold` adds.
+        """
+        self.windows(x, -math.inf)  # refuses windows that do not fit
+        x = surround(x, self.around, -math.inf)
+        how = (len(self.kernel), *self.kernel, *self.stride, *self.dilation)
+        at = apply(OPS["argmax_window"], (x,), how)
+        shape, planes = at.shape, x.shape[:2]
+        flat = apply(OPS["reshape"], (x,), (*planes, math.prod(x.shape[2:])))
+        at = apply(OPS["reshape"], (at,), (*planes, math.prod(shape[2:])))
+        spans = zip(self.kernel, self.stride, self.dilation, strict=True)
+        overlap = any(step < span(k, d) for k, step, d in spans)
+        found = apply(OPS["gather"], (flat, backwards(at) if overlap else at), (2,))
+        if overlap:
+            found = apply(OPS["contiguous"], (backwards(found),))
+        return apply(OPS["reshape"], (found,), shape)
 
     def places(self, chosen: Any) -> Tensor:
         """Return where in the input the chosen elements (N, C, steps..., 1) lie, in one number.
@@ -121,13 +156,15 @@ def max_pool(
     if not x.shape[1]:
         raise ShapeError(f"{call}: an input has a channel or more, not shape {input.shape}")
     pool = Pool(call, x, kernel_size, stride, padding, dilation, ceil_mode)
-    seen = pool.windows(x, -math.inf)
-    if not seen.requires_grad and not return_indices:
-        return as_given(seen.amax(tuple(range(2 + s, 2 + 2 * s))), input, s)
-    seen = seen.flatten(2 + s)
-    chosen = apply(OPS["argmax"], (seen,), (2 + s, 1))
-    found = as_given(seen.gather(-1, chosen).squeeze(-1), input, s)
-    return (found, as_given(pool.places(chosen), input, s)) if return_indices else found
+    if return_indices:
+        seen = pool.windows(x, -math.inf).flatten(2 + s)
+        chosen = apply(OPS["argmax"], (seen,), (2 + s, 1))
+        found = as_given(seen.gather(-1, chosen).squeeze(-1), input, s)
+        return found, as_given(pool.places(chosen), input, s)
+    if x.requires_grad:
+        return as_given(pool.largest(x), input, s)
+    seen = over(pool.windows(x, -math.inf), s)
+    return as_given(seen.amax(tuple(range(2, 2 + s))), input, s)
 
 
 def max_pool1d(
@@ -315,7 +352,7 @@ def avg_pool(
     x = batched(call, input, s)
     pool = Pool(call, x, kernel_size, stride, padding, 1, ceil_mode)
     wide = widened(x)
-    sums = pool.windows(wide, 0.0).sum(tuple(range(2 + s, 2 + 2 * s)))
+    sums = over(pool.windows(wide, 0.0), s).sum(tuple(range(2, 2 + s)))
     if divisor_override == 0:
         raise ArgumentError(f"{call}: divisor_override is not 0")
     divisor = divisor_override or pool.divisor(wide, count_include_pad)
