@@ -547,7 +547,8 @@ def parameters_of(kind: str) -> list[Any]:
 def all_of(optimizer: Any) -> list[Any]:
     """Return parameters, state and counts as numbers; buffers of zeros are none."""
     found: list[Any] = []
-    for name, x in optimizer.__getstate__().items():
+    state = optimizer.__getstate__()
+    for name, x in [("params", optimizer.params), *state["arms"][0].items()]:
         for item in x if isinstance(x, (list, tuple)) else [x]:
             number = item.tolist() if isinstance(item, mg.Tensor) else getattr(item, "data", item)
             found.append((name, number))

@@ -293,9 +293,7 @@ def test_defaults_are_those_of_torch() -> None:
     for make in (SGD, Adam, AdamW):
         mine = make([Tensor([1.0])])
         its = getattr(torch.optim, make.__name__)([torch.tensor([1.0])]).defaults
-        for name, value in vars(mine).items():
-            if name in its:
-                assert its[name] == value, name
+        assert mine.defaults == its
     assert repr(SGD([Tensor([1.0])])) == "SGD(1 parameters, lr=0.001)"
 
 
@@ -304,8 +302,7 @@ def test_defaults_are_those_of_torch() -> None:
     [(lambda x: SGD([]), ValueError), (lambda x: Adam(()), ValueError),
      (lambda x: SGD([x, x]), ValueError), (lambda x: SGD([x, 1.0]), TypeError),
      (lambda x: SGD(x), TypeError), (lambda x: SGD(None), TypeError),
-     (lambda x: SGD([x * 2]), ValueError), (lambda x: SGD([x.detach().mT]), ValueError),
-     (lambda x: SGD([x.detach().to("float16")]), DTypeError),
+     (lambda x: SGD([x * 2]), ValueError),
      (lambda x: SGD([x.detach().to("int64")]), DTypeError),
      (lambda x: SGD([x], lr=-0.1), ValueError), (lambda x: SGD([x], lr=math.nan), ValueError),
      (lambda x: AdamW([x], lr="0.1"), TypeError),

@@ -77,13 +77,15 @@ def page() -> str:
     lines = [
         "# Public names",
         "",
-        "What `pymicrograd` has, `pymicrograd.nn`, and `pymicrograd.nn.functional`, `F` here;",
-        "`help()` says more.",
+        "What `pymicrograd` has, `pymicrograd.nn`, `pymicrograd.nn.functional`, `F` here, and",
+        "`pymicrograd.optim`; `help()` says more.",
         "Written by `tools/names.py`.",
         "",
     ]
     nn = pymicrograd.nn
-    for title, module in (("pymicrograd", pymicrograd), ("nn", nn), ("F", nn.functional)):
+    optim = pymicrograd.optim
+    packages = {"pymicrograd": pymicrograd, "nn": nn, "F": nn.functional, "optim": optim}
+    for title, module in packages.items():
         lines += [f"| `{title}.` | kind | |", "| --- | --- | --- |"]
         names = list(module.__all__)
         if module is pymicrograd:
@@ -127,6 +129,7 @@ FILES = {
     "pymicrograd/__init__.pyi": stub,
     "pymicrograd/nn/__init__.pyi": lambda: package_stub(pymicrograd.nn),
     "pymicrograd/nn/functional/__init__.pyi": lambda: package_stub(pymicrograd.nn.functional),
+    "pymicrograd/optim/__init__.pyi": lambda: package_stub(pymicrograd.optim),
     "docs/names.md": page,
     "pymicrograd/_types.pyi": types,
 }

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
 
-from ..scalars import as_beta, as_float, not_negative
-from .optimizer import Optimizer, State
+from ..scalars import as_float
+from .compiled import CompiledRule
+from .optimizer import DEFAULTS, Optimizer, Option, State, groups_of
+from .parameters import kind_of
+from .rule import CHECKS, as_choice, implementation, power, zeros_of
 
 __all__ = ["Adam", "AdamW"]
 
 
-class Adam(Optimizer):
+class Adam(CompiledRule):
     """Adam (Kingma and Ba 2015, arXiv:1412.6980), of Values as LLM101n, of Tensors as PyTorch.
 
     g = grad + weight_decay * p; grad where weight_decay is 0
@@ -37,10 +41,15 @@ class Adam(Optimizer):
     """
 
     decoupled = False
+    is_decoupled = True  # by move(), as weight decay of either sort
     m = State("The running means of gradients.")
     v = State("The running means of squared gradients.")
     t = State("Of Values, the number of steps made.")
     steps = State("For each Tensor, how many steps it has made.")
+    checks: ClassVar = {**CHECKS, "amsgrad": as_choice, "decoupled_weight_decay": as_choice}
+    betas = Option("What the running means keep of the past.")
+    eps = Option("What keeps the divisor above 0.")
+    weight_decay = Option("How strongly parameters are drawn to 0.")
 
     def __init__(
         self,
@@ -49,31 +58,71 @@ class Adam(Optimizer):
         betas: tuple[float, float] | None = None,
         eps: float = 1e-8,
         weight_decay: float | None = None,
+        amsgrad: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool | None = None,
     ) -> None:
-        super().__init__(params, lr)
+        groups = groups_of(params)
+        options = implementation(foreach, fused, capturable, differentiable)
+        usual = DEFAULTS[kind_of(groups)]
+        if decoupled_weight_decay is None:
+            decoupled_weight_decay = self.decoupled
         if weight_decay is None:
-            weight_decay = self._default("decoupled_decay") if self.decoupled else 0.0
-        self.weight_decay = not_negative("weight_decay", weight_decay)
-        beta1, beta2 = self._default("betas") if betas is None else betas
-        self.betas = as_beta("beta1", beta1), as_beta("beta2", beta2)
-        self.eps = not_negative("eps", eps)
+            weight_decay = usual["decoupled_decay"] if self.decoupled else 0.0
+        defaults = {
+            "lr": usual["lr"] if lr is None else lr,
+            "betas": usual["betas"] if betas is None else betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "amsgrad": amsgrad,
+            "maximize": maximize,
+            **options,
+            "fused": fused,
+            "decoupled_weight_decay": decoupled_weight_decay,
+        }
+        super().__init__(groups, defaults)
 
-    def _begin(self) -> None:
-        self._parameters.begin_adam()
+    def _begin_state(self, arm: Any) -> None:
+        arm.begin_adam()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        loss = None if closure is None else closure()
-        beta1, beta2 = self.betas
-        self._parameters.adam_step(
-            as_float(self.lr),
-            (as_float(beta1), as_float(beta2)),
-            as_float(self.eps),
-            as_float(self.weight_decay),
-            self.decoupled,
-        )
+        loss = None if closure is None else self._evaluate(closure)
+        for arm, group in zip(self._current(), self.param_groups, strict=True):
+            beta1, beta2 = group["betas"]
+            if (group["amsgrad"] or group["maximize"]) or not arm.adam_step(
+                as_float(group["lr"]),
+                (as_float(beta1), as_float(beta2)),
+                as_float(group["eps"]),
+                as_float(group["weight_decay"]),
+                group["decoupled_weight_decay"],
+            ):
+                self._move_by_formula(arm, group)
         return loss
 
     step.__doc__ = Optimizer.step.__doc__
+
+    def begin(self, x: Any, group: Mapping[str, Any]) -> dict[str, Any]:
+        return {"step": 0, "exp_avg": zeros_of(x), "exp_avg_sq": zeros_of(x)}
+
+    def move(self, x: Any, g: Any, t: int, state: dict[str, Any], group: Mapping[str, Any]) -> Any:
+        lr, decay = as_float(group["lr"]), as_float(group["weight_decay"])
+        beta1, beta2 = map(as_float, group["betas"])
+        is_decoupled = group["decoupled_weight_decay"]
+        if decay and not is_decoupled:
+            g = g + decay * x
+        m = state["exp_avg"] = beta1 * state["exp_avg"] + (1.0 - beta1) * g
+        v = state["exp_avg_sq"] = beta2 * state["exp_avg_sq"] + (1.0 - beta2) * (g * g)
+        if group["amsgrad"]:
+            last = state.get("max_exp_avg_sq")
+            v = state["max_exp_avg_sq"] = v if last is None else last.maximum(v)
+        divisor = v.sqrt() / math.sqrt(1.0 - power(beta2, t)) + as_float(group["eps"])
+        x = (1.0 - lr * decay) * x if is_decoupled else x
+        return x - (lr / (1.0 - power(beta1, t))) * (m / divisor)
 
 
 class AdamW(Adam):

@@ -1,16 +1,17 @@
-"""The parameters of an optimizer, Values or Tensors: which are taken, and which of two classes
-holds them. Each class clears gradients, keeps what a rule remembers from step to step and makes a
-step in one call into C.
+"""The parameters of a group, Values or Tensors: which are taken, and which of two classes holds
+them. Each class clears gradients, keeps what SGD or Adam remember from step to step and makes a
+step of theirs in one call into C.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .. import _core
 
-__all__ = ["Parameters", "parameters_of"]
+__all__ = ["Parameters", "as_list", "class_of", "is_same"]
 
 
 class Parameters:
@@ -22,6 +23,7 @@ class Parameters:
 
     kind: str
     base: type[Any]
+    state: tuple[str, ...] = ()
     _params: tuple[Any, ...]
 
     def __init__(self, params: tuple[Any, ...]) -> None:
@@ -60,6 +62,13 @@ class Parameters:
         if len(state) != len(self._params):
             raise ValueError(f"{len(self._params)} parameters, but state for {len(state)}")
 
+    def state_of(self, i: int) -> dict[str, Any]:
+        """Return what SGD or Adam remember of parameter i, by PyTorch's names."""
+        return {}
+
+    def take_states(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Remember what `state_of` returned, of each parameter; nothing changes on an error."""
+
 
 def name_of(x: Any) -> str:
     """Return the name of a thing's class; in full where ours is called the same."""
@@ -70,24 +79,43 @@ def name_of(x: Any) -> str:
     return kind.__name__
 
 
-def parameters_of(params: Iterable[Any]) -> Any:
-    """Return the parameters of an optimizer as an object of the class for their kind.
-
-    Raises:
-        TypeError: one is neither a Value nor a Tensor, or of another kind than the first.
-        ValueError: there are none, one stands twice or is not a leaf.
-    """
+def as_list(params: Iterable[Any]) -> list[Any]:
+    """Return parameters as a list, in an order that the next run will repeat."""
     if isinstance(params, (_core.ValueBase, _core.TensorBase)):
         raise TypeError(f"parameters are an iterable, such as a list, not one {name_of(params)}")
-    params = tuple(params)
-    if not params:
-        raise ValueError("an optimizer needs at least one parameter")
-    if isinstance(params[0], _core.ValueBase):
-        from .values import ValueParameters
+    if isinstance(params, (set, frozenset)):
+        raise TypeError("parameters are in an order, such as a list's, and a set has none")
+    return list(params)
 
-        return ValueParameters(params)
-    if isinstance(params[0], _core.TensorBase):
-        from .tensors import TensorParameters
 
-        return TensorParameters(params)
-    raise TypeError(f"a parameter is a Value or a Tensor, not {name_of(params[0])}")
+def is_same(params: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Tell whether two sequences hold the same objects."""
+    return len(params) == len(others) and all(map(operator.is_, params, others))
+
+
+def class_of(groups: Iterable[Mapping[str, Any]]) -> type[Any]:
+    """Return the class that holds parameters of the kind of the first one in any group.
+
+    Raises:
+        TypeError: it is neither a Value nor a Tensor.
+        ValueError: there is none.
+    """
+    for group in groups:
+        for p in group["params"]:
+            p = p[1] if isinstance(p, tuple) and len(p) == 2 else p
+            if isinstance(p, _core.ValueBase):
+                from .values import ValueParameters
+
+                return ValueParameters
+            if isinstance(p, _core.TensorBase):
+                from .tensors import TensorParameters
+
+                return TensorParameters
+            raise TypeError(f"a parameter is a Value or a Tensor, not {name_of(p)}")
+    raise ValueError("an optimizer needs at least one parameter")
+
+
+def kind_of(groups: Iterable[Mapping[str, Any]]) -> str:
+    """Return "Values" or "Tensors", by the first parameter in any group."""
+    kind: str = class_of(groups).kind
+    return kind

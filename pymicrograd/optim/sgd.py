@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
 
-from ..scalars import as_float, not_negative
-from .optimizer import Optimizer, State
+from ..scalars import as_float, named_float
+from .compiled import CompiledRule
+from .optimizer import DEFAULTS, Optimizer, Option, State, groups_of
+from .parameters import kind_of
+from .rule import CHECKS, as_choice, implementation
 
 __all__ = ["SGD"]
 
 
-class SGD(Optimizer):
+class SGD(CompiledRule):
     """Gradient descent with momentum (Sutskever et al. 2013), as PyTorch computes it.
 
     g = grad + weight_decay * p; grad where weight_decay is 0
@@ -41,6 +44,12 @@ class SGD(Optimizer):
     begun = State("For each Tensor, whether its buffer has made its first step.")
     steps = State("For each Tensor, how many steps it has made.")
 
+    checks: ClassVar = {**CHECKS, "dampening": named_float, "nesterov": as_choice}
+    momentum = Option("The share of the last buffer that remains.")
+    dampening = Option("The share of g that does not enter the buffer.")
+    weight_decay = Option("How strongly parameters are drawn to 0.")
+    nesterov = Option("Whether to look one step ahead.")
+
     def __init__(
         self,
         params: Iterable[Any],
@@ -49,26 +58,59 @@ class SGD(Optimizer):
         dampening: float = 0.0,
         weight_decay: float = 0.0,
         nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
-        super().__init__(params, lr, weight_decay)
-        self.momentum = not_negative("momentum", momentum)
-        self.dampening = as_float(dampening)
-        self.nesterov = bool(nesterov)
-        if self.nesterov and (self.momentum == 0.0 or self.dampening != 0.0):
+        groups = groups_of(params)
+        options = implementation(foreach, fused, False, differentiable)
+        del options["capturable"]
+        defaults = {
+            "lr": DEFAULTS[kind_of(groups)]["lr"] if lr is None else lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+            **options,
+            "fused": fused,
+        }
+        super().__init__(groups, defaults)
+
+    def _check_kind(self, arm: Any, group: Mapping[str, Any]) -> None:
+        super()._check_kind(arm, group)
+        if group["nesterov"] and (group["momentum"] == 0.0 or group["dampening"] != 0.0):
             raise ValueError("nesterov needs a momentum above 0 and dampening 0")
 
-    def _begin(self) -> None:
-        self._parameters.begin_sgd()
+    def _begin_state(self, arm: Any) -> None:
+        arm.begin_sgd()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        loss = None if closure is None else closure()
-        self._parameters.sgd_step(
-            as_float(self.lr),
-            as_float(self.momentum),
-            as_float(self.dampening),
-            as_float(self.weight_decay),
-            self.nesterov,
-        )
+        loss = None if closure is None else self._evaluate(closure)
+        for arm, group in zip(self._current(), self.param_groups, strict=True):
+            if group["maximize"] or not arm.sgd_step(
+                as_float(group["lr"]),
+                as_float(group["momentum"]),
+                as_float(group["dampening"]),
+                as_float(group["weight_decay"]),
+                group["nesterov"],
+            ):
+                self._move_by_formula(arm, group)
         return loss
 
     step.__doc__ = Optimizer.step.__doc__
+
+    def begin(self, x: Any, group: Mapping[str, Any]) -> dict[str, Any]:
+        return {}
+
+    def move(self, x: Any, g: Any, t: int, state: dict[str, Any], group: Mapping[str, Any]) -> Any:
+        momentum = as_float(group["momentum"])
+        if momentum:
+            buffer = state.get("momentum_buffer")
+            fresh = 1.0 - as_float(group["dampening"])
+            buffer = g + 0.0 if buffer is None else momentum * buffer + fresh * g
+            state["momentum_buffer"] = buffer
+            g = g + momentum * buffer if group["nesterov"] else buffer
+        return x - as_float(group["lr"]) * g

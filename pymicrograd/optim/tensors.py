@@ -1,20 +1,21 @@
-"""Tensors as the parameters of an optimizer: a step on all of them in place, in one call.
+"""Tensors as the parameters of a group: a step of SGD or Adam on all of them in place, in one call.
 
 A parameter without a gradient is left as it is, and its own count of steps does not go on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .. import _core
 from ..errors import DTypeError
+from ..tensors.conversion import as_tensor, new
 from ..tensors.creation import zeros_like
 from ..tensors.dtypes import float32, float64
 from .parameters import Parameters
 
-__all__ = ["TensorParameters"]
+__all__ = ["TensorParameters", "state_like", "working"]
 
 write_handles = _core.TensorBase._handles
 sgd_at_once, adam_at_once = _core.TensorBase._sgd, _core.TensorBase._adam
@@ -30,14 +31,42 @@ class Nodes:
         write_handles(self.tensors, self.address)
 
 
+def scalar(number: float) -> Any:
+    """Return a number of a parameter's state, such as its count of steps, as a Tensor."""
+    return new(number, float64)
+
+
 def with_address(array: Any) -> tuple[Any, Any]:
     """Return a C array and where it lies, which holds as long as the array lives."""
     return array, _core.address_of(array)
 
 
+def working_type(p: Any) -> Any:
+    """Return the type that a parameter is computed in, and its state kept: float32 or wider."""
+    return float64 if p.dtype is float64 else float32
+
+
 def zeros_beside(params: Iterable[Any]) -> tuple[Any, ...]:
     """Return a Tensor of zeros for each parameter."""
-    return tuple(zeros_like(p) for p in params)
+    return tuple(zeros_like(p, dtype=working_type(p)).contiguous() for p in params)
+
+
+def working(x: Any) -> Any:
+    """Return the elements of a parameter or of a gradient in the type that steps compute in."""
+    return x.detach().to(working_type(x))
+
+
+def state_like(name: str, x: Any, p: Any, is_shaped: bool) -> Any:
+    """Return a copy of a saved Tensor or array of state, for parameter p; see `converted`."""
+    made = as_tensor(x).detach()
+    if made.is_floating_point():
+        made = made.to(working_type(p))
+    if is_shaped and made.shape != p.shape and made.numel() != 1:
+        raise ValueError(
+            f"the state {name!r} of shape {tuple(made.shape)} is not of the parameter's shape, "
+            f"{tuple(p.shape)}"
+        )
+    return made.clone()
 
 
 class TensorParameters(Parameters):
@@ -47,6 +76,7 @@ class TensorParameters(Parameters):
         steps: for each parameter, how many steps it has made.
         buffers, begun: SGD's, a Tensor for each, or None; whether each has made its first step.
         m, v: Adam's means, a Tensor for each.
+        largest: with amsgrad, the largest v that there was, a Tensor for each, or None.
     """
 
     kind = "Tensors"
@@ -55,6 +85,7 @@ class TensorParameters(Parameters):
     buffers: Any
     m: tuple[Any, ...]
     v: tuple[Any, ...]
+    largest: list[Any]
 
     def __init__(self, params: tuple[Any, ...]) -> None:
         super().__init__(params)
@@ -80,10 +111,8 @@ class TensorParameters(Parameters):
 
     def check(self, p: Any) -> None:
         super().check(p)
-        if p.dtype not in (float32, float64):
-            raise DTypeError(f"parameters are of float32 or float64, not {p.dtype.name}")
-        if not p.is_contiguous():
-            raise ValueError(f"a parameter of shape {p.shape} is not contiguous; use contiguous()")
+        if not p.is_floating_point():
+            raise DTypeError(f"parameters are of a type of floats, not {p.dtype.name}")
 
     def changed(self) -> None:
         self._nodes: dict[str, Nodes] = {}
@@ -130,6 +159,46 @@ class TensorParameters(Parameters):
             write_handles(tensors, nodes.address)
         return nodes.array
 
+    def are_plain(self) -> bool:
+        """Tell whether C takes all parameters."""
+        return all(p.is_contiguous() and p.dtype in (float32, float64) for p in self._params)
+
+    # ---- state by names
+
+    def state_of(self, i: int) -> dict[str, Any]:
+        if "buffers" in self.state:
+            return {"momentum_buffer": self.buffers[i]} if self._begun[0][i] else {}
+        if "m" not in self.state or not self._steps[0][i]:
+            return {}
+        found = {"step": scalar(self._steps[0][i]), "exp_avg": self.m[i], "exp_avg_sq": self.v[i]}
+        return found if self.largest[i] is None else {**found, "max_exp_avg_sq": self.largest[i]}
+
+    def take_states(self, states: Sequence[Mapping[str, Any]]) -> None:
+        if "buffers" in self.state:
+            found = [state.get("momentum_buffer") for state in states]
+            begun = [x is not None for x in found]
+            self.buffers = self.beside(found) if any(begun) else None
+            self.begun = begun
+        elif "m" in self.state:
+            steps = [int(state.get("step", 0)) for state in states]
+            m = self.beside([state.get("exp_avg") for state in states])
+            v = self.beside([state.get("exp_avg_sq") for state in states])
+            self.largest = [state.get("max_exp_avg_sq") for state in states]
+            self.steps, self.m, self.v = steps, m, v
+
+    def beside(self, found: Sequence[Any]) -> tuple[Any, ...]:
+        """Return Tensors that C takes beside the parameters; zeros for None."""
+        return tuple(
+            zeros_beside([p])[0] if x is None else x.contiguous()
+            for p, x in zip(self._params, found, strict=True)
+        )
+
+    def count_steps(self, moved: Sequence[int]) -> None:
+        """Count a step of SGD, whose state has no count, for some parameters."""
+        if "buffers" in self.state:
+            for i in moved:
+                self._steps[0][i] += 1
+
     # ---- SGD
 
     def begin_sgd(self) -> None:
@@ -140,14 +209,16 @@ class TensorParameters(Parameters):
 
     def sgd_step(
         self, lr: float, momentum: float, dampening: float, weight_decay: float, nesterov: bool
-    ) -> None:
-        """Move every parameter that has a gradient once."""
+    ) -> bool:
+        """Move every parameter that has a gradient once; False: C does not take them all."""
         if momentum and self.buffers is None:
             self.buffers = zeros_beside(self._params)
         buffers: Any = self.buffers if momentum else None
         rule = lr, momentum, dampening, weight_decay
         if sgd_at_once(self._params, buffers, None, self._steps, rule, self._begun, nesterov):
-            return
+            return True
+        if not self.are_plain():
+            return False
         self.check_state(self._steps[0])
         some, ends = self.moving(self.begun if momentum else [True] * len(self._params))
         which = self.numbers(some)
@@ -160,12 +231,14 @@ class TensorParameters(Parameters):
             self._steps[0],
             (*rule, nesterov),
         )
+        return True
 
     # ---- Adam
 
     def begin_adam(self) -> None:
         """Begin with means of 0."""
-        self.state = ("m", "v", "steps")
+        self.state = ("m", "v", "steps", "largest")
+        self.largest = [None] * len(self._params)
         self.m = zeros_beside(self._params)
         self.v = zeros_beside(self._params)
 
@@ -176,11 +249,13 @@ class TensorParameters(Parameters):
         eps: float,
         weight_decay: float,
         decoupled: bool,
-    ) -> None:
-        """Move every parameter that has a gradient once."""
+    ) -> bool:
+        """Move every parameter that has a gradient once; False: C does not take them all."""
         rule = (lr, *betas, eps, weight_decay)
         if adam_at_once(self._params, self.m, self.v, self._steps, rule, decoupled):
-            return
+            return True
+        if not self.are_plain():
+            return False
         some, ends = self.moving(self.steps)
         which = self.numbers(some)
         _core.array_adam_step(
@@ -192,3 +267,4 @@ class TensorParameters(Parameters):
             self._steps[0],
             (*rule, decoupled),
         )
+        return True

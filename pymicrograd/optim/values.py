@@ -1,8 +1,8 @@
-"""Values as the parameters of an optimizer: their state is C arrays of doubles."""
+"""Values as the parameters of a group: their state is C arrays of doubles."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import _core
@@ -23,7 +23,6 @@ class ValueParameters(Parameters):
 
     kind = "Values"
     base = _core.ValueBase
-    state: tuple[str, ...] = ()
     _buffer: Any
     _begun: Any  # whether the buffer has made its first step
     _m: Any
@@ -56,6 +55,29 @@ class ValueParameters(Parameters):
         array[0:count] = [as_float(x) for x in numbers]
         return array
 
+    # ---- state by names
+
+    def state_of(self, i: int) -> dict[str, Any]:
+        if "buffer" in self.state:
+            return {"momentum_buffer": self._buffer[i]} if self._begun[0] else {}
+        if "m" not in self.state or not self.t:
+            return {}
+        return {"step": self.t, "exp_avg": self._m[i], "exp_avg_sq": self._v[i]}
+
+    def take_states(self, states: Sequence[Mapping[str, Any]]) -> None:
+        self.check_state(states)
+        if "buffer" in self.state:
+            buffers = [state.get("momentum_buffer") for state in states]
+            begun = any(x is not None for x in buffers)
+            self.buffer = [0.0 if x is None else x for x in buffers] if begun else None
+        elif "m" in self.state:
+            steps = {int(state.get("step", 0)) for state in states} or {0}
+            if len(steps) > 1:
+                raise ValueError(f"Values of a group make the same number of steps, not {steps}")
+            m = self.doubles([state.get("exp_avg", 0.0) for state in states])
+            v = self.doubles([state.get("exp_avg_sq", 0.0) for state in states])
+            self.t, self._m, self._v = steps.pop(), m, v
+
     # ---- SGD
 
     @property
@@ -75,7 +97,7 @@ class ValueParameters(Parameters):
 
     def sgd_step(
         self, lr: float, momentum: float, dampening: float, weight_decay: float, nesterov: bool
-    ) -> None:
+    ) -> bool:
         """Move every parameter once."""
         count = len(self._params)
         if momentum and self._buffer is None:
@@ -85,6 +107,7 @@ class ValueParameters(Parameters):
         rule = lr, momentum, dampening, weight_decay, nesterov
         buffer = self._buffer if momentum else None
         _core.sgd_step(self._handles, count, buffer, self._begun, *rule)
+        return True
 
     # ---- Adam
 
@@ -128,7 +151,7 @@ class ValueParameters(Parameters):
         eps: float,
         weight_decay: float,
         decoupled: bool,
-    ) -> None:
+    ) -> bool:
         """Move every parameter once."""
         m, v, count = self._m, self._v, len(self._params)
         if not len(m) == len(v) == count:
@@ -136,3 +159,4 @@ class ValueParameters(Parameters):
             self.check_state(v)
         rule = lr, betas, eps, weight_decay, decoupled
         _core.adam_step(self._handles, count, m, v, self._t, *rule, is_ieee())
+        return True
