@@ -92,15 +92,12 @@ class Adam(CompiledRule):
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None if closure is None else self._evaluate(closure)
-        for arm, group in zip(self._current(), self.param_groups, strict=True):
+        for group in self.param_groups:
+            arm = getattr(group["params"], "arm", None) or self._arm_of(group)
             beta1, beta2 = group["betas"]
-            if (group["amsgrad"] or group["maximize"]) or not arm.adam_step(
-                as_float(group["lr"]),
-                (as_float(beta1), as_float(beta2)),
-                as_float(group["eps"]),
-                as_float(group["weight_decay"]),
-                group["decoupled_weight_decay"],
-            ):
+            rule = group["lr"], beta1, beta2, group["eps"], group["weight_decay"]
+            is_other = group["amsgrad"] or group["maximize"]
+            if is_other or not arm.adam_step(rule, bool(group["decoupled_weight_decay"])):
                 self._move_by_formula(arm, group)
         return loss
 

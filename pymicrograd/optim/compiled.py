@@ -28,7 +28,7 @@ class CompiledRule(TensorRule):
 
     @state.setter
     def state(self, states: Mapping[Any, Any]) -> None:
-        self._take_state(self._current() if self._arms else [], states)
+        self._take_state(self._current() if self.param_groups else [], states)
 
     def _take_state(self, arms: list[Any], state: Mapping[Any, Any]) -> None:
         found = {id(p): x for p, x in state.items()}
@@ -45,7 +45,7 @@ class CompiledRule(TensorRule):
         states = {id(p): state for p, _, state in moves}
         for p, x, _ in moves:
             p.copy_(x)
-        for arm in self._arms:
+        for arm in self._current():
             moved = [i for i, p in enumerate(arm.params) if id(p) in states]
             found = [states.get(id(p)) for p in arm.params]
             arm.take_states([arm.state_of(i) if x is None else x for i, x in enumerate(found)])

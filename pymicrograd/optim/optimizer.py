@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from .. import _core
 from ..scalars import not_negative
-from .parameters import as_list, class_of, is_same
+from .parameters import ParameterList, as_list, class_of
 from .states import as_number, converted
 
 __all__ = ["DEFAULTS", "Optimizer", "Option", "State", "groups_of", "kept", "tensor_or"]
@@ -31,7 +31,7 @@ class State:
         self.name = name
 
     def _parameters(self, optimizer: Any) -> Any:
-        parameters, *others = optimizer._arms
+        parameters, *others = optimizer._current()
         if self.name not in parameters.state:
             raise AttributeError(
                 f"{type(optimizer).__name__} of {parameters.kind} has no {self.name!r}, only "
@@ -117,7 +117,6 @@ class Optimizer:
 
     def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]) -> None:
         self.defaults = dict(defaults)
-        self.param_groups: list[dict[str, Any]] = []
         groups = groups_of(params)
         self._begin(class_of(groups))
         for group in groups:
@@ -125,6 +124,7 @@ class Optimizer:
 
     def _begin(self, arm_type: type[Any]) -> None:
         """Have no parameters, and no state."""
+        self.param_groups: list[dict[str, Any]] = []
         self._arms, self._arm_type = [], arm_type
         self._hooks: dict[str, dict[int, Callable[..., Any]]] = {name: {} for name in HOOKS}
         self.state: Any = defaultdict(dict)
@@ -147,7 +147,7 @@ class Optimizer:
         if len(self.param_groups) > 1:
             raise ValueError("there are several groups of parameters; set those of param_groups[i]")
         arm = self._new_arm(params)
-        self.param_groups[0]["params"], self._arms[0] = list(arm.params), arm
+        self.param_groups[0]["params"], self._arms[0] = ParameterList(arm), arm
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Take more parameters, with options of their own.
@@ -169,7 +169,7 @@ class Optimizer:
         if any(id(p) in known for p in given):
             raise ValueError("a parameter is in more than one group")
         self._read_options(arm, group)
-        group["params"] = list(given)
+        group["params"] = ParameterList(arm)
         if names is not None:
             group["param_names"] = names
         self._arms.append(arm)
@@ -190,24 +190,28 @@ class Optimizer:
 
     def _current(self) -> list[Any]:
         """Return the parameters of each group as objects, which follow `param_groups`."""
-        arms, groups = self._arms, self.param_groups
-        if len(arms) == len(groups):
-            for arm, group in zip(arms, groups, strict=True):
-                if not is_same(arm._params, group["params"]):
-                    break
-            else:
-                return arms
-        self._follow()
-        return self._arms
+        arms = [getattr(group["params"], "arm", None) for group in self.param_groups]
+        if None in arms:
+            self._follow()
+            return self._arms
+        self._arms = arms
+        return arms
+
+    def _arm_of(self, group: dict[str, Any]) -> Any:
+        """Return the parameters of a group as an object, after they were changed."""
+        self._current()
+        return group["params"].arm
 
     def _follow(self) -> None:
-        """Take notice of groups that were changed from outside; state stays with its parameter."""
+        """Take notice of parameters that were changed from outside; state stays with them."""
         known = {id(p): arm.state_of(i) for arm in self._arms for i, p in enumerate(arm.params)}
         arms = []
         for group in self.param_groups:
             arm = self._new_arm(group["params"])
             arm.take_states([known.get(id(p), {}) for p in arm.params])
             arms.append(arm)
+        for arm, group in zip(arms, self.param_groups, strict=True):
+            group["params"] = ParameterList(arm)
         self._arms = arms
 
     # ---- steps
@@ -377,7 +381,10 @@ class Optimizer:
         self._begin(class_of(state["param_groups"]))
         for name, x in state.items():
             setattr(self, name, x)
-        self._arms = [self._new_arm(group["params"]) for group in self.param_groups]
+        for group in self.param_groups:
+            arm = self._new_arm(group["params"])
+            group["params"] = ParameterList(arm)
+            self._arms.append(arm)
 
     def __repr__(self) -> str:
         groups = self.param_groups

@@ -5,13 +5,16 @@ step of theirs in one call into C.
 
 from __future__ import annotations
 
-import operator
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .. import _core
+from ..scalars import as_float
 
-__all__ = ["Parameters", "as_list", "class_of", "is_same"]
+__all__ = ["ParameterList", "Parameters", "Rule", "as_floats", "as_list", "class_of", "kind_of"]
+
+Rule = tuple[Any, ...]  # the numbers of a rule in their order
 
 
 class Parameters:
@@ -70,6 +73,11 @@ class Parameters:
         """Remember what `state_of` returned, of each parameter; nothing changes on an error."""
 
 
+def as_floats(rule: Rule) -> Any:
+    """Return the numbers of a rule, such as Tensors of one element, as floats."""
+    return tuple([x if type(x) is float else as_float(x) for x in rule])
+
+
 def name_of(x: Any) -> str:
     """Return the name of a thing's class; in full where ours is called the same."""
     kind = type(x)
@@ -88,9 +96,40 @@ def as_list(params: Iterable[Any]) -> list[Any]:
     return list(params)
 
 
-def is_same(params: Sequence[Any], others: Sequence[Any]) -> bool:
-    """Tell whether two sequences hold the same objects."""
-    return len(params) == len(others) and all(map(operator.is_, params, others))
+class ParameterList(list[Any]):
+    """The parameters of a group in `param_groups`; it forgets its arm when it is changed.
+
+    Attributes:
+        arm: what holds the same parameters for the optimizer; None: they have changed since.
+    """
+
+    __slots__ = ("arm",)
+
+    def __init__(self, arm: Any) -> None:
+        super().__init__(arm.params)
+        self.arm = arm
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return list, (list(self),)
+
+
+def changing(name: str) -> Any:
+    """Return a method of lists that changes a ParameterList."""
+    original = getattr(list, name)
+
+    @functools.wraps(original)
+    def method(self: ParameterList, *args: Any, **named: Any) -> Any:
+        self.arm = None
+        return original(self, *args, **named)
+
+    return method
+
+
+for name in (
+    "__setitem__", "__delitem__", "__iadd__", "__imul__", "append", "clear", "extend", "insert",
+    "pop", "remove", "reverse", "sort",
+):  # fmt: skip
+    setattr(ParameterList, name, changing(name))
 
 
 def class_of(groups: Iterable[Mapping[str, Any]]) -> type[Any]:

@@ -6,6 +6,7 @@ nothing. What is of float16 is computed in float32, and its state kept so.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -83,6 +84,7 @@ def implementation(
     return {"foreach": foreach, "capturable": False, "differentiable": False}
 
 
+@functools.lru_cache(64)  # the same for all parameters of a step
 def power(x: float, y: float) -> float:
     """Return x ** y, on every machine the same."""
     from ..tensors.conversion import new

@@ -89,14 +89,10 @@ class SGD(CompiledRule):
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None if closure is None else self._evaluate(closure)
-        for arm, group in zip(self._current(), self.param_groups, strict=True):
-            if group["maximize"] or not arm.sgd_step(
-                as_float(group["lr"]),
-                as_float(group["momentum"]),
-                as_float(group["dampening"]),
-                as_float(group["weight_decay"]),
-                group["nesterov"],
-            ):
+        for group in self.param_groups:
+            arm = getattr(group["params"], "arm", None) or self._arm_of(group)
+            rule = group["lr"], group["momentum"], group["dampening"], group["weight_decay"]
+            if group["maximize"] or not arm.sgd_step(rule, bool(group["nesterov"])):
                 self._move_by_formula(arm, group)
         return loss
 

@@ -13,7 +13,7 @@ from ..errors import DTypeError
 from ..tensors.conversion import as_tensor, new
 from ..tensors.creation import zeros_like
 from ..tensors.dtypes import float32, float64
-from .parameters import Parameters
+from .parameters import Parameters, Rule, as_floats
 
 __all__ = ["TensorParameters", "state_like", "working"]
 
@@ -207,16 +207,15 @@ class TensorParameters(Parameters):
         self.buffers = None
         self.begun = [False] * len(self._params)
 
-    def sgd_step(
-        self, lr: float, momentum: float, dampening: float, weight_decay: float, nesterov: bool
-    ) -> bool:
+    def sgd_step(self, rule: Rule, nesterov: bool) -> bool:
         """Move every parameter that has a gradient once; False: C does not take them all."""
+        momentum = rule[1]
         if momentum and self.buffers is None:
             self.buffers = zeros_beside(self._params)
         buffers: Any = self.buffers if momentum else None
-        rule = lr, momentum, dampening, weight_decay
         if sgd_at_once(self._params, buffers, None, self._steps, rule, self._begun, nesterov):
             return True
+        rule = as_floats(rule)
         if not self.are_plain():
             return False
         self.check_state(self._steps[0])
@@ -242,18 +241,11 @@ class TensorParameters(Parameters):
         self.m = zeros_beside(self._params)
         self.v = zeros_beside(self._params)
 
-    def adam_step(
-        self,
-        lr: float,
-        betas: tuple[float, float],
-        eps: float,
-        weight_decay: float,
-        decoupled: bool,
-    ) -> bool:
+    def adam_step(self, rule: Rule, decoupled: bool) -> bool:
         """Move every parameter that has a gradient once; False: C does not take them all."""
-        rule = (lr, *betas, eps, weight_decay)
         if adam_at_once(self._params, self.m, self.v, self._steps, rule, decoupled):
             return True
+        rule = as_floats(rule)
         if not self.are_plain():
             return False
         some, ends = self.moving(self.steps)

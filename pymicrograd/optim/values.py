@@ -8,7 +8,7 @@ from typing import Any
 from .. import _core
 from ..arithmetic import is_ieee
 from ..scalars import as_float
-from .parameters import Parameters
+from .parameters import Parameters, Rule
 
 __all__ = ["ValueParameters"]
 
@@ -95,18 +95,21 @@ class ValueParameters(Parameters):
         self.state = ("buffer",)
         self._buffer, self._begun = None, _core.truths([False])
 
-    def sgd_step(
-        self, lr: float, momentum: float, dampening: float, weight_decay: float, nesterov: bool
-    ) -> bool:
+    def sgd_step(self, rule: Rule, nesterov: bool) -> bool:
         """Move every parameter once."""
         count = len(self._params)
+        lr, momentum, dampening, decay = rule
+        momentum = as_float(momentum)
         if momentum and self._buffer is None:
             self._buffer = _core.doubles(count)
         elif momentum and len(self._buffer) != count:
             self.check_state(self._buffer)
-        rule = lr, momentum, dampening, weight_decay, nesterov
         buffer = self._buffer if momentum else None
-        _core.sgd_step(self._handles, count, buffer, self._begun, *rule)
+        lr, dampening, decay = as_float(lr), as_float(dampening), as_float(decay)
+        begun = self._begun
+        _core.sgd_step(
+            self._handles, count, buffer, begun, lr, momentum, dampening, decay, nesterov
+        )
         return True
 
     # ---- Adam
@@ -144,19 +147,13 @@ class ValueParameters(Parameters):
     def t(self, number: int) -> None:
         self._t = _core.counts([number])
 
-    def adam_step(
-        self,
-        lr: float,
-        betas: tuple[float, float],
-        eps: float,
-        weight_decay: float,
-        decoupled: bool,
-    ) -> bool:
+    def adam_step(self, rule: Rule, decoupled: bool) -> bool:
         """Move every parameter once."""
         m, v, count = self._m, self._v, len(self._params)
         if not len(m) == len(v) == count:
             self.check_state(m)
             self.check_state(v)
-        rule = lr, betas, eps, weight_decay, decoupled
-        _core.adam_step(self._handles, count, m, v, self._t, *rule, is_ieee())
+        lr, beta1, beta2, eps, decay = rule
+        rates = as_float(lr), (as_float(beta1), as_float(beta2)), as_float(eps), as_float(decay)
+        _core.adam_step(self._handles, count, m, v, self._t, *rates, decoupled, is_ieee())
         return True
