@@ -90,7 +90,7 @@ def power(x: float, y: float) -> float:
     from ..tensors.conversion import new
     from ..tensors.dtypes import float64
 
-    result: float = (new(x, float64) ** new(float(y), float64)).item()
+    result: float = (new(x, float64) ** new(float(y), float64)).item()  # Values have libm's
     return result
 
 

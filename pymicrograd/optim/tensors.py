@@ -53,7 +53,8 @@ def zeros_beside(params: Iterable[Any]) -> tuple[Any, ...]:
 
 def working(x: Any) -> Any:
     """Return the elements of a parameter or of a gradient in the type that steps compute in."""
-    return x.detach().to(working_type(x))
+    kind = working_type(x)
+    return x.detach() if x.dtype is kind else x.detach().to(kind)
 
 
 def state_like(name: str, x: Any, p: Any, is_shaped: bool) -> Any:
