@@ -328,6 +328,8 @@ def test_state_of_torch_loads_and_ours_loads_there(case: str) -> None:
     for p, q in zip(ours, theirs, strict=True):
         p.data.copy_(tensor(q.detach().numpy()))
     saved = its.state_dict()
+    mine.load_state_dict(saved)
+    assert repr(mine.state_dict()["state"][0]) != repr({})
     mine.load_state_dict(as_arrays(saved))
     assert mine.state_dict()["state"].keys() == saved["state"].keys()
     for number, state in saved["state"].items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .. import _core
@@ -41,6 +41,10 @@ class CompiledRule(TensorRule):
                 arm.take_states(states)
             raise
 
+    def _states(self) -> Iterable[tuple[Any, Any]]:
+        for arm in self._current():
+            yield from ((p, arm.state_of(i)) for i, p in enumerate(arm.params))
+
     def _commit(self, moves: list[tuple[Any, Any, Any]]) -> None:
         states = {id(p): state for p, _, state in moves}
         for p, x, _ in moves:
@@ -55,8 +59,9 @@ class CompiledRule(TensorRule):
         """Make the step of a group by the formula in Tensors."""
         if arm.kind == "Values":
             self._check_kind(arm, group)
+        moving = [(i, p) for i, p in enumerate(arm.params) if p.grad is not None]
         with _core.no_grad():
-            self._commit(self._moves(arm.params, group))
+            self._commit([(p, *self._moved(p, arm.state_of(i), group)) for i, p in moving])
 
     def _check_kind(self, arm: Any, group: Mapping[str, Any]) -> None:
         super()._check_kind(arm, group)

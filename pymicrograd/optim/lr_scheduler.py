@@ -153,6 +153,9 @@ class LRScheduler:
         return f"{type(self).__name__}(last_epoch={self.last_epoch}, lr={self.rates()})"
 
 
+_LRScheduler = LRScheduler  # PyTorch's old name
+
+
 class OfFunctions(LRScheduler):
     """A scheduler of functions of the step, one for each group."""
 

@@ -227,7 +227,8 @@ class Optimizer:
 
         Raises:
             OutOfMemoryError: the optimizer's own tensors do not fit. Nothing has changed.
-            ZeroDivisionError, OverflowError: of Values, as Python does. Nothing has changed.
+            ZeroDivisionError, OverflowError: of Values, as Python does. Nothing has changed; of
+                several groups, those before have made their step.
         """
         raise NotImplementedError(f"{type(self).__name__} has no step")
 
@@ -316,12 +317,16 @@ class Optimizer:
             }
             for group in self.param_groups
         ]
-        state = {number.get(id(p), p): dict(s) for p, s in self.state.items() if s}
+        state = {number.get(id(p), p): dict(s) for p, s in self._states() if s}
         saved: dict[str, Any] = {"state": state, "param_groups": groups}
         for hook in list(self._hooks["state_dict_post"].values()):
             found = hook(self, saved)
             saved = saved if found is None else found
         return saved
+
+    def _states(self) -> Iterable[tuple[Any, Any]]:
+        """Return pairs of a parameter and its state, which may be empty."""
+        return self.state.items()  # type: ignore[no-any-return]
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take options and state from what `state_dict` returned, here or in PyTorch.

@@ -153,10 +153,11 @@ class TensorRule(Optimizer):
 
     def _moves(self, params: Any, group: Mapping[str, Any]) -> list[tuple[Any, Any, Any]]:
         """Return parameters that have a gradient with their new elements and their new state."""
-        return [(p, *self._moved(p, group)) for p in params if p.grad is not None]
+        states = ((p, self.state.get(p)) for p in params if p.grad is not None)
+        return [(p, *self._moved(p, state, group)) for p, state in states]
 
-    def _moved(self, p: Any, group: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """Return the new elements and the new state of a parameter."""
+    def _moved(self, p: Any, state: Any, group: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """Return the new elements and the new state of a parameter; it may have none yet."""
         from .tensors import scalar, working
 
         x, g = working(p), working(p.grad)
@@ -165,7 +166,7 @@ class TensorRule(Optimizer):
         if "weight_decay" in self.defaults and not self.is_decoupled:
             decay = as_float(group["weight_decay"])
             g = g + decay * x if decay else g
-        state = dict(self.state.get(p) or self.begin(x, group))
+        state = dict(state or self.begin(x, group))
         t = int(state["step"]) + 1 if "step" in state else 0
         if t:
             state["step"] = scalar(t)
