@@ -234,7 +234,8 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Set the gradients of Values to 0.0; take those of Tensors away, or set them to 0."""
-        for arm in self._current():
+        for group in self.param_groups:
+            arm = getattr(group["params"], "arm", None) or self._arm_of(group)
             arm.zero_grad(set_to_none)
 
     # ---- hooks
