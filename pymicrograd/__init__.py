@@ -29,7 +29,10 @@ HOMES = {
     ),
     "optim": ("SGD", "Adam", "AdamW"),
     "pictures.graphs": ("draw_dot", "to_dot", "to_mermaid", "trace", "vis_color"),
-    "random": ("RNG", "manual_seed"),
+    "random": (
+        "RNG", "Generator", "get_rng_state", "initial_seed", "manual_seed", "seed",
+        "set_rng_state",
+    ),
     "tensors.aliases": ("bool", "double", "float", "half", "int", "long"),
     "tensors.conversion": ("as_tensor",),
     "tensors.creation": (

@@ -1,13 +1,27 @@
-"""The RNG of the C core: xorshift64*, a seed means the same numbers everywhere."""
+"""The RNG of the C core: xorshift64*, a seed means the same numbers everywhere.
+
+`Generator` is its name in PyTorch, with PyTorch's methods; both are one engine's.
+"""
 
 from __future__ import annotations
 
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from . import _core
-from .scalars import as_any_seed, as_seed
+from .scalars import MASK, as_any_seed, as_seed
 
-__all__ = ["RNG", "default_generator", "manual_seed"]
+__all__ = [
+    "RNG", "Generator", "default_generator", "drawing_from", "get_rng_state", "initial_seed",
+    "manual_seed", "seed", "set_rng_state",
+]  # fmt: skip
+
+# The bytes of a state: 64 bits of the stream, the number that normal() has kept, the seed that it
+# all began with, whether a number is kept.
+STATE = struct.Struct("<QdQB")
 
 
 class RNG:
@@ -26,7 +40,12 @@ class RNG:
     """
 
     def __init__(self, seed: int) -> None:
-        self._rng = _core.rng_new(as_seed(seed))
+        self._begin(as_seed(seed))
+
+    def _begin(self, seed: int, told: int | None = None) -> None:
+        """Start from a seed; told is what the user called it."""
+        self._rng = _core.rng_new(seed)
+        self._seed = seed if told is None else told
 
     @property
     def state(self) -> int:
@@ -35,7 +54,7 @@ class RNG:
 
     @state.setter
     def state(self, seed: int) -> None:
-        self._rng = _core.rng_new(as_seed(seed))
+        self._begin(as_seed(seed))
 
     def random_u32(self) -> int:
         """Return the next 32 bits."""
@@ -57,15 +76,98 @@ class RNG:
         """Put a list into random order, in place (Fisher and Yates, from the end)."""
         items[:] = [items[i] for i in _core.rng_permutation(self._rng, len(items))]
 
-    def __getstate__(self) -> tuple[int, float, int]:
-        return int(self._rng.state), float(self._rng.spare), int(self._rng.has_spare)
+    # ---- PyTorch's methods
 
-    def __setstate__(self, state: tuple[int, float, int]) -> None:
-        self._rng = _core.rng_new(as_seed(state[0]))
-        self._rng.spare, self._rng.has_spare = state[1:]
+    @property
+    def device(self) -> Any:
+        """Where numbers are made: the device "cpu"."""
+        from .tensors.devices import device
+
+        return device("cpu")
+
+    def manual_seed(self, seed: int) -> Any:
+        """Start anew from a seed, as `pymicrograd.manual_seed` takes them; return this generator.
+
+        Raises:
+            TypeError: seed is not an int.
+            ValueError: seed is outside its range.
+        """
+        self._begin(as_any_seed(seed), int(seed) & MASK)
+        return self
+
+    def seed(self) -> int:
+        """Start anew from a number that the system draws; return it."""
+        drawn = int.from_bytes(os.urandom(8), "little") or 1
+        self._begin(drawn)
+        return drawn
+
+    def initial_seed(self) -> int:
+        """Return the seed that the numbers began with."""
+        return self._seed
+
+    def get_state(self) -> Any:
+        """Return the whole state as a Tensor of uint8, for `set_state`."""
+        from .tensors.interchange import tensor
+
+        rng = self._rng
+        content = STATE.pack(rng.state, rng.spare, self._seed, rng.has_spare)
+        return tensor(list(content), dtype="uint8")
+
+    def set_state(self, new_state: Any) -> None:
+        """Go on from a state that `get_state` returned.
+
+        Raises:
+            TypeError: it is no Tensor of uint8.
+            ValueError: it is no state. Nothing has changed.
+        """
+        if str(getattr(new_state, "dtype", "")).rpartition(".")[2] != "uint8":
+            raise TypeError(f"a state is a Tensor of uint8, not {type(new_state).__name__}")
+        content = new_state.tolist()
+        if new_state.ndim != 1 or len(content) != STATE.size:
+            shape = tuple(new_state.shape)
+            raise ValueError(f"a generator's state has shape ({STATE.size},), not {shape}")
+        state, spare, seed, has_spare = STATE.unpack(bytes(content))
+        if has_spare > 1 or not -1e3 < spare < 1e3:
+            raise ValueError("these bytes are no state of a generator")
+        self.__setstate__((state, spare, has_spare, seed))
+
+    def clone_state(self) -> Any:
+        """Return another generator in the same state."""
+        other = type(self).__new__(type(self))
+        other.__setstate__(self.__getstate__())
+        return other
+
+    def __getstate__(self) -> tuple[int, float, int, int]:
+        rng = self._rng
+        return int(rng.state), float(rng.spare), int(rng.has_spare), self._seed
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        number, spare, has_spare, *told = state
+        self._begin(as_seed(number), *told)
+        self._rng.spare, self._rng.has_spare = spare, has_spare
 
     def __repr__(self) -> str:
         return f"RNG({self.state})"
+
+
+class Generator(RNG):
+    """A RNG that begins as PyTorch's do.
+
+    Args:
+        device: "cpu".
+
+    Example:
+        >>> Generator().manual_seed(42).random()
+        0.3390852212905884
+    """
+
+    def __init__(self, device: Any = "cpu") -> None:
+        if str(device) != "cpu":
+            raise ValueError(f"a Generator is on the device 'cpu', not {device!r}")
+        super().__init__(67280421310721)  # what PyTorch's generators begin with
+
+    def __repr__(self) -> str:
+        return f"<pymicrograd.Generator, seed {self._seed}, state {self.state}>"
 
 
 default: RNG | None = None
@@ -90,5 +192,44 @@ def manual_seed(seed: int) -> RNG:
         ValueError: seed is outside this range.
     """
     global default
-    default = RNG(as_any_seed(seed))
-    return default
+    made = RNG(as_any_seed(seed))
+    made._seed = int(seed) & MASK
+    default = made
+    return made
+
+
+def seed() -> int:
+    """Start the default generator anew from a number that the system draws; return it."""
+    return default_generator().seed()
+
+
+def initial_seed() -> int:
+    """Return the seed that the default generator's numbers began with."""
+    return default_generator().initial_seed()
+
+
+def get_rng_state() -> Any:
+    """Return the default generator's state, for `set_rng_state`."""
+    return default_generator().get_state()
+
+
+def set_rng_state(new_state: Any) -> None:
+    """Let the default generator go on from a state that `get_rng_state` returned.
+
+    Raises:
+        TypeError, ValueError: it is no such state.
+    """
+    default_generator().set_state(new_state)
+
+
+@contextmanager
+def drawing_from(generator: RNG) -> Iterator[None]:
+    """Let another generator be the default one for a while."""
+    global default
+    before = default_generator()
+    default = generator
+    try:
+        yield
+    finally:
+        if default is generator:  # and nobody has called manual_seed meanwhile
+            default = before

@@ -42,8 +42,12 @@ LAYERS = (
     ("cli", ("cli", "__main__")),
 )  # fmt: skip
 PLACES = {name: i for i, (_, names) in enumerate(LAYERS) for name in names}
-# A Value draws itself in a notebook.
-LATE = {("scalars", "pictures.graphs")}
+# A Value draws itself in a notebook; a generator's state is a Tensor, as PyTorch's is.
+LATE = {
+    ("scalars", "pictures.graphs"),
+    ("random", "tensors.devices"),
+    ("random", "tensors.interchange"),
+}
 
 
 def modules() -> dict[str, Path]:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from programs import bits, load
 
+import pymicrograd
 from pymicrograd.reference.random import portable_log
 
 SEEDS = [1, 42, 2**32, 2**63, 2**64 - 1, 0x9E3779B97F4A7C15]
@@ -175,3 +176,57 @@ def test_the_default_generators_of_the_engines_are_two() -> None:
     assert generator.state == state
     reference.Neuron(2)
     assert generator.state != state
+
+
+# ---- PyTorch's methods -------------------------------------------------------------------------
+
+
+def test_a_state_is_all_that_a_generator_goes_on_from() -> None:
+    rng = pymicrograd.Generator().manual_seed(-3)
+    rng.normal()
+    state = rng.get_state()
+    expected = [rng.normal(), rng.random(), rng.normal(), rng.initial_seed()]
+    other = pymicrograd.RNG(9)
+    other.set_state(state)
+    assert [other.normal(), other.random(), other.normal(), other.initial_seed()] == expected
+    assert expected[-1] == 2**64 - 3
+    rng.set_state(state)
+    copied = rng.clone_state()
+    assert type(copied) is type(rng) and copied.normal() == rng.normal() == expected[0]
+
+
+def test_states_that_are_none_change_nothing() -> None:
+    engine = pymicrograd
+    rng = engine.Generator()
+    before = rng.get_state()
+    for wrong, error in (
+        ([1] * 25, TypeError),
+        (engine.zeros(25), TypeError),
+        (engine.zeros(24, dtype=engine.uint8), ValueError),
+        (engine.zeros(25, dtype=engine.uint8), ValueError),
+        (engine.full((25,), 255, dtype=engine.uint8), ValueError),
+        (before.reshape(5, 5), ValueError),
+    ):
+        with pytest.raises(error):
+            rng.set_state(wrong)
+    assert rng.get_state().tolist() == before.tolist()
+
+
+def test_seeds_of_the_default_generator() -> None:
+    engine = pymicrograd
+    for given, told in ((0, 0), (7, 7), (-1, 2**64 - 1)):
+        assert engine.manual_seed(given).initial_seed() == engine.initial_seed() == told
+    state = engine.get_rng_state()
+    first = engine.rand(3).tolist()
+    engine.set_rng_state(state)
+    assert engine.rand(3).tolist() == first
+    assert engine.seed() == engine.initial_seed() != engine.seed()
+    engine.manual_seed(42)
+
+
+def test_a_generator_is_on_the_cpu() -> None:
+    engine = pymicrograd
+    assert str(engine.Generator("cpu").device) == "cpu"
+    assert engine.Generator(device=engine.device("cpu")).initial_seed() == 67280421310721
+    with pytest.raises(ValueError, match="on the device 'cpu', not 'cuda'"):
+        engine.Generator("cuda")
