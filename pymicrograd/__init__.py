@@ -73,7 +73,7 @@ HOMES = {
 # The modules that are imported when their name is first used, in `docs/names.md` and besides.
 PUBLIC_MODULES = (
     "autograd", "data", "engine", "errors", "func", "llm101n", "microgpt", "micrograd", "nn",
-    "optim", "pictures", "random", "reference", "saving",
+    "optim", "pictures", "random", "reference", "saving", "utils",
 )  # fmt: skip
 MODULES = (
     *PUBLIC_MODULES, "arithmetic", "cli", "contexts", "copies", "files", "function", "lazy",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -143,6 +143,89 @@ def test_a_wrong_noise_is_refused(make: Any, noise: Any) -> None:
 
 
 def test_the_names_at_the_top() -> None:
-    module: ModuleType = data
-    for name in module.__all__:
-        assert getattr(pymicrograd, name) is getattr(module, name)
+    for name in data.HOMES["toys"]:
+        assert getattr(pymicrograd, name) is getattr(data, name)
+
+
+# ---- as Tensors --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "pair"),
+    [
+        (data.gen_data, data.quadrants),
+        (data.gen_data_yinyang, data.yinyang),
+        (data.gen_data_moons, data.moons),
+    ],
+)
+def test_the_same_points_as_tensors(make: Any, pair: Any) -> None:
+    x, y = pair(30, generator=pymicrograd.RNG(5), dtype=pymicrograd.float64)
+    points = [point for part in make(pymicrograd.RNG(5), 30) for point in part]
+    assert x.tolist() == [list(point) for point, _ in points]
+    assert y.tolist() == [label for _, label in points]
+    assert pair(30)[0].dtype is pymicrograd.float32 and y.dtype is pymicrograd.int64
+    assert pair(0)[0].shape == (0, 2)
+
+
+def test_circles_spirals_blobs() -> None:
+    x, y = data.circles(21, noise=0.0, factor=0.25, dtype=float)
+    assert Counter(y.tolist()) == {0: 10, 1: 11}
+    for point, label in zip(x.tolist(), y.tolist(), strict=True):
+        assert math.hypot(*point) == pytest.approx((1.0, 0.25)[label], rel=1e-12)
+    x, y = data.spirals(30, classes=3, noise=0.0, dtype=float)
+    assert Counter(y.tolist()) == {0: 10, 1: 10, 2: 10}
+    for (a, b), label in zip(x.tolist(), y.tolist(), strict=True):
+        turn = math.hypot(a, b) + label / 3 - math.atan2(b, a) / math.tau
+        assert turn == pytest.approx(round(turn), abs=1e-12)
+    centers = [[0.0, 0.0], [5.0, 5.0]]
+    x, y = data.blobs(40, centers, std=0.0)
+    assert all(point == centers[c] for point, c in zip(x.tolist(), y.tolist(), strict=True))
+    assert sorted(set(data.blobs(40, 4)[1].tolist())) == [0, 1, 2, 3]
+    for wrong in (
+        lambda: data.circles(5, factor=1.0),
+        lambda: data.spirals(5, classes=0),
+        lambda: data.blobs(5, 0),
+        lambda: data.blobs(5, [[1.0]]),
+        lambda: data.moons(-1),
+        lambda: data.spirals(5, noise=-1.0),
+    ):
+        with pytest.raises(ValueError):
+            wrong()
+
+
+def test_linear_regression() -> None:
+    x, y = data.linear_regression(20, [2.0, -3.5], 1.0, noise=0.0, dtype=float)
+    assert x.shape == (20, 2) and y.shape == (20, 1)
+    expected = [2.0 * a - 3.5 * b + 1.0 for a, b in x.tolist()]
+    assert y.flatten().tolist() == pytest.approx(expected, rel=1e-14)
+
+
+def test_digits_or_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        images, labels = data.digits()
+    except ImportError as error:
+        assert "scikit-learn, which is not installed: pip install" in str(error)
+    else:
+        assert images.shape == (1797, 1, 8, 8) and labels.shape == (1797,)
+        assert images.max().item() == 1.0 and sorted(set(labels.tolist())) == list(range(10))
+        assert data.digits(flat=True)[0].shape == (1797, 64)
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    with pytest.raises(ImportError, match=r"pip install 'pymicrograd\[examples\]'"):
+        data.digits()
+
+
+def test_split_of_a_tensor_is_pytorchs() -> None:
+    x = pymicrograd.arange(10).reshape(5, 2)
+    for call in (
+        lambda: pymicrograd.split(x, 2),
+        lambda: pymicrograd.split(tensor=x, split_size_or_sections=2, dim=0),
+        lambda: pymicrograd.split(x, [2, 2, 1]),
+    ):
+        assert [part.tolist() for part in call()] == [
+            [[0, 1], [2, 3]], [[4, 5], [6, 7]], [[8, 9]]
+        ]  # fmt: skip
+    assert [part.shape for part in pymicrograd.split(x, 1, 1)] == [(5, 1), (5, 1)]
+    with pytest.raises(TypeError, match=r"missing: split\(tensor, split_size_or_sections\)"):
+        pymicrograd.split(x)
+    with pytest.raises(TypeError, match="a Tensor is cut into parts of a length, not list"):
+        pymicrograd.split([1, 2, 3], 2)

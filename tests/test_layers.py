@@ -35,7 +35,7 @@ LAYERS = (
     ("autograd", ("autograd", "func")),
     ("nn", ("nn",)),
     ("optim", ("optim",)),
-    ("data", ("data",)),
+    ("data", ("data", "utils")),
     ("saving", ("saving",)),
     ("pictures", ("pictures",)),
     ("predecessors", ("micrograd", "llm101n", "microgpt")),

@@ -78,13 +78,15 @@ def page() -> str:
         "# Public names",
         "",
         "What `pymicrograd` has, `pymicrograd.nn`, `pymicrograd.nn.functional`, `F` here, and",
-        "`pymicrograd.optim`; `help()` says more.",
+        "`pymicrograd.optim`, `pymicrograd.data`; `help()` says more.",
         "Written by `tools/names.py`.",
         "",
     ]
     nn = pymicrograd.nn
-    optim = pymicrograd.optim
-    packages = {"pymicrograd": pymicrograd, "nn": nn, "F": nn.functional, "optim": optim}
+    packages = {
+        "pymicrograd": pymicrograd, "nn": nn, "F": nn.functional, "optim": pymicrograd.optim,
+        "data": pymicrograd.data,
+    }  # fmt: skip
     for title, module in packages.items():
         lines += [f"| `{title}.` | kind | |", "| --- | --- | --- |"]
         names = list(module.__all__)
@@ -130,6 +132,7 @@ FILES = {
     "pymicrograd/nn/__init__.pyi": lambda: package_stub(pymicrograd.nn),
     "pymicrograd/nn/functional/__init__.pyi": lambda: package_stub(pymicrograd.nn.functional),
     "pymicrograd/optim/__init__.pyi": lambda: package_stub(pymicrograd.optim),
+    "pymicrograd/data/__init__.pyi": lambda: package_stub(pymicrograd.data),
     "docs/names.md": page,
     "pymicrograd/_types.pyi": types,
 }

@@ -10,22 +10,47 @@ import math
 import operator
 from typing import Any, TypeVar
 
-__all__ = ["gen_data", "gen_data_linear", "gen_data_moons", "gen_data_yinyang", "split"]
+from .. import _core
+
+__all__ = [
+    "gen_data", "gen_data_linear", "gen_data_moons", "gen_data_yinyang", "moon_points",
+    "quadrant_points", "split", "yinyang_points",
+]  # fmt: skip
 
 T = TypeVar("T")
 Split = tuple[list[T], list[T], list[T]]
 
 
-def split(points: Any, split_size_or_sections: Any = None, dim: int = 0) -> Any:
-    """Cut points, in their order, into 80 % to train, 10 % to validate and 10 % to test.
+def split(tensor: Any, split_size_or_sections: Any = None, dim: int = 0) -> Any:
+    """Cut a Tensor into parts along an axis, as PyTorch does; or a list of points in three.
 
-    With a size, or sizes, it is PyTorch's function: the method `split` of a Tensor.
+    Args:
+        tensor: a Tensor; or points, which are cut, in their order, into lists of 80 % to train,
+            10 % to validate and 10 % to test.
+        split_size_or_sections: of a Tensor: the parts' length, or their lengths.
+        dim: of a Tensor: the axis.
+
+    Raises:
+        TypeError: of a Tensor: no length is given; of points: one is.
+
+    Example:
+        >>> [list(part) for part in split(range(10))]
+        [[0, 1, 2, 3, 4, 5, 6, 7], [8], [9]]
     """
+    if isinstance(tensor, _core.TensorBase):
+        if split_size_or_sections is None:
+            raise TypeError(
+                "split: the length of the parts of a Tensor is missing: split(tensor, "
+                "split_size_or_sections); data.random_split() cuts a data set"
+            )
+        return tensor.split(split_size_or_sections, dim)  # type: ignore[attr-defined]
     if split_size_or_sections is not None:
-        return points.split(split_size_or_sections, dim)
-    n = len(points)
+        raise TypeError(
+            f"split: a Tensor is cut into parts of a length, not {type(tensor).__name__}"
+        )
+    n = len(tensor)
     first, second = int(0.8 * n), int(0.9 * n)
-    return list(points[:first]), list(points[first:second]), list(points[second:])
+    return list(tensor[:first]), list(tensor[first:second]), list(tensor[second:])
 
 
 def gen_data(random: Any, n: int = 100) -> Split[tuple[list[float], int]]:
@@ -38,14 +63,19 @@ def gen_data(random: Any, n: int = 100) -> Split[tuple[list[float], int]]:
     Returns:
         Three lists of `([x, y], label)`: train, val, test.
     """
+    found: Any = split(quadrant_points(random, n))
+    return found  # type: ignore[no-any-return]
+
+
+def quadrant_points(random: Any, n: int) -> list[tuple[list[float], int]]:
+    """Make what `gen_data` splits."""
     points = []
     for _ in range(as_count(n)):
         x = random.uniform(-2.0, 2.0)
         y = random.uniform(-2.0, 2.0)
         label = 0 if x < 0 else 1 if y < 0 else 2
         points.append(([x, y], label))
-    found: Any = split(points)
-    return found  # type: ignore[no-any-return]
+    return points
 
 
 def gen_data_yinyang(
@@ -64,6 +94,12 @@ def gen_data_yinyang(
     Returns:
         Three lists of `[[x, y], label]`: train, val, test.
     """
+    found: Any = split(yinyang_points(random, n, r_small, r_big))
+    return found  # type: ignore[no-any-return]
+
+
+def yinyang_points(random: Any, n: int, r_small: float, r_big: float) -> list[list[Any]]:
+    """Make what `gen_data_yinyang` splits."""
     if not 0.0 < r_small < 0.5 * r_big < math.inf:
         raise ValueError(f"0 < r_small < r_big / 2 needed, not {r_small!r} and {r_big!r}")
     points = []
@@ -74,8 +110,7 @@ def gen_data_yinyang(
             y = random.uniform(0, 2 * r_big)
             label = yinyang_class(x, y, r_small, r_big)
         points.append([[(x / r_big - 1) * 2, (y / r_big - 1) * 2], label])
-    found: Any = split(points)
-    return found  # type: ignore[no-any-return]
+    return points
 
 
 def yinyang_class(x: float, y: float, r_small: float, r_big: float) -> int:
@@ -105,6 +140,12 @@ def gen_data_moons(random: Any, n: int = 100, noise: float = 0.1) -> Split[tuple
     Returns:
         Three lists of `([x, y], label)`: train, val, test.
     """
+    found: Any = split(moon_points(random, n, noise))
+    return found  # type: ignore[no-any-return]
+
+
+def moon_points(random: Any, n: int, noise: float) -> list[tuple[list[float], int]]:
+    """Make what `gen_data_moons` splits."""
     n, noise = as_count(n), as_noise(noise)
     upper = n // 2
     points = [([math.cos(t), math.sin(t)], 0) for t in angles(upper)]
@@ -115,8 +156,7 @@ def gen_data_moons(random: Any, n: int = 100, noise: float = 0.1) -> Split[tuple
     for point, _ in points:
         point[0] += random.normal(0.0, noise)
         point[1] += random.normal(0.0, noise)
-    found: Any = split(points)
-    return found  # type: ignore[no-any-return]
+    return points
 
 
 def angles(n: int) -> list[float]:

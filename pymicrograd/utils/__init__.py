@@ -1,0 +1,5 @@
+"""PyTorch's path to `pymicrograd.data`."""
+
+from . import data
+
+__all__ = ["data"]
