@@ -33,6 +33,7 @@ HOMES = {
         "RNG", "Generator", "get_rng_state", "initial_seed", "manual_seed", "seed",
         "set_rng_state",
     ),
+    "saving.objects": ("load", "save"),
     "tensors.aliases": ("bool", "double", "float", "half", "int", "long"),
     "tensors.conversion": ("as_tensor",),
     "tensors.creation": (

@@ -287,7 +287,7 @@ def test_compressed_and_doubled_members_are_refused(tmp_path: Path) -> None:
         npz.load(tmp_path / "twice.npz")
 
 
-def test_every_cut_and_every_flipped_bit_is_refused_or_harmless(tmp_path: Path) -> None:
+def test_every_cut_and_every_flipped_bit_is_refused(tmp_path: Path) -> None:
     state = {"weight": np.array([[0.1, -0.2], [1e300, 5e-324]]), "bias": np.array([1.5, -0.0])}
     npz.save(state, tmp_path / "good.npz")
     good = (tmp_path / "good.npz").read_bytes()
@@ -302,16 +302,10 @@ def test_every_cut_and_every_flipped_bit_is_refused_or_harmless(tmp_path: Path) 
         path.write_bytes(content)
         with pytest.raises(ValueError, match=r"bad\.npz"):
             npz.load(path)
-    refused = 0
-    for content in flips:  # a flip in a field that nobody reads, such as a date, does no harm
+    for content in flips:
         path.write_bytes(content)
-        try:
-            arrays = npz.load(path)
-        except ValueError:
-            refused += 1
-            continue
-        assert {n: bits(a) for n, a in arrays.items()} == {n: bits(a) for n, a in state.items()}
-    assert refused > len(flips) // 2
+        with pytest.raises(ValueError, match=r"bad\.npz"):
+            npz.load(path)
 
 
 KEPT = sorted(fuzz_loader.CORPUS.iterdir())

@@ -7,10 +7,13 @@ every weight survive. The same weights make the same bytes.
 
 Nothing is unpickled. A file is read and checked as a whole before any weight changes, and is
 written beside its target and renamed, so that an interrupted save leaves the old file in place.
+The archive ends in a comment with a checksum of all that stands before it, so that no flipped bit
+of a file of ours is read; those of NumPy have only the zip format's, of the members.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 import os
@@ -28,8 +31,15 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[np.float64]]
 
-__all__ = ["load", "load_state_dict", "load_weights", "save", "state_dict"]
+__all__ = [
+    "archive_of", "content_of", "load", "load_state_dict", "load_weights", "read_archive", "save",
+    "state_dict",
+]  # fmt: skip
 
+# The member that says how arrays stand in nested containers; see containers.py.
+STRUCTURE = "pymicrograd.json"
+_MARK = b"pymicrograd sha256 "
+_DIGEST = 64  # hexadecimal digits
 _SUFFIX = ".npy"
 # The last record of a zip archive: mark, disk, disk of the directory, members (here, in all), ...
 _END, _END_MARK = struct.Struct("<4s4HLLH"), b"PK\5\6"
@@ -67,14 +77,30 @@ def save(module_or_state: Any, path: Path) -> None:
             path exists and is not a regular file.
         OSError: as the system says; what was at path is unchanged.
     """
-    import numpy as np
-
     is_state = isinstance(module_or_state, Mapping)
     arrays = _checked_arrays(module_or_state if is_state else state_dict(module_or_state))
-    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+    content = archive_of(arrays)
+    with replacing(path) as file:
+        file.write(content)
+
+
+def archive_of(arrays: Mapping[str, Any], structure: str | None = None) -> bytes:
+    """Return the bytes of an .npz file of arrays, with its checksum."""
+    import numpy as np
+
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.comment = _MARK + bytes(_DIGEST)
+        if structure is not None:
+            with archive.open(STRUCTURE, "w") as member:
+                member.write(structure.encode())
         for name, array in arrays.items():
-            with archive.open(name + _SUFFIX, "w") as member:
+            with archive.open(name + _SUFFIX, "w", force_zip64=array.nbytes > 2**31 - 1) as member:
                 np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
+    content = buffer.getbuffer()
+    digest = hashlib.sha256(content[:-_DIGEST]).hexdigest().encode()
+    content[-_DIGEST:] = digest
+    return bytes(content)
 
 
 def load(path: Path) -> dict[str, Array]:
@@ -84,14 +110,24 @@ def load(path: Path) -> dict[str, Array]:
         ValueError: the file is not such an archive: the message names the file and the rule.
         OSError: the file cannot be read.
     """
+    content = content_of(path)
+    try:
+        return read_archive(content, ("float64",))[0]
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)}: {error}") from None
+
+
+def content_of(path: Path) -> bytes:
+    """Return the bytes of a regular file.
+
+    Raises:
+        ValueError: it is none, but a directory, a device or a pipe.
+        OSError: it cannot be read.
+    """
     if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for its writer
         raise ValueError(f"{os.fspath(path)}: not a regular file")
     with open(path, "rb") as file:
-        content = file.read()
-    try:
-        return _read_archive(content)
-    except ValueError as error:
-        raise ValueError(f"{os.fspath(path)}: {error}") from None
+        return file.read()
 
 
 def load_weights(module: Any, path: Path) -> None:
@@ -130,17 +166,40 @@ def _checked_arrays(state: Mapping[str, Any]) -> dict[str, Array]:
     return arrays
 
 
-def _read_archive(content: bytes) -> dict[str, Array]:
-    """Return the arrays in an .npz file's bytes, and allocate no more than there are bytes."""
+def _checked_content(content: bytes) -> bool:
+    """Tell whether an archive has a checksum of ours, which must be right."""
+    start = len(content) - _DIGEST
+    if content[max(start - len(_MARK), 0) : max(start, 0)] != _MARK:
+        return False
+    if hashlib.sha256(content[:start]).hexdigest().encode() != content[start:]:
+        raise ValueError("damaged: its bytes do not have the checksum that it ends with")
+    return True
+
+
+def read_archive(content: bytes, kinds: tuple[str, ...]) -> tuple[dict[str, Any], str | None]:
+    """Return the arrays in an .npz file's bytes, and the text of its structure, if it has one.
+
+    No more memory is allocated than there are bytes.
+
+    Args:
+        content: the bytes.
+        kinds: names of the types that the arrays may have.
+
+    Raises:
+        ValueError: the file breaks a rule, which the message names.
+    """
     if content.startswith(b"\x80"):
         raise ValueError("a pickle, not an .npz file; nothing in it was executed")
     if not content.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         raise ValueError("not an .npz file: it is not a zip archive")
+    is_ours = _checked_content(content)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
-            count = len(members)
-            if _END.unpack(content[-_END.size :])[:5] != (_END_MARK, 0, 0, count, count):
+            count, comment = len(members), len(archive.comment) if is_ours else 0
+            end = content[len(content) - comment - _END.size : len(content) - comment]
+            *last, _, _, length = _END.unpack(end)
+            if (*last, length) != (_END_MARK, 0, 0, count, count, comment):
                 raise ValueError("the zip archive's last record does not count its members")
             if any(member.compress_type != zipfile.ZIP_STORED for member in members):
                 raise ValueError("compressed members: only what savez stores is read")
@@ -149,9 +208,19 @@ def _read_archive(content: bytes) -> dict[str, Array]:
             names = [member.filename for member in members]
             if len(set(names)) != len(names):
                 raise ValueError("two members of one name")
-            return {_member_name(each): _read_member(archive, each) for each in names}
+            structure = _read_structure(archive, is_ours) if STRUCTURE in names else None
+            names = [name for name in names if name != STRUCTURE]
+            arrays = {_member_name(name): _read_member(archive, name, kinds) for name in names}
+            return arrays, structure
     except _ZIP_ERRORS as error:
         raise ValueError(f"not an intact zip archive ({str(error) or 'cut short'})") from None
+
+
+def _read_structure(archive: zipfile.ZipFile, is_ours: bool) -> str:
+    """Return the text that says how arrays stand in containers."""
+    if not is_ours:
+        raise ValueError("damaged: the checksum at its end is missing")
+    return archive.read(STRUCTURE).decode(errors="strict")
 
 
 def _member_name(filename: str) -> str:
@@ -162,7 +231,7 @@ def _member_name(filename: str) -> str:
     return name
 
 
-def _read_member(archive: zipfile.ZipFile, filename: str) -> Array:
+def _read_member(archive: zipfile.ZipFile, filename: str, kinds: tuple[str, ...]) -> Any:
     """Return the array of one .npy member, whose shape must account for every byte of it."""
     import numpy as np
 
@@ -179,8 +248,8 @@ def _read_member(archive: zipfile.ZipFile, filename: str) -> Array:
         raise ValueError(f"member {filename!r} has no .npy 1.0 header: {error}") from None
     if dtype.hasobject:
         raise ValueError(f"member {filename!r} holds pickled objects; nothing was executed")
-    if dtype not in (np.dtype("<f8"), np.dtype(">f8")):
-        raise ValueError(f"member {filename!r} has dtype {dtype}: float64 expected")
+    if dtype.newbyteorder("=").name not in kinds or dtype.shape or dtype.names:
+        raise ValueError(f"member {filename!r} has dtype {dtype}: {', '.join(kinds)} expected")
     data = content.read()
     if any(type(size) is not int or size >= 2**63 for size in shape):  # NumPy lets bools pass
         raise ValueError(f"member {filename!r} has a shape of no sizes: {shape}")
@@ -190,4 +259,4 @@ def _read_member(archive: zipfile.ZipFile, filename: str) -> Array:
         array = np.frombuffer(data, dtype).reshape(shape, order="F" if by_column else "C")
     except ValueError as error:  # more axes, or larger ones, than NumPy has
         raise ValueError(f"member {filename!r} has the shape {shape}: {error}") from None
-    return array.astype(np.float64, order="C")
+    return array.astype(dtype.newbyteorder("="), order="C")
