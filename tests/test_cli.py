@@ -132,7 +132,7 @@ def test_a_training_that_diverges_is_one_line(engine: str) -> None:
 
 BAD_ARGUMENTS = [
     ("", "pymicrograd: error: the following arguments are required: command"),
-    ("train", "invalid choice: 'train'"),
+    ("fly", "invalid choice: 'fly'"),
     ("info --steps 3", "unrecognized arguments: --steps 3"),
     ("demo extra", "unrecognized arguments: extra"),
     ("demo --nosuch", "unrecognized arguments: --nosuch"),

@@ -1,4 +1,4 @@
-"""The command line: `pymicrograd demo` and `pymicrograd info`.
+"""The command line: `pymicrograd demo` and `pymicrograd info`; learning.py has the others.
 
 A mistake in the arguments is one line on stderr and exit status 2, found before any work starts.
 Ctrl-C is one line and status 130. A reader that closes the pipe early is no error: nothing is
@@ -34,6 +34,7 @@ MIN_POINTS = 6  # the fewest of which 80/10/10 leaves a point in every part
 PLOT_EXTENSIONS = (".png", ".svg", ".pdf", ".jpg")
 GRAPH_TEXTS = (".dot", ".mmd", ".md")
 GRAPH_PICTURES = (".svg", ".png", ".pdf")
+EXTRAS = {"safetensors": "interop", "tqdm": "progress"}  # that packages come with, but for viz
 PROGRESS_DELAY = 1.0  # seconds; shorter runs show no bar
 
 
@@ -159,6 +160,9 @@ def parser() -> OneLineParser:
     top.add_argument("--version", action="version", version=f"pymicrograd {version()}")
     commands = top.add_subparsers(dest="command", metavar="command", required=True)
     add_demo(commands)
+    from .learning import add_commands  # which uses what stands here
+
+    add_commands(commands)
     info = commands.add_parser(
         "info",
         help="version, compiler, flags, math library, machine",
@@ -428,9 +432,9 @@ def duration(seconds: float) -> str:
 # ---- checks before work starts -----------------------------------------------------------------
 
 
-def mistake(message: str) -> CommandError:
-    """Return the error for arguments of `pymicrograd demo` that cannot work."""
-    return CommandError("pymicrograd demo", message)
+def mistake(message: str, command: str = "demo") -> CommandError:
+    """Return the error for arguments of a command that cannot work."""
+    return CommandError(f"pymicrograd {command}", message)
 
 
 def check_files(arguments: argparse.Namespace) -> None:
@@ -456,20 +460,20 @@ def check_files(arguments: argparse.Namespace) -> None:
             raise mistake("--graph needs Graphviz's program dot (or ask for .dot, .mmd or .md)")
 
 
-def check_target(option: str, path: str, extensions: Sequence[str]) -> None:
+def check_target(option: str, path: str, extensions: Sequence[str], command: str = "demo") -> None:
     """Raise CommandError unless a file of that name could be written now."""
     if extension_of(path) not in extensions:
-        raise mistake(f"{option} {path}: the extension must be {' '.join(extensions)}")
+        raise mistake(f"{option} {path}: the extension must be {' '.join(extensions)}", command)
     target = os.path.realpath(path)
     try:
         if os.path.lexists(target) and not stat.S_ISREG(os.lstat(target).st_mode):
-            raise mistake(f"{option} {path}: exists and is not a regular file")
+            raise mistake(f"{option} {path}: exists and is not a regular file", command)
         with tempfile.TemporaryFile(dir=os.path.dirname(target)):
             pass
     except OSError as error:
-        raise mistake(f"{option} {path}: {error.strerror}") from error
+        raise mistake(f"{option} {path}: {error.strerror}", command) from error
     except ValueError as error:  # a NUL in the name
-        raise mistake(f"{option} {path!r}: {error}") from error
+        raise mistake(f"{option} {path!r}: {error}", command) from error
 
 
 def extension_of(path: str) -> str:
@@ -477,13 +481,13 @@ def extension_of(path: str) -> str:
     return os.path.splitext(path)[1].lower()
 
 
-def check_import(option: str, module: str, package: str) -> None:
+def check_import(option: str, module: str, package: str, command: str = "demo") -> None:
     """Raise CommandError unless an optional package can be imported."""
     try:
         importlib.import_module(module)
     except ImportError as error:
-        hint = "pip install 'pymicrograd[viz]'"
-        raise mistake(f"{option} needs the package {package}: {hint} ({error})") from error
+        hint = f"pip install 'pymicrograd[{EXTRAS.get(package, 'viz')}]'"
+        raise mistake(f"{option} needs the package {package}: {hint} ({error})", command) from error
 
 
 # ---- pymicrograd info --------------------------------------------------------------------------

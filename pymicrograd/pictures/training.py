@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_training", "save_figure"]
+__all__ = ["plot_losses", "plot_training", "save_figure"]
 
 Logits = Callable[[Sequence[Sequence[float]]], Sequence[Sequence[float]]]
 Splits = Mapping[str, Sequence[tuple[Sequence[float], int]]]
@@ -35,6 +35,7 @@ def plot_training(
     train_losses: Sequence[float],
     val_losses: Mapping[int, float],
     title: str = "",
+    unit: str = "step",
 ) -> Figure:
     """Draw decision regions with the points on top, and the loss of every step.
 
@@ -44,6 +45,7 @@ def plot_training(
         train_losses: one loss a step.
         val_losses: loss by step.
         title: a line above both.
+        unit: what a loss is of.
     """
     from matplotlib.figure import Figure
 
@@ -51,7 +53,20 @@ def plot_training(
     regions, curve = figure.subplots(1, 2, width_ratios=(1, 1.1))
     _draw_regions(regions, logits, splits)
     _draw_points(regions, splits)
-    _draw_losses(curve, train_losses, val_losses)
+    _draw_losses(curve, train_losses, val_losses, unit)
+    if title:
+        figure.suptitle(title, fontsize=11, color=INK)
+    return figure
+
+
+def plot_losses(
+    train_losses: Sequence[float], val_losses: Mapping[int, float], title: str = ""
+) -> Figure:
+    """Draw the losses of epochs alone; arguments are as for `plot_training`."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.0, 4.5), layout="constrained", facecolor="white")
+    _draw_losses(figure.subplots(), train_losses, val_losses, "epoch")
     if title:
         figure.suptitle(title, fontsize=11, color=INK)
     return figure
@@ -130,10 +145,11 @@ def _draw_points(axes: Axes, splits: Splits) -> None:
 
 
 def _draw_losses(
-    axes: Axes, train_losses: Sequence[float], val_losses: Mapping[int, float]
+    axes: Axes, train_losses: Sequence[float], val_losses: Mapping[int, float], unit: str
 ) -> None:
     """Draw training and validation loss over the steps, on a logarithmic axis where they allow."""
-    steps = range(len(train_losses))
+    first = 0 if unit == "step" else 1  # a step's loss is that before it, an epoch's is of it
+    steps = range(first, first + len(train_losses))
     axes.plot(steps, train_losses, color=INK, linewidth=1.8, label="train")
     axes.plot(
         list(val_losses), list(val_losses.values()), color="#EE7733", linewidth=1.2,
@@ -141,7 +157,7 @@ def _draw_losses(
     )  # fmt: skip
     if any(0.0 < loss < math.inf for loss in (*train_losses, *val_losses.values())):
         axes.set_yscale("log", nonpositive="mask")
-    axes.set(xlabel="step", ylabel="mean cross-entropy")
+    axes.set(xlabel=unit, ylabel="mean cross-entropy" if unit == "step" else "loss")
     axes.set_title("loss", fontsize=11, color=INK)
     axes.grid(True, which="major", color="#DDDDDD", linewidth=0.7)
     axes.set_axisbelow(True)

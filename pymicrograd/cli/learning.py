@@ -1,0 +1,306 @@
+"""`pymicrograd train`, `predict` and `show`: networks of Tensors on data sets and files."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .commands import (
+    MAX_SEED,
+    PLOT_EXTENSIONS,
+    PROGRESS_DELAY,
+    CommandError,
+    Output,
+    check_import,
+    check_target,
+    describe,
+    duration,
+    layer_sizes,
+    positive_real,
+    progress_bar,
+    real,
+    whole,
+)
+
+if TYPE_CHECKING:
+    from .fitting import Fit, Settings
+
+__all__ = ["add_commands"]
+
+DATA = ("digits", "moons", "circles", "blobs", "spirals", "quadrants", "yinyang")
+MODELS = ("mlp", "cnn")
+SAVE_EXTENSIONS = (".npz", ".safetensors")
+SAVE_EVERY = 1.0  # seconds; a checkpoint is written after an epoch, but not more often
+
+
+def add_commands(commands: Any) -> None:
+    """Add the arguments of the three commands."""
+    add_train(commands)
+    predict = commands.add_parser(
+        "predict",
+        help="what a trained network makes of the rows of a file",
+        description="Print a line for each row of FILE: its class and how probable that is, or"
+        " the number that is predicted.",
+        allow_abbrev=False,
+    )
+    predict.add_argument("model", metavar="MODEL", help="what `train --save` has written")
+    predict.add_argument("file", metavar="FILE", help="inputs: .csv, or .npz with an array x")
+    predict.set_defaults(run=run_predict)
+    show = commands.add_parser(
+        "show",
+        help="what a file of weights holds",
+        description="List the arrays and other data in a .npz or .safetensors file.",
+        allow_abbrev=False,
+    )
+    show.add_argument("file", metavar="FILE", help="a .npz or .safetensors file")
+    show.set_defaults(run=run_show)
+
+
+def add_train(commands: Any) -> None:
+    """Add the arguments of `pymicrograd train`."""
+    train = commands.add_parser(
+        "train",
+        help="train a network on a data set or a file",
+        description="Train a network of Tensors on 80 % of a data set, print the losses of every"
+        " epoch and the accuracy of the 10 % that were kept for the test.",
+        allow_abbrev=False,
+    )
+    add = train.add_argument
+    text = f"{' '.join(DATA)}, a .csv file whose last column is the target, or a .npz file"
+    add("--data", default="moons", metavar="DATA", help=f"{text} with x and y [%(default)s]")
+    add("--model", choices=MODELS, default=MODELS[0], help="network [%(default)s]")
+    add("--optimizer", choices=("adam", "sgd"), default="adam", help="[%(default)s]")
+    for name, kind, default, text in (
+        ("--points", whole(10), "500", "points of a data set that is made"),
+        ("--epochs", whole(1), "50", "how often all examples are seen"),
+        ("--batch", whole(1), "32", "examples in a batch"),
+        ("--weight-decay", real, "0", "weight decay"),
+        ("--dropout", share, "0", "share of hidden numbers that is dropped"),
+        ("--seed", whole(1, MAX_SEED), "42", "seed of data, weights and order, 1 to 2^64-1"),
+    ):
+        add(name, type=kind, default=default, metavar="N", help=f"{text} [%(default)s]")
+    add("--layers", type=layer_sizes, metavar="N", help="sizes of the hidden layers: 16,16")
+    add("--lr", type=positive_real, metavar="N", help="learning rate [adam: 0.005, sgd: 0.1]")
+    add("--save", metavar="FILE", help="write a checkpoint, .npz or .safetensors, while training")
+    add("--resume", metavar="FILE", help="go on from a checkpoint, with its settings and data")
+    add("--plot", metavar="FILE", help="draw losses and regions: .png .svg .pdf .jpg")
+    add("--progress", action="store_true", help="show a bar from the start, on any stderr")
+    train.set_defaults(run=run_train)
+
+
+def share(text: str) -> float:
+    """Convert a number from 0 to below 1."""
+    number = real(text)
+    if number >= 1.0:
+        raise argparse.ArgumentTypeError(f"{text} is not below 1")
+    return number
+
+
+# ---- pymicrograd train -------------------------------------------------------------------------
+
+
+def mistake(message: str, command: str = "train", status: int = 2) -> CommandError:
+    """Return the error for arguments that cannot work."""
+    return CommandError(f"pymicrograd {command}", message, status)
+
+
+def run_train(arguments: argparse.Namespace, output: Output) -> int:
+    """Train, print, and write the files asked for."""
+    check_files(arguments)
+    fit = prepared(arguments)
+    output.line(description(fit.settings, fit))
+    seconds, saved = 0.0, time.monotonic()
+    started = time.perf_counter()
+    for line in shown(fit, arguments):
+        seconds += time.perf_counter() - started
+        output.line(line)
+        if arguments.save and time.monotonic() - saved > SAVE_EVERY:
+            fit.save(arguments.save)
+            saved = time.monotonic()
+        started = time.perf_counter()
+    report(fit, seconds, output)
+    if arguments.save:
+        fit.save(arguments.save)
+        output.line(f"checkpoint: {arguments.save}")
+    if arguments.plot:
+        plot(fit, arguments.plot)
+        output.line(f"plot: {arguments.plot}")
+    return 0
+
+
+def check_files(arguments: argparse.Namespace) -> None:
+    """Raise CommandError for what could not be read or written, before any work."""
+    known = arguments.data in DATA or os.path.splitext(arguments.data)[1].lower() in (
+        ".csv",
+        ".npz",
+    )
+    if not known:
+        raise mistake(f"--data {arguments.data}: none of {', '.join(DATA)}, a .csv or .npz file")
+    for option, path, extensions in (
+        ("--save", arguments.save, SAVE_EXTENSIONS),
+        ("--plot", arguments.plot, PLOT_EXTENSIONS),
+    ):
+        if path is not None:
+            check_target(option, path, extensions, "train")
+    if arguments.plot:
+        check_import("--plot", "matplotlib.figure", "matplotlib", "train")
+    if arguments.progress:
+        check_import("--progress", "tqdm", "tqdm", "train")
+    if arguments.save and arguments.save.lower().endswith(".safetensors"):
+        check_import("--save", "safetensors.numpy", "safetensors", "train")
+
+
+def prepared(arguments: argparse.Namespace) -> Fit:
+    """Return a run that is ready, or raise CommandError for what cannot work."""
+    from .fitting import Fit, Settings, checkpoint_of
+
+    saved = None
+    names = Settings.__dataclass_fields__
+    settings = Settings(**{name: getattr(arguments, name) for name in names})
+    try:
+        if arguments.resume is not None:
+            settings, saved = checkpoint_of(arguments.resume)
+        return Fit(settings, saved)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise mistake(describe(error)) from error
+    except ImportError as error:
+        raise mistake(str(error)) from error
+
+
+def description(settings: Settings, fit: Fit) -> str:
+    """Say in a line what is learnt from what."""
+    sizes = ", ".join(f"{len(y)} {part}" for part, (_, y) in fit.parts.items())
+    count = sum(p.numel() for p in fit.model.parameters())
+    data = os.path.basename(settings.data)
+    return f"{data}: {sizes}; {settings.model} of {count} parameters, seed {settings.seed}"
+
+
+def shown(fit: Fit, arguments: argparse.Namespace) -> Iterator[str]:
+    """Yield the lines of a run; show a bar after a second, if stderr is a terminal.
+
+    Raises:
+        CommandError: the numbers left what a float can hold.
+    """
+    tqdm = importlib.import_module("tqdm").tqdm if arguments.progress else progress_bar()
+    bar, started = None, time.monotonic()
+    try:
+        for line in fit.run(arguments.epochs):
+            late = arguments.progress or time.monotonic() - started > PROGRESS_DELAY
+            if tqdm is not None and bar is None and late:
+                bar = tqdm(total=arguments.epochs, desc="training", unit="epoch", leave=False)
+            if bar is not None:
+                bar.update(fit.epoch - bar.n)
+                bar.clear()
+            if fit.train_losses[-1] != fit.train_losses[-1]:
+                raise mistake(f"the training diverged in epoch {fit.epoch}", status=1)
+            yield line
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def report(fit: Fit, seconds: float, output: Output) -> None:
+    """Print what the test says, and the time."""
+    loss, right = fit.measure("test")
+    count = len(fit.parts["test"][1])
+    if right is None:
+        output.line(f"test loss: {loss:.6f}, of {count} examples")
+    else:
+        output.line(f"test accuracy: {round(right * count)} of {count} ({100.0 * right:.1f} %)")
+    output.line(f"time: {duration(seconds)}")
+
+
+def plot(fit: Fit, path: str) -> None:
+    """Draw losses and, of classes in the plane, regions."""
+    from ..pictures.training import plot_losses, plot_training, save_figure
+
+    val = {i + 1: loss for i, loss in enumerate(fit.val_losses)}
+    title = f"{os.path.basename(fit.settings.data)}, {fit.settings.model}, {fit.epoch} epochs"
+    if fit.shape != (2,) or fit.examples.classes is None:
+        figure = plot_losses(fit.train_losses, val, title)
+    else:
+        splits = {
+            part: list(zip((x * fit.deviation + fit.mean).tolist(), y.tolist(), strict=True))
+            for part, (x, y) in fit.parts.items()
+        }
+        figure = plot_training(fit.logits, splits, fit.train_losses, val, title, "epoch")
+    save_figure(figure, path)
+
+
+# ---- pymicrograd predict, pymicrograd show -----------------------------------------------------
+
+
+def run_predict(arguments: argparse.Namespace, output: Output) -> int:
+    """Print what a network makes of each row of a file."""
+    from .fitting import predictions
+
+    try:
+        for line in predictions(arguments.model, arguments.file):
+            output.line(line)
+            if output.closed:
+                break
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise mistake(describe(error), "predict") from error
+    return 0
+
+
+def run_show(arguments: argparse.Namespace, output: Output) -> int:
+    """List what a file holds."""
+    from ..saving.objects import load
+
+    try:
+        content = load(arguments.file)
+    except (OSError, ValueError) as error:
+        raise mistake(describe(error), "show") from error
+    rows = list(entries(content, ()))
+    widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
+    for name, kind, what in rows:
+        output.line(f"{name:<{widths[0]}}  {kind:<{widths[1]}}  {what}".rstrip())
+    arrays = list(tensors_in(content))
+    elements = sum(x.numel() for x in arrays)
+    size = sum(x.numel() * x.dtype.itemsize for x in arrays)
+    output.line(f"{len(arrays)} arrays, {elements} numbers, {size} bytes")
+    return 0
+
+
+def tensors_in(x: Any) -> Iterator[Any]:
+    """Yield the Tensors in a container."""
+    if hasattr(x, "numel"):
+        yield x
+    elif isinstance(x, Mapping):
+        for part in x.values():
+            yield from tensors_in(part)
+    elif isinstance(x, (list, tuple)):
+        for part in x:
+            yield from tensors_in(part)
+
+
+def entries(x: Any, path: tuple[Any, ...]) -> Iterator[tuple[str, str, str]]:
+    """Yield the name, kind and value of all that there is in a container."""
+    name = ".".join(map(str, path)) or "(all)"
+    if hasattr(x, "numel"):
+        shape = " x ".join(map(str, x.shape)) or "number"
+        yield name, f"{x.dtype.name} {shape}", span(x)
+    elif isinstance(x, Mapping) and x:
+        for key, part in x.items():
+            yield from entries(part, (*path, key))
+    elif isinstance(x, (list, tuple)) and list(tensors_in(x)):
+        for i, part in enumerate(x):
+            yield from entries(part, (*path, i))
+    else:
+        text = repr(x)
+        yield name, type(x).__name__, text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def span(x: Any) -> str:
+    """Return the smallest and the largest element as text."""
+    if not x.numel():
+        return ""
+    if x.dtype.name == "bool":
+        return f"{int(x.sum().item())} of {x.numel()} true"
+    low, high = x.min().item(), x.max().item()
+    return f"{low:.6g}" if x.numel() == 1 else f"{low:.6g} to {high:.6g}"

@@ -1,0 +1,265 @@
+"""`pymicrograd train`, `predict`, `show`: digits, files, checkpoints, one-line errors."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_cli import run
+
+import pymicrograd as mg
+from pymicrograd import nn
+from pymicrograd.cli import fitting, learning
+
+saving = pytest.mark.skipif(
+    not hasattr(mg.SGD, "state_dict"), reason="optimizers have no state_dict here"
+)
+FAST = ("--points", "40", "--layers", "4", "--epochs", "4", "--batch", "8")
+
+
+def train(*arguments: str) -> list[str]:
+    """Run `pymicrograd train`, which must succeed, and return its lines but for the time."""
+    status, lines, err = run("train", *arguments)
+    assert (status, err) == (0, "")
+    return [line for line in lines if not line.startswith("time: ")]
+
+
+def written(path: Path, rows: Any) -> str:
+    """Write a .csv file."""
+    with open(path, "w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return str(path)
+
+
+def lines_of_a_plane(n: int, target: Any) -> list[list[Any]]:
+    """Return rows of two numbers and a target."""
+    rng = mg.RNG(6)
+    points = [(rng.uniform(-3, 5), rng.uniform(10, 20)) for _ in range(n)]
+    return [[a, b, target(a, b)] for a, b in points]
+
+
+# ---- training ----------------------------------------------------------------------------------
+
+
+def test_the_same_run_prints_the_same(tmp_path: Path) -> None:
+    first = train("--dropout", "0.2", *FAST)
+    assert first == train("--dropout", "0.2", *FAST) != train("--seed", "1", *FAST)
+    assert first[0] == "moons: 32 train, 4 val, 4 test; mlp of 22 parameters, seed 42"
+    pattern = r"epoch \d, train loss \d\.\d{6}, val loss \d\.\d{6}, val accuracy \d+\.\d %"
+    assert all(re.fullmatch(pattern, line) for line in first[1:5])
+    assert re.fullmatch(r"test accuracy: \d of 4 \(\d+\.\d %\)", first[5]) and len(first) == 6
+
+
+def test_moons_are_learnt() -> None:
+    assert train("--data", "moons")[-1] == "test accuracy: 50 of 50 (100.0 %)"
+
+
+@pytest.mark.parametrize("name", [name for name in learning.DATA if name != "digits"])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_every_data_set_that_is_made(name: str, optimizer: str) -> None:
+    lines = train("--data", name, "--optimizer", optimizer, "--weight-decay", "0.01", *FAST)
+    assert lines[0].startswith(f"{name}: 32 train")
+
+
+@pytest.mark.parametrize(
+    ("model", "needed"), [((), 96.0), (("--model", "cnn", "--dropout", "0.3"), 97.0)]
+)
+def test_digits_are_learnt(model: tuple[str, ...], needed: float) -> None:
+    pytest.importorskip("sklearn.datasets")
+    if model and not hasattr(nn, "Conv2d"):
+        pytest.skip("there are no convolutions here")
+    line = train("--data", "digits", "--epochs", "30", *model)[-1]
+    assert float(line.split("(")[1].split()[0]) > needed, line
+
+
+def test_a_file_of_numbers_and_words(tmp_path: Path) -> None:
+    rows = lines_of_a_plane(200, lambda a, b: "above" if b > 15 else "below")
+    path = written(tmp_path / "words.csv", [["a", "b", "where"], *rows])
+    lines = train("--data", path, "--layers", "8", "--lr", "0.05")
+    assert lines[0].startswith("words.csv: 160 train, 20 val, 20 test; mlp of 42 parameters")
+    assert float(lines[-1].split("(")[1].split()[0]) >= 95.0
+
+
+def test_a_file_of_numbers_to_predict(tmp_path: Path) -> None:
+    path = written(tmp_path / "sums.csv", lines_of_a_plane(100, lambda a, b: 0.1 * a + 0.2 * b))
+    lines = train("--data", path, "--layers", "16", "--lr", "0.02", "--epochs", "100")
+    loss = re.fullmatch(r"test loss: (\d\.\d{6}), of 10 examples", lines[-1])
+    assert loss and float(loss[1]) < 0.05 and "accuracy" not in lines[1]
+
+
+def test_arrays_of_numpys(tmp_path: Path) -> None:
+    x = np.random.default_rng(1).normal(size=(60, 3, 2))
+    np.savez(tmp_path / "data.npz", images=x, labels=(x.sum((1, 2)) > 0) * 5 + 2)
+    lines = train("--data", str(tmp_path / "data.npz"), "--epochs", "2")
+    assert lines[0].startswith("data.npz: 48 train, 6 val, 6 test; mlp of 418 parameters")
+
+
+# ---- checkpoints -------------------------------------------------------------------------------
+
+
+@saving
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_run_that_goes_on_prints_what_one_in_one_piece_does(
+    optimizer: str, suffix: str, tmp_path: Path
+) -> None:
+    if suffix == ".safetensors":
+        pytest.importorskip("safetensors")
+    options = ("--dropout", "0.3", "--optimizer", optimizer, *FAST)
+    part, whole = str(tmp_path / f"part{suffix}"), str(tmp_path / f"whole{suffix}")
+    lines = train("--save", whole, *options)
+    train("--save", part, *options[:-4], "--epochs", "2", "--batch", "8")
+    rest = train("--resume", part, "--save", part, "--epochs", "4")
+    assert rest[1:-1] == lines[3:-1]
+    assert Path(part).read_bytes() == Path(whole).read_bytes()
+
+
+@saving
+def test_predictions(tmp_path: Path) -> None:
+    rows = lines_of_a_plane(200, lambda a, b: "above" if b > 15 else "below")
+    path = written(tmp_path / "words.csv", rows)
+    model = str(tmp_path / "m.npz")
+    train("--data", path, "--layers", "8", "--lr", "0.05", "--save", model)
+    for given in (path, written(tmp_path / "bare.csv", [row[:2] for row in rows])):
+        status, lines, err = run("predict", model, given)
+        assert (status, err, len(lines)) == (0, "", 200)
+        assert all(re.fullmatch(r"(above|below) \d+\.\d %", line) for line in lines)
+        right = sum(line.split()[0] == row[2] for line, row in zip(lines, rows, strict=True))
+        assert right >= 190
+    np.savez(tmp_path / "x.npz", x=np.array([row[:2] for row in rows[:3]]))
+    assert run("predict", model, str(tmp_path / "x.npz"))[1] == lines[:3]
+    written(tmp_path / "other.csv", [[1, 2, 3, 4]])
+    status, lines, err = run("predict", model, str(tmp_path / "other.csv"))
+    assert (status, lines) == (2, []) and "but the network takes (2,)" in err
+
+
+@saving
+def test_predictions_of_numbers(tmp_path: Path) -> None:
+    path = written(tmp_path / "sums.csv", lines_of_a_plane(50, lambda a, b: a + 0.5))
+    train("--data", path, "--epochs", "2", "--save", str(tmp_path / "m.npz"))
+    status, lines, _ = run("predict", str(tmp_path / "m.npz"), path)
+    assert status == 0 and len(list(map(float, lines))) == 50
+
+
+@saving
+def test_other_data_than_were_learnt_from(tmp_path: Path) -> None:
+    path = written(tmp_path / "d.csv", lines_of_a_plane(20, lambda a, b: int(a > 1)))
+    train("--data", path, "--epochs", "1", "--save", str(tmp_path / "m.npz"))
+    written(tmp_path / "d.csv", lines_of_a_plane(21, lambda a, b: int(a > 1)))
+    status, _, err = run("train", "--resume", str(tmp_path / "m.npz"), "--epochs", "2")
+    assert status == 2 and "holds other examples than were learnt from" in err
+
+
+def test_show(tmp_path: Path) -> None:
+    state = {"w": mg.tensor([[1.0, -2.5]]), "step": 3, "deep": [{"b": mg.tensor([True, False])}],
+             "empty": mg.zeros(0), "text": "x" * 100, "one": mg.tensor(0.5)}  # fmt: skip
+    mg.save(state, tmp_path / "s.npz")
+    status, lines, err = run("show", str(tmp_path / "s.npz"))
+    assert (status, err) == (0, "")
+    assert [line.split() for line in lines] == [
+        ["w", "float32", "1", "x", "2", "-2.5", "to", "1"],
+        ["step", "int", "3"],
+        ["deep.0.b", "bool", "2", "1", "of", "2", "true"],
+        ["empty", "float32", "0"],
+        ["text", "str", "'" + "x" * 56 + "..."],
+        ["one", "float32", "number", "0.5"],
+        ["4", "arrays,", "5", "numbers,", "14", "bytes"],
+    ]
+
+
+# ---- what is refused ---------------------------------------------------------------------------
+
+ROWS = [[1.0, 2.0, 0]] * 10
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        ([], "there are no rows of numbers and a target"),
+        ([["a", "b", "c"]], "there are no rows of numbers"),
+        ([*ROWS, [1.0, 2.0]], "row 11 has 2 cells, the first has 3"),
+        ([*ROWS, [1.0, "x", 0]], "row 11 has 'x' where a number is needed"),
+        ([*ROWS, [1.0, "nan", 0]], "row 11 has 'nan'"),
+        (ROWS[:9], "there are 9 examples: 10 are needed at least"),
+    ],
+)
+def test_files_without_examples(rows: Any, text: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "bad.csv", rows)
+    status, lines, err = run("train", "--data", path)
+    assert (status, lines, err.count("\n")) == (2, [], 1) and text in err
+    if "examples" not in text:
+        assert f"{path}: " in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--data", "stars"), "--data stars: none of digits, moons"),
+        (("--data", "none.csv"), "none.csv: No such file"),
+        (("--model", "tree"), "invalid choice"),
+        (("--model", "cnn"), "--model cnn needs images of shape (channels, height, width)"),
+        (("--dropout", "1"), "1 is not below 1"),
+        (("--lr", "0"), "not above 0"),
+        (("--points", "9"), "9 is less than 10"),
+        (("--save", "w.pt"), "the extension must be .npz .safetensors"),
+        (("--plot", "w.txt"), "the extension must be .png"),
+        (("--resume", "none.npz"), "none.npz: No such file"),
+    ],
+    ids=str,
+)
+def test_mistakes_are_one_line(
+    arguments: tuple[str, ...], text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, lines, err = run("train", *arguments)
+    assert (status, lines, err.count("\n")) == (2, [], 1)
+    assert err.startswith("pymicrograd train: error: ") and text in err
+
+
+def test_files_of_another_kind(tmp_path: Path) -> None:
+    mg.save({"w": mg.ones(2)}, tmp_path / "w.npz")
+    (tmp_path / "damaged.npz").write_bytes((tmp_path / "w.npz").read_bytes()[:-1])
+    mg.save({"format": fitting.FORMAT, "settings": {"size": 3}}, tmp_path / "other.npz")
+    for name, text in (
+        ("w.npz", "no checkpoint of `pymicrograd train`"),
+        ("damaged.npz", "damaged.npz: "),
+        ("other.npz", "a checkpoint with other settings"),
+    ):
+        path = str(tmp_path / name)
+        for command in (("train", "--resume", path), ("predict", path, path)):
+            status, lines, err = run(*command)
+            assert (status, lines, err.count("\n")) == (2, [], 1) and text in err
+    for name in ("damaged.npz", "none.npz"):
+        status, lines, err = run("show", str(tmp_path / name))
+        assert (status, lines) == (2, []) and err.startswith("pymicrograd show: error: ")
+    np.savez(tmp_path / "x.npz", z=np.ones((12, 2)), y=np.ones(11))
+    np.savez(tmp_path / "y.npz", x=np.ones((12, 2)), y=np.ones(11))
+    np.savez(tmp_path / "z.npz", x=np.ones(12), y=np.ones(12))
+    for name, text in (("x", "no inputs"), ("y", "(12,) is needed"), ("z", "two axes")):
+        status, _, err = run("train", "--data", str(tmp_path / f"{name}.npz"))
+        assert status == 2 and text in err
+
+
+def test_a_run_that_diverges_is_one_line() -> None:
+    status, _, err = run("train", "--optimizer", "sgd", "--lr", "1e30", *FAST)
+    assert status == 1 and "the training diverged in epoch" in err and err.count("\n") == 1
+
+
+def test_plots(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    path = str(tmp_path / "p.svg")
+    assert train("--plot", path, *FAST)[-1] == f"plot: {path}"
+    regions = Path(path).read_bytes()
+    data = written(tmp_path / "sums.csv", lines_of_a_plane(20, lambda a, b: a + 0.5))
+    train("--data", data, "--plot", path, "--epochs", "2")
+    assert regions.startswith(b"<?xml") and Path(path).read_bytes() != regions
+
+
+def test_a_bar_from_the_start(capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("tqdm")
+    status, _, err = run("train", "--progress", *FAST)
+    assert status == 0 and "training" in err and "/4" in err
