@@ -29,6 +29,7 @@ HOMES = {
     ),
     "optim": ("SGD", "Adam", "AdamW"),
     "pictures.graphs": ("draw_dot", "to_dot", "to_mermaid", "trace", "vis_color"),
+    "pictures.modules": ("summary",),
     "random": (
         "RNG", "Generator", "get_rng_state", "initial_seed", "manual_seed", "seed",
         "set_rng_state",
