@@ -1,14 +1,15 @@
 """Nested containers of plain data and Tensors as text and arrays by name, and back.
 
 The text is JSON: numbers, text, None and truths stand for themselves, a list is an array, and
-objects are {"dict": [[key, value], ...]}, {"tuple": [...]} and {"tensor": name}. Nothing in it
-names a class or a function.
+objects are {"dict": [[key, value], ...]}, {"tuple": [...]} and {"tensor": name}; Counter and
+OrderedDict are written as dicts are. Nothing else in it names a class.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ __all__ = ["flatten", "unflatten"]
 
 FORMAT = "pymicrograd 1"
 MAX_DEPTH = 100
+# By the names that they have in files; the first that fits is taken.
+DICTS: dict[str, type[Any]] = {"counter": Counter, "ordered": OrderedDict, "dict": dict}
 
 
 def is_numpys(x: Any) -> bool:
@@ -50,9 +53,9 @@ class Flattening:
             return self.tensor(as_tensor(x), path) if x.ndim else self.tree_of(x.item(), path)
         if len(path) > MAX_DEPTH:
             raise ValueError(f"containers are nested more than {MAX_DEPTH} deep, or in themselves")
-        if isinstance(x, Mapping):
+        if isinstance(x, dict):
             pairs = [[self.key(k, path), self.tree_of(v, (*path, k))] for k, v in x.items()]
-            return {"dict": pairs}
+            return {next(kind for kind, make in DICTS.items() if isinstance(x, make)): pairs}
         if isinstance(x, (list, tuple)):
             items = [self.tree_of(item, (*path, i)) for i, item in enumerate(x)]
             return items if isinstance(x, list) else {"tuple": items}
@@ -63,7 +66,7 @@ class Flattening:
 
     def key(self, key: Any, path: tuple[Any, ...]) -> Any:
         """Return the key of a dict as JSON takes it."""
-        if isinstance(key, (TensorBase, Mapping, list)):
+        if isinstance(key, (TensorBase, dict, list)):
             raise TypeError(f"cannot save a key of {told(path)}, of class {type(key).__name__}")
         return self.tree_of(key, (*path, "key"))
 
@@ -185,6 +188,8 @@ def dict_of(pairs: list[Any], inner: Callable[[Any], Any]) -> dict[Any, Any]:
 
 
 KINDS: dict[str, Callable[[list[Any], Callable[[Any], Any]], Any]] = {
+    "counter": lambda parts, inner: Counter(dict_of(parts, inner)),
     "dict": dict_of,
+    "ordered": lambda parts, inner: OrderedDict(dict_of(parts, inner)),
     "tuple": lambda parts, inner: tuple(inner(part) for part in parts),
 }
