@@ -1,7 +1,8 @@
-"""Pictures of the graph behind a Value: Graphviz objects and files, DOT text, Mermaid text.
+"""Pictures of the graph behind a Value or a Tensor: Graphviz objects, DOT text, Mermaid text.
 
-Works on the Values of either engine, and on anything else that has `data`, `grad`, `_prev` and
-`_op`. It imports neither engine, and `graphviz` only to draw; the texts need nothing installed.
+Works on Tensors (results.py says what is shown of them), on the Values of either engine, and on
+anything else that has `data`, `grad`, `_prev` and `_op`. It imports neither engine, and `graphviz`
+only to draw; the texts need nothing installed.
 Nodes are named by their place in `trace`, so the same program gives the same text every time.
 """
 
@@ -11,10 +12,12 @@ import math
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .results import is_result, results_of
 
 if TYPE_CHECKING:
     import graphviz
@@ -84,17 +87,19 @@ def draw_dot(
     format: str = "svg",
     rankdir: str = "LR",
     outfile: str | os.PathLike[str] | None = None,
+    params: Mapping[str, Any] | None = None,
 ) -> graphviz.Digraph:
-    """Draw the graph of a Value with Graphviz.
+    """Draw the graph of a Value or a Tensor with Graphviz.
 
     Notebooks show the returned object. No file is written unless `outfile` is given; LLM101n's
     default, `graph`, left a file in the working directory at every call.
 
     Args:
-        root: the Value whose graph is drawn.
+        root: the Value, or the Tensor, whose graph is drawn.
         format: Graphviz's name of an output format: svg, png, pdf ...
         rankdir: direction of the arrows: LR (to the right), TB (down), RL or BT.
         outfile: file to write; the format's suffix is added where it is missing.
+        params: names of a Tensor's leaves, such as `dict(model.named_parameters())`.
 
     Returns:
         The `graphviz.Digraph`; its `source` is `to_dot(root, rankdir)`.
@@ -105,7 +110,7 @@ def draw_dot(
         ImportError: the Python package graphviz is not installed.
         RuntimeError: `outfile` is given and Graphviz's program `dot` is not installed.
     """
-    body = _dot_statements(root, rankdir)
+    body = _dot_statements(root, rankdir, params)
     try:
         import graphviz
     except ImportError as error:
@@ -135,12 +140,13 @@ def draw_dot(
     return dot
 
 
-def to_dot(root: Any, rankdir: str = "LR") -> str:
-    """Return the graph of a Value as DOT text.
+def to_dot(root: Any, rankdir: str = "LR", params: Mapping[str, Any] | None = None) -> str:
+    """Return the graph of a Value or a Tensor as DOT text.
 
     Args:
-        root: the Value whose graph is written.
+        root: the Value, or the Tensor, whose graph is written.
         rankdir: direction of the arrows: LR, TB, RL or BT.
+        params: names of a Tensor's leaves, such as `dict(model.named_parameters())`.
 
     Returns:
         A complete `digraph`, ending in a newline.
@@ -149,15 +155,16 @@ def to_dot(root: Any, rankdir: str = "LR") -> str:
         TypeError: `root` is not a Value.
         ValueError: unknown `rankdir`.
     """
-    return "\n".join(["digraph {", *_dot_statements(root, rankdir), "}", ""])
+    return "\n".join(["digraph {", *_dot_statements(root, rankdir, params), "}", ""])
 
 
-def to_mermaid(root: Any, rankdir: str = "LR") -> str:
-    """Return the graph of a Value as Mermaid text, which GitHub and JupyterLab 4.1 draw.
+def to_mermaid(root: Any, rankdir: str = "LR", params: Mapping[str, Any] | None = None) -> str:
+    """Return the graph of a Value or a Tensor as Mermaid text, for GitHub and JupyterLab 4.1.
 
     Args:
-        root: the Value whose graph is written.
+        root: the Value, or the Tensor, whose graph is written.
         rankdir: direction of the arrows: LR, TB, RL or BT.
+        params: names of a Tensor's leaves, such as `dict(model.named_parameters())`.
 
     Returns:
         A complete flowchart, ending in a newline; colours that CSS does not know are left out.
@@ -166,6 +173,8 @@ def to_mermaid(root: Any, rankdir: str = "LR") -> str:
         TypeError: `root` is not a Value.
         ValueError: unknown `rankdir`.
     """
+    if is_result(root):
+        return "\n".join([*_mermaid_results(root, rankdir, params), ""])
     nodes, arrows = _picture(root, rankdir)
     lines = [f"flowchart {rankdir}"]
     for k, node in enumerate(nodes):
@@ -245,8 +254,7 @@ def _is_larger(root: Any, limit: int) -> bool:
 
 def _picture(root: Any, rankdir: str) -> tuple[list[Any], list[tuple[str, str]]]:
     """Return the nodes, and the names each arrow joins: op to node, operand to op."""
-    if rankdir not in RANKDIRS:
-        raise ValueError(f"rankdir {rankdir!r} is none of {', '.join(RANKDIRS)}")
+    _check_rankdir(rankdir)
     nodes, edges = trace(root)
     number = {id(node): k for k, node in enumerate(nodes)}
     arrows = [(f"op{k}", f"n{k}") for k, node in enumerate(nodes) if node._op]
@@ -256,11 +264,42 @@ def _picture(root: Any, rankdir: str) -> tuple[list[Any], list[tuple[str, str]]]
     return nodes, arrows
 
 
-def _dot_statements(root: Any, rankdir: str) -> list[str]:
+def _mermaid_results(root: Any, rankdir: str, params: Mapping[str, Any] | None) -> list[str]:
+    """Return the lines of the Mermaid text of a Tensor."""
+    _check_rankdir(rankdir)
+    nodes, edges = results_of(root, params)
+    lines = [f"flowchart {rankdir}"]
+    for k, node in enumerate(nodes):
+        text = "<br/>".join(map(_escape_mermaid, node.lines))
+        lines.append(f'    n{k}["{text}"]' if node.is_leaf else f'    n{k}(["{text}"])')
+    return lines + [f"    n{tail} --> n{head}" for tail, head in edges]
+
+
+def _dot_results(root: Any, params: Mapping[str, Any] | None) -> list[str]:
+    """Return the nodes and arrows of the DOT text of a Tensor."""
+    nodes, edges = results_of(root, params)
+    lines = []
+    for k, node in enumerate(nodes):
+        text = "\\n".join(map(_escape_dot, node.lines))
+        style = "shape=box style=filled fillcolor=lightgreen" if node.is_leaf else "shape=ellipse"
+        lines.append(f'\tn{k} [label="{text}" {style}]')
+    return lines + [f"\tn{tail} -> n{head}" for tail, head in edges]
+
+
+def _check_rankdir(rankdir: str) -> None:
+    """Refuse what is no direction."""
+    if rankdir not in RANKDIRS:
+        raise ValueError(f"rankdir {rankdir!r} is none of {', '.join(RANKDIRS)}")
+
+
+def _dot_statements(root: Any, rankdir: str, params: Mapping[str, Any] | None = None) -> list[str]:
     """Return the lines between the braces of the DOT text."""
-    nodes, arrows = _picture(root, rankdir)
+    _check_rankdir(rankdir)
     lines = [f"\tgraph [rankdir={rankdir} nodesep=0.1 ranksep=0.4]"]
     lines.append("\tnode [fontsize=10 width=0.1 height=0.1]")
+    if is_result(root):
+        return lines + _dot_results(root, params)
+    nodes, arrows = _picture(root, rankdir)
     for k, node in enumerate(nodes):
         label = " | ".join(_fields(node, _escape_dot))
         color = _escape_dot(getattr(node, "_vis_color", None) or "white")
