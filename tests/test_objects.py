@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import collections
+import hashlib
 import io
 import json
 import math
 import os
 import pickle
+import random
 import struct
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
+import fuzz_loader
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -327,6 +331,29 @@ def test_a_structure_that_is_nested_too_deep(tmp_path: Path) -> None:
         deep = ({0: deep},) if _ % 2 else [deep]
     with pytest.raises(ValueError, match="more than 100 deep"):
         mg.save(deep, tmp_path / "deep.npz")
+
+
+def test_random_damage_under_a_right_checksum(tmp_path: Path) -> None:
+    """Whoever writes a checksum can write anything: it is refused, or read, and nothing else."""
+    draw = random.Random(5)
+    text, arrays = containers.flatten({"a": [1, (2, None, "t")], 3: mg.ones(2), "w": mg.ones(2)})
+    whole = npz.archive_of(arrays, text)
+    refused = 0
+    for i in range(1000):
+        if i % 2:
+            damaged = fuzz_loader.changed(text.encode(), draw).decode(errors="replace")
+            content = npz.archive_of(arrays, damaged)
+        else:
+            content = fuzz_loader.changed(whole, draw)[:-64]
+            content += hashlib.sha256(content).hexdigest().encode()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                mg.load(io.BytesIO(content))
+        except ValueError as error:
+            assert str(error).startswith("this file: ")
+            refused += 1
+    assert 800 < refused < 1000
 
 
 @pytest.mark.parametrize(

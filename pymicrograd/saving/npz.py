@@ -220,7 +220,10 @@ def _read_structure(archive: zipfile.ZipFile, is_ours: bool) -> str:
     """Return the text that says how arrays stand in containers."""
     if not is_ours:
         raise ValueError("damaged: the checksum at its end is missing")
-    return archive.read(STRUCTURE).decode(errors="strict")
+    try:
+        return archive.read(STRUCTURE).decode()
+    except ValueError as error:  # a place before the file, or no UTF-8
+        raise zipfile.BadZipFile(str(error)) from None
 
 
 def _member_name(filename: str) -> str:
