@@ -12,7 +12,10 @@ Homes = Mapping[str, tuple[str, ...]]
 
 
 def names_of(
-    namespace: dict[str, Any], homes: Homes, modules: tuple[str, ...] = ()
+    namespace: dict[str, Any],
+    homes: Homes,
+    modules: tuple[str, ...] = (),
+    instead: Mapping[str, str] | None = None,
 ) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
     """Return `__all__`, `__getattr__` and `__dir__` of a package with a table of its names.
 
@@ -22,6 +25,7 @@ def names_of(
         namespace: the package's `globals()`.
         homes: its names, by the module in it that they are imported from.
         modules: modules in it that are names as well.
+        instead: why names of PyTorch's are not there, and what there is in their place.
     """
     package = namespace["__name__"]
     names = sorted({*modules}.union(*homes.values()))
@@ -34,7 +38,8 @@ def names_of(
                 value = getattr(importlib.import_module(f".{home}", package), name)
                 namespace[name] = value
                 return value
-        raise AttributeError(f"module {package!r} has no attribute {name!r}{near(name, names)}")
+        reason = f": {instead[name]}" if instead and name in instead else near(name, names)
+        raise AttributeError(f"module {package!r} has no attribute {name!r}{reason}")
 
     return names, get, lambda: sorted({*namespace, *names})
 

@@ -10,21 +10,21 @@ import math
 import operator
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError, DTypeError
-from .arguments import as_shape
-from .conversion import new
+from ..errors import ArgumentError, DTypeError, ShapeError
+from .arguments import as_ints, as_shape
+from .conversion import as_tensor, is_array, new
 from .devices import check_device
-from .dtypes import as_dtype, dtype, float32, int64
+from .dtypes import as_dtype, dtype, float32, float64, int64
 from .leaves import INTEGERS, NORMAL, PERMUTATION, UNIFORM, blank, constant, draw, ramp
-from .ops import OPS, apply, cast
+from .ops import OPS, TensorBase, apply, cast
 
 if TYPE_CHECKING:
     from .tensor import Tensor
 
 __all__ = [
-    "arange", "empty", "empty_like", "eye", "full", "full_like", "linspace", "ones", "ones_like",
-    "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "zeros",
-    "zeros_like",
+    "arange", "asarray", "empty", "empty_like", "empty_permuted", "empty_strided", "eye", "full",
+    "full_like", "linspace", "logspace", "ones", "ones_like", "rand", "rand_like", "randint",
+    "randn", "randn_like", "randperm", "scalar_tensor", "zeros", "zeros_like",
 ]  # fmt: skip
 
 
@@ -132,6 +132,78 @@ def full_like(
     return full(input.shape, fill_value, dtype=kind, requires_grad=requires_grad, device=device)
 
 
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Return an object as a Tensor: as it is, sharing memory where possible; or a copy.
+
+    Args:
+        copy: True for a copy in any case; False refuses one.
+
+    Raises:
+        ValueError: copy is False, and a copy is needed.
+    """
+    made = as_tensor(obj, dtype=dtype, device=device)
+    shares = isinstance(obj, TensorBase) and made is obj
+    if copy is False and not shares and not is_array(obj):
+        raise ArgumentError("asarray: a copy is needed of what is no array; leave copy=False out")
+    if copy:
+        made = made.detach().clone()
+    return finish(made, requires_grad)
+
+
+def scalar_tensor(
+    s: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
+    """Return a number as a Tensor of shape (), by default of float32."""
+    kind = float32 if dtype is None else as_dtype(dtype)
+    return finish(constant((), s, kind, "scalar_tensor"), requires_grad, device)
+
+
+def empty_permuted(
+    size: Any, physical_layout: Any, *, dtype: Any = None, requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:  # fmt: skip
+    """Return zeros whose axes lie in memory in the order given, the last one closest.
+
+    Raises:
+        ShapeError: the order does not name each axis once.
+    """
+    shape, order = (
+        as_shape((size,), "empty_permuted"),
+        as_ints((physical_layout,), "empty_permuted"),
+    )
+    if sorted(order) != list(range(len(shape))):
+        raise ShapeError(f"empty_permuted: {order} does not name each of {len(shape)} axes once")
+    made = zeros([shape[axis] for axis in order], dtype=dtype)
+    back = sorted(range(len(order)), key=order.__getitem__)
+    return finish(made.permute(back).detach(), requires_grad, device)
+
+
+def empty_strided(
+    size: Any, stride: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
+    """Return zeros whose neighbours along each axis lie so many elements apart.
+
+    Raises:
+        ShapeError: there are not as many strides as axes.
+        NotImplementedError: elements would share memory or have gaps between them.
+    """
+    shape, strides = as_shape((size,), "empty_strided"), as_ints((stride,), "empty_strided")
+    if len(shape) != len(strides):
+        raise ShapeError(f"empty_strided: {len(strides)} strides for {len(shape)} axes")
+    order = sorted(range(len(shape)), key=lambda axis: (-strides[axis], axis))
+    made = empty_permuted(shape, order, dtype=dtype)
+    known = zip(shape, strides, made.stride(), strict=True)
+    if made.numel() and any(a != b for n, a, b in known if n > 1):
+        raise NotImplementedError(
+            f"empty_strided: strides {tuple(strides)} of shape {shape} leave gaps between "
+            "elements, or let them share memory; make a larger tensor and slice it"
+        )
+    return finish(made, requires_grad, device)
+
+
 # ---- ranges and matrices ---------------------------------------------------------------------
 
 
@@ -192,6 +264,19 @@ def linspace(
     first = ramp(half, start, distance, "linspace")
     second = ramp(steps - half, end, -distance, "linspace").flip(0)
     made = apply(OPS["cat"], (first, second), (0,))
+    return finish(cast(made, kind), requires_grad, device)
+
+
+def logspace(
+    start: float, end: float, steps: int, base: float = 10.0, *, dtype: Any = None,
+    requires_grad: bool = False, device: Any = None,
+) -> Tensor:  # fmt: skip
+    """Return base**x for x of `linspace`, computed in float64, by default of float32."""
+    powers = linspace(float(start), float(end), steps, dtype=float64)
+    if dtype is not None and as_dtype(dtype).kind == 1:
+        powers = linspace(float(int(start)), float(int(end)), steps, dtype=float64)
+    made = new(float(base), float64).pow(powers)
+    kind = float32 if dtype is None else as_dtype(dtype)
     return finish(cast(made, kind), requires_grad, device)
 
 

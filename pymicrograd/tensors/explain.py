@@ -15,7 +15,7 @@ from ..errors import ArgumentError, EmptyError, GradientError, MicrogradError
 from .arguments import plural
 from .ops import TensorBase
 
-__all__ = ["alias", "call_as", "fail", "index_text"]
+__all__ = ["alias", "call_as", "fail", "index_text", "refuse_out"]
 
 NAMES = {number: name for name, number in _core.OPS.items()}
 ROWS = {"take": "x[...]", "put_at": "x[...] = value", "add_at": "index_add"}  # by their callers
@@ -95,6 +95,19 @@ def alias(name: str, method: Callable[P, R]) -> Callable[P, R]:
 
     named.__name__, named.__qualname__ = name, f"Tensor.{name}"
     return named
+
+
+def refuse_out(function: Callable[P, R]) -> Callable[P, R]:
+    """Return a function that understands out=, and refuses it: results are new tensors."""
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **named: P.kwargs) -> R:
+        if named and "out" in named and named.pop("out") is not None:
+            name = function.__name__
+            raise TypeError(f"{name}: out= is not taken: write out.copy_({name}(...))")
+        return function(*args, **named)
+
+    return checked
 
 
 # ---- shapes ----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Any
 
 from .conversion import as_tensor
 from .elementwise import choose
+from .explain import refuse_out
 from .ops import TensorBase
 
 __all__ = ["where"]
@@ -35,15 +36,13 @@ def of_method(name: str, method: Any) -> Callable[..., Any]:
     """Return a method as a function, whose first argument is a Tensor, or what makes one."""
 
     def function(input: Any, *args: Any, **named: Any) -> Any:
-        if named and "out" in named and named.pop("out") is not None:
-            raise TypeError(f"{name}: out= is not taken: write out.copy_({name}(...))")
         if not isinstance(input, TensorBase):
             input = as_tensor(input)
         return getattr(input, name)(*args, **named)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = method.__doc__
-    return function
+    return refuse_out(function)
 
 
 def __getattr__(name: str) -> Any:

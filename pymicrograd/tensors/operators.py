@@ -10,7 +10,7 @@ from ..errors import DTypeError, ShapeError
 from ..scalars import is_number
 from .arguments import operand_as
 from .conversion import as_tensor, is_array, is_numpy_scalar, new
-from .explain import NAMES
+from .explain import NAMES, call_as
 from .indexing import check_recorded, rebind
 from .ops import OPS, TensorBase, apply, cast, needs_recording
 
@@ -118,6 +118,32 @@ def as_written(self: Any, result: Any, name: str) -> Any:
     if result.dtype.kind > self.dtype.kind:
         raise DTypeError(f"{name}: cannot write {result.dtype.name} into {self.dtype.name}")
     return cast(result, self.dtype)
+
+
+def in_place(name: str) -> Callable[..., Any]:
+    """Return the method that writes what another method returns over the elements."""
+
+    def method(self: Any, *args: Any, **named: Any) -> Any:
+        given = [x for x in (*args, *named.values()) if isinstance(x, TensorBase)]
+        if needs_recording(self, *given):
+            check_recorded(self, f"{name}_")
+        x = self._alias()  # which stays the operand when self becomes the result
+        made = call_as(f"{name}_", getattr(x, name), *args, **named)
+        made = as_written(self, made, f"{name}_")
+        if needs_recording(made):
+            rebind(self, made)
+        else:
+            call_as(f"{name}_", self._write, made)
+        return self
+
+    method.__doc__ = (
+        f"Write `{name}` over the elements; return the tensor, whose dtype stays.\n\n"
+        "Raises:\n    GradientError: this is a leaf that requires a gradient; use no_grad().\n"
+        "    ReadOnlyError: the memory is read-only.\n"
+        f"    ShapeError, DTypeError: the result does not fit, or as for `{name}`."
+    )
+    method.__name__, method.__qualname__ = f"{name}_", f"Tensor.{name}_"
+    return method
 
 
 def scaled(x: Any, alpha: Any, beside: Any) -> Any:

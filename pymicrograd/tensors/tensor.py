@@ -27,27 +27,38 @@ from ..errors import (
 )
 from . import indexing, interchange, printing
 from .arguments import as_shape
+from .arrangement import ArrangementMethods
 from .attributes import Attributes
 from .casts import CastMethods
 from .comparisons import ComparisonMethods
+from .contraction import ContractionMethods
 from .conversion import as_tensor, new
 from .devices import check_device
 from .diagonals import DiagonalMethods
 from .dtypes import DTYPES, as_dtype, dtype, float32
+from .elementary import ElementaryMethods
 from .elementwise import ElementwiseMethods
 from .explain import call_as, fail
 from .function import on_sweep_stop
 from .graph import GradFn
 from .hooks import RemovableHandle, register_hook
 from .leaves import blank
+from .linear_algebra import LinearAlgebraMethods
 from .movement import MovementMethods
+from .norms import NormMethods
 from .operators import fallback_in_place, fallback_operator
 from .ops import OPS, TensorBase, apply, cast
 from .products import ProductMethods
 from .reductions import ReductionMethods
+from .sampling import SamplingMethods
+from .scattering import ScatteringMethods
 from .selection import SelectionMethods
 from .sizes import Size
+from .sorting import SortingMethods
+from .special import SpecialMethods
+from .statistics import StatisticsMethods
 from .sweeps import backward
+from .synonyms import SynonymMethods
 
 __all__ = ["Tensor"]
 
@@ -86,6 +97,17 @@ TOPICS = (
     SelectionMethods,
     DiagonalMethods,
     ComparisonMethods,
+    ElementaryMethods,
+    ContractionMethods,
+    ArrangementMethods,
+    ScatteringMethods,
+    SortingMethods,
+    StatisticsMethods,
+    NormMethods,
+    LinearAlgebraMethods,
+    SpecialMethods,
+    SamplingMethods,
+    SynonymMethods,
 )
 
 if TYPE_CHECKING:
@@ -99,6 +121,17 @@ if TYPE_CHECKING:
         SelectionMethods,
         DiagonalMethods,
         ComparisonMethods,
+        ElementaryMethods,
+        ContractionMethods,
+        ArrangementMethods,
+        ScatteringMethods,
+        SortingMethods,
+        StatisticsMethods,
+        NormMethods,
+        LinearAlgebraMethods,
+        SpecialMethods,
+        SamplingMethods,
+        SynonymMethods,
     ):
         """What type checkers see of the topics."""
 
@@ -276,6 +309,9 @@ class Tensor(Topics):
 
     def __int__(self) -> int:
         return int(number_of(self))
+
+    def __complex__(self) -> complex:
+        return complex(number_of(self))
 
     def __index__(self) -> int:
         if self.dtype.kind == 2 or self.numel() != 1:
