@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, DTypeError, ShapeError
 from .arguments import as_ints, as_shape
-from .conversion import as_tensor, is_array, new
+from .conversion import as_tensor, from_array, is_array, new
 from .devices import check_device
 from .dtypes import as_dtype, dtype, float32, float64, int64
 from .leaves import INTEGERS, NORMAL, PERMUTATION, UNIFORM, blank, constant, draw, ramp
@@ -187,20 +187,20 @@ def empty_strided(
     """Return zeros whose neighbours along each axis lie so many elements apart.
 
     Raises:
-        ShapeError: there are not as many strides as axes.
-        NotImplementedError: elements would share memory or have gaps between them.
+        ShapeError: there are not as many strides as axes, or a negative one.
     """
     shape, strides = as_shape((size,), "empty_strided"), as_ints((stride,), "empty_strided")
     if len(shape) != len(strides):
         raise ShapeError(f"empty_strided: {len(strides)} strides for {len(shape)} axes")
-    order = sorted(range(len(shape)), key=lambda axis: (-strides[axis], axis))
-    made = empty_permuted(shape, order, dtype=dtype)
-    known = zip(shape, strides, made.stride(), strict=True)
-    if made.numel() and any(a != b for n, a, b in known if n > 1):
-        raise NotImplementedError(
-            f"empty_strided: strides {tuple(strides)} of shape {shape} leave gaps between "
-            "elements, or let them share memory; make a larger tensor and slice it"
-        )
+    if any(step < 0 for step in strides):
+        raise ShapeError(f"empty_strided: strides are 0 or more, not {tuple(strides)}")
+    import numpy
+
+    kind = float32 if dtype is None else as_dtype(dtype)
+    last = sum((n - 1) * step for n, step in zip(shape, strides, strict=True)) if all(shape) else -1
+    memory = numpy.zeros(last + 1, kind.name)
+    steps = [step * kind.itemsize for step in strides]
+    made = from_array(numpy.lib.stride_tricks.as_strided(memory, shape, steps), share=True)
     return finish(made, requires_grad, device)
 
 

@@ -39,7 +39,7 @@ def above_zero(shape: tuple[int, ...], generator: Any) -> Any:
 @refuse_out
 def normal(
     mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None,
-    requires_grad: bool = False, device: Any = None,
+    layout: Any = None, requires_grad: bool = False, device: Any = None,
 ) -> Tensor:  # fmt: skip
     """Return numbers of normal distributions N(mean, std^2).
 
