@@ -90,7 +90,7 @@ def test_products_with_something_added() -> None:
         (lambda: mg.einsum("ij,jk", mg.ones(2, 3)), "names 2 operands, 1 are given"),
         (lambda: mg.einsum("ij->k", mg.ones(2, 3)), "'k' of the result"),
         (lambda: mg.einsum("i1->i", mg.ones(2, 3)), "other signs than letters"),
-        (lambda: mg.einsum("ij,jk", mg.ones(2, 3), mg.ones(2, 3)), "'j' of 'ij,jk' has sizes 3 and 2"),
+        (lambda: mg.einsum("ij,jk", mg.ones(2, 3), mg.ones(2, 3)), "has sizes 3 and 2"),
         (lambda: mg.einsum("i", mg.ones(2, 3)), "names 1 axes, the operand has 2"),
         (lambda: mg.tensordot(mg.ones(2, 3), mg.ones(2, 3), 1), "axes 1 of (2, 3) and 0 of (2, 3)"),
         (lambda: mg.ones(2).cross(mg.ones(2)), "cross: no axis of shape (2,) has size 3"),

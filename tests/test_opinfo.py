@@ -28,21 +28,65 @@ DTYPES = ("float64", "float32", "int64")
 SAMPLES = 40
 TOLERANCE = {"float64": 1e-9, "float32": 2e-4, "float16": 2e-2}
 # Of which only shape and type can agree.
-RANDOM = {"empty", "empty_like", "normal", "rand_like", "randint", "randn", "randn_like", "uniform"}
+RANDOM = {
+    "bernoulli", "cauchy", "empty", "empty_like", "empty_permuted", "empty_strided", "exponential",
+    "geometric", "log_normal", "multinomial", "new_empty", "new_empty_strided", "normal",
+    "nn.functional.alpha_dropout", "nn.functional.dropout", "nn.functional.dropout2d",
+    "nn.functional.dropout3d", "nn.functional.feature_alpha_dropout", "nn.functional.rrelu",
+    "nn.functional.multi_head_attention_forward", "rand_like", "randint", "randint_like", "randn",
+    "randn_like", "uniform",
+}  # fmt: skip
 # What differs, and why.
 KNOWN = {
     "nn.functional.hardsigmoid": "PyTorch divides its gradient of float64 by 6 in float32",
     "nn.functional.silu": "of -inf it is -0, its limit",
     "nn.functional.gelu": "of -inf it is -0, its limit",
+    "as_strided": "it is refused: tensors do not say what lies in memory beside them",
+    "resize_": "it is refused: a tensor keeps its number of elements",
+    "cholesky_inverse": "PyTorch's gradient is not 0 in the triangle that is not read",
+    "cholesky_solve": "PyTorch's gradient is not 0 in the triangle that is not read",
+    "cov": "PyTorch computes with weights of float32 in float32 beside float64",
+    "svd": "the signs of singular vectors are LAPACK's, another library's differ",
+    "linalg.svd": "the signs of singular vectors are LAPACK's, another library's differ",
+    "linalg.eigh": "the signs of eigenvectors are LAPACK's, another library's differ",
+    "matrix_exp": "PyTorch rounds float32 on the way, ours is computed in float64",
+    "logcumsumexp": "PyTorch's gradient in float32 is the less exact one, by 5 times",
+    "histogramdd": "samples with edges out of order, which PyTorch reads in its own way",
+}
+# Of int64, and why.
+KNOWN_INTEGERS = {
+    **dict.fromkeys(("kthvalue", "mode", "topk"), "of equal elements any has PyTorch's index"),
+    **dict.fromkeys(
+        ("addbmm", "addmv", "baddbmm"), "fractions for beta, which PyTorch cuts to 0 unsaid"
+    ),
+    "nn.functional.local_response_norm": "PyTorch computes it in integers on the way",
 }
 KINDS = {getattr(torch, name): name for name in
          ("float16", "float32", "float64", "int64", "int32", "uint8", "bool")}  # fmt: skip
 
 
+# OpInfos whose operator is made of others, or gets its arguments in another order.
+MADE = {
+    "einsum": lambda tensors, equation: mg.einsum(equation, *tensors),
+    "linalg.lstsq grad_oriented": lambda a, b, driver: mg.linalg.lstsq(a, b, driver=driver)[:2],
+    "linalg.pinv singular": lambda a, b: mg.linalg.pinv(a @ b.mT),
+    "normal in_place": lambda x, mean, std: x.clone().normal_(mean, std),
+    "special.polygamma special_polygamma_n_0": lambda x, n: mg.special.polygamma(n, x),
+    "where": lambda x, test, other: mg.where(test, x, other),
+    **{
+        f"polygamma polygamma_n_{n}": lambda x, n: mg.polygamma(n, x) for n in range(5)
+    },
+}  # fmt: skip
+
+
 def routes_of(op: Any) -> dict[str, Callable[..., Any]]:
     """Return what there is here of an operator: a function, a method, a method in place."""
     home, _, name = op.name.rpartition(".")
-    place = {"": mg, "nn.functional": mg.functional}.get(home)
+    places = {"nn.functional": mg.functional, "linalg": mg.linalg, "special": mg.special}
+    place = {"": mg, "fft": mg.fft, **places}.get(home)
+    whole = f"{op.name} {op.variant_test_name}".strip()
+    if whole in MADE:
+        return {"function": MADE[whole]}
     found = {"function": getattr(place, name, None) if place is not None else None}
     if not home:
         found["method"] = getattr(mg.Tensor, name, None)
@@ -50,8 +94,6 @@ def routes_of(op: Any) -> dict[str, Callable[..., Any]]:
             found["in place"] = getattr(mg.Tensor, name + "_", None)
     if op.name == "zero_":
         found = {"in place": mg.Tensor.zero_}
-    if op.name == "where":
-        found = {"function": lambda x, test, other: mg.where(test, x, other)}
     return {route: call for route, call in found.items() if callable(call)}
 
 
@@ -94,7 +136,7 @@ def compare(theirs: Any, ours: Any, values: bool = True) -> None:
     assert KINDS[theirs.dtype] == ours.dtype.name
     if values:
         near = TOLERANCE.get(ours.dtype.name, 0.0)
-        a, b = theirs.detach().numpy(), ours.detach().numpy()
+        a, b = theirs.detach().numpy(force=True), ours.detach().numpy()
         assert np.allclose(b, a, rtol=near, atol=near, equal_nan=True)
 
 
@@ -119,6 +161,8 @@ def check(op: Any, sample: Any, call: Callable[..., Any], route: str) -> bool:
         expected = list(tensors_in(theirs(first, *sample.args, **sample.kwargs)))
     except Exception:  # of some samples PyTorch has no in-place form
         return False
+    if route == "in place" and expected[0].shape != sample.input.shape:
+        return False  # addbmm_ of PyTorch makes a larger tensor
     found = list(tensors_in(call(mine, *args[1:], **named)))
     assert len(expected) == len(found)
     for y, z in zip(expected, found, strict=True):
@@ -149,14 +193,14 @@ def test_samples_of_pytorch(op: Any) -> None:
     tried = 0
     for dtype in DTYPES:
         kind = getattr(torch, dtype)
-        if not op.supports_dtype(kind, "cpu"):
+        if not op.supports_dtype(kind, "cpu") or (dtype == "int64" and op.name in KNOWN_INTEGERS):
             continue
         asks = op.supports_autograd and kind.is_floating_point
         for route, call in routes_of(op).items():
             samples = op.sample_inputs("cpu", kind, requires_grad=asks)
             for sample in itertools.islice(samples, SAMPLES):
                 tried += check(op, sample, call, route)
-    assert tried or op.name == "where"
+    assert tried or op.name in ("imag", "where")
 
 
 @pytest.mark.all
@@ -168,6 +212,8 @@ def test_arguments_have_the_names_of_pytorch() -> None:
             schemas[schema.name[6:]].append([x.name for x in schema.arguments][1:])
     refused, tried = [], 0
     for op in HERE:
+        if op.name in KNOWN:
+            continue
         kind = torch.float32 if op.supports_dtype(torch.float32, "cpu") else torch.int64
         home, _, name = op.name.rpartition(".")
         theirs = getattr(torch.nn.functional if home else torch, name, None)

@@ -99,7 +99,7 @@ def test_public_names() -> None:
     }  # fmt: skip
     assert asked <= set(names)
     assert set(names) <= set(dir(pymicrograd))
-    for name in names:
+    for name in set(names) - {"newaxis"}:  # which is None
         assert getattr(pymicrograd, name).__doc__, name
 
 

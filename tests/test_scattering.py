@@ -24,7 +24,10 @@ def test_scattering_is_a_loop_over_elements(data: Any) -> None:
     count = data.draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
     count = tuple(n if k == axis else min(n, shape[k]) for k, n in enumerate(count))
     index = rng.integers(0, shape[axis], count)
-    x, src = rng.integers(-3, 4, shape).astype("float64"), rng.integers(-3, 4, count).astype("float64")
+    x, src = (
+        rng.integers(-3, 4, shape).astype("float64"),
+        rng.integers(-3, 4, count).astype("float64"),
+    )
     way = data.draw(st.sampled_from(["", *COMBINE]))
     own = data.draw(st.booleans())
     expected, meets = x.copy(), {}
@@ -92,9 +95,9 @@ def test_gradients(name: str) -> None:
 def test_pieces_grids_and_stacks_are_those_of_numpy() -> None:
     a = rng.standard_normal((4, 6))
     x = mg.tensor(a)
-    for name, given in (("hsplit", 3), ("vsplit", [1, 3]), ("hsplit", [2, 2, 9])):
-        pieces = getattr(x, name)(given)
-        for piece, wanted in zip(pieces, getattr(np, name)(a, given), strict=True):
+    for name, cuts in (("hsplit", 3), ("vsplit", [1, 3]), ("hsplit", [2, 2, 9])):
+        pieces = getattr(x, name)(cuts)
+        for piece, wanted in zip(pieces, getattr(np, name)(a, cuts), strict=True):
             assert np.array_equal(piece.numpy(), wanted)
     for cut in (4, [1, 3], mg.tensor([2, 5])):
         wanted = np.array_split(a, cut if isinstance(cut, int) else list(map(int, cut)), 1)
@@ -108,7 +111,12 @@ def test_pieces_grids_and_stacks_are_those_of_numpy() -> None:
     for k in range(-4, 5):
         assert np.array_equal(x.rot90(k).numpy(), np.rot90(a, k))
         assert np.array_equal(mg.tril_indices(3, 4, k).numpy(), np.stack(np.tril_indices(3, k, 4)))
-    assert mg.cartesian_prod(mg.tensor([1, 2]), mg.tensor([3, 4])).tolist() == [[1, 3], [1, 4], [2, 3], [2, 4]]
+    assert mg.cartesian_prod(mg.tensor([1, 2]), mg.tensor([3, 4])).tolist() == [
+        [1, 3],
+        [1, 4],
+        [2, 3],
+        [2, 4],
+    ]
     assert mg.combinations(mg.arange(3)).tolist() == [[0, 1], [0, 2], [1, 2]]
     assert mg.broadcast_shapes((2, 1), 3, (1, 1, 3)) == (1, 2, 3)
     assert [int(i) for i in mg.unravel_index(mg.tensor(7), (2, 5))] == [1, 2]
@@ -119,10 +127,10 @@ def test_pieces_grids_and_stacks_are_those_of_numpy() -> None:
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda x: x.scatter(0, mg.tensor([[3]]), x), "index 3 is out of range for axis 0 of size 3"),
+        (lambda x: x.scatter(0, mg.tensor([[3]]), x), "index 3 is out of range for axis 0"),
         (lambda x: x.scatter(0, mg.zeros(1, 4).long(), x), "is larger than (3, 3) at axis 1"),
         (lambda x: x.scatter(0, mg.zeros(4, 3).long(), x), "is larger than src (3, 3)"),
-        (lambda x: x.scatter(0, mg.zeros(1, 1).long(), x.float()), "src of float32 does not go into float64"),
+        (lambda x: x.scatter(0, mg.zeros(1, 1).long(), x.float()), "src of float32 does not go"),
         (lambda x: x.scatter_reduce(0, mg.zeros(1, 1).long(), x, "max"), "reduce is one of"),
         (lambda x: x.masked_scatter(mg.ones(3, 3).bool(), x[0]), "3 elements for 9 places"),
         (lambda x: x.take(mg.tensor([9])), "take: index 9 is out of range"),
@@ -131,7 +139,7 @@ def test_pieces_grids_and_stacks_are_those_of_numpy() -> None:
         (lambda x: x.repeat_interleave(mg.tensor([1, 2]), 0), "2 repeats of int64, 3 items"),
         (lambda x: x.unfold(0, 4, 1), "windows of 4 items"),
         (lambda x: mg.meshgrid(x), "vectors are needed, not shape (3, 3)"),
-        (lambda x: mg.broadcast_tensors(x, mg.ones(2)), "broadcast_tensors: shapes (3, 3) and (2,)"),
+        (lambda x: mg.broadcast_tensors(x, mg.ones(2)), "broadcast_tensors: shapes (3, 3)"),
     ],
 )  # fmt: skip
 def test_what_is_refused(call: Any, text: str) -> None:

@@ -25,7 +25,9 @@ def key(x: float) -> tuple[bool, float]:
 def test_sorting_is_stable_and_puts_nan_last(row: list[float], descending: bool) -> None:
     found = mg.tensor(row, dtype="float64").sort(descending=descending)
     if descending:
-        order = sorted(range(len(row)), key=lambda i: (key(row[i])[0], key(row[i])[1]), reverse=True)
+        order = sorted(
+            range(len(row)), key=lambda i: (key(row[i])[0], key(row[i])[1]), reverse=True
+        )
         order.sort(key=lambda i: tuple(-k for k in map(float, key(row[i]))))
     else:
         order = sorted(range(len(row)), key=lambda i: key(row[i]))
@@ -56,7 +58,9 @@ def test_medians_ignore_nan_or_return_it(row: list[float]) -> None:
 def test_quantiles_are_those_of_numpy(row: list[float], way: str) -> None:
     finite = [v if math.isfinite(v) else 7.0 for v in row]
     q = [0.0, 0.25, 0.5, 0.77, 1.0]
-    found = mg.tensor(finite, dtype="float64").quantile(mg.tensor(q, dtype="float64"), interpolation=way)
+    found = mg.tensor(finite, dtype="float64").quantile(
+        mg.tensor(q, dtype="float64"), interpolation=way
+    )
     assert np.allclose(found.numpy(), np.quantile(finite, q, method=way), rtol=1e-12)
     gaps = mg.tensor([*finite, NAN], dtype="float64")
     assert gaps.quantile(0.5).isnan().item()
@@ -94,13 +98,17 @@ def test_unique_elements_and_items() -> None:
 
 @given(NUMBERS, NUMBERS)
 def test_places_in_sorted_rows(row: list[float], values: list[float]) -> None:
-    edges = sorted((v for v in row if not math.isnan(v)))
+    edges = sorted(v for v in row if not math.isnan(v))
     known = [v for v in values if not math.isnan(v)]
     x, y = mg.tensor(edges, dtype="float64"), mg.tensor(known, dtype="float64")
     left = [sum(edge < v for edge in edges) for v in known]
     right = [sum(edge <= v for edge in edges) for v in known]
     assert mg.searchsorted(x, y).tolist() == mg.bucketize(y, x).tolist() == left
-    assert mg.searchsorted(x, y, side="right").tolist() == mg.bucketize(y, x, right=True).tolist() == right
+    assert (
+        mg.searchsorted(x, y, side="right").tolist()
+        == mg.bucketize(y, x, right=True).tolist()
+        == right
+    )
     assert mg.isin(y, x).tolist() == [v in edges for v in known]
 
 

@@ -108,7 +108,8 @@ SMOOTH: dict[str, Callable[..., Any]] = {
     "atan2": lambda x: mg.atan2(x, 1 - x), "hypot": lambda x: mg.hypot(x, x * 2 + 1),
     "logaddexp": lambda x: mg.logaddexp(x, 1 - x), "logaddexp2": lambda x: mg.logaddexp2(x, x * 3),
     "xlogy": lambda x: mg.xlogy(x, x + 1), "xlog1py": lambda x: special.xlog1py(x, x),
-    "log10": mg.log10, "fmod": lambda x: mg.fmod(x * 5, x + 0.3), "lerp": lambda x: x.lerp(x * x, x),
+    "log10": mg.log10, "fmod": lambda x: mg.fmod(x * 5, x + 0.3),
+    "lerp": lambda x: x.lerp(x * x, x),
     "logcumsumexp": lambda x: mg.logcumsumexp(x, 0), "cumprod": lambda x: mg.cumprod(x, 0),
     "frac": lambda x: (x * 7).frac(), "float_power": lambda x: x.float_power(2.5),
 }  # fmt: skip

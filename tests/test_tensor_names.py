@@ -233,7 +233,7 @@ def test_distributions_that_are_none_are_refused() -> None:
 
 
 def test_unknown_names_tell_what_is_near() -> None:
-    for name, text in (("cuda", "only device"), ("sofmax", "there is softmax"), ("int16", "int32")):
+    for name, text in (("mps", "only device"), ("sofmax", "there is softmax"), ("int16", "int32")):
         with pytest.raises(AttributeError, match=text):
             getattr(mg, name)
 

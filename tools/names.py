@@ -77,16 +77,15 @@ def page() -> str:
     lines = [
         "# Public names",
         "",
-        "What `pymicrograd` has, `pymicrograd.nn`, `pymicrograd.nn.functional`, `F` here, and",
-        "`pymicrograd.optim`, `pymicrograd.data`; `help()` says more.",
+        "What `pymicrograd` has, `pymicrograd.nn`, `pymicrograd.nn.functional`, `F` here, and its",
+        "`optim`, `data`, `linalg`, `special` and `fft`; `help()` says more.",
         "Written by `tools/names.py`.",
         "",
     ]
     nn = pymicrograd.nn
-    packages = {
-        "pymicrograd": pymicrograd, "nn": nn, "F": nn.functional, "optim": pymicrograd.optim,
-        "data": pymicrograd.data,
-    }  # fmt: skip
+    packages = {"pymicrograd": pymicrograd, "nn": nn, "F": nn.functional}
+    for name in ("optim", "data", "linalg", "special", "fft"):
+        packages[name] = getattr(pymicrograd, name)
     for title, module in packages.items():
         lines += [f"| `{title}.` | kind | |", "| --- | --- | --- |"]
         names = list(module.__all__)
@@ -95,7 +94,8 @@ def page() -> str:
             names += hidden.difference(names)
         for name in sorted(names, key=str.lower):
             thing = getattr(module, name)
-            text = first_line(thing).replace("|", "\\|")
+            constant = isinstance(thing, (float, type(None)))
+            text = repr(thing) if constant else first_line(thing).replace("|", "\\|")
             lines.append(f"| `{name}` | {kind_of(thing)} | {text} |")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
@@ -133,6 +133,9 @@ FILES = {
     "pymicrograd/nn/functional/__init__.pyi": lambda: package_stub(pymicrograd.nn.functional),
     "pymicrograd/optim/__init__.pyi": lambda: package_stub(pymicrograd.optim),
     "pymicrograd/data/__init__.pyi": lambda: package_stub(pymicrograd.data),
+    "pymicrograd/linalg/__init__.pyi": lambda: package_stub(pymicrograd.linalg),
+    "pymicrograd/special/__init__.pyi": lambda: package_stub(pymicrograd.special),
+    "pymicrograd/fft/__init__.pyi": lambda: package_stub(pymicrograd.fft),
     "docs/names.md": page,
     "pymicrograd/_types.pyi": types,
 }

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, DTypeError, ShapeError
-from .arguments import as_int, as_ints, as_tuple, axes_of, axis_of, own_axis
+from .arguments import as_int, as_ints, as_shape, as_tuple, axes_of, axis_of, own_axis
 from .attributes import Attributes
 from .conversion import as_tensor
 from .derived import spread_over
@@ -559,8 +559,26 @@ class ArrangementMethods(Attributes):
         """
         raise NotImplementedError(
             "as_strided: a tensor does not say what lies in memory beside it; unfold(), expand(), "
-            "diagonal() and x[a:b:c] make such views"
+            "diagonal() and x[a:b:c] make such views, as_strided_copy() a copy"
         )
+
+    def as_strided_copy(self: Any, size: Any, stride: Any, storage_offset: Any = None) -> Tensor:
+        """Return the elements whose numbers in row-major order are offset + sum of i * stride.
+
+        Raises:
+            ShapeError: there are not as many strides as sizes.
+            TensorIndexError: a number is not that of an element.
+        """
+        shape = as_shape((size,), "as_strided_copy")
+        strides = as_ints((stride,), "as_strided_copy")
+        if len(shape) != len(strides):
+            raise ShapeError(f"as_strided_copy: {len(strides)} strides for {len(shape)} axes")
+        first = as_int(storage_offset or 0, "as_strided_copy: the offset")
+        places = constant((1,) * len(shape), first, int64, "as_strided_copy")
+        for axis, (count, step) in enumerate(zip(shape, strides, strict=True)):
+            row = ramp(count, 0, step, "as_strided_copy")
+            places = places + row.reshape([-1 if k == axis else 1 for k in range(len(shape))])
+        return call_as("as_strided_copy", self.reshape(-1).take, places)
 
     def resize_(self: Any, *sizes: Any) -> Tensor:
         """Refuse: a tensor keeps its number of elements.

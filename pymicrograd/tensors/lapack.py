@@ -198,7 +198,7 @@ class SymmetricEigen(Function):
         values, vectors = ctx.saved_tensors
         inner = vectors.mT @ to_vectors
         apart = values.unsqueeze(-2) - values.unsqueeze(-1)
-        inner = over_gaps(inner, apart) + to_values.diag_embed()
+        inner = over_gaps((inner - inner.mT) * 0.5, apart) + to_values.diag_embed()
         return vectors @ inner @ vectors.mT, None, None
 
 

@@ -15,7 +15,7 @@ from .attributes import Attributes
 from .contraction import crossed, product_of
 from .conversion import as_tensor
 from .derived import same_pair
-from .dtypes import as_dtype, bool_, float32, int64
+from .dtypes import as_dtype, bool_, float32, float64, int64
 from .explain import call_as, refuse_out
 from .indexing import common_shape
 from .joining import cat, stack
@@ -504,7 +504,10 @@ def householder_product(A: Any, tau: Any) -> Tensor:
     if m < n or t.shape[-1] > n:
         raise ShapeError(f"linalg.householder_product: shapes {a.shape}, {t.shape} do not fit")
     unit = identity(m, a)
-    found = unit[:, :n].expand((*a.shape[:-2], m, n))
+    if not a.numel():
+        return a + t.sum()  # type: ignore[no-any-return]
+    flat = constant(a.shape, True, bool_, "householder_product")
+    found = unit[:, :n] + a.masked_fill(flat, 0)
     lower = a.tril(-1) + unit[:, :n]
     for i in range(t.shape[-1] - 1, -1, -1):
         v = lower[..., :, i : i + 1]
@@ -544,12 +547,15 @@ def matrix_power(A: Any, n: int) -> Tensor:
 def matrix_exp(A: Any) -> Tensor:
     """Return exp of square matrices: 1 + A + A^2 / 2 + ..., by a Taylor sum of A / 2^s, squared.
 
+    It is computed in float64.
+
     Raises:
         ShapeError: they are not square.
     """
     a = square(A, "linalg.matrix_exp")
     if not a.numel():
         return a.clone()  # type: ignore[no-any-return]
+    kind, a = a.dtype, cast(a, float64)
     size = float(a.detach().abs().sum(-2).amax())
     squarings = max(0, math.ceil(math.log2(size)) + 1) if 0 < size < math.inf else 0
     x = a * 2.0**-squarings
@@ -559,7 +565,7 @@ def matrix_exp(A: Any) -> Tensor:
         found = unit + (x @ found) * (1 / k)
     for _ in range(squarings):
         found = found @ found
-    return found  # type: ignore[no-any-return]
+    return cast(found, kind)
 
 
 @refuse_out
