@@ -260,7 +260,7 @@ def cartesian_prod(*tensors: Any) -> Tensor:
         if x.ndim != 1:
             raise ShapeError(f"cartesian_prod: vectors are needed, not shape {x.shape}")
     if len(found) == 1:
-        return found[0]  # type: ignore[no-any-return]
+        return found[0]
     return stack([x.reshape(-1) for x in meshgrid(*found)], 1)
 
 
@@ -284,7 +284,7 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Tens
     ways = list(choose(range(len(x)), r))
     if not r or not ways:
         return x[:0].reshape((0,) if not r else (0, r))
-    return x[as_tensor(ways)]  # type: ignore[no-any-return]
+    return x[as_tensor(ways)]
 
 
 def triangle(name: str, row: Any, col: Any, below: Any, offset: Any, kind: Any) -> Tensor:
@@ -343,7 +343,7 @@ class ArrangementMethods(Attributes):
         """
         if self.ndim < 2:
             raise ShapeError(f"fliplr: shape {self.shape} has no axis 1")
-        return self.flip(1)  # type: ignore[no-any-return]
+        return self.flip(1)
 
     def flipud(self: Any) -> Tensor:
         """Return a view with axis 0 reversed.
@@ -353,7 +353,7 @@ class ArrangementMethods(Attributes):
         """
         if not self.ndim:
             raise ShapeError("flipud: shape () has no axis 0")
-        return self.flip(0)  # type: ignore[no-any-return]
+        return self.flip(0)
 
     def rot90(self: Any, k: int = 1, dims: Any = (0, 1)) -> Tensor:
         """Return a copy turned k times by 90 degrees, from the first of two axes to the second.
@@ -367,10 +367,10 @@ class ArrangementMethods(Attributes):
             raise ShapeError(f"rot90: a plane has two axes, not {dims}")
         turns = as_int(k, "rot90: k") % 4
         if turns == 1:
-            return self.flip(axes[1]).transpose(*axes).contiguous()  # type: ignore
+            return self.flip(axes[1]).transpose(*axes).contiguous()
         if turns == 2:
-            return self.flip(axes).contiguous()  # type: ignore[no-any-return]
-        return self.flip(axes[0]).transpose(*axes).contiguous() if turns else self.clone()  # type: ignore
+            return self.flip(axes).contiguous()
+        return self.flip(axes[0]).transpose(*axes).contiguous() if turns else self.clone()
 
     def hsplit(self: Any, split_size_or_sections: Any) -> tuple[Any, ...]:
         """Return `tensor_split` along axis 1, of a vector along axis 0, into equal parts.
@@ -459,7 +459,7 @@ class ArrangementMethods(Attributes):
         found = x.index_select(axis, rows)
         shape = (*x.shape[:axis], count, size, *x.shape[axis + 1 :])
         made = found.reshape(shape).movedim(axis + 1, -1)
-        return made if self.ndim else made.reshape(size)  # type: ignore[no-any-return]
+        return made if self.ndim else made.reshape(size)
 
     def repeat_interleave(
         self: Any,
@@ -497,11 +497,11 @@ class ArrangementMethods(Attributes):
         if any(count < 0 for count in times):
             raise ArgumentError("repeat_interleave: repeats are 0 or more")
         rows = [i for i, count in enumerate(times) for _ in range(count)]
-        return x.index_select(place, as_tensor(rows, dtype=int64))  # type: ignore[no-any-return]
+        return x.index_select(place, as_tensor(rows, dtype=int64))
 
     def diagflat(self: Any, offset: int = 0) -> Tensor:
         """Return a matrix of zeros with the elements, flattened, on a diagonal."""
-        return self.reshape(-1).diag_embed(offset)  # type: ignore[no-any-return]
+        return self.reshape(-1).diag_embed(offset)
 
     def fill_diagonal_(self: Any, fill_value: Any, wrap: bool = False) -> Any:
         """Write one value over the diagonal of a matrix; return the tensor.
@@ -525,12 +525,12 @@ class ArrangementMethods(Attributes):
 
     def adjoint(self: Any) -> Tensor:
         """Return the last two axes swapped, as `mT`: there are no complex numbers."""
-        return self.mT  # type: ignore[no-any-return]
+        return self.mT
 
     @property
     def mH(self: Any) -> Tensor:
         """The last two axes swapped, as `mT`: there are no complex numbers."""
-        return self.mT  # type: ignore[no-any-return]
+        return self.mT
 
     def sum_to_size(self: Any, *size: Any) -> Tensor:
         """Return the tensor summed over the axes that were expanded from a shape.
@@ -549,7 +549,7 @@ class ArrangementMethods(Attributes):
 
     def expand_copy(self: Any, size: Any) -> Tensor:
         """Return `expand` as a copy."""
-        return call_as("expand_copy", self.expand, size).clone()  # type: ignore[no-any-return]
+        return call_as("expand_copy", self.expand, size).clone()
 
     def as_strided(self: Any, size: Any, stride: Any, storage_offset: Any = None) -> Tensor:
         """Refuse: views know their shapes, not their memory.
@@ -593,4 +593,4 @@ def equal_parts(name: str, x: Any, cuts: Any, axis: int) -> tuple[Any, ...]:
     """Return pieces along an axis; a number of them has to divide it."""
     if hasattr(cuts, "__index__") and (cuts < 1 or x.shape[axis] % cuts):
         raise ShapeError(f"{name}: axis {axis} of shape {x.shape} has not {cuts} equal parts")
-    return call_as(name, x.tensor_split, cuts, axis)  # type: ignore[no-any-return]
+    return call_as(name, x.tensor_split, cuts, axis)

@@ -272,7 +272,7 @@ def product_of(tensors: Iterable[Any]) -> Tensor:
         raise ShapeError(f"multi_dot: only the first and the last may be vectors, of {shapes}")
     found = in_order(parts, cheapest([*(x.shape[0] for x in parts), parts[-1].shape[1]]))
     shape = (() if row else found.shape[:1]) + (() if column else found.shape[1:])
-    return found.reshape(shape)  # type: ignore[no-any-return]
+    return found.reshape(shape)
 
 
 def cheapest(sizes: list[int]) -> dict[tuple[int, int], int]:
@@ -330,7 +330,7 @@ class ContractionMethods(Attributes):
         """
         other = as_tensor(other)
         if not self.ndim or not other.ndim:
-            return self * other  # type: ignore[no-any-return]
+            return self * other
         if self.shape[-1] != other.shape[-1]:
             raise ShapeError(f"inner: last axes of {self.shape} and {other.shape} differ")
         return call_as("inner", tensordot, self, other, ([-1], [-1]))
@@ -341,7 +341,7 @@ class ContractionMethods(Attributes):
         Raises:
             ShapeError: one is no vector, or their sizes differ.
         """
-        return call_as("vdot", self.dot, other)  # type: ignore[no-any-return]
+        return call_as("vdot", self.dot, other)
 
     def ger(self: Any, vec2: Any) -> Tensor:
         """Return `outer`.
@@ -349,7 +349,7 @@ class ContractionMethods(Attributes):
         Raises:
             ShapeError: one is no vector.
         """
-        return call_as("ger", self.outer, vec2)  # type: ignore[no-any-return]
+        return call_as("ger", self.outer, vec2)
 
     def kron(self: Any, other: Any) -> Tensor:
         """Return the Kronecker product: blocks x[i, k] * other, for any number of axes."""
@@ -359,7 +359,7 @@ class ContractionMethods(Attributes):
         b = (1,) * (rank - other.ndim) + tuple(other.shape)
         left = self.reshape([size for pair in zip(a, (1,) * rank, strict=True) for size in pair])
         right = other.reshape([size for pair in zip((1,) * rank, b, strict=True) for size in pair])
-        return (left * right).reshape([i * k for i, k in zip(a, b, strict=True)])  # type: ignore
+        return (left * right).reshape([i * k for i, k in zip(a, b, strict=True)])
 
     def cross(self: Any, other: Any, dim: Any = None) -> Tensor:
         """Return the cross product of vectors of three along an axis, by default the first such.

@@ -17,7 +17,7 @@ from .indexing import common_shape
 from .ops import OPS, apply, cast
 from .promotion import common
 
-__all__ = ["derived", "floats", "pair", "spread_over"]
+__all__ = ["Formula", "derived", "floats", "pair", "spread_over"]
 
 Formula = Callable[..., Any]
 

@@ -256,7 +256,7 @@ class ElementaryMethods(Attributes):
             eps: where given, x is first brought into [eps, 1 - eps].
         """
         x = floats(self)
-        return logit_of(x if eps is None else clamp_flat(x, eps))  # type: ignore[no-any-return]
+        return logit_of(x if eps is None else clamp_flat(x, eps))
 
     def atan2(self: Any, other: Any) -> Tensor:
         """Return the angle of the points (other, self), from -pi to pi; signed zeros count.
@@ -304,7 +304,7 @@ class ElementaryMethods(Attributes):
         x, y = same_pair("fmod", self, other)
         if x.dtype is bool_:
             raise DTypeError("fmod: has no meaning for bool")
-        return fmod(x, y) if x.is_floating_point() else cut_remainder(x, y)  # type: ignore
+        return fmod(x, y) if x.is_floating_point() else cut_remainder(x, y)
 
     def frac(self: Any) -> Tensor:
         """Return x - trunc(x), the part behind the point, with the sign of x."""
@@ -321,16 +321,16 @@ class ElementaryMethods(Attributes):
         """
         x, y = pair("copysign", self, other)
         size = x.abs()
-        return size.neg().where(negative(y.detach()), size)  # type: ignore[no-any-return]
+        return size.neg().where(negative(y.detach()), size)
 
     def sgn(self: Any) -> Tensor:
         """Return `sign`: there are no complex numbers."""
-        return self.sign()  # type: ignore[no-any-return]
+        return self.sign()
 
     def signbit(self: Any) -> Tensor:
         """Return whether each number is below 0, or -0; of NaN False."""
         x = self.detach()
-        return negative(x) if x.is_floating_point() else x.lt(0)  # type: ignore[no-any-return]
+        return negative(x) if x.is_floating_point() else x.lt(0)
 
     def heaviside(self: Any, values: Any) -> Tensor:
         """Return 0 below 0, 1 above 0, and the value given at 0; there is no gradient.
@@ -344,7 +344,7 @@ class ElementaryMethods(Attributes):
             names = f"{self.dtype.name} and {values.dtype.name}"
             raise DTypeError(f"heaviside: {names} are not one type")
         x, at_zero = same_pair("heaviside", self.detach(), values.detach())
-        return at_zero.where(x.eq(0), cast(x.gt(0), x.dtype))  # type: ignore[no-any-return]
+        return at_zero.where(x.eq(0), cast(x.gt(0), x.dtype))
 
     def nan_to_num(self: Any, nan: Any = None, posinf: Any = None, neginf: Any = None) -> Tensor:
         """Return 0 in place of NaN, the largest and smallest number in place of infinities.
@@ -353,13 +353,13 @@ class ElementaryMethods(Attributes):
             nan, posinf, neginf: other numbers for them.
         """  # fmt: skip
         if not self.is_floating_point():
-            return self.clone()  # type: ignore[no-any-return]
+            return self.clone()
         most = {"float16": 65504.0, "float32": 3.4028234663852886e38}
         high = most.get(self.dtype.name, 1.7976931348623157e308)
         x = self.masked_fill(self.detach().isnan(), 0.0 if nan is None else nan)
         wide = self.detach()
         x = x.masked_fill(wide.eq(math.inf), high if posinf is None else posinf)
-        return x.masked_fill(wide.eq(-math.inf), -high if neginf is None else neginf)  # type: ignore
+        return x.masked_fill(wide.eq(-math.inf), -high if neginf is None else neginf)
 
     def fmax(self: Any, other: Any) -> Tensor:
         """Return the larger of two elements, and the other one where one is NaN.
@@ -384,7 +384,7 @@ class ElementaryMethods(Attributes):
             ShapeError: the shapes cannot be broadcast.
         """
         power = cast(exponent, float64) if isinstance(exponent, TensorBase) else exponent
-        return call_as("float_power", cast(self, float64).pow, power)  # type: ignore
+        return call_as("float_power", cast(self, float64).pow, power)
 
     def ldexp(self: Any, other: Any) -> Tensor:
         """Return x * 2**other.
@@ -393,7 +393,7 @@ class ElementaryMethods(Attributes):
             ShapeError: the shapes cannot be broadcast.
         """
         power = floats(as_tensor(other)).exp2()
-        return call_as("ldexp", self.mul, power)  # type: ignore[no-any-return]
+        return call_as("ldexp", self.mul, power)
 
     def frexp(self: Any) -> Parts:
         """Return (mantissa, exponent) with x = mantissa * 2**exponent, 0.5 <= |mantissa| < 1.
@@ -427,7 +427,7 @@ class ElementaryMethods(Attributes):
             if isinstance(x, TensorBase) and x.dtype is not self.dtype:
                 names = f"{self.dtype.name} and {x.dtype.name}"
                 raise DTypeError(f"lerp: {names} are not one type")
-        return call_as("lerp", Mixture.of, self, as_tensor(end), weight)  # type: ignore
+        return call_as("lerp", Mixture.of, self, as_tensor(end), weight)
 
     def addcmul(self: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
         """Return self + value * tensor1 * tensor2.
@@ -436,7 +436,7 @@ class ElementaryMethods(Attributes):
             ShapeError: the shapes cannot be broadcast.
         """
         found = call_as("addcmul", as_tensor(tensor1).mul, tensor2)
-        return call_as("addcmul", self.add, scaled(found, value, self))  # type: ignore
+        return call_as("addcmul", self.add, scaled(found, value, self))
 
     def addcdiv(self: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
         """Return self + value * tensor1 / tensor2.
@@ -449,7 +449,7 @@ class ElementaryMethods(Attributes):
         if not first.is_floating_point() and not second.is_floating_point():
             raise DTypeError("addcdiv: integers are not divided; cast with float()")
         found = call_as("addcdiv", first.div, second)
-        return call_as("addcdiv", self.add, scaled(found, value, self))  # type: ignore
+        return call_as("addcdiv", self.add, scaled(found, value, self))
 
     def rsub(self: Any, other: Any, *, alpha: Any = 1) -> Tensor:
         """Return other - alpha * self.
@@ -458,25 +458,25 @@ class ElementaryMethods(Attributes):
             ShapeError: the shapes cannot be broadcast.
         """
         mine = self if alpha == 1 else self * alpha
-        return call_as("rsub", lambda: other - mine)  # type: ignore[no-any-return]
+        return call_as("rsub", lambda: other - mine)
 
     def positive(self: Any) -> Tensor:
         """Return the tensor itself."""
         if self.dtype is bool_:
             raise DTypeError("positive: has no meaning for bool")
-        return self  # type: ignore[no-any-return]
+        return self
 
     def isposinf(self: Any) -> Tensor:
         """Return a tensor of bool in this shape: True where an element is inf."""
-        return self.detach().eq(math.inf)  # type: ignore[no-any-return]
+        return self.detach().eq(math.inf)
 
     def isneginf(self: Any) -> Tensor:
         """Return a tensor of bool in this shape: True where an element is -inf."""
-        return self.detach().eq(-math.inf)  # type: ignore[no-any-return]
+        return self.detach().eq(-math.inf)
 
     def isreal(self: Any) -> Tensor:
         """Return a tensor of bool in this shape, all True: there are no complex numbers."""
-        return ones_of(self.detach()).bool()  # type: ignore[no-any-return]
+        return ones_of(self.detach()).bool()
 
     def is_complex(self: Any) -> bool:
         """Return False: there are no complex numbers."""
@@ -496,21 +496,21 @@ class ElementaryMethods(Attributes):
 
     def conj(self: Any) -> Tensor:
         """Return the tensor itself: real numbers are their own conjugates."""
-        return self  # type: ignore[no-any-return]
+        return self
 
     conj_physical = conjugate = resolve_conj = resolve_neg = conj
 
     @property
     def real(self: Any) -> Tensor:
         """The tensor itself: there are no complex numbers."""
-        return self  # type: ignore[no-any-return]
+        return self
 
     def angle(self: Any) -> Tensor:
         """Return pi of numbers below 0, else 0, and NaN of NaN."""
         x = floats(self)
         flat = x.detach()
         turned = cast(flat.lt(0), x.dtype) * PI
-        return flat.where(flat.isnan(), turned + x * 0 if x.requires_grad else turned)  # type: ignore
+        return flat.where(flat.isnan(), turned + x * 0 if x.requires_grad else turned)
 
     def gcd(self: Any, other: Any) -> Tensor:
         """Return the greatest common divisor of integers; 0 of two zeros.
@@ -524,7 +524,7 @@ class ElementaryMethods(Attributes):
         x, y = x.abs(), y.abs()
         while y.any():
             x, y = y.where(y.ne(0), x), x.remainder(y.where(y.ne(0), x * 0 + 1)).where(y.ne(0), y)
-        return x  # type: ignore[no-any-return]
+        return x
 
     def lcm(self: Any, other: Any) -> Tensor:
         """Return the least common multiple of integers; 0 where one is 0.
@@ -536,7 +536,7 @@ class ElementaryMethods(Attributes):
         x, y = same_pair("lcm", self, other)
         check_integers("lcm", x, y)
         divisor = call_as("lcm", x.gcd, y)
-        return ((x.floor_divide(divisor.clamp_min(1))) * y).abs()  # type: ignore[no-any-return]
+        return ((x.floor_divide(divisor.clamp_min(1))) * y).abs()
 
     def nextafter(self: Any, other: Any) -> Tensor:
         """Return the next number of the type after x towards y; its gradient is that of x.
@@ -548,7 +548,7 @@ class ElementaryMethods(Attributes):
         x, y = same_pair("nextafter", self, other)
         if not x.is_floating_point():
             raise DTypeError(f"nextafter: is for floats, not {x.dtype.name}")
-        return nextafter(x, y)  # type: ignore[no-any-return]
+        return nextafter(x, y)
 
     def true_divide(self: Any, other: Any) -> Tensor:
         """Return self / other.
@@ -556,7 +556,7 @@ class ElementaryMethods(Attributes):
         Raises:
             ShapeError: the shapes cannot be broadcast.
         """
-        return call_as("true_divide", self.div, other)  # type: ignore[no-any-return]
+        return call_as("true_divide", self.div, other)
 
     atan2_, copysign_, float_power_, fmod_ = map(
         in_place, ("atan2", "copysign", "float_power", "fmod")

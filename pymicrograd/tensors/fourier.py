@@ -136,19 +136,19 @@ def irfft(input: Any, n: Any = None, dim: int = -1, norm: Any = None) -> Tensor:
         TensorIndexError: the axis is out of range.
         ValueError: n is below 1, or norm another.
     """
-    return transform("fft.irfft", input, None if n is None else (n,), dim, norm, True)  # type: ignore
+    return transform("fft.irfft", input, None if n is None else (n,), dim, norm, True)
 
 
 @refuse_out
 def irfft2(input: Any, s: Any = None, dim: Any = (-2, -1), norm: Any = None) -> Tensor:
     """Return `irfftn` over two axes."""
-    return transform("fft.irfft2", input, s, dim, norm, True)  # type: ignore[no-any-return]
+    return transform("fft.irfft2", input, s, dim, norm, True)
 
 
 @refuse_out
 def irfftn(input: Any, s: Any = None, dim: Any = None, norm: Any = None) -> Tensor:
     """Return the real array of a real half-spectrum over axes; as `irfft`."""
-    return transform("fft.irfftn", input, s, dim, norm, True)  # type: ignore[no-any-return]
+    return transform("fft.irfftn", input, s, dim, norm, True)
 
 
 @refuse_out
@@ -162,19 +162,19 @@ def hfft(input: Any, n: Any = None, dim: int = -1, norm: Any = None) -> Tensor:
         TensorIndexError: the axis is out of range.
         ValueError: n is below 1, or norm another.
     """
-    return transform("fft.hfft", input, None if n is None else (n,), dim, norm, False)  # type: ignore
+    return transform("fft.hfft", input, None if n is None else (n,), dim, norm, False)
 
 
 @refuse_out
 def hfft2(input: Any, s: Any = None, dim: Any = (-2, -1), norm: Any = None) -> Tensor:
     """Return `hfftn` over two axes."""
-    return transform("fft.hfft2", input, s, dim, norm, False)  # type: ignore[no-any-return]
+    return transform("fft.hfft2", input, s, dim, norm, False)
 
 
 @refuse_out
 def hfftn(input: Any, s: Any = None, dim: Any = None, norm: Any = None) -> Tensor:
     """Return the real spectrum of a half-array over axes; as `hfft`."""
-    return transform("fft.hfftn", input, s, dim, norm, False)  # type: ignore[no-any-return]
+    return transform("fft.hfftn", input, s, dim, norm, False)
 
 
 def shifted(what: str, x: Any, dim: Any, forward: bool) -> Any:
@@ -189,12 +189,12 @@ def shifted(what: str, x: Any, dim: Any, forward: bool) -> Any:
 
 def fftshift(input: Any, dim: Any = None) -> Tensor:
     """Return the frequencies along axes, by default all, with 0 in the middle."""
-    return shifted("fft.fftshift", input, dim, True)  # type: ignore[no-any-return]
+    return shifted("fft.fftshift", input, dim, True)
 
 
 def ifftshift(input: Any, dim: Any = None) -> Tensor:
     """Return what `fftshift` was made of."""
-    return shifted("fft.ifftshift", input, dim, False)  # type: ignore[no-any-return]
+    return shifted("fft.ifftshift", input, dim, False)
 
 
 @refuse_out

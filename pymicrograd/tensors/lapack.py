@@ -282,8 +282,8 @@ class PseudoInverse(Function):
         u, s, vh = called("linalg.pinv", numpy.linalg.svd, x, full_matrices=False)
         kept = s > limits(s)
         inverse = numpy.where(kept, 1 / numpy.where(kept, s, 1), 0)
-        mT = lambda x: numpy.swapaxes(x, -1, -2)  # noqa: E731
-        p = tensor_of(mT(vh) @ (inverse[..., None] * mT(u)), a)
+        v, uh = (numpy.swapaxes(part, -1, -2) for part in (vh, u))
+        p = tensor_of(v @ (inverse[..., None] * uh), a)
         ctx.save_for_backward(a, p)
         return p
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, DTypeError, ShapeError
 from . import lapack
 from .arguments import as_int, as_tuple, axes_of, axis_of
 from .attributes import Attributes
@@ -94,7 +94,7 @@ def inv(A: Any) -> Tensor:
         ShapeError: they are not square.
     """
     a = square(A, "linalg.inv")
-    return lapack.Inverse.apply(a, "linalg.inv")  # type: ignore[no-any-return]
+    return lapack.Inverse.apply(a, "linalg.inv")
 
 
 def well_of(a: Any) -> Any:
@@ -142,9 +142,9 @@ def solve(A: Any, B: Any, *, left: bool = True) -> Tensor:
     if not left:
         if vector:
             raise ShapeError("linalg.solve: with left=False B has two axes at least")
-        return call_as("linalg.solve", solved, a.mT, b.mT).mT  # type: ignore[no-any-return]
+        return call_as("linalg.solve", solved, a.mT, b.mT).mT
     found = call_as("linalg.solve", solved, a, b)
-    return found.squeeze(-1) if vector else found  # type: ignore[no-any-return]
+    return found.squeeze(-1) if vector else found
 
 
 def solved(a: Any, b: Any) -> Any:
@@ -238,9 +238,9 @@ def pinv(
     if hermitian:
         a = square(a, "linalg.pinv")
     if not a.numel():
-        return a.mT.contiguous()  # type: ignore[no-any-return]
+        return a.mT.contiguous()
     limit = limits(a, rcond if rtol is None else rtol, atol)
-    return lapack.PseudoInverse.apply(a, limit, bool(hermitian))  # type: ignore[no-any-return]
+    return lapack.PseudoInverse.apply(a, limit, bool(hermitian))
 
 
 @refuse_out
@@ -350,7 +350,7 @@ def det(A: Any) -> Tensor:
     Raises:
         ShapeError: they are not square.
     """
-    return lapack.Determinant.apply(square(A, "linalg.det"))  # type: ignore[no-any-return]
+    return lapack.Determinant.apply(square(A, "linalg.det"))
 
 
 @refuse_out
@@ -376,7 +376,7 @@ def cholesky(A: Any, *, upper: bool = False) -> Tensor:
     """
     a = square(A, "linalg.cholesky")
     found = lapack.Cholesky.apply(a.mT if upper else a, "linalg.cholesky")
-    return found.mT if upper else found  # type: ignore[no-any-return]
+    return found.mT if upper else found
 
 
 @refuse_out
@@ -424,7 +424,7 @@ def eigvalsh(A: Any, UPLO: str = "L") -> Tensor:
         ShapeError: they are not square.
         ValueError: UPLO is neither "L" nor "U".
     """
-    return call_as("linalg.eigvalsh", eigh, A, UPLO).eigenvalues  # type: ignore[no-any-return]
+    return call_as("linalg.eigvalsh", eigh, A, UPLO).eigenvalues
 
 
 @refuse_out
@@ -462,7 +462,7 @@ def svdvals(A: Any, *, driver: Any = None) -> Tensor:
     Raises:
         ShapeError: they are no matrices.
     """
-    return lapack.SingularValues.apply(matrix(A, "linalg.svdvals"), "linalg.svdvals")[1]  # type: ignore
+    return lapack.SingularValues.apply(matrix(A, "linalg.svdvals"), "linalg.svdvals")[1]
 
 
 @refuse_out
@@ -505,14 +505,14 @@ def householder_product(A: Any, tau: Any) -> Tensor:
         raise ShapeError(f"linalg.householder_product: shapes {a.shape}, {t.shape} do not fit")
     unit = identity(m, a)
     if not a.numel():
-        return a + t.sum()  # type: ignore[no-any-return]
+        return a + t.sum()
     flat = constant(a.shape, True, bool_, "householder_product")
     found = unit[:, :n] + a.masked_fill(flat, 0)
     lower = a.tril(-1) + unit[:, :n]
     for i in range(t.shape[-1] - 1, -1, -1):
         v = lower[..., :, i : i + 1]
         found = found - t[..., i : i + 1].unsqueeze(-1) * (v @ (v.mT @ found))
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 # ---- powers and products ---------------------------------------------------------------------
@@ -534,13 +534,13 @@ def matrix_power(A: Any, n: int) -> Tensor:
     if not n:
         flat = constant(x.shape, True, bool_, "matrix_power")
         return x.masked_fill(flat, 0) + identity(x.shape[-1], x)
-    found = None
+    found: Any = None
     while n:
         if n & 1:
             found = x if found is None else found @ x
         n >>= 1
         x = x @ x if n else x
-    return found  # type: ignore[no-any-return, return-value]
+    return found
 
 
 @refuse_out
@@ -554,7 +554,7 @@ def matrix_exp(A: Any) -> Tensor:
     """
     a = square(A, "linalg.matrix_exp")
     if not a.numel():
-        return a.clone()  # type: ignore[no-any-return]
+        return a.clone()
     kind, a = a.dtype, cast(a, float64)
     size = float(a.detach().abs().sum(-2).amax())
     squarings = max(0, math.ceil(math.log2(size)) + 1) if 0 < size < math.inf else 0
@@ -591,7 +591,7 @@ def cross(input: Any, other: Any, *, dim: int = -1) -> Tensor:
     if left.ndim != right.ndim:
         raise ShapeError(f"linalg.cross: shapes {left.shape}, {right.shape} differ in their axes")
     x, y = same_pair("linalg.cross", left, right)
-    return crossed(x, y, axis_of(dim, x.ndim, "linalg.cross"), "linalg.cross")  # type: ignore
+    return crossed(x, y, axis_of(dim, x.ndim, "linalg.cross"), "linalg.cross")
 
 
 @refuse_out
@@ -687,12 +687,12 @@ def matrix_norm(
     x = as_tensor(A)
     x = x if dtype is None else cast(x, as_dtype(dtype))
     if not x.is_floating_point():
-        raise lapack.DTypeError(f"linalg.matrix_norm: is for floats, not {x.dtype.name}")
+        raise DTypeError(f"linalg.matrix_norm: is for floats, not {x.dtype.name}")
     axes = axes_of(as_tuple(dim), x.ndim, "linalg.matrix_norm")
     if len(axes) != 2:
         raise ShapeError(f"linalg.matrix_norm: a matrix has two axes, not {dim}")
     if ord == "fro":
-        return norm_over(x, 2.0, axes, keepdim)  # type: ignore[no-any-return]
+        return norm_over(x, 2.0, axes, keepdim)
     if ord not in ("nuc", 2, -2, 1, -1, math.inf, -math.inf):
         raise ArgumentError(f"linalg.matrix_norm: there is no order {ord!r}")
     x = x.movedim(axes, (-2, -1))
@@ -749,12 +749,12 @@ def cond(A: Any, p: Any = None) -> Tensor:
     if p is None or p in (2, -2):
         values = svdvals(a)
         if not values.shape[-1]:
-            return zeros_in(tuple(a.shape[:-2]), a)  # type: ignore[no-any-return]
+            return zeros_in(tuple(a.shape[:-2]), a)
         first, last = values[..., 0], values[..., -1]
         return first / last if p is None or p == 2 else last / first
     a = square(a, "linalg.cond")
     if not a.shape[-1]:
-        return zeros_in(tuple(a.shape[:-2]), a)  # type: ignore[no-any-return]
+        return zeros_in(tuple(a.shape[:-2]), a)
     other, info = inv_ex(a)
     found = matrix_norm(a, p) * matrix_norm(other, p)
     return found.masked_fill(info.ne(0), math.inf)
@@ -780,7 +780,7 @@ class LinearAlgebraMethods(Attributes):
             ShapeError: the matrices are not square.
         """
         sign, log = slogdet(self)
-        return log.masked_fill(sign.lt(0), math.nan)  # type: ignore[no-any-return]
+        return log.masked_fill(sign.lt(0), math.nan)
 
     def slogdet(self: Any) -> SignLog:
         """Return `linalg.slogdet`."""

@@ -98,9 +98,9 @@ def vector_norm(
         raise DTypeError(f"linalg.vector_norm: is for floats, not {x.dtype.name}: use float()")
     if dim is None or dim == () or dim == []:
         flat = norm_over(x.reshape(-1), float(ord), (0,), False)
-        return flat.reshape((1,) * x.ndim) if keepdim else flat  # type: ignore[no-any-return]
+        return flat.reshape((1,) * x.ndim) if keepdim else flat
     axes = axes_of(dim, x.ndim, "linalg.vector_norm")
-    return norm_over(x, float(ord), axes, keepdim)  # type: ignore[no-any-return]
+    return norm_over(x, float(ord), axes, keepdim)
 
 
 class NormMethods(Attributes):
@@ -160,7 +160,7 @@ class NormMethods(Attributes):
         axes = tuple(k for k in range(self.ndim) if k != axis)
         size = norm_over(self, float(p), axes, True)
         scale = (size + 1e-7).reciprocal() * maxnorm
-        return self * scale.where(size.detach().gt(maxnorm), scale.detach() * 0 + 1)  # type: ignore
+        return self * scale.where(size.detach().gt(maxnorm), scale.detach() * 0 + 1)
 
     renorm_ = in_place("renorm")
 
@@ -186,4 +186,4 @@ def cdist(
     a, b = same_pair("cdist", x.unsqueeze(-2), y.unsqueeze(-3))
     if not x.shape[-1]:
         return cast(a.sum(-1), a.dtype) * 0
-    return norm_over(a - b, float(p), (a.ndim - 1,), False)  # type: ignore[no-any-return]
+    return norm_over(a - b, float(p), (a.ndim - 1,), False)

@@ -58,7 +58,8 @@ def partition(a: Any, kth: int, axis: int = -1) -> Tensor:
     """
     x = as_tensor(a)
     as_int(kth, "partition: kth")
-    return x.sort(axis).values  # type: ignore[no-any-return]
+    made: Tensor = x.sort(axis).values
+    return made
 
 
 def rollaxis(a: Any, axis: int, start: int = 0) -> Tensor:

@@ -51,7 +51,7 @@ def normal(
         ValueError: a deviation is negative.
         ShapeError: mean and std have not as many elements.
     """
-    tensors = [x for x in (mean, std) if isinstance(x, TensorBase)]
+    tensors: list[Any] = [x for x in (mean, std) if isinstance(x, TensorBase)]
     if size is not None or not tensors:
         shape = as_shape((() if size is None else size,), "normal")
         a, b = as_float(mean, "normal: the mean"), as_float(std, "normal: the deviation")
@@ -62,7 +62,8 @@ def normal(
     kind = tensors[0].dtype
     if not all(x.is_floating_point() for x in tensors):
         raise DTypeError(f"normal: is for floats, not {kind.name}")
-    if isinstance(std, TensorBase) and std.numel() and not bool((std >= 0).all()):
+    spread = as_tensor(std)
+    if spread.numel() and not bool((spread >= 0).all()):
         raise ArgumentError("normal: the standard deviations are at least 0")
     parts = [as_tensor(x, dtype=kind).detach() for x in (mean, std)]
     a, b = call_as("normal", spread_over, *parts)
@@ -136,7 +137,7 @@ class SamplingMethods(Attributes):
             waits = above_zero(tuple(rows.shape), generator).log().neg()
             keys = (rows / waits).masked_fill(rows.eq(0), -1.0)
             found = keys.topk(count, -1).indices
-        return found if weights.ndim == 2 else found.squeeze(0)  # type: ignore[no-any-return]
+        return found if weights.ndim == 2 else found.squeeze(0)
 
     def bernoulli(self: Any, p: Any = None, *, generator: Any = None) -> Tensor:
         """Return 1 with the probability that each element is, else 0; or with probability p.
@@ -160,7 +161,7 @@ class SamplingMethods(Attributes):
         x: Any = self
         chances = as_tensor(p).detach()
         made = cast(coins("bernoulli_", chances, tuple(x.shape), generator), x.dtype)
-        return call_as("bernoulli_", x.copy_, made)  # type: ignore[no-any-return]
+        return call_as("bernoulli_", x.copy_, made)
 
     def exponential_(self: T, lambd: float = 1.0, *, generator: Any = None) -> T:
         """Fill with draws from the exponential distribution of a rate; return the tensor.
@@ -188,7 +189,7 @@ class SamplingMethods(Attributes):
         scale = 1 / math.log1p(-chance)
         x: Any = self
         made = (above_zero(tuple(x.shape), generator).log() * scale).ceil().clamp_min(1)
-        return call_as("geometric_", x.copy_, cast(made, x.dtype))  # type: ignore[no-any-return]
+        return call_as("geometric_", x.copy_, cast(made, x.dtype))
 
     def cauchy_(self: T, median: float = 0.0, sigma: float = 1.0, *, generator: Any = None) -> T:
         """Fill with draws from a Cauchy distribution; return the tensor.
@@ -218,7 +219,7 @@ class SamplingMethods(Attributes):
         if not std > 0:
             raise ArgumentError(f"log_normal_: std is above 0, not {std}")
         made = draw(NORMAL, x.shape, float64, float(mean), float(std), generator).exp()
-        return call_as("log_normal_", x.copy_, cast(made, x.dtype))  # type: ignore[no-any-return]
+        return call_as("log_normal_", x.copy_, cast(made, x.dtype))
 
     def random_(self: T, low: Any = None, high: Any = None, *, generator: Any = None) -> T:
         """Fill with whole numbers from low, by default 0, to high - 1; return the tensor.
@@ -242,7 +243,7 @@ class SamplingMethods(Attributes):
         made = draw(
             INTEGERS, x.shape, int64, 0.0, 0.0, generator, int(low), min(int(high), 2**63 - 1)
         )
-        return call_as("random_", x.copy_, cast(made, x.dtype))  # type: ignore[no-any-return]
+        return call_as("random_", x.copy_, cast(made, x.dtype))
 
 
 def filled(name: str, x: Any, generator: Any, made_of: Any) -> Any:

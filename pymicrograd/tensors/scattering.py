@@ -51,10 +51,10 @@ def of_source(src: Any, index: Any, x: Any, what: str) -> Any:
         raise DTypeError(f"{what}: src of {src.dtype.name} does not go into {x.dtype.name}")
     if src.ndim != index.ndim or any(a > b for a, b in zip(index.shape, src.shape, strict=True)):
         raise ShapeError(f"{what}: an index of shape {index.shape} is larger than src {src.shape}")
+    part: Any = src
     for axis, size in enumerate(index.shape):
-        if src.shape[axis] != size:
-            src = src.narrow(axis, 0, size)
-    return src
+        part = part if part.shape[axis] == size else part.narrow(axis, 0, size)
+    return part
 
 
 def check_index(x: Any, axis: int, index: Any, what: str) -> None:
@@ -154,8 +154,8 @@ class ScatteringMethods(Attributes):
             if reduce not in ("add", "multiply"):
                 raise ArgumentError(f"scatter: reduce is 'add' or 'multiply', not {reduce!r}")
             way = "sum" if reduce == "add" else "prod"
-            return call_as("scatter", self._scatter, dim, index, src, way, True)  # type: ignore
-        return self._scatter(dim, index, src, "", True)  # type: ignore[no-any-return]
+            return call_as("scatter", self._scatter, dim, index, src, way, True)
+        return self._scatter(dim, index, src, "", True)
 
     def scatter_reduce(
         self: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True
@@ -172,7 +172,7 @@ class ScatteringMethods(Attributes):
         """
         if reduce not in REDUCTIONS:
             raise ArgumentError(f"scatter_reduce: reduce is one of {REDUCTIONS}, not {reduce!r}")
-        return call_as("scatter_reduce", self._scatter, dim, index, src, reduce, include_self)  # type: ignore
+        return call_as("scatter_reduce", self._scatter, dim, index, src, reduce, include_self)
 
     def _scatter(self: Any, dim: int, index: Any, src: Any, reduce: str, include_self: bool) -> Any:
         axis = axis_of(dim, self.ndim, "scatter")
@@ -216,7 +216,7 @@ class ScatteringMethods(Attributes):
         )
         rows = call_as("index_reduce", rows.expand, source.shape)
         found = call_as("index_reduce", x._scatter, axis, rows, source, reduce, include_self)
-        return found.reshape(self.shape)  # type: ignore[no-any-return]
+        return found.reshape(self.shape)
 
     def index_fill(self: Any, dim: int, index: Any, value: Any) -> Tensor:
         """Return a copy with one value in the items index along an axis.
@@ -229,7 +229,7 @@ class ScatteringMethods(Attributes):
         value = call_as("index_fill", as_tensor, value, dtype=self.dtype)
         if value.ndim:
             raise ShapeError(f"index_fill: a value has no axes, not shape {value.shape}")
-        return self._items_written("index_fill", dim, index, value)  # type: ignore[no-any-return]
+        return self._items_written("index_fill", dim, index, value)
 
     def index_copy(self: Any, dim: int, index: Any, source: Any) -> Tensor:
         """Return a copy with the items of source written over items index along an axis.
@@ -242,7 +242,7 @@ class ScatteringMethods(Attributes):
         if source.dtype is not self.dtype:
             names = f"{source.dtype.name} does not go into {self.dtype.name}"
             raise DTypeError(f"index_copy: {names}")
-        return self._items_written("index_copy", dim, index, source)  # type: ignore[no-any-return]
+        return self._items_written("index_copy", dim, index, source)
 
     def _items_written(self: Any, name: str, dim: int, index: Any, value: Any) -> Any:
         axis = axis_of(dim, self.ndim, name)
@@ -275,11 +275,11 @@ class ScatteringMethods(Attributes):
         if not accumulate:
             made = self.clone()
             call_as("index_put", made.__setitem__, key, values)
-            return made  # type: ignore[no-any-return]
+            return made
         places = ramp(self.numel(), 0, 1, "index_put").reshape(self.shape)
         chosen = call_as("index_put", places.__getitem__, key)
         spread = call_as("index_put", values.expand, chosen.shape).reshape(-1)
-        return self.reshape(-1).index_add(0, chosen.reshape(-1), spread).reshape(self.shape)  # type: ignore
+        return self.reshape(-1).index_add(0, chosen.reshape(-1), spread).reshape(self.shape)
 
     def put(self: Any, index: Any, source: Any, accumulate: bool = False) -> Tensor:
         """Return a copy with elements of source at flat indices, in row-major order.
@@ -296,7 +296,7 @@ class ScatteringMethods(Attributes):
             raise DTypeError(f"put: {source.dtype.name} does not go into {self.dtype.name}")
         op = "add_at" if accumulate else "put_at"
         if not rows.numel():
-            return self.clone()  # type: ignore[no-any-return]
+            return self.clone()
         return call_as("put", apply, OPS[op], (flat, rows, source.reshape(-1))).reshape(self.shape)
 
     def take(self: Any, index: Any) -> Tensor:
@@ -308,7 +308,7 @@ class ScatteringMethods(Attributes):
         """
         index = as_indices(index, "take")
         found = call_as("take", self.reshape(-1).index_select, 0, index.reshape(-1))
-        return found.reshape(index.shape)  # type: ignore[no-any-return]
+        return found.reshape(index.shape)
 
     def masked_scatter(self: Any, mask: Any, source: Any) -> Tensor:
         """Return a copy with the elements of source, in row-major order, where a mask holds.
@@ -329,7 +329,7 @@ class ScatteringMethods(Attributes):
                 f"masked_scatter: {source.numel()} elements for {places.shape[0]} places"
             )
         if not places.shape[0]:
-            return x.clone()  # type: ignore[no-any-return]
+            return x.clone()
         values = source.reshape(-1)[: places.shape[0]]
         return apply(OPS["put_at"], (x.reshape(-1), places, values)).reshape(shape)
 
@@ -342,7 +342,7 @@ class ScatteringMethods(Attributes):
         """
         axis = own_axis(dim, self.ndim, "select_scatter")
         key = (slice(None),) * axis + (index,)
-        return self._part_written("select_scatter", key, src)  # type: ignore[no-any-return]
+        return self._part_written("select_scatter", key, src)
 
     def slice_scatter(
         self: Any, src: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
@@ -355,7 +355,7 @@ class ScatteringMethods(Attributes):
         """
         axis = own_axis(dim, self.ndim, "slice_scatter")
         key = (slice(None),) * axis + (slice(start, end, step),)
-        return self._part_written("slice_scatter", key, src)  # type: ignore[no-any-return]
+        return self._part_written("slice_scatter", key, src)
 
     def _part_written(self: Any, name: str, key: Any, src: Any) -> Any:
         part = call_as(name, self.detach().__getitem__, key)
@@ -383,7 +383,7 @@ class ScatteringMethods(Attributes):
                 f"diagonal_scatter: src has shape {src.shape}, the diagonal {chosen.shape}"
             )
         if not chosen.numel():
-            return self.clone()  # type: ignore[no-any-return]
+            return self.clone()
         values = cast(src, self.dtype).reshape(-1)
         made = apply(OPS["put_at"], (self.reshape(-1), chosen.reshape(-1), values))
         return made.reshape(self.shape)

@@ -500,7 +500,7 @@ def searchsorted(
     array, wanted = array_of(rows), array_of(values)
     if sorter is not None:
         array = numpy.take_along_axis(array, array_of(as_tensor(sorter)), -1)
-    where = "right" if right or side == "right" else "left"
+    where: Any = "right" if right or side == "right" else "left"
     if array.ndim == 1:
         found = numpy.asarray(numpy.searchsorted(array, wanted, where))
     elif array.shape[:-1] != wanted.shape[:-1] or not array.ndim:

@@ -18,7 +18,7 @@ from ..errors import ArgumentError
 from .arguments import as_int
 from .attributes import Attributes
 from .conversion import as_tensor
-from .derived import derived, floats, pair
+from .derived import Formula, derived, floats, pair
 from .dtypes import float64
 from .elementary import xlog1py as xlog1py_of
 from .explain import call_as, refuse_out
@@ -264,7 +264,7 @@ def zeta_value(s: Any, q: Any) -> Any:
     return total.masked_fill(s.eq(1), math.inf).masked_fill(s.lt(1), math.nan)
 
 
-zeta_of = derived(
+zeta_of: Formula = derived(
     "zeta", zeta_value, lambda s, q, y: s * math.nan, lambda s, q, y: s.neg() * zeta_of(s + 1, q)
 )
 
@@ -282,8 +282,8 @@ def polygamma_of(order: int, x: Any) -> Any:
     return derived("polygamma", value, lambda z, y: polygamma_of(order + 1, z))(x)
 
 
-lgamma_of = derived("lgamma", lgamma_value, lambda x, y: digamma_of(x))
-digamma_of = derived("digamma", digamma_value, lambda x, y: polygamma_of(1, x))
+lgamma_of: Formula = derived("lgamma", lgamma_value, lambda x, y: digamma_of(x))
+digamma_of: Formula = derived("digamma", digamma_value, lambda x, y: polygamma_of(1, x))
 
 
 def lower_series(a: Any, x: Any) -> Any:
@@ -381,18 +381,18 @@ def over(y: Any, x: Any) -> Any:
     return (y / x.masked_fill(zero, 1.0)).masked_fill(zero, 0.5)
 
 
-i0_of = derived(
+i0_of: Formula = derived(
     "i0", lambda x: bessel_scaled(x, 0) * x.abs().exp(), lambda x, y: i1_of(x)
 )  # fmt: skip
-i0e_of = derived(
+i0e_of: Formula = derived(
     "i0e", lambda x: bessel_scaled(x, 0), lambda x, y: i1e_of(x) - x.sign() * y
 )  # fmt: skip
-i1_of = derived(
+i1_of: Formula = derived(
     "i1",
     lambda x: bessel_scaled(x, 1) * x.abs().exp() * x.sign(),
     lambda x, y: i0_of(x) - over(y, x),
 )
-i1e_of = derived(
+i1e_of: Formula = derived(
     "i1e",
     lambda x: bessel_scaled(x, 1) * x.sign(),
     lambda x, y: i0e_of(x) - y * x.sign() - over(y, x),
@@ -415,19 +415,19 @@ class SpecialMethods(Attributes):
 
     def erfc(self: Any) -> Tensor:
         """Return 1 - erf(x) of each element, with its own digits where it is small."""
-        return erfc_of(floats(self))  # type: ignore[no-any-return]
+        return erfc_of(floats(self))
 
     def erfinv(self: Any) -> Tensor:
         """Return y with erf(y) = x; NaN outside of [-1, 1]."""
-        return erfinv_of(floats(self))  # type: ignore[no-any-return]
+        return erfinv_of(floats(self))
 
     def lgamma(self: Any) -> Tensor:
         """Return log |gamma(x)| of each element."""
-        return lgamma_of(floats(self))  # type: ignore[no-any-return]
+        return lgamma_of(floats(self))
 
     def digamma(self: Any) -> Tensor:
         """Return the derivative of `lgamma`; NaN of negative whole numbers."""
-        return digamma_of(floats(self))  # type: ignore[no-any-return]
+        return digamma_of(floats(self))
 
     def polygamma(self: Any, n: int) -> Tensor:
         """Return the derivative of order n of `digamma`.
@@ -438,7 +438,7 @@ class SpecialMethods(Attributes):
         order = as_int(n, "polygamma: n")
         if order < 0:
             raise ArgumentError(f"polygamma: n is 0 or more, not {order}")
-        return polygamma_of(order, floats(self))  # type: ignore[no-any-return]
+        return polygamma_of(order, floats(self))
 
     def mvlgamma(self: Any, p: int) -> Tensor:
         """Return the logarithm of the gamma function of p dimensions.
@@ -452,7 +452,7 @@ class SpecialMethods(Attributes):
         x = floats(self)
         halves = cast(ramp(count, 0.0, -0.5, "mvlgamma"), x.dtype)
         found = (x.unsqueeze(-1) + halves).lgamma().sum(-1)
-        return found + count * (count - 1) / 4 * math.log(PI)  # type: ignore[no-any-return]
+        return found + count * (count - 1) / 4 * math.log(PI)
 
     def igamma(self: Any, other: Any) -> Tensor:
         """Return the regularized lower incomplete gamma function of a and x; no gradient for a.
@@ -460,7 +460,7 @@ class SpecialMethods(Attributes):
         Raises:
             ShapeError: the shapes cannot be broadcast.
         """
-        return igamma_of(*pair("igamma", self, other))  # type: ignore[no-any-return]
+        return igamma_of(*pair("igamma", self, other))
 
     def igammac(self: Any, other: Any) -> Tensor:
         """Return the regularized upper incomplete gamma function of a and x; no gradient for a.
@@ -468,11 +468,11 @@ class SpecialMethods(Attributes):
         Raises:
             ShapeError: the shapes cannot be broadcast.
         """
-        return igammac_of(*pair("igammac", self, other))  # type: ignore[no-any-return]
+        return igammac_of(*pair("igammac", self, other))
 
     def i0(self: Any) -> Tensor:
         """Return the modified Bessel function of the first kind of order 0."""
-        return i0_of(floats(self))  # type: ignore[no-any-return]
+        return i0_of(floats(self))
 
     erfc_, erfinv_, lgamma_, digamma_, i0_ = map(
         in_place, ("erfc", "erfinv", "lgamma", "digamma", "i0")
@@ -527,7 +527,7 @@ def zeta(input: Any, other: Any) -> Tensor:
     Raises:
         ShapeError: the shapes cannot be broadcast.
     """
-    return zeta_of(*pair("zeta", input, other))  # type: ignore[no-any-return]
+    return zeta_of(*pair("zeta", input, other))
 
 
 @refuse_out
@@ -537,7 +537,7 @@ def xlog1py(input: Any, other: Any) -> Tensor:
     Raises:
         ShapeError: the shapes cannot be broadcast.
     """
-    return xlog1py_of(*pair("xlog1py", input, other))  # type: ignore[no-any-return]
+    return xlog1py_of(*pair("xlog1py", input, other))
 
 
 @refuse_out
@@ -545,7 +545,7 @@ def xlogy(input: Any, other: Any) -> Tensor:
     """Return x * log(y), 0 where x is 0, unless y is NaN."""
     if isinstance(input, (int, float)):
         input = as_tensor(input, dtype=getattr(other, "dtype", float64))
-    return call_as("xlogy", as_tensor(input).xlogy, other)  # type: ignore[no-any-return]
+    return call_as("xlogy", as_tensor(input).xlogy, other)
 
 
 @refuse_out

@@ -73,7 +73,7 @@ class StatisticsMethods(Attributes):
         x = self if dtype is None else cast(self, as_dtype(dtype))
         if x.is_floating_point():
             x = x.masked_fill(x.detach().isnan(), 0.0)
-        return call_as("nansum", x.sum, one_of(dim, axis), keepdim or keepdims, dtype=dtype)  # type: ignore
+        return call_as("nansum", x.sum, one_of(dim, axis), keepdim or keepdims, dtype=dtype)
 
     def nanmean(
         self: Any,
@@ -97,7 +97,7 @@ class StatisticsMethods(Attributes):
             raise DTypeError(f"nanmean: is for floats, not {x.dtype.name}: cast with float()")
         known = x.detach().isnan().logical_not()
         count = call_as("nanmean", known.sum, dim, keep)
-        return x.nansum(dim, keep) / cast(count, x.dtype)  # type: ignore[no-any-return]
+        return x.nansum(dim, keep) / cast(count, x.dtype)
 
     # ---- running
 
@@ -113,7 +113,7 @@ class StatisticsMethods(Attributes):
         x = x if x.is_floating_point() or dtype is not None else cast(x, int64)
         place = axis_of(one_of(dim, axis), self.ndim, "cumprod")
         if not x.ndim or not x.numel():
-            return x.clone()  # type: ignore[no-any-return]
+            return x.clone()
         rows, total, found = x.unbind(place), None, []
         for row in rows:
             total = row if total is None else total * row
@@ -131,13 +131,13 @@ class StatisticsMethods(Attributes):
             raise DTypeError(f"logcumsumexp: is for floats, not {self.dtype.name}")
         place = axis_of(one_of(dim, axis), self.ndim, "logcumsumexp")
         if not self.ndim or not self.numel():
-            return self.clone()  # type: ignore[no-any-return]
+            return self.clone()
         count = self.shape[place]
         x = self.movedim(place, -1)
         wide = x.unsqueeze(-2).expand(*x.shape[:-1], count, count)  # row i: x up to i
         later = constant((count, count), 1, int64, "logcumsumexp").triu(1).bool()
         found = wide.masked_fill(later, -math.inf).logsumexp(-1)
-        return found.movedim(-1, place)  # type: ignore[no-any-return]
+        return found.movedim(-1, place)
 
     def diff(
         self: Any,
@@ -164,7 +164,7 @@ class StatisticsMethods(Attributes):
         if n < 0:
             raise ArgumentError(f"diff: n is 0 or more, not {n}")
         if not n:
-            return self.clone()  # type: ignore[no-any-return]
+            return self.clone()
         parts = [part for part in (prepend, self, append) if part is not None]
         x = call_as("diff", cat, parts, place) if len(parts) > 1 else self
         for _ in range(min(n, max(x.shape[place], 0))):
@@ -172,7 +172,7 @@ class StatisticsMethods(Attributes):
             late = x.narrow(place, min(1, x.shape[place]), rest)
             early = x.narrow(place, 0, rest)
             x = late.ne(early) if x.dtype.kind == 0 else late - early
-        return x  # type: ignore[no-any-return]
+        return x
 
     # ---- counts
 
@@ -273,7 +273,7 @@ class StatisticsMethods(Attributes):
             apart = x - (x * weights).sum(1, keepdim=True) / total
             left = apart * weights
         found = (left @ apart.mT) / cast(as_tensor(taken(correction)), x.dtype).clamp_min(0)
-        return found.reshape(()) if x.shape[0] == 1 else found  # type: ignore[no-any-return]
+        return found.reshape(()) if x.shape[0] == 1 else found
 
     def corrcoef(self: Any) -> Tensor:
         """Return the correlations of variables, the rows of (variables, observations).
@@ -285,10 +285,10 @@ class StatisticsMethods(Attributes):
             raise ShapeError(f"corrcoef: two axes at most are needed, not shape {self.shape}")
         found = self.cov()
         if not found.ndim:
-            return found / found  # type: ignore[no-any-return]
+            return found / found
         spread = found.diagonal().sqrt()
         scaled = found / spread.reshape(-1, 1) / spread.reshape(1, -1)
-        return scaled.clamp(-1, 1)  # type: ignore[no-any-return]
+        return scaled.clamp(-1, 1)
 
     cumprod_ = in_place("cumprod")
 
@@ -505,7 +505,7 @@ def trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Tensor
         TensorIndexError: the axis is out of range.
     """
     found, axis = areas("trapezoid", y, x, dx, dim)
-    return found.sum(axis if x is None or found.ndim == as_tensor(y).ndim else dim)  # type: ignore
+    return found.sum(axis if x is None or found.ndim == as_tensor(y).ndim else dim)
 
 
 def trapz(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Tensor:
@@ -520,4 +520,4 @@ def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1
         TensorIndexError: the axis is out of range.
     """
     found, axis = areas("cumulative_trapezoid", y, x, dx, dim)
-    return found.cumsum(axis)  # type: ignore[no-any-return]
+    return found.cumsum(axis)

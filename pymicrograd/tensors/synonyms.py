@@ -67,7 +67,7 @@ class SynonymMethods(Attributes):
 
     def ndimension(self: Any) -> int:
         """Return the number of axes, as the attribute ndim."""
-        return self.ndim  # type: ignore[no-any-return]
+        return self.ndim
 
     def is_same_size(self: Any, other: Any) -> bool:
         """Return whether another tensor has the same shape."""
@@ -75,11 +75,11 @@ class SynonymMethods(Attributes):
 
     def fill(self: Any, value: Any) -> Tensor:
         """Return a tensor of this shape and type with one value for every element."""
-        return call_as("fill", (self * 0 if self.requires_grad else self).clone().fill_, value)  # type: ignore
+        return call_as("fill", (self * 0 if self.requires_grad else self).clone().fill_, value)
 
     def alias_copy(self: Any) -> Tensor:
         """Return a copy."""
-        return self.clone()  # type: ignore[no-any-return]
+        return self.clone()
 
     def split_with_sizes(self: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, ...]:
         """Return views of consecutive pieces of these sizes along an axis, as `split`.
@@ -88,7 +88,7 @@ class SynonymMethods(Attributes):
             ShapeError: the sizes do not add up to the axis.
         """
         sizes = as_ints((split_sizes,), "split_with_sizes")
-        return call_as("split_with_sizes", self.split, sizes, dim)  # type: ignore[no-any-return]
+        return call_as("split_with_sizes", self.split, sizes, dim)
 
     def split_with_sizes_copy(self: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, ...]:
         """Return copies of consecutive pieces of these sizes along an axis."""
@@ -97,11 +97,11 @@ class SynonymMethods(Attributes):
 
     def unsafe_chunk(self: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
         """Return `chunk`: its pieces are safe to change, too."""
-        return call_as("unsafe_chunk", self.chunk, chunks, dim)  # type: ignore[no-any-return]
+        return call_as("unsafe_chunk", self.chunk, chunks, dim)
 
     def unsafe_split(self: Any, split_size: Any, dim: int = 0) -> tuple[Any, ...]:
         """Return `split`: its pieces are safe to change, too."""
-        return call_as("unsafe_split", self.split, split_size, dim)  # type: ignore[no-any-return]
+        return call_as("unsafe_split", self.split, split_size, dim)
 
     def nonzero_static(self: Any, *, size: int, fill_value: int = -1) -> Tensor:
         """Return `nonzero` with so many rows: cut off, or filled up with rows of one value."""
@@ -125,15 +125,15 @@ class SynonymMethods(Attributes):
 
     def new_zeros(self: Any, *size: Any, dtype: Any = None, **options: Any) -> Tensor:
         """Return zeros of this tensor's type unless told otherwise."""
-        return self._made("zeros", size, dtype, options)  # type: ignore[no-any-return]
+        return self._made("zeros", size, dtype, options)
 
     def new_ones(self: Any, *size: Any, dtype: Any = None, **options: Any) -> Tensor:
         """Return ones of this tensor's type unless told otherwise."""
-        return self._made("ones", size, dtype, options)  # type: ignore[no-any-return]
+        return self._made("ones", size, dtype, options)
 
     def new_empty(self: Any, *size: Any, dtype: Any = None, **options: Any) -> Tensor:
         """Return zeros of this tensor's type unless told otherwise; PyTorch's may be anything."""
-        return self._made("empty", size, dtype, options)  # type: ignore[no-any-return]
+        return self._made("empty", size, dtype, options)
 
     def new_empty_strided(
         self: Any, size: Any, stride: Any, dtype: Any = None, **options: Any
