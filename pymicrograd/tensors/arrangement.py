@@ -7,7 +7,17 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, DTypeError, ShapeError
-from .arguments import as_int, as_ints, as_shape, as_tuple, axes_of, axis_of, own_axis
+from .arguments import (
+    as_int,
+    as_ints,
+    as_shape,
+    as_tuple,
+    axes_of,
+    axis_of,
+    given_as,
+    operand_as,
+    own_axis,
+)
 from .attributes import Attributes
 from .conversion import as_tensor
 from .derived import spread_over
@@ -19,6 +29,7 @@ from .leaves import blank, constant, ramp
 from .ops import cast
 from .padding import pad
 from .promotion import of_one_type
+from .sorting import array_of, of_array
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -372,7 +383,7 @@ class ArrangementMethods(Attributes):
             return self.flip(axes).contiguous()
         return self.flip(axes[0]).transpose(*axes).contiguous() if turns else self.clone()
 
-    def hsplit(self: Any, split_size_or_sections: Any) -> tuple[Any, ...]:
+    def hsplit(self: Any, *cuts: Any, **named: Any) -> tuple[Any, ...]:
         """Return `tensor_split` along axis 1, of a vector along axis 0, into equal parts.
 
         Raises:
@@ -380,9 +391,11 @@ class ArrangementMethods(Attributes):
         """
         if not self.ndim:
             raise ShapeError("hsplit: shape () has no axis to split")
-        return equal_parts("hsplit", self, split_size_or_sections, 0 if self.ndim == 1 else 1)
+        return equal_parts(
+            "hsplit", self, cuts_of("hsplit", cuts, named), 0 if self.ndim == 1 else 1
+        )
 
-    def vsplit(self: Any, split_size_or_sections: Any) -> tuple[Any, ...]:
+    def vsplit(self: Any, *cuts: Any, **named: Any) -> tuple[Any, ...]:
         """Return `tensor_split` along axis 0 into equal parts.
 
         Raises:
@@ -390,9 +403,9 @@ class ArrangementMethods(Attributes):
         """
         if self.ndim < 2:
             raise ShapeError(f"vsplit: two axes are needed, not shape {self.shape}")
-        return equal_parts("vsplit", self, split_size_or_sections, 0)
+        return equal_parts("vsplit", self, cuts_of("vsplit", cuts, named), 0)
 
-    def dsplit(self: Any, split_size_or_sections: Any) -> tuple[Any, ...]:
+    def dsplit(self: Any, *cuts: Any, **named: Any) -> tuple[Any, ...]:
         """Return `tensor_split` along axis 2 into equal parts.
 
         Raises:
@@ -400,26 +413,23 @@ class ArrangementMethods(Attributes):
         """
         if self.ndim < 3:
             raise ShapeError(f"dsplit: three axes are needed, not shape {self.shape}")
-        return equal_parts("dsplit", self, split_size_or_sections, 2)
+        return equal_parts("dsplit", self, cuts_of("dsplit", cuts, named), 2)
 
     def tensor_split(
-        self: Any,
-        indices_or_sections: Any,
-        dim: int = 0,
-        *,
-        sections: Any = None,
-        indices: Any = None,
+        self: Any, indices_or_sections: Any = None, dim: int = 0, **named: Any
     ) -> tuple[Any, ...]:
         """Return views of consecutive pieces along an axis: so many, or cut before these indices.
 
-        Of so many pieces the first size % count are one larger than the others.
+        Of so many pieces the first size % count are one larger than the others. The argument may
+        be called sections or indices, too.
 
         Raises:
             TensorIndexError: the axis is out of range.
             ValueError: the number of pieces is below 1.
         """  # fmt: skip
         axis = own_axis(dim, self.ndim, "tensor_split")
-        cuts, size = indices_or_sections, self.shape[axis]
+        given = () if indices_or_sections is None else (indices_or_sections,)
+        cuts, size = cuts_of("tensor_split", given, named), self.shape[axis]
         if hasattr(cuts, "tolist"):
             cuts = cuts.tolist()
         if hasattr(cuts, "__index__"):
@@ -493,11 +503,12 @@ class ArrangementMethods(Attributes):
             raise ShapeError(
                 f"repeat_interleave: {counts.numel()} repeats of {counts.dtype.name}, {size} items"
             )
-        times = counts.tolist() * (size if counts.numel() == 1 else 1)
-        if any(count < 0 for count in times):
+        if counts.numel() and int(counts.amin()) < 0:
             raise ArgumentError("repeat_interleave: repeats are 0 or more")
-        rows = [i for i, count in enumerate(times) for _ in range(count)]
-        return x.index_select(place, as_tensor(rows, dtype=int64))
+        import numpy
+
+        rows = numpy.repeat(numpy.arange(size), array_of(counts))
+        return x.index_select(place, of_array(rows))
 
     def diagflat(self: Any, offset: int = 0) -> Tensor:
         """Return a matrix of zeros with the elements, flattened, on a diagonal."""
@@ -532,13 +543,14 @@ class ArrangementMethods(Attributes):
         """The last two axes swapped, as `mT`: there are no complex numbers."""
         return self.mT
 
-    def sum_to_size(self: Any, *size: Any) -> Tensor:
+    def sum_to_size(self: Any, *sizes: Any, **named: Any) -> Tensor:
         """Return the tensor summed over the axes that were expanded from a shape.
 
         Raises:
             ShapeError: the shape cannot be expanded to this one.
         """
-        shape = tuple(as_ints(size, "sum_to_size"))
+        given = given_as("size", sizes, named, "Tensor.sum_to_size")
+        shape = tuple(as_ints(given, "sum_to_size"))
         new = self.ndim - len(shape)
         pairs = list(zip(shape, self.shape[max(new, 0) :], strict=False))
         if new < 0 or any(a not in (1, b) for a, b in pairs):
@@ -587,6 +599,13 @@ class ArrangementMethods(Attributes):
             NotImplementedError: always; what to write instead.
         """
         raise NotImplementedError("resize_: make a new tensor with zeros(), or use reshape()")
+
+
+def cuts_of(name: str, cuts: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """Return the number of pieces, or where to cut, under any of PyTorch's names."""
+    known = ("indices_or_sections", "sections", "indices", "tensor_indices_or_sections")
+    key = next((word for word in named if word in known), "indices_or_sections")
+    return operand_as(key, cuts, named, f"Tensor.{name}")
 
 
 def equal_parts(name: str, x: Any, cuts: Any, axis: int) -> tuple[Any, ...]:

@@ -75,8 +75,10 @@ def randint_like(
     requires_grad: bool = False, device: Any = None,
 ) -> Tensor:  # fmt: skip
     """Return `randint` of input's shape and, unless told otherwise, type."""
+    if high is None or low is None:
+        low, high = 0, low if high is None else high
     if high is None:
-        low, high = 0, low
+        raise TypeError("randint_like: high is missing: randint_like(input, high)")
     kind = input.dtype if dtype is None else dtype
     made = randint(int(low), int(high), input.shape, generator=generator, dtype=kind)
     return finish(made, requires_grad, device)

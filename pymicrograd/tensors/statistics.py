@@ -15,7 +15,7 @@ from .conversion import as_tensor
 from .derived import floats
 from .dtypes import as_dtype, float32, float64, int64
 from .explain import call_as, refuse_out
-from .joining import cat, stack
+from .joining import cat
 from .leaves import constant
 from .operators import in_place
 from .ops import TensorBase, cast
@@ -104,7 +104,8 @@ class StatisticsMethods(Attributes):
     def cumprod(self: Any, dim: Any = None, *, dtype: Any = None, axis: Any = None) -> Tensor:
         """Return y[i] = x[0] * ... * x[i] along an axis; the shape stays.
 
-        Integers and bools are multiplied as int64; dtype casts before.
+        Runs of 1, 2, 4 ... elements are multiplied with each other. Integers and bools are
+        multiplied as int64; dtype casts before.
 
         Raises:
             TensorIndexError: the axis is out of range.
@@ -112,13 +113,9 @@ class StatisticsMethods(Attributes):
         x = self if dtype is None else cast(self, as_dtype(dtype))
         x = x if x.is_floating_point() or dtype is not None else cast(x, int64)
         place = axis_of(one_of(dim, axis), self.ndim, "cumprod")
-        if not x.ndim or not x.numel():
+        if not x.ndim or x.shape[place] < 2:
             return x.clone()
-        rows, total, found = x.unbind(place), None, []
-        for row in rows:
-            total = row if total is None else total * row
-            found.append(total)
-        return cast(stack(found, place), x.dtype)
+        return cast(running(x, place, lambda a, b: a * b), x.dtype)
 
     def logcumsumexp(self: Any, dim: Any = None, *, axis: Any = None) -> Tensor:
         """Return y[i] = log(exp(x[0]) + ... + exp(x[i])) along an axis, without overflow.
@@ -130,14 +127,9 @@ class StatisticsMethods(Attributes):
         if not self.is_floating_point():
             raise DTypeError(f"logcumsumexp: is for floats, not {self.dtype.name}")
         place = axis_of(one_of(dim, axis), self.ndim, "logcumsumexp")
-        if not self.ndim or not self.numel():
+        if not self.ndim or self.shape[place] < 2:
             return self.clone()
-        count = self.shape[place]
-        x = self.movedim(place, -1)
-        wide = x.unsqueeze(-2).expand(*x.shape[:-1], count, count)  # row i: x up to i
-        later = constant((count, count), 1, int64, "logcumsumexp").triu(1).bool()
-        found = wide.masked_fill(later, -math.inf).logsumexp(-1)
-        return found.movedim(-1, place)
+        return running(self, place, lambda a, b: a.logaddexp(b))
 
     def diff(
         self: Any,
@@ -291,6 +283,16 @@ class StatisticsMethods(Attributes):
         return scaled.clamp(-1, 1)
 
     cumprod_ = in_place("cumprod")
+
+
+def running(x: Any, axis: int, combine: Any) -> Any:
+    """Return what all elements up to each one combine to: of runs twice as long in every turn."""
+    count, length = x.shape[axis], 1
+    while length < count:
+        late, early = x.narrow(axis, length, count - length), x.narrow(axis, 0, count - length)
+        x = cat([x.narrow(axis, 0, length), combine(late, early)], axis)
+        length *= 2
+    return x
 
 
 def weights_of(x: Any, fweights: Any, aweights: Any) -> tuple[Any, Any, Any]:
