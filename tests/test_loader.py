@@ -443,6 +443,11 @@ def test_samplers() -> None:
         assert len(sampler) == len(found) == count
         assert max(Counter(found).values()) <= -(-count // 5)
     assert set(data.RandomSampler(range(3), True, 100)) == {0, 1, 2}
+    endless = data.RandomSampler(range(3), replacement=True, num_samples=10**10)
+    assert (
+        len(endless) == 10**10
+        and next(iter(data.DataLoader(range(3), 9, sampler=endless))).max() < 3
+    )
     assert sorted(data.SubsetRandomSampler([4, 2, 9])) == [2, 4, 9]
     assert list(data.BatchSampler("abcde", 2, False)) == [["a", "b"], ["c", "d"], ["e"]]  # type: ignore[comparison-overlap]
     assert len(data.BatchSampler("abcde", 2, True)) == 2

@@ -463,6 +463,8 @@ found = {}
 if hasattr(optim.Optimizer if hasattr(optim, "Optimizer") else optim.SGD, "state_dict"):
     kinds = {n: getattr(optim, n) for n in optim.__all__ if n[0].isupper() and n != "Optimizer"}
     kinds["momentum"] = lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True)
+    if "LBFGS" in kinds:
+        kinds["LBFGS"] = lambda p: optim.LBFGS(p, lr=0.1, max_iter=3)
     kinds["amsgrad"] = lambda p: optim.Adam(p, amsgrad=True)
 else:
     kinds = {"SGD": lambda p: optim.SGD(p, lr=0.1)}

@@ -123,9 +123,13 @@ class RandomSampler(DrawingSampler):
         count, wanted = len(self.data_source), self.num_samples
         if not count:
             return iter(())
-        if self.replacement:
-            return iter(randint(count, (wanted,), generator=generator).tolist())
-        orders = (randperm(count, generator=generator).tolist() for _ in itertools.count())
+
+        def drawn() -> Any:
+            if self.replacement:  # some at a time: 10**10 may be wanted, to go on for ever
+                return randint(count, (1024,), generator=generator).tolist()
+            return randperm(count, generator=generator).tolist()
+
+        orders = (drawn() for _ in itertools.count())
         return itertools.islice(itertools.chain.from_iterable(orders), wanted)
 
     def __len__(self) -> int:
