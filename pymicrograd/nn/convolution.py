@@ -64,13 +64,15 @@ class Convolution(Module):
             names = ", ".join(map(repr, PADDING_MODES))
             raise ArgumentError(f"{name}: padding_mode {padding_mode!r} is none of {names}")
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.kernel_size = positive(kernel_size, s, f"{name}: kernel_size")
-        self.stride = positive(stride, s, f"{name}: stride")
-        self.dilation = positive(dilation, s, f"{name}: dilation")
+        self.kernel_size = positive(kernel_size, s, name, "kernel_size")
+        self.stride = positive(stride, s, name, "stride")
+        self.dilation = positive(dilation, s, name, "dilation")
         around = paddings(name, padding, self.kernel_size, self.stride, self.dilation)
         self._around = tuple(n for sides in reversed(around) for n in sides)
-        self.padding = padding if isinstance(padding, str) else per_axis(padding, s, name)
-        self.output_padding = not_negative(output_padding, s, f"{name}: output_padding")
+        self.padding = (
+            padding if isinstance(padding, str) else per_axis(padding, s, name, "padding")
+        )
+        self.output_padding = not_negative(output_padding, s, name, "output_padding")
         self.groups, self.padding_mode = groups, padding_mode
 
     def _weight_shape(self) -> tuple[int, ...]:

@@ -30,7 +30,7 @@ class Padding(Module):
     mode: ClassVar[str]
 
     def __init__(self, padding: Any) -> None:
-        self.padding = per_axis(padding, 2 * self.axes, f"{type(self).__name__}: padding")
+        self.padding = per_axis(padding, 2 * self.axes, type(self).__name__, "padding")
 
     def forward(self, input: Any) -> Any:
         """Return the input with more items."""

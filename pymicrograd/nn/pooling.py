@@ -94,8 +94,8 @@ class MaxUnpool(Pooling):
         super().__init__(*args, **named)
         self.stride = self.kernel_size if self.stride is None else self.stride
         for name in self.options:
-            what = f"{type(self).__name__}: {name}"
-            setattr(self, name, per_axis(getattr(self, name), self.axes, what))
+            found = per_axis(getattr(self, name), self.axes, type(self).__name__, name)
+            setattr(self, name, found)
 
     def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
         """Return the elements of input at indices, zeros elsewhere, of the sizes asked for."""
@@ -147,7 +147,7 @@ class AvgPool1d(AvgPool):
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         for name in self.shown:
-            setattr(self, name, per_axis(getattr(self, name), 1, f"AvgPool1d: {name}"))
+            setattr(self, name, per_axis(getattr(self, name), 1, "AvgPool1d", name))
 
 
 class AvgPool2d(AvgPool):
@@ -282,12 +282,12 @@ class FractionalMaxPool(Module):
         name, s = type(self).__name__, self.axes
         if (output_size is None) == (output_ratio is None):
             raise ArgumentError(f"{name}: one of output_size and output_ratio is needed")
-        self.kernel_size = per_axis(kernel_size, s, f"{name}: kernel_size")
+        self.kernel_size = per_axis(kernel_size, s, name, "kernel_size")
         self.return_indices = return_indices
         self.register_buffer("_random_samples", _random_samples)
         self.output_size = self.output_ratio = None
         if output_size is not None:
-            self.output_size = per_axis(output_size, s, f"{name}: output_size")
+            self.output_size = per_axis(output_size, s, name, "output_size")
             return
         ratios = output_ratio if isinstance(output_ratio, (tuple, list)) else (output_ratio,) * s
         self.output_ratio = tuple(ratios)

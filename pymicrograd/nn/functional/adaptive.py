@@ -33,7 +33,7 @@ def asked_sizes(call: str, x: Any, output_size: Any) -> Sizes:
         given = (*given,) * len(sizes)
     if len(given) == len(sizes):
         given = tuple(n if m is None else m for n, m in zip(sizes, given, strict=True))
-    found = per_axis(given, len(sizes), f"{call}: output_size")
+    found = per_axis(given, len(sizes), call, "output_size")
     if min(found) < 0 or 0 in sizes:
         raise ArgumentError(f"{call}: sizes {sizes} cannot become {found}")
     return found
@@ -177,7 +177,7 @@ def fractional_sizes(
     if output_size is None:
         ratios = tuple(output_ratio) if hasattr(output_ratio, "__iter__") else (output_ratio,) * s
         output_size = tuple(int(n * ratio) for n, ratio in zip(sizes, ratios, strict=True))
-    counts = positive(output_size, s, f"{call}: output_size")
+    counts = positive(output_size, s, call, "output_size")
     for n, m, k in zip(sizes, counts, kernel, strict=True):
         if m + k - 1 > n:
             raise ShapeError(f"{call}: {m} windows of {k} are too many for {n} elements")
@@ -196,7 +196,7 @@ def fractional_max(
 ) -> Any:
     """Return the largest elements of windows, whose places are drawn for each channel."""
     x = batched(call, input, s)
-    kernel = positive(kernel_size, s, f"{call}: kernel_size")
+    kernel = positive(kernel_size, s, call, "kernel_size")
     counts = fractional_sizes(call, x, kernel, output_size, output_ratio)
     count, channels = x.shape[:2]
     if samples is None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ...errors import ArgumentError, DTypeError, ShapeError
 from .arguments import tensor_of
 from .spatial import (
+    STEPS,
+    WITHIN,
     Around,
     Sizes,
     as_given,
@@ -35,7 +37,7 @@ __all__ = [
 def paddings(call: str, padding: Any, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Around:
     """Return how much is padded before and after each axis."""
     if padding == "valid":
-        return [(0, 0)] * len(kernel)
+        return ()
     if padding == "same":
         if max(stride) > 1:
             raise ArgumentError(f"{call}: padding 'same' is for stride 1")
@@ -43,7 +45,8 @@ def paddings(call: str, padding: Any, kernel: Sizes, stride: Sizes, dilation: Si
         return [(total // 2, total - total // 2) for total in totals]
     if isinstance(padding, str):
         raise ArgumentError(f"{call}: padding {padding!r} is not 'same', 'valid' or numbers")
-    return [(n, n) for n in not_negative(padding, len(kernel), f"{call}: padding")]
+    sizes = not_negative(padding, len(kernel), call, "padding")
+    return [(n, n) for n in sizes] if any(sizes) else ()
 
 
 def check(call: str, x: Any, weight: Any, bias: Any, groups: int, transposed: bool) -> None:
@@ -90,8 +93,8 @@ def convolve(
     groups: int,
 ) -> Tensor:
     """Return the products of kernels with all windows along s axes."""
-    stride = positive(stride, s, f"{call}: stride")
-    dilation = positive(dilation, s, f"{call}: dilation")
+    stride = positive(stride, s, call, "stride")
+    dilation = positive(dilation, s, call, "dilation")
     x = batched(call, input, s)
     check(call, x, weight, bias, groups, False)
     outputs, channels, *kernel = weight.shape
@@ -99,8 +102,9 @@ def convolve(
     seen = windows(call, x, kernel, stride, dilation)
     count, steps = seen.shape[0], seen.shape[2 : 2 + s]
     length = channels * math.prod(kernel)
-    places = (*range(2 + s, 2 + 2 * s), *range(2, 2 + s))
-    seen = seen.permute(0, 1, *places).reshape(count, groups, length, math.prod(steps))
+    seen = seen.permute(0, 1, *WITHIN[s], *STEPS[s]).reshape(
+        count, groups, length, math.prod(steps)
+    )
     kernels = weight.reshape(groups, outputs // groups, length)
     return finish((kernels @ seen).reshape(count, outputs, *steps), bias, input, s)
 
@@ -189,10 +193,10 @@ def spread(
     dilation: Any,
 ) -> Tensor:
     """Return sums of kernels times the elements of the input, each where its window lay."""
-    stride = positive(stride, s, f"{call}: stride")
-    dilation = positive(dilation, s, f"{call}: dilation")
-    cut = not_negative(padding, s, f"{call}: padding")
-    extra = not_negative(output_padding, s, f"{call}: output_padding")
+    stride = positive(stride, s, call, "stride")
+    dilation = positive(dilation, s, call, "dilation")
+    cut = not_negative(padding, s, call, "padding")
+    extra = not_negative(output_padding, s, call, "output_padding")
     for n, step, d in zip(extra, stride, dilation, strict=True):
         if n >= max(step, d):
             raise ArgumentError(
@@ -218,8 +222,9 @@ def add_kernels(
     s = len(sizes)
     kernels = weight.reshape(groups, channels // groups, outputs * math.prod(kernel)).mT
     made = kernels @ x.reshape(count, groups, channels // groups, math.prod(sizes))
-    places = (*range(2 + s, 2 + 2 * s), *range(2, 2 + s))
-    made = made.reshape(count, groups * outputs, *kernel, *sizes).permute(0, 1, *places)
+    made = made.reshape(count, groups * outputs, *kernel, *sizes).permute(
+        0, 1, *WITHIN[s], *STEPS[s]
+    )
     reach = tuple(
         (n - 1) * step + span(k, d) + more
         for n, step, k, d, more in zip(sizes, stride, kernel, dilation, extra, strict=True)

@@ -11,6 +11,7 @@ from ...tensors.interchange import tensor
 from ...tensors.ops import OPS, apply, cast
 from .arguments import tensor_of
 from .spatial import (
+    WITHIN,
     Around,
     Sizes,
     as_given,
@@ -62,14 +63,17 @@ class Pool:
     ) -> None:
         s = x.ndim - 2
         self.call, self.sizes = call, x.shape[2:]
-        self.kernel = positive(kernel, s, f"{call}: kernel_size")
+        self.kernel = positive(kernel, s, call, "kernel_size")
         self.stride = stride_of(call, stride, self.kernel)
-        self.dilation = positive(dilation, s, f"{call}: dilation")
-        self.padding = not_negative(padding, s, f"{call}: padding")
+        self.dilation = positive(dilation, s, call, "dilation")
+        self.padding = not_negative(padding, s, call, "padding")
+        self.around: Around = ()
+        if not ceil and not any(self.padding):
+            return
         spans = map(span, self.kernel, self.dilation)
         if any(2 * p > reach for p, reach in zip(self.padding, spans, strict=True)):
             raise ArgumentError(f"{call}: padding {padding} is more than half of the kernel")
-        self.around: Around = [(p, p + self.missing(i, ceil)) for i, p in enumerate(self.padding)]
+        self.around = [(p, p + self.missing(i, ceil)) for i, p in enumerate(self.padding)]
 
     def missing(self, i: int, ceil: bool) -> int:
         """Return what the last window of ceil_mode, which starts inside, lacks."""
@@ -118,7 +122,7 @@ class Pool:
 
     def divisor(self, x: Any, include_pad: bool) -> Any:
         """Return how many elements of windows lie in the input, or in its padding too."""
-        if not any(n for sides in self.around for n in sides):
+        if not self.around:
             return math.prod(self.kernel)
         found: Any = 1
         for i, (size, p) in enumerate(zip(self.sizes, self.padding, strict=True)):
@@ -134,7 +138,7 @@ class Pool:
 def stride_of(call: str, stride: Any, kernel: Sizes) -> Sizes:
     """Return a stride, which by default is the kernel's size."""
     absent = stride is None or (isinstance(stride, (tuple, list)) and not stride)
-    return kernel if absent else positive(stride, len(kernel), f"{call}: stride")
+    return kernel if absent else positive(stride, len(kernel), call, "stride")
 
 
 # ---- the largest -----------------------------------------------------------------------------
@@ -267,7 +271,7 @@ def unpool(
     output_size: Any,
 ) -> Tensor:
     """Return zeros, but for the elements of the input, where their indices say."""
-    kernel = positive(kernel_size, s, f"{call}: kernel_size")
+    kernel = positive(kernel_size, s, call, "kernel_size")
     stride = stride_of(call, stride, kernel)
     x = batched(call, input, s)
     places = tensor_of(call, indices, "indices")
@@ -275,7 +279,9 @@ def unpool(
         raise ShapeError(
             f"{call}: indices of shape {places.shape} for an input of shape {input.shape}"
         )
-    sizes = unpooled_sizes(call, x, kernel, stride, per_axis(padding, s, call), output_size)
+    sizes = unpooled_sizes(
+        call, x, kernel, stride, per_axis(padding, s, call, "padding"), output_size
+    )
     planes, count = math.prod(x.shape[:2]), math.prod(sizes)
     if x.numel() and not 0 <= int(places.min()) <= int(places.max()) < count:
         raise TensorIndexError(f"{call}: an index is not among the {count} elements of {sizes}")
@@ -433,7 +439,7 @@ def lp_pool(
         largest = max_pool(call, s, x.abs() * sign, kernel_size, stride, 0, 1, ceil, False)
         return largest * sign  # type: ignore[no-any-return]
     means = avg_pool(call, s, x**norm_type, kernel_size, stride, 0, ceil, True, None)
-    count = math.prod(positive(kernel_size, s, f"{call}: kernel_size"))
+    count = math.prod(positive(kernel_size, s, call, "kernel_size"))
     sums = means * count
     return sums.where(sums != 0.0, 0.0) ** (1.0 / norm_type)  # where they are 0: no gradient
 

@@ -40,10 +40,10 @@ def unfold(
         ShapeError: the input has other axes, or a window does not fit.
         ValueError: a size is out of range.
     """
-    kernel = positive(kernel_size, 2, "unfold: kernel_size")
-    steps = positive(stride, 2, "unfold: stride")
-    gaps = positive(dilation, 2, "unfold: dilation")
-    around = [(n, n) for n in not_negative(padding, 2, "unfold: padding")]
+    kernel = positive(kernel_size, 2, "unfold", "kernel_size")
+    steps = positive(stride, 2, "unfold", "stride")
+    gaps = positive(dilation, 2, "unfold", "dilation")
+    around = [(n, n) for n in not_negative(padding, 2, "unfold", "padding")]
     x = batched("unfold", input, 2)
     seen = windows("unfold", surround(x, around), kernel, steps, gaps)
     columns = seen.permute(0, 1, 4, 5, 2, 3).flatten(4).flatten(1, 3)
@@ -72,11 +72,11 @@ def fold(
         ShapeError: the input has other axes, or other sizes than such windows make.
         ValueError: a size is out of range.
     """
-    sizes = positive(output_size, 2, "fold: output_size")
-    kernel = positive(kernel_size, 2, "fold: kernel_size")
-    steps = positive(stride, 2, "fold: stride")
-    gaps = positive(dilation, 2, "fold: dilation")
-    around = not_negative(padding, 2, "fold: padding")
+    sizes = positive(output_size, 2, "fold", "output_size")
+    kernel = positive(kernel_size, 2, "fold", "kernel_size")
+    steps = positive(stride, 2, "fold", "stride")
+    gaps = positive(dilation, 2, "fold", "dilation")
+    around = not_negative(padding, 2, "fold", "padding")
     if tensor_of("fold", input).ndim not in (2, 3):
         raise ShapeError(f"fold: an input is (N, C * kernel, windows), not {input.shape}")
     x = input if input.ndim == 3 else input.unsqueeze(0)
@@ -100,7 +100,7 @@ def fold(
 
 def factor_of(call: str, x: Any, what: str) -> int:
     """Return a number of pixels or groups, which is above 0."""
-    found = per_axis(x, 1, f"{call}: {what}")[0]
+    found = per_axis(x, 1, call, what)[0]
     if found < 1:
         raise ArgumentError(f"{call}: {what} {x!r} is not above 0")
     return found

@@ -256,7 +256,7 @@ def interpolate(
         taps_of = SMOOTH[mode]
     axes = steps(x, sizes, factors, bool(align_corners), exact_ratios(x, mode, antialias))
     if taps_of in (nearest, nearest_exact):
-        return resized(x, axes, taps_of)
+        return resized(x, axes, taps_of)  # type: ignore[no-any-return]
     if x.dtype is uint8:
         found = resized(cast(x, float32), axes, taps_of)
         return cast(found.round().clamp(0.0, 255.0), uint8)

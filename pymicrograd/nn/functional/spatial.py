@@ -17,40 +17,47 @@ from .arguments import tensor_of
 if TYPE_CHECKING:
     from ...tensors.tensor import Tensor
 
+PAD, WINDOW, FOLD = (OPS[name] for name in ("pad", "window", "fold"))
 LAYOUTS = ("(N, C)", "(N, C, L) or (C, L)", "(N, C, H, W) or (C, H, W)",
            "(N, C, D, H, W) or (C, D, H, W)")  # fmt: skip
 WORDS = {2: "two", 3: "three"}
 
 Sizes = tuple[int, ...]
-Around = Sequence[tuple[int, int]]  # for each axis what lies before and after
+Around = Sequence[tuple[int, int]]  # for each axis what lies before and after; () for nothing
+STEPS = [tuple(range(2, 2 + s)) for s in range(4)]  # of windows (N, C, steps..., size...) the axes
+WITHIN = [tuple(range(2 + s, 2 + 2 * s)) for s in range(4)]
 
 
-def per_axis(x: Any, s: int, what: str) -> Sizes:
-    """Return a number for each of s axes: one for all, or as many as there are."""
+def per_axis(x: Any, s: int, call: str, what: str) -> Sizes:
+    """Return a number for each of s axes: one for all, or as many as there are.
+
+    Args:
+        x: what is given as the argument `what` of the function `call`.
+    """
     if type(x) is int:
         return (x,) * s
-    items = tuple(as_ints((x,), what))
+    items = tuple(as_ints((x,), f"{call}: {what}"))
     if len(items) == 1:
         return items * s
     if len(items) != s:
         several = "" if s == 1 else f", and no {WORDS.get(s, s)} of them"
-        raise ArgumentError(f"{what}: {x!r} is no number{several}")
+        raise ArgumentError(f"{call}: {what}: {x!r} is no number{several}")
     return items
 
 
-def positive(x: Any, s: int, what: str) -> Sizes:
-    """Return a number above 0 for each of s axes."""
-    found = per_axis(x, s, what)
+def positive(x: Any, s: int, call: str, what: str) -> Sizes:
+    """Return a number above 0 for each of s axes; arguments as for `per_axis`."""
+    found = per_axis(x, s, call, what)
     if min(found) < 1:
-        raise ArgumentError(f"{what} {x!r} is not above 0")
+        raise ArgumentError(f"{call}: {what} {x!r} is not above 0")
     return found
 
 
-def not_negative(x: Any, s: int, what: str) -> Sizes:
-    """Return a number of 0 or more for each of s axes."""
-    found = per_axis(x, s, what)
+def not_negative(x: Any, s: int, call: str, what: str) -> Sizes:
+    """Return a number of 0 or more for each of s axes; arguments as for `per_axis`."""
+    found = per_axis(x, s, call, what)
     if min(found) < 0:
-        raise ArgumentError(f"{what} {x!r} is below 0")
+        raise ArgumentError(f"{call}: {what} {x!r} is below 0")
     return found
 
 
@@ -75,9 +82,11 @@ def widened(x: Any) -> Any:
 
 def surround(x: Any, around: Around, value: float = 0.0) -> Tensor:
     """Return a tensor with a number before and after its last axes."""
-    if not any(n for sides in around for n in sides):
+    if not any(map(any, around)):
         return x  # type: ignore[no-any-return]
-    return x.pad([n for sides in reversed(around) for n in sides], value=value)  # type: ignore[no-any-return]
+    before, after = zip(*around, strict=True)
+    lead = (0,) * (x.ndim - len(around))
+    return apply(PAD, (x,), (*lead, *before, *lead, *after), (value,))
 
 
 def span(size: int, dilation: int) -> int:
@@ -89,13 +98,13 @@ def windows(call: str, x: Any, size: Sizes, stride: Sizes, dilation: Sizes) -> T
     """Return the view (N, C, steps..., size...) of all windows."""
     s = len(size)
     for n, k, d in zip(x.shape[-s:], size, dilation, strict=True):
-        if n < span(k, d):
+        if n <= d * (k - 1):
             raise ShapeError(
                 f"{call}: a window of {span(k, d)} does not fit into {n} (padded) elements"
             )
-    return apply(OPS["window"], (x,), (s, *size, *stride, *dilation))
+    return apply(WINDOW, (x,), (s, *size, *stride, *dilation))
 
 
 def sum_windows(x: Any, sizes: Sizes, stride: Sizes, dilation: Sizes) -> Tensor:
     """Return (N, C, sizes...), the sums of windows (N, C, steps..., size...) where they lie."""
-    return apply(OPS["fold"], (x,), (len(sizes), *sizes, *stride, *dilation))
+    return apply(FOLD, (x,), (len(sizes), *sizes, *stride, *dilation))
