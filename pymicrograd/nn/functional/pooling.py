@@ -11,6 +11,7 @@ from ...tensors.interchange import tensor
 from ...tensors.ops import OPS, apply, cast
 from .arguments import tensor_of
 from .spatial import (
+    STEPS,
     WITHIN,
     Around,
     Sizes,
@@ -45,8 +46,7 @@ def over(windows: Any, s: int) -> Tensor:
 
     So the reduction of a window goes along the steps, which lie side by side.
     """
-    order = (0, 1, *range(2 + s, 2 + 2 * s), *range(2, 2 + s))
-    return apply(OPS["permute"], (windows,), order)
+    return apply(OPS["permute"], (windows,), (0, 1, *WITHIN[s], *STEPS[s]))
 
 
 class Pool:
@@ -168,7 +168,7 @@ def max_pool(
     if x.requires_grad:
         return as_given(pool.largest(x), input, s)
     seen = over(pool.windows(x, -math.inf), s)
-    return as_given(seen.amax(tuple(range(2, 2 + s))), input, s)
+    return as_given(seen.amax(STEPS[s]), input, s)
 
 
 def max_pool1d(
@@ -358,7 +358,7 @@ def avg_pool(
     x = batched(call, input, s)
     pool = Pool(call, x, kernel_size, stride, padding, 1, ceil_mode)
     wide = widened(x)
-    sums = over(pool.windows(wide, 0.0), s).sum(tuple(range(2, 2 + s)))
+    sums = over(pool.windows(wide, 0.0), s).sum(STEPS[s])
     if divisor_override == 0:
         raise ArgumentError(f"{call}: divisor_override is not 0")
     divisor = divisor_override or pool.divisor(wide, count_include_pad)
