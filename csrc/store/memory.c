@@ -224,10 +224,9 @@ void *arena_allocate(mg_arena *arena, void *memory, size_t old_size, size_t new_
     return moved;
 }
 
-/* Make room for `more` items. */
-int indices_reserve(mg_arena *arena, indices *list, size_t more)
+/* Make room for `more` items, where there is none. */
+int indices_grow(mg_arena *arena, indices *list, size_t more)
 {
-    if (list->capacity - list->count >= more) return MG_OK;
     MG_RETURN_IF(more > SIZE_MAX / 16 || list->capacity > SIZE_MAX / 16, MG_ERR_NOMEM);
     size_t capacity = list->capacity + list->capacity / 2 + more;
     uint32_t *items =
