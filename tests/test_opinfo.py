@@ -237,3 +237,15 @@ def test_arguments_have_the_names_of_pytorch() -> None:
                         refused.append((op.name, route, sorted(named), str(error)))
     assert not refused
     assert tried > 500
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_pytorch_has_as_function_and_method_is_here_as_both() -> None:
+    both = [
+        name
+        for name in dir(torch)
+        if name[0] != "_" and callable(getattr(torch, name)) and hasattr(torch.Tensor, name)
+    ]
+    halves = [name for name in both if hasattr(mg, name) != hasattr(mg.Tensor, name)]
+    assert halves == ["imag"]  # which is refused, there are no complex numbers
+    assert sum(hasattr(mg, name) for name in both) > 300
