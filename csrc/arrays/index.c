@@ -281,10 +281,17 @@ static bool along_row(const along *path, const strided_walk *w, int64_t i, int64
 {
     const int64_t next = path->positions->strides[path->positions->rank - 1];
     const int64_t *positions = (const int64_t *)path->positions->data + w->offset[1];
-    const run r = {positions + first * next, next, path->n, path->stride, path->step};
-    int64_t at = w->offset[0] + first * path->step;
-    return path->act(&r, end - first, path->elements + at * (int64_t)path->size,
-                     path->row + (i * path->columns + first) * (int64_t)path->size);
+    const int64_t size = (int64_t)path->size;
+    bool found = true;
+    for (int64_t j = first; j < end; j += PLACES_ASKED) {
+        if (j > first && !work_goes_on()) break;
+        const int64_t rest = end - j, at = w->offset[0] + j * path->step;
+        const run r = {positions + j * next, next, path->n, path->stride, path->step};
+        found &= path->act(&r, rest < PLACES_ASKED ? rest : PLACES_ASKED,
+                           path->elements + at * size,
+                           path->row + (i * path->columns + j) * size);
+    }
+    return found;
 }
 
 /* Act on rows [first, end), or on these columns of all rows. */

@@ -219,11 +219,15 @@ static void blocks_range(void *context, int64_t first, int64_t end)
     }
 }
 
-/* Tell whether more threads can work on blocks than on whole results. */
+/* Tell whether more threads can work on blocks than on whole results; or whether one
+ * result takes so long that its work may be given up between two blocks. */
 static bool shares_blocks(const box *b)
 {
     enum { FEW = 64 }; /* results that are not worth sharing out */
-    int threads = parallel_parts((double)b->outer * (double)b->n * (double)b->inner);
+    double cost = (double)b->n * (double)b->inner;
+    if (MG_UNLIKELY(cost > (double)ASKED_COST) && is_work_open())
+        return b->n > REDUCE_BLOCK;
+    int threads = parallel_parts((double)b->outer * cost);
     return threads > 1 && b->n > REDUCE_BLOCK && b->outer < 2 * threads &&
            b->inner < FEW * threads;
 }
