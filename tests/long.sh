@@ -60,7 +60,8 @@ missed() { echo "-     $*"; }
 
 programs_of_c="test_api test_handles test_faults test_backward test_random test_deep test_threads
     test_waits test_pool test_arrays test_array_faults test_sweeps test_selftest test_gemm test_kernels
-    test_mode test_updates test_large fuzz_arrays"
+    test_mode test_updates test_work test_large
+    fuzz_arrays"
 
 check_asan() {
     local flags="-O1 -g -fno-wrapv -fno-omit-frame-pointer -fsanitize=address,undefined"
@@ -73,17 +74,18 @@ check_asan() {
         run "$work/asan/$name"
     done
     # shellcheck disable=SC2086
-    library limit $flags -DMG_MAX_NODES=8192
+    library limit $flags -DMG_BASELINE_ONLY -DMG_MAX_NODES=8192
     # shellcheck disable=SC2086
     compile limit test_limit $flags
     run "$work/limit/test_limit"
     passed "C tests with AddressSanitizer and UBSan"
-    # The pool of blocks hides what runs over a block or uses a freed one.
+    # The pool of blocks hides what runs over a block or uses a freed one. Kernels of the other
+    # sets, which take most of the time to compile, have been checked above.
     # shellcheck disable=SC2086
-    library blocks $flags -DMG_SEPARATE_BLOCKS
+    library blocks $flags -DMG_BASELINE_ONLY -DMG_SEPARATE_BLOCKS
     for name in $programs_of_c; do
         # shellcheck disable=SC2086
-        compile blocks "$name" $flags -DMG_SEPARATE_BLOCKS
+        compile blocks "$name" $flags -DMG_BASELINE_ONLY -DMG_SEPARATE_BLOCKS
         run "$work/blocks/$name"
     done
     passed "C tests with every block an allocation of its own, and freed nodes poisoned"
@@ -114,7 +116,8 @@ sys.exit(pytest.main(['-q', '-x', '-n', '0', '-p', 'no:cacheprovider', 'tests',
 
 check_tsan() {
     library tsan -O1 -g -fsanitize=thread
-    for command in "test_threads 20000" "test_waits 100" "test_pool 100" "test_large 6" "fuzz_arrays 20000 5"; do
+    for command in "test_threads 20000" "test_waits 100" test_work "test_pool 100" \
+        "test_large 6" "fuzz_arrays 20000 5"; do
         # shellcheck disable=SC2086
         set -- $command
         compile tsan "$1" -O1 -g -fsanitize=thread
@@ -130,8 +133,8 @@ check_valgrind() {
     local options="-q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite,indirect"
     options+=" --errors-for-leak-kinds=definite,indirect"
     for command in test_api test_handles "test_backward 400" "test_random 20000 3" \
-        "test_deep 100000" "test_threads 100" test_arrays "test_array_faults 1" \
-        "test_sweeps 100000" "test_gemm 20 2" "fuzz_arrays 20000 3"; do # test_pool forks
+        "test_deep 100000" "test_threads 100" test_work test_arrays "test_array_faults 1" \
+        test_updates "test_sweeps 100000" "test_gemm 20 2" "fuzz_arrays 20000 3"; do # test_pool forks
         # shellcheck disable=SC2086
         set -- $command
         compile valgrind "$1" -O1 -g

@@ -25,9 +25,12 @@ FLAGS = [word for line in (ROOT / "csrc" / "flags.txt").read_text().splitlines()
 def run(*command: object, cwd: Path = ROOT, limit: float = 900) -> tuple[int, str]:
     """Return the status of a command and what it printed."""
     words = [str(word) for word in command]
-    done = subprocess.run(
-        words, cwd=cwd, text=True, capture_output=True, check=False, timeout=limit
-    )
+    try:
+        done = subprocess.run(
+            words, cwd=cwd, text=True, capture_output=True, check=False, timeout=limit
+        )
+    except subprocess.TimeoutExpired:
+        return 124, f"took longer than {limit:.0f} s"
     return done.returncode, done.stdout + done.stderr
 
 
@@ -37,7 +40,10 @@ def tests(*selection: str) -> Callable[[], Result]:
     def check() -> Result:
         options = ("-q", "-n", "2", "-p", "no:cacheprovider")
         status, output = run(sys.executable, "-m", "pytest", *options, *selection)
-        counts = re.findall(r"\d+ (?:passed|failed|errors?|skipped)", output)
+        for line in re.findall(r"^(?:FAILED|ERROR) .*", output, re.MULTILINE):
+            print("      ", line)
+        summary = ["", *output.strip().splitlines()][-1]
+        counts = re.findall(r"\d+ (?:passed|failed|errors?|skipped)", summary)
         return ", ".join(counts) or "no tests", status == 0 and "passed" in output
 
     return check
@@ -65,8 +71,8 @@ def same_bits() -> Result:
 PROGRAMS = (
     "test_api", "test_handles", "test_faults", "test_backward 300", "test_random 5000 1",
     "test_arrays", "test_array_faults 1", "test_sweeps 3000", "test_updates", "test_large 1",
-    "test_kernels", "test_gemm 40 1", "test_pool 3", "test_threads 100", "test_mode",
-    "test_selftest",
+    "test_work", "test_waits 10 10", "test_kernels", "test_gemm 40 1", "test_pool 3",
+    "test_threads 100", "test_mode", "test_selftest",
 )  # fmt: skip
 
 
@@ -174,10 +180,7 @@ def is_killed(folder: Path, mutant: Path, replaced: Path) -> bool:
         status, output = run("gcc", "-o", folder / test, folder / "tests" / f"{test}.o",
                              *others, mutant, "-lm", "-pthread")  # fmt: skip
         assert status == 0, output
-        try:
-            if run(folder / test, *arguments, limit=120)[0] != 0:
-                return True
-        except subprocess.TimeoutExpired:
+        if run(folder / test, *arguments, limit=120)[0] != 0:
             return True
     return False
 

@@ -689,7 +689,7 @@ PyObject *tensor_load(PyObject *Py_UNUSED(none), PyObject *args)
     for (Py_ssize_t i = 0; i < count; i++)
         if (check_write(PyTuple_GetItem(tensors, i), PyTuple_GetItem(others, i)) < 0)
             return NULL;
-    double *numbers;
+    double *numbers = NULL;
     mg_node *handles = read_values(values, floats, &numbers);
     if (!handles) return NULL;
     int status = mg_set_data(arena, PyTuple_Size(values), handles, numbers);
