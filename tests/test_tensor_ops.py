@@ -33,8 +33,9 @@ C, REFERENCE = ENGINES
 
 # ---- the table -----------------------------------------------------------------------------------
 
-# An internal op, x[...] with one index, and a method of PyTorch's, of flat indices.
-NAMESAKES = {"take"}
+# Internal ops: x[...] with one index, beside a method of PyTorch's of flat indices; and the sums
+# of windows, beside a function of columns.
+NAMESAKES = {"take", "fold"}
 # Their gradients are the caller's: tried below.
 OF_THE_CALLER = {"function", "output"}
 

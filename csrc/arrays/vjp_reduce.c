@@ -66,24 +66,35 @@ static uint32_t side_by_side(scope *s, uint32_t a, uint32_t b)
     return scope_apply(s, MG_CAT, 2, both, 1, &axis, 0, NULL);
 }
 
+enum { HALVINGS = 64 }; /* of a count below 2^63, and one more */
+
 /* Return, for each element of rows (.., n), the product of the others of its row: of each
  * half, its others among the products of pairs, one of either half, times its partner.
  * There is no division: factors may be 0, and all derivatives are right. */
 static uint32_t products_of_others(scope *s, uint32_t rows, int64_t n)
 {
+    uint32_t first[HALVINGS], second[HALVINGS];
+    int64_t counts[HALVINGS];
+    int level = 0;
+    for (int64_t half; n > 1; n = half, level++) {
+        half = (n + 1) / 2;
+        counts[level] = n;
+        first[level] = columns_of(s, rows, 0, half);
+        second[level] = columns_of(s, rows, half, n - half);
+        if (n % 2) second[level] = with_ones(s, second[level]);
+        rows = apply2(s, MG_MUL, first[level], second[level]);
+    }
     if (s->status < 0) return 0;
-    const array *a = array_in(s, rows);
-    if (n == 1) return scope_expand(s, scope_constant(s, a->dtype, 1.0), a);
-    int64_t half = (n + 1) / 2;
-    uint32_t first = columns_of(s, rows, 0, half);
-    uint32_t second = columns_of(s, rows, half, n - half);
-    if (n % 2) second = with_ones(s, second);
-    uint32_t pairs = apply2(s, MG_MUL, first, second);
-    uint32_t others = products_of_others(s, pairs, half);
-    uint32_t of_first = apply2(s, MG_MUL, others, second);
-    uint32_t of_second = apply2(s, MG_MUL, others, first);
-    if (n % 2) of_second = columns_of(s, of_second, 0, half - 1);
-    return side_by_side(s, of_first, of_second);
+    const array *pairs = array_in(s, rows);
+    uint32_t others = scope_expand(s, scope_constant(s, pairs->dtype, 1.0), pairs);
+    while (level-- > 0) {
+        uint32_t of_first = apply2(s, MG_MUL, others, second[level]);
+        uint32_t of_second = apply2(s, MG_MUL, others, first[level]);
+        int64_t half = (counts[level] + 1) / 2;
+        if (counts[level] % 2) of_second = columns_of(s, of_second, 0, half - 1);
+        others = side_by_side(s, of_first, of_second);
+    }
+    return others;
 }
 
 /* The product of the other factors times g. */

@@ -110,6 +110,7 @@ class Sequential(Items):
         modules: the modules, or one dict of them by name.
 
     Example:
+        >>> from pymicrograd.nn import Linear, Tanh
         >>> net = Sequential(Linear(2, 8), Tanh(), Linear(8, 1))
         >>> [name for name, _ in net.named_parameters()]
         ['0.weight', '0.bias', '2.weight', '2.bias']

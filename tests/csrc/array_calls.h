@@ -209,10 +209,17 @@ static const example examples[] = {
 
 enum { EXAMPLES = sizeof examples / sizeof *examples };
 
-/* Make the row of an elementwise op; a broadcast operand is always there. */
+/* Tell whether an elementwise op refuses floats. */
+static inline bool is_of_bits(int op)
+{
+    return op >= MG_BITWISE_AND && op <= MG_BITWISE_RIGHT_SHIFT;
+}
+
+/* Make the row of an elementwise op; a broadcast operand of floats is always there. */
 static inline example example_of_elements(int op)
 {
     example e = {.op = op, .operands = {X34, R4}, .numbers = {2.5}};
+    if (is_of_bits(op)) e.operands[0] = e.operands[1] = I3;
     e.operand_count = mg_op_arity(op);
     e.number_count = op == MG_POW_NUMBER;
     return e;

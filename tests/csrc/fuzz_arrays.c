@@ -4,6 +4,7 @@
  * counts, references and buffers are checked all along; some results are computed here as
  * well. Now and then everything is released, and nothing may be left. Arguments: number
  * of calls, seed. */
+#include <math.h>
 #include "expect.h"
 
 enum {
@@ -395,7 +396,8 @@ static double element_by_definition(const action *a, const mg_array_info *y, int
         for (int64_t k = 0; k < in[0].shape[1]; k++) {
             double x = value_at(&in[0], row * in[0].strides[0] + k * in[0].strides[1]);
             double z = value_at(&in[1], k * in[1].strides[0] + column * in[1].strides[1]);
-            sum = rounded(y, sum + rounded(y, x * z));
+            sum = y->dtype == MG_FLOAT32 ? (double)fmaf((float)x, (float)z, (float)sum)
+                                         : fma(x, z, sum);
         }
         return sum;
     }

@@ -95,7 +95,8 @@ static bool is_smooth(const example *e)
     case MG_FUNCTION:
     case MG_OUTPUT:
     case MG_FLOOR_DIVIDE:
-    case MG_REMAINDER: return false;
+    case MG_REMAINDER:
+    case MG_MASK: return false; /* of which no gradient goes to the mask */
     case MG_ACOSH:
     case MG_ASIN:
     case MG_ACOS:
