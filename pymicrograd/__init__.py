@@ -138,9 +138,11 @@ MODULES = (
 )  # fmt: skip
 
 # What `import *` gives: of modules those that hide no other, of names those that hide none of
-# Python's, such as sum() and float().
+# Python's, such as sum() and float(), and do not load what reads archives.
 __all__ = sorted(
-    {"autograd", "func", "nn", "optim"}.union(*HOMES.values()).difference(dir(builtins))
+    {"autograd", "func", "nn", "optim"}
+    .union(*HOMES.values())
+    .difference(dir(builtins), HOMES["saving.objects"])
 )
 # What PyTorch has and this package has under another name, or not at all.
 INSTEAD = {
