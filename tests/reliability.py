@@ -7,6 +7,7 @@ the tests that hold a goal; the few measures that no test makes are functions he
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -103,7 +104,6 @@ def link(folder: Path, name: str, *flags: str) -> Path:
 
 def coverage() -> Result:
     """Measure lines and branches of csrc that the C tests reach, by gcov."""
-    lines, branches = [0.0, 0.0], [0.0, 0.0]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if not compile_library(folder, "-O0", "-DMG_BASELINE_ONLY", "--coverage"):
@@ -111,16 +111,25 @@ def coverage() -> Result:
         for command in PROGRAMS:
             program, *arguments = command.split()
             run(link(folder, program, "-O0", "-DMG_BASELINE_ONLY", "--coverage"), *arguments)
-        _, output = run("gcov", "-b", "-n", *folder.glob("*.gcda"), cwd=folder)
-    for file, report in re.findall(r"File '(.*?)'\n(.*?)\n\n", output, re.DOTALL):
-        if "/csrc/" not in file or "/tests/" in file:
-            continue
-        taken = r"Taken at least once:([\d.]+)% of (\d+)"
-        for pattern, sums in ((r"Lines executed:([\d.]+)% of (\d+)", lines), (taken, branches)):
-            for percent, count in re.findall(pattern, report):
-                sums[0] += float(percent) * float(count)
-                sums[1] += float(count)
-    of_lines, of_branches = (a / b if b else 0.0 for a, b in (lines, branches))
+        how = "--json-format", "--stdout", "--branch-probabilities"
+        _, output = run("gcov", *how, *folder.glob("*.gcda"), cwd=folder)
+    lines: dict[tuple[str, int], bool] = {}
+    branches: dict[tuple[str, int, int], bool] = {}
+    for report in output.splitlines():  # one of each unit; what is included stands in several
+        for file in json.loads(report)["files"] if report.startswith("{") else ():
+            if not Path(file["file"]).is_relative_to(ROOT / "csrc"):
+                continue
+            for line in file["lines"]:
+                place = file["file"], line["line_number"]
+                lines[place] = lines.get(place, False) or line["count"] > 0
+                for i, branch in enumerate(line["branches"]):
+                    way = (*place, i)
+                    branches[way] = branches.get(way, False) or branch["count"] > 0
+    if not lines:
+        return "gcov found nothing", False
+    of_lines, of_branches = (
+        100.0 * sum(reached.values()) / len(reached) for reached in (lines, branches)
+    )
     return f"{of_lines:.1f} % lines, {of_branches:.1f} % branches", of_lines >= 95
 
 
