@@ -133,16 +133,16 @@ PUBLIC_MODULES = (
     "special", "utils",
 )  # fmt: skip
 MODULES = (
-    *PUBLIC_MODULES, "arithmetic", "cli", "contexts", "copies", "files", "function", "lazy",
-    "losses", "modules", "networks", "recording", "scalars", "tensors", "value",
+    *PUBLIC_MODULES, "arithmetic", "cli", "contexts", "copies", "files", "function", "handles",
+    "lazy", "losses", "modules", "networks", "recording", "scalars", "tensors", "value",
 )  # fmt: skip
 
 # What `import *` gives: of modules those that hide no other, of names those that hide none of
 # Python's, such as sum() and float(), and do not load what reads archives.
 __all__ = sorted(
-    {"autograd", "func", "nn", "optim"}
-    .union(*HOMES.values())
-    .difference(dir(builtins), HOMES["saving.objects"])
+    {"autograd", "func", "nn", "optim"}.union(*HOMES.values()).difference(
+        dir(builtins), HOMES["saving.objects"]
+    )
 )
 # What PyTorch has and this package has under another name, or not at all.
 INSTEAD = {
@@ -173,13 +173,9 @@ def advice(name):
     """Return what there is in place of a name that there is not, as the end of a sentence."""
     if name in INSTEAD:
         return f": {INSTEAD[name]}"
-    if name.startswith("_"):  # what Python and its tools ask for
-        return ""
-    import difflib
+    from .lazy import near
 
-    names = {*PUBLIC_MODULES, *__all__}.union(*HOMES.values())
-    near = difflib.get_close_matches(name, names, 3, 0.7)
-    return f"; there is {', '.join(near)}" if near else ""
+    return near(name, [*PUBLIC_MODULES, *__all__, *HOMES["saving.objects"]])
 
 
 def __dir__():

@@ -14,6 +14,7 @@ from . import (
     files as files,
     func as func,
     function as function,
+    handles as handles,
     lazy as lazy,
     linalg as linalg,
     llm101n as llm101n,

@@ -24,7 +24,7 @@ LAYERS = (
         "ground",
         (
             "errors", "arithmetic", "recording", "copies", "scalars", "contexts", "modules",
-            "networks", "losses", "files", "lazy",
+            "networks", "losses", "files", "handles", "lazy",
         ),
     ),
     ("reference", ("reference",)),

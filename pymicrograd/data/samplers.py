@@ -68,7 +68,7 @@ class DrawingSampler(Sampler[int]):
 
     def draw(self, generator: RNG) -> Iterator[int]:
         """Return the order that a generator gives."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not define draw()")
 
     def __iter__(self) -> Iterator[int]:
         seed, self._resumed = self._resumed, None

@@ -2,58 +2,30 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import Any
 
 from .. import _core
+from ..handles import Hooks, RemovableHandle, check_hook
 
-__all__ = ["Hooks", "RemovableHandle", "call_with_hooks"]
+__all__ = ["ModuleHooks", "call_with_hooks"]
 
 
-class Hooks:
-    """The hooks of one module, each with the number of its handle and its options."""
+class ModuleHooks:
+    """The hooks of one module, each with its options."""
 
     kinds = ("forward_pre", "forward", "backward_pre", "backward")
 
     def __init__(self) -> None:
-        self.of: dict[str, dict[int, tuple[Callable[..., Any], dict[str, Any]]]]
-        self.of = {kind: {} for kind in self.kinds}
+        self.of = {kind: Hooks() for kind in self.kinds}
 
     def add(self, kind: str, hook: Any, prepend: bool, **options: Any) -> RemovableHandle:
         """Add a hook behind the others, or before them."""
-        if not callable(hook):
-            raise TypeError(f"a hook is a function, not {type(hook).__name__}")
-        handle = RemovableHandle(self.of[kind])
-        before = {handle.id: (hook, options)} if prepend else {}
-        after = {} if prepend else {handle.id: (hook, options)}
-        found = {**before, **self.of[kind], **after}
-        self.of[kind].clear()
-        self.of[kind].update(found)
-        return handle
+        check_hook(hook)
+        return self.of[kind].add((hook, options), prepend)
 
 
-class RemovableHandle:
-    """What a registered hook is removed with; as a context it does so at the end."""
-
-    numbers = itertools.count()
-
-    def __init__(self, hooks: dict[int, Any]) -> None:
-        self.id = next(self.numbers)
-        self._hooks = hooks
-
-    def remove(self) -> None:
-        """Remove the hook; again, nothing happens."""
-        self._hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self.remove()
-
-
-def call_with_hooks(module: Any, hooks: Hooks, call: Any, args: Any, named: Any) -> Any:
+def call_with_hooks(module: Any, hooks: ModuleHooks, call: Any, args: Any, named: Any) -> Any:
     """Call a module's function between its hooks."""
     for hook, options in list(hooks.of["forward_pre"].values()):
         if options["with_kwargs"]:
@@ -86,7 +58,7 @@ def call_with_hooks(module: Any, hooks: Hooks, call: Any, args: Any, named: Any)
 class Observed:
     """One call of a module whose gradients hooks want to see."""
 
-    def __init__(self, module: Any, hooks: Hooks) -> None:
+    def __init__(self, module: Any, hooks: ModuleHooks) -> None:
         self.module, self.hooks = module, hooks
         self.grad_output: tuple[Any, ...] = ()
         self.is_input_watched = False

@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import _core, modules
+from ..handles import RemovableHandle
 from ..modules import Block, Parameters, has_own
 from ..random import default_generator
 from ..value import Value
-from .hooks import Hooks, RemovableHandle, call_with_hooks
+from .hooks import ModuleHooks, call_with_hooks
 
 Number = float  # which is a method in Module
 
@@ -142,7 +143,7 @@ class Module(modules.Module):
     _listed: tuple[int, Derived]  # the structure's version, and the parameters then
     _plan: tuple[int, Any]  # the structure's version, and the plan then, if there is one
     _planned: Derived  # the same with its parts
-    _hooks: Hooks | None = None
+    _hooks: ModuleHooks | None = None
     if TYPE_CHECKING:  # parameters and modules are attributes that nobody declares
 
         def __getattr__(self, name: str) -> Any: ...
@@ -214,7 +215,7 @@ class Module(modules.Module):
 
     def _add_hook(self, kind: str, hook: Any, prepend: bool, **options: Any) -> RemovableHandle:
         if self._hooks is None:
-            self._hooks = Hooks()
+            self._hooks = ModuleHooks()
         return self._hooks.add(kind, hook, prepend, **options)
 
     def register_forward_pre_hook(

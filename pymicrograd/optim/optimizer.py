@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from .. import _core
+from ..handles import Hooks, check_hook
 from ..scalars import not_negative
 from .parameters import ParameterList, as_list, class_of
 from .states import as_number, converted
@@ -126,7 +127,7 @@ class Optimizer:
         """Have no parameters, and no state."""
         self.param_groups: list[dict[str, Any]] = []
         self._arms, self._arm_type = [], arm_type
-        self._hooks: dict[str, dict[int, Callable[..., Any]]] = {name: {} for name in HOOKS}
+        self._hooks = {name: Hooks() for name in HOOKS}
         self.state: Any = defaultdict(dict)
 
     def _begin_state(self, arm: Any) -> None:
@@ -241,17 +242,8 @@ class Optimizer:
     # ---- hooks
 
     def _register(self, name: str, hook: Callable[..., Any], prepend: bool = False) -> Any:
-        from ..nn.hooks import RemovableHandle
-
-        if not callable(hook):
-            raise TypeError(f"a hook is a function, not {type(hook).__name__}")
-        hooks = self._hooks[name]
-        handle = RemovableHandle(hooks)
-        others = dict(hooks)
-        if prepend:
-            hooks.clear()
-        hooks[handle.id] = hook
-        hooks.update(others)
+        check_hook(hook)
+        handle = self._hooks[name].add(hook, prepend)
         if name.startswith("step"):  # only now does a step look for hooks
             self.__dict__.setdefault("step", self._step_with_hooks)
         return handle

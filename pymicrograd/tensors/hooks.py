@@ -2,56 +2,20 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from typing import Any
 
 from .. import _core
 from ..errors import GradientError, ShapeError
+from ..handles import Hooks, RemovableHandle, check_hook
 from .ops import CAST, TensorBase, apply
-
-
-class Hooks:
-    """The hooks of a tensor, kept with its node, in the order of their registration."""
-
-    __slots__ = ("__weakref__", "functions", "next")
-
-    def __init__(self) -> None:
-        self.functions: dict[int, Callable[[Any], Any]] = {}
-        self.next = 0
-
-    def add(self, function: Callable[[Any], Any]) -> RemovableHandle:
-        self.functions[self.next] = function
-        self.next += 1
-        return RemovableHandle(self, self.next - 1)
-
-
-class RemovableHandle:
-    """What `register_hook` returns: it removes the hook, by `remove()` or at the end of a with."""
-
-    def __init__(self, hooks: Hooks, number: int) -> None:
-        self.hooks = weakref.ref(hooks)
-        self.number = number
-
-    def remove(self) -> None:
-        """Let the hook not be called any more."""
-        hooks = self.hooks()
-        if hooks is not None:
-            hooks.functions.pop(self.number, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        self.remove()
 
 
 def register_hook(x: Any, function: Callable[[Any], Any]) -> RemovableHandle:
     """Let a function see, and replace, the gradient of a tensor in every backward."""
     if not x.requires_grad:
         raise GradientError("cannot register a hook on a tensor that doesn't require gradient")
-    if not callable(function):
-        raise TypeError(f"a hook is a function, not {type(function).__name__}")
+    check_hook(function)
     hooks = x._attached()
     if hooks is None:
         hooks = Hooks()
@@ -67,7 +31,7 @@ def run_hooks(at: Any, node: Any) -> None:
     first = gradient = TensorBase._sweep_gradient(at, node._handle)
     if hooks is None or first is None:
         return
-    for function in list(hooks.functions.values()):
+    for function in list(hooks.values()):
         result = function(gradient)
         if result is not None:
             gradient = as_gradient(result, gradient.shape, gradient.dtype, "a hook")

@@ -25,6 +25,7 @@ from ..errors import (
     ShapeError,
     TensorIndexError,
 )
+from ..handles import RemovableHandle
 from . import indexing, interchange, printing
 from .arguments import as_shape
 from .arrangement import ArrangementMethods
@@ -41,7 +42,7 @@ from .elementwise import ElementwiseMethods
 from .explain import call_as, fail
 from .function import on_sweep_stop
 from .graph import GradFn
-from .hooks import RemovableHandle, register_hook
+from .hooks import register_hook
 from .leaves import blank
 from .linear_algebra import LinearAlgebraMethods
 from .movement import MovementMethods

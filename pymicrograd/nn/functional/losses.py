@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from ... import _core
 from ...errors import ArgumentError, DTypeError, ShapeError, TensorIndexError
 from ...losses import check_reduction
+from ...tensors.arrangement import broadcast_shapes
 from ...tensors.conversion import as_tensor
+from ...tensors.creation import zeros_like
 from ...tensors.dtypes import int64
 from ...tensors.functions import where
 from ...tensors.ops import OPS, apply, cast
@@ -216,7 +218,7 @@ def operands(call: str, input: Any, target: Any, reduction: str) -> tuple[Any, A
     if x.shape == y.shape:
         return x, y
     try:
-        shape = (x.detach().expand(1, *x.shape)[0] + y.detach()).shape
+        shape = broadcast_shapes(x.shape, y.shape)
     except ShapeError:
         raise ShapeError(f"{call}: shapes {x.shape} and {y.shape} differ") from None
     warn(
@@ -511,7 +513,7 @@ def multilabel_margin_loss(input: Tensor, target: Any, reduction: str = "mean") 
         raise TensorIndexError(f"{call}: a target is none of {x.shape[1]} classes")
     counts = (t < 0).long().cumsum(1) == 0
     places = where(counts, t.long(), 0)
-    is_target = x.detach().mul(0).scatter_add(1, places, counts.to(x.dtype)) > 0
+    is_target = zeros_like(x).scatter_add(1, places, counts.to(x.dtype)) > 0
     gaps = (1 - x.gather(1, places).unsqueeze(2) + x.unsqueeze(1)).clamp_min(0)
     pairs = counts.unsqueeze(2).logical_and(is_target.logical_not().unsqueeze(1))
     losses = where(pairs, gaps, 0.0).sum((1, 2)) / x.shape[1]

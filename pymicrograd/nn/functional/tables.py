@@ -8,8 +8,8 @@ from ..._core import no_grad
 from ...errors import ArgumentError, DTypeError, ShapeError
 from ...tensors.conversion import as_tensor
 from ...tensors.functions import where
+from ...tensors.norms import vector_norm
 from .arguments import tensor_of
-from .distances import norm
 
 if TYPE_CHECKING:
     from ...tensors.tensor import Tensor
@@ -22,7 +22,7 @@ def renormalize(weight: Any, places: Any, max_norm: float, norm_type: float) -> 
     """Scale the rows that are used, where their norm is above max_norm, in place."""
     used = sorted(set(places.flatten().tolist()))
     rows = weight.detach()[used]
-    size = norm(rows, norm_type, 1, True)
+    size = vector_norm(rows, norm_type, 1, True)
     scale = where(size > max_norm, max_norm / (size + 1e-7), 1.0)
     weight.detach()[used] = rows * scale
 

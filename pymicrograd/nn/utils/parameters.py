@@ -10,8 +10,8 @@ from ..._core import no_grad
 from ...errors import ArgumentError, ShapeError
 from ...tensors.conversion import as_tensor
 from ...tensors.joining import cat, stack
+from ...tensors.norms import vector_norm
 from ...tensors.ops import TensorBase
-from ..functional.distances import norm
 
 if TYPE_CHECKING:
     from ...tensors.tensor import Tensor
@@ -44,7 +44,7 @@ def get_total_norm(
     tensors = [tensors] if isinstance(tensors, TensorBase) else list(tensors)
     if not tensors:
         return as_tensor(0.0)
-    total: Any = norm(stack([norm(t.flatten(), norm_type, 0) for t in tensors]), norm_type, 0)
+    total: Any = vector_norm(stack([vector_norm(t, norm_type) for t in tensors]), norm_type)
     if error_if_nonfinite and not math.isfinite(total.item()):
         raise ArgumentError(
             f"the total norm of order {norm_type} of the gradients is {total.item()}: nothing was "
