@@ -11,15 +11,8 @@ from .module import Module
 __all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
 
-class Items(Module):
-    """What is held by place: the attributes "0", "1" and so on."""
-
-    def _fill(self, items: Iterable[Any]) -> None:
-        """Hold these in place of the ones before."""
-        for name in self._names():
-            delattr(self, name)
-        for i, item in enumerate(items):
-            setattr(self, str(i), self._accept(item))
+class Container(Module):
+    """What it holds are its public attributes."""
 
     def _accept(self, item: Any) -> Any:
         """Return an item as it is held, or refuse it."""
@@ -31,6 +24,20 @@ class Items(Module):
     def _names(self) -> list[str]:
         return [name for name in vars(self) if not name.startswith("_") and name != "training"]
 
+    def __len__(self) -> int:
+        return len(self._names())
+
+
+class Items(Container):
+    """What is held by place: the attributes "0", "1" and so on."""
+
+    def _fill(self, items: Iterable[Any]) -> None:
+        """Hold these in place of the ones before."""
+        for name in self._names():
+            delattr(self, name)
+        for i, item in enumerate(items):
+            setattr(self, str(i), self._accept(item))
+
     def _items(self) -> list[Any]:
         return [vars(self)[name] for name in self._names()]
 
@@ -40,9 +47,6 @@ class Items(Module):
         if not -count <= place < count:
             raise IndexError(f"index {place} is out of range of {count} items")
         return place % count
-
-    def __len__(self) -> int:
-        return len(self._names())
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._items())
@@ -124,9 +128,9 @@ class Sequential(Items):
             self._fill(modules)
 
     def _accept(self, item: Any) -> Any:
-        if isinstance(item, Module):
-            return item
-        raise TypeError(f"Sequential holds modules, and {type(item).__name__} is none")
+        if item is None:
+            raise TypeError("Sequential holds modules, and None is none")
+        return super()._accept(item)
 
     def _name_in_slice(self, made: Any, name: str) -> str:
         return name
@@ -170,20 +174,8 @@ class ParameterList(Items):
         return "\n".join(f"({i}): {line_of(item)}" for i, item in enumerate(self))
 
 
-class Named(Module):
+class Named(Container):
     """What is held by name."""
-
-    def _accept(self, item: Any) -> Any:
-        if not isinstance(item, Module) and item is not None:
-            kind = type(item).__name__
-            raise TypeError(f"{type(self).__name__} holds modules, and {kind} is none")
-        return item
-
-    def _names(self) -> list[str]:
-        return [name for name in vars(self) if not name.startswith("_") and name != "training"]
-
-    def __len__(self) -> int:
-        return len(self._names())
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names())
