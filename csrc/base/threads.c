@@ -332,11 +332,13 @@ static void ranges_share(int64_t begin, int64_t count, double cost, range_task t
     if (threads == 1 || !job_share(&j, threads)) task(context, begin, begin + count);
 }
 
-/* The same in slices, between which a work may be given up. */
+/* The same in slices, between which a work may be given up; each has items for all
+ * threads, however large they are. */
 static void slices_share(int64_t count, double cost, range_task task, void *context)
 {
-    double fits = (double)ASKED_COST / cost;
-    int64_t slice = fits < 1.0 ? 1 : fits < (double)count ? (int64_t)fits : count;
+    int threads = thread_count();
+    double fits = (double)ASKED_COST * threads / cost;
+    int64_t slice = fits < threads ? threads : fits < (double)count ? (int64_t)fits : count;
     for (int64_t first = 0; first < count && work_goes_on(); first += slice) {
         int64_t left = count - first;
         ranges_share(first, left < slice ? left : slice, cost, task, context);
