@@ -406,11 +406,10 @@ MG_INLINE void OF(norm_parts)(int64_t n, const T *a, const T *g, const T *weight
     }
 }
 
-/* The sums of h and of p, in two numbers; of one row of any length. */
+/* The sums of h and of p, in two numbers; of one row of any length, a piece at a time. */
 static void OF(norm_sums)(int64_t n, const T *a, const T *g, const T *weight, T by,
-                          T mean, T scale, T *sums)
+                          T mean, T scale, T *h, T *p, T *sums)
 {
-    _Alignas(CACHE_LINE) T h[OF(PIECE)], p[OF(PIECE)];
     OF(blocks) of_h = {.counts = {0}}, of_p = {.counts = {0}};
     for (int64_t done = 0; done < n; done += REDUCE_BLOCK) {
         const int64_t end = n - done < REDUCE_BLOCK ? n : done + REDUCE_BLOCK;
@@ -446,10 +445,11 @@ static void OF(norm_back)(int64_t rows, int64_t n, const void *of_a, const void 
                           void *of_out)
 {
     const T *a = of_a, *g = of_g, *weight = of_weight;
-    T *out = of_out, by[OF(PIECE)], mean[OF(PIECE)], scale[OF(PIECE)];
-    T sums_h[OF(PIECE)], sums_p[OF(PIECE)], h[OF(PIECE)], p[OF(PIECE)];
+    enum { ROWS = 32 }; /* of a group at most: seven pieces are much for a small stack */
+    T *out = of_out, by[ROWS], mean[ROWS], scale[ROWS], sums_h[ROWS], sums_p[ROWS];
+    _Alignas(CACHE_LINE) T h[OF(PIECE)], p[OF(PIECE)];
     for (int64_t group; rows > 0; rows -= group) {
-        group = OF(group)(rows, n);
+        group = OF(group)(rows < ROWS ? rows : ROWS, n);
         OF(norm_scales)(group, n, a, centered, epsilon, by, mean, scale);
         if (n <= OF(PIECE)) {
             for (int64_t r = 0; r < group; r++)
@@ -459,7 +459,7 @@ static void OF(norm_back)(int64_t rows, int64_t n, const void *of_a, const void 
             OF(rows_sum)(group, n, p, n, sums_p);
         } else {
             T sums[2];
-            OF(norm_sums)(n, a, g, weight, *by, *mean, *scale, sums);
+            OF(norm_sums)(n, a, g, weight, *by, *mean, *scale, h, p, sums);
             *sums_h = sums[0], *sums_p = sums[1];
         }
         for (int64_t r = 0; r < group; r++, a += n, g += n, out += n)

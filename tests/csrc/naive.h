@@ -204,7 +204,7 @@ static T OF(naive_scale)(int64_t n, const T *a, T sum, T least)
 static void OF(naive_row)(int kind, int64_t n, const T *a, const T *weight, const T *bias,
                           double number, T *y)
 {
-    T *moved = malloc((size_t)(n + 1) * sizeof(T));
+    T *moved = calloc((size_t)n + 1, sizeof(T));
     bool centered = kind == VARIANCE || kind == LAYER_NORM;
     T m = kind == RMS_NORM ? 0 : OF(naive_reduce)(centered ? REDUCE_SUM : REDUCE_AMAX, n, a, 1);
     if (centered) m = m / (T)n;
