@@ -29,7 +29,7 @@ int array_leaf(mg_arena *arena, array *a, uint32_t *made)
 /* Set the elements of a new array, to 0 without data. */
 static void elements_set(array *a, const char *data)
 {
-    const size_t slice = (size_t)1 << 22, size = a->buffer->size;
+    const size_t slice = ((size_t)1 << 22) / MG_ASK_OFTEN, size = a->buffer->size;
     if (data && a->dtype == MG_BOOL) { /* any byte but 0 is true */
         kernels()->cast[MG_UINT8][MG_BOOL](a->count, data, a->data);
         return;

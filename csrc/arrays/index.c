@@ -116,7 +116,8 @@ static int64_t row_count(const array *a)
     return count;
 }
 
-enum { PLACES_ASKED = 1 << 16 }; /* elements at random places: some milliseconds */
+/* Elements at random places: some milliseconds. */
+enum { PLACES_ASKED = (1 << 16) / MG_ASK_OFTEN };
 
 /* Do something with all elements of a row and those at positions among n. Returns whether
  * all are in range. */

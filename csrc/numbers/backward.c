@@ -165,7 +165,7 @@ int walk_whole(mg_arena *arena, uint32_t root)
     int status;
     MG_TRY(walk_start(arena, root, false));
     do {
-        int64_t budget = 1 << 17;
+        int64_t budget = (1 << 17) / MG_ASK_OFTEN;
         status = work_goes_on() ? walk_continue(arena, &budget) : MG_ERR_INTERRUPTED;
     } while (status == MG_MORE);
     if (status < 0) walk_close(arena);

@@ -109,7 +109,7 @@ static uint32_t array_unlink(mg_arena *arena, node *n, uint32_t pending)
     return pending;
 }
 
-enum { ROUND = 512, ALLOWANCE = 1 << 20 };
+enum { ROUND = 512, ALLOWANCE = (1 << 20) / MG_ASK_OFTEN };
 
 /* Tell whether another round of nodes is to be freed now. More is allowed when something
  * was recorded since the last time: then there are more nodes than there were. */

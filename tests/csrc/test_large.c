@@ -6,7 +6,7 @@
 
 #include "expect.h"
 
-enum { CALLERS = 4, ROWS = 600, COLUMNS = 1000, SIDE = 400, RESULTS = 14 };
+enum { CALLERS = 4, ROWS = 600, COLUMNS = 1000, SIDE = 200, RESULTS = 14 };
 
 static mg_arena *shared;
 static uint64_t expected[2]; /* of seeds 1 and 2 */

@@ -4,7 +4,8 @@
  * on. What writes to arrays does not ask. */
 #include "expect.h"
 
-enum { COUNT = 9 << 20, SIDE = 700 }; /* elements: more than two threads do at once */
+/* Elements: more than two threads do between two questions. */
+enum { COUNT = (9 << 20) / MG_ASK_OFTEN, SIDE = MG_ASK_OFTEN > 1 ? 350 : 700 };
 
 typedef struct scene {
     mg_arena *arena;
@@ -118,7 +119,7 @@ static mg_node call_index(scene *s)
 static mg_node call_grad(scene *s)
 {
     mg_node x = mg_leaf(s->arena, 0.5), y = mg_leaf(s->arena, 0.25), out = 0;
-    for (int i = 0; i < 200000 && y > 0; i++) {
+    for (int i = 0; i < 200000 / MG_ASK_OFTEN && y > 0; i++) {
         mg_node next = mg_record(s->arena, MG_MUL, y, x);
         mg_release(s->arena, y);
         y = next;
@@ -251,7 +252,7 @@ static void write_check(scene *s)
 /* Of a large graph, part waits to be freed; nobody sees it. */
 static void unfreed_check(void)
 {
-    enum { NODES = 3 << 20 };
+    enum { NODES = (3 << 20) / MG_ASK_OFTEN };
     mg_arena *arena = mg_arena_new(NULL, NULL);
     mg_usage usage;
     for (int round = 0; round < 3; round++) {
@@ -277,7 +278,8 @@ static void unfreed_check(void)
 static void scene_open(scene *s)
 {
     const int64_t side[] = {SIDE, SIDE}, part[] = {0, 1, SIDE * SIDE};
-    const int64_t few[] = {400, 400}, few_part[] = {0, 1, 400 * 400}, single = MG_FLOAT32;
+    const int64_t few[] = {SIDE / 2, SIDE / 2}, few_part[] = {0, 1, SIDE / 2 * (SIDE / 2)};
+    const int64_t single = MG_FLOAT32;
     s->arena = mg_arena_new(NULL, NULL);
     mg_node ramp = mg_array_ramp(s->arena, COUNT, -0.999, 1.1e-7);
     s->x = op1(s, MG_CAST, ramp, 1, &single);
