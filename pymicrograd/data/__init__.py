@@ -21,6 +21,7 @@ HOMES = {
         "BatchSampler", "RandomSampler", "Sampler", "SequentialSampler", "SubsetRandomSampler",
         "WeightedRandomSampler",
     ),
+    "texts": ("names",),
     "toys": ("gen_data", "gen_data_linear", "gen_data_moons", "gen_data_yinyang", "split"),
     "workers": ("WorkerInfo", "get_worker_info"),
 }  # fmt: skip

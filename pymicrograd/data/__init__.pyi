@@ -35,6 +35,9 @@ from .samplers import (
     SubsetRandomSampler as SubsetRandomSampler,
     WeightedRandomSampler as WeightedRandomSampler,
 )
+from .texts import (
+    names as names,
+)
 from .toys import (
     gen_data as gen_data,
     gen_data_linear as gen_data_linear,
@@ -76,6 +79,7 @@ __all__ = [
     "get_worker_info",
     "linear_regression",
     "moons",
+    "names",
     "quadrants",
     "random_split",
     "spirals",
