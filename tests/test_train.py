@@ -171,6 +171,66 @@ def test_show(tmp_path: Path) -> None:
     ]
 
 
+# ---- texts -------------------------------------------------------------------------------------
+
+SMALL = ("--block", "8", "--width", "8", "--heads", "2", "--depth", "1", "--dropout", "0.1")
+
+
+def a_text(path: Path) -> str:
+    """Write lines of one word or the other."""
+    path.write_text("ab\ncdé\n" * 40, encoding="utf-8")
+    return str(path)
+
+
+def test_a_text_is_learnt_said_and_gone_on_with(tmp_path: Path) -> None:
+    whole, part = str(tmp_path / "whole.npz"), str(tmp_path / "part.npz")
+    options = ("--data", a_text(tmp_path / "t.txt"), "--lr", "0.02", "--batch", "4", *SMALL)
+    lines = train(*options, "--epochs", "30", "--save", whole)
+    assert lines[0].startswith("t.txt: 28 train, 3 val, 4 test; gpt of ")
+    assert float(lines[-2].split("(")[1].split()[0]) > 70.0
+    train(*options, "--epochs", "10", "--save", part)
+    rest = train("--resume", part, "--save", part, "--epochs", "30")
+    assert rest[1:-1] == lines[11:-1]
+    assert Path(part).read_bytes() == Path(whole).read_bytes()
+    status, lines, err = run("predict", whole, "--count", "20", "--temperature", "0.3")
+    assert (status, err) == (0, "") and set(lines) <= {"ab", "cdé"} and len(lines) == 20
+    (tmp_path / "b.txt").write_text("a\nc\n")
+    assert run("predict", whole, str(tmp_path / "b.txt"), "--temperature", "0.1")[1] == [
+        "ab",
+        "cdé",
+    ]
+    assert run("predict", whole, "--length", "1", "--count", "1")[1][0] in ("a", "c")
+    (tmp_path / "b.txt").write_text("xy\n")
+    status, lines, err = run("predict", whole, str(tmp_path / "b.txt"))
+    assert (status, lines) == (2, []) and "has not learnt the character 'x'" in err
+
+
+def test_names_have_the_order_of_the_seed() -> None:
+    first = train("--data", "names", "--epochs", "1", *SMALL)
+    assert first == train("--data", "names", "--model", "gpt", "--epochs", "1", *SMALL)
+    assert first[0].startswith("names: 371 train, 46 val, 47 test; gpt of ")
+    assert first != train("--data", "names", "--epochs", "1", "--seed", "1", *SMALL)
+
+
+def test_networks_for_texts_and_for_others_are_told_apart(tmp_path: Path) -> None:
+    model = str(tmp_path / "m.npz")
+    train("--data", a_text(tmp_path / "t.txt"), "--epochs", "1", "--save", model, *SMALL)
+    np.savez(tmp_path / "x.npz", x=np.ones((3, 8)))
+    status, _, err = run("predict", model, str(tmp_path / "x.npz"))
+    assert status == 2 and "whose FILE is a .txt of beginnings" in err
+    train("--epochs", "1", "--save", model)
+    status, _, err = run("predict", model)
+    assert status == 2 and "this network needs FILE, a .csv or .npz" in err
+
+
+def test_texts_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "short.txt").write_text("abc")
+    (tmp_path / "bytes.txt").write_bytes(b"\xff" * 100)
+    for name, text in (("short", "5 characters, but blocks of 32 need 321"), ("bytes", "decode")):
+        status, lines, err = run("train", "--data", str(tmp_path / f"{name}.txt"))
+        assert (status, lines, err.count("\n")) == (2, [], 1) and text in err
+
+
 # ---- what is refused ---------------------------------------------------------------------------
 
 ROWS = [[1.0, 2.0, 0]] * 10
@@ -202,6 +262,10 @@ def test_files_without_examples(rows: Any, text: str, tmp_path: Path) -> None:
         (("--data", "none.csv"), "none.csv: No such file"),
         (("--model", "tree"), "invalid choice"),
         (("--model", "cnn"), "--model cnn needs images of shape (channels, height, width)"),
+        (("--model", "gpt"), "--model gpt needs a text, names or a .txt file, and a text needs it"),
+        (("--data", "names", "--model", "mlp"), "and a text needs it"),
+        (("--data", "names", "--heads", "3"), "--heads 3 does not divide --width 32"),
+        (("--data", "none.txt"), "none.txt: No such file"),
         (("--dropout", "1"), "1 is not below 1"),
         (("--lr", "0"), "not above 0"),
         (("--points", "9"), "9 is less than 10"),
@@ -262,4 +326,4 @@ def test_plots(tmp_path: Path) -> None:
 def test_a_bar_from_the_start(capfd: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("tqdm")
     status, _, err = run("train", "--progress", *FAST)
-    assert status == 0 and "training" in err and "/4" in err
+    assert status == 0 and "training" in err and "/16" in err

@@ -10,7 +10,7 @@ import csv
 import math
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,16 +18,27 @@ from .. import data, nn
 from ..optim import SGD, AdamW
 from ..random import RNG, get_rng_state, manual_seed, set_rng_state
 from ..saving.objects import load, save
-from ..tensors.creation import randperm
+from ..tensors.creation import arange, randperm
 from ..tensors.dtypes import float32, int64
 from ..tensors.interchange import tensor
+from .spelling import GPT, blocks_of, is_text, said
 
-__all__ = ["MADE", "Examples", "Fit", "Settings", "examples_of", "inputs_of", "predictions"]
+__all__ = [
+    "MADE",
+    "Examples",
+    "Fit",
+    "Settings",
+    "examples_of",
+    "inputs_of",
+    "lines_said",
+    "predictions",
+]
 
 # Data sets that are made, with the number of points as an argument.
 MADE = ("moons", "circles", "blobs", "spirals", "quadrants", "yinyang")
 INPUTS, TARGETS = ("x", "X", "inputs", "images", "data"), ("y", "Y", "targets", "labels", "target")
 FORMAT = "pymicrograd train 1"
+MEASURED = 4096  # examples at once, which bounds the memory
 
 
 @dataclass(frozen=True)
@@ -44,11 +55,17 @@ class Settings:
     weight_decay: float = 0.0
     dropout: float = 0.0
     seed: int = 42
+    block: int = 32
+    width: int = 32
+    heads: int = 4
+    depth: int = 2
 
 
 @dataclass
 class Examples:
     """Inputs (n, ...) of float32 and targets (n,): classes of int64, or numbers of float32.
+
+    Of a text both are characters, (n, block) of int64, and the classes are what they mean.
 
     Attributes:
         x: the inputs; y: the targets.
@@ -78,6 +95,8 @@ def examples_of(settings: Settings) -> Examples:
         ValueError: a file holds no examples; the message names it and the rule.
         OSError: a file cannot be read.
     """
+    if is_text(settings.data):
+        return Examples(*blocks_of(settings.data, settings.block, settings.seed))
     if settings.data == "digits":
         x, y = data.digits()
     elif settings.data in MADE:
@@ -177,8 +196,13 @@ def network(settings: Settings, shape: tuple[int, ...], classes: list[Any] | Non
     """Return a network for inputs of a shape, with an output for each class, or one.
 
     Raises:
-        ValueError: the network is for images, and these are none.
+        ValueError: the network is for images or texts, and these are none.
     """
+    if (settings.model == "gpt") is not is_text(settings.data):
+        raise ValueError("--model gpt needs a text, names or a .txt file, and a text needs it")
+    if classes is not None and settings.model == "gpt":
+        sizes = settings.width, settings.heads, settings.depth
+        return GPT(len(classes), settings.block, *sizes, settings.dropout)
     parts: list[Any] = []
     size, layers, dropout = math.prod(shape), settings.layers, settings.dropout
     if layers is None:
@@ -247,8 +271,7 @@ class Fit:
         self._split(x, found.y)
         self.model = network(settings, self.shape, found.classes)
         self.optimizer = self._optimizer()
-        dataset = data.TensorDataset(*self.parts["train"])
-        self.loader = data.DataLoader(dataset, settings.batch, shuffle=True)
+        self.loader = self._loader()
         self.epoch = 0
         self.train_losses: list[float] = []
         self.val_losses: list[float] = []
@@ -256,8 +279,11 @@ class Fit:
             self._go_on(saved)
 
     def _split(self, x: Any, y: Any) -> None:
-        """Cut the examples at random into 80 % to train, 10 % to validate and 10 % to test."""
-        order = randperm(len(x))
+        """Cut the examples at random into 80 % to train, 10 % to validate and 10 % to test.
+
+        A text is cut as it stands, so that blocks may begin anywhere in its first part.
+        """
+        order = arange(len(x)) if is_text(self.settings.data) else randperm(len(x))
         first, second = int(0.8 * len(x)), int(0.9 * len(x))
         rows = {"train": order[:first], "val": order[first:second], "test": order[second:]}
         train = x[rows["train"]]
@@ -271,7 +297,16 @@ class Fit:
 
     def scaled(self, x: Any) -> Any:
         """Return inputs as the network takes them."""
-        return (x - self.mean) / self.deviation
+        return (x - self.mean) / self.deviation if self.examples.scaled else x
+
+    def _loader(self) -> Any:
+        """Return the batches of an epoch: all examples, or as many blocks that begin anywhere."""
+        x, y = self.parts["train"]
+        if not is_text(self.settings.data):
+            return data.DataLoader(data.TensorDataset(x, y), self.settings.batch, shuffle=True)
+        dataset = data.TensorDataset(*(part.flatten().unfold(0, x.shape[1], 1) for part in (x, y)))
+        sampler = data.RandomSampler(dataset, num_samples=len(x))
+        return data.DataLoader(dataset, self.settings.batch, sampler=sampler)
 
     def _optimizer(self) -> Any:
         """Return the optimizer that the settings name."""
@@ -285,8 +320,14 @@ class Fit:
 
     # ---- epochs
 
-    def run(self, epochs: int) -> Iterator[str]:
-        """Train up to a number of epochs; yield a line for each."""
+    def run(self, epochs: int, each: Callable[[int], object] = int) -> Iterator[str]:
+        """Train up to a number of epochs; yield a line for each.
+
+        Args:
+            epochs: how many there are in the end.
+            each: is called after a batch, with the number of those that are done.
+        """
+        batches = self.epoch * len(self.loader)
         while self.epoch < epochs:
             total, count = 0.0, 0
             self.model.train()
@@ -296,6 +337,8 @@ class Fit:
                 loss.backward()
                 self.optimizer.step()
                 total, count = total + loss.item() * len(x), count + len(x)
+                batches += 1
+                each(batches)
             self.epoch += 1
             self.train_losses.append(total / count)
             loss, right = self.measure("val")
@@ -307,20 +350,23 @@ class Fit:
         """Return the mean cross-entropy of classes, or the mean squared error of numbers."""
         if self.examples.classes is None:
             return nn.functional.mse_loss(outputs.squeeze(1), y)
-        return nn.functional.cross_entropy(outputs, y)
+        return nn.functional.cross_entropy(outputs.flatten(0, -2), y.flatten())
 
     def measure(self, part: str) -> tuple[float, float | None]:
         """Return the loss of a part, and of classes the share that is right."""
         from .. import _core
 
-        x, y = self.parts[part]
+        total, right = 0.0, 0
         self.model.eval()
-        with _core.no_grad():
-            outputs = self.model(x)
-            loss = self.loss_of(outputs, y).item()
-        if self.examples.classes is None:
-            return loss, None
-        return loss, (outputs.argmax(1) == y).sum().item() / len(y)
+        for x, y in zip(*(part.split(MEASURED) for part in self.parts[part]), strict=True):
+            with _core.no_grad():
+                outputs = self.model(x)
+                total += self.loss_of(outputs, y).item() * len(y)
+            if self.examples.classes is not None:
+                right += (outputs.argmax(-1) == y).sum().item()
+        y = self.parts[part][1]
+        shares = None if self.examples.classes is None else right / y.numel()
+        return total / len(y), shares
 
     def logits(self, points: Any) -> Any:
         """Return the network's outputs for points, as lists."""
@@ -335,7 +381,7 @@ class Fit:
     def save(self, path: str) -> None:
         """Write all that `predict` and a run that goes on need."""
         settings = asdict(self.settings)
-        if self.settings.data.lower().endswith((".csv", ".npz")):
+        if self.settings.data.lower().endswith((".csv", ".npz", ".txt")):
             settings["data"] = os.path.abspath(self.settings.data)
         checkpoint = {
             "format": FORMAT,
@@ -388,6 +434,8 @@ def predictions(path: str, inputs: str) -> Iterator[str]:
     from .. import _core
 
     settings, saved = checkpoint_of(path)
+    if settings.model == "gpt":
+        raise ValueError(f"{path}: a network for texts, whose FILE is a .txt of beginnings")
     shape, classes = tuple(saved["shape"]), saved["classes"]
     x = inputs_of(read_inputs(inputs, shape), shape, settings.model)
     model = network(settings, shape, classes)
@@ -402,6 +450,31 @@ def predictions(path: str, inputs: str) -> Iterator[str]:
     for row in shares.tolist():
         best = max(range(len(row)), key=row.__getitem__)
         yield f"{classes[best]} {100.0 * row[best]:.1f} %"
+
+
+def lines_said(
+    path: str, inputs: str | None, count: int, length: int, temperature: float, seed: int
+) -> Iterator[str]:
+    """Yield lines that a network for texts makes, of the lines of a file or of nothing.
+
+    Args:
+        path: a checkpoint; inputs: a .txt file of beginnings, one a line, or None.
+        count: how many lines to make of nothing; the others are of `said`.
+
+    Raises:
+        ValueError: it is no network for texts, or has not learnt a character.
+        OSError: a file cannot be read.
+    """
+    settings, saved = checkpoint_of(path)
+    if settings.model != "gpt":
+        raise ValueError(f"{path}: this network needs FILE, a .csv or .npz of inputs")
+    beginnings = [""] * count
+    if inputs is not None:
+        with open(inputs, encoding="utf-8") as file:
+            beginnings = file.read().splitlines()
+    model = network(settings, tuple(saved["shape"]), saved["classes"])
+    model.load_state_dict(saved["model"])
+    yield from said(model, saved["classes"], beginnings, length, temperature, seed)
 
 
 def read_inputs(path: str, shape: tuple[int, ...]) -> Any:

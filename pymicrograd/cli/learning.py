@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["add_commands"]
 
 DATA = ("digits", "moons", "circles", "blobs", "spirals", "quadrants", "yinyang")
-MODELS = ("mlp", "cnn")
+TEXTS = ("names",)
+FILES = (".csv", ".npz", ".txt")
+MODELS = ("mlp", "cnn", "gpt")
 SAVE_EXTENSIONS = (".npz", ".safetensors")
 SAVE_EVERY = 1.0  # seconds; a checkpoint is written after an epoch, but not more often
 
@@ -44,11 +46,21 @@ def add_commands(commands: Any) -> None:
         "predict",
         help="what a trained network makes of the rows of a file",
         description="Print a line for each row of FILE: its class and how probable that is, or"
-        " the number that is predicted.",
+        " the number that is predicted; of a network for texts lines that it makes, which begin"
+        " as those of FILE if there is one.",
         allow_abbrev=False,
     )
-    predict.add_argument("model", metavar="MODEL", help="what `train --save` has written")
-    predict.add_argument("file", metavar="FILE", help="inputs: .csv, or .npz with an array x")
+    add = predict.add_argument
+    add("model", metavar="MODEL", help="what `train --save` has written")
+    text = "inputs: .csv, or .npz with an array x; of a text .txt with beginnings of lines"
+    add("file", metavar="FILE", nargs="?", help=text)
+    for name, kind, default, text in (
+        ("--count", whole(1), "10", "lines to make, where there is no FILE"),
+        ("--length", whole(1), "200", "the most characters of a line"),
+        ("--temperature", positive_real, "1", "below 1 the likely is made likelier"),
+        ("--seed", whole(1, MAX_SEED), "42", "seed of the draws, 1 to 2^64-1"),
+    ):
+        add(name, type=kind, default=default, metavar="N", help=f"of texts: {text} [%(default)s]")
     predict.set_defaults(run=run_predict)
     show = commands.add_parser(
         "show",
@@ -70,9 +82,10 @@ def add_train(commands: Any) -> None:
         allow_abbrev=False,
     )
     add = train.add_argument
-    text = f"{' '.join(DATA)}, a .csv file whose last column is the target, or a .npz file"
-    add("--data", default="moons", metavar="DATA", help=f"{text} with x and y [%(default)s]")
-    add("--model", choices=MODELS, default=MODELS[0], help="network [%(default)s]")
+    text = f"{' '.join(DATA)}, a .csv file whose last column is the target, a .npz file with x"
+    text += f" and y; texts: {' '.join(TEXTS)}, a .txt file [%(default)s]"
+    add("--data", default="moons", metavar="DATA", help=text)
+    add("--model", choices=MODELS, help="network [gpt for texts, otherwise mlp]")
     add("--optimizer", choices=("adam", "sgd"), default="adam", help="[%(default)s]")
     for name, kind, default, text in (
         ("--points", whole(10), "500", "points of a data set that is made"),
@@ -84,6 +97,13 @@ def add_train(commands: Any) -> None:
     ):
         add(name, type=kind, default=default, metavar="N", help=f"{text} [%(default)s]")
     add("--layers", type=layer_sizes, metavar="N", help="sizes of the hidden layers: 16,16")
+    for name, default, text in (
+        ("--block", "32", "characters that it sees"),
+        ("--width", "32", "numbers for a character"),
+        ("--heads", "4", "heads of attention"),
+        ("--depth", "2", "layers"),
+    ):
+        add(name, type=whole(1), default=default, metavar="N", help=f"gpt: {text} [%(default)s]")
     add("--lr", type=positive_real, metavar="N", help="learning rate [adam: 0.005, sgd: 0.1]")
     add("--save", metavar="FILE", help="write a checkpoint, .npz or .safetensors, while training")
     add("--resume", metavar="FILE", help="go on from a checkpoint, with its settings and data")
@@ -134,12 +154,13 @@ def run_train(arguments: argparse.Namespace, output: Output) -> int:
 
 def check_files(arguments: argparse.Namespace) -> None:
     """Raise CommandError for what could not be read or written, before any work."""
-    known = arguments.data in DATA or os.path.splitext(arguments.data)[1].lower() in (
-        ".csv",
-        ".npz",
-    )
-    if not known:
-        raise mistake(f"--data {arguments.data}: none of {', '.join(DATA)}, a .csv or .npz file")
+    extension = os.path.splitext(arguments.data)[1].lower()
+    if arguments.data not in (*DATA, *TEXTS) and extension not in FILES:
+        names = ", ".join((*DATA, *TEXTS))
+        raise mistake(f"--data {arguments.data}: none of {names}, a .csv, .npz or .txt file")
+    if arguments.model is None:
+        is_text = arguments.data in TEXTS or extension == ".txt"
+        arguments.model = "gpt" if is_text else "mlp"
     for option, path, extensions in (
         ("--save", arguments.save, SAVE_EXTENSIONS),
         ("--plot", arguments.plot, PLOT_EXTENSIONS),
@@ -187,13 +208,20 @@ def shown(fit: Fit, arguments: argparse.Namespace) -> Iterator[str]:
     """
     tqdm = importlib.import_module("tqdm").tqdm if arguments.progress else progress_bar()
     bar, started = None, time.monotonic()
+    total, first = (epochs * len(fit.loader) for epochs in (arguments.epochs, fit.epoch))
+
+    def each(batches: int) -> None:
+        nonlocal bar
+        late = arguments.progress or time.monotonic() - started > PROGRESS_DELAY
+        if tqdm is not None and bar is None and late:
+            options = {"desc": "training", "unit": "batch", "leave": False}
+            bar = tqdm(total=total, initial=first, **options)
+        if bar is not None:
+            bar.update(batches - bar.n)
+
     try:
-        for line in fit.run(arguments.epochs):
-            late = arguments.progress or time.monotonic() - started > PROGRESS_DELAY
-            if tqdm is not None and bar is None and late:
-                bar = tqdm(total=arguments.epochs, desc="training", unit="epoch", leave=False)
+        for line in fit.run(arguments.epochs, each):
             if bar is not None:
-                bar.update(fit.epoch - bar.n)
                 bar.clear()
             if fit.train_losses[-1] != fit.train_losses[-1]:
                 raise mistake(f"the training diverged in epoch {fit.epoch}", status=1)
@@ -206,7 +234,7 @@ def shown(fit: Fit, arguments: argparse.Namespace) -> Iterator[str]:
 def report(fit: Fit, seconds: float, output: Output) -> None:
     """Print what the test says, and the time."""
     loss, right = fit.measure("test")
-    count = len(fit.parts["test"][1])
+    count = fit.parts["test"][1].numel()
     if right is None:
         output.line(f"test loss: {loss:.6f}, of {count} examples")
     else:
@@ -236,10 +264,16 @@ def plot(fit: Fit, path: str) -> None:
 
 def run_predict(arguments: argparse.Namespace, output: Output) -> int:
     """Print what a network makes of each row of a file."""
-    from .fitting import predictions
+    from .fitting import lines_said, predictions
 
+    file = arguments.file
+    if file is not None and not file.lower().endswith(".txt"):
+        lines = predictions(arguments.model, file)
+    else:
+        drawing = arguments.count, arguments.length, arguments.temperature, arguments.seed
+        lines = lines_said(arguments.model, file, *drawing)
     try:
-        for line in predictions(arguments.model, arguments.file):
+        for line in lines:
             output.line(line)
             if output.closed:
                 break
