@@ -76,6 +76,41 @@ def test_numbers_in_the_readmes_comments_are_what_is_printed(tmp_path: pathlib.P
         assert text in lines
 
 
+REFERENCE = """
+import inspect, sys
+sys.path.insert(0, "tools")
+import reference, pymicrograd
+reference.load_names(); reference.show_methods_of_bases(); reference.show_arguments()
+for name in ("sum", "abs", "float", "load", "Tensor", "data"):
+    assert name in pymicrograd.__all__ and name in vars(pymicrograd), name
+print(inspect.signature(vars(pymicrograd.Tensor)["matmul"]))
+print(inspect.signature(pymicrograd.softmax))
+print(inspect.signature(vars(pymicrograd.Value)["tanh"]))
+"""
+
+
+def test_the_reference_sees_lazy_names_and_methods_of_c() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", REFERENCE],
+        cwd=README.parent, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == [
+        "(self, other: 'Any') -> 'Tensor'",
+        "(input, dim: 'Any' = None, *, dtype: 'Any' = None, axis: 'Any' = None)",
+        "(self) -> 'Value'",
+    ]
+
+
+@pytest.mark.all
+def test_the_reference_has_a_page_of_every_module(tmp_path: pathlib.Path) -> None:
+    pytest.importorskip("pdoc")
+    program = [sys.executable, "-W", "error", "tools/reference.py", str(tmp_path)]
+    subprocess.run(program, cwd=README.parent, check=True, capture_output=True)
+    page = (tmp_path / "pymicrograd.html").read_text(encoding="utf-8")
+    assert 'id="Tensor.matmul"' in page and 'id="sum"' in page and 'id="Value.tanh"' in page
+    assert (tmp_path / "pymicrograd/nn/functional.html").exists()
+
+
 def test_public_names_are_documented() -> None:
     for name in pymicrograd.__all__:
         thing: Any = getattr(pymicrograd, name)
