@@ -323,7 +323,11 @@ def test_other_operands_are_left_to_them() -> None:
 
 def test_numpys_functions_see_an_array() -> None:
     x = mg.tensor([[1.0, 2.0], [3.0, 4.0]])
-    assert np.sum(x.numpy()) == 10.0
+    assert np.sum(x.numpy()) == np.sum(x).item() == 10.0
+    assert np.mean(x, axis=0).tolist() == [2.0, 3.0] and np.prod(x, axis=1).tolist() == [2.0, 12.0]
+    assert np.any(x > 3).item() and np.all(x > 3, axis=1).tolist() == [False, False]
+    with pytest.raises(TypeError, match=r"^sum: out= is not taken"):
+        np.sum(x, out=np.zeros(()))
     assert np.array_equal(np.exp(x), np.exp(np.asarray(x)))
     assert np.asarray(x, dtype=np.float64).dtype == np.float64
     copied = np.array(x, copy=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .arguments import axes_of, axis_of, one_of
 from .attributes import Attributes
 from .dtypes import as_dtype, int64
-from .explain import call_as
+from .explain import call_as, refuse_out
 from .ops import OPS, TensorBase, apply, cast
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def reduction(name: str) -> Callable[..., Tensor]:
     ) -> Tensor:
         return reduce(name, self, one_of(dim, axis), keepdim or keepdims)
 
-    method.__qualname__ = f"Tensor.{name}"  # what Python's errors say
+    method.__name__, method.__qualname__ = name, f"Tensor.{name}"  # what Python's errors say
     return method
 
 
@@ -52,7 +52,8 @@ def cast_reduction(name: str) -> Callable[..., Tensor]:
         kind = as_dtype(dtype)
         return cast(reduced(cast(self, kind), *args, **named), kind)  # of int32 it is int64
 
-    return method
+    method.__name__ = name
+    return refuse_out(method)  # NumPy's functions give out=None
 
 
 class ReductionMethods(Attributes):
@@ -63,6 +64,8 @@ class ReductionMethods(Attributes):
     _sum, _mean, _prod = cast_reduction("sum"), cast_reduction("mean"), cast_reduction("prod")
 
     _amax, _amin = reduction("amax"), reduction("amin")
+
+    _any, _all = refuse_out(reduction("any")), refuse_out(reduction("all"))
 
     def max(
         self,
@@ -165,16 +168,6 @@ class ReductionMethods(Attributes):
             found = apply(OPS[name], (self.reshape(-1),), (0, 0))
             return found.reshape((1,) * self.ndim) if keep else found
         return apply(OPS[name], (self,), (axis_of(dim, self.ndim, name), int(bool(keep))))
-
-    def _any(
-        self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False
-    ) -> Tensor:
-        return reduce("any", self, one_of(dim, axis), keepdim or keepdims)
-
-    def _all(
-        self, dim: Any = None, keepdim: Any = False, *, axis: Any = None, keepdims: Any = False
-    ) -> Tensor:
-        return reduce("all", self, one_of(dim, axis), keepdim or keepdims)
 
     def var(
         self,
