@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import importlib.util
 import inspect
 import os
 import pathlib
@@ -109,6 +110,59 @@ def test_the_reference_has_a_page_of_every_module(tmp_path: pathlib.Path) -> Non
     page = (tmp_path / "pymicrograd.html").read_text(encoding="utf-8")
     assert 'id="Tensor.matmul"' in page and 'id="sum"' in page and 'id="Value.tanh"' in page
     assert (tmp_path / "pymicrograd/nn/functional.html").exists()
+
+
+PAGES = sorted(page for page in (README.parent / "docs").glob("*.md") if page.stem != "names")
+PROGRAMS = [
+    pytest.param(code, text, id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, (code, text) in enumerate(
+        re.findall(r"^```python\n(.*?)^```\n+^```text\n(.*?)^```", page.read_text(), re.M | re.S)
+    )
+]
+
+
+def test_every_page_for_an_audience_has_programs() -> None:
+    assert {"from_micrograd", "from_numpy", "from_pytorch", "from_teenygrad", "for_porters"} <= {
+        page.stem for page in PAGES
+    }
+    assert len(PROGRAMS) >= 8
+    written = sum(len(python_blocks(page.read_text())) for page in PAGES)
+    assert written == len(PROGRAMS), "of a program docs/ show what it prints"
+
+
+@pytest.mark.parametrize(("code", "text"), PROGRAMS)
+def test_programs_in_docs_print_what_stands_below(code: str, text: str) -> None:
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == (text, "")
+
+
+def teenygrad() -> Any:
+    """Return tools/teenygrad.py as a module."""
+    path = README.parent / "tools" / "teenygrad.py"
+    specification = importlib.util.spec_from_file_location("teenygrad", path)
+    assert specification and specification.loader
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_every_name_of_teenygrad_and_mytorch_is_here_or_has_code_that_runs() -> None:
+    tool = teenygrad()
+    assert tool.page() == tool.PAGE.read_text(), "run `python tools/teenygrad.py`"
+    homes = {"in optim": pymicrograd.optim, "functions": pymicrograd}
+    for group, names in tool.SAME.items():
+        home = next((homes[word] for word in homes if word in group), pymicrograd.Tensor)
+        assert [name for name in names.split() if not hasattr(home, name)] == []
+    setup = compile(tool.SETUP, "SETUP", "exec")
+    state = pymicrograd.get_rng_state()
+    for rows in tool.INSTEAD.values():
+        for code, _ in rows.values():
+            names: dict[str, Any] = {}
+            exec(setup, names)
+            eval(code or "None", names)
+    pymicrograd.set_rng_state(state)
 
 
 def test_public_names_are_documented() -> None:

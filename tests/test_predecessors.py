@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import random
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -205,16 +204,3 @@ def test_microgpts_value_tells_its_children_and_local_gradients() -> None:
     made = value(data=5.0, children=(a, b), local_grads=(0.25, 4.0))
     (made * 2).backward()
     assert (a.grad, b.grad, made._children, made._local_grads) == (0.5, 8.0, (a, b), (0.25, 4.0))
-
-
-# ---- the page -----------------------------------------------------------------------------------
-
-
-def test_the_page_shows_what_its_programs_print() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "predecessors.md").read_text()
-    blocks = re.findall(r"```python\n(.*?)```\n+```text\n(.*?)```", page, re.DOTALL)
-    assert len(blocks) == 3
-    for code, text in blocks:
-        command = [sys.executable, "-W", "error", "-c", code]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert (done.stdout, done.stderr) == (text, "")
