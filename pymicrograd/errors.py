@@ -19,6 +19,7 @@ __all__ = [
     "ScalarError",
     "ShapeError",
     "StaleNodeError",
+    "StateError",
     "TensorIndexError",
     "ViewError",
 ]
@@ -54,6 +55,10 @@ class ShapeError(MicrogradError, RuntimeError, ValueError):
 
 class ArgumentError(MicrogradError, RuntimeError, ValueError):
     """An argument is outside of what an op takes."""
+
+
+class StateError(MicrogradError, RuntimeError, ValueError):
+    """A state does not have the names or the shapes of the module that it is loaded into."""
 
 
 class DTypeError(MicrogradError, RuntimeError, TypeError):

@@ -14,6 +14,7 @@ from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from .errors import StateError
 from .scalars import Scalar, as_float
 
 __all__ = ["Block", "IncompatibleKeys", "Module"]
@@ -523,9 +524,11 @@ class Module:
             missing_keys and unexpected_keys.
 
         Raises:
-            ValueError: names are missing or unexpected, or a shape differs.
-            TypeError: something is not of real numbers.
+            StateError: names are missing or unexpected, or a shape differs; all are named.
+            TypeError: state_dict has no names, or something is not of real numbers.
         """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"state_dict is a dict, not {type(state_dict).__name__}")
         targets = self._state_targets()
         inner = {name: x for name, x in targets.items() if isinstance(x, Module)}
         targets = {name: x for name, x in targets.items() if name not in inner}
@@ -534,18 +537,22 @@ class Module:
         unexpected = [name for name in state_dict if name not in targets]
         problems = []
         if strict and missing:
-            problems.append(f"missing: {', '.join(missing)}")
+            problems.append(f"Missing key(s) in state_dict: {quoted(missing)}.")
         if strict and unexpected:
-            problems.append(f"unexpected: {', '.join(map(str, unexpected))}")
+            problems.append(f"Unexpected key(s) in state_dict: {quoted(unexpected)}.")
         found = {}
         for name, target in targets.items():
             if name in state_dict:
                 found[name] = entry = self._read_entry(name, state_dict[name], target)
-                shape, needed = entry[0], tuple(target.shape)
+                shape, needed = tuple(entry[0]), tuple(target.shape)
                 if shape != needed:
-                    problems.append(f"{name} has shape {shape}, the module needs {needed}")
+                    problems.append(
+                        f"size mismatch for {name}: copying a param with shape {shape} from "
+                        f"checkpoint, the shape in current model is {needed}."
+                    )
         if problems:
-            raise ValueError("; ".join(problems))
+            title = f"Error(s) in loading state_dict for {self._get_name()}:"
+            raise StateError("\n\t".join([title, *problems]))
         for name, part in parts.items():
             keys = inner[name].load_state_dict(part, strict)
             for whole, found_there in zip((missing, unexpected), keys or ((), ()), strict=True):
@@ -609,6 +616,11 @@ class Module:
         if not children and len(lines) <= 1:
             return f"{self._get_name()}({extra})"
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
+
+
+def quoted(names: list[Any]) -> str:
+    """Return names in quotes, with commas."""
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def flattened(items: Any, shape: tuple[int, ...]) -> list[float]:

@@ -223,7 +223,7 @@ def test_a_state_of_the_users_is_part_of_the_whole(engine: Any) -> None:
     other.load_state_dict(state)
     assert other.inner[0].w.data == pytest.approx(3.0, rel=1e-15)
     assert other.inner[0].loads == [({"log": state["inner.0.log"], "epoch": 7.0}, True)]
-    with pytest.raises(ValueError, match="unexpected: c"):
+    with pytest.raises(ValueError, match=r'Unexpected .*: "c"'):
         other.load_state_dict({**state, "c": 1.0})
     assert len(other.inner[0].loads) == 1
 

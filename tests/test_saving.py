@@ -179,10 +179,10 @@ def test_arrays_by_column_and_big_endian_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "rule"),
     [
-        (lambda s: s.pop("layers.0.bias"), "missing: layers.0.bias"),
-        (lambda s: s.update(extra=np.zeros(2)), "unexpected: extra"),
-        (lambda s: s.update({"layers.1.bias": np.zeros(2)}), r"layers.1.bias has shape \(2,\)"),
-        (lambda s: s.update({"layers.1.bias": np.zeros((3, 1))}), r"needs \(3,\)"),
+        (lambda s: s.pop("layers.0.bias"), 'Missing .* "layers.0.bias"'),
+        (lambda s: s.update(extra=np.zeros(2)), 'Unexpected .* "extra"'),
+        (lambda s: s.update({"layers.1.bias": np.zeros(2)}), r"layers.1.bias: .* shape \(2,\)"),
+        (lambda s: s.update({"layers.1.bias": np.zeros((3, 1))}), r"model is \(3,\)"),
         (lambda s: s.update({"layers.1.bias": np.zeros(3, dtype=int)}), "dtype int64"),
         (lambda s: s.update({"layers.1.bias": np.zeros(3, dtype=complex)}), "dtype complex128"),
         (lambda s: s.update({"layers.1.bias": np.array([None] * 3)}), "dtype object"),
@@ -202,7 +202,7 @@ def test_a_state_that_does_not_fit_changes_nothing(model: Any, change: Any, rule
 def test_a_file_of_another_network_is_named(engine: Any, model: Any, tmp_path: Path) -> None:
     npz.save(engine.MLP(2, [5, 3], rng=engine.RNG(1)), tmp_path / "other.npz")
     before = weights(model)
-    with pytest.raises(ValueError, match=r"other\.npz: .*layers\.0\.weight has shape \(5, 2\)"):
+    with pytest.raises(ValueError, match=r"other\.npz: .*\n.*layers\.0\.weight: .* shape \(5, 2\)"):
         npz.load_weights(model, tmp_path / "other.npz")
     assert weights(model) == before
 

@@ -42,7 +42,7 @@ class CommandError(Exception):
     """What is wrong, in one line, and the exit status that says so."""
 
     def __init__(self, program: str, message: str, status: int = 2) -> None:
-        super().__init__(f"{program}: error: {' '.join(message.splitlines())}")
+        super().__init__(f"{program}: error: {' '.join(map(str.strip, message.splitlines()))}")
         self.status = status
 
 
