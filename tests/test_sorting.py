@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pymicrograd as mg
+from pymicrograd.tensors import ordering
 
 NAN = math.nan
 NUMBERS = st.lists(st.sampled_from([-2.5, -1.0, -0.0, 0.0, 1.5, 3.0, math.inf, NAN]), max_size=12)
@@ -39,6 +40,37 @@ def test_sorting_is_stable_and_puts_nan_last(row: list[float], descending: bool)
         assert x.topk(k, largest=descending).indices.tolist() == order[:k]
     for k in range(1, len(row) + 1) if not descending else ():
         assert x.kthvalue(k).indices.item() == order[k - 1]
+
+
+@pytest.mark.parametrize(
+    "kind", ["bool", "uint8", "int32", "int64", "float16", "float32", "float64"]
+)
+def test_long_rows_are_in_the_same_order_as_short_ones(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long rows go another way: equal elements, -0, NaN, all bits of 64."""
+    monkeypatch.setattr(ordering, "SHORT", 2)
+    draw = np.random.default_rng(7)
+    rows = draw.integers(-8, 8, (3, 300)).astype("f8")
+    if kind.startswith("f"):
+        rows *= 0.25
+        rows[:, ::50], rows[:, 1::50], rows[0, ::7], rows[1, ::9] = -0.0, 0.0, NAN, -math.inf
+    arrays = [rows.astype(kind) if kind != "uint8" else np.abs(rows).astype(kind)]
+    if kind in ("int64", "float64"):
+        wide = draw.integers(-(2**63), 2**63 - 1, 700)
+        wide[::3] ^= wide[::3] & 0xFFFFFFFF  # halves that are equal
+        wide[1::3] &= 0xFFFFFFFF
+        arrays += [wide.view(kind) if kind == "float64" else wide]
+    for array in arrays:
+        x, back = mg.tensor(array, dtype=kind), np.flip(array, -1)
+        up = np.argsort(array, -1, kind="stable")
+        down = array.shape[-1] - 1 - np.flip(np.argsort(back, -1, kind="stable"), -1)
+        assert np.array_equal(x.argsort().numpy(), up)
+        assert np.array_equal(x.argsort(descending=True).numpy(), down)
+        assert np.array_equal(x.T.sort(0).indices.numpy(), up.T)
+        for k in (1, 5, 290):
+            assert np.array_equal(x.topk(k).indices.numpy(), down[..., :k])
+            assert np.array_equal(x.kthvalue(k).indices.numpy(), up[..., k - 1])
 
 
 @given(NUMBERS.filter(bool))

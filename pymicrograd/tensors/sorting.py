@@ -17,6 +17,7 @@ from .dtypes import int32, int64
 from .explain import call_as, refuse_out
 from .interchange import to_numpy
 from .ops import TensorBase, cast
+from .ordering import first_in_order, order
 from .reductions import ValuesIndices
 
 if TYPE_CHECKING:
@@ -44,18 +45,6 @@ def of_array(array: Any) -> Tensor:
     import numpy
 
     return from_array(numpy.ascontiguousarray(array).reshape(array.shape), share=True)
-
-
-def order(x: Any, axis: int, descending: Any) -> Any:
-    """Return which element stands where in sorted order along an axis, as an ndarray."""
-    import numpy
-
-    array = array_of(x)
-    if not descending:
-        return numpy.argsort(array, axis=axis, kind="stable")
-    back = numpy.flip(array, axis)  # of equal ones the last, counted from behind, comes first
-    found = numpy.argsort(back, axis=axis, kind="stable")
-    return array.shape[axis] - 1 - numpy.flip(found, axis)
 
 
 def picked(x: Any, indices: Any, axis: int, keep: Any, what: str) -> ValuesIndices:
@@ -106,7 +95,7 @@ class SortingMethods(Attributes):
         place = axis_of(-1 if dim is None else dim, self.ndim, "sort")
         if not self.ndim:
             return alone(self)
-        indices = of_array(order(self, place, descending))
+        indices = of_array(order(array_of(self), place, descending))
         return ValuesIndices(self.gather(place, indices), indices)
 
     def argsort(
@@ -152,7 +141,7 @@ class SortingMethods(Attributes):
         if not self.ndim:
             found = alone(self)
             return found if k else ValuesIndices(*(x.reshape(1)[:0] for x in found))
-        indices = order(self, place, largest).take(range(k), axis=place)
+        indices = first_in_order(array_of(self), k, place, largest)
         return picked(self, indices, place, True, "topk")
 
     def kthvalue(
@@ -179,7 +168,7 @@ class SortingMethods(Attributes):
             raise ArgumentError(f"kthvalue: k is from 1 to {size}, the size of the axis, not {k}")
         if not self.ndim:
             return alone(self)
-        indices = order(self, place, False).take([k - 1], axis=place)
+        indices = first_in_order(array_of(self), k, place).take([k - 1], axis=place)
         return picked(self, indices, place, keepdim or keepdims, "kthvalue")
 
     def median(
@@ -216,7 +205,8 @@ class SortingMethods(Attributes):
         if not self.ndim:
             return alone(self)
         check_elements(self, place, name)
-        array, sorted_ = array_of(self), order(self, place, False)
+        array = array_of(self)
+        sorted_ = order(array, place)
         missing = (array != array).sum(place, keepdims=True)
         known = array.shape[place] - missing
         middle = (numpy.maximum(known, 1) - 1) // 2
@@ -252,7 +242,7 @@ class SortingMethods(Attributes):
         if not self.ndim:
             return alone(self)
         check_elements(self, place, "mode")
-        indices = numpy.moveaxis(order(self, place, False), place, -1)
+        indices = numpy.moveaxis(order(array_of(self), place), place, -1)
         rows = numpy.take_along_axis(numpy.moveaxis(array_of(self), place, -1), indices, -1)
         count = rows.shape[-1]
         positions = numpy.arange(count)
