@@ -93,6 +93,26 @@ def test_lazy_layers_take_the_size_of_their_first_input() -> None:
     assert type(norm) is nn.BatchNorm1d and norm.running_var.shape == (3,)
 
 
+EMPTY = {
+    "group_norm": lambda x: functional.group_norm(x, 2),
+    "instance_norm": functional.instance_norm,
+    "local_response_norm": lambda x: functional.local_response_norm(x, 2),
+    "batch_norm": lambda x: functional.batch_norm(x, None, None, training=True),
+    "max_unpool2d": lambda x: functional.max_unpool2d(x, x.long(), 1),
+    "grid_sample": lambda x: functional.grid_sample(x, mg.zeros(0, 3, 5, 2)),
+    "GRU": lambda x: mg.nn.GRU(5, 4, bidirectional=True, batch_first=True)(x[:, 0])[0],
+}
+
+
+@pytest.mark.parametrize("call", EMPTY.values(), ids=EMPTY)
+def test_a_batch_of_none_has_a_result_of_none(call: Any) -> None:
+    x = mg.zeros(0, 4, 3, 5, requires_grad=True)
+    y = call(x)
+    assert y.shape[0] == 0 and y.shape[1] in (3, 4)
+    y.sum().backward()
+    assert x.grad.shape == x.shape
+
+
 def test_batch_norm_follows_the_batches() -> None:
     norm = nn.BatchNorm1d(2, momentum=0.5).double()
     x = normal(8, 2) * 3 + 1

@@ -334,9 +334,11 @@ class Recurrent(Module):
             given = tuple(part.unsqueeze(1) for part in given)
         x = x.transpose(0, 1) if axis == 0 else x
         length, count = x.shape[:2]
+        if not length:
+            raise ShapeError(f"{name}: a sequence has a step or more; shape {input.shape}")
         state = self._initial(given, count, x.dtype)
-        rows, last = self._layers(x.reshape(length * count, -1), [count] * length, state)
-        found = rows.reshape(length, count, -1)
+        rows, last = self._layers(x.reshape(length * count, x.shape[2]), [count] * length, state)
+        found = rows.reshape(length, count, rows.shape[1])
         found = found.transpose(0, 1) if axis == 0 else found
         if not is_batch:
             found, last = found.squeeze(1), tuple(part.squeeze(1) for part in last)

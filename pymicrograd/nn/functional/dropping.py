@@ -149,10 +149,10 @@ def feature_alpha_dropout(
     """Drop whole channels of (N, C, ...) as `alpha_dropout` does elements."""
     x = tensor_of("feature_alpha_dropout", input)
     check_share("feature_alpha_dropout", p)
-    if x.ndim < 2:
-        raise ShapeError(f"feature_alpha_dropout: an input is (N, C, ...), not {x.shape}")
     if not training or p == 0.0:
         return x
+    if x.ndim < 2:
+        raise ShapeError(f"feature_alpha_dropout: an input is (N, C, ...), not {x.shape}")
     shape = (*x.shape[:2], *(1,) * (x.ndim - 2))
     found: Tensor = drop_to_alpha(x, shape, p, inplace, generator)
     return found

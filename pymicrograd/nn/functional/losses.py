@@ -448,8 +448,10 @@ def multilabel_soft_margin_loss(
 def rows_of(call: str, input: Any, target: Any) -> tuple[Any, Any, bool]:
     """Return input (N, C) and target, a row of which stands for a batch of one."""
     x, t = tensor_of(call, input), as_tensor(target)
-    if x.ndim not in (1, 2):
+    if x.ndim > 2:
         raise ShapeError(f"{call}: an input is (N, C) or (C), not {x.shape}")
+    if not x.ndim:  # one class
+        x, t = x.unsqueeze(0), t if call == "multi_margin_loss" else t.reshape(1)
     return (x, t, True) if x.ndim == 2 else (x.unsqueeze(0), t.unsqueeze(0), False)
 
 

@@ -68,7 +68,9 @@ def batch_norm(
     call = "batch_norm"
     x = tensor_of(call, input)
     if x.ndim < 2:
-        raise ShapeError(f"{call}: an input is (N, C, ...), not {x.shape}")
+        if x.numel():
+            raise ShapeError(f"{call}: an input is (N, C, ...), not {x.shape}")
+        return x * 1.0  # of no channels
     if eps <= 0:
         raise ArgumentError(f"{call}: eps must be positive, not {eps}")
     axes = (0, *range(2, x.ndim))
@@ -110,7 +112,7 @@ def group_norm(
     x = tensor_of(call, input)
     if x.ndim < 2 or num_groups < 1 or x.shape[1] % num_groups:
         raise ShapeError(f"{call}: {num_groups} groups do not divide the channels of {x.shape}")
-    rows = x.reshape(x.shape[0], num_groups, -1)
+    rows = x.reshape(x.shape[0], num_groups, math.prod(x.shape[1:]) // num_groups)
     found = apply(OPS["layer_norm"], (rows,), (1,), (float(eps),)).reshape(x.shape)
     return scaled(found, weight, bias, call)  # type: ignore[no-any-return]
 
@@ -140,7 +142,7 @@ def instance_norm(
         return batch_norm(x, running_mean, running_var, weight, bias, False, momentum, eps)
     if x.ndim < 3:
         raise ShapeError(f"{call}: an input is (N, C, ...), not {x.shape}")
-    rows = x.reshape(*x.shape[:2], -1)
+    rows = x.flatten(2)
     if rows.shape[2] == 1:
         raise ShapeError(
             f"{call}: expected more than 1 spatial element when training, got {x.shape}"
@@ -167,7 +169,7 @@ def local_response_norm(
     x = tensor_of("local_response_norm", input)
     if x.ndim < 3:
         raise ShapeError(f"local_response_norm: an input is (N, C, ...), not {x.shape}")
-    rows = (x * x).reshape(*x.shape[:2], -1)
+    rows = (x * x).flatten(2)
     padded = rows.pad((0, 0, size // 2, (size - 1) // 2))
     total = padded.narrow(1, 0, x.shape[1])
     for i in range(1, size):

@@ -285,7 +285,7 @@ def unpool(
     planes, count = math.prod(x.shape[:2]), math.prod(sizes)
     if x.numel() and not 0 <= int(places.min()) <= int(places.max()) < count:
         raise TensorIndexError(f"{call}: an index is not among the {count} elements of {sizes}")
-    index = places.reshape(planes, -1) + arange(planes).reshape(-1, 1) * count
+    index = places.reshape(planes, math.prod(x.shape[2:])) + arange(planes).unsqueeze(1) * count
     blank = zeros(planes * count, dtype=x.dtype)
     found = apply(OPS["put_at"], (blank, index.flatten(), x.flatten()))
     return as_given(found.reshape(*x.shape[:2], *sizes), input, s)

@@ -173,7 +173,7 @@ def grid_sample(
     aligned, s = bool(align_corners), len(sizes)
     axes = []
     for axis, size in enumerate(sizes):
-        place = widened(places).select(-1, s - 1 - axis).reshape(count, 1, -1)
+        place = widened(places).select(-1, s - 1 - axis).flatten(1).unsqueeze(1)
         scaled = (place + 1.0) * ((size - 1) / 2) if aligned else ((place + 1.0) * size - 1.0) / 2
         axes.append(taps_of(scaled, size, mode, padding_mode, aligned))
     elements = widened(x).reshape(count, channels, math.prod(sizes))
