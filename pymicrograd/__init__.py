@@ -42,6 +42,10 @@ HOMES = {
         "concatenate", "constant_pad_nd", "dstack", "hstack", "imag", "meshgrid", "real",
         "row_stack", "tril_indices", "triu_indices", "unravel_index", "vander", "vstack",
     ),
+    "tensors.constructors": (
+        "BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "HalfTensor", "IntTensor",
+        "LongTensor",
+    ),
     "tensors.constants": ("e", "inf", "nan", "newaxis", "pi"),
     "tensors.contraction": ("chain_matmul", "einsum", "tensordot"),
     "tensors.conversion": ("as_tensor",),
@@ -128,9 +132,9 @@ HOMES = {
 }  # fmt: skip
 # The modules that are imported when their name is first used, in `docs/names.md` and besides.
 PUBLIC_MODULES = (
-    "accelerator", "autograd", "cuda", "data", "engine", "errors", "fft", "func", "linalg",
-    "llm101n", "microgpt", "micrograd", "nn", "optim", "pictures", "random", "reference", "saving",
-    "special", "utils",
+    "accelerator", "amp", "autograd", "backends", "cuda", "data", "engine", "errors", "fft", "func",
+    "linalg", "llm101n", "microgpt", "micrograd", "nn", "optim", "pictures", "random", "reference",
+    "saving", "special", "utils",
 )  # fmt: skip
 MODULES = (
     *PUBLIC_MODULES, "arithmetic", "cli", "contexts", "copies", "files", "function", "handles",
@@ -145,15 +149,32 @@ __all__ = sorted(
     )
 )
 # What PyTorch has and this package has under another name, or not at all.
+COMPLEX = "there are no complex numbers"
 INSTEAD = {
+    **dict.fromkeys(
+        (
+            "cdouble",
+            "cfloat",
+            "chalf",
+            "complex",
+            "complex32",
+            "complex64",
+            "complex128",
+            "istft",
+            "polar",
+            "stft",
+            "view_as_complex",
+            "view_as_real",
+        ),
+        COMPLEX,
+    ),
     "bfloat16": "the narrow type of floats is float16",
-    "cdouble": "there are no complex numbers",
-    "cfloat": "there are no complex numbers",
-    "complex128": "there are no complex numbers",
-    "complex64": "there are no complex numbers",
+    "distributions": "normal(), bernoulli(), multinomial(), poisson() draw numbers",
     "int16": "the types of integers are uint8, int32 and int64",
     "int8": "the types of integers are uint8, int32 and int64",
+    "jit": "programs run as they are",
     "mps": "the only device is 'cpu'",
+    "onnx": "pymicrograd.saving writes .npz and .safetensors",
     "short": "the types of integers are uint8, int32 and int64",
 }
 

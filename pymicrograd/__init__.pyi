@@ -2,8 +2,10 @@
 
 from . import (
     accelerator as accelerator,
+    amp as amp,
     arithmetic as arithmetic,
     autograd as autograd,
+    backends as backends,
     contexts as contexts,
     copies as copies,
     cuda as cuda,
@@ -140,6 +142,15 @@ from .tensors.constants import (
     nan as nan,
     newaxis as newaxis,
     pi as pi,
+)
+from .tensors.constructors import (
+    BoolTensor as BoolTensor,
+    ByteTensor as ByteTensor,
+    DoubleTensor as DoubleTensor,
+    FloatTensor as FloatTensor,
+    HalfTensor as HalfTensor,
+    IntTensor as IntTensor,
+    LongTensor as LongTensor,
 )
 from .tensors.contraction import (
     chain_matmul as chain_matmul,
@@ -635,9 +646,16 @@ __version__: str
 __all__ = [
     "Adam",
     "AdamW",
+    "BoolTensor",
+    "ByteTensor",
+    "DoubleTensor",
+    "FloatTensor",
     "Function",
     "Generator",
+    "HalfTensor",
+    "IntTensor",
     "Layer",
+    "LongTensor",
     "MLP",
     "Module",
     "Neuron",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import amp
+
 __all__ = [
-    "device_count", "empty_cache", "is_available", "is_bf16_supported", "manual_seed",
-    "manual_seed_all", "synchronize",
+    "amp", "device_count", "empty_cache", "is_available", "is_bf16_supported", "manual_seed",
+    "manual_seed_all", "set_device", "synchronize",
 ]  # fmt: skip
 
 
@@ -23,6 +25,15 @@ def is_bf16_supported(including_emulation: bool = True) -> bool:
 def device_count() -> int:
     """Return 0: there is no GPU."""
     return 0
+
+
+def set_device(device: Any) -> None:
+    """Refuse any device: there is no GPU.
+
+    Raises:
+        ValueError: always.
+    """
+    raise ValueError(f"there is no GPU to be set: {device!r}")
 
 
 def manual_seed(seed: int) -> None:

@@ -488,26 +488,34 @@ class Module:
                 )
         return targets
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(
+        self, *, destination: Any = None, prefix: str = "", keep_vars: bool = False
+    ) -> Any:
         """Return parameters and buffers by name, as `load_state_dict` and `saving.save` take them.
 
         What has two names has two entries. A module below whose class or object has a
         `state_dict` of its own is asked for its entries.
+
+        Args:
+            destination: a dict that the entries are put into; by default a new one.
+            prefix: what stands before every name.
+            keep_vars: return the module's own Tensors.
 
         Returns:
             Tensors that share memory with the module's. Values are entries of float64, in the
             reference nested lists: a Layer has `weight` (nout, nin) and `bias` (nout), a Neuron
             `weight` (nin) and `bias` (), any other Value is an entry of its own, of shape ().
         """
-        state = {}
-        for name, target in self._state_targets().items():
+        state: Any = {} if destination is None else destination
+        for path, target in self._state_targets().items():
+            name = prefix + path
             if isinstance(target, Block):
                 numbers = [value.data for value in target.values]
                 state[name] = self._entry_of(target.shape, numbers)
             elif isinstance(target, Module):
-                state |= {joined(name, key): x for key, x in target.state_dict().items()}
+                state.update((joined(name, key), x) for key, x in target.state_dict().items())
             else:
-                state[name] = target.detach()
+                state[name] = target if keep_vars else target.detach()
         return state
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Any:

@@ -31,7 +31,7 @@ LAYERS = (
     ("binding", ("_micrograd", "_types")),
     ("core", ("_core",)),
     ("values", ("random", "value", "function", "engine")),
-    ("tensors", ("tensors", "linalg", "fft", "special", "cuda", "accelerator")),
+    ("tensors", ("tensors", "linalg", "fft", "special", "cuda", "accelerator", "amp", "backends")),
     ("autograd", ("autograd", "func")),
     ("nn", ("nn",)),
     ("optim", ("optim",)),

@@ -137,6 +137,14 @@ def test_state_goes_out_and_in(engine: Any) -> None:
     assert found.unexpected_keys == ["more"] and other.table["a"].data == 9.0
 
 
+def test_a_state_goes_into_a_dict_under_a_prefix() -> None:
+    net, whole = mg.nn.Linear(2, 1), {"epoch": 3}
+    assert net.state_dict(destination=whole, prefix="net.") is whole
+    assert list(whole) == ["epoch", "net.weight", "net.bias"]
+    assert net.state_dict(keep_vars=True)["weight"] is net.weight
+    assert not net.state_dict()["weight"].requires_grad
+
+
 def test_a_state_fits_modules_of_both_engines_and_files(tmp_path: Any) -> None:
     engines = [load("c"), load("reference")]
     for source, target in (engines, engines[::-1]):

@@ -11,13 +11,16 @@ from ..tensors.function import Function
 from ..tensors.ops import TensorBase
 from ..tensors.sweeps import backward
 from ..value import grad as grad_of_values
+from . import functional
 from .checks import gradcheck, gradgradcheck
 from .transforms import hessian, hvp, jacobian, jvp, vjp
 
 __all__ = [
     "Function",
+    "Variable",
     "backward",
     "enable_grad",
+    "functional",
     "grad",
     "gradcheck",
     "gradgradcheck",
@@ -30,6 +33,11 @@ __all__ = [
     "set_grad_enabled",
     "vjp",
 ]
+
+
+def Variable(data: Any, requires_grad: bool = False) -> Any:
+    """Return a Tensor that shares data's memory: PyTorch's old name of what Tensors are now."""
+    return data.detach().requires_grad_(requires_grad)
 
 
 def grad(

@@ -316,6 +316,10 @@ class Module(modules.Module):
         """Cast to float16 as `to` does; return this module."""
         return self.to("float16")
 
+    def cuda(self, device: Any = None) -> Any:
+        """Refuse: the CPU is the only device."""
+        raise ValueError("cuda: there is no GPU here, the only device is 'cpu'; leave .cuda() out")
+
     def cpu(self) -> Any:
         """Return this module, which is there."""
         return self

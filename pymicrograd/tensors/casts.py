@@ -110,6 +110,10 @@ class CastMethods(Attributes):
         """Return this tensor: the CPU is the only device."""
         return self
 
+    def pin_memory(self: T, device: Any = None) -> T:
+        """Return this tensor: no GPU copies it."""
+        return self
+
     def cuda(self, device: Any = None, non_blocking: Bool = False) -> Tensor:
         """Refuse: the CPU is the only device."""
         raise ValueError("cuda: there is no GPU here, the only device is 'cpu'; leave .cuda() out")

@@ -9,8 +9,8 @@ from ...lazy import names_of
 # After a change run tools/names.py, which writes `__init__.pyi` and `docs/names.md`.
 HOMES = {
     "activations": (
-        "gelu", "glu", "gumbel_softmax", "log_softmax", "logsigmoid", "mish", "relu", "sigmoid",
-        "silu", "softmin", "softplus", "softsign", "tanh", "tanhshrink",
+        "gelu", "glu", "gumbel_softmax", "log_softmax", "logsigmoid", "mish", "quick_gelu", "relu",
+        "sigmoid", "silu", "softmin", "softplus", "softsign", "tanh", "tanhshrink",
     ),
     "adaptive": (
         "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d",
@@ -36,6 +36,9 @@ HOMES = {
         "soft_margin_loss", "triplet_margin_loss", "triplet_margin_with_distance_loss",
     ),
     "normalizing": ("batch_norm", "group_norm", "instance_norm", "local_response_norm"),
+    "overwriting": (
+        "celu_", "elu_", "hardtanh_", "leaky_relu_", "relu_", "rrelu_", "selu_", "threshold_",
+    ),
     "padding": ("pad",),
     "piecewise": (
         "celu", "elu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "prelu",
@@ -52,4 +55,9 @@ HOMES = {
     "values": ("dot", "margin_loss", "mean", "rmsnorm", "sum"),
 }  # fmt: skip
 
-__all__, __getattr__, __dir__ = names_of(globals(), HOMES)
+# What PyTorch has and this package has not.
+INSTEAD = {
+    "ctc_loss": "the loss of unaligned sequences is left out",
+}
+
+__all__, __getattr__, __dir__ = names_of(globals(), HOMES, instead=INSTEAD)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from ...tensors.tensor import Tensor
 
 __all__ = [
-    "gelu", "glu", "gumbel_softmax", "log_softmax", "logsigmoid", "mish", "relu", "sigmoid", "silu",
-    "softmax", "softmin", "softplus", "softsign", "tanh", "tanhshrink",
+    "gelu", "glu", "gumbel_softmax", "log_softmax", "logsigmoid", "mish", "quick_gelu", "relu",
+    "sigmoid", "silu", "softmax", "softmin", "softplus", "softsign", "tanh", "tanhshrink",
 ]  # fmt: skip
 
 
@@ -43,6 +43,16 @@ def gelu(input: Any, approximate: str = "none") -> Any:
         ValueError: approximate is another word.
     """
     return operand_of("gelu", input).gelu(approximate)
+
+
+def quick_gelu(input: Tensor) -> Tensor:
+    """Return x * sigmoid(1.702 x), an approximation of gelu.
+
+    Raises:
+        TypeError: input is no Tensor.
+    """
+    x = tensor_of("quick_gelu", input)
+    return x * (x * 1.702).sigmoid()
 
 
 def silu(input: Any, inplace: bool = False) -> Any:
