@@ -132,9 +132,9 @@ HOMES = {
 }  # fmt: skip
 # The modules that are imported when their name is first used, in `docs/names.md` and besides.
 PUBLIC_MODULES = (
-    "accelerator", "amp", "autograd", "backends", "cuda", "data", "engine", "errors", "fft", "func",
-    "linalg", "llm101n", "microgpt", "micrograd", "nn", "optim", "pictures", "random", "reference",
-    "saving", "special", "utils",
+    "accelerator", "amp", "array_api", "autograd", "backends", "cuda", "data", "engine", "errors",
+    "fft", "func", "linalg", "llm101n", "microgpt", "micrograd", "nn", "optim", "pictures",
+    "random", "reference", "saving", "special", "utils",
 )  # fmt: skip
 MODULES = (
     *PUBLIC_MODULES, "arithmetic", "cli", "contexts", "copies", "files", "function", "handles",

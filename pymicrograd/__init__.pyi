@@ -4,6 +4,7 @@ from . import (
     accelerator as accelerator,
     amp as amp,
     arithmetic as arithmetic,
+    array_api as array_api,
     autograd as autograd,
     backends as backends,
     contexts as contexts,

@@ -31,7 +31,13 @@ LAYERS = (
     ("binding", ("_micrograd", "_types")),
     ("core", ("_core",)),
     ("values", ("random", "value", "function", "engine")),
-    ("tensors", ("tensors", "linalg", "fft", "special", "cuda", "accelerator", "amp", "backends")),
+    (
+        "tensors",
+        (
+            "tensors", "linalg", "fft", "special", "cuda", "accelerator", "amp", "backends",
+            "array_api",
+        ),
+    ),
     ("autograd", ("autograd", "func")),
     ("nn", ("nn",)),
     ("optim", ("optim",)),

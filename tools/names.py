@@ -133,6 +133,7 @@ FILES = {
     "pymicrograd/nn/functional/__init__.pyi": lambda: package_stub(pymicrograd.nn.functional),
     "pymicrograd/optim/__init__.pyi": lambda: package_stub(pymicrograd.optim),
     "pymicrograd/data/__init__.pyi": lambda: package_stub(pymicrograd.data),
+    "pymicrograd/array_api/__init__.pyi": lambda: package_stub(pymicrograd.array_api),
     "pymicrograd/linalg/__init__.pyi": lambda: package_stub(pymicrograd.linalg),
     "pymicrograd/special/__init__.pyi": lambda: package_stub(pymicrograd.special),
     "pymicrograd/fft/__init__.pyi": lambda: package_stub(pymicrograd.fft),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from ..errors import (
+    ArgumentError,
     DTypeError,
     GradientError,
     MicrogradError,
@@ -386,6 +387,24 @@ class Tensor(Topics):
     @property
     def __array_interface__(self) -> dict[str, Any]:
         return interchange.interface(self)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """Return `pymicrograd.array_api`, the functions of the array API standard.
+
+        Raises:
+            ValueError: another version of the standard is asked for.
+        """
+        from .. import array_api
+
+        versions = ("2021.12", "2022.12", "2023.12", "2024.12")
+        if api_version not in (None, *versions):
+            raise ArgumentError(f"the array API's version is 2024.12, not {api_version}")
+        return array_api
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Tensor:
+        """Return this tensor: the CPU is the only device."""
+        check_device(device)
+        return self
 
     def __dlpack__(self, **options: Any) -> Any:
         if self.requires_grad:
