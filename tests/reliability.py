@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -69,6 +70,8 @@ def same_bits() -> Result:
 
 # ---- coverage and mutants of csrc ------------------------------------------------------------
 
+UNOPTIMIZED = ("-O0", "-DMG_BASELINE_ONLY", "-DMG_ASK_OFTEN=8")  # as the C tests are in pytest
+
 PROGRAMS = (
     "test_api", "test_handles", "test_faults", "test_backward 300", "test_random 5000 1",
     "test_arrays", "test_array_faults 1", "test_sweeps 3000", "test_updates", "test_large 1",
@@ -106,11 +109,15 @@ def coverage() -> Result:
     """Measure lines and branches of csrc that the C tests reach, by gcov."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if not compile_library(folder, "-O0", "-DMG_BASELINE_ONLY", "--coverage"):
+        if not compile_library(folder, *UNOPTIMIZED, "--coverage"):
             return "does not compile", False
-        for command in PROGRAMS:
+
+        def run_program(command: str) -> None:
             program, *arguments = command.split()
-            run(link(folder, program, "-O0", "-DMG_BASELINE_ONLY", "--coverage"), *arguments)
+            run(link(folder, program, *UNOPTIMIZED, "--coverage"), *arguments)
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(run_program, PROGRAMS))
         how = "--json-format", "--stdout", "--branch-probabilities"
         _, output = run("gcov", *how, *folder.glob("*.gcda"), cwd=folder)
     lines: dict[tuple[str, int], bool] = {}
@@ -175,7 +182,7 @@ def compile_mutant(folder: Path, name: str, before: str, after: str) -> Path:
     text = (core / name).read_text()
     assert text.count(before) == 1, f"{name}: {before!r} is not there, or not once"
     (core / name).write_text(text.replace(before, after))
-    status, output = run("gcc", *FLAGS, "-O0", "-DMG_BASELINE_ONLY", f"-I{core}", "-c",
+    status, output = run("gcc", *FLAGS, *UNOPTIMIZED, f"-I{core}", "-c",
                          "-o", target, core / unit_of(name))  # fmt: skip
     assert status == 0, output
     return target
@@ -199,14 +206,14 @@ def mutants() -> Result:
     left = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if not compile_library(folder, "-O0", "-DMG_BASELINE_ONLY"):
+        if not compile_library(folder, *UNOPTIMIZED):
             return "does not compile", False
         (folder / "tests").mkdir()
         for command in WATCHERS:
             test = command.split()[0]
             source = ROOT / "tests" / "csrc" / f"{test}.c"
             made = folder / "tests" / f"{test}.o"
-            status, output = run("gcc", *FLAGS, "-O0", "-DMG_BASELINE_ONLY", "-c", "-o", made,
+            status, output = run("gcc", *FLAGS, *UNOPTIMIZED, "-c", "-o", made,
                                  f"-I{ROOT / 'csrc'}", source)  # fmt: skip
             assert status == 0, output
         for mutant in MUTANTS:
