@@ -31,6 +31,7 @@
 #include "numbers/optim.c"
 #include "kernels/kernels_baseline.c"
 #include "kernels/dispatch.c"
+#include "kernels/casts.c"
 #include "kernels/selftest.c"
 #include "arrays/array.c"
 #include "arrays/fill.c"

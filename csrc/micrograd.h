@@ -351,9 +351,12 @@ int mg_adam_step(mg_arena *arena, int64_t count, const mg_node *parameters, doub
 enum mg_dtype {
     MG_FLOAT32,
     MG_FLOAT64,
-    MG_FLOAT16, /* stored only: computed in float32, rounded once at the end of an op */
+    MG_FLOAT16,  /* stored only: computed in float32, rounded once at the end of an op */
+    MG_BFLOAT16, /* the upper half of a float32; stored only, as float16 */
     MG_INT64,
     MG_INT32,
+    MG_INT16, /* stored only: computed in int32, the last bits are kept */
+    MG_INT8,  /* as int16 */
     MG_UINT8,
     MG_BOOL, /* one byte, 0 or 1 */
     MG_DTYPE_COUNT

@@ -35,7 +35,7 @@ HOMES = {
         "set_rng_state",
     ),
     "saving.objects": ("load", "save"),
-    "tensors.aliases": ("bool", "double", "float", "half", "int", "long"),
+    "tensors.aliases": ("bool", "double", "float", "half", "int", "long", "short"),
     "tensors.arrangement": (
         "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_shapes",
         "broadcast_tensors", "cartesian_prod", "column_stack", "combinations", "concat",
@@ -56,7 +56,8 @@ HOMES = {
     ),
     "tensors.devices": ("device",),
     "tensors.dtypes": (
-        "bool_", "dtype", "float16", "float32", "float64", "int32", "int64", "uint8",
+        "bfloat16", "bool_", "dtype", "float16", "float32", "float64", "int16", "int32", "int64",
+        "int8", "uint8",
     ),
     "tensors.function": ("Function",),
     "tensors.functions": (
@@ -168,14 +169,14 @@ INSTEAD = {
         ),
         COMPLEX,
     ),
-    "bfloat16": "the narrow type of floats is float16",
     "distributions": "normal(), bernoulli(), multinomial(), poisson() draw numbers",
-    "int16": "the types of integers are uint8, int32 and int64",
-    "int8": "the types of integers are uint8, int32 and int64",
     "jit": "programs run as they are",
     "mps": "the only device is 'cpu'",
     "onnx": "pymicrograd.saving writes .npz and .safetensors",
-    "short": "the types of integers are uint8, int32 and int64",
+    **dict.fromkeys(
+        ("uint16", "uint32", "uint64"),
+        "the types of integers are uint8, int8, int16, int32 and int64",
+    ),
 }
 
 

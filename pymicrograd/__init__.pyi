@@ -111,6 +111,7 @@ from .tensors.aliases import (
     half as half,
     int as int,
     long as long,
+    short as short,
 )
 from .tensors.arrangement import (
     atleast_1d as atleast_1d,
@@ -189,13 +190,16 @@ from .tensors.devices import (
     device as device,
 )
 from .tensors.dtypes import (
+    bfloat16 as bfloat16,
     bool_ as bool_,
     dtype as dtype,
     float16 as float16,
     float32 as float32,
     float64 as float64,
+    int16 as int16,
     int32 as int32,
     int64 as int64,
+    int8 as int8,
     uint8 as uint8,
 )
 from .tensors.function import (
@@ -725,6 +729,7 @@ __all__ = [
     "autograd",
     "baddbmm",
     "bernoulli",
+    "bfloat16",
     "bincount",
     "bitwise_and",
     "bitwise_left_shift",
@@ -903,8 +908,10 @@ __all__ = [
     "inference_mode",
     "initial_seed",
     "inner",
+    "int16",
     "int32",
     "int64",
+    "int8",
     "inverse",
     "is_complex",
     "is_floating_point",
@@ -1078,6 +1085,7 @@ __all__ = [
     "set_printoptions",
     "set_rng_state",
     "sgn",
+    "short",
     "sigmoid",
     "sigmoid_",
     "sign",

@@ -30,8 +30,8 @@ from pymicrograd.tensors.dtypes import as_dtype
 Shape = tuple[int, ...]
 How = dict[str, Any]
 
-FLOATS = ("float32", "float64", "float16")
-INTEGERS = ("int64", "int32", "uint8")
+FLOATS = ("float32", "float64", "float16", "bfloat16")
+INTEGERS = ("int64", "int32", "uint8", "int8", "int16")
 DTYPES = (*FLOATS, *INTEGERS, "bool")
 
 # ---- operands and cases --------------------------------------------------------------------------
@@ -359,15 +359,20 @@ SPECIAL: dict[str, tuple[float, ...]] = {
                 8388607.5, 16777217.0, 1e10, 1.0000001, 0.99999994, 0.7853982),
     "float16": (*COMMON, 6e-8, -6e-8, 6.1e-5, 65504.0, -65504.0, 11.09, -17.4, 1023.5, 2049.0,
                 1.001, 0.9995, 0.7856),
+    "bfloat16": (*COMMON, 9.2e-41, -9.2e-41, 1.1754944e-38, 3.3895314e38, -3e38, 1e30, 1e-30, 88.7,
+                 -103.5, 127.5, 257.0, 1.0078125, 0.99609375, 0.78515625),
 }  # fmt: skip
 # Where all pairs would be too many.
 PAIRED = (0.0, -0.0, 1.0, -1.0, 2.5, -0.7000000000000001, 0.3333333333333333, math.inf, -math.inf,
           math.nan, -3.0)  # fmt: skip
 PAIRED_OF = {"float64": (*PAIRED, 5e-324, 1.7e308), "float32": (*PAIRED, 1e-45, 3.3e38),
-             "float16": (*PAIRED, 6e-8, 65504.0)}  # fmt: skip
+             "float16": (*PAIRED, 6e-8, 65504.0),
+             "bfloat16": (*PAIRED, 9.2e-41, 3.3e38)}  # fmt: skip
 WHOLE = {
     "int64": (0, 1, -1, 2, -3, 7, 12345678901234, 2**63 - 1, -(2**63), 2**53 + 1, 255, -256),
     "int32": (0, 1, -1, 2, -3, 7, 123456789, 2**31 - 1, -(2**31), 16777217, 255, -256),
+    "int16": (0, 1, -1, 2, -3, 7, 123, 2**15 - 1, -(2**15), 16385, 255, -256),
+    "int8": (0, 1, -1, 2, -3, 7, 10, 100, 127, -128, 64, -90),
     "uint8": (0, 1, 2, 3, 7, 10, 100, 127, 128, 200, 254, 255),
     "bool": (False, True),
 }
@@ -485,7 +490,7 @@ def unary_cases(op: str, make: Maker) -> Cases:
         yield Case(op, (given(dtype, (len(SPECIAL[dtype]),), SPECIAL[dtype]),))
         yield Case(op, (make.scattered(dtype, 19),))
     for i, shape in enumerate(SHAPES):
-        yield Case(op, (make(FLOATS[i % 3], shape),))
+        yield Case(op, (make(FLOATS[i % 4], shape),))
     for layout in STRIDED:
         yield Case(op, (make("float32", (3, 5), layout),))
         yield Case(op, (make("float64" if layout != "cut" else "float16", (2, 1, 3), layout),))
@@ -526,7 +531,7 @@ def divisor(op: str, x: Any) -> Any:
 @good_of(*BINARY)
 def binary_cases(op: str, make: Maker) -> Cases:
     for i, (left, right) in enumerate(PAIRS):
-        yield Case(op, (make(FLOATS[i % 3], left), make(FLOATS[i % 3], right)))
+        yield Case(op, (make(FLOATS[i % 4], left), make(FLOATS[i % 4], right)))
     for dtype in FLOATS:
         pairs = list(itertools.product(PAIRED_OF[dtype], repeat=2))  # no sum hides a gradient
         yield Case(op, tuple(given(dtype, (len(pairs),), x) for x in zip(*pairs, strict=True)))
@@ -562,14 +567,14 @@ def number_cases(op: str, make: Maker) -> Cases:
     if op in INTERNAL:
         return
     for i, number in enumerate(BESIDE):
-        for dtype in (FLOATS[i % 3], INTEGERS[i % 3]):
+        for dtype in (FLOATS[i % 4], INTEGERS[i % 5]):
             if op == "pow" and not is_float(dtype) and isinstance(number, int) and number < 0:
                 continue
             if op == "pow" and (is_float(dtype) or isinstance(number, float)):
                 continue  # pow_number
             yield Case(op, (make(dtype, (3,)), divisor(op, number)))
         if op in FROM_THE_RIGHT:
-            x = divisor(op, make((*FLOATS, *INTEGERS, "bool")[i % 7], (2, 2)))
+            x = divisor(op, make(DTYPES[i % 10], (2, 2)))
             if x.dtype != "bool" or not isinstance(number, bool) or takes(op, "bool"):
                 yield Case(op, (number, x))
 
@@ -581,9 +586,9 @@ EXPONENTS = (2.0, 3.0, 1.0, 0.0, -1.0, 0.5, -0.5, -2.0, 2.7, 0.3333333333333333,
 @good_of("pow_number")
 def power_cases(op: str, make: Maker) -> Cases:
     for i, k in enumerate(EXPONENTS):
-        dtype = FLOATS[i % 3]
+        dtype = FLOATS[i % 4]
         yield Case(op, (given(dtype, (len(PAIRED_OF[dtype]),), PAIRED_OF[dtype]),), {"k": k})
-        yield Case(op, (make(FLOATS[(i + 1) % 3], (2, 3)),), {"k": k})
+        yield Case(op, (make(FLOATS[(i + 1) % 4], (2, 3)),), {"k": k})
     for k in (*EXPONENTS[:7], 2.7):
         for dtype in FLOATS[:2]:
             yield Case(op, (make(dtype, (16,)),), {"k": k})
@@ -619,7 +624,7 @@ def bit_cases(op: str, make: Maker) -> Cases:
             yield Case(op, (make(right, ()), make(left, (2,))))
     for i, number in enumerate(BESIDE if several else ()):
         if not isinstance(number, float):
-            yield Case(op, (make(INTEGERS[i % 3], (3,)), number))
+            yield Case(op, (make(INTEGERS[i % 5], (3,)), number))
 
 
 # ---- ops on elements: bad cases ------------------------------------------------------------------
@@ -707,8 +712,8 @@ def reshape_cases(op: str, make: Maker) -> Cases:
         ((2, 1, 3), (2, 3)), ((8,), (1, 2, 1, 2, 1, 2, 1, 1)), ((3, 3), (3, 3)), ((5,), (5, 1)),
     )  # fmt: skip
     for i, (shape, to) in enumerate(shapes):
-        yield Case(op, (make.special(DTYPES[i % 7], shape),), {"shape": to})
-        yield Case(op, (make(FLOATS[i % 3], shape),), {"shape": to}, smooth=i % 3 == 1)
+        yield Case(op, (make.special(DTYPES[i % 10], shape),), {"shape": to})
+        yield Case(op, (make(FLOATS[i % 4], shape),), {"shape": to}, smooth=i % 4 == 1)
     for layout in STRIDED:
         for shape, to in (((4, 3), (2, 6)), ((4, 3), (2, 2, 3)), ((2, 3, 2), (12,))):
             yield Case(op, (make("float32", shape, layout),), {"shape": to})
@@ -728,8 +733,8 @@ def permute_cases(op: str, make: Maker) -> Cases:
     for i, shape in enumerate(shapes):
         for k, axes in enumerate(itertools.permutations(range(len(shape)))):
             if k % (1 if len(shape) < 4 else 5) == 0:
-                yield Case(op, (make(FLOATS[(i + k) % 3], shape),), {"axes": axes},
-                           smooth=(i + k) % 3 == 1)  # fmt: skip
+                yield Case(op, (make(FLOATS[(i + k) % 4], shape),), {"axes": axes},
+                           smooth=(i + k) % 4 == 1)  # fmt: skip
     for i, layout in enumerate((*STRIDED, "rows", "rows")):
         yield Case(op, (make.special(DTYPES[i], (2, 3, 2)),), {"axes": (1, 2, 0)})
         yield Case(op, (make("float64", (2, 3, 2), layout),), {"axes": (2, 0, 1)})
@@ -750,8 +755,8 @@ def expand_cases(op: str, make: Maker) -> Cases:
         ((1, 2), (2, 1, 3, 2)), ((1,), (1, 1, 1, 1, 2, 1, 1, 3)),
     )  # fmt: skip
     for i, (shape, to) in enumerate(shapes):
-        yield Case(op, (make.special(DTYPES[i % 7], shape),), {"shape": to})
-        yield Case(op, (make(FLOATS[i % 3], shape),), {"shape": to}, smooth=i % 3 == 1)
+        yield Case(op, (make.special(DTYPES[i % 10], shape),), {"shape": to})
+        yield Case(op, (make(FLOATS[i % 4], shape),), {"shape": to}, smooth=i % 4 == 1)
     for layout in STRIDED:
         yield Case(op, (make("float32", (2, 3), layout),), {"shape": (2, 2, 3)})
         yield Case(op, (make("float64", (2, 1), layout),), {"shape": (2, 3)})
@@ -777,7 +782,7 @@ def slice_of(*parts: tuple[int, int, int]) -> How:
 def slice_cases(op: str, make: Maker) -> Cases:
     yield Case(op, (make("float64", ()),), slice_of())
     for i, part in enumerate(SLICES[5]):
-        yield Case(op, (make(FLOATS[i % 3], (5,)),), slice_of(part))
+        yield Case(op, (make(FLOATS[i % 4], (5,)),), slice_of(part))
         yield Case(op, (make.special(DTYPES[i], (3, 5)),), slice_of(SLICES[3][i % 5], part))
         yield Case(op, (make("float64", (3, 5)),), slice_of(SLICES[3][(i + 1) % 5], part),
                    smooth=True)  # fmt: skip
@@ -810,8 +815,8 @@ WINDOWS: tuple[tuple[Shape, Shape, Shape, Shape], ...] = (
 def window_cases(op: str, make: Maker) -> Cases:
     for i, (shape, size, stride, dilation) in enumerate(WINDOWS):
         how = {"size": size, "stride": stride, "dilation": dilation}
-        yield Case(op, (make(FLOATS[i % 3], shape),), how)
-        yield Case(op, (make.special(DTYPES[i % 7], shape),), how)
+        yield Case(op, (make(FLOATS[i % 4], shape),), how)
+        yield Case(op, (make.special(DTYPES[i % 10], shape),), how)
         if count_of(shape) < 10:
             yield Case(op, (make("float64", shape),), how, smooth=True)
     for layout in STRIDED:
@@ -823,9 +828,9 @@ def window_cases(op: str, make: Maker) -> Cases:
 def argmax_window_cases(op: str, make: Maker) -> Cases:
     for i, (shape, size, stride, dilation) in enumerate(WINDOWS):
         how = {"size": size, "stride": stride, "dilation": dilation}
-        yield Case(op, (make(DTYPES[i % 7], shape),), how)
-        yield Case(op, (ties(make, DTYPES[-i % 7], shape),), how)
-        yield Case(op, (make.special(FLOATS[i % 3], shape),), how)
+        yield Case(op, (make(DTYPES[i % 10], shape),), how)
+        yield Case(op, (ties(make, DTYPES[-i % 10], shape),), how)
+        yield Case(op, (make.special(FLOATS[i % 4], shape),), how)
     for layout in STRIDED:
         how = {"size": (2, 2), "stride": (1, 2), "dilation": (1, 1)}
         yield Case(op, (make("float32", (3, 4), layout),), how)
@@ -843,8 +848,8 @@ def bad_window(op: str, make: Maker) -> Cases:
 @good_of("detach", "contiguous", "clone")
 def copy_cases(op: str, make: Maker) -> Cases:
     for i, shape in enumerate(SHAPES):
-        yield Case(op, (make(FLOATS[i % 3], shape),))
-        yield Case(op, (make.special(DTYPES[i % 7], shape),))
+        yield Case(op, (make(FLOATS[i % 4], shape),))
+        yield Case(op, (make.special(DTYPES[i % 10], shape),))
     for layout in STRIDED:
         yield Case(op, (make("float64", (2, 2), layout),), smooth=op != "detach")
         yield Case(op, (make("int32", (3, 2), layout),))
@@ -869,7 +874,7 @@ def cast_cases(op: str, make: Maker) -> Cases:
 
 @bad_of("cast")
 def bad_cast(op: str, make: Maker) -> Cases:
-    for dtype in ("float8", "complex64", "int16", "", "Float32"):
+    for dtype in ("float8", "complex64", "uint16", "", "Float32"):
         yield bad(op, TypeError, make("float32", (2,)), dtype=dtype)
 
 
@@ -886,8 +891,8 @@ FILLS = (0.0, -0.0, 1.5, math.inf, math.nan, 1e300, -2.7, 0.1, 300.0)
 def pad_cases(op: str, make: Maker) -> Cases:
     for i, (shape, before, after) in enumerate(PADS):
         how = {"before": before, "after": after, "value": FILLS[i]}
-        yield Case(op, (make(FLOATS[i % 3], shape),), how)
-        yield Case(op, (make.special(DTYPES[i % 7], shape),), how)
+        yield Case(op, (make(FLOATS[i % 4], shape),), how)
+        yield Case(op, (make.special(DTYPES[i % 10], shape),), how)
         yield Case(op, (make("float64", shape),), {**how, "value": 0.25}, smooth=True)
     for layout in STRIDED:
         how = {"before": (1, 0), "after": (0, 2), "value": -0.1}
@@ -909,8 +914,8 @@ def spread_cases(op: str, make: Maker) -> Cases:
             ((2, 2), (5, 5), (0, 4), (4, -3)))  # fmt: skip
     for i, (shape, to, start, step) in enumerate(axes):
         how = {"shape": to, "start": start, "step": step}
-        yield Case(op, (make(FLOATS[i % 3], shape),), how)
-        yield Case(op, (make.special(DTYPES[i % 7], shape),), how)
+        yield Case(op, (make(FLOATS[i % 4], shape),), how)
+        yield Case(op, (make.special(DTYPES[i % 10], shape),), how)
         yield Case(op, (make("float64", shape),), how, smooth=True)
     for layout in STRIDED:
         how = {"shape": (5, 3), "start": (4, 0), "step": (-3, 1)}
@@ -939,8 +944,8 @@ def folds() -> Iterator[tuple[Shape, How]]:
 @good_of("fold")
 def fold_cases(op: str, make: Maker) -> Cases:
     for i, (shape, how) in enumerate(folds()):
-        yield Case(op, (make(FLOATS[i % 3], shape),), how)
-        yield Case(op, (make.special(DTYPES[i % 6], shape),), how)
+        yield Case(op, (make(FLOATS[i % 4], shape),), how)
+        yield Case(op, (make.special(DTYPES[i % 9], shape),), how)
         if count_of(shape) < 10:
             yield Case(op, (make("float64", shape),), how, smooth=True)
     for layout in STRIDED:
@@ -966,9 +971,9 @@ def cat_cases(op: str, make: Maker) -> Cases:
         (0, ((1,), (1,))),
     )  # fmt: skip
     for i, (axis, shapes) in enumerate(lists):
-        dtype = FLOATS[i % 3]
+        dtype = FLOATS[i % 4]
         yield Case(op, tuple(make(dtype, shape) for shape in shapes), {"axis": axis})
-        mixed = tuple(make.special(DTYPES[(i + k) % 7], s) for k, s in enumerate(shapes))
+        mixed = tuple(make.special(DTYPES[(i + k) % 10], s) for k, s in enumerate(shapes))
         yield Case(op, mixed, {"axis": axis})
         yield Case(op, tuple(make("float64", s) for s in shapes), {"axis": axis}, smooth=True)
     for layout in STRIDED:
@@ -989,7 +994,7 @@ def assign_cases(op: str, make: Maker) -> Cases:
     for i, part in enumerate(SLICES[5]):
         to = part[2]
         for k, shape in enumerate(((to,), (1,), ())):
-            dtype = FLOATS[(i + k) % 3]
+            dtype = FLOATS[(i + k) % 4]
             yield Case(op, (make(dtype, (5,)), make(dtype, shape)), slice_of(part))
         both = SLICES[3][i % 5], part
         operands = make.special(DTYPES[i], (3, 5)), make.special(DTYPES[-i], (both[0][2], to))
@@ -1029,8 +1034,8 @@ def row_cases(op: str, make: Maker) -> Cases:
         return (a, i) if op == "take" else (a, i, make(other or dtype, at + shape[1:]))
 
     for k, (shape, at) in enumerate(INDEXED):
-        yield Case(op, operands(FLOATS[k % 3], shape, at))
-        yield Case(op, operands(DTYPES[k % 7], shape, at, INTEGERS[k % 3]))
+        yield Case(op, operands(FLOATS[k % 4], shape, at))
+        yield Case(op, operands(DTYPES[k % 10], shape, at, INTEGERS[k % 5]))
         if 0 < count_of(shape) * count_of(at) < 20:
             yield Case(op, operands("float64", shape, at), smooth=True)
     for layout in STRIDED:
@@ -1080,8 +1085,8 @@ def along_cases(op: str, make: Maker) -> Cases:
 
     for k, (shape, at, axis) in enumerate(ALONG):
         how = {"axis": axis}
-        yield Case(op, operands(FLOATS[k % 3], shape, at, axis), how)
-        yield Case(op, operands(DTYPES[k % 7], shape, at, axis, INTEGERS[k % 3], more=k % 2), how)
+        yield Case(op, operands(FLOATS[k % 4], shape, at, axis), how)
+        yield Case(op, operands(DTYPES[k % 10], shape, at, axis, INTEGERS[k % 5], more=k % 2), how)
         if 0 < count_of(shape) * count_of(at) < 40:
             yield Case(op, operands("float64", shape, at, axis, more=1), how, smooth=True)
     for layout in STRIDED:
@@ -1112,7 +1117,7 @@ def bad_along(op: str, make: Maker) -> Cases:
 @good_of("nonzero")
 def nonzero_cases(op: str, make: Maker) -> Cases:
     for i, shape in enumerate(SHAPES):
-        yield Case(op, (make.special(DTYPES[i % 7], shape),))
+        yield Case(op, (make.special(DTYPES[i % 10], shape),))
         yield Case(op, (make("bool", shape),))
         yield Case(op, (make("uint8", shape),))
     for layout in STRIDED:
@@ -1145,9 +1150,9 @@ def where_cases(op: str, make: Maker) -> Cases:
     )  # fmt: skip
     for i, (test, left, right) in enumerate(shapes):
         truths = make("bool", test)
-        dtype = FLOATS[i % 3]
+        dtype = FLOATS[i % 4]
         yield Case(op, (truths, make(dtype, left), make(dtype, right)))
-        others = make.special(DTYPES[i % 7], left), make.special(DTYPES[(i + 2) % 7], right)
+        others = make.special(DTYPES[i % 10], left), make.special(DTYPES[(i + 2) % 10], right)
         yield Case(op, (truths, *others))
         both = make("float64", left), make("float64", right)
         yield Case(op, (truths, *both), smooth=True)
@@ -1157,8 +1162,8 @@ def where_cases(op: str, make: Maker) -> Cases:
         operands = make("float32", (2, 3), layout), make("float32", (2, 3))
         yield Case(op, (make("bool", (2, 3), layout), *operands))
     for i, number in enumerate(BESIDE[:11]):
-        yield Case(op, (make("bool", (3,)), make(DTYPES[i % 7], (3,)), number))
-        yield Case(op, (make("bool", (3,)), number, make(DTYPES[-i % 7], (2, 3))))
+        yield Case(op, (make("bool", (3,)), make(DTYPES[i % 10], (3,)), number))
+        yield Case(op, (make("bool", (3,)), number, make(DTYPES[-i % 10], (2, 3))))
 
 
 @bad_of("where")
@@ -1203,9 +1208,9 @@ def reduction_cases(op: str, make: Maker) -> Cases:
     for i, (shape, axes) in enumerate(REDUCED):
         how = {"axes": axes, "keep": i % 2 == 1, **more_arguments(op, i)}
         if op == "prod" and count_of(shape) > 33:  # the gradient makes a square of a row
-            yield Case(op, (make(FLOATS[i % 3], shape, gradient=False),), how)
+            yield Case(op, (make(FLOATS[i % 4], shape, gradient=False),), how)
             continue
-        yield Case(op, (make(FLOATS[i % 3], shape),), how)
+        yield Case(op, (make(FLOATS[i % 4], shape),), how)
         yield Case(op, (make.special(kinds[i % len(kinds)], shape, 0.3),), how)
         yield Case(op, (ties(make, kinds[(i + 3) % len(kinds)], shape),), how)
         if count_of(shape) < 13 and op not in ("any", "all"):
@@ -1221,12 +1226,12 @@ def reduction_cases(op: str, make: Maker) -> Cases:
         if op in CHOICES and reduced == 0 and rest > 0:
             continue
         how = {"axes": axes, "keep": i % 2 == 0, **more_arguments(op, i)}
-        yield Case(op, (make(FLOATS[i % 3], shape),), how)
+        yield Case(op, (make(FLOATS[i % 4], shape),), how)
         yield Case(op, (make(kinds[-i % len(kinds)], shape),), how)
     for i, layout in enumerate(STRIDED):
         for k, axes in enumerate(((0,), (1,), (0, 2), (0, 1, 2))):
             how = {"axes": axes, "keep": k % 2 == 0, **more_arguments(op, k)}
-            yield Case(op, (make(FLOATS[(i + k) % 3], (2, 3, 2), layout),), how)
+            yield Case(op, (make(FLOATS[(i + k) % 4], (2, 3, 2), layout),), how)
 
 
 def products_of_many(make: Maker) -> Cases:
@@ -1257,9 +1262,9 @@ def choice_cases(op: str, make: Maker) -> Cases:
     for i, (shape, axes) in enumerate(REDUCED):
         for axis in {None, *(axes or ())} if shape else {None}:
             how = {"axis": axis, "keep": i % 2 == 1}
-            yield Case(op, (make(DTYPES[i % 7], shape),), how)
-            yield Case(op, (ties(make, DTYPES[-i % 7], shape),), how)
-            yield Case(op, (make.special(FLOATS[i % 3], shape),), how)
+            yield Case(op, (make(DTYPES[i % 10], shape),), how)
+            yield Case(op, (ties(make, DTYPES[-i % 10], shape),), how)
+            yield Case(op, (make.special(FLOATS[i % 4], shape),), how)
     yield Case(op, (make("float32", (0, 3)),), {"axis": 1})
     for layout in STRIDED:
         for axis in (0, 1, None):
@@ -1272,15 +1277,15 @@ def axis_cases(op: str, make: Maker) -> Cases:
     for i, shape in enumerate(shapes):
         for axis in range(len(shape)):
             k = i + axis
-            yield Case(op, (make(FLOATS[k % 3], shape),), {"axis": axis})
-            yield Case(op, (make.special(DTYPES[k % 7], shape, 0.25),), {"axis": axis})
+            yield Case(op, (make(FLOATS[k % 4], shape),), {"axis": axis})
+            yield Case(op, (make.special(DTYPES[k % 10], shape, 0.25),), {"axis": axis})
             if count_of(shape) < 13:
                 yield Case(op, (make("float64", shape),), {"axis": axis}, smooth=True)
     for shape, axis in (((0,), 0), ((2, 0), 1), ((2, 0), 0), ((0, 3), 1)):
         yield Case(op, (make("float32", shape),), {"axis": axis})
     for i, layout in enumerate(STRIDED):
         for axis in (0, 1):
-            yield Case(op, (make(FLOATS[i % 3], (3, 4), layout),), {"axis": axis})
+            yield Case(op, (make(FLOATS[i % 4], (3, 4), layout),), {"axis": axis})
     for dtype in FLOATS:
         yield Case(op, (given(dtype, (2, 3), (800.0, -800.0, 799.5, -1e4, -1e4, -1e4)),),
                    {"axis": 1})  # fmt: skip
@@ -1305,11 +1310,11 @@ PRODUCTS: tuple[tuple[Shape, Shape], ...] = (
 @good_of("matmul")
 def matmul_cases(op: str, make: Maker) -> Cases:
     for i, (left, right) in enumerate(PRODUCTS):
-        dtype = FLOATS[i % 3]
+        dtype = FLOATS[i % 4]
         yield Case(op, (make(dtype, left), make(dtype, right)))
         yield Case(op, (make("float64", left), make("float64", right)),
                    smooth=count_of(left) + count_of(right) < 20)  # fmt: skip
-        kinds = DTYPES[i % 6], DTYPES[(i + i // 6) % 6]
+        kinds = DTYPES[i % 9], DTYPES[(i + i // 9) % 9]
         yield Case(op, tuple(make.special(k, s, 0.2)
                              for k, s in zip(kinds, (left, right), strict=True)))  # fmt: skip
     for layout, other in zip(STRIDED, ("rows", *STRIDED), strict=False):
@@ -1352,11 +1357,11 @@ def linear_cases(op: str, make: Maker) -> Cases:
                 x, weight = make(dtype, left), make(other, right)
                 return (x, weight, make(last, right[:1])) if bias else (x, weight)
 
-            dtype = FLOATS[i % 3]
+            dtype = FLOATS[i % 4]
             yield Case(op, operands(dtype, dtype, dtype))
             yield Case(op, operands("float64", "float64", "float64"),
                        smooth=count_of(left) + count_of(right) < 20)  # fmt: skip
-            yield Case(op, operands(DTYPES[i % 6], DTYPES[1], DTYPES[-i % 7]))
+            yield Case(op, operands(DTYPES[i % 9], DTYPES[1], DTYPES[-i % 10]))
             yield Case(op, operands("int32", "int64", "uint8"))
     for layout in STRIDED:
         x, weight = make("float32", (3, 4), layout), make("float32", (2, 4), layout)
@@ -1398,11 +1403,11 @@ def cross_entropy_cases(op: str, make: Maker) -> Cases:
                 ignored = (-100, 1, 255)[k % 3]
                 how = {"reduction": reduction, "ignored": ignored, "smoothing": smoothing}
                 kind = "uint8" if ignored == 255 else ("int64", "int32")[k % 2]
-                logits, few = make(FLOATS[k % 3], (n, classes)), targets(n, classes, ignored, kind)
-                smooth = k % 3 == 1 and n * classes < 13 and {*few.values} - {ignored} != set()
+                logits, few = make(FLOATS[k % 4], (n, classes)), targets(n, classes, ignored, kind)
+                smooth = k % 4 == 1 and n * classes < 13 and {*few.values} - {ignored} != set()
                 yield Case(op, (logits, few), how, smooth=smooth)
         how = {"reduction": i % 3, "smoothing": (0.0, 0.25)[i % 2]}
-        yield Case(op, (make.special(FLOATS[i % 3], (n, classes)), targets(n, classes, -100)), how)
+        yield Case(op, (make.special(FLOATS[i % 4], (n, classes)), targets(n, classes, -100)), how)
     for layout in STRIDED:
         logits = make("float32", (4, 3), layout)
         yield Case(op, (logits, targets(4, 3, -100, layout="stepped")), {"smoothing": 0.1})
@@ -1444,12 +1449,12 @@ def norm_cases(op: str, make: Maker) -> Cases:
     for i, (shape, axes) in enumerate(shapes):
         for weighted in (True, False):
             how = {"axes": axes, "epsilon": (1e-5, 0.1, 0.0)[i % 3]}
-            yield Case(op, operands(FLOATS[i % 3], shape, axes, weighted), how)
+            yield Case(op, operands(FLOATS[i % 4], shape, axes, weighted), how)
             if count_of(shape) < 13:
                 yield Case(op, operands("float64", shape, axes, weighted),
                            {"axes": axes, "epsilon": 0.1}, smooth=True)  # fmt: skip
-        yield Case(op, operands(FLOATS[i % 3], shape, axes, True, FLOATS[(i + 1) % 3]), how)
-        yield Case(op, (make.special(FLOATS[i % 3], shape, 0.2),), how)
+        yield Case(op, operands(FLOATS[i % 4], shape, axes, True, FLOATS[(i + 1) % 4]), how)
+        yield Case(op, (make.special(FLOATS[i % 4], shape, 0.2),), how)
     for layout in STRIDED:
         for weighted in (True, False):
             yield Case(op, operands("float32", (3, 4), 1, weighted, layout=layout), {"axes": 1})

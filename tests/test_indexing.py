@@ -375,7 +375,7 @@ def test_overlapping_parts() -> None:
     assert x.tolist() == [0, 0, 2, 1, 0, 0]
 
 
-DTYPES = ("float32", "float64", "float16", "int64", "int32", "uint8", "bool")
+DTYPES = ("float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -16,6 +16,7 @@ import pytest
 import pymicrograd as mg
 from pymicrograd._core.library import lib
 from pymicrograd.errors import DTypeError, GradientError, ReadOnlyError, ShapeError
+from pymicrograd.tensors.bits import as_bits
 from pymicrograd.tensors.dtypes import DTYPES
 
 A = np.arange(6.0).reshape(2, 3)
@@ -67,6 +68,9 @@ def test_numbers_and_lists(data: Any, dtype: str, expected: Any) -> None:
         ([1.7, -1.7], "int64", [1, -1]),
         ([0, 2, float("nan")], "bool", [False, True, True]),
         ([255, True], "uint8", [255, 1]),
+        ([-128, 127.9], "int8", [-128, 127]),
+        ([-32768, 32767], "int16", [-32768, 32767]),
+        ([3.4e38, 257, 2.0**-133], "bfloat16", [float("inf"), 256.0, 2.0**-133]),
         ([1, 2], float, [1.0, 2.0]),
         ([2**70], "float64", [2.0**70]),
         ([65504.0, 2049], "float16", [65504.0, 2048.0]),
@@ -122,6 +126,8 @@ def endless() -> list[Any]:
         ([1], "complex64", DTypeError, "complex64"),
         ([-1], "uint8", ValueError, "-1 is outside uint8"),
         ([2**31], "int32", ValueError, "outside int32"),
+        ([128], "int8", ValueError, "128 is outside int8, -128 to 127"),
+        ([-32769], "int16", ValueError, "outside int16"),
         ([2**63], None, ValueError, "outside int64"),
         ([float("nan")], "int64", ValueError, "int64 has no nan"),
         ([10**400], "float64", OverflowError, "too large"),
@@ -139,7 +145,6 @@ STRANGE: dict[str, Callable[[], Any]] = {
     "unaligned": lambda: np.frombuffer(b"x" + A.tobytes(), "f8", offset=1).reshape(2, 3),
     "field": lambda: np.zeros(6, [("pad", "u1"), ("x", "f8")])["x"],
     "truths of 2": lambda: np.array([2, 1, 0], "u1").view(bool),
-    "int8": lambda: np.array([-1, 2], "i1"),
     "uint16": lambda: np.array([65535], "u2"),
     "uint32": lambda: np.array([2**32 - 1], "u4"),
 }
@@ -154,6 +159,8 @@ PLAIN: dict[str, Callable[[], Any]] = {
     "empty": lambda: np.zeros((0, 3)),
     "bools": lambda: A > 2,
     "uint8": lambda: A.astype("u1"),
+    "int8": lambda: A.astype("i1"),
+    "int16": lambda: A.astype("i2"),
 }
 REFUSED: dict[str, Callable[[], Any]] = {
     "objects": lambda: A.astype(object),
@@ -369,6 +376,29 @@ def test_dlpack_with_torch() -> None:
         mg.tensor(torch.ones(2, requires_grad=True))
 
 
+def test_bfloat16_goes_to_torch_and_back() -> None:
+    torch = pytest.importorskip("torch")
+    numbers = [1.5, -0.0, 2.0**-133, 3.0, float("inf"), float("nan")]
+    x, y = mg.tensor(numbers, dtype="bfloat16"), torch.tensor(numbers, dtype=torch.bfloat16)
+    seen, back = torch.from_dlpack(x[::2]), mg.from_dlpack(y[::2])
+    assert seen.dtype is torch.bfloat16 and back.dtype is mg.bfloat16
+    assert torch.equal(seen.view(torch.int16), y[::2].view(torch.int16))
+    seen[0] = back[1] = 7.0
+    assert x[0].item() == 7.0 and y[2].item() == 7.0
+    for made in (mg.tensor(y), mg.tensor([y]), mg.as_tensor(y), mg.zeros(1, dtype=mg.bfloat16) + y):
+        assert made.dtype is mg.bfloat16 and made.flatten()[3].item() == 3.0
+    assert mg.as_tensor(y).data_ptr() == y.data_ptr() != mg.tensor(y).data_ptr()
+    assert mg.tensor([x[0], 1]).dtype is mg.bfloat16 and mg.ones(2)[y[:2].bool().numpy()].sum() == 1
+
+
+def test_numpy_has_no_bfloat16() -> None:
+    x = mg.ones(2, dtype="bfloat16")
+    for call in (x.numpy, lambda: np.asarray(x), lambda: np.array([x[0], x[1]])):
+        with pytest.raises(TypeError, match=r"unsupported ScalarType BFloat16.*float\(\)"):
+            call()
+    assert x.float().numpy().tolist() == [1.0, 1.0]
+
+
 # ---- copies ----------------------------------------------------------------------------------
 
 
@@ -383,8 +413,9 @@ def test_copies_and_pickles(dtype: str) -> None:
     assert not shares(copy.deepcopy(x), x)
 
 
-def shares(a: Any, b: Any) -> bool:
-    return bool(np.shares_memory(np.asarray(a), np.asarray(b)))
+def shares(*tensors: Any) -> bool:
+    a, b = (as_bits(x) if x.dtype is mg.bfloat16 else np.asarray(x) for x in tensors)
+    return bool(np.shares_memory(a, b))
 
 
 class Parameter(mg.Tensor):

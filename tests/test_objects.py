@@ -26,6 +26,9 @@ from hypothesis import strategies as st
 import pymicrograd as mg
 from pymicrograd import data, nn
 from pymicrograd.saving import containers, npz
+from pymicrograd.tensors.bits import as_bits, from_bits
+from pymicrograd.tensors.dtypes import DTYPES
+from pymicrograd.tensors.interchange import to_bytes
 
 FORMATS = ("npz", "safetensors")
 
@@ -41,7 +44,7 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def told(x: Any) -> Any:
     """Return all that there is to say of what was saved."""
     if isinstance(x, mg.Tensor):
-        return "tensor", x.dtype.name, x.shape, x.requires_grad, np.asarray(x.detach()).tobytes()
+        return "tensor", x.dtype.name, x.shape, x.requires_grad, to_bytes(x.detach())
     if isinstance(x, dict):
         return dict, [(told(key), told(part)) for key, part in x.items()]
     if isinstance(x, (list, tuple)):
@@ -60,8 +63,7 @@ def back(x: Any, path: Path) -> Any:
 LEAVES = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
     | st.builds(lambda n, kind: mg.arange(n).to(kind), st.integers(0, 3),
-                st.sampled_from(["float32", "float64", "float16", "int64", "int32", "uint8",
-                                 "bool"]))
+                st.sampled_from(DTYPES))
 )  # fmt: skip
 KEYS = st.text() | st.integers() | st.booleans() | st.none() | st.tuples(st.integers(), st.text())
 TREES = st.recursive(
@@ -210,7 +212,24 @@ def test_safetensors_of_pytorch_and_back(tmp_path: Path) -> None:
     assert theirs[0].weight.tolist() == ours[0].weight.tolist()
     half = {"x": torch.tensor([1.5, -2.0], dtype=torch.bfloat16)}
     save_file(half, path)
-    assert mg.load(path)["x"].tolist() == [1.5, -2.0]
+    loaded = mg.load(path)
+    assert loaded["x"].dtype is mg.bfloat16 and loaded["x"].tolist() == [1.5, -2.0]
+    small = {**loaded, "i8": mg.tensor([-3], dtype="int8"), "i16": mg.tensor([300], dtype="int16")}
+    mg.save(small, path)
+    found = load_file(path)
+    assert [str(found[name].dtype)[6:] for name in small] == ["bfloat16", "int8", "int16"]
+    assert [found[name].tolist() for name in small] == [[1.5, -2.0], [-3], [300]]
+
+
+def test_bfloat16_is_float32_to_numpy(tmp_path: Path) -> None:
+    x = from_bits(np.array([0x7FC1, 0xFF80, 1, 0x3F80], np.uint16))
+    path = tmp_path / "x.npz"
+    mg.save({"x": x}, path)
+    assert np.load(path)["x"].dtype == np.float32 and np.load(path)["x"][3] == 1.0
+    assert as_bits(mg.load(path)["x"]).tolist() == as_bits(x).tolist()
+    structure, arrays = containers.flatten({"x": x})
+    with pytest.raises(ValueError, match="bfloat16 as float64: float32 expected"):
+        containers.unflatten(structure, {name: np.ones(1) for name in arrays})
 
 
 @pytest.mark.parametrize("zipped", [True, False])

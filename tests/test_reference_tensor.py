@@ -13,6 +13,7 @@ import random
 import re
 import struct
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,8 +35,8 @@ from pymicrograd.reference.tensor import apply, grad
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 OPS_DEF = Path(__file__).parent.parent / "csrc" / "ops.def"
-FLOATS = ["float32", "float64", "float16"]
-CODES = {"float32": "<f", "float64": "<d", "float16": "<e"}
+FLOATS = ["float32", "float64", "float16", "bfloat16"]
+CODES = {"float32": "<f", "float64": "<d", "float16": "<e", "bfloat16": "<f"}
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 3.0, math.inf, -math.inf, math.nan, 5e-324, 1e-45,
            -1e-40, 6e-8, 65504.0, 65520.0, 3.4028234663852886e38, 1e300, 0.1, -7.5]  # fmt: skip
 numbers = st.one_of(st.floats(), st.floats(width=32), st.sampled_from(SPECIAL))
@@ -120,13 +121,29 @@ def test_every_op_is_a_method() -> None:
 
 @given(numbers)
 def test_floats_are_rounded_to_the_nearest(x: float) -> None:
-    for dtype in FLOATS:
+    for dtype in FLOATS[:3]:
         assert bits([convert(x, dtype)], dtype) == bits([np.dtype(dtype).type(x).item()], dtype)
+
+
+@given(st.one_of(numbers, st.integers(-(2**63), 2**63 - 1)))
+def test_bfloat16_is_the_nearest_half_of_a_float32(x: float) -> None:
+    y = convert(x, "bfloat16")
+    if x != x:
+        assert y != y
+        return
+    code = int.from_bytes(struct.pack("<f", y), "little")
+    around = [(code >> 16 & 0x7FFF) + step for step in (-1, 0, 1)]
+    near = [2.0**128 if n == 0x7F80 else struct.unpack("<f", struct.pack("<I", n << 16))[0]
+            for n in around if 0 <= n <= 0x7F80]  # fmt: skip
+    far = [abs(Fraction(min(abs(x), 2**130)) - Fraction(n)) for n in near]
+    own = far[near.index(min(abs(y), 2.0**128))]
+    assert code % 2**16 == 0 and math.copysign(1.0, y) == math.copysign(1.0, x)
+    assert own == min(far) and (far.count(own) == 1 or code >> 16 & 1 == 0)
 
 
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_integers_wrap_and_are_rounded_once(n: int) -> None:
-    for dtype in ("uint8", "int32", "int64", "float32", "float64"):
+    for dtype in ("uint8", "int8", "int16", "int32", "int64", "float32", "float64"):
         assert convert(n, dtype) == np.int64(n).astype(dtype).item()
     near = max(-65520, min(65520, n))
     assert convert(near, "float16") == np.float64(near).astype("float16").item()
@@ -149,6 +166,7 @@ def test_floats_are_cut_and_held_within_integers(
     x: float, of_uint8: int, of_int32: int, of_int64: int
 ) -> None:
     assert convert(x, "uint8") == of_uint8
+    assert convert(x, "int16") == max(-(2**15), min(2**15 - 1, of_int32))
     assert convert(x, "int32") == of_int32
     assert convert(x, "int64") == of_int64
 
@@ -198,6 +216,10 @@ PROMOTIONS = [
     (("float16", SCALAR), ("float32", SCALAR), "float32"),
     (("float16", VECTOR), 2.5, "float16"),
     (("float64", VECTOR), 2.5, "float64"),
+    (("int8", VECTOR), ("uint8", VECTOR), "int16"),
+    (("float16", VECTOR), ("bfloat16", VECTOR), "float32"),
+    (("bfloat16", VECTOR), ("float16", SCALAR), "bfloat16"),
+    (("int16", VECTOR), ("int8", VECTOR), "int16"),
     (("int32", VECTOR), 2.5, "float32"),
     (("int32", VECTOR), 2**40, "int32"),
     (("bool", VECTOR), 2, "int64"),
@@ -276,7 +298,7 @@ def test_each_operation_is_rounded(a: float, b: float, dtype: str) -> None:
     assert state(apply_elements("sqrt", of_numpy(x))) == state(np.sqrt(x))
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64"])
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "int32", "int64"])
 @given(data=st.data())
 def test_integers_compute_modulo_their_size(dtype: str, data: st.DataObject) -> None:
     info = np.iinfo(dtype)
@@ -368,19 +390,20 @@ def test_constant_exponents(dtype: str) -> None:
     general = [vmath.power(x, 2.5) if dtype == "float64" else vmath.power_f32(x, 2.5)
                for x in a.values]  # fmt: skip
     assert state(apply_elements("pow_number", a, k=2.5)) == state(Array(dtype, (200,), general))
-    wide = a.cast("float32") if dtype == "float16" else a
+    wide = a.cast("float32") if dtype.endswith("float16") else a
     cube = apply_elements("mul", apply_elements("mul", wide, wide), wide).cast(dtype)
     assert state(apply_elements("pow_number", a, k=3.0)) == state(cube)
 
 
+@pytest.mark.parametrize("half", ["float16", "bfloat16"])
 @pytest.mark.parametrize("name", [name for name in ROWS if "bitwise" not in name])
-def test_float16_is_float32_rounded_once(name: str) -> None:
+def test_two_bytes_are_float32_rounded_once(name: str, half: str) -> None:
     rng = random.Random(4)
     arity = len(inspect.signature(ROWS[name].value).parameters) - (name == "pow_number")
     k = {"k": 3.0} if name == "pow_number" else {}
-    halves = [draw(rng, (30,), "float16") for _ in range(arity)]
+    halves = [draw(rng, (30,), half) for _ in range(arity)]
     singles = apply_elements(name, *[x.cast("float32") for x in halves], **k)
-    dtype = "float16" if singles.dtype == "float32" else singles.dtype
+    dtype = half if singles.dtype == "float32" else singles.dtype
     assert state(apply_elements(name, *halves, **k)) == state(singles.cast(dtype))
 
 
@@ -546,7 +569,7 @@ def test_fused_ops_are_made_of_others(
     name: str, how: dict[str, Any], parts: Callable[[Tensor], Tensor], dtype: str
 ) -> None:
     x = Tensor(draw(random.Random(9), (3, 40), dtype))
-    expected = parts(x.cast("float32") if dtype == "float16" else x).cast(dtype)
+    expected = parts(x.cast("float32") if dtype.endswith("float16") else x).cast(dtype)
     assert state(apply(name, x, **how)) == state(expected)
 
 
@@ -554,7 +577,7 @@ def test_norms_end_with_weight_and_bias() -> None:
     rng = random.Random(10)
     for dtype in FLOATS:
         x, weight, bias = (Tensor(draw(rng, s, dtype)) for s in ((3, 2, 20), (2, 20), (2, 20)))
-        wide = [t.cast("float32") if dtype == "float16" else t for t in (x, weight, bias)]
+        wide = [t.cast("float32") if dtype.endswith("float16") else t for t in (x, weight, bias)]
         plain = apply("layer_norm", wide[0], axes=2) * wide[1] + wide[2]
         assert state(apply("layer_norm", x, weight, bias, 2)) == state(plain.cast(dtype))
         plain = apply("rms_norm", wide[0], axes=2) * wide[1]

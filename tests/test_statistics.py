@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pymicrograd as mg
+from pymicrograd.tensors.dtypes import DTYPES
 
 rng = np.random.default_rng(13)
 NAN = math.nan
@@ -125,11 +126,11 @@ def test_types_know_their_ranges_and_what_two_make() -> None:
     for name in ("float16", "float32", "float64"):
         ours, theirs = mg.finfo(name), np.finfo(name)
         assert (ours.max, ours.eps, ours.tiny) == (theirs.max, theirs.eps, theirs.tiny)
-    for name in ("uint8", "int32", "int64"):
+    assert mg.finfo("bfloat16").max == 3.3895313892515355e38
+    for name in ("uint8", "int8", "int16", "int32", "int64"):
         assert (mg.iinfo(name).min, mg.iinfo(name).max) == (np.iinfo(name).min, np.iinfo(name).max)
-    kinds = (mg.bool_, mg.uint8, mg.int32, mg.int64, mg.float16, mg.float32, mg.float64)
-    for a in kinds:
-        for b in kinds:
+    for a in DTYPES:
+        for b in DTYPES:
             assert mg.promote_types(a, b) is (mg.zeros(1, dtype=a) + mg.zeros(1, dtype=b)).dtype
             x, y = mg.zeros(1, dtype=a), mg.zeros((), dtype=b)
             assert mg.result_type(x, y) is (x + y).dtype

@@ -135,8 +135,7 @@ def test_a_tensor_without_data() -> None:
 @pytest.mark.parametrize("a", DTYPES, ids=str)
 @pytest.mark.parametrize("b", DTYPES, ids=str)
 def test_promotion(a: Any, b: Any) -> None:
-    order = ["bool", "uint8", "int32", "int64", "float16", "float32", "float64"]
-    expected = max(a.name, b.name, key=order.index)
+    expected = mg.promote_types(a, b).name
     x, y = mg.ones(2, dtype=a), mg.ones(2, dtype=b)
     assert (x + y).dtype.name == expected
     assert (x * y).dtype.name == expected
@@ -177,6 +176,11 @@ def test_conversions() -> None:
     assert x.type() == "torch.FloatTensor" and x.type("torch.LongTensor").dtype is mg.int64
     kinds = (x.half(), x.double(), x.float(), x.int(), x.type_as(x.bool()))
     assert [y.dtype.name for y in kinds] == ["float16", "float64", "float32", "int32", "bool"]
+    assert [y.dtype for y in (x.bfloat16(), x.char(), x.short())] == [
+        mg.bfloat16,
+        mg.int8,
+        mg.int16,
+    ]
     for wrong in ("cuda", "complex64", np.complex64, 5, [], None.__class__):
         with pytest.raises((DTypeError, ValueError)):
             x.to(wrong)

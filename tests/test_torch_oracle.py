@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import pymicrograd
 from pymicrograd import autograd, functional
+from pymicrograd.tensors.dtypes import DTYPES
 
 torch = pytest.importorskip("torch", reason="the oracle: pip install torch")
 layers = torch.nn.functional
@@ -427,7 +428,7 @@ def test_values_and_derivatives(name: str) -> None:
 
 
 def test_promotion_is_that_of_torch() -> None:
-    kinds = ("float32", "float64", "float16", "int64", "int32", "uint8", "bool")
+    kinds = [kind.name for kind in DTYPES]
     numbers = (True, 3, 2.5)
     for left in kinds:
         for shape in ((2,), ()):
@@ -449,7 +450,12 @@ def test_promotion_is_that_of_torch() -> None:
                     y = pymicrograd.ones(other, dtype=right)
                     v = torch.ones(other, dtype=getattr(torch, right))
                     assert (x * y).dtype.name == str((u * v).dtype)[6:], (left, shape, right, other)
+                    found = pymicrograd.result_type(x, y)
+                    assert found.name == str(torch.result_type(u, v))[6:]
                     assert (x == y).dtype.name == "bool"
+                assert pymicrograd.promote_types(left, right).name == str(
+                    torch.promote_types(u.dtype, v.dtype)
+                ).removeprefix("torch.")
 
 
 HOSTILE = np.array(

@@ -373,8 +373,11 @@ static MG_NOINLINE int write_in_place(call *c)
         int common = compared_dtype(c->op, operands_dtype(c, 0), c->weak != 0);
         MG_TRY(op_dtypes(c->op, common, &computed, &result));
         MG_RETURN_IF(!fits_kind(result, a->dtype), MG_ERR_DTYPE);
+        const array *cut = a;
+        MG_TRY(operand_cut(c, common, computed, &cut));
+        MG_TRY(operand_cut(c, common, computed, &b));
         MG_TRY(map_check(c->op, result, b));
-        map_apply(c->op, computed, a, b, 0.0, a);
+        map_apply(c->op, computed, cut, b, 0.0, a);
     }
     a->buffer->version++;
     return MG_OK;

@@ -31,7 +31,7 @@ static void elements_set(array *a, const char *data)
 {
     const size_t slice = ((size_t)1 << 22) / MG_ASK_OFTEN, size = a->buffer->size;
     if (data && a->dtype == MG_BOOL) { /* any byte but 0 is true */
-        kernels()->cast[MG_UINT8][MG_BOOL](a->count, data, a->data);
+        cast_elements(MG_UINT8, MG_BOOL, a->count, data, a->data);
         return;
     }
     for (size_t first = 0; first < size && work_goes_on(); first += slice) {

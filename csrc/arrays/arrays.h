@@ -81,6 +81,8 @@ MG_INLINE int op_cost(int op)
 int scratch_new(call *c, int dtype, int rank, const int64_t *shape, array **made);
 int array_copy(call *c, const array *a, int dtype, const array **made);
 int array_cast(call *c, const array *a, int dtype, bool contiguous, const array **made);
+int array_widen(call *c, const array *a, int dtype, const array **made);
+int operand_cut(call *c, int common, int computed, const array **a);
 int result_wide(call *c, int dtype, array **wide);
 int result_widen(call *c, int dtype, array **wide);
 int result_store(call *c, const array *wide);

@@ -29,6 +29,23 @@ int array_cast(call *c, const array *a, int dtype, bool contiguous, const array 
     return array_copy(c, a, dtype, made);
 }
 
+/* Cast an operand that counts by its kind only beside narrower integers to their type: its
+ * other bits count nowhere, not where they are computed in a wider type either. */
+int operand_cut(call *c, int common, int computed, const array **a)
+{
+    bool is_integer = !is_float(computed) && computed != MG_BOOL;
+    if (!*a || !is_integer || dtype_promote((*a)->dtype, common) == common) return MG_OK;
+    return array_cast(c, *a, common, false, a);
+}
+
+/* Return an array as what is added to one of a type, contiguous and in the type that this
+ * is computed in. Beside integers it loses the bits that they have not. */
+int array_widen(call *c, const array *a, int dtype, const array **made)
+{
+    if (!is_float(dtype)) MG_TRY(array_cast(c, a, dtype, false, &a));
+    return array_cast(c, a, compute_dtype(dtype), true, made);
+}
+
 /* Make `wide`, an array like the result in the type that it is computed in: the result
  * itself if it has that type. What is computed in it is then stored by result_store(). */
 int result_wide(call *c, int dtype, array **wide)

@@ -46,6 +46,8 @@ int map_value(call *c)
     if (value_direct(c, a, b, &status)) return status;
     int common = compared_dtype(c->op, operands_dtype(c, 0), c->weak != 0);
     MG_TRY(op_dtypes(c->op, common, &computed, &result));
+    MG_TRY(operand_cut(c, common, computed, &a));
+    MG_TRY(operand_cut(c, common, computed, &b));
     MG_TRY(work_status(map_check(c->op, result, b)));
     rank = a->rank;
     memcpy(shape, a->shape, sizeof shape);

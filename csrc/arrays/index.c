@@ -74,7 +74,7 @@ static run_loop put_loop(int dtype)
     return by_size[dtype_sizes[dtype]];
 }
 
-/* Float16 is added as float32. */
+/* Of a type that is computed in. */
 static run_loop add_loop(int dtype)
 {
     static const run_loop by_dtype[MG_DTYPE_COUNT] = {
@@ -214,7 +214,7 @@ static int rows_write(call *c, bool adds)
     }
     int dtype = adds ? compute_dtype(a->dtype) : a->dtype;
     MG_TRY(base_apart(c, &b));
-    MG_TRY(array_cast(c, b, dtype, true, &b));
+    MG_TRY(adds ? array_widen(c, b, a->dtype, &b) : array_cast(c, b, dtype, true, &b));
     array *to;
     MG_TRY(base_open(c));
     MG_TRY(result_widen(c, dtype, &to));
@@ -363,7 +363,7 @@ int forward_scatter_add(call *c)
     MG_TRY(along_open(c, a, &path));
     MG_TRY(along_part(c, &path, &b));
     MG_TRY(base_apart(c, &b));
-    MG_TRY(array_cast(c, b, dtype, true, &b));
+    MG_TRY(array_widen(c, b, a->dtype, &b));
     MG_TRY(base_open(c));
     MG_TRY(result_widen(c, dtype, &to));
     bool found = along_run(&path, add_loop(dtype), dtype, to->data, b->data);

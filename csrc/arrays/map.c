@@ -238,7 +238,7 @@ static void job_piece(const map_job *job, int64_t first, int64_t n, bool in_run)
             side_copy(job, s, first, n, place, false);
         }
         if (s->dtype != s->wanted) {
-            kernels()->cast[s->dtype][s->wanted](elements, place, converted[which].bytes);
+            cast_elements(s->dtype, s->wanted, elements, place, converted[which].bytes);
             place = converted[which].bytes;
         }
         in[which] = place;
@@ -250,7 +250,7 @@ static void job_piece(const map_job *job, int64_t first, int64_t n, bool in_run)
     if (computed == place) return;
     if (s->dtype != s->wanted) {
         char *stored = place ? place : packed[OUTPUT].bytes;
-        kernels()->cast[s->wanted][s->dtype](n, computed, stored);
+        cast_elements(s->wanted, s->dtype, n, computed, stored);
         computed = stored;
     }
     if (computed != place) side_copy(job, s, first, n, computed, true);
@@ -582,7 +582,7 @@ static void contiguous_range(void *context, int64_t first, int64_t end)
     if (from->dtype == to->dtype && to->dtype != MG_BOOL) /* whose copy is 0 or 1 */
         memmove(target, source, (size_t)(end - first) * dtype_sizes[to->dtype]);
     else
-        kernels()->cast[from->dtype][to->dtype](end - first, source, target);
+        cast_elements(from->dtype, to->dtype, end - first, source, target);
 }
 
 /* to = from, broadcast and cast. */
@@ -623,7 +623,7 @@ void array_fill(array *a, double value)
     int64_t element; /* the value as a's type */
     array from = {.dtype = a->dtype, .count = 1, .contiguous = true};
     from.data = (char *)&element;
-    kernels()->cast[MG_FLOAT64][a->dtype](1, &value, &element);
+    cast_elements(MG_FLOAT64, a->dtype, 1, &value, &element);
     map_copy(&from, a);
 }
 
@@ -646,7 +646,7 @@ bool map_has_zero(const array *a)
             side_copy(&job, &job.sides[OUTPUT], first, n, block.bytes, false);
         else
             memcpy(block.bytes, a->data, dtype_sizes[a->dtype]);
-        kernels()->cast[a->dtype][MG_INT64](n, block.bytes, wide);
+        cast_elements(a->dtype, MG_INT64, n, block.bytes, wide);
         if (!work_steps(first, (int64_t)BLOCK << 10)) return true;
         for (int64_t i = 0; i < n; i++)
             if (wide[i] == 0) return true;

@@ -57,7 +57,7 @@ int op_dtypes(int op, int common, int *computed, int *result)
  * as it is, for 300 is no uint8. */
 int compared_dtype(int op, int dtype, bool weak)
 {
-    bool narrow = dtype == MG_UINT8 || dtype == MG_INT32;
+    bool narrow = !is_float(dtype) && dtype != MG_BOOL;
     return op_types[op] == COMPARES && weak && narrow ? MG_INT64 : dtype;
 }
 
@@ -68,5 +68,5 @@ int number_dtype(int op, int dtype, int kind)
     int computed, result, common = types_join(dtype, of_kind[kind]);
     common = compared_dtype(op, common, kind == MG_NUMBER_INT);
     if (op_dtypes(op, common, &computed, &result) < 0) return common;
-    return computed;
+    return computed == MG_INT32 ? common : computed; /* what int8 has no bits for is cut */
 }

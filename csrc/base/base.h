@@ -56,17 +56,19 @@ MG_INLINE int op_arity(int op)
 /* ---- dtype.c ----------------------------------------------------------------------- */
 
 extern const uint8_t dtype_sizes[MG_DTYPE_COUNT];
+extern const uint8_t dtypes_computed[MG_DTYPE_COUNT];
 int dtype_promote(int a, int b);
 
 MG_INLINE bool is_float(int dtype)
 {
-    return dtype <= MG_FLOAT16;
+    return dtype <= MG_BFLOAT16;
 }
 
-/* Return the type that an op on `dtype` is computed in: float16's is float32. */
+/* Return the type that an op on `dtype` is computed in: that of what is stored only is a
+ * wider one. */
 MG_INLINE int compute_dtype(int dtype)
 {
-    return dtype == MG_FLOAT16 ? MG_FLOAT32 : dtype;
+    return dtypes_computed[dtype];
 }
 
 /* Return where a type that is computed in stands in tables of kernels: float32, float64,

@@ -5,8 +5,9 @@
 #include "base/base.h"
 
 /* A kernel never allocates and never fails; it sees contiguous rows, except where a
- * stride (in elements) is a parameter. float16 has no kernels but casts: it is cast to
- * float32 and back outside. No pointer is restrict: out may be an operand, exactly. */
+ * stride (in elements) is a parameter. float16, bfloat16, int16 and int8 have no kernels
+ * but casts: they are cast to float32 or int32 and back outside. No pointer is restrict:
+ * out may be an operand, exactly. */
 
 enum {
     LANES = 32,
@@ -132,7 +133,7 @@ typedef struct kernel_set {
     const char *name;                              /* "baseline", "avx2", "avx512" */
     map_kernel value[MG_OP_COUNT][MG_DTYPE_COUNT]; /* by the operands' type; or NULL */
     gradient_kernel gradient[MG_OP_COUNT][2][WIDE_COUNT]; /* of a, of b */
-    cast_kernel cast[MG_DTYPE_COUNT][MG_DTYPE_COUNT];     /* from, to */
+    cast_kernel cast[MG_DTYPE_COUNT][MG_DTYPE_COUNT];     /* from, to; or NULL */
     reduction_kernels reduce[REDUCTION_COUNT][WIDE_COUNT + 1]; /* as WIDE */
 #define MG_KERNEL(type, name, kinds) MEMBER_##kinds(type, name)
 #include "kernels/kernels.def"
@@ -151,5 +152,8 @@ extern const kernel_set kernels_avx2, kernels_avx512;
 
 /* dispatch.c: the set that the calls use. */
 const kernel_set *kernels(void);
+
+/* casts.c: y[i] = a[i], from one type to any, also the same. */
+void cast_elements(int from, int to, int64_t n, const void *a, void *y);
 
 #endif

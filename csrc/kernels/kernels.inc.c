@@ -446,10 +446,7 @@ const kernel_set MG_KERNEL_SET = {
         [MG_##NAME] = PASTE(GRADIENT_TABLE, ROW(FLOAT, types))(name, arity),
 #include "ops.def"
     },
-    .cast = {[MG_FLOAT32] = CASTS_FROM(f32), [MG_FLOAT64] = CASTS_FROM(f64),
-             [MG_FLOAT16] = CASTS_FROM(f16), [MG_INT64] = CASTS_FROM(i64),
-             [MG_INT32] = CASTS_FROM(i32), [MG_UINT8] = CASTS_FROM(u8),
-             [MG_BOOL] = CASTS_FROM(b8)},
+    .cast = CASTS_TABLE,
     .reduce = {
 #define MG_REDUCTION(NAME, name, ...) \
         [REDUCE_##NAME] = {REDUCTION_TABLE(name, f32), REDUCTION_TABLE(name, f64), \

@@ -248,7 +248,7 @@ static PyObject *apply_operator(int op, PyObject *left, PyObject *right)
 static int is_integral(PyObject *self)
 {
     mg_array_info info;
-    return describe(tensor_handle(self), &info) >= 0 && info.dtype > MG_FLOAT16;
+    return describe(tensor_handle(self), &info) >= 0 && info.dtype > MG_BFLOAT16;
 }
 
 static PyObject *apply_power(PyObject *left, PyObject *right)

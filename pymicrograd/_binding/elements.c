@@ -26,11 +26,11 @@ static double half_value(uint16_t half)
 }
 
 /* Return a float32, whatever the thread's mode makes of subnormal ones. */
-static double single_value(const char *at)
+static double single_value(uint32_t bits)
 {
-    uint32_t bits;
-    memcpy(&bits, at, sizeof bits);
-    if (bits & 0x7F800000) return (double)*(const float *)at;
+    float single;
+    memcpy(&single, &bits, sizeof bits);
+    if (bits & 0x7F800000) return (double)single;
     double size = (double)(bits & 0x007FFFFF) * 0x1p-149;
     return bits >> 31 ? -size : size;
 }
@@ -38,11 +38,15 @@ static double single_value(const char *at)
 static PyObject *element(int dtype, const char *at)
 {
     switch (dtype) {
-    case MG_FLOAT32: return PyFloat_FromDouble(single_value(at));
+    case MG_FLOAT32: return PyFloat_FromDouble(single_value(*(const uint32_t *)at));
     case MG_FLOAT64: return PyFloat_FromDouble(*(const double *)at);
     case MG_FLOAT16: return PyFloat_FromDouble(half_value(*(const uint16_t *)at));
+    case MG_BFLOAT16:
+        return PyFloat_FromDouble(single_value((uint32_t)*(const uint16_t *)at << 16));
     case MG_INT64: return PyLong_FromLongLong(*(const int64_t *)at);
     case MG_INT32: return PyLong_FromLong(*(const int32_t *)at);
+    case MG_INT16: return PyLong_FromLong(*(const int16_t *)at);
+    case MG_INT8: return PyLong_FromLong(*(const int8_t *)at);
     case MG_UINT8: return PyLong_FromLong(*(const uint8_t *)at);
     default: return PyBool_FromLong(*(const uint8_t *)at);
     }
@@ -156,6 +160,18 @@ static int find_shape(nest *n, PyObject *x)
     return 1;
 }
 
+/* Write an integer; 0 if the type does not hold it. */
+static int put_integer(nest *n, int64_t x)
+{
+    switch (n->dtype) {
+    case MG_INT64: *(int64_t *)n->next = x; return 1;
+    case MG_INT32: *(int32_t *)n->next = (int32_t)x; return (int32_t)x == x;
+    case MG_INT16: *(int16_t *)n->next = (int16_t)x; return (int16_t)x == x;
+    case MG_INT8: *(int8_t *)n->next = (int8_t)x; return (int8_t)x == x;
+    default: *(uint8_t *)n->next = (uint8_t)x; return (uint8_t)x == x;
+    }
+}
+
 /* Write a number; 0 if the type does not hold it. */
 static int put_scalar(nest *n, const scalar *x)
 {
@@ -169,11 +185,7 @@ static int put_scalar(nest *n, const scalar *x)
     else {
         if (!whole && !(fabs(x->value) < 9007199254740992.0)) return 0;
         int64_t integer = whole ? x->integer : (int64_t)x->value;
-        if (n->dtype == MG_INT64) *(int64_t *)n->next = integer;
-        else if (n->dtype == MG_INT32) *(int32_t *)n->next = (int32_t)integer;
-        else *(uint8_t *)n->next = (uint8_t)integer;
-        if (n->dtype == MG_INT32 && (int32_t)integer != integer) return 0;
-        if (n->dtype == MG_UINT8 && (uint8_t)integer != integer) return 0;
+        if (!put_integer(n, integer)) return 0;
     }
     n->next += element_size(n->dtype);
     return 1;
@@ -226,13 +238,14 @@ static int64_t count_of(const int64_t *shape, int rank)
 }
 
 /* _nested(data, dtype): the tensor of nested lists of numbers, or NotImplemented. dtype
- * -1 is that of the numbers. float16 is not written here. */
+ * -1 is that of the numbers. float16 and bfloat16 are not written here. */
 PyObject *tensor_nested(PyObject *Py_UNUSED(none), PyObject *args)
 {
     PyObject *data;
     nest n = {.left = LOOKS};
     if (!PyArg_ParseTuple(args, "Oi", &data, &n.dtype)) return NULL;
-    if (n.dtype == MG_FLOAT16 || n.dtype >= MG_DTYPE_COUNT || !find_shape(&n, data) ||
+    int of_two_bytes = n.dtype == MG_FLOAT16 || n.dtype == MG_BFLOAT16;
+    if (of_two_bytes || n.dtype >= MG_DTYPE_COUNT || !find_shape(&n, data) ||
         !walk(&n, data, 0))
         return not_plain(&n);
     int64_t count = count_of(n.shape, n.rank);

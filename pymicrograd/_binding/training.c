@@ -41,7 +41,7 @@ static int are_batch(PyObject *logits, PyObject *classes)
     if (Py_TYPE(logits) != tensor_type || Py_TYPE(classes) != tensor_type) return 0;
     if (describe(tensor_handle(logits), &x) < 0) return 0;
     if (describe(tensor_handle(classes), &target) < 0) return 0;
-    return x.rank == 2 && x.dtype <= MG_FLOAT16 && x.count <= LARGE && target.rank == 1 &&
+    return x.rank == 2 && x.dtype <= MG_BFLOAT16 && x.count <= LARGE && target.rank == 1 &&
            target.dtype == MG_INT64 && target.shape[0] == x.shape[0];
 }
 

@@ -320,6 +320,10 @@ class Module(modules.Module):
         """Refuse: the CPU is the only device."""
         raise ValueError("cuda: there is no GPU here, the only device is 'cpu'; leave .cuda() out")
 
+    def bfloat16(self) -> Any:
+        """Cast to bfloat16 as `to` does; return this module."""
+        return self.to("bfloat16")
+
     def cpu(self) -> Any:
         """Return this module, which is there."""
         return self

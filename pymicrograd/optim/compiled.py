@@ -15,7 +15,7 @@ __all__ = ["CompiledRule"]
 class CompiledRule(TensorRule):
     """A rule of Values and of Tensors whose state lies with its parameters, where C finds it.
 
-    Its formula in Tensors is for what C does not take: Tensors of float16 or not contiguous, and
+    Its formula in Tensors is for what C does not take: Tensors of two bytes or not contiguous, and
     some options.
     """
 

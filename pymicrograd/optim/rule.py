@@ -1,7 +1,7 @@
 """Rules of Tensors written in operations of Tensors: how a step goes over all parameters.
 
 All new numbers are computed before the first is written, so that a step that raises changes
-nothing. What is of float16 is computed in float32, and its state kept so.
+nothing. What is of float16 or bfloat16 is computed in float32, and its state kept so.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ __all__ = [
     "Number",
     "array",
     "broadcast_shapes",
+    "common_of",
     "convert",
     "indices",
     "is_float",
@@ -34,10 +35,16 @@ Number = bool | int | float
 Index = tuple[int, ...]
 Shape = tuple[int, ...]
 
-# From the least to the greatest: two types together give the greater.
-DTYPES = ("bool", "uint8", "int32", "int64", "float16", "float32", "float64")
+# From the least to the greatest: two types together give the greater, but those of a pair that
+# hold not each other's numbers give the next.
+DTYPES = (
+    "bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64",
+)  # fmt: skip
+PAIRS = ({"uint8", "int8"}, {"float16", "bfloat16"})
 BOUNDS = {
     "uint8": (0, 2**8 - 1),
+    "int8": (-(2**7), 2**7 - 1),
+    "int16": (-(2**15), 2**15 - 1),
     "int32": (-(2**31), 2**31 - 1),
     "int64": (-(2**63), 2**63 - 1),
 }
@@ -48,12 +55,15 @@ BOUNDS = {
 
 def is_float(dtype: str) -> bool:
     """Tell whether a type is one of floats."""
-    return dtype.startswith("float")
+    return dtype.endswith(("float16", "float32", "float64"))
 
 
 def wide(dtype: str) -> str:
-    """Return the type that an op on numbers of a type is computed in: float32 for float16."""
-    return "float32" if dtype == "float16" else dtype
+    """Return the type that an op on numbers of a type is computed in: floats' is float32 at least.
+
+    Integers are integers of any size here; each result is cut to its type.
+    """
+    return "float32" if dtype.endswith("float16") else dtype
 
 
 def kind(dtype: str) -> int:
@@ -64,6 +74,16 @@ def kind(dtype: str) -> int:
 def dtype_of(number: Number) -> str:
     """Return the type of an array that is made from a Python number."""
     return "bool" if isinstance(number, bool) else "int64" if isinstance(number, int) else "float32"
+
+
+def common_of(dtypes: Iterable[str]) -> str:
+    """Return the common type of types; bool of none."""
+    common = "bool"
+    for dtype in dtypes:
+        greater = max(common, dtype, key=DTYPES.index)
+        is_pair = {common, dtype} in PAIRS
+        common = DTYPES[DTYPES.index(greater) + 1] if is_pair else greater
+    return common
 
 
 def promote(operands: Iterable[Array | Number]) -> str:
@@ -80,7 +100,7 @@ def promote(operands: Iterable[Array | Number]) -> str:
             groups[2].append(dtype_of(x))
     common = "bool"
     for group in groups:
-        greatest = max(group, key=DTYPES.index, default="bool")
+        greatest = common_of(group)
         if kind(greatest) > kind(common):
             common = greatest
     return common
@@ -95,10 +115,21 @@ def to_float16(x: float) -> float:
     return y
 
 
+def to_bfloat16(x: float) -> float:
+    """Return the nearest bfloat16, ties to even; infinity beyond them."""
+    if x == 0.0 or x - x != 0.0:
+        return x
+    last = max(math.frexp(x)[1], -125) - 8  # the power of two that its last bit is worth
+    if last > 120:
+        return math.copysign(math.inf, x)
+    y = math.ldexp(round(math.ldexp(x, -last)), last)
+    return math.copysign(y if abs(y) < 2.0**128 else math.inf, x)
+
+
 def to_odd(n: int) -> float:
     """Return an integer cut to 53 bits, the last of them 1 if something was cut off.
 
-    Rounded to float32 or float16 this gives what the integer itself does.
+    Rounded to a narrower type this gives what the integer itself does.
     """
     shift = max(0, n.bit_length() - 53)
     return math.ldexp(float(n >> shift | (n % (1 << shift) != 0)), shift)
@@ -121,7 +152,10 @@ def convert(x: Number, dtype: str) -> Number:
             return (x - low) % (high - low + 1) + low
         return 0 if x != x else low if x < low else high if x > high else int(x)
     y = x if isinstance(x, float) else to_odd(x)
-    return to_float32(y) if dtype == "float32" else to_float16(y)
+    return ROUNDED[dtype](y)
+
+
+ROUNDED = {"float32": to_float32, "float16": to_float16, "bfloat16": to_bfloat16}
 
 
 # ---- shapes ----------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from .array import (
     DTYPES,
     Array,
     broadcast_shapes,
+    common_of,
     count_of,
     indices,
     is_float,
@@ -244,7 +245,7 @@ def cat(*arrays: Array, axis: int) -> Array:
             n != m for d, (n, m) in enumerate(zip(a.shape, first.shape, strict=True)) if d != axis
         ):
             raise ValueError(f"cat: shapes {first.shape} and {a.shape} do not fit")
-    dtype = max((a.dtype for a in arrays), key=DTYPES.index)
+    dtype = common_of(a.dtype for a in arrays)
     shape = list(first.shape)
     shape[axis] = 0
     for a in arrays:
@@ -716,7 +717,7 @@ def dot(x: list[Any], y: list[Any], dtype: str) -> Any:
 
 def product_dtypes(name: str, *arrays: Array) -> tuple[str, str]:
     """Return the type of a product, and the one it is computed in: int64 for all integers."""
-    dtype = max((a.dtype for a in arrays), key=DTYPES.index)
+    dtype = common_of(a.dtype for a in arrays)
     if dtype == "bool":
         raise TypeError(f"{name} has no meaning for bools")
     return dtype, wide(dtype) if is_float(dtype) else "int64"
@@ -772,7 +773,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ValueError(f"linear: bias {bias.shape} does not fit weight {weight.shape}")
     dtype, computed = product_dtypes("linear", x, weight)
-    if bias is not None and DTYPES.index(bias.dtype) > DTYPES.index(dtype):
+    if bias is not None and common_of((dtype, bias.dtype)) != dtype:
         raise TypeError(f"linear: a bias of {bias.dtype} is not added to {dtype}")
 
     def element(index: Index) -> Any:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from .array import Array, Number, broadcast_shapes, convert, is_float, promote, wide
+from .array import BOUNDS, Array, Number, broadcast_shapes, convert, is_float, promote, wide
 from .vmath import FLOAT32, FLOAT64, gelu_slope, power, power_f32
 
 __all__ = ["ROWS", "Element", "Row", "apply", "choose", "computed_in", "of"]
@@ -481,7 +481,7 @@ def computed_in(row: Row, operands: tuple[Any, ...]) -> tuple[str, str]:
         return "bool", "bool"
     if row.types == COMPARES:
         numbers = [x for x in operands if not isinstance(x, Array)]
-        return ("int64" if numbers and common in ("uint8", "int32") else wide(common)), "bool"
+        return ("int64" if numbers and common in BOUNDS else wide(common)), "bool"
     if row.types in (INTEGRAL, INTEGRAL_AND_BOOLS):
         if is_float(common) or (common == "bool" and row.types == INTEGRAL):
             raise TypeError(f"{row.name} has no meaning for {common}")
@@ -517,9 +517,10 @@ def apply(name: str, *operands: Any, k: float | None = None) -> Array:
     row = ROWS[name]
     computed, result = computed_in(row, operands)
     arrays = [x if isinstance(x, Array) else Array(computed, (), [x]) for x in operands]
+    arrays = [x.cast(computed) for x in arrays]
     check_divisor(name, result, arrays)
     shape = broadcast_shapes(*[x.shape for x in arrays])
-    arrays = [x.cast(computed).expand(shape) for x in arrays]
+    arrays = [x.expand(shape) for x in arrays]
     constants = [] if k is None else [float(k)]
 
     def element(i: tuple[int, ...]) -> Any:

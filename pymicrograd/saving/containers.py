@@ -2,7 +2,9 @@
 
 The text is JSON: numbers, text, None and truths stand for themselves, a list is an array, and
 objects are {"dict": [[key, value], ...]}, {"tuple": [...]} and {"tensor": name}; Counter and
-OrderedDict are written as dicts are. Nothing else in it names a class.
+OrderedDict are written as dicts are. Nothing else in it names a class. A Tensor of bfloat16, which
+NumPy has not, has "dtype": "bfloat16" beside its name, and stays one among the arrays; formats
+without such a type hold it as float32, where its bits are the upper half.
 """
 
 from __future__ import annotations
@@ -13,11 +15,13 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..tensors.bits import as_bits, from_bits
 from ..tensors.conversion import as_tensor
+from ..tensors.dtypes import bfloat16
 from ..tensors.interchange import tensor
 from ..tensors.ops import TensorBase
 
-__all__ = ["flatten", "unflatten"]
+__all__ = ["flatten", "unflatten", "widened"]
 
 FORMAT = "pymicrograd 1"
 MAX_DEPTH = 100
@@ -72,15 +76,13 @@ class Flattening:
 
     def tensor(self, x: Any, path: tuple[Any, ...]) -> Any:
         """Return what stands for a Tensor, whose array is kept."""
-        import numpy
-
         if id(x) not in self.names:
-            array = numpy.asarray(x.detach())
-            little = array.dtype.newbyteorder("<")
             self.names[id(x)] = name = self.new_name(path)
-            self.arrays[name] = numpy.ascontiguousarray(array, little).reshape(array.shape)
+            self.arrays[name] = stored(x.detach())
             self.kept.append(x)
         tree: dict[str, Any] = {"tensor": self.names[id(x)]}
+        if x.dtype is bfloat16:
+            tree["dtype"] = bfloat16.name
         return {**tree, "requires_grad": True} if x.requires_grad and x.is_leaf else tree
 
     def new_name(self, path: tuple[Any, ...]) -> str:
@@ -92,6 +94,33 @@ class Flattening:
             count += 1
             found = f"{name}.{count}"
         return found
+
+
+def stored(x: Any) -> Any:
+    """Return the elements as a contiguous ndarray, little-endian; of bfloat16 as a Tensor."""
+    import numpy
+
+    if x.dtype is bfloat16:
+        return x.clone().contiguous()
+    array = numpy.asarray(x)
+    return numpy.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)
+
+
+def widened(array: Any) -> Any:
+    """Return an ndarray as it is, and a Tensor of bfloat16 as one of float32, bit for bit."""
+    if not isinstance(array, TensorBase):
+        return array
+    wide = as_bits(array).astype("<u4") << 16
+    return wide.view("<f4")
+
+
+def narrowed(array: Any) -> Any:
+    """Return what `widened` was given."""
+    if isinstance(array, TensorBase):
+        return array
+    if array.dtype.name != "float32":
+        raise ValueError(f"its structure has bfloat16 as {array.dtype.name}: float32 expected")
+    return from_bits((array.view("u4") >> 16).astype("u2"))
 
 
 def plain(x: Any) -> Any:
@@ -150,7 +179,7 @@ def rebuilt(tree: Any, arrays: Mapping[str, Any], tensors: dict[str, Any], depth
         return [inner(part) for part in tree]
     if not isinstance(tree, dict):
         return tree
-    if set(tree) <= {"tensor", "requires_grad"} and isinstance(tree.get("tensor"), str):
+    if set(tree) <= {"tensor", "requires_grad", "dtype"} and isinstance(tree.get("tensor"), str):
         return tensor_of(tree, arrays, tensors)
     if len(tree) == 1:
         kind, parts = next(iter(tree.items()))
@@ -165,7 +194,8 @@ def tensor_of(tree: dict[str, Any], arrays: Mapping[str, Any], tensors: dict[str
     if name not in arrays:
         raise ValueError(f"its structure names an array {name!r}, which is missing")
     if name not in tensors:
-        tensors[name] = tensor(arrays[name])
+        is_brain = tree.get("dtype") == bfloat16.name
+        tensors[name] = tensor(narrowed(arrays[name]) if is_brain else arrays[name])
         if tree.get("requires_grad") is True:
             tensors[name].requires_grad = True
     return tensors[name]

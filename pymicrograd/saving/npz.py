@@ -159,11 +159,18 @@ def _checked_arrays(state: Mapping[str, Any]) -> dict[str, Array]:
     for name, given in state.items():
         if not isinstance(name, str) or not name or not set(name).isdisjoint("/\\\0"):
             raise ValueError(f"{name!r} cannot name an array")
-        array = np.asarray(given.detach() if hasattr(given, "detach") else given)
+        array = np.asarray(_plain(given))
         if array.dtype.kind != "f" or array.dtype.itemsize > 8:
             raise ValueError(f"{name} has dtype {array.dtype}: float64 expected")
         arrays[name] = np.ascontiguousarray(array, dtype="<f8").reshape(array.shape)
     return arrays
+
+
+def _plain(x: Any) -> Any:
+    """Return what NumPy makes an array of: a Tensor by itself, one of bfloat16 as float32."""
+    if not hasattr(x, "detach"):
+        return x
+    return x.detach().float() if getattr(x.dtype, "name", "") == "bfloat16" else x.detach()
 
 
 def _checked_content(content: bytes) -> bool:

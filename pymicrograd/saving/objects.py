@@ -41,7 +41,8 @@ def save(obj: Any, f: Any) -> None:
         obj: what to save.
         f: a path, or a file that is open for writing bytes. A path that ends in .safetensors makes
             a file of that format, for which the package safetensors must be installed; any other
-            an .npz file, which numpy.load reads, whatever its name is.
+            an .npz file, which numpy.load reads, whatever its name is. There bfloat16, which
+            NumPy has not, stands as float32 with the same values, and loads as bfloat16.
 
     Raises:
         TypeError: something is no plain data; the message says where it stands.
@@ -55,14 +56,17 @@ def save(obj: Any, f: Any) -> None:
         >>> load(file)
         {'step': 3, 'seen': ('a', 0.5)}
     """
-    from .containers import flatten
+    from .containers import flatten, widened
 
     structure, arrays = flatten(obj.state_dict() if isinstance(obj, Module) else obj)
+    if not hasattr(f, "write") and is_safetensors(f):
+        content = safetensors.bytes_of(arrays, structure)
+    else:
+        plain = {name: widened(array) for name, array in arrays.items()}
+        content = npz.archive_of(plain, structure)
     if hasattr(f, "write"):
-        f.write(npz.archive_of(arrays, structure))
+        f.write(content)
         return
-    make = safetensors.bytes_of if is_safetensors(f) else npz.archive_of
-    content = make(arrays, structure)
     with replacing(f) as file:
         file.write(content)
 

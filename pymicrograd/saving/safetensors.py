@@ -15,6 +15,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..tensors.bits import as_bits, from_bits
+from ..tensors.ops import TensorBase
+
 __all__ = ["bytes_of", "read_bytes"]
 
 # The format's names of types that NumPy has, too.
@@ -44,11 +47,17 @@ def library() -> Any:
 
 
 def bytes_of(arrays: Mapping[str, Any], structure: str) -> bytes:
-    """Return the bytes of a file of arrays, with its checksum; the same of the same arrays."""
-    content: bytes = library().numpy.save(dict(arrays))
+    """Return the bytes of a file of arrays, with its checksum; the same of the same arrays.
+
+    Tensors among them are of bfloat16, which the library takes from NumPy as integers.
+    """
+    brains = {name: as_bits(x) for name, x in arrays.items() if isinstance(x, TensorBase)}
+    content: bytes = library().numpy.save({**arrays, **brains})
     end = 8 + header_size(content)
     metadata = {CHECKSUM: ZEROS, "format": "pt", STRUCTURE: structure}
     header = {"__metadata__": metadata, **json.loads(content[8:end])}
+    for name in brains:
+        header[name]["dtype"] = "BF16"
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the data begin at a multiple of 8
     content = len(text).to_bytes(8, "little") + text + content[end:]
@@ -97,16 +106,17 @@ def checked_structure(content: bytes, metadata: Mapping[str, str]) -> str | None
 
 
 def array_of(name: str, entry: Mapping[str, Any]) -> Any:
-    """Return an entry as an array; bfloat16 becomes float32, which holds all of its values."""
+    """Return an entry as an ndarray, one of bfloat16 as a Tensor."""
     import numpy as np
 
     kind, shape, data = entry["dtype"], tuple(entry["shape"]), entry["data"]
     if kind == "BF16":
-        array = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+        array = np.frombuffer(data, "<u2")
     elif kind in KINDS:
         array = np.frombuffer(data, KINDS[kind])
     else:
         raise ValueError(f"{name} is of {kind}, which no Tensor is")
     if array.size != math.prod(shape):
         raise ValueError(f"{name} has {array.size} elements for the shape {shape}")
-    return array.reshape(shape)
+    array = array.reshape(shape)
+    return from_bits(array.astype("u2")) if kind == "BF16" else array

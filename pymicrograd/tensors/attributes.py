@@ -76,7 +76,7 @@ class Attributes(Methods):
         return bool(self._info()[6])
 
     def is_floating_point(self) -> bool:
-        """Return whether dtype is float16, float32 or float64."""
+        """Return whether dtype is float16, bfloat16, float32 or float64."""
         return self.dtype.is_floating_point
 
     @property

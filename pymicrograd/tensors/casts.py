@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Any
 from .arguments import part_of
 from .attributes import Attributes
 from .devices import check_device, is_device
-from .dtypes import TYPES, as_dtype, bool_, float16, float32, float64, int32, int64
+from .dtypes import (
+    TYPES,
+    as_dtype,
+    bfloat16,
+    bool_,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+)
 from .ops import T, TensorBase, cast
 
 if TYPE_CHECKING:
@@ -93,6 +105,18 @@ class CastMethods(Attributes):
     def half(self, memory_format: Any = None) -> Tensor:
         """Return the elements as float16; this tensor if they are. Gradients flow through."""
         return cast(self, float16)
+
+    def bfloat16(self, memory_format: Any = None) -> Tensor:
+        """Return the elements as bfloat16; this tensor if they are. Gradients flow through."""
+        return cast(self, bfloat16)
+
+    def char(self, memory_format: Any = None) -> Tensor:
+        """Return the elements as int8, floats cut towards 0; no gradient flows through."""
+        return cast(self, int8)
+
+    def short(self, memory_format: Any = None) -> Tensor:
+        """Return the elements as int16, floats cut towards 0; no gradient flows through."""
+        return cast(self, int16)
 
     def int(self, memory_format: Any = None) -> Tensor:
         """Return the elements as int32, floats cut towards 0; no gradient flows through."""

@@ -8,6 +8,7 @@ allows it.
 
 from __future__ import annotations
 
+import functools
 import operator
 import sys
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from ..errors import DTypeError, GradientError, ShapeError
 from ..scalars import is_number
 from .arguments import shorten
 from .devices import check_device
-from .dtypes import DTYPES, as_dtype, bool_, dtype, float16, float32, float64, int64
+from .dtypes import DTYPES, HALVES, as_dtype, bfloat16, bool_, dtype, float32, float64, int64
 from .ops import OPS, TensorBase, apply, cast
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ MAX_RANK = _core.MAX_RANK
 
 
 # What NumPy's types without an equal become: the smallest that holds all of their values.
-WIDER = {"int8": "int32", "int16": "int32", "uint16": "int32", "uint32": "int64"}
+WIDER = {"uint16": "int32", "uint32": "int64"}
 
 
 # ---- numbers and lists -----------------------------------------------------------------------
@@ -38,8 +39,8 @@ WIDER = {"int8": "int32", "int16": "int32", "uint16": "int32", "uint32": "int64"
 
 def new(data: Any, kind: dtype | None) -> Tensor:
     """Make a leaf with a copy of data."""
-    if kind is float16:
-        return cast(new(data, float64), float16)
+    if kind in HALVES:
+        return cast(new(data, float64), kind)
     plainly = TensorBase._nested(data, -1 if kind is None else kind.number)
     if plainly is not NotImplemented:
         return plainly  # type: ignore[no-any-return]
@@ -47,7 +48,7 @@ def new(data: Any, kind: dtype | None) -> Tensor:
         refuse_gradient(data, "tensor()", "clone().detach()")
         return copy_of(data, kind)
     if is_array(data):
-        made = from_array(array_of(data), share=False)
+        made = from_object(data, share=False)
         return made if kind is None else cast(made, kind)
     return new_from_sequence(data, kind)
 
@@ -87,8 +88,8 @@ def new_from_sequence(data: Any, kind: dtype | None) -> Tensor:
     items = plain(data, leaves, 0)
     if kind is None:
         kind = common_dtype(leaves)
-    if kind is float16:
-        return cast(new(items, float64), float16)
+    if kind in HALVES:
+        return cast(new(items, float64), kind)
     made: Tensor = TensorBase._nested(items, kind.number)
     if made is NotImplemented:
         made = TensorBase._nested(narrowed(items, kind), kind.number)
@@ -102,6 +103,8 @@ def rows_of_arrays(data: Any) -> Any:
     if not isinstance(data, (list, tuple)) or not data:
         return None
     if not all(is_array(x) and not isinstance(x, TensorBase) for x in data):
+        return None
+    if any(map(is_brain, data)):
         return None
     import numpy
 
@@ -127,6 +130,8 @@ def plain(data: Any, leaves: Leaves, depth: int) -> Any:
         DTypeError: something is no number and no sequence.
         ShapeError: more than 16 sequences lie in each other.
     """
+    if is_brain(data):
+        data = from_object(data, share=True)
     if isinstance(data, TensorBase):
         refuse_gradient(data, "tensor()", "detach(), or stack() in place of tensor(),")
         leaves.types.append(data.dtype.name)
@@ -170,10 +175,19 @@ def common_dtype(leaves: Leaves) -> dtype:
         if float in leaves.python or not leaves.python:
             return float32
         return int64 if int in leaves.python else bool_
+    if bfloat16.name in map(str, leaves.types):  # which NumPy has not
+        return functools.reduce(promoted_names, map(str, leaves.types), bfloat16)
     import numpy
 
     samples = [kind(1) for kind in leaves.python]
     return known_dtype(numpy.result_type(*leaves.types, *samples))
+
+
+def promoted_names(so_far: dtype, name: str) -> dtype:
+    """Return the common type of one and of one that NumPy may name."""
+    from .promotion import promoted
+
+    return promoted(so_far, as_dtype(WIDER.get(name, name)))
 
 
 def explain(items: Any, kind: dtype) -> NoReturn:
@@ -266,6 +280,23 @@ def array_of(x: Any) -> Any:
     return numpy.asarray(x)
 
 
+def is_brain(x: Any) -> bool:
+    """Tell whether x is somebody else's tensor of bfloat16, by the name of its type."""
+    if isinstance(x, TensorBase) or not hasattr(type(x), "__dlpack__"):
+        return False
+    return str(getattr(x, "dtype", "")).rpartition(".")[2] == bfloat16.name
+
+
+def from_object(x: Any, share: bool) -> Tensor:
+    """Make a Tensor of an array of whatever kind: of its memory where that can be shared."""
+    if not is_brain(x):
+        return from_array(array_of(x), share)
+    from .bits import imported
+
+    made = imported(x)
+    return made if share else copy_of(made, None)
+
+
 def known_dtype(kind: Any) -> dtype:
     """Return the dtype of tensors that holds all values of a NumPy dtype."""
     name = WIDER.get(kind.name, kind.name)
@@ -337,7 +368,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         return known if kind is None else cast(known, kind)
     if not is_array(data):
         return new(data, kind)
-    made = from_array(array_of(data), share=True)
+    made = from_object(data, share=True)
     return made if kind is None else cast(made, kind)
 
 

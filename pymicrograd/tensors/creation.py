@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, DTypeError, ShapeError
 from .arguments import as_ints, as_shape
-from .conversion import as_tensor, from_array, is_array, new
+from .conversion import as_tensor, is_array, new, shared
 from .devices import check_device
 from .dtypes import as_dtype, dtype, float32, float64, int64
 from .leaves import INTEGERS, NORMAL, PERMUTATION, UNIFORM, blank, constant, draw, ramp
@@ -198,9 +198,9 @@ def empty_strided(
 
     kind = float32 if dtype is None else as_dtype(dtype)
     last = sum((n - 1) * step for n, step in zip(shape, strides, strict=True)) if all(shape) else -1
-    memory = numpy.zeros(last + 1, kind.name)
+    memory = numpy.zeros(last + 1, kind.typestr)
     steps = [step * kind.itemsize for step in strides]
-    made = from_array(numpy.lib.stride_tricks.as_strided(memory, shape, steps), share=True)
+    made = shared(numpy.lib.stride_tricks.as_strided(memory, shape, steps), kind)
     return finish(made, requires_grad, device)
 
 

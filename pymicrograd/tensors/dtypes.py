@@ -1,8 +1,10 @@
 """The types that the elements of a Tensor may have.
 
-float32 is the default. float16 is stored only: an op computes in float32 and rounds once, at its
-end. Where two types meet, the result has the one that stands later in bool, uint8, int32, int64,
-float16, float32, float64, as in PyTorch; Python's numbers count only by their kind.
+float32 is the default. float16 and bfloat16 are stored only: an op computes in float32 and rounds
+once, at its end; so are int8 and int16, whose ops keep the last bits of int32's. Where two types
+meet, the result has the one that stands later in bool, int8 or uint8, int16, int32, int64, float16
+or bfloat16, float32, float64, and of two that stand side by side the next; as in PyTorch. Python's
+numbers count only by their kind.
 """
 
 from __future__ import annotations
@@ -14,12 +16,16 @@ from ..errors import DTypeError
 
 __all__ = [
     "DTYPES",
+    "HALVES",
     "as_dtype",
+    "bfloat16",
     "bool_",
     "dtype",
     "float16",
     "float32",
     "float64",
+    "int8",
+    "int16",
     "int32",
     "int64",
     "uint8",
@@ -35,7 +41,8 @@ class dtype:
         itemsize: bytes of an element.
         kind: 0 for bool, 1 for integers, 2 for floats.
         is_floating_point: whether such a tensor can require a gradient.
-        typestr: the name in NumPy's `__array_interface__`.
+        typestr: the name in NumPy's `__array_interface__`; NumPy has no bfloat16, and reads its
+            bits as integers.
     """
 
     __slots__ = ("itemsize", "kind", "name", "number", "typestr")
@@ -62,24 +69,34 @@ class dtype:
 float32 = dtype("float32", 0, 2, "f4")
 float64 = dtype("float64", 1, 2, "f8")
 float16 = dtype("float16", 2, 2, "f2")
-int64 = dtype("int64", 3, 1, "i8")
-int32 = dtype("int32", 4, 1, "i4")
-uint8 = dtype("uint8", 5, 1, "u1")
-bool_ = dtype("bool", 6, 0, "b1")
+bfloat16 = dtype("bfloat16", 3, 2, "u2")
+int64 = dtype("int64", 4, 1, "i8")
+int32 = dtype("int32", 5, 1, "i4")
+int16 = dtype("int16", 6, 1, "i2")
+int8 = dtype("int8", 7, 1, "i1")
+uint8 = dtype("uint8", 8, 1, "u1")
+bool_ = dtype("bool", 9, 0, "b1")
 
 # By the core's numbers, enum mg_dtype of micrograd.h.
-DTYPES: tuple[dtype, ...] = (float32, float64, float16, int64, int32, uint8, bool_)
+DTYPES: tuple[dtype, ...] = (
+    float32, float64, float16, bfloat16, int64, int32, int16, int8, uint8, bool_,
+)  # fmt: skip
+HALVES = (float16, bfloat16)  # what is computed in float32
 
 BY_NAME: dict[Any, dtype] = {kind.name: kind for kind in DTYPES}
 BY_NAME |= {float: float64, int: int64, bool: bool_}
-BY_NAME |= {"float": float32, "double": float64, "half": float16, "long": int64, "int": int32}
+BY_NAME |= {"float": float32, "double": float64, "half": float16}
+BY_NAME |= {"long": int64, "int": int32, "short": int16}
 # What `Tensor.type` says: PyTorch's names of its classes.
 TYPES: dict[dtype, str] = {
     float16: "torch.HalfTensor",
+    bfloat16: "torch.BFloat16Tensor",
     float32: "torch.FloatTensor",
     float64: "torch.DoubleTensor",
     int32: "torch.IntTensor",
     int64: "torch.LongTensor",
+    int16: "torch.ShortTensor",
+    int8: "torch.CharTensor",
     uint8: "torch.ByteTensor",
     bool_: "torch.BoolTensor",
 }

@@ -13,7 +13,7 @@ from ..errors import ArgumentError, DTypeError
 from .attributes import Attributes
 from .conversion import as_tensor, new
 from .derived import check_integers, derived, floats, pair, same_pair
-from .dtypes import bool_, float64
+from .dtypes import bfloat16, bool_, float64
 from .explain import alias, call_as
 from .leaves import constant
 from .operators import in_place, scaled
@@ -190,8 +190,11 @@ def neighbour(x: Any, y: Any) -> Any:
     """Return the next number of the type after x towards y."""
     import numpy
 
+    from .bits import next_brain
     from .sorting import array_of, of_array
 
+    if x.dtype is bfloat16:
+        return next_brain(x, y)
     return of_array(numpy.nextafter(array_of(x), array_of(y)))
 
 
@@ -354,8 +357,9 @@ class ElementaryMethods(Attributes):
         """  # fmt: skip
         if not self.is_floating_point():
             return self.clone()
-        most = {"float16": 65504.0, "float32": 3.4028234663852886e38}
-        high = most.get(self.dtype.name, 1.7976931348623157e308)
+        from .kinds import finfo
+
+        high = finfo(self.dtype).max
         x = self.masked_fill(self.detach().isnan(), 0.0 if nan is None else nan)
         wide = self.detach()
         x = x.masked_fill(wide.eq(math.inf), high if posinf is None else posinf)
@@ -409,9 +413,9 @@ class ElementaryMethods(Attributes):
         mantissa, exponent = numpy.frexp(array_of(self))
         power = of_array(numpy.asarray(exponent, "int32"))
         if not self.requires_grad:
-            return Parts(of_array(numpy.asarray(mantissa)), power)
+            return Parts(cast(of_array(numpy.asarray(mantissa)), self.dtype), power)
         scale = of_array(numpy.ldexp(numpy.ones_like(array_of(self)), -exponent))
-        return Parts(self * scale, power)
+        return Parts(cast(self * scale, self.dtype), power)
 
     def lerp(self: Any, end: Any, weight: Any) -> Tensor:
         """Return start + weight * (end - start).

@@ -10,7 +10,7 @@ from ..errors import ArgumentError, DTypeError, ShapeError
 from .arguments import as_float, as_int
 from .attributes import Attributes
 from .conversion import as_tensor
-from .dtypes import bool_, float16, float32
+from .dtypes import HALVES, bool_, float32
 from .explain import alias, call_as
 from .indexing import as_mask, check_recorded
 from .leaves import draw
@@ -181,8 +181,8 @@ class ElementwiseMethods(Attributes):
             decimals = as_int(decimals, "round: the number of decimals")
         if not decimals or not self.is_floating_point():
             return self._round()
-        if self.dtype is float16:  # whose 10**5 is infinite
-            return cast(cast(self, float32).round(decimals), float16)
+        if self.dtype in HALVES:  # float16's 10**5 is infinite
+            return cast(cast(self, float32).round(decimals), self.dtype)
         most = 38 if self.dtype is float32 else 308
         if abs(decimals) > most:
             raise ArgumentError(

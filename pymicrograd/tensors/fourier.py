@@ -16,7 +16,7 @@ from .arguments import as_int, as_ints, as_tuple, axis_of
 from .conversion import as_tensor
 from .creation import finish, floating
 from .derived import floats
-from .dtypes import float16
+from .dtypes import HALVES
 from .explain import refuse_out
 from .function import Function
 from .leaves import constant, ramp
@@ -117,7 +117,7 @@ def transform(what: str, x: Any, s: Any, dim: Any, norm: Any, backward: bool) ->
         sizes[-1] = 2 * (x.shape[dims[-1]] - 1)
     if any(n < 1 for n in sizes):
         raise ArgumentError(f"{what}: there is 1 item at least, not {sizes}")
-    x = x.float() if kind is float16 else x
+    x = x.float() if kind in HALVES else x
     for axis, n in zip(dims, sizes, strict=True):
         x = resized(x, axis, n // 2 + 1 if axis == dims[-1] else n)
     found = FromHalf.apply(x, tuple(sizes), dims)

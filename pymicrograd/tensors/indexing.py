@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from ..errors import DTypeError, GradientError, ShapeError, TensorIndexError, ViewError
-from .conversion import array_of, from_array, is_array, is_sequence, new
+from .conversion import from_object, is_array, is_sequence, new
 from .dtypes import bool_, int64, uint8
 from .explain import listed
 from .ops import OPS, TensorBase, apply, cast, needs_recording
@@ -81,7 +81,7 @@ def as_index(item: Any) -> Any:
     if isinstance(item, TensorBase):
         return as_index_tensor(item)
     if is_array(item):
-        return as_index_tensor(from_array(array_of(item), share=True))
+        return as_index_tensor(from_object(item, share=True))
     if hasattr(type(item), "__index__"):
         return item.__index__()
     if not is_sequence(item):
@@ -374,7 +374,7 @@ def sliced_in(x: Any, selection: Selection, value: Any) -> Tensor:
 def fitting(value: Any, kind: Any, shape: tuple[int, ...]) -> Tensor:
     """Return a value as a Tensor of a type that can be broadcast to a shape, of its rank."""
     if not isinstance(value, TensorBase):
-        value = from_array(array_of(value), True) if is_array(value) else new(value, kind)
+        value = from_object(value, True) if is_array(value) else new(value, kind)
     value = cast(value, kind)
     given = value.shape
     sizes = given

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import GradientError
+from ..errors import DTypeError, GradientError
 from .conversion import array_of, checked, copy_of, from_array, new, why_not_shared
 from .devices import check_device
-from .dtypes import DTYPES, as_dtype
+from .dtypes import DTYPES, as_dtype, bfloat16
 from .ops import OPS, TensorBase, apply
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ def from_numpy(array: Any) -> Tensor:
 
 def from_dlpack(x: Any) -> Tensor:
     """Make a Tensor of anything with `__dlpack__`, which shares its memory."""
-    import numpy
+    from .bits import imported
 
-    return from_array(numpy.from_dlpack(x), share=True)
+    return imported(x)
 
 
 # ---- to others -------------------------------------------------------------------------------
@@ -80,6 +80,16 @@ def interface(x: Any) -> dict[str, Any]:
         raise GradientError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
         )
+    if x.dtype is bfloat16:
+        raise DTypeError(
+            "Got unsupported ScalarType BFloat16, which NumPy has not. Use tensor.float().numpy() "
+            "instead."
+        )
+    return layout(x)
+
+
+def layout(x: Any) -> dict[str, Any]:
+    """Return the place, shape and strides of the elements, and what NumPy reads them as."""
     x._export()
     shape, strides, address, number, *_, read_only, _, _ = x._info()
     kind = DTYPES[number]
@@ -96,7 +106,7 @@ def to_numpy(x: Any) -> Any:
     """Return an ndarray that shares a Tensor's memory."""
     import numpy
 
-    if x.requires_grad:
+    if x.requires_grad or x.dtype is bfloat16:
         interface(x)
     return numpy.asarray(apply(OPS["detach"], (x,)))
 
@@ -105,7 +115,10 @@ def to_bytes(x: Any) -> bytes:
     """Return the elements in row-major order, little-endian."""
     import numpy
 
-    array = numpy.asarray(copy_of(x, None))
+    from .bits import as_bits
+
+    copied = copy_of(x, None)
+    array = as_bits(copied) if x.dtype is bfloat16 else numpy.asarray(copied)
     return bytes(array.astype(array.dtype.newbyteorder("<")).tobytes())
 
 
@@ -113,11 +126,15 @@ def from_bytes(cls: Any, name: str, shape: tuple[int, ...], data: bytes, grad: b
     """Make a leaf of a subclass of Tensor from what `to_bytes` gave; for pickle."""
     import numpy
 
+    from .bits import from_bits
+
     if not (isinstance(cls, type) and issubclass(cls, TensorBase)):
         raise TypeError(f"{cls!r} is no kind of Tensor")
-    array = numpy.frombuffer(data, numpy.dtype(as_dtype(name).name).newbyteorder("<"))
+    kind = as_dtype(name)
+    read = numpy.dtype(kind.typestr if kind is bfloat16 else kind.name)
+    array = numpy.frombuffer(data, read.newbyteorder("<")).astype(read).reshape(shape)
     made: Any = cls.__new__(cls)
-    made._become(from_array(array.reshape(shape), share=False))
+    made._become(from_bits(array) if kind is bfloat16 else from_array(array, share=True))
     if grad:
         made.requires_grad = True
     return made  # type: ignore[no-any-return]

@@ -12,7 +12,7 @@ from ..scalars import is_number
 from .devices import CPU, check_device, device
 from .dtypes import TYPES, as_dtype, bool_, dtype, float32, int64
 from .ops import TensorBase
-from .promotion import promotion
+from .promotion import promoted
 
 __all__ = [
     "are_deterministic_algorithms_enabled", "can_cast", "compile", "finfo", "get_default_device",
@@ -39,9 +39,12 @@ class finfo:
         kind = as_dtype(type)
         if not kind.is_floating_point:
             raise DTypeError(f"finfo: is for floats, not {kind.name}; use iinfo()")
-        digits, exponent, decimals = {"float16": (11, 16, 3), "float32": (24, 128, 6)}.get(
-            kind.name, (53, 1024, 15)
-        )
+        digits, exponent, decimals = {
+            "float16": (11, 16, 3),
+            "bfloat16": (8, 128, 2),
+            "float32": (24, 128, 6),
+            "float64": (53, 1024, 15),
+        }[kind.name]
         self.bits = 8 * kind.itemsize
         self.eps = 2.0 ** (1 - digits)
         self.max = (2.0 - 2.0 ** (1 - digits)) * 2.0 ** (exponent - 1)
@@ -84,7 +87,7 @@ class iinfo:
 
 def promote_types(type1: Any, type2: Any) -> dtype:
     """Return the type that elements of two types are computed in."""
-    return max(as_dtype(type1), as_dtype(type2), key=promotion)
+    return promoted(as_dtype(type1), as_dtype(type2))
 
 
 def weight(x: Any) -> tuple[dtype, int]:

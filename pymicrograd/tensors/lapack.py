@@ -2,7 +2,8 @@
 
 LAPACK rounds in the order of the library that NumPy was built with: these results are outside of
 the promise that every machine computes the same bits. Gradients are formulas of the package's ops
-and of these functions, so that they can be differentiated in turn. float16 is computed in float32.
+and of these functions, so that they can be differentiated in turn. What takes float16 and bfloat16
+computes in float32.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from ..errors import DTypeError, MicrogradError, ShapeError
 from .conversion import as_tensor
-from .dtypes import float16
+from .dtypes import HALVES
 from .function import Function
 from .leaves import blank, constant, ramp
 from .ops import cast
@@ -30,7 +31,7 @@ def matrix(x: Any, what: str) -> Any:
     x = as_tensor(x)
     if x.ndim < 2:
         raise ShapeError(f"{what}: a matrix has two axes at least, not shape {x.shape}")
-    if not x.is_floating_point() or x.dtype is float16:
+    if not x.is_floating_point() or x.dtype in HALVES:
         raise DTypeError(f"{what}: is for float32 and float64, not {x.dtype.name}: cast it first")
     return x
 
@@ -307,7 +308,7 @@ def row_numbers(count: int) -> Any:
 
 
 def widest(x: Any) -> Any:
-    """Return x in float32 where it is of float16."""
+    """Return x in float32 where it is of float16 or bfloat16."""
     from .dtypes import float32
 
-    return cast(x, float32) if x.dtype is float16 else x
+    return cast(x, float32) if x.dtype in HALVES else x

@@ -237,7 +237,13 @@ class SamplingMethods(Attributes):
         if high is None:
             low, high = 0, low
         if high is None:
-            most = {"float16": 2**11, "float32": 2**24, "float64": 2**53, "bool": 1}
+            most = {
+                "float16": 2**11,
+                "bfloat16": 2**8,
+                "float32": 2**24,
+                "float64": 2**53,
+                "bool": 1,
+            }
             bits = 8 * x.dtype.itemsize - (x.dtype.name != "uint8")
             high = most.get(x.dtype.name, min(2**bits, 2**63) - 1) + 1
         if not low < high:

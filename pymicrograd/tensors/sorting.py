@@ -13,7 +13,7 @@ from ..errors import ArgumentError, DTypeError, EmptyError, ShapeError
 from .arguments import as_int, axis_of, one_of
 from .attributes import Attributes
 from .conversion import as_tensor, from_array, new
-from .dtypes import int32, int64
+from .dtypes import bfloat16, float32, int32, int64
 from .explain import call_as, refuse_out
 from .interchange import to_numpy
 from .ops import TensorBase, cast
@@ -36,8 +36,9 @@ class Extremes(NamedTuple):
 
 
 def array_of(x: Any) -> Any:
-    """Return the elements as an ndarray, which shares the memory."""
-    return to_numpy(x.detach())
+    """Return the elements as an ndarray, which shares the memory; bfloat16 as float32."""
+    x = x.detach()
+    return to_numpy(cast(x, float32) if x.dtype is bfloat16 else x)
 
 
 def of_array(array: Any) -> Tensor:
@@ -351,7 +352,8 @@ class SortingMethods(Attributes):
             array, return_inverse=True, return_counts=True, axis=axis, equal_nan=False
         )
         shape = array.shape if axis is None else (-1,)
-        return told(values, inverse.reshape(shape), counts, return_inverse, return_counts)
+        parts = of_array(values), inverse.reshape(shape), counts
+        return told(self.dtype, *parts, return_inverse, return_counts)
 
     def unique_consecutive(
         self: Any, return_inverse: Any = False, return_counts: Any = False, dim: Any = None
@@ -378,8 +380,8 @@ class SortingMethods(Attributes):
         starts = numpy.flatnonzero(first)
         counts = numpy.diff(numpy.append(starts, len(rows)))
         inverse = numpy.cumsum(first) - 1
-        values = items.take(starts, axis=axis)
-        return told(values, inverse.reshape(shape), counts, return_inverse, return_counts)
+        parts = of_array(items.take(starts, axis=axis)), inverse.reshape(shape), counts
+        return told(self.dtype, *parts, return_inverse, return_counts)
 
     def cummax(self: Any, dim: Any = None, *, axis: Any = None) -> ValuesIndices:
         """Return the largest element so far along an axis, and its index, of equal ones the last.
@@ -429,9 +431,11 @@ class SortingMethods(Attributes):
         return found
 
 
-def told(values: Any, inverse: Any, counts: Any, want_inverse: Any, want_counts: Any) -> Any:
-    """Return ndarrays as Tensors: the values, and what else is wanted."""
-    found = [of_array(values)]
+def told(
+    kind: Any, values: Any, inverse: Any, counts: Any, want_inverse: Any, want_counts: Any
+) -> Any:
+    """Return the values as a type, and of two ndarrays those that are wanted."""
+    found = [cast(values, kind)]
     found += [of_array(inverse.astype("int64"))] if want_inverse else []
     found += [of_array(counts.astype("int64"))] if want_counts else []
     return tuple(found) if len(found) > 1 else found[0]

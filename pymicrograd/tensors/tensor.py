@@ -37,7 +37,7 @@ from .contraction import ContractionMethods
 from .conversion import as_tensor, new
 from .devices import check_device
 from .diagonals import DiagonalMethods
-from .dtypes import DTYPES, as_dtype, dtype, float32
+from .dtypes import DTYPES, as_dtype, bfloat16, dtype, float32
 from .elementary import ElementaryMethods
 from .elementwise import ElementwiseMethods
 from .explain import call_as, fail
@@ -371,6 +371,7 @@ class Tensor(Topics):
 
         Raises:
             GradientError: it requires a gradient, which NumPy would drop.
+            DTypeError: the elements are of bfloat16, which NumPy has not.
         """
         return interchange.to_numpy(self.detach() if force else self)
 
@@ -414,6 +415,10 @@ class Tensor(Topics):
                 f"__dlpack__: strides {self.stride()} run backwards, which not every library "
                 "understands; use contiguous()"
             )
+        if self.dtype is bfloat16:
+            from .bits import export
+
+            return export(self, **options)
         return self.numpy().__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[int, int]:

@@ -208,7 +208,7 @@ static int fresh_rank, fresh_dtype;
 
 static void fresh_choose(void)
 {
-    static const int sizes[MG_DTYPE_COUNT] = {4, 8, 2, 8, 4, 1, 1};
+    static const int sizes[MG_DTYPE_COUNT] = {4, 8, 2, 2, 8, 4, 2, 1, 1, 1};
     fresh_dtype = below(3) ? (int)below(2) : (int)below(MG_DTYPE_COUNT);
     fresh_rank = below(30) ? (int)below(4) : (int)below(MG_MAX_RANK + 1);
     int64_t count = 1;
@@ -227,10 +227,12 @@ static void fresh_choose(void)
         float single = (float)x;
         int64_t whole = below(10) - 4;
         uint16_t half = (uint16_t)(0x3000 + below(0x1000));
-        const void *from = fresh_dtype == MG_FLOAT32   ? (void *)&single
-                           : fresh_dtype == MG_FLOAT64 ? (void *)&x
-                           : fresh_dtype == MG_FLOAT16 ? (void *)&half
-                                                       : (void *)&whole;
+        uint16_t brain = (uint16_t)(0x3F00 + below(0x100));
+        const void *from = fresh_dtype == MG_FLOAT32    ? (void *)&single
+                           : fresh_dtype == MG_FLOAT64  ? (void *)&x
+                           : fresh_dtype == MG_FLOAT16  ? (void *)&half
+                           : fresh_dtype == MG_BFLOAT16 ? (void *)&brain
+                                                        : (void *)&whole;
         memcpy(fresh + i * sizes[fresh_dtype], from, (size_t)sizes[fresh_dtype]);
     }
 }
@@ -304,12 +306,12 @@ static int64_t action_do(engine *e, const action *a)
 /* Return the bits of an element; all NaN are one. */
 static uint64_t element_bits(const mg_array_info *info, int64_t place)
 {
-    static const int sizes[MG_DTYPE_COUNT] = {4, 8, 2, 8, 4, 1, 1};
-    static const uint64_t infinite[] = {0x7F800000u, (uint64_t)0x7FF << 52, 0x7C00};
+    static const int sizes[MG_DTYPE_COUNT] = {4, 8, 2, 2, 8, 4, 2, 1, 1, 1};
+    static const uint64_t infinite[] = {0x7F800000u, (uint64_t)0x7FF << 52, 0x7C00, 0x7F80};
     uint64_t bits = 0;
     memcpy(&bits, (const char *)info->data + place * sizes[info->dtype],
            (size_t)sizes[info->dtype]);
-    if (info->dtype > MG_FLOAT16) return bits;
+    if (info->dtype > MG_BFLOAT16) return bits;
     uint64_t sign = (uint64_t)1 << (8 * sizes[info->dtype] - 1);
     return (bits & ~sign) > infinite[info->dtype] ? 0x7A4 : bits;
 }

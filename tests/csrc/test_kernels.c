@@ -39,7 +39,7 @@ static long long checks, failures;
 
 enum { MOST = 2100, MARGIN = 64 };
 
-static const size_t sizes[MG_DTYPE_COUNT] = {4, 8, 2, 8, 4, 1, 1};
+static const size_t sizes[MG_DTYPE_COUNT] = {4, 8, 2, 2, 8, 4, 2, 1, 1, 1};
 
 /* Room for elements with a margin on either side, which nobody may write to. */
 typedef struct space {
@@ -136,9 +136,12 @@ static void fill_freshly(int dtype, int64_t n, void *numbers, int tame)
         switch (dtype) {
         case MG_FLOAT32: memcpy((float *)numbers + i, &single, 4); break;
         case MG_FLOAT64: memcpy((double *)numbers + i, &x, 8); break;
-        case MG_FLOAT16: memcpy((uint16_t *)numbers + i, &bits, 2); break;
+        case MG_FLOAT16:
+        case MG_BFLOAT16: memcpy((uint16_t *)numbers + i, &bits, 2); break;
         case MG_INT64: ((int64_t *)numbers)[i] = whole; break;
         case MG_INT32: ((int32_t *)numbers)[i] = (int32_t)whole; break;
+        case MG_INT16: ((int16_t *)numbers)[i] = (int16_t)whole; break;
+        case MG_INT8: ((int8_t *)numbers)[i] = (int8_t)whole; break;
         case MG_UINT8: ((uint8_t *)numbers)[i] = (uint8_t)whole; break;
         default: ((uint8_t *)numbers)[i] = bits & 1; break;
         }
@@ -173,6 +176,7 @@ static bool is_nan(int dtype, const void *x)
     case MG_FLOAT32: return *(const float *)x != *(const float *)x;
     case MG_FLOAT64: return *(const double *)x != *(const double *)x;
     case MG_FLOAT16: memcpy(&half, x, 2); return (half & 0x7FFF) > 0x7C00;
+    case MG_BFLOAT16: memcpy(&half, x, 2); return (half & 0x7FFF) > 0x7F80;
     default: return false;
     }
 }
@@ -288,6 +292,8 @@ static int64_t int_at(int dtype, const void *numbers, int64_t i)
 {
     return dtype == MG_INT64   ? ((const int64_t *)numbers)[i]
            : dtype == MG_INT32 ? ((const int32_t *)numbers)[i]
+           : dtype == MG_INT16 ? ((const int16_t *)numbers)[i]
+           : dtype == MG_INT8  ? ((const int8_t *)numbers)[i]
                                : ((const uint8_t *)numbers)[i];
 }
 
@@ -416,15 +422,15 @@ static void test_gradient(int op, int which, int dtype)
 
 static bool has_kernel(int op, int dtype)
 {
-    if (dtype == MG_FLOAT16) return false;
+    if (dtypes_computed[dtype] != dtype) return false;
     switch (rows[op].types) {
     case FLOATS: return dtype <= MG_FLOAT64;
     case NUMBERS:
     case NUMBERS_ONLY: return dtype != MG_BOOL;
     case NUMBERS_AND_BOOLS:
     case COMPARES: return true;
-    case INTEGRAL: return dtype > MG_FLOAT16 && dtype != MG_BOOL;
-    case INTEGRAL_AND_BOOLS: return dtype > MG_FLOAT16;
+    case INTEGRAL: return dtype > MG_BFLOAT16 && dtype != MG_BOOL;
+    case INTEGRAL_AND_BOOLS: return dtype > MG_BFLOAT16;
     case TRUTHS: return dtype == MG_BOOL;
     default: return false;
     }
@@ -457,7 +463,9 @@ static void test_entries(const kernel_set *set)
                 failures += (set->gradient[op][which][dtype] != NULL) !=
                             (is_element_op(op) && has_gradient(op, which));
         }
-    test_table("cast", set->cast, sizeof set->cast);
+    for (int from = 0; from < MG_DTYPE_COUNT; from++) /* test_cast() shows that they do */
+        for (int to = 0; to < MG_DTYPE_COUNT; to++, checks++)
+            failures += !set->cast[from][to] != !kernels_baseline.cast[from][to];
     test_table("reduce", set->reduce, sizeof set->reduce);
 #define MG_KERNEL(type, name, kinds) test_table(#name, &set->name, sizeof set->name);
 #include "kernels/kernels.def"
@@ -497,6 +505,34 @@ static double naive_of_half(uint16_t half)
     return half & 0x8000 ? -x : x;
 }
 
+static uint16_t naive_brain(double x)
+{
+    int exponent_of;
+    uint16_t sign = signbit(x) ? 0x8000 : 0;
+    if (x != x) return 0x7FC0;
+    if (x == 0.0) return sign;
+    if (fabs(x) >= 0x1.FFp127) return sign | 0x7F80;
+    frexp(x, &exponent_of);
+    if (exponent_of < -125) exponent_of = -125; /* subnormal */
+    double whole = rint(ldexp(fabs(x), 8 - exponent_of)); /* up to 2^8 */
+    return (uint16_t)(sign | (uint16_t)(whole + (exponent_of + 125) * 128));
+}
+
+static double naive_of_brain(uint16_t brain)
+{
+    uint32_t bits = (uint32_t)brain << 16;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return (double)x;
+}
+
+/* An integer as a double with 53 bits of it, the last of which tells of all others. */
+static double odd_of(int64_t x)
+{
+    const int64_t rest = x % 4096 < 0 ? -1 : x % 4096 > 0;
+    return fabs((double)x) < 0x1p53 ? (double)x : ldexp((double)(x / 4096 * 2 + rest), 11);
+}
+
 static int64_t saturate(double x, double least, double end, int64_t first, int64_t last)
 {
     return x != x ? 0 : x < least ? first : x >= end ? last : (int64_t)x;
@@ -505,16 +541,20 @@ static int64_t saturate(double x, double least, double end, int64_t first, int64
 static void naive_cast(int from, int to, int64_t n, const void *a, void *y)
 {
     for (int64_t i = 0; i < n; i++) {
-        bool is_float = from <= MG_FLOAT16;
-        double x = from == MG_FLOAT32   ? (double)((const float *)a)[i]
-                   : from == MG_FLOAT64 ? ((const double *)a)[i]
-                   : from == MG_FLOAT16 ? naive_of_half(((const uint16_t *)a)[i])
-                                        : (double)int_at(from, a, i);
+        bool is_float = from <= MG_BFLOAT16;
+        double x = from == MG_FLOAT32    ? (double)((const float *)a)[i]
+                   : from == MG_FLOAT64  ? ((const double *)a)[i]
+                   : from == MG_FLOAT16  ? naive_of_half(((const uint16_t *)a)[i])
+                   : from == MG_BFLOAT16 ? naive_of_brain(((const uint16_t *)a)[i])
+                                         : (double)int_at(from, a, i);
         int64_t k = is_float ? 0 : int_at(from, a, i);
         switch (to) {
         case MG_FLOAT32: ((float *)y)[i] = is_float ? (float)x : (float)k; break;
         case MG_FLOAT64: ((double *)y)[i] = x; break;
         case MG_FLOAT16: ((uint16_t *)y)[i] = naive_half(x); break;
+        case MG_BFLOAT16:
+            ((uint16_t *)y)[i] = naive_brain(is_float ? x : odd_of(k));
+            break;
         case MG_INT64:
             if (is_float) k = saturate(x, -0x1p63, 0x1p63, INT64_MIN, INT64_MAX);
             ((int64_t *)y)[i] = k;
@@ -522,6 +562,14 @@ static void naive_cast(int from, int to, int64_t n, const void *a, void *y)
         case MG_INT32:
             if (is_float) k = saturate(x, -0x1p31, 0x1p31, INT32_MIN, INT32_MAX);
             ((int32_t *)y)[i] = (int32_t)k;
+            break;
+        case MG_INT16:
+            if (is_float) k = saturate(x, -0x1p15, 0x1p15, INT16_MIN, INT16_MAX);
+            ((int16_t *)y)[i] = (int16_t)k;
+            break;
+        case MG_INT8:
+            if (is_float) k = saturate(x, -128.0, 128.0, INT8_MIN, INT8_MAX);
+            ((int8_t *)y)[i] = (int8_t)k;
             break;
         case MG_UINT8:
             if (is_float) k = saturate(x, 0.0, 256.0, 0, 255);
@@ -534,47 +582,48 @@ static void naive_cast(int from, int to, int64_t n, const void *a, void *y)
 
 static void test_cast(int from, int to)
 {
-    cast_kernel kernel = kernels()->cast[from][to];
     for (int step = 0; step < LENGTHS; step++) {
         int64_t n = length(step);
         space a = space_make((size_t)n * sizes[from]), y = space_make((size_t)n * sizes[to]);
         space right = space_make(8 * MOST);
         fill(from, n, a.at, 0);
         naive_cast(from, to, n, a.at, right.at);
-        kernel(n, a.at, y.at);
+        cast_elements(from, to, n, a.at, y.at);
         expect("cast", to, n, y.at, right.at, from);
         space_free(&a), space_free(&y), space_free(&right);
     }
 }
 
-/* All float16, there and back, and what lies between them. */
-static void test_halves(void)
+/* What lies between a number of two bytes and the next, from floats and doubles. */
+static void test_near(int dtype, unsigned bits, double middle)
 {
-    for (unsigned half = 0; half < 0x10000; half++) {
-        uint16_t in = (uint16_t)half, out[3], right = naive_half(naive_of_half(in));
-        float single, near[3];
-        double wide;
-        kernels()->cast[MG_FLOAT16][MG_FLOAT32](1, &in, &single);
-        kernels()->cast[MG_FLOAT16][MG_FLOAT64](1, &in, &wide);
-        double expected = naive_of_half(in);
-        expect("half to double", MG_FLOAT64, 1, &wide, &expected, half);
-        kernels()->cast[MG_FLOAT32][MG_FLOAT16](1, &single, out);
-        expect("half", MG_FLOAT16, 1, out, &right, half);
-        if (half == 0xFFFF) break;
-        double middle = (expected + naive_of_half((uint16_t)(half + 1))) / 2;
-        near[0] = (float)middle, near[1] = nextafterf(near[0], INFINITY);
-        near[2] = nextafterf(near[0], -INFINITY);
-        kernels()->cast[MG_FLOAT32][MG_FLOAT16](3, near, out);
-        for (int i = 0; i < 3; i++) {
-            right = naive_half((double)near[i]);
-            expect("near half", MG_FLOAT16, 1, out + i, &right, half);
-        }
-        double nearer[3] = {middle, nextafter(middle, 1e9), nextafter(middle, -1e9)};
-        kernels()->cast[MG_FLOAT64][MG_FLOAT16](3, nearer, out);
-        for (int i = 0; i < 3; i++) {
-            right = naive_half(nearer[i]);
-            expect("nearer half", MG_FLOAT16, 1, out + i, &right, half);
-        }
+    uint16_t (*naive)(double) = dtype == MG_FLOAT16 ? naive_half : naive_brain;
+    float near[3] = {(float)middle};
+    double nearer[3] = {middle, nextafter(middle, 1e300), nextafter(middle, -1e300)};
+    uint16_t out[3], right[3];
+    near[1] = nextafterf(near[0], INFINITY), near[2] = nextafterf(near[0], -INFINITY);
+    cast_elements(MG_FLOAT32, dtype, 3, near, out);
+    for (int i = 0; i < 3; i++) right[i] = naive((double)near[i]);
+    expect("near", dtype, 3, out, right, bits);
+    cast_elements(MG_FLOAT64, dtype, 3, nearer, out);
+    for (int i = 0; i < 3; i++) right[i] = naive(nearer[i]);
+    expect("nearer", dtype, 3, out, right, bits);
+}
+
+/* All float16 or bfloat16, there and back, and what lies between them. */
+static void test_two_bytes(int dtype, double (*value)(uint16_t))
+{
+    for (unsigned bits = 0; bits < 0x10000; bits++) {
+        uint16_t in = (uint16_t)bits, out;
+        float single;
+        double wide, expected = value(in);
+        cast_elements(dtype, MG_FLOAT32, 1, &in, &single);
+        cast_elements(dtype, MG_FLOAT64, 1, &in, &wide);
+        expect("two bytes to double", MG_FLOAT64, 1, &wide, &expected, bits);
+        cast_elements(MG_FLOAT32, dtype, 1, &single, &out);
+        expect("two bytes", dtype, 1, &out, &in, bits);
+        double following = value((uint16_t)(bits + 1));
+        if (bits < 0xFFFF) test_near(dtype, bits, (expected + following) / 2);
     }
 }
 
@@ -794,7 +843,8 @@ static void test_set(void)
     test_elements();
     for (int from = 0; from < MG_DTYPE_COUNT; from++)
         for (int to = 0; to < MG_DTYPE_COUNT; to++) test_cast(from, to);
-    test_halves();
+    test_two_bytes(MG_FLOAT16, naive_of_half);
+    test_two_bytes(MG_BFLOAT16, naive_of_brain);
     for (int place = 0; place < 4; place++) test_choose(place);
     test_reductions();
     test_all_rows();

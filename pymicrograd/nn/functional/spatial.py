@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ArgumentError, ShapeError
 from ...tensors.arguments import as_ints
-from ...tensors.dtypes import float16, float32
+from ...tensors.dtypes import HALVES, float32
 from ...tensors.ops import OPS, apply, cast
 from .arguments import tensor_of
 
@@ -76,8 +76,8 @@ def as_given(result: Any, input: Any, s: int) -> Tensor:
 
 
 def widened(x: Any) -> Any:
-    """Return float16 as float32, in which sums are computed: float16 ends at 65504."""
-    return cast(x, float32) if x.dtype is float16 else x
+    """Return float16 and bfloat16 as float32, in which sums are computed."""
+    return cast(x, float32) if x.dtype in HALVES else x
 
 
 def surround(x: Any, around: Around, value: float = 0.0) -> Tensor:
