@@ -385,7 +385,7 @@ class Composer:
             ], {}
         if not shape or 0 in shape:
             return None
-        index = self.one_of(("int64", "int32", "uint8"))
+        index = self.one_of(("int64", "int32", "int16", "int8", "uint8"))
         if op in ("gather", "scatter_add"):
             axis = self.number(0, len(shape) - 1)
             at = tuple(self.number(0, 4) if d == axis else n for d, n in enumerate(shape))

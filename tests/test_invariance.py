@@ -37,6 +37,7 @@ from tensor_cases import (
 import pymicrograd
 from pymicrograd import Tensor, functional, isa, set_isa, set_num_threads
 from pymicrograd.reference.element_ops import ROWS as ELEMENTS
+from pymicrograd.tensors.sorting import array_of
 
 C = ENGINES[0]
 
@@ -78,7 +79,7 @@ def each_way() -> Iterator[str]:
 
 def bits(x: Any) -> bytes:
     """Return type, shape and elements of a tensor, one NaN like another."""
-    array = np.array(x.detach().numpy(), order="C")
+    array = np.array(array_of(x), order="C")  # of bfloat16 as float32, which holds it
     if array.dtype.kind == "f":
         array[np.isnan(array)] = math.nan
     return f"{array.dtype} {array.shape} ".encode() + array.tobytes()
@@ -126,10 +127,12 @@ def draw(
     rng = np.random.default_rng(len(shape) * 1000 + sum(shape))
     if dtype == "bool":
         return pymicrograd.tensor(rng.random(shape) < 0.5)
-    if not dtype.startswith("float"):
+    if "float" not in dtype:
         low = max(low, 1.0)
         return pymicrograd.tensor(rng.integers(int(low), 100, shape).astype(dtype))
-    made = pymicrograd.tensor(rng.uniform(low, high, shape).astype(dtype))
+    numbers = rng.uniform(low, high, shape)
+    is_numpys = dtype != "bfloat16"
+    made = pymicrograd.tensor(numbers.astype(dtype) if is_numpys else numbers, dtype=dtype)
     made.requires_grad = requires_grad
     return made
 
@@ -237,7 +240,7 @@ PRODUCTS = [((201, 211), (211, 191)), ((7, 301), (301, 2003)), ((2003, 301), (30
 
 @pytest.mark.parametrize(("left", "right"), PRODUCTS, ids=str)
 def test_large_products(left: tuple[int, ...], right: tuple[int, ...]) -> None:
-    for dtype in ("float32", "float64", "float16", "int32"):
+    for dtype in ("float32", "float64", "float16", "bfloat16", "int32", "int8"):
         operands = [draw(left, dtype), draw(right, dtype)]
         assert_same_each_way(lambda operands=operands: derivatives("matmul", operands))
     if len(left) == len(right) == 2:
@@ -257,6 +260,7 @@ def test_large_movement() -> None:
     calls: list[tuple[str, list[Any], dict[str, Any]]] = [
         ("clone", [x], {}), ("contiguous", [x.detach().permute(2, 0, 1)], {}),
         ("cast", [x], {"dtype": "float16"}), ("cast", [x], {"dtype": "int32"}),
+        ("cast", [x], {"dtype": "bfloat16"}), ("cast", [x], {"dtype": "int8"}),
         ("pad", [x], {"before": (1, 2, 3), "after": (0, 1, 0), "value": 0.1}),
         ("cat", [x, y], {"axis": 0}), ("take", [x, index], {}), ("add_at", [x, index, y], {}),
         ("put_at", [x, index, y], {}), ("where", [truth, x, draw((307,))], {}),

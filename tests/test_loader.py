@@ -230,6 +230,8 @@ BATCHES = [
     [np.int64(1), np.int64(2)],
     [np.array([1, 2], dtype=np.int32), np.array([3, 4], dtype=np.int32)],
     [np.float64(1.5)],
+    [np.array([1, 2], dtype=np.int8), np.array([3, 4], dtype=np.int8)],
+    [np.int16(1), np.int16(2)],
 ]
 
 

@@ -469,22 +469,24 @@ def test_parameters_that_are_not_contiguous(case: str) -> None:
         assert results[0] == results[1]
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("case", CASES)
-def test_parameters_of_float16(case: str) -> None:
+def test_parameters_of_two_bytes(case: str, dtype: str) -> None:
     """They are computed in float32, and so is what is remembered: no small square is lost."""
     name, options = CASES[case]
     data = [0.5, -2.0, 3.0]
-    half, single = tensor(data, "float16", True), tensor(data, "float32", True)
+    half, single = tensor(data, dtype, True), tensor(data, "float32", True)
     a, b = (getattr(optim, name)([p], **options) for p in (half, single))
     for _ in range(3):
-        half.grad = tensor([1e-4, -1e-3, 2.0], "float16")
+        half.grad = tensor([1e-4, -1e-3, 2.0], dtype)
         single.grad = half.grad.to("float32")
         single.data.copy_(half.detach())
         a.step()
         b.step()
-        assert half.tolist() == single.to("float16").tolist()
+        assert half.tolist() == single.to(dtype).tolist()
         assert all(math.isfinite(x) for x in half.tolist())
-    assert half.dtype is pymicrograd.float16
+    assert half.dtype is getattr(pymicrograd, dtype)
+    assert not any(x.dtype is half.dtype for x in a.state[half].values() if isinstance(x, Tensor))
 
 
 @pytest.mark.parametrize("make", [optim.SGD, optim.Adam, optim.AdamW])

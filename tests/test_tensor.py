@@ -780,6 +780,11 @@ def test_random_numbers_are_those_of_the_scalar_generator() -> None:
     mg.manual_seed(5)
     assert mg.rand_like(mg.ones(3)).tolist() == first
     assert mg.randn_like(mg.ones(2, dtype="float16")).dtype is mg.float16
+    mg.manual_seed(5)
+    filled = mg.zeros(3, dtype="bfloat16").uniform_()
+    assert filled.tolist() == mg.tensor(first).bfloat16().tolist()
+    assert {*mg.zeros(99, dtype="int8").random_(-3, 3).tolist()} == {-3, -2, -1, 0, 1, 2}
+    assert mg.randint(-128, 128, (99,), dtype="int8").min() < -50
     with pytest.raises(DTypeError):
         mg.rand(2, dtype="int64")
     with pytest.raises(ValueError, match="randint"):

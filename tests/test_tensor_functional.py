@@ -327,14 +327,15 @@ def test_what_does_not_fit() -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"divisor_override": 90000}, {"ceil_mode": True}])
-def test_avg_pool2d_of_float16_counts_beyond_its_range(options: dict[str, Any]) -> None:
-    x = mg.ones(1, 300, 300, dtype="float16", requires_grad=True)
+@pytest.mark.parametrize("dtype", [mg.float16, mg.bfloat16], ids=str)
+def test_avg_pool2d_counts_beyond_a_types_range(dtype: Any, options: dict[str, Any]) -> None:
+    x = mg.ones(1, 300, 300, dtype=dtype, requires_grad=True)
     mean = F.avg_pool2d(x, 300, **options)
-    assert (mean.dtype, mean.item()) == (mg.float16, 1.0)
+    assert (mean.dtype, mean.item()) == (dtype, 1.0)
     many = F.avg_pool2d(x * 60000.0, 2)
     assert many[0, 0, 0].item() == (x[0, 0, 0] * 60000.0).item()
     many.sum().backward()
-    assert x.grad.dtype is mg.float16
+    assert x.grad.dtype is dtype
 
 
 @pytest.mark.parametrize("pool", [F.max_pool2d, F.avg_pool2d])
@@ -410,7 +411,7 @@ NUMPYS = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
 @pytest.mark.parametrize("mode", NUMPYS)
-@pytest.mark.parametrize("dtype", ["float16", "float64", "int64", "uint8", "bool"])
+@pytest.mark.parametrize("dtype", ["float16", "float64", "int64", "uint8", "int8", "int16", "bool"])
 def test_pad_with_own_items_as_numpy(mode: str, dtype: str) -> None:
     x = (numbers(2, 4, 3) * 50).astype(dtype)
     around = ((0, 0), (3, 1), (2, 2))
@@ -504,7 +505,7 @@ def test_pad_of_integers_loses_no_digits() -> None:
 @pytest.mark.parametrize("size, stride, padding, dilation", [
     (2, 2, 0, 1), (3, 2, 1, 1), (2, 1, 0, 1), ((2, 3), (1, 2), 0, 2), (1, 1, 0, 1), (3, 3, 0, 1),
 ])  # fmt: skip
-@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
 def test_pooling_takes_the_first_largest_and_adds_gradients_in_the_order_of_places(
     size: Any, stride: Any, padding: int, dilation: int, dtype: str
 ) -> None:

@@ -369,6 +369,52 @@ def test_types_change_in_place() -> None:
     assert net[1].num_batches_tracked.dtype is mg.int64
     assert net.float()[2].bias.dtype is mg.float32
     assert net.half()[2].bias.dtype is mg.float16
+    assert net.bfloat16()[2].bias.dtype is mg.bfloat16
+
+
+IMAGE, ROWS = (2, 4, 6, 6), (2, 5, 8)
+OF_BFLOAT16: dict[str, tuple[Any, tuple[int, ...]]] = {
+    "Linear": (lambda: nn.Linear(8, 3), ROWS),
+    "Conv2d": (lambda: nn.Conv2d(4, 3, 3, padding=1, stride=2), IMAGE),
+    "ConvTranspose2d": (lambda: nn.ConvTranspose2d(4, 3, 3), IMAGE),
+    "BatchNorm2d": (lambda: nn.BatchNorm2d(4), IMAGE),
+    "GroupNorm": (lambda: nn.GroupNorm(2, 4), IMAGE),
+    "InstanceNorm2d": (lambda: nn.InstanceNorm2d(4), IMAGE),
+    "LayerNorm": (lambda: nn.LayerNorm(8), ROWS),
+    "RMSNorm": (lambda: nn.RMSNorm(8), ROWS),
+    "AdaptiveAvgPool2d": (lambda: nn.AdaptiveAvgPool2d(2), IMAGE),
+    "MaxPool2d": (lambda: nn.MaxPool2d(2), IMAGE),
+    "Upsample": (lambda: nn.Upsample(scale_factor=2, mode="bilinear"), IMAGE),
+    "LSTM": (lambda: nn.LSTM(8, 4), ROWS),
+    "GRU": (lambda: nn.GRU(8, 4), ROWS),
+    "MultiheadAttention": (lambda: nn.MultiheadAttention(8, 2), ROWS),
+    "TransformerEncoderLayer": (lambda: nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0), ROWS),
+    "GELU": (lambda: nn.GELU(), ROWS),
+    "Softmax": (lambda: nn.Softmax(-1), ROWS),
+    "PReLU": (lambda: nn.PReLU(), ROWS),
+}
+
+
+@pytest.mark.parametrize("name", OF_BFLOAT16)
+def test_layers_of_bfloat16(name: str) -> None:
+    """Near those of float32: 8 bits are left of each result."""
+    make, shape = OF_BFLOAT16[name]
+    mg.manual_seed(3)
+    layer, x = make(), mg.randn(*shape).bfloat16()
+    inputs = 3 if name == "MultiheadAttention" else 1
+    found = []
+    for kind in (mg.bfloat16, mg.float32):
+        layer.to(kind)
+        leaf = x.to(kind).clone().requires_grad_()
+        y = layer(*[leaf] * inputs)
+        y = y[0] if isinstance(y, tuple) else y
+        weight = mg.arange(y.numel()).remainder(7).reshape(*y.shape).to(kind)
+        (y * weight).sum().backward()
+        assert y.dtype is leaf.grad.dtype is kind
+        assert all(p.grad.dtype is kind for p in layer.parameters())
+        found.append((y.detach().float(), leaf.grad.float()))
+    for narrow, wide in zip(*found, strict=True):
+        assert (narrow - wide).abs().max() < 0.1 * wide.abs().max() + 0.02
 
 
 # ---- hooks

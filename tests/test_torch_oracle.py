@@ -6,12 +6,13 @@ Both compute float64 in orders of their own: 1e-9 of the larger operand is some 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import pymicrograd
@@ -456,6 +457,66 @@ def test_promotion_is_that_of_torch() -> None:
                 assert pymicrograd.promote_types(left, right).name == str(
                     torch.promote_types(u.dtype, v.dtype)
                 ).removeprefix("torch.")
+
+
+NARROW = ("int8", "int16", "uint8")
+INTEGER_OPS: dict[str, Function] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "//": operator.floordiv,
+    "%": operator.mod, "&": operator.and_, "|": operator.or_, "^": operator.xor,
+    "<<": operator.lshift, ">>": operator.rshift, "==": operator.eq, "<": operator.lt,
+    ">=": operator.ge, "maximum": lambda x, y: x.maximum(y), "minimum": lambda x, y: x.minimum(y),
+    "/": operator.truediv, "copy_": lambda x, y: x.clone().copy_(y),
+}  # fmt: skip
+
+
+@given(st.data(), st.sampled_from(sorted(INTEGER_OPS)), st.sampled_from(NARROW))
+def test_narrow_integers_wrap_as_in_torch(data: Any, name: str, kind: str) -> None:
+    """Beside arrays of any integers, what has no axes, and numbers that the type does not hold."""
+    info = torch.iinfo(getattr(torch, kind))
+    values = data.draw(st.lists(st.integers(info.min, info.max), min_size=2, max_size=2))
+    other = data.draw(st.sampled_from((*NARROW, "int32", "int64")))
+    wide = torch.iinfo(getattr(torch, other))
+    number = data.draw(st.integers(-500, 500) | st.sampled_from((0, 1, -1, 256, -128, 65536)))
+    number = max(wide.min, min(wide.max, number))
+    form = data.draw(st.sampled_from(("array", "scalar", "number", "in place")))
+    x, u = pymicrograd.tensor(values, dtype=kind), torch.tensor(values, dtype=getattr(torch, kind))
+    # Ours compares 300 as it is, and torch has no maximum of a number.
+    assume(form != "number" or name not in ("==", "<", ">=", "maximum", "minimum", "copy_"))
+    sides = []
+    for library, a in ((pymicrograd, x), (torch, u)):
+        item = number if form == "scalar" else [number, number // 3 + 1]
+        b = number if form == "number" else library.tensor(item, dtype=getattr(library, other))
+        try:
+            if form == "in place" and name in ("+", "-", "*"):
+                y = {"+": a.add_, "-": a.sub_, "*": a.mul_}[name](b)
+            else:
+                y = INTEGER_OPS[name](a, b)
+        except (RuntimeError, ZeroDivisionError, AttributeError, TypeError):
+            sides.append(None)
+        else:
+            sides.append((str(y.dtype).rpartition(".")[2], str(y.tolist())))
+    assert sides[0] == sides[1]
+
+
+BRAIN_OPS: dict[str, Function] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv,
+    "==": operator.eq, "<": operator.lt, "maximum": lambda x, y: x.maximum(y),
+    "where": lambda x, y: x.where(x > y, y), "abs": lambda x, y: abs(x),
+    "float": lambda x, y: x.float(), "half": lambda x, y: x.half(), "bool": lambda x, y: x.bool(),
+    "short": lambda x, y: x.clamp(-1000, 1000).short(), "sqrt": lambda x, y: (x * x).sqrt(),
+    "scaled": lambda x, y: x * 0.3, "trunc": lambda x, y: x.trunc(), "amax": lambda x, y: x.amax(),
+}  # fmt: skip
+
+
+@given(st.lists(st.floats(width=32), min_size=6, max_size=6), st.sampled_from(sorted(BRAIN_OPS)))
+def test_bfloat16_has_the_bits_of_torch(numbers: list[float], name: str) -> None:
+    sides = []
+    for library in (pymicrograd, torch):
+        x, y = library.tensor(numbers, dtype=library.float32).bfloat16().reshape(2, 3)
+        found = BRAIN_OPS[name](x, y)
+        sides.append((str(found.dtype).rpartition(".")[2], found.float().tolist()))
+    assert sides[0][0] == sides[1][0]
+    np.testing.assert_array_equal(sides[0][1], sides[1][1])
 
 
 HOSTILE = np.array(

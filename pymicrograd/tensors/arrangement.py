@@ -323,14 +323,18 @@ def triu_indices(
 
 
 def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
-    """Return the indices along each axis of elements numbered in row-major order.
+    """Return the indices, int64, along each axis of elements numbered in row-major order.
 
     Raises:
+        DTypeError: the numbers are no integers.
         TensorIndexError: a number is outside the shape.
     """
     from ..errors import TensorIndexError
 
-    x, sizes = as_tensor(indices), as_ints((shape,), "unravel_index")
+    given, sizes = as_tensor(indices), as_ints((shape,), "unravel_index")
+    if given.dtype.kind != 1:
+        raise DTypeError(f"unravel_index: indices are integers, not {given.dtype.name}")
+    x: Any = cast(given, int64)
     count = math.prod(sizes)
     if x.numel() and not bool((x.ge(-count).logical_and(x.lt(count))).all()):
         raise TensorIndexError(f"unravel_index: an index is outside shape {tuple(sizes)}")
@@ -556,8 +560,10 @@ class ArrangementMethods(Attributes):
         if new < 0 or any(a not in (1, b) for a, b in pairs):
             raise ShapeError(f"sum_to_size: shape {shape} does not expand to {self.shape}")
         axes = [new + i for i, (a, b) in enumerate(pairs) if a != b]
-        found = self.sum((*range(new), *axes), keepdim=True) if new or axes else self
-        return cast(found.reshape(shape), self.dtype)
+        sums = bool(new or axes or not shape)  # which are of int64 where integers are added
+        found = self.sum((*range(new), *axes), keepdim=True) if sums else self
+        result: Tensor = found.reshape(shape)
+        return result
 
     def expand_copy(self: Any, size: Any) -> Tensor:
         """Return `expand` as a copy."""

@@ -84,7 +84,7 @@ def reduced_at(flat: Any, places: Any, src: Any, reduce: str, include_self: bool
         counts = ones.index_add(0, places, places * 0 + 1).clamp_min(1)
         if flat.is_floating_point():
             return total / cast(counts, flat.dtype)
-        return total.floor_divide(counts)
+        return cast(cast(total, int64).floor_divide(counts), flat.dtype)
     return grouped(flat, places, src, reduce, include_self)
 
 
