@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ import pytest
 from test_cli import run
 
 import pymicrograd as mg
-from pymicrograd import nn
+from pymicrograd import nn, pictures
 from pymicrograd.cli import fitting, learning
+from pymicrograd.utils import tensorboard
 
 saving = pytest.mark.skipif(
     not hasattr(mg.SGD, "state_dict"), reason="optimizers have no state_dict here"
@@ -321,6 +324,51 @@ def test_plots(tmp_path: Path) -> None:
     data = written(tmp_path / "sums.csv", lines_of_a_plane(20, lambda a, b: a + 0.5))
     train("--data", data, "--plot", path, "--epochs", "2")
     assert regions.startswith(b"<?xml") and Path(path).read_bytes() != regions
+
+
+def test_a_log_for_tensorboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a library where there is one: here by a stand-in for it, then by none."""
+    written: list[Any] = []
+
+    class SummaryWriter:
+        def __init__(self, folder: str) -> None:
+            written.append(folder)
+
+        def add_scalar(self, *arguments: Any) -> None:
+            written.append(arguments)
+
+        def close(self) -> None:
+            written.append("closed")
+
+    library = types.SimpleNamespace(SummaryWriter=SummaryWriter)
+    monkeypatch.setitem(sys.modules, "tensorboardX", library)
+    train("--log", str(tmp_path), *FAST)
+    assert written[0] == str(tmp_path) and written[-1] == "closed" and len(written) == 10
+    assert [row[::2] for row in written[1:3]] == [("loss/train", 1), ("loss/val", 1)]
+    writer = tensorboard.SummaryWriter("runs")
+    writer.add_scalar("loss", mg.tensor(0.5, requires_grad=True) * 2, mg.Value(3.0))
+    assert written[-1] == ("loss", 1.0, 3.0) and isinstance(written[-1][1], np.ndarray)
+    for name in tensorboard.HOMES:
+        monkeypatch.setitem(sys.modules, name, None)
+    status, lines, err = run("train", "--log", str(tmp_path), *FAST)
+    assert (status, lines) == (2, []) and "SummaryWriter needs tensorboardX, or PyTorch" in err
+
+
+def test_figures_of_networks_of_both_kinds() -> None:
+    pytest.importorskip("matplotlib")
+    x, y = mg.data.moons(30, generator=mg.RNG(1))
+    for outputs in (1, 2, 3):
+        figure = pictures.plot_regions(nn.Linear(2, outputs), x, y, "moons")
+        regions = figure.axes[0].images[0].get_array()
+        assert regions.shape == (120, 120, 3)
+    flat = pictures.plot_regions(lambda p: nn.functional.sigmoid(p[:, 0]), x, y, threshold=0.5)
+    left, right = flat.axes[0].images[0].get_array()[60, [0, -1]]
+    assert left[2] > left[0] and right[0] > right[2]  # blue for class 0, red for class 1
+    points = mg.gen_data(mg.RNG(1), n=20)[0]
+    xs, ys = zip(*points, strict=True)
+    pictures.plot_regions(mg.MLP(2, [3]), list(xs), list(ys))
+    curve = pictures.plot_losses([3.0, 2.0, 1.0], unit="step").axes[0]
+    assert (curve.get_xlabel(), curve.get_ylabel(), len(curve.lines)) == ("step", "loss", 1)
 
 
 def test_a_bar_from_the_start(capfd: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import importlib
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from .commands import (
@@ -108,6 +109,7 @@ def add_train(commands: Any) -> None:
     add("--save", metavar="FILE", help="write a checkpoint, .npz or .safetensors, while training")
     add("--resume", metavar="FILE", help="go on from a checkpoint, with its settings and data")
     add("--plot", metavar="FILE", help="draw losses and regions: .png .svg .pdf .jpg")
+    add("--log", metavar="FOLDER", help="write losses for TensorBoard; wants tensorboardX")
     add("--progress", action="store_true", help="show a bar from the start, on any stderr")
     train.set_defaults(run=run_train)
 
@@ -132,16 +134,20 @@ def run_train(arguments: argparse.Namespace, output: Output) -> int:
     """Train, print, and write the files asked for."""
     check_files(arguments)
     fit = prepared(arguments)
-    output.line(description(fit.settings, fit))
     seconds, saved = 0.0, time.monotonic()
-    started = time.perf_counter()
-    for line in shown(fit, arguments):
-        seconds += time.perf_counter() - started
-        output.line(line)
-        if arguments.save and time.monotonic() - saved > SAVE_EVERY:
-            fit.save(arguments.save)
-            saved = time.monotonic()
+    with logging(arguments.log) as writer:
+        output.line(description(fit.settings, fit))
         started = time.perf_counter()
+        for line in shown(fit, arguments):
+            seconds += time.perf_counter() - started
+            output.line(line)
+            if writer is not None:
+                writer.add_scalar("loss/train", fit.train_losses[-1], fit.epoch)
+                writer.add_scalar("loss/val", fit.val_losses[-1], fit.epoch)
+            if arguments.save and time.monotonic() - saved > SAVE_EVERY:
+                fit.save(arguments.save)
+                saved = time.monotonic()
+            started = time.perf_counter()
     report(fit, seconds, output)
     if arguments.save:
         fit.save(arguments.save)
@@ -173,6 +179,22 @@ def check_files(arguments: argparse.Namespace) -> None:
         check_import("--progress", "tqdm", "tqdm", "train")
     if arguments.save and arguments.save.lower().endswith(".safetensors"):
         check_import("--save", "safetensors.numpy", "safetensors", "train")
+
+
+def logging(folder: str | None) -> Any:
+    """Return a context with a writer of TensorBoard's files, or with None.
+
+    Raises:
+        CommandError: no library is installed that writes them, or the folder cannot be made.
+    """
+    if folder is None:
+        return nullcontext()
+    from ..utils.tensorboard import SummaryWriter
+
+    try:
+        return SummaryWriter(folder)
+    except (ImportError, OSError) as error:
+        raise mistake(f"--log {folder}: {describe(error)}") from error
 
 
 def prepared(arguments: argparse.Namespace) -> Fit:

@@ -1,4 +1,4 @@
-"""One figure of a training run: decision regions beside the loss curve. Needs matplotlib.
+"""Figures of a training run: decision regions, the loss curve, or both. Needs matplotlib.
 
 It is drawn without pyplot, so no window system is asked and no global state is left. The same
 run gives the same file.
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_losses", "plot_training", "save_figure"]
+__all__ = ["plot_losses", "plot_regions", "plot_training", "save_figure"]
 
 Logits = Callable[[Sequence[Sequence[float]]], Sequence[Sequence[float]]]
 Splits = Mapping[str, Sequence[tuple[Sequence[float], int]]]
@@ -59,14 +59,62 @@ def plot_training(
     return figure
 
 
+def plot_regions(model: Any, x: Any, y: Any, title: str = "", threshold: float = 0.0) -> Figure:
+    """Draw where a network sees which class, and points of known classes on top.
+
+    Args:
+        model: maps points to scores, one for each class, or one that is above threshold for
+            class 1: Tensors (n, 2) to (n, classes), (n, 1) or (n,), or lists to lists of Values.
+        x: points, a Tensor (n, 2), or pairs of numbers for a network of Values.
+        y: their classes.
+        title: a line above.
+        threshold: of a single score, such as 0.5 behind a sigmoid.
+    """
+    from matplotlib.figure import Figure
+
+    from .._core import no_grad
+    from ..tensors.conversion import as_tensor
+
+    takes_tensors = hasattr(x, "dtype")
+    kind = as_tensor(x).dtype if takes_tensors else None
+
+    def logits(points: Any) -> Any:
+        with no_grad():
+            found = model(as_tensor(points, dtype=kind) if takes_tensors else points)
+        rows = found.tolist() if takes_tensors else found
+        return [_scores(row, threshold) for row in rows]
+
+    figure = Figure(figsize=(5.6, 5.6), layout="constrained", facecolor="white")
+    axes = figure.subplots()
+    points, classes = (part.tolist() if hasattr(part, "tolist") else part for part in (x, y))
+    splits = {"train": list(zip(points, map(int, classes), strict=True))}
+    _draw_regions(axes, logits, splits)
+    _draw_points(axes, splits)
+    if title:
+        figure.suptitle(title, fontsize=11, color=INK)
+    return figure
+
+
+def _scores(row: Any, threshold: float) -> list[float]:
+    """Return the scores of all classes, as numbers."""
+    found = row if isinstance(row, list) else [row]
+    scores: list[Any] = [getattr(score, "data", score) for score in found]
+    return scores if len(scores) > 1 else [threshold, *scores]
+
+
 def plot_losses(
-    train_losses: Sequence[float], val_losses: Mapping[int, float], title: str = ""
+    train_losses: Sequence[float],
+    val_losses: Mapping[int, float] | None = None,
+    title: str = "",
+    unit: str = "epoch",
 ) -> Figure:
-    """Draw the losses of epochs alone; arguments are as for `plot_training`."""
+    """Draw losses alone; arguments are as for `plot_training`."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.0, 4.5), layout="constrained", facecolor="white")
-    _draw_losses(figure.subplots(), train_losses, val_losses, "epoch")
+    axes = figure.subplots()
+    _draw_losses(axes, train_losses, val_losses or {}, unit)
+    axes.set_ylabel("loss")
     if title:
         figure.suptitle(title, fontsize=11, color=INK)
     return figure
@@ -151,10 +199,11 @@ def _draw_losses(
     first = 0 if unit == "step" else 1  # a step's loss is that before it, an epoch's is of it
     steps = range(first, first + len(train_losses))
     axes.plot(steps, train_losses, color=INK, linewidth=1.8, label="train")
-    axes.plot(
-        list(val_losses), list(val_losses.values()), color="#EE7733", linewidth=1.2,
-        marker="s", markersize=4.5, markeredgecolor="white", label="val",
-    )  # fmt: skip
+    if val_losses:
+        axes.plot(
+            list(val_losses), list(val_losses.values()), color="#EE7733", linewidth=1.2,
+            marker="s", markersize=4.5, markeredgecolor="white", label="val",
+        )  # fmt: skip
     if any(0.0 < loss < math.inf for loss in (*train_losses, *val_losses.values())):
         axes.set_yscale("log", nonpositive="mask")
     axes.set(xlabel=unit, ylabel="mean cross-entropy" if unit == "step" else "loss")

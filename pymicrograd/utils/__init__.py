@@ -1,5 +1,5 @@
-"""PyTorch's path to `pymicrograd.data`."""
+"""PyTorch's paths to `pymicrograd.data` and to a writer of TensorBoard's files."""
 
-from . import data
+from . import data, tensorboard
 
-__all__ = ["data"]
+__all__ = ["data", "tensorboard"]
