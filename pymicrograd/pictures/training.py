@@ -87,7 +87,7 @@ def plot_regions(model: Any, x: Any, y: Any, title: str = "", threshold: float =
     figure = Figure(figsize=(5.6, 5.6), layout="constrained", facecolor="white")
     axes = figure.subplots()
     points, classes = (part.tolist() if hasattr(part, "tolist") else part for part in (x, y))
-    splits = {"train": list(zip(points, map(int, classes), strict=True))}
+    splits = {"points": list(zip(points, map(int, classes), strict=True))}
     _draw_regions(axes, logits, splits)
     _draw_points(axes, splits)
     if title:
@@ -169,7 +169,7 @@ def _draw_points(axes: Axes, splits: Splits) -> None:
     shapes: list[Any] = []
     for name, points in splits.items():
         marker, area = MARKERS.get(name, ("o", 26))
-        edge = "white" if name == "train" else "black"
+        edge = "black" if name in ("val", "test") else "white"
         axes.scatter(
             [point[0] for point, _ in points],
             [point[1] for point, _ in points],
