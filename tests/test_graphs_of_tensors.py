@@ -22,13 +22,15 @@ def test_mermaid() -> None:
     text = "\n".join(lines).replace("#40;", "(").replace("#41;", ")").replace("#44;", ",")
     assert text.splitlines() == [
         "flowchart LR",
-        '    n0["0.weight<br/>(3, 2)"]',
-        '    n1["0.bias<br/>(3,)"]',
-        '    n2(["LinearBackward0<br/>(4, 3)"])',
         '    n3(["ReluBackward0<br/>(4, 3)"])',
         '    n4(["MulBackward0<br/>(4, 3)"])',
         '    n5(["CastBackward0<br/>(4, 3) float64"])',
         '    n6(["SumBackward0<br/>() float64"])',
+        '    subgraph m0["0"]',
+        '        n0["0.weight<br/>(3, 2)"]',
+        '        n1["0.bias<br/>(3,)"]',
+        '        n2(["LinearBackward0<br/>(4, 3)"])',
+        "    end",
         "    n0 --> n2",
         "    n1 --> n2",
         "    n2 --> n3",
@@ -42,12 +44,39 @@ def test_dot() -> None:
     loss, params = example()
     text = mg.to_dot(loss, rankdir="TB", params=params)
     assert text.startswith("digraph {\n\tgraph [rankdir=TB") and text.endswith("}\n")
-    assert '\tn0 [label="0.weight\\n(3, 2)" shape=box style=filled fillcolor=lightgreen]' in text
+    assert '\t\tn0 [label="0.weight\\n(3, 2)" shape=box style=filled fillcolor=lightgreen]' in text
     assert '\tn3 [label="ReluBackward0\\n(4, 3)" shape=ellipse]\n' in text
     assert "\tn5 -> n6\n" in text
     assert '"(3, 2)"' in mg.to_dot(loss)
     pytest.importorskip("graphviz")
     assert mg.draw_dot(loss, params=params).source == mg.to_dot(loss, params=params)
+
+
+def test_modules_stand_around_their_nodes() -> None:
+    """Ops without parameters are in the module that they lie within: attention's softmax."""
+    block = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0)
+    model = nn.ModuleDict({"block": block, "head": nn.Linear(8, 1, bias=False)})
+    loss = model["head"](block(mg.rand(3, 1, 8))).sum()
+    stack, inside = [], {}
+    for line in mg.to_mermaid(loss, params=model).splitlines():
+        line = line.strip().replace("#46;", ".").replace("#58;", ":").replace("#95;", "_")
+        if line.startswith("subgraph"):
+            stack.append(line.split('"')[1])
+        elif line == "end":
+            stack.pop()
+        elif "[" in line:
+            name = line.split('"')[1].split("<")[0]
+            inside.setdefault(name, set()).add(stack[-1] if stack else "")
+    attention = "block.self_attn: MultiheadAttention"
+    assert inside["SoftmaxBackward0"] == inside["SliceBackward0"] == {attention}
+    assert inside["block.self_attn.in_proj_weight"] == {attention}
+    assert inside["ReluBackward0"] == {"block: TransformerEncoderLayer"}
+    assert inside["SumBackward0"] == {""}
+    assert {"head: Linear", "block.linear1: Linear"} <= inside["LinearBackward0"]
+    names = dict(model.named_parameters())
+    assert 'subgraph cluster_0 { label="block" ' in mg.to_dot(loss, params=names)
+    lines = mg.to_dot(loss, params=model).splitlines()
+    assert sum("{" in line for line in lines) == sum(line.strip() == "}" for line in lines)
 
 
 def test_a_node_is_there_once_and_depth_has_no_limit() -> None:

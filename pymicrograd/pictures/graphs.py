@@ -12,11 +12,13 @@ import math
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .clusters import Path as ModulePath
+from .clusters import nested
 from .results import is_result, results_of
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ def draw_dot(
     format: str = "svg",
     rankdir: str = "LR",
     outfile: str | os.PathLike[str] | None = None,
-    params: Mapping[str, Any] | None = None,
+    params: Any = None,
 ) -> graphviz.Digraph:
     """Draw the graph of a Value or a Tensor with Graphviz.
 
@@ -99,7 +101,8 @@ def draw_dot(
         format: Graphviz's name of an output format: svg, png, pdf ...
         rankdir: direction of the arrows: LR (to the right), TB (down), RL or BT.
         outfile: file to write; the format's suffix is added where it is missing.
-        params: names of a Tensor's leaves, such as `dict(model.named_parameters())`.
+        params: of a Tensor's graph the Module, which gives leaves their names and stands around
+            its nodes, or names alone, such as `dict(model.named_parameters())`.
 
     Returns:
         The `graphviz.Digraph`; its `source` is `to_dot(root, rankdir)`.
@@ -140,13 +143,14 @@ def draw_dot(
     return dot
 
 
-def to_dot(root: Any, rankdir: str = "LR", params: Mapping[str, Any] | None = None) -> str:
+def to_dot(root: Any, rankdir: str = "LR", params: Any = None) -> str:
     """Return the graph of a Value or a Tensor as DOT text.
 
     Args:
         root: the Value, or the Tensor, whose graph is written.
         rankdir: direction of the arrows: LR, TB, RL or BT.
-        params: names of a Tensor's leaves, such as `dict(model.named_parameters())`.
+        params: of a Tensor's graph the Module, which gives leaves their names and stands around
+            its nodes, or names alone, such as `dict(model.named_parameters())`.
 
     Returns:
         A complete `digraph`, ending in a newline.
@@ -158,13 +162,14 @@ def to_dot(root: Any, rankdir: str = "LR", params: Mapping[str, Any] | None = No
     return "\n".join(["digraph {", *_dot_statements(root, rankdir, params), "}", ""])
 
 
-def to_mermaid(root: Any, rankdir: str = "LR", params: Mapping[str, Any] | None = None) -> str:
+def to_mermaid(root: Any, rankdir: str = "LR", params: Any = None) -> str:
     """Return the graph of a Value or a Tensor as Mermaid text, for GitHub and JupyterLab 4.1.
 
     Args:
         root: the Value, or the Tensor, whose graph is written.
         rankdir: direction of the arrows: LR, TB, RL or BT.
-        params: names of a Tensor's leaves, such as `dict(model.named_parameters())`.
+        params: of a Tensor's graph the Module, which gives leaves their names and stands around
+            its nodes, or names alone, such as `dict(model.named_parameters())`.
 
     Returns:
         A complete flowchart, ending in a newline; colours that CSS does not know are left out.
@@ -264,26 +269,38 @@ def _picture(root: Any, rankdir: str) -> tuple[list[Any], list[tuple[str, str]]]
     return nodes, arrows
 
 
-def _mermaid_results(root: Any, rankdir: str, params: Mapping[str, Any] | None) -> list[str]:
+def _mermaid_results(root: Any, rankdir: str, params: Any) -> list[str]:
     """Return the lines of the Mermaid text of a Tensor."""
     _check_rankdir(rankdir)
-    nodes, edges = results_of(root, params)
-    lines = [f"flowchart {rankdir}"]
-    for k, node in enumerate(nodes):
-        text = "<br/>".join(map(_escape_mermaid, node.lines))
-        lines.append(f'    n{k}["{text}"]' if node.is_leaf else f'    n{k}(["{text}"])')
-    return lines + [f"    n{tail} --> n{head}" for tail, head in edges]
-
-
-def _dot_results(root: Any, params: Mapping[str, Any] | None) -> list[str]:
-    """Return the nodes and arrows of the DOT text of a Tensor."""
-    nodes, edges = results_of(root, params)
+    graph = results_of(root, params)
     lines = []
-    for k, node in enumerate(nodes):
+    for k, node in enumerate(graph.nodes):
+        text = "<br/>".join(map(_escape_mermaid, node.lines))
+        lines.append(f'n{k}["{text}"]' if node.is_leaf else f'n{k}(["{text}"])')
+
+    def opened(number: int, path: ModulePath) -> str:
+        return f'subgraph m{number}["{_escape_mermaid(graph.title(path))}"]'
+
+    lines = nested(lines, graph.paths, opened, "end", "    ")
+    lines += [f"    n{tail} --> n{head}" for tail, head in graph.edges]
+    return [f"flowchart {rankdir}", *lines]
+
+
+def _dot_results(root: Any, params: Any) -> list[str]:
+    """Return the nodes and arrows of the DOT text of a Tensor."""
+    graph = results_of(root, params)
+    lines = []
+    for k, node in enumerate(graph.nodes):
         text = "\\n".join(map(_escape_dot, node.lines))
         style = "shape=box style=filled fillcolor=lightgreen" if node.is_leaf else "shape=ellipse"
-        lines.append(f'\tn{k} [label="{text}" {style}]')
-    return lines + [f"\tn{tail} -> n{head}" for tail, head in edges]
+        lines.append(f'n{k} [label="{text}" {style}]')
+
+    def opened(number: int, path: ModulePath) -> str:
+        style = "color=gray style=rounded fontsize=10"
+        return f'subgraph cluster_{number} {{ label="{_escape_dot(graph.title(path))}" {style}'
+
+    lines = nested(lines, graph.paths, opened, "}", "\t")
+    return lines + [f"\tn{tail} -> n{head}" for tail, head in graph.edges]
 
 
 def _check_rankdir(rankdir: str) -> None:
@@ -292,7 +309,7 @@ def _check_rankdir(rankdir: str) -> None:
         raise ValueError(f"rankdir {rankdir!r} is none of {', '.join(RANKDIRS)}")
 
 
-def _dot_statements(root: Any, rankdir: str, params: Mapping[str, Any] | None = None) -> list[str]:
+def _dot_statements(root: Any, rankdir: str, params: Any = None) -> list[str]:
     """Return the lines between the braces of the DOT text."""
     _check_rankdir(rankdir)
     lines = [f"\tgraph [rankdir={rankdir} nodesep=0.1 ranksep=0.4]"]

@@ -10,7 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["Result", "is_result", "results_of"]
+from .clusters import Path, paths_of, titles_of
+
+__all__ = ["Result", "Results", "is_result", "results_of"]
+
+# Ops whose results are elements of their operand: what a layer does with its weights first.
+MOVES = (
+    "CastBackward0",
+    "ExpandBackward0",
+    "PermuteBackward0",
+    "ReshapeBackward0",
+    "SliceBackward0",
+)
 
 
 class Result(NamedTuple):
@@ -20,29 +31,44 @@ class Result(NamedTuple):
     is_leaf: bool
 
 
+class Results(NamedTuple):
+    """A graph: nodes, pairs (operand, node), modules of nodes, and the classes of these."""
+
+    nodes: list[Result]
+    edges: list[tuple[int, int]]
+    paths: list[Path]
+    classes: Mapping[Path, str]
+
+    def title(self, path: Path) -> str:
+        """Return what stands above a module: its name, and its class where that is known."""
+        kind = self.classes.get(path)
+        return ".".join(path) + (f": {kind}" if kind else "")
+
+
 def is_result(root: Any) -> bool:
     """Tell whether something is a Tensor."""
     return hasattr(root, "grad_fn") and hasattr(root, "shape")
 
 
-def results_of(
-    root: Any, params: Mapping[str, Any] | None
-) -> tuple[list[Result], list[tuple[int, int]]]:
+def results_of(root: Any, params: Any) -> Results:
     """List what a Tensor's gradient goes to, operands first, and who is an operand of whom.
 
     Args:
         root: the Tensor.
-        params: names of leaves, such as `dict(model.named_parameters())`.
+        params: a Module, or names of leaves, such as `dict(model.named_parameters())`.
 
     Raises:
         TypeError: the Tensor requires no gradient: there is no graph behind it.
     """
     if not root.requires_grad:
         raise TypeError("there is no graph behind a Tensor that requires no gradient")
-    names = {x._handle: name for name, x in (params or {}).items()}
+    named, classes = titles_of(params)
+    names = {x._handle: name for name, x in named.items()}
     places: dict[Any, int] = {}
     nodes: list[Result] = []
     edges: list[tuple[int, int]] = []
+    operands: list[list[int]] = []
+    parameters: dict[int, Path] = {}
     path = [(root, root.grad_fn, iter(operands_of(root.grad_fn)))]
     while path:
         node, function, unvisited = path[-1]
@@ -54,11 +80,15 @@ def results_of(
         path.pop()
         if node._handle in places:
             continue
+        if node._handle in names:
+            parameters[len(nodes)] = tuple(names[node._handle].split(".")[:-1])
         places[node._handle] = len(nodes)
         nodes.append(result(node, function, names))
         found = dict.fromkeys(places[x.variable._handle] for x in operands_of(function))
+        operands.append(list(found))
         edges += [(place, places[node._handle]) for place in found]
-    return nodes, edges
+    moves = [not node.is_leaf and node.lines[0] in MOVES for node in nodes]
+    return Results(nodes, edges, paths_of(operands, moves, parameters), classes)
 
 
 def operands_of(function: Any) -> list[Any]:
