@@ -326,6 +326,14 @@ def test_plots(tmp_path: Path) -> None:
     assert regions.startswith(b"<?xml") and Path(path).read_bytes() != regions
 
 
+def test_a_text_has_losses_alone(tmp_path: Path) -> None:
+    """Also where a block of two characters looks like a point in the plane."""
+    pytest.importorskip("matplotlib")
+    path = str(tmp_path / "p.svg")
+    options = ("--data", a_text(tmp_path / "t.txt"), "--epochs", "1", "--plot", path, *SMALL)
+    assert train(*options, "--block", "2")[-1] == f"plot: {path}"
+
+
 def test_a_log_for_tensorboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a library where there is one: here by a stand-in for it, then by none."""
     written: list[Any] = []

@@ -270,7 +270,8 @@ def plot(fit: Fit, path: str) -> None:
 
     val = {i + 1: loss for i, loss in enumerate(fit.val_losses)}
     title = f"{os.path.basename(fit.settings.data)}, {fit.settings.model}, {fit.epoch} epochs"
-    if fit.shape != (2,) or fit.examples.classes is None:
+    in_the_plane = fit.shape == (2,) and fit.settings.model != "gpt"
+    if not in_the_plane or fit.examples.classes is None:
         figure = plot_losses(fit.train_losses, val, title)
     else:
         splits = {
