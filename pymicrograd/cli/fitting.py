@@ -320,7 +320,7 @@ class Fit:
 
     # ---- epochs
 
-    def run(self, epochs: int, each: Callable[[int], object] = int) -> Iterator[str]:
+    def run(self, epochs: int, each: Callable[[int], None] | None = None) -> Iterator[str]:
         """Train up to a number of epochs; yield a line for each.
 
         Args:
@@ -338,7 +338,8 @@ class Fit:
                 self.optimizer.step()
                 total, count = total + loss.item() * len(x), count + len(x)
                 batches += 1
-                each(batches)
+                if each is not None:
+                    each(batches)
             self.epoch += 1
             self.train_losses.append(total / count)
             loss, right = self.measure("val")
