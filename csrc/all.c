@@ -54,5 +54,6 @@
 #include "arrays/vjp_rows.c"
 #include "arrays/vjp.c"
 #include "arrays/sweep.c"
+#include "arrays/factors.c"
 #include "arrays/update.c"
 #include "lifetime.c"

@@ -509,29 +509,32 @@ void mg_sweep_close(mg_sweep *sweep);
 
 /* ---- optimizers for arrays ----------------------------------------------------------
  *
- * Parameters are contiguous leaves of float32 or float64; those without a gradient are
- * left out. Buffers are arrays of their shapes and types, contiguous. On an error nothing
- * changes. Errors: MG_ERR_DTYPE, MG_ERR_SHAPE, MG_ERR_READONLY; MG_ERR_ARG where an array
- * is not contiguous. */
+ * Updates, the rules by which parameters are moved against their gradients, are numbered
+ * 0 .. mg_update_count() - 1 in the order of updates.def, which says what each takes. */
+int mg_update_count(void);
+/* Name of an update, and what it takes, in the words of updates.def: "NUMBERS(lr, eps)
+ * ARRAYS(sum)". NULL for a number that is no update. */
+const char *mg_update_name(int update);
+const char *mg_update_takes(int update);
 
-/* g = gradient (+ weight_decay * p, where that is not 0); without buffers p -= lr * g.
- * With them b = momentum * b + (1 - dampening) * g, or 0 * b + g where new_buffers says
- * that they are in their first step; p -= lr * (nesterov ? g + momentum * b : b). Numbers
- * in front are doubles, rounded to the type once. Source: torch.optim.SGD. */
-int mg_array_sgd(mg_arena *arena, int64_t count, const mg_node *parameters,
-                 const mg_node *buffers, int new_buffers, double lr, double momentum,
-                 double dampening, double weight_decay, int nesterov);
-/* Adam (Kingma and Ba 2015, arXiv:1412.6980), or with `decoupled` AdamW (Loshchilov and
- * Hutter 2019, arXiv:1711.05101); step counts from 1:
- *   d = gradient (+ weight_decay * p, not decoupled, where that is not 0)
- *   m = beta1 * m + (1 - beta1) * d            v = beta2 * v + (1 - beta2) * (d * d)
- *   p = (1 - lr * weight_decay, decoupled; else 1) * p
- *       - lr / (1 - beta1^step) * (m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon))
- * Numbers in front are computed as doubles and rounded to the type once. */
-int mg_array_adam(mg_arena *arena, int64_t count, const mg_node *parameters,
-                  const mg_node *m, const mg_node *v, int64_t step, double lr,
-                  double beta1, double beta2, double epsilon, double weight_decay,
-                  int decoupled);
+/* Parameters of one set of hyperparameters, and what an update remembers of them. All
+ * memory is the caller's. */
+typedef struct mg_update_group {
+    int64_t count;             /* of parameters */
+    const mg_node *parameters; /* (count), distinct leaves of a type of floats */
+    const mg_node *arrays;     /* (arrays of the update, count), 0: none; contiguous, of the
+                                  parameters' shapes and types, but float32 of float16 */
+    double *scalars;           /* (scalars of the update, count); NULL: it has none */
+    int64_t *steps;            /* (count): how many each has made before */
+    const double *numbers;     /* (numbers of the update) */
+} mg_update_group;
+
+/* Make one step of an update on all parameters of some groups that have a gradient, as
+ * SPEC.md says; steps counts it. On an error nothing changes. Errors: MG_ERR_DTYPE,
+ * MG_ERR_SHAPE, MG_ERR_READONLY; MG_ERR_VIEW where elements share memory; MG_ERR_ARG for
+ * no update, or where an array is not contiguous; MG_ERR_STALE where one is missing. */
+int mg_array_update(mg_arena *arena, int update, int64_t group_count,
+                    const mg_update_group *groups);
 
 /* ---- instruction sets and threads: neither changes any result ---------------------- */
 
@@ -577,6 +580,13 @@ enum mg_op {
 #define MG_ARRAY(NAME, ...) MG_##NAME,
 #include "ops.def"
     MG_OP_COUNT
+};
+
+/* The updates by name: MG_UPDATE_SGD, MG_UPDATE_ADAM ... */
+enum mg_update {
+#define MG_UPDATE(NAME, ...) MG_UPDATE_##NAME,
+#include "updates.def"
+    MG_UPDATE_COUNT
 };
 
 #ifdef __cplusplus

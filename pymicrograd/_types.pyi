@@ -343,20 +343,7 @@ class TensorBase:
         logits: Any, classes: Any, reduction: Any, ignore_index: Any, label_smoothing: Any, /
     ) -> Any: ...
     @staticmethod
-    def _sgd(
-        parameters: Any,
-        buffers: Any,
-        none: None,
-        steps: Any,
-        rule: Any,
-        begun: Any,
-        nesterov: Any,
-        /,
-    ) -> bool: ...
-    @staticmethod
-    def _adam(
-        parameters: Any, m: Any, v: Any, steps: Any, rule: Any, decoupled: Any, /
-    ) -> bool: ...
+    def _update(plan: tuple[int, Any, int, int], /, *groups: Any) -> int | None: ...
     @staticmethod
     def _sweep_gradient(sweep: Any, handle: int, /) -> Any: ...
     @staticmethod

@@ -46,7 +46,7 @@ def copy_of_core(folder: Path, *layers: str) -> Path:
     """Copy csrc with these layers and no other."""
     core = folder / "csrc"
     core.mkdir(parents=True)
-    others = [CSRC / name for name in ("ops.def", "flags.txt", "Makefile")]
+    others = [CSRC / name for name in ("ops.def", "updates.def", "flags.txt", "Makefile")]
     for path in (*CSRC.glob("*.[ch]"), *others):
         shutil.copy(path, core)
     for layer in layers:

@@ -204,6 +204,12 @@ uint32_t scope_array(scope *s, array *a);                   /* a leaf; takes ove
  * nothing. The result has the operand's shape and type. */
 uint32_t vjp(scope *s, uint32_t y, int which, uint32_t g);
 
+/* ---- factors.c --------------------------------------------------------------------- */
+
+/* Compute the factors of step number `step` of an update, and its scalars anew. `values`
+ * is its struct of kernels.h. */
+void update_factors(int update, double *values, double step);
+
 /* ---- sweep.c ----------------------------------------------------------------------- */
 
 void sweeps_free(mg_arena *arena);

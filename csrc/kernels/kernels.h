@@ -63,21 +63,22 @@ enum {
 };
 enum { WIDE_COUNT = 2 }; /* float32, float64: the types that are computed in */
 
-/* The constants of an update. */
-typedef struct sgd_rule {
-    double lr, momentum, weight_decay;
-    double fresh; /* 1 - dampening, or 1 at the first step */
-    bool nesterov;
-    double look_ahead; /* Nesterov's factor, the momentum */
-} sgd_rule;
-
-typedef struct adam_rule {
-    double beta1, beta2, epsilon;
-    double step_size;       /* lr / (1 - beta1^step) */
-    double root_correction; /* sqrt(1 - beta2^step) */
-    double decay;           /* added to the gradient, times the parameter */
-    double keep;            /* 1 - lr * weight_decay when that is decoupled, else 1 */
-} adam_rule;
+/* The numbers of the updates: of each row of updates.def a struct of doubles. */
+#define NUMBERS(...) double __VA_ARGS__;
+#define SCALARS(...) double __VA_ARGS__;
+#define FACTORS(...) double __VA_ARGS__;
+#define ARRAYS(...)
+#define WHERE(...)
+#define MG_UPDATE(NAME, name, takes) \
+    typedef struct name##_update { \
+        takes \
+    } name##_update;
+#include "updates.def"
+#undef NUMBERS
+#undef SCALARS
+#undef FACTORS
+#undef ARRAYS
+#undef WHERE
 
 /* y[r] = sum of squares of (a - mean) / (n - correction), or its square root */
 typedef void (*variance_kernel)(int64_t rows, int64_t n, const void *a, int64_t stride,
@@ -115,11 +116,10 @@ typedef void (*norm_weight_kernel)(int64_t rows, int64_t columns, const void *a,
 /* out[i] = test[i] ? a[i] : b[i]; repeats as above for a (bit 0) and b (bit 1) */
 typedef void (*choose_kernel)(int64_t n, const uint8_t *test, const void *a,
                               const void *b, void *out, unsigned repeats);
-/* updates of n parameters in place; buffer may be NULL */
-typedef void (*sgd_kernel)(int64_t n, void *parameter, const void *gradient, void *buffer,
-                           const sgd_rule *rule);
-typedef void (*adam_kernel)(int64_t n, void *parameter, const void *gradient, void *m,
-                            void *v, const adam_rule *rule);
+/* An update of n elements in place: `arrays` are those of the row of updates.def, NULL
+ * where one is not needed, `values` its struct. */
+typedef void (*update_kernel)(int64_t n, void *parameter, const void *gradient,
+                              void *const *arrays, const void *values);
 typedef size_t (*gemm_size)(int64_t m, int64_t n, int64_t k, size_t element);
 
 /* FLOATS by dtype: float32, float64; WIDE: and int64 at [2]; SIZES: 1, 2, 4, 8 bytes. Of
@@ -135,6 +135,7 @@ typedef struct kernel_set {
     gradient_kernel gradient[MG_OP_COUNT][2][WIDE_COUNT]; /* of a, of b */
     cast_kernel cast[MG_DTYPE_COUNT][MG_DTYPE_COUNT];     /* from, to; or NULL */
     reduction_kernels reduce[REDUCTION_COUNT][WIDE_COUNT + 1]; /* as WIDE */
+    update_kernel update[MG_UPDATE_COUNT][WIDE_COUNT];
 #define MG_KERNEL(type, name, kinds) MEMBER_##kinds(type, name)
 #include "kernels/kernels.def"
 } kernel_set;

@@ -25,7 +25,6 @@
 #endif
 
 #include "kernels/gemm.inc.c"
-#include "kernels/update.inc.c"
 
 /* EACH, in front of a loop: its iterations do not touch each other's elements. Without it
  * compilers ask whether out overlaps a, and take a slow loop where out is a. */
@@ -268,6 +267,7 @@ typedef int64_t index_f64, index_i64;
 #include "kernels/elements.inc.c"
 #include "kernels/reduce.inc.c"
 #include "kernels/rows.inc.c"
+#include "kernels/update.inc.c"
 #undef T
 #undef TYPE
 #undef VM
@@ -293,6 +293,7 @@ typedef int64_t index_f64, index_i64;
 #include "kernels/elements.inc.c"
 #include "kernels/reduce.inc.c"
 #include "kernels/rows.inc.c"
+#include "kernels/update.inc.c"
 #undef T
 #undef TYPE
 #undef VM
@@ -452,6 +453,10 @@ const kernel_set MG_KERNEL_SET = {
         [REDUCE_##NAME] = {REDUCTION_TABLE(name, f32), REDUCTION_TABLE(name, f64), \
                            REDUCTION_TABLE(name, i64)},
 #include "kernels/kernels.def"
+    },
+    .update = {
+#define MG_UPDATE(NAME, name, takes) [MG_UPDATE_##NAME] = KERNELS_FLOATS(name),
+#include "updates.def"
     },
 #define MG_KERNEL(type, name, kinds) .name = KERNELS_##kinds(name),
 #include "kernels/kernels.def"

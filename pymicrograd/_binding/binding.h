@@ -451,8 +451,7 @@ PyObject *tensor_attached(PyObject *self, PyObject *none);
 /* ---- training.c: static methods of TensorBase -------------------------------------- */
 
 PyObject *tensor_cross_entropy(PyObject *none, PyObject *const *args, Py_ssize_t count);
-PyObject *tensor_sgd(PyObject *none, PyObject *const *args, Py_ssize_t count);
-PyObject *tensor_adam(PyObject *none, PyObject *const *args, Py_ssize_t count);
+PyObject *tensor_update(PyObject *none, PyObject *const *args, Py_ssize_t count);
 
 /* ---- tensor.c ---------------------------------------------------------------------- */
 

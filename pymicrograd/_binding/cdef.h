@@ -12,24 +12,11 @@ typedef struct mlp_plan {
 /* Return the process's one arena, made at the first call; NULL without memory. */
 mg_arena *process_arena(void);
 
-/* Optimizers' steps, counted in the call that makes them: no Ctrl-C falls in between.
- *
- * Of arrays, parameters are in groups, each of one count of steps, or of one begun:
- * ends[g] is where group g ends, and which[i] the number of the i-th parameter in steps
- * and begun; NULL: i. Each returns a status; of several groups those before one that
- * fails are moved and counted. */
+/* Optimizers' steps on numbers, counted in the call that makes them: no Ctrl-C falls in
+ * between. */
 int counted_sgd(mg_arena *arena, int64_t count, const mg_node *parameters, double *buffer,
                 unsigned char *begun, double lr, double momentum, double dampening,
                 double weight_decay, int nesterov);
 int counted_adam(mg_arena *arena, int64_t count, const mg_node *parameters, double *m,
                  double *v, int64_t *t, double lr, double beta1, double beta2,
                  double epsilon, double weight_decay, int flags);
-int counted_array_sgd(mg_arena *arena, int64_t groups, const int64_t *ends,
-                      const int64_t *which, const mg_node *parameters,
-                      const mg_node *buffers, unsigned char *begun, int64_t *steps,
-                      double lr, double momentum, double dampening,
-                      double weight_decay, int nesterov);
-int counted_array_adam(mg_arena *arena, int64_t groups, const int64_t *ends,
-                       const int64_t *which, const mg_node *parameters, const mg_node *m,
-                       const mg_node *v, int64_t *steps, double lr, double beta1,
-                       double beta2, double epsilon, double weight_decay, int decoupled);

@@ -6,7 +6,6 @@
  * that a step of a network 2-8-3 took on 80 rows, that code was 13. */
 #include "binding.h"
 
-#include <string.h>
 
 /* ---- cross-entropy ----------------------------------------------------------------- */
 
@@ -69,142 +68,159 @@ PyObject *tensor_cross_entropy(PyObject *Py_UNUSED(none), PyObject *const *args,
 
 /* ---- optimizers -------------------------------------------------------------------- */
 
-enum { MOST_NUMBERS = 5 };
+/* What Python says of an update of updates.def: its number, where the options of a group
+ * have its numbers, and how many arrays and scalars are remembered of a parameter. */
+typedef struct update_plan {
+    long update, arrays, scalars;
+    PyObject *names; /* of (key, -1), or (key, i) where item i of a tuple is meant */
+} update_plan;
 
-/* The arrays of a step: for each parameter its node and those of its state. */
+/* The groups of a step, of which Python has each as (parameters, arrays, steps, scalars)
+ * and a dict of options: arrays has a tuple like parameters for each array, or None;
+ * steps and scalars are a C array with its memory(), scalars with those of one name behind
+ * each other. */
 typedef struct step {
-    Py_ssize_t count;
+    mg_update_group *groups;
+    double *numbers; /* of the next group */
+    mg_node *nodes;
     int64_t elements;
-    mg_node *nodes[3]; /* of parameters, and of state or NULL */
-    int64_t *counts;   /* of the steps that each has made */
-    double rule[MOST_NUMBERS];
 } step;
 
-static int read_rule(PyObject *rule, int count, double *numbers)
+/* The readers below return 1, 0 where Python has to look, -1 with an exception. */
+
+static int read_plan(PyObject *tuple, update_plan *plan)
 {
-    if (!PyTuple_CheckExact(rule) || PyTuple_Size(rule) != count) return 0;
-    for (int i = 0; i < count; i++) {
-        PyObject *number = PyTuple_GetItem(rule, i);
-        if (!PyFloat_CheckExact(number)) return 0;
-        numbers[i] = PyFloat_AsDouble(number);
-    }
-    return 1;
+    return PyArg_ParseTuple(tuple, "lO!ll", &plan->update, &PyTuple_Type, &plan->names,
+                            &plan->arrays, &plan->scalars)
+               ? 1
+               : -1;
 }
 
-/* Read (C array, its memory()) of as many elements as there are parameters. */
-static int read_counts(PyObject *pair, Py_ssize_t count, void *counts)
+static int read_number(PyObject *options, PyObject *name, double *number)
+{
+    Py_ssize_t place = PyLong_AsSsize_t(PyTuple_GetItem(name, 1));
+    PyObject *x = PyObject_GetItem(options, PyTuple_GetItem(name, 0)), *item = x;
+    if (!x) return -1;
+    if (place >= 0) {
+        int has_item = PyTuple_CheckExact(x) && place < PyTuple_Size(x);
+        item = has_item ? PyTuple_GetItem(x, place) : Py_None;
+    }
+    int is_float = PyFloat_CheckExact(item), is_bool = PyBool_Check(item);
+    if (is_float) *number = PyFloat_AsDouble(item);
+    if (is_bool) *number = item == Py_True;
+    Py_DECREF(x);
+    return is_float || is_bool;
+}
+
+/* Read (C array, its memory()) of `count` numbers, each of 8 bytes. */
+static int read_counted(PyObject *pair, Py_ssize_t count, void *numbers)
 {
     if (!PyTuple_CheckExact(pair) || PyTuple_Size(pair) != 2) return 0;
-    if (PyObject_Size(PyTuple_GetItem(pair, 0)) != count) return 0;
-    return read_memory(PyTuple_GetItem(pair, 1), counts) && *(void **)counts;
+    Py_ssize_t size = PyObject_Size(PyTuple_GetItem(pair, 0));
+    if (size < 0 || !read_memory(PyTuple_GetItem(pair, 1), numbers)) return -1;
+    return size == count && *(void **)numbers;
 }
 
-static int read_tensors(PyObject *tensors, step *s, mg_node *nodes)
+static int read_tensors(PyObject *tensors, Py_ssize_t count, step *s)
 {
-    if (!PyTuple_CheckExact(tensors) || PyTuple_Size(tensors) != s->count) return 0;
-    for (Py_ssize_t i = 0; i < s->count; i++) {
+    if (!PyTuple_CheckExact(tensors) || PyTuple_Size(tensors) != count) return 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *x = PyTuple_GetItem(tensors, i);
-        if (Py_TYPE(x) != tensor_type) return 0;
-        nodes[i] = tensor_handle(x);
-        s->elements += count_bound((tensor *)x, LARGE);
+        if (!is_tensor(x)) return 0;
+        *s->nodes++ = tensor_handle(x);
+        if (s->elements <= LARGE) s->elements += count_bound((tensor *)x, LARGE);
     }
-    return s->elements <= LARGE;
-}
-
-static int has_gradient(mg_node node)
-{
-    PyThreadState *state = release_gil(0);
-    mg_node gradient = mg_gradient(arena, node);
-    acquire_gil(state, 0);
-    if (gradient <= 0) return 0;
-    release_node(gradient);
     return 1;
 }
 
-/* Tell whether all parameters move, and all for the same time. */
-static int move_together(const step *s)
+/* Return the number of parameters of a group; -1: Python has to look. */
+static Py_ssize_t parameters_of(PyObject *held)
 {
-    for (Py_ssize_t i = 0; i < s->count; i++)
-        if (s->counts[i] != s->counts[0] || !has_gradient(s->nodes[0][i])) return 0;
-    return s->count > 0;
+    if (!PyTuple_CheckExact(held) || PyTuple_Size(held) != 4) return -1;
+    PyObject *parameters = PyTuple_GetItem(held, 0);
+    return PyTuple_CheckExact(parameters) ? PyTuple_Size(parameters) : -1;
 }
 
-/* Read (parameters, a state, another, counts, rule); a state may be None, and the rule
- * has so many numbers. 0: not plain, -1: an exception. */
-static int open_step(step *s, PyObject *const *args, int numbers)
+static int read_arrays(PyObject *arrays, const update_plan *plan, Py_ssize_t count,
+                       step *s)
 {
-    *s = (step){.count = PyTuple_CheckExact(args[0]) ? PyTuple_Size(args[0]) : -1};
-    if (s->count <= 0 || !read_rule(args[4], numbers, s->rule)) return 0;
-    if (!read_counts(args[3], s->count, &s->counts)) return PyErr_Occurred() ? -1 : 0;
-    mg_node *nodes = PyMem_Malloc(3 * (size_t)s->count * sizeof(mg_node));
-    if (!nodes) return 0;
-    s->nodes[0] = nodes;
-    int plain = 1;
-    for (int i = 0; plain && i < 3; i++) {
-        if (i > 0 && args[i] == Py_None) continue;
-        s->nodes[i] = nodes + i * s->count;
-        plain = read_tensors(args[i], s, s->nodes[i]);
+    if (!PyTuple_CheckExact(arrays) || PyTuple_Size(arrays) != plan->arrays) return 0;
+    for (Py_ssize_t k = 0; k < plan->arrays; k++) {
+        PyObject *tensors = PyTuple_GetItem(arrays, k);
+        if (tensors != Py_None) {
+            int is_read = read_tensors(tensors, count, s);
+            if (is_read <= 0) return is_read;
+        } else {
+            for (Py_ssize_t i = 0; i < count; i++) *s->nodes++ = 0;
+        }
     }
-    if (plain && move_together(s)) return 1;
-    PyMem_Free(nodes);
-    return 0;
+    return 1;
 }
 
-/* Count a step that was made, with status; returns whether it was. */
-static PyObject *close_step(const step *s, int status)
+static int read_group(PyObject *held, PyObject *options, const update_plan *plan, step *s,
+                      mg_update_group *group)
 {
-    if (status >= 0)
-        for (Py_ssize_t i = 0; i < s->count; i++) s->counts[i]++;
-    PyMem_Free(s->nodes[0]);
-    return PyBool_FromLong(status >= 0);
+    Py_ssize_t count = parameters_of(held);
+    int is_read = 1;
+    group->count = count;
+    group->parameters = s->nodes;
+    group->numbers = s->numbers;
+    for (Py_ssize_t i = 0; is_read > 0 && i < PyTuple_Size(plan->names); i++)
+        is_read = read_number(options, PyTuple_GetItem(plan->names, i), s->numbers++);
+    if (is_read > 0) is_read = read_tensors(PyTuple_GetItem(held, 0), count, s);
+    group->arrays = s->nodes;
+    if (is_read > 0) is_read = read_arrays(PyTuple_GetItem(held, 1), plan, count, s);
+    if (is_read > 0)
+        is_read = read_counted(PyTuple_GetItem(held, 2), count, &group->steps);
+    if (is_read > 0 && plan->scalars)
+        is_read = read_counted(PyTuple_GetItem(held, 3), plan->scalars * count,
+                               &group->scalars);
+    return is_read;
 }
 
-/* Tell whether all buffers have made a first step, 1, or none; -1: some have. */
-static int have_begun(const unsigned char *begun, Py_ssize_t count)
+/* Make room for the groups; 0 as for a reader. */
+static int open_step(PyObject *const *args, Py_ssize_t groups, const update_plan *plan,
+                     step *s)
 {
-    for (Py_ssize_t i = 1; i < count; i++)
-        if (begun[i] != begun[0]) return -1;
-    return begun[0] != 0;
+    size_t nodes = 0, numbers = (size_t)groups * (size_t)PyTuple_Size(plan->names);
+    for (Py_ssize_t g = 0; g < groups; g++) {
+        Py_ssize_t count = parameters_of(args[2 * g]);
+        if (count < 0) return 0;
+        nodes += (size_t)count * (size_t)(1 + plan->arrays);
+    }
+    s->elements = 0;
+    s->groups = PyMem_Calloc(1, (size_t)groups * sizeof *s->groups +
+                                    numbers * sizeof(double) + nodes * sizeof(mg_node));
+    if (!s->groups) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    s->numbers = (double *)(s->groups + groups);
+    s->nodes = (mg_node *)(s->numbers + numbers);
+    return 1;
 }
 
-/* _sgd(parameters, buffers or None, None, steps, (lr, momentum, dampening, weight_decay),
- * begun, nesterov): make a step and count it; False: tensors.py has to look. */
-PyObject *tensor_sgd(PyObject *Py_UNUSED(none), PyObject *const *args, Py_ssize_t count)
+/* _update(plan, group, options, group, options, ...): make a step and count it. Returns
+ * its status; None: tensors.py has to look. */
+PyObject *tensor_update(PyObject *Py_UNUSED(none), PyObject *const *args,
+                        Py_ssize_t count)
 {
+    update_plan plan;
     step s;
-    unsigned char *begun = NULL;
-    int opened = count == 7 ? open_step(&s, args, 4) : 0;
-    if (opened <= 0) return opened < 0 ? NULL : Py_NewRef(Py_False);
-    int status = MG_ERR_ARG, nesterov = args[6] == Py_True;
-    int old = read_counts(args[5], s.count, &begun) ? have_begun(begun, s.count) : -1;
-    const double *r = s.rule;
-    if (old >= 0 && (r[1] != 0.0) == (s.nodes[1] != NULL)) {
-        PyThreadState *state = release_gil(0);
-        status = mg_array_sgd(arena, s.count, s.nodes[0], s.nodes[1], !old, r[0], r[1],
-                              r[2], r[3], nesterov);
-        acquire_gil(state, 0);
+    Py_ssize_t groups = (count - 1) / 2;
+    if (count < 1 || !PyTuple_CheckExact(args[0])) Py_RETURN_NONE;
+    int is_read = read_plan(args[0], &plan);
+    if (is_read > 0) is_read = open_step(args + 1, groups, &plan, &s);
+    if (is_read <= 0) return is_read < 0 ? NULL : Py_NewRef(Py_None);
+    for (Py_ssize_t g = 0; is_read > 0 && g < groups; g++)
+        is_read = read_group(args[1 + 2 * g], args[2 + 2 * g], &plan, &s, &s.groups[g]);
+    int status = MG_OK;
+    if (is_read > 0) {
+        PyThreadState *state = release_gil(s.elements > LARGE);
+        status = mg_array_update(arena, (int)plan.update, groups, s.groups);
+        acquire_gil(state, s.elements > LARGE);
     }
-    if (status >= 0 && s.nodes[1]) memset(begun, 1, (size_t)s.count);
-    PyObject *done = close_step(&s, status);
-    if (!PyErr_Occurred()) return done;
-    Py_DECREF(done);
-    return NULL;
-}
-
-/* _adam(parameters, m, v, steps, (lr, beta1, beta2, eps, weight_decay), decoupled): make
- * a step and count it; False: tensors.py has to look. */
-PyObject *tensor_adam(PyObject *Py_UNUSED(none), PyObject *const *args, Py_ssize_t count)
-{
-    step s;
-    int opened = count == 6 ? open_step(&s, args, 5) : 0;
-    if (opened <= 0) return opened < 0 ? NULL : Py_NewRef(Py_False);
-    int status = MG_ERR_ARG, decoupled = args[5] == Py_True;
-    const double *r = s.rule;
-    if (s.nodes[1] && s.nodes[2] && (decoupled || args[5] == Py_False)) {
-        PyThreadState *state = release_gil(0);
-        status = mg_array_adam(arena, s.count, s.nodes[0], s.nodes[1], s.nodes[2],
-                               s.counts[0] + 1, r[0], r[1], r[2], r[3], r[4], decoupled);
-        acquire_gil(state, 0);
-    }
-    return close_step(&s, status);
+    PyMem_Free(s.groups);
+    if (is_read <= 0) return is_read < 0 ? NULL : Py_NewRef(Py_None);
+    return PyLong_FromLong(status);
 }

@@ -78,15 +78,7 @@ from .sweeps import (
     sweep,
     watch_gradient,
 )
-from .updates import (
-    adam_step,
-    array_adam_step,
-    array_sgd_step,
-    counts,
-    doubles,
-    sgd_step,
-    truths,
-)
+from .updates import Update, adam_step, counts, doubles, sgd_step, truths, update_named
 
 __all__ = [
     "ACCUMULATE",
@@ -115,14 +107,13 @@ __all__ = [
     "Plan",
     "SizeBase",
     "TensorBase",
+    "Update",
     "ValueBase",
     "adam_step",
     "address_of",
     "address_of_rng",
     "arithmetic_problems",
-    "array_adam_step",
     "array_of",
-    "array_sgd_step",
     "backward",
     "build_info",
     "check",
@@ -161,6 +152,7 @@ __all__ = [
     "status_text",
     "sweep",
     "truths",
+    "update_named",
     "watch_gradient",
     "zero_gradients",
 ]

@@ -1,8 +1,11 @@
-"""Steps of optimizers: all parameters in one call, which also counts the step."""
+"""Steps of optimizers of Values, in one call, which also counts the step; and the rules that the
+library has for Tensors.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from ..arithmetic import HINT
 from .library import ARITHMETIC, arena, check, fail, ffi, lib
@@ -96,65 +99,42 @@ def adam_step(
         fail(status, "AdamW step" if decoupled else "Adam step", hint)
 
 
-def array_sgd_step(
-    ends: Sequence[int],
-    which: Any,
-    parameters: Any,
-    buffers: Any,
-    begun: Any,
-    steps: Any,
-    rule: tuple[float, float, float, float, bool],
-) -> None:
-    """Update arrays by SGD.
+class Update(NamedTuple):
+    """A row of updates.def: a rule of optimizers of Tensors.
 
-    Args:
-        ends: where each group of them ends, of which all buffers have begun or none.
-        which: by C array the number of each in begun and steps; None: they are all, in order.
-        parameters, buffers: from array_of; buffers None without momentum.
-        begun, steps: of all, changed for those that move.
-        rule: lr, momentum, dampening, weight_decay, nesterov.
+    Attributes:
+        name: sgd, adam ...
+        number: its own, in the library.
+        numbers: hyperparameters; truths are among them.
+        scalars, arrays: what is remembered of a parameter, a number or a Tensor.
+        conditions: of an array that is not always needed, the number that tells: it is not 0.
     """
-    status = lib.counted_array_sgd(
-        arena,
-        len(ends),
-        ends,
-        pointer(which),
-        parameters,
-        pointer(buffers),
-        begun,
-        steps,
-        *rule,
+
+    name: str
+    number: int
+    numbers: tuple[str, ...]
+    scalars: tuple[str, ...]
+    arrays: tuple[str, ...]
+    conditions: dict[str, str]
+
+
+def names_behind(takes: str, word: str) -> tuple[str, ...]:
+    """Return the names in the brackets behind a word; () where it does not stand."""
+    _, found, rest = takes.partition(f"{word}(")
+    return tuple(name.strip() for name in rest.split(")")[0].split(",")) if found else ()
+
+
+def update_named(name: str) -> Update:
+    """Return a row of updates.def by its name."""
+    names = [ffi.string(lib.mg_update_name(i)).decode() for i in range(lib.mg_update_count())]
+    number = names.index(name)
+    takes = ffi.string(lib.mg_update_takes(number)).decode()
+    where = [names_behind("WHERE(" + rest, "WHERE") for rest in takes.split("WHERE(")[1:]]
+    return Update(
+        name,
+        number,
+        names_behind(takes, "NUMBERS"),
+        names_behind(takes, "SCALARS"),
+        names_behind(takes, "ARRAYS") + tuple(array for _, _, array in where),
+        {array: condition for _, condition, array in where},
     )
-    check(status, "SGD step")
-
-
-def array_adam_step(
-    ends: Sequence[int],
-    which: Any,
-    parameters: Any,
-    first_moments: Any,
-    second_moments: Any,
-    steps: Any,
-    rule: tuple[float, float, float, float, float, bool],
-) -> None:
-    """Update arrays and moments by Adam, or decoupled by AdamW.
-
-    Args:
-        ends: where each group of them ends, of which all have made as many steps.
-        which: by C array the number of each in steps; None: they are all, in order.
-        parameters, first_moments, second_moments: from array_of.
-        steps: of all, changed for those that move.
-        rule: lr, beta1, beta2, eps, weight_decay, decoupled.
-    """
-    status = lib.counted_array_adam(
-        arena,
-        len(ends),
-        ends,
-        pointer(which),
-        parameters,
-        first_moments,
-        second_moments,
-        steps,
-        *rule,
-    )
-    check(status, "AdamW step" if rule[-1] else "Adam step")

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from ..scalars import as_float
-from .compiled import CompiledRule
-from .optimizer import DEFAULTS, Optimizer, Option, State, groups_of
+from .optimizer import DEFAULTS, Option, State, groups_of
 from .parameters import kind_of
-from .rule import CHECKS, as_choice, implementation, power, zeros_of
+from .rule import CHECKS, Rule, as_choice, implementation
 
 __all__ = ["Adam", "AdamW"]
 
 
-class Adam(CompiledRule):
+class Adam(Rule, update="adam"):
     """Adam (Kingma and Ba 2015, arXiv:1412.6980), of Values as LLM101n, of Tensors as PyTorch.
 
     g = grad + weight_decay * p; grad where weight_decay is 0
@@ -41,7 +38,6 @@ class Adam(CompiledRule):
     """
 
     decoupled = False
-    is_decoupled = True  # by move(), as weight decay of either sort
     m = State("The running means of gradients.")
     v = State("The running means of squared gradients.")
     t = State("Of Values, the number of steps made.")
@@ -86,40 +82,6 @@ class Adam(CompiledRule):
             "decoupled_weight_decay": decoupled_weight_decay,
         }
         super().__init__(groups, defaults)
-
-    def _begin_state(self, arm: Any) -> None:
-        arm.begin_adam()
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        loss = None if closure is None else self._evaluate(closure)
-        for group in self.param_groups:
-            arm = getattr(group["params"], "arm", None) or self._arm_of(group)
-            beta1, beta2 = group["betas"]
-            rule = group["lr"], beta1, beta2, group["eps"], group["weight_decay"]
-            is_other = group["amsgrad"] or group["maximize"]
-            if is_other or not arm.adam_step(rule, bool(group["decoupled_weight_decay"])):
-                self._move_by_formula(arm, group)
-        return loss
-
-    step.__doc__ = Optimizer.step.__doc__
-
-    def begin(self, x: Any, group: Mapping[str, Any]) -> dict[str, Any]:
-        return {"step": 0, "exp_avg": zeros_of(x), "exp_avg_sq": zeros_of(x)}
-
-    def move(self, x: Any, g: Any, t: int, state: dict[str, Any], group: Mapping[str, Any]) -> Any:
-        lr, decay = as_float(group["lr"]), as_float(group["weight_decay"])
-        beta1, beta2 = map(as_float, group["betas"])
-        is_decoupled = group["decoupled_weight_decay"]
-        if decay and not is_decoupled:
-            g = g + decay * x
-        m = state["exp_avg"] = beta1 * state["exp_avg"] + (1.0 - beta1) * g
-        v = state["exp_avg_sq"] = beta2 * state["exp_avg_sq"] + (1.0 - beta2) * (g * g)
-        if group["amsgrad"]:
-            last = state.get("max_exp_avg_sq")
-            v = state["max_exp_avg_sq"] = v if last is None else last.maximum(v)
-        divisor = v.sqrt() / math.sqrt(1.0 - power(beta2, t)) + as_float(group["eps"])
-        x = (1.0 - lr * decay) * x if is_decoupled else x
-        return x - (lr / (1.0 - power(beta1, t))) * (m / divisor)
 
 
 class AdamW(Adam):

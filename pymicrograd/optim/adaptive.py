@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from ..scalars import as_float, not_negative
-from .rule import CHECKS, TensorRule, as_choice, as_share, implementation, zeros_of
+from ..scalars import not_negative
+from .rule import CHECKS, Rule, as_choice, as_share, implementation
 
 __all__ = ["Adadelta", "Adagrad", "RMSprop"]
 
 
-class Adagrad(TensorRule):
+class Adagrad(Rule, update="adagrad"):
     """Adagrad (Duchi et al. 2011), as PyTorch computes it.
 
     g = grad + weight_decay * p,  s = s + g * g
@@ -61,16 +61,8 @@ class Adagrad(TensorRule):
         }
         super().__init__(params, defaults)
 
-    def begin(self, x: Any, group: Mapping[str, Any]) -> dict[str, Any]:
-        return {"step": 0, "sum": zeros_of(x) + as_float(group["initial_accumulator_value"])}
 
-    def move(self, x: Any, g: Any, t: int, state: dict[str, Any], group: Mapping[str, Any]) -> Any:
-        s = state["sum"] = state["sum"] + g * g
-        rate = as_float(group["lr"]) / (1.0 + (t - 1) * as_float(group["lr_decay"]))
-        return x - rate * (g / (s.sqrt() + as_float(group["eps"])))
-
-
-class Adadelta(TensorRule):
+class Adadelta(Rule, update="adadelta"):
     """Adadelta (Zeiler 2012, arXiv:1212.5701), as PyTorch computes it.
 
     g = grad + weight_decay * p,  v = rho * v + (1 - rho) * (g * g)
@@ -112,19 +104,8 @@ class Adadelta(TensorRule):
         }
         super().__init__(params, defaults)
 
-    def begin(self, x: Any, group: Mapping[str, Any]) -> dict[str, Any]:
-        return {"step": 0, "square_avg": zeros_of(x), "acc_delta": zeros_of(x)}
 
-    def move(self, x: Any, g: Any, t: int, state: dict[str, Any], group: Mapping[str, Any]) -> Any:
-        rho, eps = as_float(group["rho"]), as_float(group["eps"])
-        v = state["square_avg"] = rho * state["square_avg"] + (1.0 - rho) * (g * g)
-        u = state["acc_delta"]
-        d = (u + eps).sqrt() / (v + eps).sqrt() * g
-        state["acc_delta"] = rho * u + (1.0 - rho) * (d * d)
-        return x - as_float(group["lr"]) * d
-
-
-class RMSprop(TensorRule):
+class RMSprop(Rule, update="rmsprop"):
     """RMSprop (Tieleman and Hinton 2012), as PyTorch computes it.
 
     g = grad + weight_decay * p,  v = alpha * v + (1 - alpha) * (g * g)
@@ -171,19 +152,3 @@ class RMSprop(TensorRule):
             **implementation(foreach, None, capturable, differentiable),
         }
         super().__init__(params, defaults)
-
-    def begin(self, x: Any, group: Mapping[str, Any]) -> dict[str, Any]:
-        return {"step": 0, "square_avg": zeros_of(x)}
-
-    def move(self, x: Any, g: Any, t: int, state: dict[str, Any], group: Mapping[str, Any]) -> Any:
-        alpha, momentum = as_float(group["alpha"]), as_float(group["momentum"])
-        v = state["square_avg"] = alpha * state["square_avg"] + (1.0 - alpha) * (g * g)
-        if group["centered"]:
-            a = state["grad_avg"] if "grad_avg" in state else zeros_of(x)
-            a = state["grad_avg"] = alpha * a + (1.0 - alpha) * g
-            v = v - a * a
-        change = g / (v.sqrt() + as_float(group["eps"]))
-        if momentum:
-            b = state["momentum_buffer"] if "momentum_buffer" in state else zeros_of(x)
-            change = state["momentum_buffer"] = momentum * b + change
-        return x - as_float(group["lr"]) * change

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from ..scalars import as_float, named_float
-from .rule import CHECKS, TensorRule, implementation, power, zeros_of
-from .tensors import scalar
+from ..scalars import named_float
+from .rule import CHECKS, Rule, implementation
 
 __all__ = ["ASGD"]
 
 
-def single(number: float) -> Any:
-    """Return a number of state as PyTorch keeps it, in float32."""
-    return scalar(number).float()
-
-
-class ASGD(TensorRule):
+class ASGD(Rule, update="asgd"):
     """Averaged gradient descent (Polyak and Juditsky 1992), as PyTorch computes it.
 
     g = grad + weight_decay * p,  p = (1 - lambd * eta) * p - eta * g
@@ -37,7 +31,7 @@ class ASGD(TensorRule):
     """
 
     checks: ClassVar = {**CHECKS, "lambd": named_float, "alpha": named_float, "t0": named_float}
-    numbers = (*TensorRule.numbers, "eta", "mu")
+    numbers = (*Rule.numbers, "eta", "mu")
 
     def __init__(
         self,
@@ -62,15 +56,3 @@ class ASGD(TensorRule):
             **implementation(foreach, None, capturable, differentiable),
         }
         super().__init__(params, defaults)
-
-    def begin(self, x: Any, group: Mapping[str, Any]) -> dict[str, Any]:
-        return {"step": 0, "eta": single(as_float(group["lr"])), "mu": 1.0, "ax": zeros_of(x)}
-
-    def move(self, x: Any, g: Any, t: int, state: dict[str, Any], group: Mapping[str, Any]) -> Any:
-        lr, lambd = as_float(group["lr"]), as_float(group["lambd"])
-        eta, mu, a = as_float(state["eta"]), as_float(state["mu"]), state["ax"]
-        x = (1.0 - lambd * eta) * x - eta * g
-        state["ax"] = x if mu == 1.0 else a + mu * (x - a)
-        state["eta"] = single(lr / power(1.0 + lambd * lr * t, as_float(group["alpha"])))
-        state["mu"] = single(1.0 / max(1.0, t - as_float(group["t0"])))
-        return x

@@ -123,10 +123,10 @@ class Search:
 
     @staticmethod
     def gradient_of(p: Any) -> Any:
-        from .rule import zeros_of
+        from ..tensors.creation import zeros_like
         from .tensors import working
 
-        return zeros_of(working(p)) if p.grad is None else working(p.grad)
+        return zeros_like(working(p)) if p.grad is None else working(p.grad)
 
     def move(self, t: float, direction: Any) -> None:
         """Move all parameters by t times a direction."""

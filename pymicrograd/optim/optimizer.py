@@ -33,10 +33,10 @@ class State:
 
     def _parameters(self, optimizer: Any) -> Any:
         parameters, *others = optimizer._current()
-        if self.name not in parameters.state:
+        if self.name not in parameters.names:
             raise AttributeError(
                 f"{type(optimizer).__name__} of {parameters.kind} has no {self.name!r}, only "
-                f"{', '.join(parameters.state)}"
+                f"{', '.join(parameters.names)}"
             )
         if others:
             raise AttributeError(f"{self.name} is of one group; of several, see state[p]")

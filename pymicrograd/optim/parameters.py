@@ -1,6 +1,5 @@
 """The parameters of a group, Values or Tensors: which are taken, and which of two classes holds
-them. Each class clears gradients, keeps what SGD or Adam remember from step to step and makes a
-step of theirs in one call into C.
+them. Each class clears gradients, keeps what a rule remembers from step to step, makes its steps.
 """
 
 from __future__ import annotations
@@ -10,11 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .. import _core
-from ..scalars import as_float
 
-__all__ = ["ParameterList", "Parameters", "Rule", "as_floats", "as_list", "class_of", "kind_of"]
-
-Rule = tuple[Any, ...]  # the numbers of a rule in their order
+__all__ = ["ParameterList", "Parameters", "as_list", "class_of", "kind_of"]
 
 
 class Parameters:
@@ -65,17 +61,17 @@ class Parameters:
         if len(state) != len(self._params):
             raise ValueError(f"{len(self._params)} parameters, but state for {len(state)}")
 
+    @property
+    def names(self) -> Sequence[str]:
+        """What an optimizer has as attributes of what lies here."""
+        return self.state
+
     def state_of(self, i: int) -> dict[str, Any]:
-        """Return what SGD or Adam remember of parameter i, by PyTorch's names."""
+        """Return what a rule remembers of parameter i, by PyTorch's names."""
         return {}
 
     def take_states(self, states: Sequence[Mapping[str, Any]]) -> None:
         """Remember what `state_of` returned, of each parameter; nothing changes on an error."""
-
-
-def as_floats(rule: Rule) -> Any:
-    """Return the numbers of a rule, such as Tensors of one element, as floats."""
-    return tuple([x if type(x) is float else as_float(x) for x in rule])
 
 
 def name_of(x: Any) -> str:

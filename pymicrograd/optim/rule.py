@@ -1,28 +1,22 @@
-"""Rules of Tensors written in operations of Tensors: how a step goes over all parameters.
-
-All new numbers are computed before the first is written, so that a step that raises changes
-nothing. What is of float16 or bfloat16 is computed in float32, and its state kept so.
-"""
+"""Optimizers whose steps are made in C, by the objects that hold their groups of parameters."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
 
 from .. import _core
-from ..scalars import as_beta, as_float, named_float, not_negative
+from ..scalars import as_beta, named_float, not_negative
 from .optimizer import Optimizer, kept, tensor_or
+from .states import States
 
 __all__ = [
     "CHECKS",
-    "TensorRule",
+    "Rule",
     "as_betas",
     "as_choice",
     "as_share",
     "implementation",
-    "power",
-    "zeros_of",
 ]
 
 
@@ -84,96 +78,92 @@ def implementation(
     return {"foreach": foreach, "capturable": False, "differentiable": False}
 
 
-@functools.lru_cache(64)  # the same for all parameters of a step
-def power(x: float, y: float) -> float:
-    """Return x ** y, on every machine the same."""
-    from ..tensors.conversion import new
-    from ..tensors.dtypes import float64
-
-    result: float = (new(x, float64) ** new(float(y), float64)).item()  # Values have libm's
-    return result
-
-
-def zeros_of(x: Any) -> Any:
-    """Return zeros of the shape and type of a Tensor."""
-    from ..tensors.creation import zeros_like
-
-    return zeros_like(x)
+# Numbers of C's rules that stand together in an option.
+PLACES = {
+    "beta1": ("betas", 0),
+    "beta2": ("betas", 1),
+    "shrink": ("etas", 0),
+    "grow": ("etas", 1),
+    "least": ("step_sizes", 0),
+    "most": ("step_sizes", 1),
+}
 
 
-class TensorRule(Optimizer):
-    """A rule of Tensors: what it remembers at first, and how it moves one parameter."""
+class Rule(Optimizer):
+    """An optimizer whose steps are made in C, and whose state lies with its parameters.
 
-    for_values = False
-    is_decoupled = False  # whether weight_decay is left to the formula
+    A subclass names its row of csrc/updates.def; its options have the names of the row's numbers.
+    """
 
-    def _check_kind(self, arm: Any, group: Mapping[str, Any]) -> None:
-        if arm.kind == "Values" and not self.for_values:
-            raise TypeError(
-                f"{type(self).__name__} is for Tensors; for Values there are SGD, Adam and AdamW"
-            )
+    update: ClassVar[Any]
+    plan: ClassVar[Any]  # of the row, as TensorBase._update() takes it
 
-    def begin(self, x: Any, group: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the state of a parameter before its first step.
-
-        Args:
-            x: its elements.
-            group: the options.
-        """
-        raise NotImplementedError
-
-    def move(self, x: Any, g: Any, t: int, state: dict[str, Any], group: Mapping[str, Any]) -> Any:
-        """Return a parameter's new elements, and write new state over the old.
-
-        Args:
-            x, g: its elements and its gradient, to which weight decay was added.
-            t: the number of this step, from 1.
-            state: what the rule remembers; its Tensors are replaced, not changed.
-            group: the options.
-        """
-        raise NotImplementedError
+    def __init_subclass__(cls, update: str = "", **named: Any) -> None:
+        super().__init_subclass__(**named)
+        if update:
+            row = cls.update = _core.update_named(update)
+            names = tuple(PLACES.get(name, (name, -1)) for name in row.numbers)
+            cls.plan = row.number, names, len(row.arrays), len(row.scalars)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        loss = self._evaluate(closure)
-        moves: list[tuple[Any, Any, Any]] = []
-        with _core.no_grad():
-            for group in self.param_groups:
-                moves += self._moves(group["params"], group)
-            self._commit(moves)
+        loss = None
+        if closure is not None:
+            with _core.enable_grad():
+                loss = closure()
+        self._arm_type.move(self)
         return loss
 
     step.__doc__ = Optimizer.step.__doc__
 
-    @staticmethod
-    def _evaluate(closure: Callable[[], Any] | None) -> Any:
-        if closure is None:
-            return None
-        with _core.enable_grad():
-            return closure()
+    def _begin_state(self, arm: Any) -> None:
+        arm.begin(self.update, self.numbers)
 
-    def _moves(self, params: Any, group: Mapping[str, Any]) -> list[tuple[Any, Any, Any]]:
-        """Return parameters that have a gradient with their new elements and their new state."""
-        states = ((p, self.state.get(p)) for p in params if p.grad is not None)
-        return [(p, *self._moved(p, state, group)) for p, state in states]
+    def _check_kind(self, arm: Any, group: Mapping[str, Any]) -> None:
+        if arm.kind != "Values":
+            return
+        if self.update.name not in arm.rules:
+            raise TypeError(
+                f"{type(self).__name__} is for Tensors; for Values there are SGD, Adam and AdamW"
+            )
+        for name in ("amsgrad", "maximize"):
+            if group.get(name):
+                raise ValueError(f"{name} is for Tensors; of Values the rule is LLM101n's")
 
-    def _moved(self, p: Any, state: Any, group: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """Return the new elements and the new state of a parameter; it may have none yet."""
-        from .tensors import scalar, working
+    # ---- state
 
-        x, g = working(p), working(p.grad)
-        if group["maximize"]:
-            g = -g
-        if "weight_decay" in self.defaults and not self.is_decoupled:
-            decay = as_float(group["weight_decay"])
-            g = g + decay * x if decay else g
-        state = dict(state or self.begin(x, group))
-        t = int(state["step"]) + 1 if "step" in state else 0
-        if t:
-            state["step"] = scalar(t)
-        return self.move(x, g, t, state, group), state
+    @property
+    def state(self) -> Any:
+        """By parameter, a dict of what the rule remembers; empty before its first step."""
+        return States(self)
 
-    def _commit(self, moves: list[tuple[Any, Any, Any]]) -> None:
-        """Write new elements and new state."""
-        for p, x, state in moves:
-            p.copy_(x)
-            self.state[p] = state
+    @state.setter
+    def state(self, states: Mapping[Any, Any]) -> None:
+        self._take_state(self._current() if self.param_groups else [], states)
+
+    def _take_state(self, arms: list[Any], state: Mapping[Any, Any]) -> None:
+        found = {id(p): x for p, x in state.items()}
+        before = [[arm.state_of(i) for i in range(len(arm.params))] for arm in arms]
+        try:
+            for arm in arms:
+                arm.take_states([found.get(id(p), {}) for p in arm.params])
+        except BaseException:
+            for arm, states in zip(arms, before, strict=True):
+                arm.take_states(states)
+            raise
+
+    def _states(self) -> Iterable[tuple[Any, Any]]:
+        for arm in self._current():
+            yield from ((p, arm.state_of(i)) for i, p in enumerate(arm.params))
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        state["arms"] = [{name: getattr(arm, name) for name in arm.state} for arm in self._arms]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        arms = state.pop("arms")
+        super().__setstate__(state)
+        for arm, found in zip(self._arms, arms, strict=True):
+            for name, x in found.items():
+                setattr(arm, name, x)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from ..scalars import as_float, named_float
-from .compiled import CompiledRule
-from .optimizer import DEFAULTS, Optimizer, Option, State, groups_of
+from ..scalars import named_float
+from .optimizer import DEFAULTS, Option, State, groups_of
 from .parameters import kind_of
-from .rule import CHECKS, as_choice, implementation
+from .rule import CHECKS, Rule, as_choice, implementation
 
 __all__ = ["SGD"]
 
 
-class SGD(CompiledRule):
+class SGD(Rule, update="sgd"):
     """Gradient descent with momentum (Sutskever et al. 2013), as PyTorch computes it.
 
     g = grad + weight_decay * p; grad where weight_decay is 0
@@ -44,6 +43,7 @@ class SGD(CompiledRule):
     begun = State("For each Tensor, whether its buffer has made its first step.")
     steps = State("For each Tensor, how many steps it has made.")
 
+    numbers = ()
     checks: ClassVar = {**CHECKS, "dampening": named_float, "nesterov": as_choice}
     momentum = Option("The share of the last buffer that remains.")
     dampening = Option("The share of g that does not enter the buffer.")
@@ -83,30 +83,3 @@ class SGD(CompiledRule):
         super()._check_kind(arm, group)
         if group["nesterov"] and (group["momentum"] == 0.0 or group["dampening"] != 0.0):
             raise ValueError("nesterov needs a momentum above 0 and dampening 0")
-
-    def _begin_state(self, arm: Any) -> None:
-        arm.begin_sgd()
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        loss = None if closure is None else self._evaluate(closure)
-        for group in self.param_groups:
-            arm = getattr(group["params"], "arm", None) or self._arm_of(group)
-            rule = group["lr"], group["momentum"], group["dampening"], group["weight_decay"]
-            if group["maximize"] or not arm.sgd_step(rule, bool(group["nesterov"])):
-                self._move_by_formula(arm, group)
-        return loss
-
-    step.__doc__ = Optimizer.step.__doc__
-
-    def begin(self, x: Any, group: Mapping[str, Any]) -> dict[str, Any]:
-        return {}
-
-    def move(self, x: Any, g: Any, t: int, state: dict[str, Any], group: Mapping[str, Any]) -> Any:
-        momentum = as_float(group["momentum"])
-        if momentum:
-            buffer = state.get("momentum_buffer")
-            fresh = 1.0 - as_float(group["dampening"])
-            buffer = g + 0.0 if buffer is None else momentum * buffer + fresh * g
-            state["momentum_buffer"] = buffer
-            g = g + momentum * buffer if group["nesterov"] else buffer
-        return x - as_float(group["lr"]) * g

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from ..scalars import as_float, named_float
-from .rule import CHECKS, TensorRule, implementation, zeros_of
+from ..scalars import named_float
+from .rule import CHECKS, Rule, implementation
 
 __all__ = ["Lion", "Rprop"]
 
@@ -25,7 +25,7 @@ def as_sizes(name: str, sizes: Any) -> tuple[float, float]:
     return least, most
 
 
-class Rprop(TensorRule):
+class Rprop(Rule, update="rprop"):
     """Rprop (Riedmiller and Braun 1993), as PyTorch computes it.
 
     g = grad, of each element: s = etas[1] * s where g * last > 0, etas[0] * s where it is below 0,
@@ -64,22 +64,8 @@ class Rprop(TensorRule):
         }
         super().__init__(params, defaults)
 
-    def begin(self, x: Any, group: Mapping[str, Any]) -> dict[str, Any]:
-        sizes = zeros_of(x) + as_float(group["lr"])
-        return {"step": 0, "prev": zeros_of(x), "step_size": sizes}
 
-    def move(self, x: Any, g: Any, t: int, state: dict[str, Any], group: Mapping[str, Any]) -> Any:
-        shrink, grow = group["etas"]
-        agreement = g * state["prev"]
-        ones = zeros_of(x) + 1.0
-        factor = ones.masked_fill(agreement > 0.0, grow).masked_fill(agreement < 0.0, shrink)
-        sizes = (factor * state["step_size"]).clamp(*group["step_sizes"])
-        g = g.masked_fill(agreement < 0.0, 0.0)
-        state["prev"], state["step_size"] = g, sizes
-        return x - g.sign() * sizes
-
-
-class Lion(TensorRule):
+class Lion(Rule, update="lion"):
     """Lion (Chen et al. 2023, arXiv:2302.06675): the sign of a mean of gradients.
 
     p = (1 - lr * weight_decay) * p - lr * sign(beta1 * m + (1 - beta1) * grad)
@@ -94,7 +80,7 @@ class Lion(TensorRule):
     """
 
     checks: ClassVar = CHECKS
-    is_decoupled = True
+    numbers = ()
 
     def __init__(
         self,
@@ -107,14 +93,3 @@ class Lion(TensorRule):
     ) -> None:
         defaults = {"lr": lr, "betas": betas, "weight_decay": weight_decay, "maximize": maximize}
         super().__init__(params, defaults)
-
-    def begin(self, x: Any, group: Mapping[str, Any]) -> dict[str, Any]:
-        return {"exp_avg": zeros_of(x)}
-
-    def move(self, x: Any, g: Any, t: int, state: dict[str, Any], group: Mapping[str, Any]) -> Any:
-        lr, decay = as_float(group["lr"]), as_float(group["weight_decay"])
-        beta1, beta2 = group["betas"]
-        m = state["exp_avg"]
-        state["exp_avg"] = beta2 * m + (1.0 - beta2) * g
-        x = (1.0 - lr * decay) * x if decay else x
-        return x - lr * (beta1 * m + (1.0 - beta1) * g).sign()

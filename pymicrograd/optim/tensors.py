@@ -1,34 +1,24 @@
-"""Tensors as the parameters of a group: a step of SGD or Adam on all of them in place, in one call.
+"""Tensors as the parameters of a group, and what a rule remembers of them.
 
 A parameter without a gradient is left as it is, and its own count of steps does not go on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import _core
 from ..errors import DTypeError
+from ..scalars import as_float
 from ..tensors.conversion import as_tensor, new
 from ..tensors.creation import zeros_like
 from ..tensors.dtypes import float32, float64
-from .parameters import Parameters, Rule, as_floats
+from .parameters import Parameters
 
 __all__ = ["TensorParameters", "state_like", "working"]
 
-write_handles = _core.TensorBase._handles
-sgd_at_once, adam_at_once = _core.TensorBase._sgd, _core.TensorBase._adam
-
-
-class Nodes:
-    """The nodes of Tensors as a C array; write_handles() notices that a Tensor has another."""
-
-    def __init__(self, tensors: Sequence[Any]) -> None:
-        self.tensors = tuple(tensors)
-        self.array = _core.array_of([0] * len(tensors))
-        self.address = _core.address_of(self.array)
-        write_handles(self.tensors, self.address)
+step_at_once = _core.TensorBase._update
 
 
 def scalar(number: float) -> Any:
@@ -44,11 +34,6 @@ def with_address(array: Any) -> tuple[Any, Any]:
 def working_type(p: Any) -> Any:
     """Return the type that a parameter is computed in, and its state kept: float32 or wider."""
     return float64 if p.dtype is float64 else float32
-
-
-def zeros_beside(params: Iterable[Any]) -> tuple[Any, ...]:
-    """Return a Tensor of zeros for each parameter."""
-    return tuple(zeros_like(p, dtype=working_type(p)).contiguous() for p in params)
 
 
 def working(x: Any) -> Any:
@@ -70,27 +55,98 @@ def state_like(name: str, x: Any, p: Any, is_shaped: bool) -> Any:
     return made.clone()
 
 
+# What of a rule's state has a name of its own.
+ATTRIBUTES = {"m": "exp_avg", "v": "exp_avg_sq", "buffers": "momentum_buffer", "begun": "begun"}
+
+
+class Array:
+    """An array of state as an attribute, a Tensor for each parameter; None before its first."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, parameters: Any, owner: type) -> Any:
+        return parameters.arrays[parameters.update.arrays.index(self.name)]
+
+    def __set__(self, parameters: Any, tensors: Any) -> None:
+        arrays = list(parameters.arrays)
+        arrays[parameters.update.arrays.index(self.name)] = tensors
+        parameters.arrays = arrays
+
+
 class TensorParameters(Parameters):
-    """Tensors, and what SGD or Adam remember of them.
+    """Tensors, and what a rule remembers of them.
 
     Attributes:
+        update: the rule, as the library has it; None: the optimizer remembers by itself.
+        arrays: of each array of the rule, a tuple with a Tensor for each parameter, or None.
+        scalars: of each scalar of the rule, a number for each parameter.
         steps: for each parameter, how many steps it has made.
-        buffers, begun: SGD's, a Tensor for each, or None; whether each has made its first step.
-        m, v: Adam's means, a Tensor for each.
-        largest: with amsgrad, the largest v that there was, a Tensor for each, or None.
+        held: all of these as C takes them.
     """
 
     kind = "Tensors"
     base = _core.TensorBase
-    state: tuple[str, ...] = ("steps",)
-    buffers: Any
-    m: tuple[Any, ...]
-    v: tuple[Any, ...]
-    largest: list[Any]
+    state: tuple[str, ...] = ("arrays", "scalars", "steps")
+    m, v, buffers = (Array(ATTRIBUTES[name]) for name in ("m", "v", "buffers"))
+    update: Any = None
+    _arrays: Any = ()
+    _scalars: Any = None
+    _steps: Any = None
 
-    def __init__(self, params: tuple[Any, ...]) -> None:
-        super().__init__(params)
-        self.steps = [0] * len(params)
+    def begin(self, update: Any, shown: Sequence[str]) -> None:
+        """Remember nothing yet.
+
+        Args:
+            update: the row of the library.
+            shown: which numbers a state has, "step" among them.
+        """
+        count = len(self._params)
+        self.update, self.shown = update, shown
+        self.steps = [0] * count
+        self.scalars = [[0.0] * count for _ in update.scalars]
+        self.arrays = [
+            None if name in update.conditions else self.beside([None] * count)
+            for name in update.arrays
+        ]
+
+    def hold(self) -> None:
+        """Take notice that something else is remembered."""
+        self.held = self._params, self._arrays, self._steps, self._scalars
+
+    changed = hold
+
+    @property
+    def names(self) -> Sequence[str]:
+        """What an optimizer of this rule has as attributes."""
+        if self.update is None:
+            return ()
+        kept = {*self.update.arrays, *self.update.scalars}
+        return (*(name for name, of in ATTRIBUTES.items() if of in kept), "steps")
+
+    @property
+    def arrays(self) -> Any:
+        """Of each array of the rule, a Tensor for each parameter, or None."""
+        return self._arrays
+
+    @arrays.setter
+    def arrays(self, arrays: Sequence[Any]) -> None:
+        self._arrays = tuple(None if x is None else tuple(x) for x in arrays)
+        self.hold()
+
+    @property
+    def scalars(self) -> list[list[float]]:
+        """Of each scalar of the rule, a number for each parameter."""
+        count, numbers = len(self._params), list(self._scalars[0])
+        return [numbers[k * count : (k + 1) * count] for k in range(len(self.update.scalars))]
+
+    @scalars.setter
+    def scalars(self, numbers: Sequence[Sequence[float]]) -> None:
+        together = [as_float(x) for row in numbers for x in row]
+        array = _core.doubles(len(together))
+        array[0 : len(together)] = together
+        self._scalars = with_address(array)
+        self.hold()
 
     @property
     def steps(self) -> list[int]:
@@ -100,23 +156,21 @@ class TensorParameters(Parameters):
     @steps.setter
     def steps(self, numbers: Sequence[int]) -> None:
         self._steps = with_address(_core.counts(numbers))
+        self.hold()
 
     @property
     def begun(self) -> list[bool]:
         """For each parameter, whether its buffer has made its first step."""
-        return [bool(truth) for truth in self._begun[0]]
+        return [x != 0.0 for x in self.scalars[self.update.scalars.index("begun")]]
 
     @begun.setter
     def begun(self, truths: Sequence[bool]) -> None:
-        self._begun = with_address(_core.truths(truths))
+        self.scalars = [[float(bool(x)) for x in truths]]
 
     def check(self, p: Any) -> None:
         super().check(p)
         if not p.is_floating_point():
             raise DTypeError(f"parameters are of a type of floats, not {p.dtype.name}")
-
-    def changed(self) -> None:
-        self._nodes: dict[str, Nodes] = {}
 
     def zero_grad(self, set_to_none: bool) -> None:
         """Take the gradients of all parameters away, or set those that there are to 0."""
@@ -128,136 +182,100 @@ class TensorParameters(Parameters):
                     p.grad = p.grad.detach()
                 p.grad.zero_()
 
-    def moving(self, state: Any) -> tuple[list[int], list[int]]:
-        """Return the parameters that have a gradient, in groups of which state is the same.
+    # ---- steps
 
-        Returns:
-            Their numbers, and where each group ends.
+    @staticmethod
+    def move(optimizer: Any) -> None:
+        """Make a step of an optimizer, of all of its groups in one call, or of none."""
+        groups: list[Any] = []
+        for group in optimizer.param_groups:
+            arm = getattr(group["params"], "arm", None) or optimizer._arm_of(group)
+            groups += arm.held, group
+        status = step_at_once(optimizer.plan, *groups)
+        if status != 0:
+            groups = []
+            for group in optimizer.param_groups:
+                groups += optimizer._arm_of(group).fit(optimizer.plan, group)
+            status = step_at_once(optimizer.plan, *groups)
+            _core.check(status, f"{type(optimizer).__name__} step")  # type: ignore[arg-type]
+
+    def fit(self, plan: Any, group: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """Return what C takes of a group, after a look at all of it.
+
+        Options become floats, such as a rate that is a Tensor; arrays that are needed from now on
+        are made, and others follow the types of their parameters.
         """
-        self.check_state(state)
-        some = [i for i, p in enumerate(self._params) if p.grad is not None]
-        kinds = sorted({state[i] for i in some})
-        if len(kinds) < 2:
-            return some, [len(some)]
-        some.sort(key=lambda i: kinds.index(state[i]))
-        order = [kinds.index(state[i]) for i in some]
-        return some, [order.index(k) for k in range(1, len(kinds))] + [len(some)]
-
-    def numbers(self, some: Sequence[int]) -> Any:
-        """Return the numbers of some parameters as a C array; None for all in their order."""
-        in_order = len(some) == len(self._params) and list(some) == list(range(len(some)))
-        return None if in_order else _core.counts(some)
-
-    def nodes(self, which: Any, tensors: Sequence[Any], name: str) -> Any:
-        """Return a C array of the nodes of some of the tensors, or of all; name is theirs."""
-        self.check_state(tensors)
-        if which is not None:
-            return Nodes(tuple(tensors[i] for i in which)).array
-        nodes = self._nodes.get(name)
-        if nodes is None or nodes.tensors is not tensors:
-            nodes = self._nodes[name] = Nodes(tensors)
-        else:
-            write_handles(tensors, nodes.address)
-        return nodes.array
-
-    def are_plain(self) -> bool:
-        """Tell whether C takes all parameters."""
-        return all(p.is_contiguous() and p.dtype in (float32, float64) for p in self._params)
-
-    # ---- state by names
-
-    def state_of(self, i: int) -> dict[str, Any]:
-        if "buffers" in self.state:
-            return {"momentum_buffer": self.buffers[i]} if self._begun[0][i] else {}
-        if "m" not in self.state or not self._steps[0][i]:
-            return {}
-        found = {"step": scalar(self._steps[0][i]), "exp_avg": self.m[i], "exp_avg_sq": self.v[i]}
-        return found if self.largest[i] is None else {**found, "max_exp_avg_sq": self.largest[i]}
-
-    def take_states(self, states: Sequence[Mapping[str, Any]]) -> None:
-        if "buffers" in self.state:
-            found = [state.get("momentum_buffer") for state in states]
-            begun = [x is not None for x in found]
-            self.buffers = self.beside(found) if any(begun) else None
-            self.begun = begun
-        elif "m" in self.state:
-            steps = [int(state.get("step", 0)) for state in states]
-            m = self.beside([state.get("exp_avg") for state in states])
-            v = self.beside([state.get("exp_avg_sq") for state in states])
-            self.largest = [state.get("max_exp_avg_sq") for state in states]
-            self.steps, self.m, self.v = steps, m, v
+        options: dict[str, Any] = {}
+        for key, place in plan[1]:
+            x = group[key]
+            options[key] = tuple(as_float(y) for y in x) if place >= 0 else as_number(x)
+        self.check_state(self._steps[0])
+        arrays: list[Any] = []
+        for name, tensors in zip(self.update.arrays, self._arrays, strict=True):
+            condition = self.update.conditions.get(name)
+            if tensors is not None:
+                self.check_state(tensors)
+                tensors = self.beside(tensors)
+            elif condition is None or options[condition]:
+                tensors = self.beside([None] * len(self._params))
+            arrays.append(tensors)
+        self.arrays = arrays
+        return self.held, options
 
     def beside(self, found: Sequence[Any]) -> tuple[Any, ...]:
         """Return Tensors that C takes beside the parameters; zeros for None."""
         return tuple(
-            zeros_beside([p])[0] if x is None else x.contiguous()
+            zeros_like(p, dtype=working_type(p)).contiguous()
+            if x is None
+            else x.to(working_type(p)).expand(p.shape).contiguous()
             for p, x in zip(self._params, found, strict=True)
         )
 
-    def count_steps(self, moved: Sequence[int]) -> None:
-        """Count a step of SGD, whose state has no count, for some parameters."""
-        if "buffers" in self.state:
-            for i in moved:
-                self._steps[0][i] += 1
+    # ---- state by names
 
-    # ---- SGD
+    def has_state(self, i: int) -> bool:
+        """Tell whether something is remembered of a parameter."""
+        if "begun" in self.update.scalars:
+            return self.begun[i]
+        return bool(self._steps[0][i])
 
-    def begin_sgd(self) -> None:
-        """Have no buffers before there is momentum."""
-        self.state = ("buffers", "begun", "steps")
-        self.buffers = None
-        self.begun = [False] * len(self._params)
+    def state_of(self, i: int) -> dict[str, Any]:
+        if self.update is None or not self.has_state(i):
+            return {}
+        found = {"step": scalar(self._steps[0][i])} if "step" in self.shown else {}
+        for name, numbers in zip(self.update.scalars, self.scalars, strict=True):
+            if name in self.shown:
+                found[name] = scalar(numbers[i])
+        for name, tensors in zip(self.update.arrays, self._arrays, strict=True):
+            if tensors is not None:
+                found[name] = tensors[i]
+        return found
 
-    def sgd_step(self, rule: Rule, nesterov: bool) -> bool:
-        """Move every parameter that has a gradient once; False: C does not take them all."""
-        momentum = rule[1]
-        if momentum and self.buffers is None:
-            self.buffers = zeros_beside(self._params)
-        buffers: Any = self.buffers if momentum else None
-        if sgd_at_once(self._params, buffers, None, self._steps, rule, self._begun, nesterov):
-            return True
-        rule = as_floats(rule)
-        if not self.are_plain():
-            return False
-        self.check_state(self._steps[0])
-        some, ends = self.moving(self.begun if momentum else [True] * len(self._params))
-        which = self.numbers(some)
-        _core.array_sgd_step(
-            ends,
-            which,
-            self.nodes(which, self._params, "params"),
-            self.nodes(which, buffers, "buffers") if momentum else None,
-            self._begun[0],
-            self._steps[0],
-            (*rule, nesterov),
-        )
-        return True
+    def take_states(self, states: Sequence[Mapping[str, Any]]) -> None:
+        if self.update is None:
+            return
+        self.check_state(states)
+        arrays = []
+        for name in self.update.arrays:
+            found = [state.get(name) for state in states]
+            is_kept = name not in self.update.conditions or any(x is not None for x in found)
+            arrays.append(self.beside(found) if is_kept else None)
+        scalars = [
+            [
+                as_float(state.get(name, 0.0)) if name in self.shown else float(bool(state))
+                for state in states
+            ]
+            for name in self.update.scalars
+        ]
+        if "step" in self.shown:
+            steps = [int(state.get("step", 0)) for state in states]
+        elif "begun" in self.update.scalars:
+            steps = self.steps
+        else:  # which one it is does not matter
+            steps = [max(n, 1) if x else 0 for n, x in zip(self.steps, states, strict=True)]
+        self.steps, self.scalars, self.arrays = steps, scalars, arrays
 
-    # ---- Adam
 
-    def begin_adam(self) -> None:
-        """Begin with means of 0."""
-        self.state = ("m", "v", "steps", "largest")
-        self.largest = [None] * len(self._params)
-        self.m = zeros_beside(self._params)
-        self.v = zeros_beside(self._params)
-
-    def adam_step(self, rule: Rule, decoupled: bool) -> bool:
-        """Move every parameter that has a gradient once; False: C does not take them all."""
-        if adam_at_once(self._params, self.m, self.v, self._steps, rule, decoupled):
-            return True
-        rule = as_floats(rule)
-        if not self.are_plain():
-            return False
-        some, ends = self.moving(self.steps)
-        which = self.numbers(some)
-        _core.array_adam_step(
-            ends,
-            which,
-            self.nodes(which, self._params, "params"),
-            self.nodes(which, self.m, "m"),
-            self.nodes(which, self.v, "v"),
-            self._steps[0],
-            (*rule, decoupled),
-        )
-        return True
+def as_number(x: Any) -> Any:
+    """Return an option as C takes it, a float or a bool."""
+    return x if isinstance(x, bool) else as_float(x)

@@ -8,7 +8,7 @@ from typing import Any
 from .. import _core
 from ..arithmetic import is_ieee
 from ..scalars import as_float
-from .parameters import Parameters, Rule
+from .parameters import Parameters
 
 __all__ = ["ValueParameters"]
 
@@ -23,6 +23,7 @@ class ValueParameters(Parameters):
 
     kind = "Values"
     base = _core.ValueBase
+    rules = ("adam", "sgd")
     _buffer: Any
     _begun: Any  # whether the buffer has made its first step
     _m: Any
@@ -39,6 +40,25 @@ class ValueParameters(Parameters):
 
     def changed(self) -> None:
         self._handles = _core.array_of([p._handle for p in self._params])
+
+    def begin(self, update: Any, shown: Sequence[str]) -> None:
+        """Remember nothing yet."""
+        if update.name == "sgd":
+            self.begin_sgd()
+        elif update.name == "adam":
+            self.begin_adam()
+
+    @staticmethod
+    def move(optimizer: Any) -> None:
+        """Make a step of an optimizer, of one group after the other."""
+        for group in optimizer.param_groups:
+            arm = getattr(group["params"], "arm", None) or optimizer._arm_of(group)
+            if group["maximize"] or group.get("amsgrad"):
+                optimizer._check_kind(arm, group)
+            if optimizer.update.name == "sgd":
+                arm.sgd_step(group)
+            else:
+                arm.adam_step(group)
 
     def zero_grad(self, set_to_none: bool) -> None:
         """Set the gradient of every parameter to 0.0."""
@@ -95,22 +115,26 @@ class ValueParameters(Parameters):
         self.state = ("buffer",)
         self._buffer, self._begun = None, _core.truths([False])
 
-    def sgd_step(self, rule: Rule, nesterov: bool) -> bool:
+    def sgd_step(self, group: Mapping[str, Any]) -> None:
         """Move every parameter once."""
         count = len(self._params)
-        lr, momentum, dampening, decay = rule
-        momentum = as_float(momentum)
+        momentum = as_float(group["momentum"])
         if momentum and self._buffer is None:
             self._buffer = _core.doubles(count)
         elif momentum and len(self._buffer) != count:
             self.check_state(self._buffer)
         buffer = self._buffer if momentum else None
-        lr, dampening, decay = as_float(lr), as_float(dampening), as_float(decay)
-        begun = self._begun
         _core.sgd_step(
-            self._handles, count, buffer, begun, lr, momentum, dampening, decay, nesterov
+            self._handles,
+            count,
+            buffer,
+            self._begun,
+            as_float(group["lr"]),
+            momentum,
+            as_float(group["dampening"]),
+            as_float(group["weight_decay"]),
+            bool(group["nesterov"]),
         )
-        return True
 
     # ---- Adam
 
@@ -147,13 +171,23 @@ class ValueParameters(Parameters):
     def t(self, number: int) -> None:
         self._t = _core.counts([number])
 
-    def adam_step(self, rule: Rule, decoupled: bool) -> bool:
+    def adam_step(self, group: Mapping[str, Any]) -> None:
         """Move every parameter once."""
         m, v, count = self._m, self._v, len(self._params)
         if not len(m) == len(v) == count:
             self.check_state(m)
             self.check_state(v)
-        lr, beta1, beta2, eps, decay = rule
-        rates = as_float(lr), (as_float(beta1), as_float(beta2)), as_float(eps), as_float(decay)
-        _core.adam_step(self._handles, count, m, v, self._t, *rates, decoupled, is_ieee())
-        return True
+        beta1, beta2 = group["betas"]
+        _core.adam_step(
+            self._handles,
+            count,
+            m,
+            v,
+            self._t,
+            as_float(group["lr"]),
+            (as_float(beta1), as_float(beta2)),
+            as_float(group["eps"]),
+            as_float(group["weight_decay"]),
+            bool(group["decoupled_weight_decay"]),
+            is_ieee(),
+        )

@@ -5,6 +5,7 @@
 #define MG_ARRAY_CALLS_H
 
 #include "expect.h"
+#include "updates.h"
 
 /* ---- arrays to call with ----------------------------------------------------------- */
 
@@ -300,6 +301,19 @@ static inline void release_kept(arrays *f)
         EXPECT(mg_release(f->arena, f->out[f->made - 1]) == MG_OK);
 }
 
+/* LAMB, which takes scratch memory, on a group without parameters and on one. */
+static inline int lamb_here(arrays *f)
+{
+    static const double numbers[] = {0.1, 0.9, 0.99, 1e-6, 0.1, 0.0};
+    const mg_node both[] = {f->h[Q4], f->h[Q4]};
+    int64_t steps = 2;
+    const mg_update_group groups[] = {
+        {.numbers = numbers},
+        {.count = 1, .parameters = &f->h[R4], .arrays = both, .steps = &steps,
+         .numbers = numbers}};
+    return mg_array_update(f->arena, MG_UPDATE_LAMB, 2, groups);
+}
+
 #define CALL(name, expression) \
     static inline int64_t array_call_##name(arrays *f) \
     { \
@@ -442,11 +456,12 @@ CALL(sweep_hook, sweep_of_loss(f, MG_ACCUMULATE, true, false))
 CALL(sweep_graph, sweep_of_loss(f, MG_ACCUMULATE | MG_CREATE_GRAPH, false, false))
 CALL(sweep_give, sweep_of_loss(f, MG_GIVE, false, true))
 CALL(sweep_direct, sweep_here(f, f->h[S0], 0, MG_ACCUMULATE))
-CALL(sgd, mg_array_sgd(f->arena, 2, f->h + R4, NULL, 1, 0.1, 0.0, 0.0, 0.1, 0))
+CALL(sgd, array_sgd(f->arena, 2, f->h + R4, NULL, 1, 0.1, 0.0, 0.0, 0.1, 0))
 CALL(sgd_momentum,
-     mg_array_sgd(f->arena, 1, f->h + R4, f->h + Q4, 0, 0.1, 0.9, 0.1, 0.0, 1))
-CALL(adam, mg_array_adam(f->arena, 1, f->h + R4, f->h + Q4, f->h + Q4, 2, 0.1, 0.9, 0.99,
-                         1e-8, 0.1, 1))
+     array_sgd(f->arena, 1, f->h + R4, f->h + Q4, 0, 0.1, 0.9, 0.1, 0.0, 1))
+CALL(adam, array_adam(f->arena, 1, f->h + R4, f->h + Q4, f->h + Q4, 2, 0.1, 0.9, 0.99, 1e-8,
+                      0.1, 1))
+CALL(lamb, lamb_here(f))
 CALL(ramp, ramp_here(f))
 CALL(ramp_integers, ramp_integers_here(f))
 CALL(linear, linear_here(f))
@@ -498,6 +513,7 @@ static const array_call array_calls[] = {
     ROW(sgd, R4, Q4),
     ROW(sgd_momentum, R4, Q4),
     ROW(adam, R4, Q4),
+    ROW(lamb, R4, Q4),
 };
 #undef ROW
 

@@ -6,6 +6,7 @@
  * of calls, seed. */
 #include <math.h>
 #include "expect.h"
+#include "updates.h"
 
 enum {
     SLOTS = 24,
@@ -295,7 +296,7 @@ static int64_t action_do(engine *e, const action *a)
         return a->type == 1 ? mg_require_gradient(e->arena, first, a->record)
                             : mg_set_gradient(e->arena, first, operands[1]);
     case SWEEP: return sweep_do(e, a);
-    case UPDATE: return mg_array_sgd(e->arena, 1, &first, NULL, 1, 0.01, 0, 0, 0.1, 0);
+    case UPDATE: return array_sgd(e->arena, 1, &first, NULL, 1, 0.01, 0, 0, 0.1, 0);
     case ATTACH: return mg_attach(e->arena, first, a->record ? &objects[a->to] : NULL);
     default: return MG_OK;
     }

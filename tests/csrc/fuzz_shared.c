@@ -1,6 +1,7 @@
 /* fuzz_shared.c: arrays in the caller's memory, of any strides, which the caller writes
  * to in between and gets back once; objects kept with arrays; whatever else ops do to them.
  * The memory is a block of its own: what is read or written beside it is found. */
+#include "updates.h"
 #include "fuzz.h"
 
 enum { MEMORY = 512 };
@@ -67,11 +68,11 @@ static void update(void)
 {
     mg_node p = handle(), m = handle(), v = handle();
     if (below(2))
-        known(mg_array_sgd(arena, 1, &p, below(2) ? &m : NULL, below(2), 0.1, number(),
-                           0.0, number(), below(2)));
+        known(array_sgd(arena, 1, &p, below(2) ? &m : NULL, below(2), 0.1, number(), 0.0,
+                        number(), below(2)));
     else
-        known(mg_array_adam(arena, 1, &p, &m, &v, below(4), 0.1, 0.9, 0.99, 1e-8,
-                            number(), below(2)));
+        known(array_adam(arena, 1, &p, &m, &v, below(4), 0.1, 0.9, 0.99, 1e-8, number(),
+                         below(2)));
 }
 
 static void backward(void)

@@ -1,13 +1,16 @@
 /* hash.c: one number for all the arithmetic of arrays: the hash of a network's first
- * weights, of its weights after 100 steps, of its logits, and of ops large enough for
- * threads. It is the same for every compiler, level, instruction set, number of threads
+ * weights, of its weights after 100 steps, of its logits, of ops large enough for threads,
+ * of functions, and of every optimizer's steps. It is the same for every compiler, level, instruction set, number of threads
  * and processor: tests/bits.sh compares them.
  *
  *   hash [instruction set [threads]] */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "micrograd.h"
+#include "updates.h"
 
 enum { ROWS = 80, IN = 2, HIDDEN = 24, CLASSES = 3, STEPS = 100, PARAMETERS = 6 };
 
@@ -133,8 +136,8 @@ static void train(int dtype)
         mg_node loss = apply(MG_CROSS_ENTROPY, 2, both, 2, how, 1, &smoothing);
         for (int i = 0; i < PARAMETERS; i++) mg_set_gradient(arena, p[i], 0);
         backward(loss);
-        done(mg_array_adam(arena, PARAMETERS, p, m, v, step, 0.01, 0.9, 0.999, 1e-8, 0.01,
-                           1), "step");
+        done(array_adam(arena, PARAMETERS, p, m, v, step, 0.01, 0.9, 0.999, 1e-8, 0.01, 1),
+             "step");
         mg_release(arena, logits);
         mg_release(arena, loss);
     }
@@ -200,6 +203,46 @@ static void functions(int dtype)
     }
 }
 
+/* ---- optimizers -------------------------------------------------------------------- */
+
+enum { UPDATED = 77, MOST_TAKEN = 12 };
+
+/* Return how many names stand behind a word of updates.def in what an update takes. */
+static int names_behind(const char *takes, const char *word)
+{
+    const char *at = strstr(takes, word);
+    int count = at != NULL;
+    for (; at && *at != ')'; at++) count += *at == ',';
+    return count;
+}
+
+/* Some steps of an update with numbers of which many, or all, are not 0. */
+static void update(int dtype, int which, bool all)
+{
+    const char *takes = mg_update_takes(which);
+    const int64_t shape[] = {UPDATED};
+    mg_node p = normal(dtype, 1, shape, 1.0), arrays[MOST_TAKEN];
+    double numbers[MOST_TAKEN], scalars[MOST_TAKEN] = {0};
+    int64_t steps = 0;
+    int count = names_behind(takes, "ARRAYS(");
+    for (const char *at = takes; (at = strstr(at, "WHERE(")); at++) count++;
+    for (int k = 0; k < names_behind(takes, "NUMBERS("); k++)
+        numbers[k] = all || k < 4 || k % 2 ? 0.3 + 0.05 * k : 0.0;
+    for (int k = 0; k < count; k++)
+        arrays[k] = alive(mg_array(arena, dtype, 1, shape, NULL), "state");
+    const mg_update_group group = {1, &p, arrays, scalars, &steps, numbers};
+    for (int step = 0; step < 4; step++) {
+        mg_node g = normal(dtype, 1, shape, 1.0);
+        done(mg_set_gradient(arena, p, g), "set_gradient");
+        done(mg_array_update(arena, which, 1, &group), mg_update_name(which));
+        mg_release(arena, g);
+        add_to_hash(p);
+    }
+    done(mg_set_gradient(arena, p, 0), "set_gradient");
+    mg_release(arena, p);
+    for (int k = 0; k < count; k++) mg_release(arena, arrays[k]);
+}
+
 int main(int argc, char **argv)
 {
     arena = mg_arena_new(NULL, NULL);
@@ -212,6 +255,8 @@ int main(int argc, char **argv)
         train(dtype);
         large(dtype);
         functions(dtype);
+        for (int i = 0; i < mg_update_count(); i++)
+            for (int all = 0; all < 2; all++) update(dtype, i, all);
     }
     printf("%016llx %s %d\n", (unsigned long long)hash, mg_isa(), mg_num_threads());
     mg_arena_free(arena);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "expect.h"
+#include "updates.h"
 
 enum { CALLERS = 4, ROWS = 600, COLUMNS = 1000, SIDE = 200, RESULTS = 14 };
 
@@ -98,9 +99,9 @@ static uint64_t round_run(mg_arena *arena, uint64_t seed)
     for (int i = 0; i < RESULTS; i++) hash = array_hash(arena, y[i], hash);
     for (int i = 1; i < 7; i++) sweep_sum(arena, y[i]);
     if (arena != shared) {
-        holds(mg_array_adam(arena, 1, &x, state, state + 1, 1, .1, .9, .99, 1e-8, .1, 1) ==
+        holds(array_adam(arena, 1, &x, state, state + 1, 1, .1, .9, .99, 1e-8, .1, 1) ==
               MG_OK);
-        holds(mg_array_sgd(arena, 1, &x, &state[0], 0, .1, .9, 0, .1, 1) == MG_OK);
+        holds(array_sgd(arena, 1, &x, &state[0], 0, .1, .9, 0, .1, 1) == MG_OK);
         hash = array_hash(arena, x, hash);
     }
     for (int i = 0; i < RESULTS; i++) mg_release(arena, y[i]);

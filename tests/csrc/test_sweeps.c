@@ -627,7 +627,7 @@ static void test_changed_values(void)
     graph_free(&f, nodes);
     graph_make(&f, nodes);
     EXPECT(sweep_all(&f, nodes[0], 0, NULL) == MG_OK);
-    EXPECT(mg_array_sgd(f.arena, 1, &f.h[Z45], NULL, 1, 0.1, 0, 0, 0, 0) == MG_OK);
+    EXPECT(array_sgd(f.arena, 1, &f.h[Z45], NULL, 1, 0.1, 0, 0, 0, 0) == MG_OK);
     EXPECT(sweep_all(&f, nodes[0], 0, NULL) == MG_ERR_CHANGED);
     graph_free(&f, nodes);
     arrays_close(&f);

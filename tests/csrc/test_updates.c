@@ -1,6 +1,7 @@
 /* test_updates.c: one step of each optimizer, of numbers and of arrays, and products of
  * integers, against their formulas of micrograd.h written out once more, bit for bit. */
 #include "expect.h"
+#include "updates.h"
 
 enum { COUNT = 5, STEPS = 3 };
 
@@ -141,11 +142,10 @@ static void test_arrays(const settings *s, bool adam)
         mg_node gradient = doubles_make(arena, g);
         EXPECT(mg_set_gradient(arena, p, gradient) == MG_OK);
         memcpy(before, elements(arena, p), sizeof before);
-        int status = adam ? mg_array_adam(arena, 1, &p, &of_m, &of_v, step, s->lr, s->beta1,
-                                          s->beta2, s->epsilon, s->decay, s->decoupled)
-                          : mg_array_sgd(arena, 1, &p, moves ? &of_m : NULL, step == 1,
-                                         s->lr, s->momentum, s->dampening, s->decay,
-                                         s->nesterov);
+        int status = adam ? array_adam(arena, 1, &p, &of_m, &of_v, step, s->lr, s->beta1,
+                                       s->beta2, s->epsilon, s->decay, s->decoupled)
+                          : array_sgd(arena, 1, &p, moves ? &of_m : NULL, step == 1, s->lr,
+                                      s->momentum, s->dampening, s->decay, s->nesterov);
         EXPECT(status == MG_OK);
         for (int i = 0; i < COUNT; i++) {
             double expected =
