@@ -1,13 +1,10 @@
-"""Optimizers for Tensors: formulas bit for bit, torch to rounding, what is refused, copies."""
+"""SGD, Adam and AdamW for Tensors: torch to rounding, what is refused, copies."""
 
 from __future__ import annotations
 
 import copy
 import math
 import pickle
-import random
-import struct
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,143 +13,21 @@ import pytest
 import pymicrograd
 from pymicrograd import SGD, Adam, AdamW, Tensor, tensor
 from pymicrograd.errors import DTypeError, ReadOnlyError
-from pymicrograd.reference.vmath import power
 
 DTYPES = ["float32", "float64"]
-Rounding = Callable[[float], float]
-Step = Callable[[list[float], list[float]], list[float]]
 
-
-def to_float32(x: float) -> float:
-    """Round to float32; what is too large becomes infinite."""
-    with np.errstate(over="ignore"):
-        return float(np.float32(x))
-
-
-ROUND: dict[str, Rounding] = {"float32": to_float32, "float64": float}
-
-
-def divide(x: float, y: float) -> float:
-    """Return x / y as IEEE arithmetic has it; y is not negative."""
-    if y == 0.0:
-        return math.nan if x == 0.0 or x != x else math.copysign(math.inf, x)
-    return x / y
-
-
-def root(x: float) -> float:
-    """Return the square root as IEEE arithmetic has it."""
-    return math.sqrt(x) if x >= 0.0 else math.nan
-
-
-# ---- the formulas, number by number, every operation rounded by r --------------------------------
-
-
-def sgd(r: Rounding, lr: float, momentum: float, damp: float, decay: float, nesterov: bool) -> Step:
-    """Return SGD's step on lists of numbers."""
-    buffers: list[float] = []
-    rate, fresh, look = r(lr), r(1.0 - damp), r(momentum)
-
-    def step(data: list[float], gradients: list[float]) -> list[float]:
-        first, moved = not buffers, []
-        for i, (p, g) in enumerate(zip(data, gradients, strict=True)):
-            d = r(g + r(r(decay) * p)) if decay else g
-            if momentum:
-                if first:
-                    buffers.append(r(r(0.0 * 0.0) + r(1.0 * d)))
-                else:
-                    buffers[i] = r(r(look * buffers[i]) + r(fresh * d))
-                d = r(d + r(look * buffers[i])) if nesterov else buffers[i]
-            moved.append(r(p - r(rate * d)))
-        return moved
-
-    return step
-
-
-def adam(
-    r: Rounding, lr: float, betas: tuple[float, float], eps: float, decay: float, decoupled: bool
-) -> Step:
-    """Return Adam's step on lists of numbers."""
-    state: dict[int, tuple[float, float]] = {}
-    count = 0
-    beta1, beta2 = betas
-    added = 0.0 if decoupled else r(decay)
-    keep = r(1.0 - lr * decay) if decoupled else 1.0
-
-    def step(data: list[float], gradients: list[float]) -> list[float]:
-        nonlocal count
-        count += 1
-        size = r(lr / (1.0 - power(beta1, float(count))))
-        correction = r(math.sqrt(1.0 - power(beta2, float(count))))
-        moved = []
-        for i, (p, g) in enumerate(zip(data, gradients, strict=True)):
-            m, v = state.get(i, (0.0, 0.0))
-            d = r(g + r(added * p)) if added else g
-            m = r(r(r(beta1) * m) + r(r(1.0 - beta1) * d))
-            v = r(r(r(beta2) * v) + r(r(1.0 - beta2) * r(d * d)))
-            state[i] = m, v
-            divisor = r(r(divide(r(root(v)), correction)) + r(eps))
-            moved.append(r(r(keep * p) - r(size * r(divide(m, divisor)))))
-        return moved
-
-    return step
-
-
-# An optimizer, the same of torch's, and its formula.
-CASES: dict[str, tuple[type[Any], dict[str, Any], Callable[[Rounding], Step]]] = {
-    "SGD": (SGD, {}, lambda r: sgd(r, 1e-3, 0.0, 0.0, 0.0, False)),
-    "SGD decay": (
-        SGD, {"lr": 0.01, "weight_decay": 0.3}, lambda r: sgd(r, 0.01, 0.0, 0.0, 0.3, False),
-    ),
-    "SGD momentum": (
-        SGD, {"lr": 0.05, "momentum": 0.9, "dampening": 0.1, "weight_decay": 0.01},
-        lambda r: sgd(r, 0.05, 0.9, 0.1, 0.01, False),
-    ),
-    "SGD nesterov": (
-        SGD, {"lr": 1, "momentum": 0.7, "nesterov": True},
-        lambda r: sgd(r, 1.0, 0.7, 0.0, 0.0, True),
-    ),
-    "Adam": (Adam, {}, lambda r: adam(r, 1e-3, (0.9, 0.999), 1e-8, 0.0, False)),
-    "Adam decay": (
-        Adam, {"lr": 0.01, "betas": (0.8, 0.99), "eps": 1e-3, "weight_decay": 0.2},
-        lambda r: adam(r, 0.01, (0.8, 0.99), 1e-3, 0.2, False),
-    ),
-    "AdamW": (AdamW, {}, lambda r: adam(r, 1e-3, (0.9, 0.999), 1e-8, 1e-2, True)),
-    "AdamW decay": (
-        AdamW, {"lr": 0.1, "betas": (0.9, 0.95), "weight_decay": 1e-4},
-        lambda r: adam(r, 0.1, (0.9, 0.95), 1e-8, 1e-4, True),
-    ),
-    "AdamW no memory": (
-        AdamW, {"betas": (0.0, 0.0), "eps": 1.0},
-        lambda r: adam(r, 1e-3, (0.0, 0.0), 1.0, 1e-2, True),
-    ),
-}  # fmt: skip
-HOSTILE = [0.0, -0.0, 5e-324, 1e-45, 1e-200, -1e30, 1e150, math.inf, math.nan, 1.0, -3.3]
-
-
-def bits(numbers: list[float]) -> list[bytes]:
-    """Return what tells floats apart to the last bit; all NaNs are one."""
-    return [b"nan" if x != x else struct.pack("<d", x) for x in numbers]
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("case", CASES)
-def test_a_step_is_its_formula(case: str, dtype: str) -> None:
-    make, options, make_formula = CASES[case]
-    formula, r, rng = make_formula(ROUND[dtype]), ROUND[dtype], random.Random(1)
-    data = [r(rng.uniform(-2.0, 2.0) * 1.1) for _ in range(37)] + [r(x) for x in HOSTILE]
-    cuts = [(0, 1), (1, 25), (25, len(data))]
-    params = [Tensor(data[a:b], dtype=dtype, requires_grad=True) for a, b in cuts]
-    optimizer = make(params, **options)
-    for step in range(6):
-        gradients = [r(rng.uniform(-1.0, 1.0) * 1.1) for _ in data]
-        if step == 3:
-            gradients[-len(HOSTILE) :] = [r(x) for x in HOSTILE[::-1]]
-        for p, (a, b) in zip(params, cuts, strict=True):
-            p.grad = Tensor(gradients[a:b], dtype=dtype)
-        assert optimizer.step() is None
-        data = formula(data, gradients)
-        assert bits([x for p in params for x in p.tolist()]) == bits(data)
-        assert bits([x for p in params for x in p.grad.tolist()]) == bits(gradients)
+# An optimizer, the same of torch's.
+CASES: dict[str, tuple[type[Any], dict[str, Any]]] = {
+    "SGD": (SGD, {}),
+    "SGD decay": (SGD, {"lr": 0.01, "weight_decay": 0.3}),
+    "SGD momentum": (SGD, {"lr": 0.05, "momentum": 0.9, "dampening": 0.1, "weight_decay": 0.01}),
+    "SGD nesterov": (SGD, {"lr": 1, "momentum": 0.7, "nesterov": True}),
+    "Adam": (Adam, {}),
+    "Adam decay": (Adam, {"lr": 0.01, "betas": (0.8, 0.99), "eps": 1e-3, "weight_decay": 0.2}),
+    "AdamW": (AdamW, {}),
+    "AdamW decay": (AdamW, {"lr": 0.1, "betas": (0.9, 0.95), "weight_decay": 1e-4}),
+    "AdamW no memory": (AdamW, {"betas": (0.0, 0.0), "eps": 1.0}),
+}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -160,7 +35,7 @@ def test_a_step_is_its_formula(case: str, dtype: str) -> None:
 def test_torch_agrees(case: str, dtype: str) -> None:
     """An oracle that shares no code, and fuses products with sums."""
     torch = pytest.importorskip("torch")
-    make, options, _ = CASES[case]
+    make, options = CASES[case]
     rng = np.random.default_rng(3)
     starts = [rng.standard_normal(shape).astype(dtype) for shape in ((3, 5), (5,), (), (0,))]
     ours = [tensor(x, requires_grad=True) for x in starts]
@@ -197,7 +72,7 @@ def test_torch_agrees_where_parameters_have_no_gradient_at_first() -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_threads_and_instruction_sets_change_nothing(case: str) -> None:
-    make, options, _ = CASES[case]
+    make, options = CASES[case]
     sizes = (1, 5, 400_003)  # the last of more than two tasks
     rng = np.random.default_rng(5)
     starts = [rng.standard_normal(n).astype("float32") for n in sizes]
@@ -365,7 +240,7 @@ def test_a_changed_parameter_is_noticed_by_backward() -> None:
 @pytest.mark.parametrize("copying", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
 @pytest.mark.parametrize("case", CASES)
 def test_a_copy_goes_on_as_the_original_would(case: str, copying: Any) -> None:
-    make, options, _ = CASES[case]
+    make, options = CASES[case]
     params = [Tensor([1.0, 2.0], requires_grad=True), Tensor([-2.0], requires_grad=True)]
     optimizer = make(params, **options)
 
