@@ -80,8 +80,8 @@ def bits(x: Any) -> Any:
 def numbers_of(optimizer: Any) -> dict[str, Any]:
     """Return the options of the first group by the names of the row."""
     group = optimizer.param_groups[0]
-    values = [group[key] if i < 0 else group[key][i] for key, i in optimizer.plan[1]]
-    return dict(zip(optimizer.update.numbers, values, strict=True))
+    values = [group[key] if i < 0 else group[key][i] for key, i in optimizer._plan[1]]
+    return dict(zip(optimizer._update.numbers, values, strict=True))
 
 
 def gradients_like(p: Any, rng: random.Random, is_hostile: bool) -> list[float]:
@@ -102,7 +102,7 @@ def test_a_step_is_that_of_the_reference(case: str, dtype: str) -> None:
     optimizer = getattr(optim, name)(params, **options)
     theirs = [reference.Tensor(p.tolist(), dtype) for p in params]
     memories: list[dict[str, Any]] = [{}, {}]
-    row, numbers = optimizer.update.name, numbers_of(optimizer)
+    row, numbers = optimizer._update.name, numbers_of(optimizer)
     for step in range(7):
         for i, p in enumerate(params):
             g = tensor(gradients_like(p, rng, step == 3 and i == 0), dtype)
@@ -120,9 +120,9 @@ def test_a_step_is_that_of_the_reference(case: str, dtype: str) -> None:
 def test_the_rules_are_those_of_the_table() -> None:
     """Each has a class, a reference that remembers the same, and a row in SPEC.md."""
     rules = {
-        rule.update.name: rule
+        rule._update.name: rule
         for rule in vars(optim).values()
-        if isinstance(rule, type) and hasattr(rule, "update")
+        if isinstance(rule, type) and hasattr(rule, "_update")
     }
     spec = (Path(__file__).parent.parent / "csrc" / "SPEC.md").read_text()
     assert list(updates.UPDATES) == [name for name in updates.UPDATES if f"\n| {name} | " in spec]
@@ -131,11 +131,11 @@ def test_the_rules_are_those_of_the_table() -> None:
         optimizer = getattr(optim, name)([tensor([1.0], requires_grad=True)], **options)
         memory: dict[str, Any] = {}
         updates.step(
-            optimizer.update.name, numbers_of(optimizer), *[reference.Tensor([0.5])] * 2, memory
+            optimizer._update.name, numbers_of(optimizer), *[reference.Tensor([0.5])] * 2, memory
         )
-        kept = {*optimizer.update.scalars, "step"}
-        for array in optimizer.update.arrays:
-            condition = optimizer.update.conditions.get(array)
+        kept = {*optimizer._update.scalars, "step"}
+        for array in optimizer._update.arrays:
+            condition = optimizer._update.conditions.get(array)
             if condition is None or numbers_of(optimizer)[condition]:
                 kept.add(array)
         assert memory.keys() == kept, case

@@ -121,7 +121,7 @@ def test_objects_have_the_same_names_and_all_are_documented(make: Any) -> None:
     of_optimizers = set(dir(pymicrograd.optim.Optimizer)) | {"defaults", "param_groups", "state"}
     if not isinstance(its, reference.optim.Optimizer):
         of_optimizers = set()
-    of_rules = {"begin", "checks", "for_values", "is_decoupled"} if of_optimizers else set()
+    of_rules = {"checks"} if of_optimizers else set()
     others = {"default_generator", "move", "value_type", *of_tensors, *of_optimizers, *of_rules}
     if isinstance(its, reference.Module):  # hooks and types are there for Tensors
         others |= set(dir(pymicrograd.nn.Module)) - set(dir(reference.Module))

@@ -95,15 +95,15 @@ class Rule(Optimizer):
     A subclass names its row of csrc/updates.def; its options have the names of the row's numbers.
     """
 
-    update: ClassVar[Any]
-    plan: ClassVar[Any]  # of the row, as TensorBase._update() takes it
+    _update: ClassVar[Any]
+    _plan: ClassVar[Any]  # of the row, as TensorBase._update() takes it
 
     def __init_subclass__(cls, update: str = "", **named: Any) -> None:
         super().__init_subclass__(**named)
         if update:
-            row = cls.update = _core.update_named(update)
+            row = cls._update = _core.update_named(update)
             names = tuple(PLACES.get(name, (name, -1)) for name in row.numbers)
-            cls.plan = row.number, names, len(row.arrays), len(row.scalars)
+            cls._plan = row.number, names, len(row.arrays), len(row.scalars)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None
@@ -116,12 +116,12 @@ class Rule(Optimizer):
     step.__doc__ = Optimizer.step.__doc__
 
     def _begin_state(self, arm: Any) -> None:
-        arm.begin(self.update, self.numbers)
+        arm.begin(self._update, self.numbers)
 
     def _check_kind(self, arm: Any, group: Mapping[str, Any]) -> None:
         if arm.kind != "Values":
             return
-        if self.update.name not in arm.rules:
+        if self._update.name not in arm.rules:
             raise TypeError(
                 f"{type(self).__name__} is for Tensors; for Values there are SGD, Adam and AdamW"
             )

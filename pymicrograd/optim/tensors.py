@@ -191,12 +191,12 @@ class TensorParameters(Parameters):
         for group in optimizer.param_groups:
             arm = getattr(group["params"], "arm", None) or optimizer._arm_of(group)
             groups += arm.held, group
-        status = step_at_once(optimizer.plan, *groups)
+        status = step_at_once(optimizer._plan, *groups)
         if status != 0:
             groups = []
             for group in optimizer.param_groups:
-                groups += optimizer._arm_of(group).fit(optimizer.plan, group)
-            status = step_at_once(optimizer.plan, *groups)
+                groups += optimizer._arm_of(group).fit(optimizer._plan, group)
+            status = step_at_once(optimizer._plan, *groups)
             _core.check(status, f"{type(optimizer).__name__} step")  # type: ignore[arg-type]
 
     def fit(self, plan: Any, group: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:

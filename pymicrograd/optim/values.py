@@ -55,7 +55,7 @@ class ValueParameters(Parameters):
             arm = getattr(group["params"], "arm", None) or optimizer._arm_of(group)
             if group["maximize"] or group.get("amsgrad"):
                 optimizer._check_kind(arm, group)
-            if optimizer.update.name == "sgd":
+            if optimizer._update.name == "sgd":
                 arm.sgd_step(group)
             else:
                 arm.adam_step(group)
