@@ -255,6 +255,15 @@ int mg_backward_resume(mg_arena *arena, int64_t budget);
 int mg_backward_cancel(mg_arena *arena);
 /* Return the node at which a backward has stopped, without a reference. */
 mg_node mg_backward_node(mg_arena *arena);
+/* Of the backwards that have stopped with MG_CALL, make the one at a node that which the
+ * other calls are about; else it is the last one. Backwards without nodes in common may so
+ * end in any order. Errors: MG_ERR_ARG where none has stopped there; MG_ERR_BUSY. */
+int mg_backward_select(mg_arena *arena, mg_node at);
+enum { MG_MEETS_LEAVES = 1, MG_MEETS_NODES = 2 };
+/* Tell what a backward from root would have in common with what the one that has stopped
+ * at a node still is to use: 0 (nothing), leaves alone, or other nodes, whose gradients it
+ * would clear. Errors: those of mg_backward_select(). */
+int mg_backward_meets(mg_arena *arena, mg_node root, mg_node at);
 /* Begin a backward that leaves no gradient behind: those of all its nodes begin at 0.
  * It goes on as another one, but with MG_OK it stays until mg_derivatives(), which reads
  * d root / d inputs[i] into out[0..count) and puts all gradients back as they were; or

@@ -207,12 +207,16 @@ class Value(_core.ValueBase, Scalar):
 
         Gradients of interior nodes are cleared first; data is read as it is now. A formula that
         raises, or Ctrl-C, leaves the gradients of leaves as they were, those of interior nodes
-        0.0. While another thread's backward is under way, this one waits.
+        0.0. While another thread's backward is under way, this one waits, unless that one calls a
+        rule (`_backward`) and they share no Values. A rule that waits for this one gets it, after a
+        second, if they share leaves; only results may not be shared.
 
         Args:
             grad: the gradient of this Value itself, by default 1.0.
 
         Raises:
+            BusyError: a backward of this thread is under way and calls no rule, or one of another
+                thread has called a rule for ten seconds, and results of ops are common to both.
             ZeroDivisionError, ValueError, OverflowError: as Python does, such as for the
                 gradient of x**0.5 at 0.
         """

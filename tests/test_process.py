@@ -176,6 +176,39 @@ def test_fork_while_a_thread_holds_our_locks() -> None:
     run_function(fork_while_walking)
 
 
+def fork_beside_a_rule() -> None:
+    """A rule that a thread of the parent calls is not waited for in the child."""
+    x = Value(2.0)
+    y = x * 3.0
+    root = y * 1.0
+    called, done = threading.Event(), threading.Event()
+
+    def rule() -> None:
+        called.set()
+        done.wait()
+        x.grad += 3.0 * y.grad
+
+    y._backward = rule
+    thread = threading.Thread(target=root.backward)
+    thread.start()
+    called.wait()
+
+    def child() -> None:
+        done.set()
+        root.backward()
+        assert x.grad == 3.0
+
+    in_child(child)
+    done.set()
+    thread.join()
+    assert x.grad == 3.0
+
+
+@forks
+def test_fork_while_a_thread_calls_a_rule() -> None:
+    run_function(fork_beside_a_rule)
+
+
 BUSY_FORKS = """
 import os, threading, pymicrograd as mg
 mg.set_num_threads(2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import random
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 import pymicrograd
 from pymicrograd import memory_usage
-from pymicrograd.errors import GradientError
+from pymicrograd.errors import BusyError, GradientError
 from pymicrograd.pictures.graphs import to_dot
 from pymicrograd.reference import value as reference
 
@@ -261,6 +262,142 @@ def test_a_rule_may_run_a_backward_of_its_own(engine: Any) -> None:
     y = engine.Value(1.5)
     (function(y) * 3.0 + y).backward()
     assert x.grad == y.grad
+
+
+def in_thread(function: Callable[[], object]) -> threading.Thread:
+    """Start a thread that a test which fails may leave behind."""
+    thread = threading.Thread(target=function, daemon=True)
+    thread.start()
+    return thread
+
+
+def expect_ended(thread: threading.Thread) -> None:
+    thread.join(60.0)
+    assert not thread.is_alive()
+
+
+def expect_set(event: threading.Event) -> None:
+    assert event.wait(60.0)
+
+
+def test_a_rule_may_wait_for_a_backward_of_another_thread() -> None:
+    v, other = pymicrograd.Value(1.0), pymicrograd.Value(2.0)
+    y = v * 2.0
+    square = other * other
+
+    def rule() -> None:
+        expect_ended(in_thread(square.backward))
+        expect_ended(in_thread(lambda: pymicrograd.grad(other * 7.0, [other])))
+        expect_ended(in_thread(lambda: pymicrograd.grad(v * v, [v], create_graph=True)))
+        v.grad += 2.0 * y.grad
+
+    y._backward = rule
+    (y * 3.0).backward()
+    assert (v.grad, other.grad) == (6.0, 4.0)
+
+
+@pytest.mark.all
+def test_a_rule_may_wait_for_a_backward_that_shares_leaves() -> None:
+    """It begins when the rule has lasted a second."""
+    v = pymicrograd.Value(3.0)
+    y = v * 2.0
+
+    def rule() -> None:
+        expect_ended(in_thread((v * v).backward))
+        v.grad += 2.0 * y.grad
+
+    y._backward = rule
+    (y * 3.0).backward()
+    assert v.grad == 12.0
+
+
+def test_a_backward_of_another_thread_waits_for_shared_leaves() -> None:
+    """The rule's backward fails and puts its leaves back: what the other adds comes after."""
+    v, threads = pymicrograd.Value(1.0), []
+    y, product = v * 2.0, v * 5.0
+
+    def rule() -> None:
+        threads.append(in_thread(product.backward))
+        v.grad += 100.0
+        raise KeyError("rule")
+
+    y._backward = rule
+    with pytest.raises(KeyError, match="rule"):
+        (y * 3.0).backward()
+    expect_ended(threads[0])
+    assert v.grad == 5.0
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_backwards_that_call_rules_end_in_any_order(fails: bool) -> None:
+    """The one that began first ends, or fails, while the other one's rule runs."""
+    v, other = pymicrograd.Value(1.0), pymicrograd.Value(2.0)
+    y, z, threads = v * 2.0, other * 2.0, []
+    begins, ends = threading.Event(), threading.Event()
+
+    def inner() -> None:
+        begins.set()
+        expect_set(ends)
+        other.grad += 2.0 * z.grad
+
+    def outer() -> None:
+        threads.append(in_thread((z * 5.0 + other).backward))
+        expect_set(begins)
+        v.grad += 2.0 * y.grad
+        if fails:
+            raise KeyError("rule")
+
+    y._backward, z._backward = outer, inner
+    try:
+        (y * 3.0 + v).backward()
+    except KeyError:
+        assert fails
+    assert v.grad == (0.0 if fails else 7.0)
+    ends.set()
+    expect_ended(threads[0])
+    assert other.grad == 11.0 and other.data == 2.0
+    v.data = other.data = 3.0  # nothing is under way
+
+
+@pytest.mark.parametrize("shared", ["leaves", "nodes"])
+def test_rules_of_two_threads_that_wait_for_each_other(shared: str) -> None:
+    """Where only leaves are shared both go on, else one of them is told."""
+    leaves = [pymicrograd.Value(1.0), pymicrograd.Value(2.0)]
+    stops = [leaf * 1.0 for leaf in leaves]
+    roots = [stop * 3.0 for stop in stops]
+    barrier, refused = threading.Barrier(2), []
+
+    def rule(own: int) -> None:
+        barrier.wait(60.0)
+        root = leaves[1 - own] * 10.0 if shared == "leaves" else roots[1 - own]
+        try:
+            root.backward()
+        except BusyError:
+            refused.append(own)
+            barrier.abort()
+        leaves[own].grad += stops[own].grad
+
+    for own in range(2):
+        stops[own]._backward = lambda own=own: rule(own)
+    if shared == "leaves":
+        threads = [in_thread(root.backward) for root in roots]
+        for thread in threads:
+            expect_ended(thread)
+        assert [leaf.grad for leaf in leaves] == [13.0, 13.0]
+        return
+    errors: list[BaseException] = []
+
+    def run(root: Any) -> None:
+        try:
+            root.backward()
+        except threading.BrokenBarrierError as error:  # of the one that waited
+            errors.append(error)
+
+    for thread in [in_thread(lambda root=root: run(root)) for root in roots]:
+        expect_ended(thread)
+    assert len(refused) == 1 and len(errors) == 1
+    stops[0]._backward = lambda: None
+    roots[0].backward()
 
 
 def test_a_rule_may_write_data() -> None:

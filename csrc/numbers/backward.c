@@ -126,6 +126,30 @@ static void walk_return(mg_arena *arena)
     mark(arena, w->leaves.items, w->leaves.count);
 }
 
+/* Find the walk that has stopped at a node, from w outwards; NULL: none has. */
+static walk *walk_stopped_at(walk *w, uint32_t index)
+{
+    while (w && !(w->stopped && w->order.items[w->remaining - 1] == index)) w = w->outer;
+    return w;
+}
+
+/* Change places with the walk that the caller goes on with: w, which was put aside. What
+ * lay between them stays, in its order. */
+static void walk_select(mg_arena *arena, walk *w)
+{
+    walk *top = &arena->walk, chosen = *w;
+    walk **link = &top->outer;
+    unmark(arena, top->order.items, top->remaining, 0);
+    unmark(arena, top->leaves.items, top->leaves.count, 0);
+    while (*link != w) link = &(*link)->outer;
+    *link = w->outer;
+    *w = *top;
+    *top = chosen;
+    top->outer = w;
+    mark(arena, top->order.items, top->remaining);
+    mark(arena, top->leaves.items, top->leaves.count);
+}
+
 /* Make room for a first step; when there is none, no walk has begun. */
 static int walk_begin(mg_arena *arena)
 {
@@ -356,6 +380,55 @@ mg_node mg_backward_node(mg_arena *arena)
     uint64_t generation = index ? slot_at(arena, index)->generation : 0;
     arena_unlock(arena);
     return index ? (mg_node)(generation << 32 | index) : MG_ERR_ARG;
+}
+
+static int backward_select(mg_arena *arena, mg_node at)
+{
+    uint32_t index;
+    MG_TRY(node_find(arena, at, &index));
+    MG_RETURN_IF(arena->walk.root && !arena->walk.stopped, MG_ERR_BUSY);
+    walk *w = walk_stopped_at(&arena->walk, index);
+    MG_RETURN_IF(!w, MG_ERR_ARG);
+    if (w != &arena->walk) walk_select(arena, w);
+    return MG_OK;
+}
+
+int mg_backward_select(mg_arena *arena, mg_node at)
+{
+    arena_lock(arena);
+    int status = backward_select(arena, at);
+    arena_unlock(arena);
+    return status;
+}
+
+static bool is_any_marked(const mg_arena *arena, const uint32_t *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (node_at(arena, items[i])->bits & UNDER_WAY) return true;
+    return false;
+}
+
+static int backward_meets(mg_arena *arena, mg_node root, mg_node at)
+{
+    uint32_t index, stop;
+    MG_TRY(node_find(arena, root, &index));
+    MG_TRY(node_find(arena, at, &stop));
+    MG_TRY(walk_whole(arena, index));
+    const walk *w = walk_stopped_at(arena->walk.outer, stop);
+    int status = !w ? MG_ERR_ARG
+                 : is_any_marked(arena, w->order.items, w->remaining)      ? MG_MEETS_NODES
+                 : is_any_marked(arena, w->leaves.items, w->leaves.count) ? MG_MEETS_LEAVES
+                                                                          : MG_OK;
+    walk_close(arena);
+    return status;
+}
+
+int mg_backward_meets(mg_arena *arena, mg_node root, mg_node at)
+{
+    arena_lock(arena);
+    int status = backward_meets(arena, root, at);
+    arena_unlock(arena);
+    return status;
 }
 
 int mg_backward_resume(mg_arena *arena, int64_t budget)

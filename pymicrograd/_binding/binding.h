@@ -2,7 +2,7 @@
  * interpreter.
  *
  * Reading order: module.c (what is set up, once), interrupts.c and recording.c; graph.c,
- * rules.c, value.c and networks.c for Values; objects.c, apply.c, arguments.c, elements.c,
+ * rules.c, turns.c, value.c and networks.c for Values; objects.c, apply.c, arguments.c, elements.c,
  * sweeps.c, training.c and tensor.c for Tensors. */
 #ifndef PYMICROGRAD_BINDING_H
 #define PYMICROGRAD_BINDING_H
@@ -180,10 +180,16 @@ PyObject *value_get_dict(PyObject *self, void *closure);
 int value_set_dict(PyObject *self, PyObject *to, void *closure);
 PyObject *value_get_rule(PyObject *self, void *closure);
 int value_set_rule(PyObject *self, PyObject *rule, void *closure);
-PyObject *value_call(PyObject *module, PyObject *none);
 PyObject *value_factors(PyObject *self, PyObject *none);
 PyObject *value_record(PyObject *self, PyObject *none);
 PyObject *value_restore(PyObject *none, PyObject *args);
+
+/* ---- turns.c: whose turn a backward of Values is ------------------------------------ */
+
+PyObject *value_call(PyObject *module, PyObject *turn);
+PyObject *value_await(PyObject *module, PyObject *args);
+/* In the child of a fork: other threads call no rules. */
+void forget_rule_calls(void);
 
 /* ---- value.c ----------------------------------------------------------------------- */
 

@@ -85,6 +85,7 @@ static void after_fork_in_child(void)
     atomic_store(&large_calls, 0); /* their threads are the parent's */
     calls_outside = 0;
     forget_pipe();
+    forget_rule_calls();
     mg_arena_after_fork(arena, 1);
 }
 

@@ -229,25 +229,6 @@ int value_set_rule(PyObject *self, PyObject *rule, void *Py_UNUSED(closure))
     return store((value *)self, "_backward", rule);
 }
 
-/* _call(): do what the user has the node do at which a backward has stopped. */
-PyObject *value_call(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
-{
-    mg_node handle = mg_backward_node(arena);
-    if (handle < 0) return fail_status(handle, "backward", NULL, NULL);
-    PyObject *self = (PyObject *)object_of(handle);
-    if (!self) {
-        PyErr_SetString(PyExc_RuntimeError,
-                        "a Value whose _backward was set is no more, but its node is");
-        return NULL;
-    }
-    Py_INCREF(self);
-    PyObject *rule = PyObject_GetAttrString(self, "_backward");
-    PyObject *result = rule ? PyObject_CallNoArgs(rule) : NULL;
-    Py_XDECREF(rule);
-    Py_DECREF(self);
-    return result;
-}
-
 /* Read the local gradients of a node, -1 with an exception; MG_ERR_ARG: it has none. */
 static int read_all_factors(mg_node handle, double *factors)
 {

@@ -46,7 +46,8 @@ def address_of(array: Any) -> Any:
 
 SLICE = 100_000  # nodes a backward visits between two looks at Ctrl-C: a few milliseconds
 # One backward at a time: one of another thread waits for its turn; one of the same thread has it
-# already, and is BusyError unless a user's rule begins it.
+# already, and is BusyError unless a user's rule begins it. While a rule is called the turn is given
+# up, for the rule may wait for another thread's backward: _binding/turns.c.
 backward_turn = RLock()
 backward_under_way = False  # in the thread whose turn it is
 
@@ -57,18 +58,19 @@ def finish(status: int) -> int:
     while status in (lib.MG_MORE, lib.MG_CALL):
         if status == lib.MG_CALL:
             backward_under_way = False  # a rule may run a backward of its own
-            ValueBase._call()
+            ValueBase._call(backward_turn)
             backward_under_way = True
         status = lib.mg_backward_resume(arena, SLICE)
     return status
 
 
-def run(call: str, begin: Callable[[], int]) -> None:
-    """Run a backward in its turn; an exception between two slices undoes it."""
+def run(call: str, handle: int, begin: Callable[[], int]) -> None:
+    """Run a backward from a node in its turn; an exception between two slices undoes it."""
     global backward_under_way
     with backward_turn:
         if backward_under_way:
             fail(lib.MG_ERR_BUSY, call)
+        check(ValueBase._await(backward_turn, handle), call)
         try:
             backward_under_way = True
             status = begin()
@@ -94,7 +96,7 @@ def backward(handle: int, seed: float, ieee: bool = False) -> None:
             return finish(ValueBase._ieee_backward(handle, seed, SLICE, False))
         return finish(lib.mg_backward(arena, handle, seed, SLICE))
 
-    run("backward", begin)
+    run("backward", handle, begin)
 
 
 def derivatives(handle: int, inputs: Sequence[int], ieee: bool = False) -> list[float]:
@@ -110,7 +112,7 @@ def derivatives(handle: int, inputs: Sequence[int], ieee: bool = False) -> list[
             return status
         return check(lib.mg_derivatives(arena, len(inputs), inputs, out), "grad")
 
-    run("grad", derive)
+    run("grad", handle, derive)
     return list(out)
 
 
@@ -121,9 +123,10 @@ def gradients(output: Any, inputs: tuple[Any, ...], ieee: bool = False) -> list[
 
 
 def _renew_lock() -> None:
-    """In a forked child: the lock's holder does not exist there."""
-    global backward_turn, backward_under_way
-    backward_turn = RLock()
+    """In a forked child: another holder of the lock does not exist there."""
+    global backward_under_way
+    if not backward_turn._is_owned():  # type: ignore[attr-defined]
+        backward_turn._at_fork_reinit()  # type: ignore[attr-defined]
     backward_under_way = False
 
 

@@ -114,6 +114,65 @@ static void test_releases_beyond_the_last(void)
     ledger_arena_free(arena, &book);
 }
 
+/* What a backward beside one that has stopped has in common with it: what has passed its
+ * gradient on does not count. */
+static void test_backwards_that_meet(void)
+{
+    ledger book;
+    mg_arena *arena = ledger_arena(&book);
+    mg_node x = mg_leaf(arena, 3.0), y = mg_record(arena, MG_MUL, x, x);
+    mg_node z = mg_record(arena, MG_MUL, y, y), root = mg_record(arena, MG_MUL, z, z);
+    mg_node other = mg_leaf(arena, 2.0), far = mg_record(arena, MG_MUL, other, other);
+    mg_node beside = mg_record(arena, MG_MUL, x, other);
+    EXPECT(mg_node_call(arena, z, 1) == MG_OK);
+    EXPECT(mg_backward_meets(arena, root, z) == MG_ERR_ARG); /* none has stopped */
+    EXPECT(mg_backward_select(arena, z) == MG_ERR_ARG);
+    EXPECT(mg_backward(arena, root, 1.0, 0) == MG_CALL);
+    EXPECT(mg_backward_meets(arena, far, z) == MG_OK);
+    EXPECT(mg_backward_meets(arena, beside, z) == MG_MEETS_LEAVES);
+    EXPECT(mg_backward_meets(arena, x, z) == MG_MEETS_LEAVES);
+    EXPECT(mg_backward_meets(arena, y, z) == MG_MEETS_NODES);
+    EXPECT(mg_backward_meets(arena, far, y) == MG_ERR_ARG);
+    EXPECT(mg_backward_meets(arena, -1, z) < 0 && mg_backward_meets(arena, x, -1) < 0);
+    EXPECT(mg_backward_resume(arena, 0) == MG_OK && gradient_of(arena, x) == 0.0);
+    mg_node all[] = {x, y, z, root, other, far, beside};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        EXPECT(mg_release(arena, all[i]) == MG_OK);
+    EXPECT(nodes_of(arena) == 0);
+    ledger_arena_free(arena, &book);
+}
+
+/* Three backwards that have stopped end in another order than they began in, in each of
+ * the six; the one in the middle fails. */
+static void test_backwards_end_in_any_order(void)
+{
+    for (int order = 0; order < 6; order++) {
+        ledger book;
+        mg_node leaf[3], stop[3], root[3];
+        mg_arena *arena = ledger_arena(&book);
+        for (int i = 0; i < 3; i++) {
+            leaf[i] = mg_leaf(arena, 2.0 + i);
+            stop[i] = mg_record_number(arena, MG_MUL, leaf[i], 3.0);
+            root[i] = mg_record(arena, MG_ADD, stop[i], leaf[i]);
+            EXPECT(mg_node_call(arena, stop[i], 1) == MG_OK);
+            EXPECT(mg_backward(arena, root[i], 1.0, 0) == MG_CALL);
+        }
+        int first = order / 2, second = (first + 1 + order % 2) % 3;
+        int ends[] = {first, second, 3 - first - second};
+        for (int i = 0; i < 3; i++) {
+            int at = ends[i];
+            EXPECT(mg_backward_select(arena, stop[at]) == MG_OK);
+            EXPECT(mg_backward_node(arena) == stop[at]);
+            if (i == 1) EXPECT(mg_backward_cancel(arena) == MG_OK);
+            else EXPECT(mg_backward_resume(arena, 0) == MG_OK);
+            EXPECT(gradient_of(arena, leaf[at]) == (i == 1 ? 0.0 : 1.0));
+            EXPECT(mg_backward_select(arena, stop[at]) == MG_ERR_ARG);
+        }
+        EXPECT(mg_backward_resume(arena, 0) == MG_ERR_ARG);
+        ledger_arena_free(arena, &book);
+    }
+}
+
 /* The same of arrays: operands, views, gradients, what a sweep holds. */
 static void test_releases_of_arrays(void)
 {
@@ -228,6 +287,8 @@ int main(void)
     test_bad_handles();
     test_arenas_differ();
     test_releases_beyond_the_last();
+    test_backwards_that_meet();
+    test_backwards_end_in_any_order();
     test_releases_of_arrays();
     test_handles_of_failed_calls();
     test_generations_end();
