@@ -290,6 +290,78 @@ static void job_stream(const map_job *job, int64_t first, int64_t end)
     job_direct(job, first, end);
 }
 
+/* Tell whether a side lies, in each run, one after the other or is one element. */
+static bool side_has_runs(const map_job *job, const side *s)
+{
+    int64_t stride = s->strides[job->rank - 1];
+    return s->dtype == s->wanted && (stride == 1 || stride == 0);
+}
+
+/* Tell whether runs are long and no side needs a copy but of an element for all. */
+static bool has_runs(const map_job *job)
+{
+    if (job->rank < 2 || job->shape[job->rank - 1] < SHORT_RUN) return false;
+    const side *out = &job->sides[OUTPUT];
+    if (!side_has_runs(job, out) || out->strides[job->rank - 1] == 0) return false;
+    for (int which = 0; which < job->input_count; which++)
+        if (!side_has_runs(job, &job->sides[which])) return false;
+    return true;
+}
+
+/* Compute n elements of a run, given where its sides are; a single element that the kernel
+ * does not repeat is spread over a block. */
+static void run_piece(const map_job *job, char *const *at, int64_t n)
+{
+    map_piece spread[MAX_INPUTS];
+    const void *in[MAX_INPUTS] = {NULL, NULL, NULL, NULL};
+    unsigned repeats = 0;
+    bool spreads = false;
+    for (int which = 0; which < job->input_count; which++) {
+        const side *s = &job->sides[which];
+        bool single = s->strides[job->rank - 1] == 0;
+        in[which] = at[which];
+        if (single && s->repeats) repeats |= 1u << which;
+        if (!single || s->repeats) continue;
+        copy_row(n < BLOCK ? n : BLOCK, s->size, at[which], 0, spread[which].bytes, 1);
+        in[which] = spread[which].bytes;
+        spreads = true;
+    }
+    const side *out = &job->sides[OUTPUT];
+    for (int64_t done = 0, piece = spreads ? BLOCK : n; done < n; done += piece) {
+        job_call(job, n - done < piece ? n - done : piece, in, repeats,
+                 at[OUTPUT] + done * (int64_t)out->size);
+        for (int which = 0; which < job->input_count; which++)
+            if (job->sides[which].strides[job->rank - 1] == 1)
+                in[which] = (const char *)in[which] + piece * (int64_t)out->size;
+    }
+}
+
+/* Compute elements [first, end) run by run. */
+static void job_runs(const map_job *job, int64_t first, int64_t end)
+{
+    strided_walk walks[MAX_INPUTS + 1];
+    char *at[MAX_INPUTS + 1] = {NULL};
+    const int last = job->rank - 1;
+    const int64_t run = job->shape[last];
+    for (int which = 0; which <= OUTPUT; which++) {
+        const int64_t *strides = job->sides[which].strides;
+        walk_open(&walks[which], last, job->shape, strides, NULL);
+        if (which < job->input_count || which == OUTPUT)
+            walk_to(&walks[which], first / run);
+    }
+    for (int64_t start = first % run, n; first < end; first += n, start = 0) {
+        n = end - first < run - start ? end - first : run - start;
+        for (int which = 0; which <= OUTPUT; which++) {
+            const side *s = &job->sides[which];
+            if (which >= job->input_count && which != OUTPUT) continue;
+            int64_t place = walks[which].offset[0] + start * s->strides[last];
+            at[which] = s->data + place * (int64_t)s->size;
+            walk_next(&walks[which]);
+        }
+        run_piece(job, at, n);
+    }
+}
+
 /* Tell whether a side needs a copy in a long run. */
 static bool run_needs_copy(const map_job *job, const side *s)
 {
@@ -307,6 +379,10 @@ static void job_range(void *context, int64_t first, int64_t end)
             job_direct(job, first, end);
         else
             job_stream(job, first, end);
+        return;
+    }
+    if (has_runs(job)) {
+        job_runs(job, first, end);
         return;
     }
     int64_t run = job->rank ? job->shape[job->rank - 1] : 1, piece = run;

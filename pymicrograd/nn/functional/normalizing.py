@@ -16,20 +16,41 @@ if TYPE_CHECKING:
 __all__ = ["batch_norm", "group_norm", "instance_norm", "local_response_norm"]
 
 
-def by_channel(parameter: Any, x: Any, call: str, what: str) -> Any:
-    """Return a parameter of one number for each channel as it is broadcast to (N, C, ...)."""
-    if tensor_of(call, parameter, what).shape != x.shape[1:2]:
+def check_channels(parameter: Any, x: Any, call: str, what: str) -> None:
+    """Refuse a parameter, if it is not None, that has not one number for each channel."""
+    if parameter is not None and tensor_of(call, parameter, what).shape != x.shape[1:2]:
         raise ShapeError(
             f"{call}: {what} of shape {parameter.shape} does not fit the channels of {x.shape}"
         )
-    return parameter.reshape(-1, *(1,) * (x.ndim - 2))
 
 
-def scaled(x: Any, weight: Any, bias: Any, call: str) -> Any:
-    """Return x times a weight for each channel, plus a bias."""
-    if weight is not None:
-        x = x * by_channel(weight, x, call, "a weight")
-    return x if bias is None else x + by_channel(bias, x, call, "a bias")
+def rows_of(x: Any) -> Any:
+    """Return (N, C, ...) as rows (N * C, ...), the quickest to work on; (N, C) as it is."""
+    if x.ndim == 2:
+        return x
+    return x.reshape(x.shape[0] * x.shape[1], math.prod(x.shape[2:]))
+
+
+def spread(parameter: Any, x: Any) -> Any:
+    """Return (C) as it is broadcast to the rows of x: (N * C, 1), or (C) as it is."""
+    if x.ndim == 2:
+        return parameter
+    count, channels = x.shape[:2]
+    return parameter.expand(count, channels).reshape(count * channels, 1)
+
+
+def mean_of(rows: Any, x: Any) -> Any:
+    """Return the mean of each channel, of rows like those of x: (C)."""
+    return (rows if x.ndim == 2 else rows.mean(1).reshape(x.shape[:2])).mean(0)
+
+
+def scaled(rows: Any, x: Any, scale: Any, bias: Any) -> Any:
+    """Return rows times a scale for each channel, plus a bias, in the shape of x."""
+    if scale is not None:
+        rows = rows * spread(scale, x)
+    if bias is not None:
+        rows = rows + spread(bias, x)
+    return rows.reshape(x.shape)
 
 
 @no_grad()
@@ -73,17 +94,19 @@ def batch_norm(
         return x * 1.0  # of no channels
     if eps <= 0:
         raise ArgumentError(f"{call}: eps must be positive, not {eps}")
-    axes = (0, *range(2, x.ndim))
+    for parameter, what in ((weight, "a weight"), (bias, "a bias")):
+        check_channels(parameter, x, call, what)
+    rows = rows_of(x)
     if training:
-        count = math.prod(x.shape[axis] for axis in axes)
+        count = x.shape[0] * math.prod(x.shape[2:])
         if count == 1:
             raise ShapeError(
                 f"{call}: expected more than 1 value per channel when training, got input size "
                 f"{x.shape}"
             )
-        mean = x.mean(axes)
-        centred = x - mean.reshape(-1, *(1,) * (x.ndim - 2))
-        variance = (centred * centred).mean(axes)
+        mean = mean_of(rows, x)
+        centred = rows - spread(mean, x)
+        variance = mean_of(centred.square(), x)
         if running_mean is not None and count:
             update(running_mean, mean, momentum)
         if running_var is not None and count:
@@ -91,9 +114,11 @@ def batch_norm(
     elif running_mean is None or running_var is None:
         raise ArgumentError(f"{call}: outside training running_mean and running_var are needed")
     else:
-        centred, variance = x - by_channel(running_mean, x, call, "running_mean"), running_var
+        check_channels(running_mean, x, call, "running_mean")
+        check_channels(running_var, x, call, "running_var")
+        centred, variance = rows - spread(running_mean, x), running_var
     scale = (variance + eps).rsqrt()
-    return scaled(centred * by_channel(scale, x, call, "running_var"), weight, bias, call)  # type: ignore[no-any-return]
+    return scaled(centred, x, scale if weight is None else scale * weight, bias)  # type: ignore[no-any-return]
 
 
 def group_norm(
@@ -112,9 +137,11 @@ def group_norm(
     x = tensor_of(call, input)
     if x.ndim < 2 or num_groups < 1 or x.shape[1] % num_groups:
         raise ShapeError(f"{call}: {num_groups} groups do not divide the channels of {x.shape}")
+    for parameter, what in ((weight, "a weight"), (bias, "a bias")):
+        check_channels(parameter, x, call, what)
     rows = x.reshape(x.shape[0], num_groups, math.prod(x.shape[1:]) // num_groups)
     found = apply(OPS["layer_norm"], (rows,), (1,), (float(eps),)).reshape(x.shape)
-    return scaled(found, weight, bias, call)  # type: ignore[no-any-return]
+    return scaled(rows_of(found), x, weight, bias)  # type: ignore[no-any-return]
 
 
 def instance_norm(
@@ -151,8 +178,10 @@ def instance_norm(
         update(running_mean, rows.detach().mean(2).mean(0), momentum)
     if running_var is not None:
         update(running_var, rows.detach().var(2).mean(0), momentum)
+    for parameter, what in ((weight, "a weight"), (bias, "a bias")):
+        check_channels(parameter, x, call, what)
     found = apply(OPS["layer_norm"], (rows,), (1,), (float(eps),)).reshape(x.shape)
-    return scaled(found, weight, bias, call)  # type: ignore[no-any-return]
+    return scaled(rows_of(found), x, weight, bias)  # type: ignore[no-any-return]
 
 
 def local_response_norm(
