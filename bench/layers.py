@@ -67,6 +67,15 @@ def rows(line: str, **parameters: int) -> Layer:
     )
 
 
+def channels(line: str) -> Layer:
+    """Return a function of (N, C, ...) with a weight and a bias for each channel."""
+    return Layer(
+        line,
+        lambda *shape: {"x": shape, "w": shape[1:2], "b": shape[1:2]},
+        ((32, 128), (32, 16, 14, 14), (32, 64, 28, 28)),
+    )
+
+
 def images(line: str, sizes: tuple[Shape, ...]) -> Layer:
     """Return a pooling of images (N, C, H, W)."""
     return Layer(line, lambda *shape: {"x": shape}, sizes)
@@ -103,12 +112,19 @@ LAYERS = {
     "avg_pool2d": images("functional.avg_pool2d(x, 2)", IMAGES),
     "layer_norm": rows("functional.layer_norm(x, w.shape, w, b)", w=1, b=1),
     "rms_norm": rows("functional.rms_norm(x, w.shape, w, 1e-5)", w=1),
+    "batch_norm": channels("functional.batch_norm(x, None, None, w, b, True)"),
+    "group_norm": channels("functional.group_norm(x, 4, w, b)"),
     "softmax": rows("functional.softmax(x, dim=1)"),
     "log_softmax": rows("functional.log_softmax(x, dim=1)"),
     "attention": Layer(
         ATTENTION,
         lambda n, t, c: {"x": (n, t, c), "a": (c, c), "b": (c, c), "c": (c, c)},
         ((2, 16, 32), (8, 64, 64), (8, 256, 256)),
+    ),
+    "attention of 4 heads": Layer(
+        "functional.scaled_dot_product_attention(q, k, v)",
+        lambda *shape: dict.fromkeys("qkv", shape),
+        ((2, 4, 16, 8), (32, 4, 64, 64), (4, 4, 512, 64)),
     ),
     "embedding": Layer(
         "w[i]",

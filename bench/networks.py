@@ -1,4 +1,4 @@
-"""A training step of networks of tensors: forward, backward and AdamW, in float32.
+"""A training step of networks of tensors: forward, backward and update, in float32.
 
 The same program on our Tensors and on torch's, run as it stands, with torch's fused AdamW; and on
 JAX, which compiles forward, backward and update into one function. Losses of the first steps are
@@ -24,7 +24,13 @@ NETWORKS = {
     "MLP 2-8-3 on 80 rows": ((2, 8, 3), "tanh", 80),
     "MLP 784-512-512-10 on 128 rows": ((784, 512, 512, 10), "relu", 128),
 }
-PHASES = ("forward", "backward", "AdamW", "whole step")
+# Programs of modules by name: the layers that `layers_of` makes, the input, classes. Their updates
+# are Adam's as a library does them unless told otherwise.
+PROGRAMS: dict[str, tuple[str, tuple[int, ...], int]] = {
+    "digits: MLP 64-128-10 on 64 rows": ("mlp", (64, 64), 10),
+    "CNN of 8 and 16 channels on 32 images of 28 x 28": ("cnn", (32, 1, 28, 28), 10),
+}
+PHASES = ("forward", "backward", "update", "whole step")
 LR, BETAS, EPS, WEIGHT_DECAY = 1e-3, (0.9, 0.999), 1e-8, 1e-2
 STEPS = 10  # whose losses are compared
 TOLERANCE = 1e-3  # relative: rounding differs, and steps carry it on
@@ -102,6 +108,48 @@ def torch_step(name: str) -> tuple[Step, list[Any]]:
     return eager_step(functional, optimizer, (parameters, NETWORKS[name][1]), data)
 
 
+def layers_of(nn: Any, kind: str) -> list[Any]:
+    """Return the modules of a program."""
+    if kind == "mlp":
+        return [nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10)]
+    first = [nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    second = [nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    return [*first, *second, nn.Flatten(), nn.Linear(784, 10)]
+
+
+def program_step(engine: str, name: str) -> tuple[Step, list[Any]]:
+    """Return the step of a program of modules, from weights that both libraries start with."""
+    library, numpy = engines.load(engine), engines.load(NUMPY)
+    nn = importlib.import_module(f"{library.__name__}.nn")
+    optim = importlib.import_module(f"{library.__name__}.optim")
+    kind, shape, classes = PROGRAMS[name]
+    rng = numpy.random.default_rng(42)
+    model = nn.Sequential(*layers_of(nn, kind))
+    state = {}
+    for key, x in model.state_dict().items():
+        bound = tuple(x.shape)[-1] ** -0.5
+        state[key] = library.tensor(rng.uniform(-bound, bound, tuple(x.shape)).astype("float32"))
+    model.load_state_dict(state)
+    optimizer, criterion = optim.Adam(model.parameters(), lr=LR), nn.CrossEntropyLoss()
+    inputs = library.tensor(rng.standard_normal(shape).astype("float32"))
+    targets = library.tensor(rng.integers(0, classes, shape[0]))
+    losses: list[Any] = []
+
+    def step() -> list[float]:
+        times = [clock()]
+        loss = criterion(model(inputs), targets)
+        times.append(clock())
+        optimizer.zero_grad()
+        loss.backward()
+        times.append(clock())
+        optimizer.step()
+        losses[:] = [loss.item()]
+        times.append(clock())
+        return [*(b - a for a, b in itertools.pairwise(times)), times[-1] - times[0]]
+
+    return step, losses
+
+
 def jax_step(name: str) -> tuple[Step, list[Any]]:
     """Return the step of JAX, one compiled function of parameters and moments."""
     jax = engines.load(JAX)
@@ -157,8 +205,10 @@ def jax_train(jax: Any, name: str, inputs: Any, classes: Any) -> Callable[[Any],
 
 def make(engine: str, form: str, case: str) -> Job:
     """Return the job of a contestant; the case is a network."""
-    makers = {C_ENGINE: our_step, TORCH: torch_step, JAX: jax_step}
-    step, losses = makers[engine](case)
+    if case in PROGRAMS:
+        step, losses = program_step(engine, case)
+    else:
+        step, losses = network_step(engine, case)
 
     def digits() -> list[float]:
         found = []
@@ -170,6 +220,12 @@ def make(engine: str, form: str, case: str) -> Job:
     return Job(step, digits)
 
 
+def network_step(engine: str, case: str) -> tuple[Step, list[Any]]:
+    """Return the step of a contestant on a network."""
+    makers = {C_ENGINE: our_step, TORCH: torch_step, JAX: jax_step}
+    return makers[engine](case)
+
+
 def run(report: Report, effort: Effort) -> None:
     """Print a table for each network and number of threads."""
     report.say(
@@ -178,8 +234,9 @@ def run(report: Report, effort: Effort) -> None:
         " bit. With two threads times are the wall's."
     )
     missing: list[str] = []
-    for name in NETWORKS:
-        everyone = [Contestant(e, "", n) for n in (1, 2) for e in (C_ENGINE, TORCH, JAX)]
+    for name in (*NETWORKS, *PROGRAMS):
+        libraries = (C_ENGINE, TORCH, JAX) if name in NETWORKS else (C_ENGINE, TORCH)
+        everyone = [Contestant(e, "", n) for n in (1, 2) for e in libraries]
         with contest("networks", everyone, effort) as opened:
             measured = opened.measure(name, None, TOLERANCE)
         missing += opened.missing.values()
