@@ -71,11 +71,15 @@ const char *mg_build_info(void);
  * up: gives_up(context) says so with a number that is not 0, and may not call the library.
  * A call that is given up changes nothing and returns MG_ERR_INTERRUPTED; a sweep returns
  * MG_MORE, and can be gone on with. What writes to arrays or numbers that there are does
- * not ask. Errors: MG_ERR_BUSY for a second work of the same thread. */
+ * not ask once it has begun; ops, arrays and sweeps do while they wait for another thread's
+ * call. Errors: MG_ERR_BUSY for a second work of the same thread. */
 int mg_work_begin(int (*gives_up)(void *context), void *context);
 /* Ask no longer. Returns MG_ERR_INTERRUPTED if a call was given up.
  * Errors: MG_ERR_ARG where there was no beginning. */
 int mg_work_end(void);
+/* From now on let calls of this thread that ask while they wait return at once where they
+ * would have to wait, as if given up; or, with `on` 0, no longer. */
+int mg_work_hurry(int on);
 
 /* ---- random numbers: xorshift64* (Vigna 2016, doi:10.1145/2845077) ----------------- */
 
@@ -138,11 +142,15 @@ void mg_arena_before_fork(mg_arena *arena);
  * backward that another thread had under way. */
 void mg_arena_after_fork(mg_arena *arena, int child);
 
+/* Tell whether a call that lasts is under way, which others wait for. */
+int mg_arena_lasts(mg_arena *arena);
+
 /* Add one reference to a node. */
 int mg_retain(mg_arena *arena, mg_node node);
 /* Give back one reference; nodes that nothing uses any more are freed. A stale handle is
  * MG_ERR_STALE and otherwise harmless; so is one of which no reference is left to give
- * back, though other nodes still use what it names. */
+ * back, though other nodes still use what it names. While another thread's call lasts it
+ * is left to that one, and MG_OK. */
 int mg_release(mg_arena *arena, mg_node node);
 /* Return how many handles and nodes refer to a node. */
 int64_t mg_references(mg_arena *arena, mg_node node);

@@ -305,6 +305,60 @@ def test_interrupts_during_backward() -> None:
     run_function(interrupts)
 
 
+WAITING: dict[str, Callable[[mg.Tensor], object]] = {
+    "number": lambda x: x + 1.0, "operator": lambda x: x * x, "op": lambda x: x.sum(),
+    "in place": lambda x: x.add_(0.0), "element": lambda x: x[0, 0].item(), "new": mg.zeros_like,
+    "backward": lambda x: (x * x).mean().backward(), "value": lambda x: Value(1.0) * 2.0,
+    "large": lambda x: mg.zeros(300, 300).exp(),
+}  # fmt: skip
+
+
+def is_heard_while_waiting(call: Callable[[mg.Tensor], object], x: mg.Tensor) -> bool:
+    """Interrupt a call that waits for another thread's op, until it ends before the op does."""
+    a, stop, heard, done, when = mg.ones(1200, 1200), False, False, 0, -1
+
+    def work() -> None:
+        nonlocal done
+        while not stop:
+            a @ a
+            done += 1
+
+    def interrupt() -> None:
+        nonlocal when
+        when = done
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    for attempt in range(30):
+        timer = threading.Timer(0.01 * (1 + attempt % 5), interrupt)
+        try:
+            timer.start()
+            while True:
+                call(x)
+        except KeyboardInterrupt:
+            heard = done == when
+        timer.join()
+        if heard:
+            break
+    stop = True
+    thread.join()
+    return heard
+
+
+def interrupts_of_waiting() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    mg.set_num_threads(1)
+    x, y = mg.ones(30, 30, requires_grad=True), mg.ones(30, 30)
+    for name, call in WAITING.items():
+        assert is_heard_while_waiting(call, y if name == "in place" else x), name
+
+
+def test_interrupts_while_another_thread_works() -> None:
+    """Ctrl-C does not wait for the end of an op of another thread's."""
+    run_function(interrupts_of_waiting)
+
+
 class Interruption(BaseException):
     """What a signal handler raises."""
 

@@ -264,7 +264,7 @@ mg_node mg_apply(mg_arena *arena, int op, int operand_count, const mg_node *oper
     c.numbers = numbers;
     c.weak = weak;
     c.record = record != 0;
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     const uint64_t mode = mode_enter();
     mg_node made = apply(&c, operands);
     mode_leave(mode);
@@ -320,7 +320,7 @@ mg_node mg_apply_number(mg_arena *arena, int op, mg_node a, int which, int kind,
                         int64_t integer, double number, int record)
 {
     call c = {.arena = arena, .op = op, .record = record != 0};
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     const uint64_t mode = mode_enter();
     mg_node made = apply_number(&c, a, which, kind, integer, number);
     mode_leave(mode);
@@ -396,7 +396,7 @@ int mg_apply_in_place(mg_arena *arena, int op, mg_node a, mg_node b, unsigned we
     uint32_t operands[2];
     call c = {.arena = arena, .op = op, .operands = operands, .weak = weak};
     c.operand_count = b ? 2 : 1;
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     int status = has_in_place(op) ? array_find(arena, a, &operands[0]) : MG_ERR_ARG;
     if (status == MG_OK && b) status = array_find(arena, b, &operands[1]);
     const uint64_t mode = mode_enter();
@@ -453,7 +453,7 @@ mg_node mg_apply_over(mg_arena *arena, int op, int operand_count, const mg_node 
     c.integer_count = integer_count;
     c.integers = integers;
     c.record = record != 0;
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     const uint64_t mode = mode_enter();
     const bool holds = work_hold();
     mg_node made = apply_over(&c, operands);

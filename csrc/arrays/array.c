@@ -65,7 +65,7 @@ static mg_node array_copy_in(mg_arena *arena, int dtype, int rank, const int64_t
 mg_node mg_array(mg_arena *arena, int dtype, int rank, const int64_t *shape,
                  const void *data)
 {
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     mg_node made = array_copy_in(arena, dtype, rank, shape, data);
     arena_unlock(arena);
     return made;
@@ -173,7 +173,7 @@ static int describe(mg_arena *arena, mg_node handle, mg_array_info *info)
 
 int mg_array_describe(mg_arena *arena, mg_node handle, mg_array_info *info)
 {
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     int status = describe(arena, handle, info);
     arena_unlock(arena);
     return status;

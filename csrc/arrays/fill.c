@@ -32,7 +32,7 @@ static MG_NOINLINE mg_node ramp(mg_arena *arena, int64_t count, double start, do
 
 mg_node mg_array_ramp(mg_arena *arena, int64_t count, double start, double step)
 {
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     const uint64_t mode = mode_enter();
     mg_node made = ramp(arena, count, start, step);
     mode_leave(mode);
@@ -56,7 +56,7 @@ static mg_node ramp_integers(mg_arena *arena, int64_t count, int64_t start, int6
 mg_node mg_array_ramp_integers(mg_arena *arena, int64_t count, int64_t start,
                                int64_t step)
 {
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     mg_node made = ramp_integers(arena, count, start, step);
     arena_unlock(arena);
     return made;
@@ -154,7 +154,7 @@ static mg_node linear_index(mg_arena *arena, int axes, const mg_node *nodes,
 mg_node mg_linear_index(mg_arena *arena, int axes, const mg_node *nodes,
                         const int64_t *sizes, int64_t wrong[2])
 {
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     mg_node made = linear_index(arena, axes, nodes, sizes, wrong);
     arena_unlock(arena);
     return made;

@@ -584,7 +584,7 @@ int mg_sweep_open(mg_arena *arena, int64_t root_count, const mg_node *roots,
                   const mg_node *seeds, int64_t input_count, const mg_node *inputs,
                   int flags, mg_sweep **sweep)
 {
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     int status =
         sweep_open(arena, root_count, roots, seeds, input_count, inputs, flags, sweep);
     arena_unlock(arena);
@@ -594,7 +594,7 @@ int mg_sweep_open(mg_arena *arena, int64_t root_count, const mg_node *roots,
 int mg_sweep_run(mg_sweep *sweep, int64_t budget)
 {
     mg_arena *arena = sweep->arena;
-    arena_lock(arena);
+    if (arena_enter(arena) < 0) return MG_MORE;
     const uint64_t mode = mode_enter();
     int status = sweep_run(sweep, budget);
     mode_leave(mode);

@@ -154,6 +154,9 @@ struct mg_arena {
 #if MG_HAS_THREADS
     pthread_mutex_t guard; /* of `lasting`, where that changes to or from true */
     pthread_cond_t ended;  /* the lasting work has */
+    mg_node late[64];      /* handles to be released when it has; of the guard, too */
+    int late_count;
+    int (*late_release)(mg_arena *arena, mg_node handle); /* node.c's */
 #endif
     mg_allocator allocator;
     void *context;

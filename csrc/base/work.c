@@ -22,6 +22,7 @@ struct thread_work {
 };
 
 static OF_THREAD thread_work this_thread;
+static OF_THREAD bool hurries;
 atomic_int works_open;
 
 int mg_work_begin(int (*gives_up)(void *context), void *context)
@@ -47,6 +48,17 @@ int mg_work_end(void)
     this_thread.gives_up = NULL;
     atomic_fetch_sub_explicit(&works_open, 1, memory_order_relaxed);
     return is_given_up(&this_thread) ? MG_ERR_INTERRUPTED : MG_OK;
+}
+
+int mg_work_hurry(int on)
+{
+    hurries = on != 0;
+    return MG_OK;
+}
+
+bool work_hurries(void)
+{
+    return hurries;
 }
 
 thread_work *work_of_thread(void)

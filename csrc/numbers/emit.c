@@ -195,7 +195,7 @@ static int grad(mg_arena *arena, mg_node root, int64_t count, const mg_node *inp
 int mg_grad(mg_arena *arena, mg_node root, int64_t count, const mg_node *inputs,
             mg_node *out)
 {
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     const uint64_t mode = mode_enter();
     int status = grad(arena, root, count, inputs, out);
     mode_leave(mode);

@@ -52,7 +52,7 @@ static mg_node record_handles(mg_arena *arena, int op, mg_node a, mg_node b)
 
 mg_node mg_record(mg_arena *arena, int op, mg_node a, mg_node b)
 {
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     const uint64_t mode = mode_enter();
     mg_node made = record_handles(arena, op, a, b);
     mode_leave(mode);
@@ -76,7 +76,7 @@ static mg_node record_number(mg_arena *arena, int op, mg_node a, double number)
 
 mg_node mg_record_number(mg_arena *arena, int op, mg_node a, double number)
 {
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     const uint64_t mode = mode_enter();
     mg_node made = record_number(arena, op, a, number);
     mode_leave(mode);
@@ -102,7 +102,7 @@ static mg_node record_nested(mg_arena *arena, int outer, mg_node a, int inner, m
 
 mg_node mg_subtract(mg_arena *arena, mg_node a, mg_node b)
 {
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     const uint64_t mode = mode_enter();
     mg_node made = record_nested(arena, MG_ADD, a, MG_MUL, b, -1.0);
     mode_leave(mode);
@@ -112,7 +112,7 @@ mg_node mg_subtract(mg_arena *arena, mg_node a, mg_node b)
 
 mg_node mg_divide(mg_arena *arena, mg_node a, mg_node b)
 {
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     const uint64_t mode = mode_enter();
     mg_node made = record_nested(arena, MG_MUL, a, MG_POW_NUMBER, b, -1.0);
     mode_leave(mode);

@@ -47,7 +47,9 @@ typedef struct slab {
  * sleep: taking it is one atomic instruction, giving it back a store. What lasts, an op
  * on large arrays or a slice of a backward, says so once it has the lock; then others
  * sleep until it gives it back. `lasting` is set by who has the lock, and the lock of
- * lasting work is given back, under the guard, so that no end of it is missed. */
+ * lasting work is given back, under the guard, so that no end of it is missed. Handles
+ * are released meanwhile by leaving them to it, for who drops something waits for
+ * nobody. */
 
 #if MG_HAS_THREADS
 
@@ -59,30 +61,76 @@ static void wait_briefly(int round)
     else nanosleep(&nap, NULL);
 }
 
-static bool lock_take(mg_arena *arena)
+static bool is_lasting(mg_arena *arena)
 {
-    return !atomic_flag_test_and_set_explicit(&arena->lock, memory_order_acquire);
+    return atomic_load_explicit(&arena->lasting, memory_order_relaxed);
 }
 
-/* Take a lock that somebody else has. */
-static void lock_wait(mg_arena *arena)
+/* Sleep until lasting work ends; who is asked meanwhile, for a while only. */
+static void lasting_wait(mg_arena *arena, bool asked)
 {
-    for (int round = 0; !lock_take(arena); round++) {
-        if (!atomic_load_explicit(&arena->lasting, memory_order_relaxed)) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 20000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&arena->guard);
+    if (asked && is_lasting(arena))
+        pthread_cond_timedwait(&arena->ended, &arena->guard, &until);
+    while (!asked && is_lasting(arena)) pthread_cond_wait(&arena->ended, &arena->guard);
+    pthread_mutex_unlock(&arena->guard);
+}
+
+/* Take a lock that somebody else has; false: its thread has given up. */
+static bool lock_wait(mg_arena *arena, bool asks)
+{
+    for (int round = 0; !arena_try(arena); round++) {
+        const bool asked = asks && is_work_open() && work_of_thread();
+        if (asked && !work_goes_on()) return false;
+        if (is_lasting(arena)) {
+            if (asks && work_hurries()) return false;
+            lasting_wait(arena, asked);
+            round = 0;
+        } else {
             wait_briefly(round);
-            continue;
         }
-        round = 0;
-        pthread_mutex_lock(&arena->guard);
-        while (atomic_load_explicit(&arena->lasting, memory_order_relaxed))
-            pthread_cond_wait(&arena->ended, &arena->guard);
-        pthread_mutex_unlock(&arena->guard);
     }
+    return true;
 }
 
 void arena_lock(mg_arena *arena)
 {
-    if (MG_UNLIKELY(!lock_take(arena))) lock_wait(arena);
+    if (MG_UNLIKELY(!arena_try(arena))) lock_wait(arena, false);
+}
+
+int arena_enter(mg_arena *arena)
+{
+    if (!MG_UNLIKELY(!arena_try(arena)) || lock_wait(arena, true)) return MG_OK;
+    return MG_ERR_INTERRUPTED;
+}
+
+/* Leave a handle to a lasting call; false: there is none, or no room. */
+static bool lasting_leave(mg_arena *arena, mg_node handle,
+                          int (*release)(mg_arena *arena, mg_node handle))
+{
+    const int room = (int)(sizeof arena->late / sizeof *arena->late);
+    pthread_mutex_lock(&arena->guard);
+    bool left = is_lasting(arena) && arena->late_count < room;
+    if (left) arena->late[arena->late_count++] = handle;
+    arena->late_release = release;
+    pthread_mutex_unlock(&arena->guard);
+    return left;
+}
+
+bool release_enter(mg_arena *arena, mg_node handle,
+                   int (*release)(mg_arena *arena, mg_node handle))
+{
+    for (int round = 0; !arena_try(arena); round++) {
+        if (!is_lasting(arena)) wait_briefly(round);
+        else if (lasting_leave(arena, handle, release)) return false;
+        else lasting_wait(arena, false);
+    }
+    return true;
 }
 
 /* Say that this call, which has the lock, lasts. */
@@ -98,6 +146,8 @@ void lasting_begin(mg_arena *arena)
 static void lasting_end(mg_arena *arena)
 {
     pthread_mutex_lock(&arena->guard);
+    while (arena->late_count)
+        arena->late_release(arena, arena->late[--arena->late_count]);
     atomic_store_explicit(&arena->lasting, false, memory_order_relaxed);
     atomic_flag_clear_explicit(&arena->lock, memory_order_release);
     pthread_cond_broadcast(&arena->ended);
@@ -142,9 +192,30 @@ void lock_after_fork(mg_arena *arena, bool child)
 
 #else /* no way to sleep that is known of */
 
+static bool is_lasting(mg_arena *arena)
+{
+    (void)arena;
+    return false;
+}
+
 void arena_lock(mg_arena *arena)
 {
-    while (atomic_flag_test_and_set_explicit(&arena->lock, memory_order_acquire)) {}
+    while (!arena_try(arena)) {}
+}
+
+int arena_enter(mg_arena *arena)
+{
+    arena_lock(arena);
+    return MG_OK;
+}
+
+bool release_enter(mg_arena *arena, mg_node handle,
+                   int (*release)(mg_arena *arena, mg_node handle))
+{
+    (void)handle;
+    (void)release;
+    arena_lock(arena);
+    return true;
 }
 
 void arena_unlock(mg_arena *arena)
@@ -179,6 +250,11 @@ void lock_after_fork(mg_arena *arena, bool child)
 }
 
 #endif
+
+int mg_arena_lasts(mg_arena *arena)
+{
+    return is_lasting(arena);
+}
 
 /* ---- memory ------------------------------------------------------------------------ */
 

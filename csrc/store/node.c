@@ -279,7 +279,7 @@ static int handle_release(mg_arena *arena, mg_node handle)
 
 int mg_release(mg_arena *arena, mg_node handle)
 {
-    arena_lock(arena);
+    if (!arena_try(arena) && !release_enter(arena, handle, handle_release)) return MG_OK;
     int status = handle_release(arena, handle);
     arena_unlock(arena);
     return status;

@@ -23,7 +23,13 @@ enum { NODE_POISONED = offsetof(node, references) };
 
 void arena_lock(mg_arena *arena);
 void arena_unlock(mg_arena *arena);
+/* The same for a call that its thread may give up, here too: then MG_ERR_INTERRUPTED. */
+int arena_enter(mg_arena *arena);
 void lasting_begin(mg_arena *arena);
+/* Take the lock, or leave it to the lasting call that has it to release a handle, by a
+ * function of node.c's; whether it was taken. */
+bool release_enter(mg_arena *arena, mg_node handle,
+                     int (*release)(mg_arena *arena, mg_node handle));
 void lock_open(mg_arena *arena);
 void lock_close(mg_arena *arena);
 void lock_before_fork(mg_arena *arena);
@@ -33,6 +39,12 @@ void lock_after_fork(mg_arena *arena, bool child);
 enum { LASTING_COUNT = 1 << 16 };
 
 /* Say that this call, which has the lock, works on so many elements. */
+/* Take the lock if nobody has it. */
+MG_INLINE bool arena_try(mg_arena *arena)
+{
+    return !atomic_flag_test_and_set_explicit(&arena->lock, memory_order_acquire);
+}
+
 MG_INLINE void lasting_work(mg_arena *arena, int64_t count)
 {
     if (MG_UNLIKELY(count > LASTING_COUNT)) lasting_begin(arena);

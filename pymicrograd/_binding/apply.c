@@ -17,7 +17,7 @@ int64_t count_bound(tensor *t, int64_t enough)
 {
     mg_array_info info;
     if (t->bound < 0 || t->bound > enough) {
-        if (describe(t->handle, &info) < 0) return 0;
+        if (describe_heard(t->handle, &info) < 0) return PyErr_Occurred() ? -1 : 0;
         t->bound = info.count;
     }
     return t->bound;
@@ -61,8 +61,8 @@ static int64_t common_count(tensor *a, tensor *b, int64_t count)
 {
     if (a->key && a->key == b->key) return count;
     mg_array_info infos[2];
-    if (describe(a->handle, &infos[0]) < 0) return 0;
-    if (describe(b->handle, &infos[1]) < 0) return 0;
+    if (describe_heard(a->handle, &infos[0]) < 0) return PyErr_Occurred() ? -1 : 0;
+    if (describe_heard(b->handle, &infos[1]) < 0) return PyErr_Occurred() ? -1 : 0;
     a->key = key_of(&infos[0]);
     b->key = key_of(&infos[1]);
     return broadcast_count(2, infos);
@@ -90,18 +90,13 @@ mg_node make_array(int dtype, int rank, const int64_t *shape, const void *data)
     for (int i = 0; i < rank; i++)
         count = product_bound(count, shape[i] > 0 ? shape[i] : 0);
     mg_node made;
-    if (count > LONG) {
-        long_call call;
-        long_open(&call, 1);
-        do {
-            long_begin(&call);
-            made = mg_array(arena, dtype, rank, shape, data);
-        } while (long_end(&call, &made, NULL, 0));
-        return made;
-    }
-    PyThreadState *state = release_gil(count > LARGE);
-    made = mg_array(arena, dtype, rank, shape, data);
-    acquire_gil(state, count > LARGE);
+    if (count <= LARGE && !may_wait()) return mg_array(arena, dtype, rank, shape, data);
+    long_call call;
+    long_open(&call, count > LARGE, count > LONG);
+    do {
+        long_begin(&call);
+        made = mg_array(arena, dtype, rank, shape, data);
+    } while (long_end(&call, &made, NULL, 0));
     return made;
 }
 
@@ -125,13 +120,13 @@ static int size_of_call(int large, int64_t count)
     return large ? count > LONG ? IS_LONG : FOR_GIL : IS_SMALL;
 }
 
-static mg_node apply_long(int op, int count, const mg_node *operands, int integer_count,
+static mg_node apply_long(int large, int op, int count, const mg_node *operands, int integer_count,
                           const int64_t *integers, int number_count,
                           const double *numbers, int record)
 {
     long_call call;
     mg_node made;
-    long_open(&call, 1);
+    long_open(&call, large != IS_SMALL, large == IS_LONG);
     do {
         long_begin(&call);
         made = mg_apply(arena, op, count, operands, integer_count, integers, number_count,
@@ -145,14 +140,11 @@ static mg_node apply(int large, int op, int count, const mg_node *operands,
                      int integer_count, const int64_t *integers, int number_count,
                      const double *numbers, int record)
 {
-    if (large == IS_LONG)
-        return apply_long(op, count, operands, integer_count, integers, number_count,
-                          numbers, record);
-    PyThreadState *state = release_gil(large);
-    mg_node made = mg_apply(arena, op, count, operands, integer_count, integers,
-                            number_count, numbers, 0, record);
-    acquire_gil(state, large);
-    return made;
+    if (large != IS_SMALL || may_wait())
+        return apply_long(large, op, count, operands, integer_count, integers,
+                          number_count, numbers, record);
+    return mg_apply(arena, op, count, operands, integer_count, integers, number_count,
+                    numbers, 0, record);
 }
 
 static PyObject *apply_one(int op, PyObject *self)
@@ -161,6 +153,7 @@ static PyObject *apply_one(int op, PyObject *self)
     int record = is_recording();
     if (record < 0) return NULL;
     int64_t count = count_bound(a, LARGE);
+    if (count < 0) return NULL;
     uint64_t key = a->key;
     mg_node made = apply(size_of_call(count > LARGE, count), op, 1, &a->handle, 0, NULL, 0,
                          NULL, record);
@@ -173,11 +166,13 @@ static PyObject *apply_two(int op, PyObject *left, PyObject *right, int64_t enou
     tensor *a = (tensor *)left, *b = (tensor *)right;
     int record = is_recording();
     if (record < 0) return NULL;
-    int64_t of_a = count_bound(a, enough), of_b = count_bound(b, enough);
+    int64_t of_a = count_bound(a, enough), of_b = of_a < 0 ? -1 : count_bound(b, enough);
+    if (of_b < 0) return NULL;
     int64_t count = product_bound(of_a, of_b);
     int large = of_a > enough || of_b > enough;
     if (!large && count > LARGE_OUTER) {
         if (op < MG_MAP_OP_COUNT) count = common_count(a, b, of_a);
+        if (count < 0) return NULL;
         large = count > enough;
     }
     if (large) large = count > LONG_OUTER || of_a > LONG || of_b > LONG ? IS_LONG : FOR_GIL;
@@ -188,21 +183,12 @@ static PyObject *apply_two(int op, PyObject *left, PyObject *right, int64_t enou
     return adopt_shaped(made, large ? -1 : count, key);
 }
 
-static mg_node apply_number_once(int large, int op, mg_node a, int which, const scalar *n,
+static mg_node apply_number_long(int large, int op, mg_node a, int which, const scalar *n,
                                  int record)
-{
-    PyThreadState *state = release_gil(large);
-    mg_node made =
-        mg_apply_number(arena, op, a, which, n->kind, n->integer, n->value, record);
-    acquire_gil(state, large);
-    return made;
-}
-
-static mg_node apply_number_long(int op, mg_node a, int which, const scalar *n, int record)
 {
     long_call call;
     mg_node made;
-    long_open(&call, 1);
+    long_open(&call, large != IS_SMALL, large == IS_LONG);
     do {
         long_begin(&call);
         made = mg_apply_number(arena, op, a, which, n->kind, n->integer, n->value, record);
@@ -218,10 +204,13 @@ static PyObject *apply_number(int op, PyObject *self, int which, const scalar *n
     int record = is_recording();
     if (record < 0) return NULL;
     int64_t count = count_bound(a, LARGE);
+    if (count < 0) return NULL;
     uint64_t key = a->key;
-    mg_node made = count > LONG
-                       ? apply_number_long(op, a->handle, which, n, record)
-                       : apply_number_once(count > LARGE, op, a->handle, which, n, record);
+    mg_node made = count > LARGE || may_wait()
+                       ? apply_number_long(size_of_call(count > LARGE, count), op,
+                                           a->handle, which, n, record)
+                       : mg_apply_number(arena, op, a->handle, which, n->kind, n->integer,
+                                         n->value, record);
     if (made > 0) return adopt_shaped(made, count, key);
     return which ? fail_op(made, op, self, object) : fail_op(made, op, object, self);
 }
@@ -248,14 +237,19 @@ static PyObject *apply_operator(int op, PyObject *left, PyObject *right)
 static int is_integral(PyObject *self)
 {
     mg_array_info info;
-    return describe(tensor_handle(self), &info) >= 0 && info.dtype > MG_BFLOAT16;
+    int status = describe_heard(tensor_handle(self), &info);
+    if (status == MG_ERR_INTERRUPTED) return -1;
+    return status >= 0 && info.dtype > MG_BFLOAT16;
 }
 
 static PyObject *apply_power(PyObject *left, PyObject *right)
 {
     scalar n;
-    if (is_tensor(left) && read_scalar(right, &n) && (n.kind == 2 || !is_integral(left)))
-        return apply_number(MG_POW_NUMBER, left, 1, &n, right);
+    int integral = 1;
+    if (is_tensor(left) && read_scalar(right, &n))
+        integral = n.kind == 2 ? 0 : is_integral(left);
+    if (integral < 0) return NULL;
+    if (!integral) return apply_number(MG_POW_NUMBER, left, 1, &n, right);
     return apply_operator(MG_POW, left, right);
 }
 
@@ -311,11 +305,19 @@ PyObject *tensor_compare(PyObject *left, PyObject *right, int comparison)
 
 static int write_in_place(int op, PyObject *self, mg_node other, unsigned weak)
 {
-    int large = count_bound((tensor *)self, LARGE) > LARGE;
-    PyThreadState *state = release_gil(large);
-    int status = mg_apply_in_place(arena, op, tensor_handle(self), other, weak);
-    acquire_gil(state, large);
-    return status;
+    int64_t count = count_bound((tensor *)self, LARGE);
+    int large = count > LARGE;
+    mg_node operands[] = {tensor_handle(self), other}, status;
+    long_call call;
+    if (count < 0) return MG_ERR_INTERRUPTED;
+    if (!large && !may_wait())
+        return mg_apply_in_place(arena, op, operands[0], other, weak);
+    long_open(&call, large, 0);
+    do {
+        long_begin(&call);
+        status = mg_apply_in_place(arena, op, operands[0], other, weak);
+    } while (long_end(&call, &status, operands, 1 + (other != 0)));
+    return (int)status;
 }
 
 /* Tell whether the op would have to be recorded; -1 with an exception. */
@@ -481,6 +483,7 @@ typedef struct call {
     double numbers[2];
     int64_t work;  /* elements of all operands */
     int64_t outer; /* the product of the first two operands' */
+    int is_interrupted; /* with a handler's exception */
 } call;
 
 static int read_operands(call *c, PyObject *operands)
@@ -500,6 +503,7 @@ static int read_operands(call *c, PyObject *operands)
             return -1;
         }
         int64_t elements = count_bound((tensor *)operand, LARGE_WHOLE);
+        if (elements < 0) return -1;
         c->operands[i] = tensor_handle(operand);
         c->work += elements;
         if (i < 2) c->outer = product_bound(c->outer, elements);
@@ -554,17 +558,20 @@ static int read_call(call *c, PyObject *const *args, Py_ssize_t count)
 }
 
 /* Return how many elements its operands have that are broadcast against each other. */
-static int64_t call_count(const call *c)
+static int64_t call_count(call *c)
 {
     mg_array_info infos[2];
     if (c->operand_count > 2) return 0;
-    for (int i = 0; i < c->operand_count; i++)
-        if (describe(c->operands[i], &infos[i]) < 0) return 0;
+    for (int i = 0; i < c->operand_count; i++) {
+        int status = describe_heard(c->operands[i], &infos[i]);
+        if (status == MG_ERR_INTERRUPTED) c->is_interrupted = 1;
+        if (status < 0) return 0;
+    }
     return broadcast_count(c->operand_count, infos);
 }
 
 /* Tell whether an op takes long though its operands are not large. */
-static int grows(const call *c)
+static int grows(call *c)
 {
     int64_t bound = 1;
     int traits = mg_op_traits(c->op);
@@ -579,7 +586,7 @@ static int grows(const call *c)
     return c->op < MG_MAP_OP_COUNT && call_count(c) > LARGE_WHOLE;
 }
 
-static int is_large(const call *c)
+static int is_large(call *c)
 {
     int expands = grows(c);
     if (expands || c->work > LONG || c->outer > LONG_OUTER) return IS_LONG;
@@ -607,8 +614,11 @@ PyObject *tensor_apply(PyObject *Py_UNUSED(none), PyObject *const *args,
         if (record >= 0) close_call(&c);
         return NULL;
     }
-    mg_node made = apply(is_large(&c), c.op, c.operand_count, c.operands, c.integer_count,
-                         c.integers, c.number_count, c.numbers, record);
+    int large = is_large(&c);
+    mg_node made = c.is_interrupted
+                       ? MG_ERR_INTERRUPTED
+                       : apply(large, c.op, c.operand_count, c.operands, c.integer_count,
+                               c.integers, c.number_count, c.numbers, record);
     close_call(&c);
     return result_of_call(made, args, count);
 }
@@ -624,10 +634,14 @@ PyObject *tensor_apply_over(PyObject *Py_UNUSED(none), PyObject *const *args,
         return NULL;
     }
     int large = is_large(&c) != IS_SMALL;
-    PyThreadState *state = release_gil(large);
-    mg_node made = mg_apply_over(arena, c.op, c.operand_count, c.operands,
-                                 c.integer_count, c.integers, record);
-    acquire_gil(state, large);
+    long_call wait;
+    mg_node made = MG_ERR_INTERRUPTED;
+    long_open(&wait, large, 0);
+    if (!c.is_interrupted) do {
+        long_begin(&wait);
+        made = mg_apply_over(arena, c.op, c.operand_count, c.operands, c.integer_count,
+                             c.integers, record);
+    } while (long_end(&wait, &made, c.operands, c.operand_count));
     close_call(&c);
     return result_of_call(made, args, count);
 }

@@ -81,14 +81,23 @@ int stop_listening(PyObject *before);
 /* In the child of a fork: the pipe is the parent's. */
 void forget_pipe(void);
 
-/* A call that runs without the GIL and may be given up: made between long_begin() and
- * long_end(), again while that returns 1. */
+/* Tell whether a call may have to wait for a large one of another thread: then it listens,
+ * too, while it waits. */
+static inline int may_wait(void)
+{
+    return atomic_load_explicit(&large_calls, memory_order_relaxed) > 0;
+}
+
+/* A call that may be given up: made between long_begin() and long_end(), again while that
+ * returns 1. One that is large runs without the GIL, as for release_gil(); one that is not
+ * listens for the sake of waiting only. To listen takes 4 us and the GIL: who does not, and
+ * finds that he has to wait, comes back and is made again. */
 typedef struct long_call {
-    int is_long, is_again;
+    int is_large, is_long, is_again, is_held, is_hurried;
     PyObject *before;
     PyThreadState *state;
 } long_call;
-void long_open(long_call *call, int is_long);
+void long_open(long_call *call, int is_large, int is_long);
 void long_begin(long_call *call);
 /* made: what the call returned; MG_ERR_INTERRUPTED at the end: a handler's exception is
  * set. */
@@ -306,6 +315,8 @@ PyObject *fail_named(int64_t status, PyObject *what, PyObject *self, PyObject *o
 PyObject *fail_call(int64_t status, const char *name, PyObject *self);
 
 int describe(mg_node handle, mg_array_info *info);
+/* The same, and signals are heard while it waits: MG_ERR_INTERRUPTED with an exception. */
+int describe_heard(mg_node handle, mg_array_info *info);
 /* Describe a Tensor; -1 with an exception. */
 int tensor_describe(PyObject *self, mg_array_info *info);
 PyObject *tuple_of(const int64_t *items, int count);
@@ -324,7 +335,7 @@ typedef struct scalar {
 } scalar;
 
 /* Return the number of elements, or a bound of it that is not above `enough`. */
-int64_t count_bound(tensor *t, int64_t enough);
+int64_t count_bound(tensor *t, int64_t enough); /* -1 with a handler's exception */
 /* Read one; 0 for anything else. */
 int read_scalar(PyObject *x, scalar *n);
 /* mg_array() of the process's arena, the GIL released for large ones. */

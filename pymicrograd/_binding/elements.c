@@ -97,6 +97,7 @@ static PyObject *list_of(const mg_array_info *info, int axis, const char *at,
  * its place. Returns the node for release_node(), or -1 with an exception. */
 static mg_node hold_node(PyObject *self, mg_array_info *info)
 {
+    if (tensor_describe(self, info) < 0) return -1;
     mg_node node = tensor_handle(self);
     PyThreadState *state = release_gil(0);
     int status = mg_retain(arena, node);
@@ -337,12 +338,12 @@ PyObject *tensor_ramp(PyObject *Py_UNUSED(none), PyObject *args)
     int whole = from.kind < 2 && by.kind < 2;
     long_call call;
     mg_node made;
-    long_open(&call, length > LONG);
+    long_open(&call, length > LARGE, length > LONG);
     do {
-        if (length > LARGE) long_begin(&call);
+        long_begin(&call);
         made = whole ? mg_array_ramp_integers(arena, length, from.integer, by.integer)
                      : mg_array_ramp(arena, length, from.value, by.value);
-    } while (length > LARGE && long_end(&call, &made, NULL, 0));
+    } while (long_end(&call, &made, NULL, 0));
     return tensor_result(made, "arange");
 }
 
@@ -433,11 +434,11 @@ PyObject *tensor_linear_index(PyObject *Py_UNUSED(none), PyObject *args)
     int large = axes && describe(nodes[0], &first) >= 0 && first.count > LARGE;
     long_call call;
     mg_node made;
-    long_open(&call, large && first.count > LONG);
+    long_open(&call, large, large && first.count > LONG);
     do {
-        if (large) long_begin(&call);
+        long_begin(&call);
         made = mg_linear_index(arena, axes, nodes, sizes, wrong);
-    } while (large && long_end(&call, &made, nodes, axes));
+    } while (long_end(&call, &made, nodes, axes));
     if (made == MG_ERR_INDEX)
         return Py_BuildValue("LL", (long long)wrong[0], (long long)wrong[1]);
     return tensor_result(made, "index");

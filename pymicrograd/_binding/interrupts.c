@@ -145,38 +145,55 @@ int stop_listening(PyObject *Py_UNUSED(before))
 
 /* ---- calls ------------------------------------------------------------------------- */
 
-void long_open(long_call *call, int is_long)
+void long_open(long_call *call, int is_large, int is_long)
 {
-    call->is_long = is_long;
-    call->is_again = 0;
-    call->before = NULL;
-    call->state = NULL;
+    *call = (long_call){.is_large = is_large, .is_long = is_long || may_wait()};
 }
 
 void long_begin(long_call *call)
 {
     if (call->is_long && !call->is_again) call->before = listen_for_signals();
-    call->state = release_gil(1);
+    call->is_hurried = !call->is_long && call->is_large;
+    if (call->is_hurried) mg_work_hurry(1);
+    call->state = release_gil(call->is_large);
+}
+
+/* Tell whether a call came back in order to listen while it waits; from now on it does. */
+static int has_to_wait(long_call *call, mg_node made)
+{
+    if (!call->is_hurried) return 0;
+    mg_work_hurry(0);
+    call->is_long = made == MG_ERR_INTERRUPTED;
+    return call->is_long;
 }
 
 /* Hold on to the operands while handlers run, which may drop them or put others in their
  * place. */
-static void nodes_retain(const mg_node *nodes, int count)
+static void nodes_retain(long_call *call, const mg_node *nodes, int count)
 {
     for (int i = 0; i < count; i++) mg_retain(arena, nodes[i]);
+    call->is_held = 1;
 }
 
+static void nodes_release(long_call *call, const mg_node *nodes, int count)
+{
+    for (int i = 0; call->is_held && i < count; i++) release_node(nodes[i]);
+    call->is_held = 0;
+}
+
+/* A call that has waited only, without any work done, does not wait for hold of its
+ * operands either (one that a handler drops is stale then), and listens again. */
 int long_end(long_call *call, mg_node *made, const mg_node *operands, int count)
 {
-    acquire_gil(call->state, 1);
+    acquire_gil(call->state, call->is_large);
+    if (has_to_wait(call, *made)) return 1;
     int given_up = stop_listening(call->before);
     call->before = NULL;
-    if (call->is_again)
-        for (int i = 0; i < count; i++) release_node(operands[i]);
+    nodes_release(call, operands, count);
     if (!given_up || *made != MG_ERR_INTERRUPTED) return 0;
-    nodes_retain(operands, count);
-    call->is_again = 1;
+    call->is_again = !mg_arena_lasts(arena) && call->is_large;
+    if (call->is_again) nodes_retain(call, operands, count);
     if (PyErr_CheckSignals() == 0) return 1;
-    for (int i = 0; i < count; i++) release_node(operands[i]);
+    nodes_release(call, operands, count);
     return 0;
 }

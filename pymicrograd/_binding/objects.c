@@ -17,6 +17,7 @@ void lend(PyObject *object)
 void drop_lent(void)
 {
     while (atomic_load_explicit(&lent, memory_order_relaxed) > 0) {
+        if (mg_arena_lasts(arena)) return; /* next time */
         PyThreadState *state = release_gil(0);
         PyObject *object = mg_released(arena);
         acquire_gil(state, 0);
@@ -104,13 +105,26 @@ int describe(mg_node handle, mg_array_info *info)
     return status;
 }
 
+int describe_heard(mg_node handle, mg_array_info *info)
+{
+    long_call call;
+    mg_node status;
+    if (!may_wait()) return describe(handle, info);
+    long_open(&call, 0, 0);
+    do {
+        long_begin(&call);
+        status = mg_array_describe(arena, handle, info);
+    } while (long_end(&call, &status, NULL, 0));
+    return (int)status;
+}
+
 int tensor_describe(PyObject *self, mg_array_info *info)
 {
     mg_node node;
     int status;
     do { /* of the node that self has now: another thread may have given it a new one */
         node = tensor_handle(self);
-        status = describe(node, info);
+        status = describe_heard(node, info);
     } while (node != tensor_handle(self));
     if (status < 0) {
         fail_call(status, "tensor", self);

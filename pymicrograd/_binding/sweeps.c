@@ -128,12 +128,16 @@ PyObject *tensor_sweep_contribute(PyObject *Py_UNUSED(none), PyObject *args)
 static int run_sweep(mg_sweep *sweep, PyObject *roots, int flags)
 {
     const int is_long = mg_sweep_elements(sweep) > LONG / 4;
-    for (int given_up = 0;;) {
-        PyObject *before = is_long && !given_up ? listen_for_signals() : NULL;
+    for (int given_up = 0, waits = 0;;) { /* as a long_call, slice by slice */
+        int listens = !given_up && (is_long || waits || may_wait());
+        PyObject *before = listens ? listen_for_signals() : NULL;
+        mg_work_hurry(!listens && !given_up);
         PyThreadState *state = release_gil(1);
         int status = mg_sweep_run(sweep, SWEEP_BUDGET);
         acquire_gil(state, 1);
-        given_up = stop_listening(before);
+        mg_work_hurry(0);
+        given_up = stop_listening(before) && !mg_arena_lasts(arena);
+        waits = status == MG_MORE && !listens;
         if (status == MG_OK) return 0;
         if (status < 0) return fail_sweep(status, sweep, roots);
         if (PyErr_CheckSignals() < 0) return -1;
@@ -166,10 +170,14 @@ static PyObject *sweep_result(PyObject *roots, const mg_node *root, Py_ssize_t r
                               int flags)
 {
     mg_sweep *sweep = NULL;
-    PyThreadState *state = release_gil(0);
-    int status =
-        mg_sweep_open(arena, root_count, root, seed, input_count, input, flags, &sweep);
-    acquire_gil(state, 0);
+    long_call call;
+    mg_node status;
+    long_open(&call, 0, 0);
+    do {
+        long_begin(&call);
+        status = mg_sweep_open(arena, root_count, root, seed, input_count, input, flags,
+                               &sweep);
+    } while (long_end(&call, &status, NULL, 0));
     if (status < 0) {
         PyObject *what = PyUnicode_FromString("backward");
         if (what) tensor_fail(status, what, roots, NULL);
@@ -180,7 +188,7 @@ static PyObject *sweep_result(PyObject *roots, const mg_node *root, Py_ssize_t r
     if (run_sweep(sweep, roots, flags) == 0)
         result = flags & MG_GIVE ? give_gradients(sweep, input, input_count)
                                  : Py_NewRef(Py_None);
-    state = release_gil(0);
+    PyThreadState *state = release_gil(0);
     mg_sweep_close(sweep);
     acquire_gil(state, 0);
     release_lent();
@@ -217,6 +225,7 @@ PyObject *tensor_sweep_plainly(PyObject *self, PyObject *Py_UNUSED(none))
     mg_array_info info;
     if (Py_TYPE(self) != tensor_type) Py_RETURN_FALSE;
     mg_node root = tensor_handle(self), seed = 0;
+    if (describe_heard(root, &info) == MG_ERR_INTERRUPTED) return NULL;
     if (describe(root, &info) < 0 || info.count != 1 || !info.requires_grad)
         Py_RETURN_FALSE;
     PyObject *roots = PyTuple_Pack(1, self);

@@ -128,7 +128,10 @@ static int read_tensors(PyObject *tensors, Py_ssize_t count, step *s)
         PyObject *x = PyTuple_GetItem(tensors, i);
         if (!is_tensor(x)) return 0;
         *s->nodes++ = tensor_handle(x);
-        if (s->elements <= LARGE) s->elements += count_bound((tensor *)x, LARGE);
+        if (s->elements > LARGE) continue;
+        int64_t elements = count_bound((tensor *)x, LARGE);
+        if (elements < 0) return -1;
+        s->elements += elements;
     }
     return 1;
 }

@@ -67,18 +67,65 @@ static PyObject *fallback(const char *name, PyObject *left, PyObject *right)
                                  right);
 }
 
+/* ---- recording --------------------------------------------------------------------- */
+
+enum { SUBTRACT = -1, DIVIDE = -2 }; /* what micrograd makes of several ops */
+
+static mg_node record_plainly(int op, mg_node a, mg_node b)
+{
+    return op == SUBTRACT ? mg_subtract(arena, a, b)
+           : op == DIVIDE ? mg_divide(arena, a, b)
+                          : mg_record(arena, op, a, b);
+}
+
+/* The same where it may have to wait: without the GIL, and signals are heard. */
+static mg_node record_waiting(int op, mg_node a, mg_node b)
+{
+    long_call call;
+    mg_node made, operands[] = {a, b};
+    long_open(&call, 0, 0);
+    do {
+        long_begin(&call);
+        made = record_plainly(op, a, b);
+    } while (long_end(&call, &made, operands, b ? 2 : 1));
+    return made;
+}
+
+static mg_node record_number_waiting(int op, mg_node a, double number)
+{
+    long_call call;
+    mg_node made;
+    long_open(&call, 0, 0);
+    do {
+        long_begin(&call);
+        made = mg_record_number(arena, op, a, number);
+    } while (long_end(&call, &made, &a, 1));
+    return made;
+}
+
+static inline mg_node record(int op, mg_node a, mg_node b)
+{
+    return may_wait() ? record_waiting(op, a, b) : record_plainly(op, a, b);
+}
+
+static inline mg_node record_number(int op, mg_node a, double number)
+{
+    return may_wait() ? record_number_waiting(op, a, number)
+                      : mg_record_number(arena, op, a, number);
+}
+
 /* ---- operators, in the nodes that micrograd makes ---------------------------------- */
 
 /* Record a + number or a * number; nobody needs the number's object. */
 static PyObject *add_number(PyObject *a, double number)
 {
-    mg_node made = mg_record_number(arena, MG_ADD, handle_of(a), number);
+    mg_node made = record_number(MG_ADD, handle_of(a), number);
     return result_of(made, "add", a, NULL);
 }
 
 static PyObject *multiply_number(PyObject *a, double number)
 {
-    mg_node made = mg_record_number(arena, MG_MUL, handle_of(a), number);
+    mg_node made = record_number(MG_MUL, handle_of(a), number);
     return result_of(made, "mul", a, NULL);
 }
 
@@ -86,7 +133,7 @@ static PyObject *value_add(PyObject *left, PyObject *right)
 {
     double number;
     if (is_value(left) && is_value(right))
-        return result_of(mg_record(arena, MG_ADD, handle_of(left), handle_of(right)),
+        return result_of(record(MG_ADD, handle_of(left), handle_of(right)),
                          "add", left, right);
     if (is_value(left) && get_number(right, &number))
         return add_number(left, number);
@@ -99,7 +146,7 @@ static PyObject *value_multiply(PyObject *left, PyObject *right)
 {
     double number;
     if (is_value(left) && is_value(right))
-        return result_of(mg_record(arena, MG_MUL, handle_of(left), handle_of(right)),
+        return result_of(record(MG_MUL, handle_of(left), handle_of(right)),
                          "mul", left, right);
     if (is_value(left) && get_number(right, &number))
         return multiply_number(left, number);
@@ -117,7 +164,7 @@ static PyObject *value_subtract(PyObject *left, PyObject *right)
 {
     double number;
     if (is_value(left) && is_value(right))
-        return result_of(mg_subtract(arena, handle_of(left), handle_of(right)), "sub",
+        return result_of(record(SUBTRACT, handle_of(left), handle_of(right)), "sub",
                          left, right);
     if (is_value(left) && get_number(right, &number)) /* the int 0 has no negative */
         return add_number(left, number == 0.0 && PyLong_Check(right) ? 0.0 : -number);
@@ -133,7 +180,7 @@ static PyObject *value_subtract(PyObject *left, PyObject *right)
 /* a ** exponent; the object keeps how the user wrote the exponent. */
 static PyObject *power_number(PyObject *a, PyObject *exponent, double number)
 {
-    return result_of(mg_record_number(arena, MG_POW_NUMBER, handle_of(a), number), "pow",
+    return result_of(record_number(MG_POW_NUMBER, handle_of(a), number), "pow",
                      a, exponent);
 }
 
@@ -142,7 +189,7 @@ static PyObject *power_of_number(PyObject *a, double number, PyObject *b)
 {
     mg_node leaf = mg_leaf(arena, number);
     if (leaf < 0) return fail_status(leaf, "pow", a, b);
-    mg_node made = mg_record(arena, MG_POW, leaf, handle_of(b));
+    mg_node made = record(MG_POW, leaf, handle_of(b));
     mg_release(arena, leaf);
     return made > 0 ? wrap_node(made, NULL, b) : fail_status(made, "pow", a, b);
 }
@@ -154,7 +201,7 @@ static PyObject *value_power(PyObject *left, PyObject *right, PyObject *modulus)
     if (is_value(left) && get_number(right, &number))
         return power_number(left, right, number);
     if (is_value(left) && is_value(right))
-        return result_of(mg_record(arena, MG_POW, handle_of(left), handle_of(right)),
+        return result_of(record(MG_POW, handle_of(left), handle_of(right)),
                          "pow", left, right);
     if (is_value(right) && get_number(left, &number))
         return power_of_number(left, number, right);
@@ -165,7 +212,7 @@ static PyObject *value_divide(PyObject *left, PyObject *right)
 {
     double number;
     if (is_value(left) && is_value(right))
-        return result_of(mg_divide(arena, handle_of(left), handle_of(right)), "div", left,
+        return result_of(record(DIVIDE, handle_of(left), handle_of(right)), "div", left,
                          right);
     if (is_value(right) && get_number(left, &number)) {
         PyObject *exponent = PyLong_FromLong(-1);
@@ -207,7 +254,7 @@ static Py_hash_t value_hash(PyObject *self)
 
 static PyObject *record_unary(PyObject *self, int op, const char *name)
 {
-    return result_of(mg_record(arena, op, handle_of(self), 0), name, self, NULL);
+    return result_of(record(op, handle_of(self), 0), name, self, NULL);
 }
 
 static PyObject *value_absolute(PyObject *self)
@@ -244,9 +291,9 @@ static PyObject *record_extreme(int op, const char *name, PyObject *a, PyObject 
 {
     double number;
     if (is_value(b))
-        return result_of(mg_record(arena, op, handle_of(a), handle_of(b)), name, a, b);
+        return result_of(record(op, handle_of(a), handle_of(b)), name, a, b);
     if (!get_number(b, &number)) return fallback(name, a, b);
-    return result_of(mg_record_number(arena, op, handle_of(a), number), name, a, NULL);
+    return result_of(record_number(op, handle_of(a), number), name, a, NULL);
 }
 
 static PyObject *value_maximum(PyObject *self, PyObject *other)
@@ -436,7 +483,7 @@ static int grad_without_gil(mg_node root, Py_ssize_t count, mg_node *inputs, mg_
     mg_arena_usage(arena, &usage);
     long_call call;
     mg_node status;
-    long_open(&call, usage.nodes > LONG / 8);
+    long_open(&call, 1, usage.nodes > LONG / 8);
     do {
         long_begin(&call);
         status = mg_grad(arena, root, count, inputs, out);

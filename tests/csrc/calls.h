@@ -147,6 +147,7 @@ static inline int64_t usage_here(fixture *f)
 }
 
 CALL(usage, usage_here(f))
+CALL(lasts, mg_arena_lasts(f->arena))
 CALL(fork, fork_here(f))
 CALL(retain, made(f, mg_retain(f->arena, f->out[0] = f->h[0]), 1))
 CALL(release, release_and_retain(f, f->h[2]))

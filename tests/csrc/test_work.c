@@ -2,6 +2,8 @@
  * is once to give up. Then it has changed nothing and left nothing, and made again it
  * gives the same bits as a call that nobody asks, on one thread and on three. A sweep goes
  * on. What writes to arrays does not ask. */
+#include <pthread.h>
+
 #include "expect.h"
 
 /* Elements: more than two threads do between two questions. */
@@ -249,6 +251,49 @@ static void write_check(scene *s)
     EXPECT(mg_work_end() == MG_ERR_ARG && mg_work_begin(NULL, NULL) == MG_ERR_ARG);
 }
 
+/* What a thread does while another one's op lasts: a call that asks while it waits can be
+ * given up, one in a hurry comes back, and a handle is released later. */
+static void *meet_lasting(void *argument)
+{
+    scene *s = argument;
+    questions q = {0, 0};
+    const int64_t shape[] = {1};
+    EXPECT(mg_arena_lasts(s->arena) == 1);
+    EXPECT(mg_work_begin(gives_up, &q) == MG_OK);
+    EXPECT(mg_record(s->arena, MG_ADD, s->x, s->x) == MG_ERR_INTERRUPTED && q.asked == 1);
+    EXPECT(mg_work_end() == MG_ERR_INTERRUPTED);
+    EXPECT(mg_work_hurry(1) == MG_OK);
+    EXPECT(call_exp(s) == MG_ERR_INTERRUPTED);
+    EXPECT(mg_array(s->arena, MG_INT64, 1, shape, NULL) == MG_ERR_INTERRUPTED);
+    EXPECT(mg_work_hurry(0) == MG_OK);
+    EXPECT(mg_release(s->arena, s->square) == MG_OK);
+    return NULL;
+}
+
+/* Ask the question that lets another thread come, and wait for it. */
+static int lets_another_come(void *context)
+{
+    scene *s = context;
+    pthread_t thread;
+    if (s->counts) return 0;
+    s->counts = 1;
+    EXPECT(pthread_create(&thread, NULL, meet_lasting, s) == 0);
+    EXPECT(pthread_join(thread, NULL) == 0);
+    return 0;
+}
+
+static void waiting_check(const scene *of)
+{
+    scene s = {.arena = of->arena, .x = of->x};
+    int64_t nodes = nodes_of(s.arena);
+    s.square = mg_leaf(s.arena, 1.0);
+    EXPECT(mg_work_begin(lets_another_come, &s) == MG_OK);
+    mg_node made = call_exp(&s);
+    EXPECT(mg_work_end() == MG_OK && s.counts == 1 && made > 0);
+    EXPECT(mg_arena_lasts(s.arena) == 0 && mg_release(s.arena, made) == MG_OK);
+    EXPECT(mg_release(s.arena, s.square) == MG_ERR_STALE && nodes_of(s.arena) == nodes);
+}
+
 /* Of a large graph, part waits to be freed; nobody sees it. */
 static void unfreed_check(void)
 {
@@ -302,6 +347,7 @@ int main(void)
         for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) call_check(&s, &calls[i]);
         sweep_check(&s);
         write_check(&s);
+        waiting_check(&s);
         mg_arena_free(s.arena);
     }
     unfreed_check();
