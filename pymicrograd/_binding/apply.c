@@ -120,8 +120,8 @@ static int size_of_call(int large, int64_t count)
     return large ? count > LONG ? IS_LONG : FOR_GIL : IS_SMALL;
 }
 
-static mg_node apply_long(int large, int op, int count, const mg_node *operands, int integer_count,
-                          const int64_t *integers, int number_count,
+static mg_node apply_long(int large, int op, int count, const mg_node *operands,
+                          int integer_count, const int64_t *integers, int number_count,
                           const double *numbers, int record)
 {
     long_call call;

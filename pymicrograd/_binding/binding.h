@@ -207,6 +207,8 @@ PyObject *value_set_exponent(PyObject *self, PyObject *number);
 /* Get the number of a float, or of an int that a float surely holds; 0 for anything
  * else. */
 int get_number(PyObject *x, double *number);
+/* Record infinities and NaNs, with the GIL, until mg_set_ieee(arena, what this returns). */
+int begin_ieee(void);
 /* Make the object of a new node, taking over its reference; a and b may be NULL. Inside
  * no_grad the node becomes a leaf. */
 PyObject *wrap_node(mg_node handle, PyObject *a, PyObject *b);

@@ -21,7 +21,50 @@ struct tensor_callbacks tensor_callbacks;
 
 /* ---- the GIL ----------------------------------------------------------------------- */
 
-/* A large call runs without the GIL and may hold the arena's lock. Small calls keep the
+/* Every place that lets go of the interpreter, or of the turn of backwards, and why what
+ * other threads do meanwhile is no harm. A new one is entered here.
+ *
+ * In all of them: handles, shapes and numbers were read before, into memory of the call.
+ * The objects of operands are held by Python's frames or by argument tuples; where such an
+ * object is given another node meanwhile, the handle is stale, which the core refuses.
+ * Addresses of elements are looked up by the core, under the arena's lock, and not kept.
+ * Memory that a program can write to (indices, targets, masks) is checked again where it
+ * is used, in the core. Counts of references may be changed by the call: while one is
+ * under way `calls_outside` lets the collector see no attachments (tensor.c).
+ *
+ *   release_gil(), or a long_call, and acquire_gil():
+ *     apply.c     ops by number, operators, in place, over an operand; make_array(), whose
+ *                 data belong to an object that the caller holds
+ *     elements.c  hold_node() (takes a reference of its own), shared memory (its owner is
+ *                 held), ramps, linear indices. Random numbers are drawn with the GIL:
+ *                 other threads may use the generator
+ *     objects.c   describe() and describe_heard() (tensor_describe() asks again if the
+ *                 object got another node); drop_lent() and release_node(), which end what
+ *                 nobody refers to any more
+ *     sweeps.c    opening, slices, what hooks ask, closing: a sweep is its thread's, holds
+ *                 its nodes, and is over for the hook's capsule before it is closed
+ *     tensor.c    gradients and flags; get_grad() compares what it found with what the
+ *                 object has only after it has the GIL again
+ *     training.c  small steps and losses, of handles in a tuple
+ *     value.c     ops that may have to wait (done again if another thread had begin_ieee()
+ *                 in force), grad() with its inputs in a list of its own
+ *   PyEval_SaveThread() itself:
+ *     turns.c     nap(), which touches nothing
+ *   Python's code, which may let go of it anywhere:
+ *     interrupts.c  handlers of signals, in long_end(): a call that is made again holds its
+ *                 operands, or, if it has only waited, finds them stale
+ *     sweeps.c    call_stop(): hooks and Functions; the sweep waits, others may run
+ *     turns.c     rules: the turn is given up, too; the backward that has stopped is chosen
+ *                 again, and who shares nodes with it waits: see there
+ *     graph.c, objects.c  destructors, after an object has been taken out of its tables
+ *   cffi's calls (_core/, `lib.`): of handles whose objects the caller holds; backward in
+ *     slices has its turn (nodes.py), and writes to its nodes are refused (BusyError)
+ *
+ * The arena's lock is held for the whole of a call of the core. What outlives a call, a
+ * backward or a sweep between two slices, holds its root and so all its nodes; what was
+ * written to since is found by its version (ChangedError).
+ *
+ * A large call runs without the GIL and may hold the arena's lock. Small calls keep the
  * GIL, and would keep it while they wait for that lock, so that a large call is counted
  * before it releases the GIL: while one is under way small calls release it too, or they
  * would block Python. Only large ones count: small ones that released it because of each

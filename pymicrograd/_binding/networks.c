@@ -150,7 +150,7 @@ static int is_forgiven(int status, const char *name)
     do { \
         status = (call); \
         if (status < 0 && is_forgiven(status, name)) { \
-            int before = mg_set_ieee(arena, 1); \
+            int before = begin_ieee(); \
             status = (call); \
             mg_set_ieee(arena, before); \
             if (status < 0) Py_XDECREF(fail_status(status, name, NULL, NULL)); \

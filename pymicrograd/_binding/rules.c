@@ -199,7 +199,7 @@ static PyObject *step(PyObject *self, PyObject *Py_UNUSED(none))
     PyObject *goes_on = fail_status(status, "_backward", NULL, NULL);
     if (!goes_on) return NULL;
     Py_DECREF(goes_on);
-    int before = mg_set_ieee(arena, 1);
+    int before = begin_ieee();
     mg_node_flow(arena, handle);
     mg_set_ieee(arena, before);
     Py_RETURN_NONE;
@@ -237,7 +237,7 @@ static int read_all_factors(mg_node handle, double *factors)
     PyObject *goes_on = fail_status(status, "_local_grads", NULL, NULL);
     if (!goes_on) return -1;
     Py_DECREF(goes_on);
-    int before = mg_set_ieee(arena, 1);
+    int before = begin_ieee();
     status = mg_node_factors(arena, handle, factors);
     mg_set_ieee(arena, before);
     return status;

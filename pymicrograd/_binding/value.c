@@ -78,29 +78,48 @@ static mg_node record_plainly(int op, mg_node a, mg_node b)
                           : mg_record(arena, op, a, b);
 }
 
+/* Who waits without the GIL might record while another thread, which has it, has
+ * begin_ieee() in force: then it is done again, with the GIL. */
+static uint64_t ieee_spans;
+
+int begin_ieee(void)
+{
+    ieee_spans++;
+    return mg_set_ieee(arena, 1);
+}
+
+static int was_ieee(uint64_t spans, mg_node made)
+{
+    if (made <= 0 || spans == ieee_spans) return 0;
+    mg_release(arena, made);
+    return 1;
+}
+
 /* The same where it may have to wait: without the GIL, and signals are heard. */
 static mg_node record_waiting(int op, mg_node a, mg_node b)
 {
     long_call call;
+    const uint64_t spans = ieee_spans;
     mg_node made, operands[] = {a, b};
     long_open(&call, 0, 0);
     do {
         long_begin(&call);
         made = record_plainly(op, a, b);
     } while (long_end(&call, &made, operands, b ? 2 : 1));
-    return made;
+    return was_ieee(spans, made) ? record_plainly(op, a, b) : made;
 }
 
 static mg_node record_number_waiting(int op, mg_node a, double number)
 {
     long_call call;
+    const uint64_t spans = ieee_spans;
     mg_node made;
     long_open(&call, 0, 0);
     do {
         long_begin(&call);
         made = mg_record_number(arena, op, a, number);
     } while (long_end(&call, &made, &a, 1));
-    return made;
+    return was_ieee(spans, made) ? mg_record_number(arena, op, a, number) : made;
 }
 
 static inline mg_node record(int op, mg_node a, mg_node b)
@@ -427,7 +446,7 @@ static PyObject *value_ieee(PyObject *Py_UNUSED(module), PyObject *args)
     PyObject *a, *b;
     if (!PyArg_ParseTuple(args, "iO!O", &op, (PyTypeObject *)value_base, &a, &b))
         return NULL;
-    int before = mg_set_ieee(arena, 1);
+    int before = begin_ieee();
     mg_node made = b == Py_None   ? mg_record(arena, op, handle_of(a), 0)
                    : is_value(b) ? mg_record(arena, op, handle_of(a), handle_of(b))
                    : get_number(b, &number)
@@ -445,7 +464,7 @@ static PyObject *value_ieee_backward(PyObject *Py_UNUSED(module), PyObject *args
     double seed;
     int derives;
     if (!PyArg_ParseTuple(args, "LdLp", &handle, &seed, &budget, &derives)) return NULL;
-    int before = mg_set_ieee(arena, 1);
+    int before = begin_ieee();
     int status = derives ? mg_derive(arena, handle, budget)
                          : mg_backward(arena, handle, seed, budget);
     mg_set_ieee(arena, before);
@@ -494,7 +513,7 @@ static int grad_without_gil(mg_node root, Py_ssize_t count, mg_node *inputs, mg_
 /* With the GIL, so that nobody else records meanwhile. */
 static int grad_ieee(mg_node root, Py_ssize_t count, mg_node *inputs, mg_node *out)
 {
-    int before = mg_set_ieee(arena, 1);
+    int before = begin_ieee();
     int status = mg_grad(arena, root, count, inputs, out);
     mg_set_ieee(arena, before);
     return status;
