@@ -83,6 +83,44 @@ static run_loop add_loop(int dtype)
     return by_dtype[dtype];
 }
 
+/* The same at places, which are in range. */
+typedef void (*places_loop)(const int64_t *places, int64_t count, char *elements,
+                            char *row);
+#define PLACES_LOOP(T, name, action) \
+    static void name(const int64_t *places, int64_t count, char *elements, char *row) \
+    { \
+        for (int64_t i = 0; i < count; i++) { \
+            T *there = (T *)elements + places[i]; \
+            T *own = (T *)row + i; \
+            action; \
+        } \
+    }
+#define GET_PLACES(T) PLACES_LOOP(T, get_places_##T, *own = *there)
+#define ADD_PLACES(T) PLACES_LOOP(T, add_places_##T, *there = (T)(*there + *own))
+GET_PLACES(uint8_t)
+GET_PLACES(uint16_t)
+GET_PLACES(uint32_t)
+GET_PLACES(uint64_t)
+ADD_PLACES(float)
+ADD_PLACES(double)
+
+static places_loop get_places(int dtype)
+{
+    static const places_loop by_size[] = {[1] = get_places_uint8_t,
+                                          [2] = get_places_uint16_t,
+                                          [4] = get_places_uint32_t,
+                                          [8] = get_places_uint64_t};
+    return by_size[dtype_sizes[dtype]];
+}
+
+/* Return NULL for types that are rarely added. */
+static places_loop add_places(int dtype)
+{
+    return dtype == MG_FLOAT32   ? add_places_float
+           : dtype == MG_FLOAT64 ? add_places_double
+                                 : NULL;
+}
+
 /* ---- positions --------------------------------------------------------------------- */
 
 /* Get operand `which` as int64 positions. */
@@ -245,6 +283,8 @@ typedef struct along {
     int64_t strides[MG_MAX_RANK]; /* of the array; 0 along the axis */
     int64_t rows, columns;
     bool by_rows;
+    const int64_t *places; /* of all rows, where their positions are the same; or NULL */
+    places_loop act_at;
     run_loop act;
     size_t size; /* of an element */
     char *elements, *row; /* of the array, and those of the positions */
@@ -272,6 +312,7 @@ static int along_open(call *c, const array *a, along *path)
     path->columns = positions->shape[last];
     path->rows = positions->count ? positions->count / path->columns : 0;
     path->by_rows = axis == last;
+    path->places = NULL;
     atomic_init(&path->missed, false);
     return MG_OK;
 }
@@ -287,10 +328,14 @@ static bool along_row(const along *path, const strided_walk *w, int64_t i, int64
     for (int64_t j = first; j < end; j += PLACES_ASKED) {
         if (j > first && !work_goes_on()) break;
         const int64_t rest = end - j, at = w->offset[0] + j * path->step;
+        const int64_t count = rest < PLACES_ASKED ? rest : PLACES_ASKED;
+        char *row = path->row + (i * path->columns + j) * size;
+        if (path->places) {
+            path->act_at(path->places + j, count, path->elements + at * size, row);
+            continue;
+        }
         const run r = {positions + j * next, next, path->n, path->stride, path->step};
-        found &= path->act(&r, rest < PLACES_ASKED ? rest : PLACES_ASKED,
-                           path->elements + at * size,
-                           path->row + (i * path->columns + j) * size);
+        found &= path->act(&r, count, path->elements + at * size, row);
     }
     return found;
 }
@@ -324,12 +369,35 @@ static bool along_run(along *path, run_loop act, int dtype, char *elements, char
     return !atomic_load_explicit(&path->missed, memory_order_relaxed);
 }
 
+/* List the places of a row's positions along the last axis if all rows have the same, as
+ * index_select has: they are checked once then. */
+static int places_list(call *c, along *path, places_loop act)
+{
+    const array *positions = path->positions;
+    const int last = positions->rank - 1;
+    array *list;
+    if (!act || path->step != 0 || path->rows < 2) return MG_OK;
+    for (int d = 0; d < last; d++)
+        if (positions->shape[d] > 1 && positions->strides[d]) return MG_OK;
+    MG_TRY(scratch_new(c, MG_INT64, 1, &path->columns, &list));
+    int64_t *places = (int64_t *)list->data;
+    const int64_t *p = (const int64_t *)positions->data;
+    for (int64_t j = 0; j < path->columns; j++) {
+        places[j] = read_position(p + j * positions->strides[last], path->n);
+        MG_RETURN_IF(places[j] < 0, MG_ERR_INDEX);
+    }
+    path->places = places;
+    path->act_at = act;
+    return MG_OK;
+}
+
 int forward_gather(call *c)
 {
     along path;
     const array *a = operand_of(c, 0), *index = operand_of(c, 1);
     MG_TRY(array_cast(c, a, a->dtype, true, &a));
     MG_TRY(along_open(c, a, &path));
+    MG_TRY(places_list(c, &path, get_places(a->dtype)));
     MG_TRY(array_new(c->arena, a->dtype, index->rank, index->shape, &c->result));
     if (path.rows > 1) path.by_rows = true; /* reading, they may name the same */
     bool found =
@@ -361,6 +429,7 @@ int forward_scatter_add(call *c)
     int dtype = compute_dtype(a->dtype);
     MG_RETURN_IF(c->takes_memory && !a->contiguous, MG_ERR_ARG);
     MG_TRY(along_open(c, a, &path));
+    MG_TRY(places_list(c, &path, add_places(dtype)));
     MG_TRY(along_part(c, &path, &b));
     MG_TRY(base_apart(c, &b));
     MG_TRY(array_widen(c, b, a->dtype, &b));
