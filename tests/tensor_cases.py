@@ -127,6 +127,7 @@ FLAT: dict[str, Callable[..., tuple[Any, ...]]] = {
     ),
     "spread": listed("shape", "start", "step"),
     "fold": windows("n"),
+    "convolve": windows("size"),
     "cat": one_axis,
     "assign": listed("start", "step", "count"),
     "gather": one_axis,
@@ -1093,6 +1094,10 @@ def along_cases(op: str, make: Maker) -> Cases:
         for axis in (0, 1):
             yield Case(op, operands("float32", (3, 3), (2, 3), axis, "int32", layout),
                        {"axis": axis})  # fmt: skip
+    for dtype in FLOATS:  # the same positions in all rows
+        a, i = make(dtype, (3, 4)), make.index((3, 5), 4)
+        i = Operand("int64", (3, 5), i.values[:5] * 3, "repeated")
+        yield Case(op, (a, i) if op == "gather" else (a, i, make(dtype, (3, 5))), {"axis": 1})
     a, i = make.special("float64", (3, 2)), make.index((5, 2), 3, layout="turned")
     yield Case(op, (a, i) if op == "gather" else (a, i, make.special("float64", (5, 3))),
                {"axis": 0})  # fmt: skip
@@ -1335,6 +1340,46 @@ def bad_matmul(op: str, make: Maker) -> Cases:
                         ((2, 3, 4), (3, 4, 2)), ((2, 3), (2,)), ((2, 0), (1, 2))):  # fmt: skip
         yield bad(op, ValueError, make("float32", left), make("float32", right))
     yield bad(op, TypeError, make("bool", (2, 2)), make("bool", (2, 2)))
+
+
+# Shapes of kernels (groups, m, k) and of images, size, stride, dilation.
+CONVOLVED: tuple[tuple[Shape, Shape, Shape, Shape, Shape], ...] = (
+    ((1, 2, 6), (2, 2, 5), (3,), (1,), (1,)), ((2, 1, 2), (1, 2, 5), (2,), (2,), (2,)),
+    ((1, 3, 4), (2, 1, 3, 4), (2, 2), (1, 1), (1, 1)),
+    ((2, 2, 2), (1, 2, 4, 3), (2, 1), (1, 2), (2, 1)),
+    ((1, 1, 1), (1, 1, 1, 1), (1, 1), (1, 1), (1, 1)),
+    ((1, 2, 8), (1, 1, 2, 3, 2), (2, 2, 2), (1, 1, 1), (1, 1, 1)),
+    ((1, 2, 2), (0, 1, 3), (2,), (1,), (1,)), ((1, 0, 2), (1, 1, 3), (2,), (1,), (1,)),
+    ((1, 2, 0), (2, 0, 3), (2,), (1,), (1,)),
+)  # fmt: skip
+
+
+@good_of("convolve")
+def convolve_cases(op: str, make: Maker) -> Cases:
+    for i, (kernels, images, size, stride, dilation) in enumerate(CONVOLVED):
+        how = {"size": size, "stride": stride, "dilation": dilation}
+        yield Case(op, (make(FLOATS[i % 3], kernels), make(FLOATS[i % 3], images)), how)
+        yield Case(op, (make("float64", kernels), make("float64", images)), how,
+                   smooth=count_of(images) < 20)  # fmt: skip
+        yield Case(op, (make.special(DTYPES[i % 6], kernels, 0.2),
+                        make.special(DTYPES[(i + i // 6) % 6], images, 0.2)), how)  # fmt: skip
+    how = {"size": (2, 2), "stride": (1, 1), "dilation": (1, 1)}
+    for layout, other in zip(STRIDED, ("rows", *STRIDED), strict=False):
+        yield Case(op, (make("float32", (1, 2, 8), layout), make("float32", (2, 2, 3, 4), other)),
+                   how)  # fmt: skip
+
+
+@bad_of("convolve")
+def bad_convolve(op: str, make: Maker) -> Cases:
+    for kernels, images, size in (((1, 2, 3), (1, 1, 5), (2,)), ((2, 2, 2), (1, 3, 5), (2,)),
+                                  ((2, 2), (1, 1, 5), (2,)), ((1, 2, 2), (1, 5), (2,)),
+                                  ((0, 2, 2), (1, 1, 5), (2,)), ((1, 2, 6), (1, 1, 5), (6,)),
+                                  ((1, 2, 4), (1, 1, 5), (2, 2))):  # fmt: skip
+        ones = (1,) * len(size)
+        yield bad(op, ValueError, make("float32", kernels), make("float32", images), size=size,
+                  stride=ones, dilation=ones)  # fmt: skip
+    yield bad(op, TypeError, make("bool", (1, 1, 2)), make("bool", (1, 1, 3)), size=(2,),
+              stride=(1,), dilation=(1,))  # fmt: skip
 
 
 @good_of("linear")

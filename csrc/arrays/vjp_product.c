@@ -1,4 +1,4 @@
-/* vjp_product.c: gradients of matrix products. */
+/* vjp_product.c: gradients of matrix products, and of those with windows. */
 #include "arrays/rule.h"
 
 /* Return a vector as a matrix of one row or column, anything else as it is. */
@@ -64,4 +64,40 @@ uint32_t vjp_linear(const rule *r)
         return rule_fit(r, apply2(s, MG_MATMUL, scope_transpose(s, rows),
                                   as_rows(s, rule_value(r, 0))));
     return rule_fit(r, scope_reduce(s, MG_SUM, rows, 1, false));
+}
+
+/* Swap the axes of windows that count them with those within. */
+static uint32_t windows_swap(scope *s, uint32_t a, int axes)
+{
+    int64_t order[MG_MAX_RANK] = {0, 1};
+    for (int d = 0; d < 2 * axes; d++) order[2 + d] = 2 + (d + axes) % (2 * axes);
+    return with_integers(s, MG_PERMUTE, a, 2 + 2 * axes, order);
+}
+
+/* The gradient of kernels @ columns: made of the windows that the product did not keep. */
+uint32_t vjp_convolve(const rule *r)
+{
+    scope *s = r->s;
+    const array *kernels = operand_array(r, 0), *a = operand_array(r, 1);
+    const array *y = array_in(s, r->y);
+    const int64_t *how = integers(r);
+    const int axes = (int)how[0], count = 1 + 3 * axes;
+    const int64_t n = y->shape[0], groups = kernels->shape[0];
+    const int64_t windows = shape_product(y->shape, 2, y->rank);
+    const int64_t rows[] = {n, groups, kernels->shape[1], windows};
+    const int64_t columns[] = {n, groups, kernels->shape[2], windows};
+    uint32_t g = reshape(s, r->g, 4, rows);
+    if (r->which == 0) {
+        uint32_t seen = with_integers(s, MG_WINDOW, rule_value(r, 1), count, how);
+        seen = reshape(s, windows_swap(s, seen, axes), 4, columns);
+        return rule_fit(r, apply2(s, MG_MATMUL, g, scope_transpose(s, seen)));
+    }
+    int64_t shape[MG_MAX_RANK] = {n, a->shape[1]}, fold[10];
+    memcpy(shape + 2, how + 1, (size_t)axes * sizeof *shape);
+    memcpy(shape + 2 + axes, y->shape + 2, (size_t)axes * sizeof *shape);
+    memcpy(fold, how, (size_t)count * sizeof *fold);
+    memcpy(fold + 1, a->shape + 2, (size_t)axes * sizeof *fold);
+    uint32_t made = apply2(s, MG_MATMUL, scope_transpose(s, rule_value(r, 0)), g);
+    made = windows_swap(s, reshape(s, made, 2 + 2 * axes, shape), axes);
+    return rule_fit(r, with_integers(s, MG_FOLD, made, count, fold));
 }

@@ -760,6 +760,34 @@ def matmul(a: Array, b: Array) -> Array:
 
 
 @op
+def convolve(
+    kernels: Array, a: Array, size: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> Array:
+    """Return the products of kernels with the windows of images.
+
+    Args:
+        kernels: (groups, m, k).
+        a: (n, channels, d..), with as many axes d as there are sizes.
+        size, stride, dilation: as for `window`; k is channels / groups times the sizes.
+
+    Returns:
+        (n, groups * m, windows..): the matrix products of the kernels of a group with its
+        windows as columns, in each the elements by channel and place in the window.
+    """
+    if len(kernels.shape) != 3 or len(a.shape) != 2 + len(size):
+        raise ValueError(f"convolve: shapes {kernels.shape} and {a.shape} do not fit")
+    groups, m, k = kernels.shape
+    if groups < 1 or a.shape[1] % groups or a.shape[1] // max(groups, 1) * math.prod(size) != k:
+        raise ValueError(f"convolve: shapes {kernels.shape} and {a.shape} do not fit")
+    product_dtypes("convolve", kernels, a)
+    s, seen = len(size), window(a, size, stride, dilation)
+    steps = seen.shape[2 : 2 + s]
+    seen = permute(seen, (0, 1, *range(2 + s, 2 + 2 * s), *range(2, 2 + s)))
+    columns = reshape(seen, (a.shape[0], groups, k, math.prod(steps)))
+    return reshape(matmul(kernels, columns), (a.shape[0], groups * m, *steps))
+
+
+@op
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     """Return x @ weight.T + bias.
 

@@ -357,6 +357,22 @@ def as_rows(x: Any) -> Any:
 
 
 @rule
+def convolve(
+    y: Any, g: Any, which: int, kernels: Any, a: Any, size: Axes, stride: Axes, dilation: Axes
+) -> Any:
+    """Return g @ columns.T for the kernels, and kernels.T @ g added up where windows lay."""
+    s, (groups, m, k) = len(size), kernels.shape
+    n, steps = y.shape[0], y.shape[2:]
+    order = (0, 1, *range(2 + s, 2 + 2 * s), *range(2, 2 + s))
+    g = g.reshape((n, groups, m, count_of(steps)))
+    if which == 0:
+        seen = a.window(size, stride, dilation).permute(order)
+        return fit(g @ transpose(seen.reshape((n, groups, k, count_of(steps)))), y, kernels)
+    made = (transpose(kernels) @ g).reshape((n, a.shape[1], *size, *steps)).permute(order)
+    return fit(made.fold(a.shape[2:], stride, dilation), y, a)
+
+
+@rule
 def linear(y: Any, g: Any, which: int, x: Any, weight: Any, bias: Any) -> Any:
     rows = as_rows(g)
     if which == 0:

@@ -1,7 +1,7 @@
 """Convolutions and their transposes, along 1, 2 or 3 axes.
 
-A convolution is a product: windows of the padded input become columns, each element the sum over
-channel and place in the kernel, in row-major order.
+A convolution is a product: windows of the padded input become columns, those of one image at a
+time, each element the sum over channel and place in the kernel, in row-major order.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ArgumentError, DTypeError, ShapeError
+from ...tensors.ops import OPS, apply
 from .arguments import tensor_of
 from .spatial import (
     STEPS,
@@ -18,12 +19,12 @@ from .spatial import (
     Sizes,
     as_given,
     batched,
+    check_windows,
     not_negative,
     positive,
     span,
     sum_windows,
     surround,
-    windows,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 __all__ = [
     "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
 ]  # fmt: skip
+
+
+CONVOLVE = OPS["convolve"]
 
 
 def paddings(call: str, padding: Any, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Around:
@@ -99,14 +103,10 @@ def convolve(
     check(call, x, weight, bias, groups, False)
     outputs, channels, *kernel = weight.shape
     x = surround(x, paddings(call, padding, kernel, stride, dilation))
-    seen = windows(call, x, kernel, stride, dilation)
-    count, steps = seen.shape[0], seen.shape[2 : 2 + s]
-    length = channels * math.prod(kernel)
-    seen = seen.permute(0, 1, *WITHIN[s], *STEPS[s]).reshape(
-        count, groups, length, math.prod(steps)
-    )
-    kernels = weight.reshape(groups, outputs // groups, length)
-    return finish((kernels @ seen).reshape(count, outputs, *steps), bias, input, s)
+    check_windows(call, x, kernel, dilation)
+    kernels = weight.reshape(groups, outputs // groups, channels * math.prod(kernel))
+    made = apply(CONVOLVE, (kernels, x), (s, *kernel, *stride, *dilation))
+    return finish(made, bias, input, s)
 
 
 def conv1d(

@@ -94,15 +94,19 @@ def span(size: int, dilation: int) -> int:
     return dilation * (size - 1) + 1
 
 
-def windows(call: str, x: Any, size: Sizes, stride: Sizes, dilation: Sizes) -> Tensor:
-    """Return the view (N, C, steps..., size...) of all windows."""
-    s = len(size)
-    for n, k, d in zip(x.shape[-s:], size, dilation, strict=True):
+def check_windows(call: str, x: Any, size: Sizes, dilation: Sizes) -> None:
+    """Refuse windows that do not fit into the last axes."""
+    for n, k, d in zip(x.shape[-len(size) :], size, dilation, strict=True):
         if n <= d * (k - 1):
             raise ShapeError(
                 f"{call}: a window of {span(k, d)} does not fit into {n} (padded) elements"
             )
-    return apply(WINDOW, (x,), (s, *size, *stride, *dilation))
+
+
+def windows(call: str, x: Any, size: Sizes, stride: Sizes, dilation: Sizes) -> Tensor:
+    """Return the view (N, C, steps..., size...) of all windows."""
+    check_windows(call, x, size, dilation)
+    return apply(WINDOW, (x,), (len(size), *size, *stride, *dilation))
 
 
 def sum_windows(x: Any, sizes: Sizes, stride: Sizes, dilation: Sizes) -> Tensor:
