@@ -5,6 +5,7 @@
  *   CHUNKS   values with a quick form, which says where it is in doubt, and an exact one,
  *            for chunks with such elements
  *   BRIEF    the same, and a brief form for chunks of usual elements
+ *   WIDE     the same as CHUNKS, and a form in vectors where a set has it
  *   CALLS    gradients that call functions, for chunks of arguments
  *   POWER    a constant exponent: a loop for each of the usual ones
  * A function is expanded in the loop of its own value alone: others call that, since each
@@ -16,6 +17,7 @@
 /* The frames of the value; of gradient_a, with the functions it calls; of gradient_b. */
 #define FRAMES_FLAT FLAT, FLAT, ~, ~, FLAT, ~
 #define FRAMES_QUICK CHUNKS, FLAT, ~, ~, FLAT, ~
+#define FRAMES_WIDE WIDE, FLAT, ~, ~, FLAT, ~
 #define FRAMES_QUICK_A(f) CHUNKS, CALLS, f, ~, FLAT, ~
 #define FRAMES_BRIEF_A(f) BRIEF, CALLS, f, ~, FLAT, ~
 #define FRAMES_QUICK_B(f) CHUNKS, FLAT, ~, ~, CALLS, f
@@ -152,9 +154,12 @@ enum { CHUNK = 128 }; /* elements that share one choice between quick and exact 
         (void)exact; \
     }
 /* Operands that repeat are spread out over a chunk. */
-#define MAP_CHUNKS(name, arity, formula) MAP_FORMS(name, arity, formula, false)
-#define MAP_BRIEF(name, arity, formula) MAP_FORMS(name, arity, formula, true)
-#define MAP_FORMS(name, arity, formula, has_brief) \
+#define MAP_CHUNKS(name, arity, formula) MAP_FORMS(name, arity, formula, false, true)
+#define MAP_BRIEF(name, arity, formula) MAP_FORMS(name, arity, formula, true, true)
+#define MAP_WIDE(name, arity, formula) \
+    MAP_FORMS(name, arity, formula, false, WIDE_DOUBTS(name, count, as, quick))
+/* `is_open` is whether the results are still to be found. */
+#define MAP_FORMS(name, arity, formula, has_brief, is_open) \
     MAP_HEAD(name) \
     { \
         const T *first = of_a, *second = (arity) > 1 ? of_b : of_a; \
@@ -169,8 +174,8 @@ enum { CHUNK = 128 }; /* elements that share one choice between quick and exact 
             const T *bs = repeats & 2 ? seconds : second + start; \
             T *ys = (T *)out + start, kept[CHUNK]; \
             T *quick = ys == as || ys == bs ? kept : ys; /* operands are needed again */ \
-            vm_doubt doubt; \
-            CHUNK_LOOP(quick, has_brief, false, formula) \
+            vm_doubt doubt = {0, 0}; \
+            if (is_open) CHUNK_LOOP(quick, has_brief, false, formula) \
             if (has_brief && is_in_doubt(doubt)) \
                 CHUNK_LOOP(quick, false, false, formula) \
             if (is_in_doubt(doubt)) { \
@@ -260,6 +265,7 @@ enum { CHUNK = 128 }; /* elements that share one choice between quick and exact 
 #define POWER_ROW_FLAT(name, value, gradient_a)
 #define POWER_ROW_CHUNKS(name, value, gradient_a)
 #define POWER_ROW_BRIEF(name, value, gradient_a)
+#define POWER_ROW_WIDE(name, value, gradient_a)
 #define MAP_POWER(name, arity, formula)
 #define GRADIENT_POWER(name, formula, f, h)
 

@@ -16,6 +16,9 @@
 #include "kernels/kernels.h"
 #include "base/vmath.h"
 #include "kernels/vmath_quick.h"
+#if MG_VECTOR_BYTES == 64
+#include "kernels/vmath_wide.h"
+#endif
 
 /* Copies of functions for constant arguments cost a third of the time to compile and gain
  * nothing. A loop of a few instructions takes up to twice the time where it crosses a line
@@ -244,6 +247,8 @@ enum {
     PIECE_f32 = 512,     /* elements of the block for rows */
     PIECE_f64 = 512
 };
+typedef uint32_t bits_f32;
+typedef uint64_t bits_f64;
 typedef int32_t index_f32; /* as large as T: loops over both have vectors of one length */
 typedef int64_t index_f64, index_i64;
 
@@ -259,10 +264,18 @@ typedef int64_t index_f64, index_i64;
 #define QUICK(name, ...) quick_##name(__VA_ARGS__, &doubt)
 #define BRIEF(name, x) brief_##name(x, &doubt)
 #define QUICK_ANGLE QUICK
+#if MG_VECTOR_BYTES == 64
+#define WIDE_DOUBTS(name, n, a, y) wide_##name##_loop(n, a, y)
+WIDE_LOOP(exp)
+#else
+#define WIDE_DOUBTS(...) true
+#endif
 #define C(name) name##f
 #define EPSILON FLT_EPSILON
 #define MOST_EXPONENT (FLT_MAX_EXP - 2)
 #define LEAST_SQUARES 0x1p-80f
+#define LEAST_DIVIDEND 0x1p-90f
+#define BITS bits_of_float
 #include "kernels/floats.inc.c"
 #include "kernels/elements.inc.c"
 #include "kernels/reduce.inc.c"
@@ -274,10 +287,13 @@ typedef int64_t index_f64, index_i64;
 #undef QUICK
 #undef BRIEF
 #undef QUICK_ANGLE
+#undef WIDE_DOUBTS
 #undef C
 #undef EPSILON
 #undef MOST_EXPONENT
 #undef LEAST_SQUARES
+#undef LEAST_DIVIDEND
+#undef BITS
 
 #define T double
 #define TYPE f64
@@ -285,10 +301,13 @@ typedef int64_t index_f64, index_i64;
 #define QUICK(name, ...) vm_##name(__VA_ARGS__)
 #define BRIEF(name, x) vm_##name(x)
 #define QUICK_ANGLE NEAR_ANGLE
+#define WIDE_DOUBTS(...) true
 #define C(name) name
 #define EPSILON DBL_EPSILON
 #define MOST_EXPONENT (DBL_MAX_EXP - 2)
 #define LEAST_SQUARES 0x1p-960
+#define LEAST_DIVIDEND 0x1p-900
+#define BITS bits_of
 #include "kernels/floats.inc.c"
 #include "kernels/elements.inc.c"
 #include "kernels/reduce.inc.c"
@@ -300,10 +319,13 @@ typedef int64_t index_f64, index_i64;
 #undef QUICK
 #undef BRIEF
 #undef QUICK_ANGLE
+#undef WIDE_DOUBTS
 #undef C
 #undef EPSILON
 #undef MOST_EXPONENT
 #undef LEAST_SQUARES
+#undef LEAST_DIVIDEND
+#undef BITS
 #undef KIND
 #undef IS_FLOAT
 #undef LEAST

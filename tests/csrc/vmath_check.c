@@ -1,5 +1,5 @@
 /* vmath_check.c: every float32 result of base/vmath.h against correctly rounded ones,
- * and of kernels/vmath_quick.h against vmath.h's; any result as bits.
+ * and of kernels/vmath_quick.h and vmath_wide.h against vmath.h's; any result as bits.
  *
  * The exhaustive runs, all 2^32 inputs of every function on two threads, about a minute a
  * function:
@@ -30,6 +30,37 @@
 #include <string.h>
 
 #include "kernels/vmath_quick.h"
+
+#if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
+#define VM_WIDE 1
+#if defined(__clang__)
+#pragma clang attribute push( \
+    __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,fma")
+#endif
+#include "kernels/vmath_wide.h"
+
+static void exp_wide(int n, const float *x, float *y, bool *in_doubt)
+{
+    for (int i = 0; i < n; i += 16) {
+        wide_doubt doubt = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+        float some[16] = {0};
+        int count = n - i < 16 ? n - i : 16;
+        memcpy(some, x + i, (size_t)count * sizeof *x);
+        _mm512_storeu_ps(some, wide_exp(_mm512_loadu_ps(some), &doubt));
+        memcpy(y + i, some, (size_t)count * sizeof *y);
+        for (int j = 0; j < count; j++)
+            in_doubt[i + j] = wide_places_in_doubt(doubt) >> j & 1;
+    }
+}
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
 
 #if defined(VM_QUAD)
 typedef __float128 quad;
@@ -128,13 +159,13 @@ DEFINE_F32(gelu_slope) /* which is not always rounded correctly */
 enum { FUNCTIONS = sizeof functions / sizeof *functions, BLOCK = 4096, SHOWN = 200 };
 
 /* The functions that have a quick form, of blocks; the most elements that may be in doubt
- * of ordinary x, 1/4 <= x < 1, one in so many. */
+ * of ordinary x, 1/4 <= x < 1, one in so many; of those in vectors. */
 #define QUICK(DO) \
     DO(exp) DO(exp2) DO(expm1) DO(sigmoid) DO(silu) DO(gelu_tanh) DO(tanh) DO(erf) \
     DO(gelu) DO(gelu_slope) DO(log) DO(log2) DO(log1p) DO(softplus) DO(sin) DO(cos) \
     DO(tan) DO(atan) DO(sinh) DO(cosh)
 #define BRIEF(DO) DO(gelu) DO(gelu_slope)
-enum { DOUBTS = 10000 };
+enum { DOUBTS = 10000, WIDE_DOUBTS = 3000 };
 
 typedef struct quick_form {
     const char *name;
@@ -197,8 +228,26 @@ static void pow_f32(int n, const float *x, float *y)
 #define QUICK_ROW(name) {#name, name##_quick, name##_f32},
 #define BRIEF_ROW(name) {"brief_" #name, name##_brief, name##_f32},
 static const quick_form quick_forms[] = {QUICK(QUICK_ROW){"pow", pow_quick, pow_f32},
-                                          BRIEF(BRIEF_ROW)};
+                                          BRIEF(BRIEF_ROW)
+#if defined(VM_WIDE)
+                                          {"wide_exp", exp_wide, exp_f32},
+#endif
+};
 enum { QUICK_FORMS = sizeof quick_forms / sizeof *quick_forms };
+
+/* Return whether this machine can run a form; say so if not. */
+static bool is_here(const quick_form *form)
+{
+#if defined(VM_WIDE)
+    bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+    if (wide || strncmp(form->name, "wide", 4)) return true;
+    printf("%s: this machine has no AVX-512\n", form->name);
+    return false;
+#else
+    return form != NULL;
+#endif
+}
 
 /* What SPEC.md publishes as not correctly rounded: one unit off. */
 static const struct {
@@ -332,7 +381,8 @@ static int check_floats(const function *f, const quick_form *form, uint64_t stri
                (unsigned long long)ordinary);
     printf("\n");
     fflush(stdout);
-    bool doubtful = form && ordinary > 10 * DOUBTS && in_doubt > ordinary / DOUBTS;
+    uint64_t doubts = form && !strncmp(form->name, "wide", 4) ? WIDE_DOUBTS : DOUBTS;
+    bool doubtful = form && ordinary > 10 * DOUBTS && in_doubt > ordinary / doubts;
     return sum->wrong || other->wrong || sum->undecided || other->undecided || doubtful;
 }
 
@@ -427,7 +477,7 @@ int main(int count, char **arguments)
     if (!strcmp(arguments[1], "quick")) {
         for (const quick_form *q = quick_forms; q < quick_forms + QUICK_FORMS; q++)
             if (!strcmp(arguments[2], "all") || !strcmp(arguments[2], q->name))
-                failed |= check_floats(NULL, q, number);
+                failed |= is_here(q) && check_floats(NULL, q, number);
         return failed;
     }
     for (const function *f = functions; f < functions + FUNCTIONS; f++) {
