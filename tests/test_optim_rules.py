@@ -152,6 +152,26 @@ def test_a_gradient_that_shares_its_parameters_memory() -> None:
         assert p.tolist() == expected
 
 
+def test_threads_and_instruction_sets_change_nothing() -> None:
+    x = tensor(np.random.default_rng(5).standard_normal(300_001).astype("float32"))
+    for case, (name, options) in CASES.items():
+        results = []
+        for threads, isa in ((1, None), (3, "baseline")):
+            pymicrograd.set_num_threads(threads)
+            pymicrograd.set_isa(isa)
+            try:
+                p = x.clone().requires_grad_()
+                optimizer = getattr(optim, name)([p], **options)
+                for _ in range(2):
+                    p.grad = p.detach() * 0.3
+                    optimizer.step()
+            finally:
+                pymicrograd.set_num_threads(0)
+                pymicrograd.set_isa(None)
+            results.append(p.detach().numpy().tobytes())
+        assert results[0] == results[1], case
+
+
 def test_parameters_whose_elements_share_memory_are_refused() -> None:
     p = tensor([1.0]).expand(3).detach().requires_grad_()
     p.grad = tensor([1.0, 2.0, 3.0])

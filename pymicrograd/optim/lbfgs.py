@@ -126,7 +126,7 @@ class Search:
         from ..tensors.creation import zeros_like
         from .tensors import working
 
-        return zeros_like(working(p)) if p.grad is None else working(p.grad)
+        return zeros_like(working(p, p)) if p.grad is None else working(p.grad, p)
 
     def move(self, t: float, direction: Any) -> None:
         """Move all parameters by t times a direction."""
@@ -135,7 +135,7 @@ class Search:
         first = 0
         for p in self.params:
             part = direction[first : first + p.numel()].reshape(p.shape)
-            p.copy_(working(p) + t * part)
+            p.copy_(working(p, p) + t * part)
             first += p.numel()
 
     def run(self) -> Any:

@@ -36,10 +36,11 @@ def working_type(p: Any) -> Any:
     return float64 if p.dtype is float64 else float32
 
 
-def working(x: Any) -> Any:
-    """Return the elements of a parameter or of a gradient in the type that steps compute in."""
-    kind = working_type(x)
-    return x.detach() if x.dtype is kind else x.detach().to(kind)
+def working(x: Any, p: Any) -> Any:
+    """Return the elements of what belongs to a parameter in the type that steps compute in."""
+    kind = working_type(p)
+    x = x.detach() if x.requires_grad else x
+    return x if x.dtype is kind else x.to(kind)
 
 
 def state_like(name: str, x: Any, p: Any, is_shaped: bool) -> Any:
@@ -227,7 +228,7 @@ class TensorParameters(Parameters):
         return tuple(
             zeros_like(p, dtype=working_type(p)).contiguous()
             if x is None
-            else x.to(working_type(p)).expand(p.shape).contiguous()
+            else working(x, p).expand(p.shape).contiguous()
             for p, x in zip(self._params, found, strict=True)
         )
 
