@@ -7,6 +7,7 @@ changed on the way. Source of the layouts: https://dmlc.github.io/dlpack/latest/
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any
 
 from .conversion import from_array, shared
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["as_bits", "export", "from_bits", "imported"]
 
 UNSIGNED, BRAIN = 1, 4  # DLDataTypeCode
+POINTER = struct.calcsize("P")
 # By the name of a capsule, where the code of the type lies: before it are the data, the device
 # and the number of axes, in newer ones also version, context, deleter and flags.
-CODES = {b"dltensor": 20, b"dltensor_versioned": 52}
+CODES = {b"dltensor": POINTER + 12, b"dltensor_versioned": 3 * POINTER + 28}
 
 
 class Shown:
