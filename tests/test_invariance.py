@@ -35,6 +35,7 @@ from tensor_cases import (
 )
 
 import pymicrograd
+import pymicrograd as mg
 from pymicrograd import Tensor, functional, isa, set_isa, set_num_threads
 from pymicrograd.reference.element_ops import ROWS as ELEMENTS
 from pymicrograd.tensors.sorting import array_of
@@ -644,3 +645,29 @@ def test_cases_lie_in_memory_as_they_say() -> None:
         assert not x.is_contiguous() and tuple(x.shape) == shape
         assert tuple(x.reshape(12).tolist()) == values
     assert leaves(C, Case("add", (Operand("int64", (2,), (1, 2)), 3)))[1] == 3
+
+
+RUNS = [mg.add, mg.sub, mg.mul, mg.div, mg.atan2, mg.lt, lambda a, b: mg.where(b > 0, a, b)]
+
+
+@pytest.mark.parametrize("n", [127, 128, 257, 600])
+def test_operands_that_lie_in_runs_have_the_bits_of_whole_ones(n: int) -> None:
+    """A row, a column, a slice, with gradients: as where each operand is whole."""
+    draw = mg.RNG(5)
+    whole = mg.randn(3, 4, n + 3, generator=draw)
+    x, g = whole[:, ::2, 1 : n + 1], whole[:, :2, :n]
+    shapes: list[tuple[int, ...]] = [(3, 2, 1), (n,), (2, n), (3, 1, 1)]
+    others = [mg.randn(*shape, generator=draw) for shape in shapes]
+    for other in [*others, whole[:, 1::2, 2 : n + 2], others[0] > 0]:
+        for op in RUNS:
+            results: list[list[Any]] = []
+            for copied in (False, True):
+                a = (x.clone() if copied else x.detach()).requires_grad_()
+                b = other.expand(x.shape).contiguous() if copied else other
+                y = op(a, b)
+                z = op(b, a) if other.is_floating_point() else y
+                both = [y, z] if y.is_floating_point() else []
+                grads = mg.grad(both, [a], [g, g]) if both else ()
+                results.append([y, z, *grads])
+            for one, same in zip(*results, strict=True):
+                assert one.detach().numpy().tobytes() == same.detach().numpy().tobytes()

@@ -308,7 +308,7 @@ static bool has_runs(const map_job *job)
     return true;
 }
 
-/* Compute n elements of a run, given where its sides are; a single element that the kernel
+/* Compute n elements of a run, given where its sides are; a single element that a kernel
  * does not repeat is spread over a block. */
 static void run_piece(const map_job *job, char *const *at, int64_t n)
 {
