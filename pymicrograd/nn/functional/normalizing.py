@@ -46,11 +46,15 @@ def mean_of(rows: Any, x: Any) -> Any:
 
 
 def scaled(rows: Any, x: Any, scale: Any, bias: Any) -> Any:
-    """Return rows times a scale for each channel, plus a bias, in the shape of x."""
-    if scale is not None:
-        rows = rows * spread(scale, x)
-    if bias is not None:
-        rows = rows + spread(bias, x)
+    """Return new rows times a scale for each channel, plus a bias, in the shape of x.
+
+    They are written over where nothing is recorded.
+    """
+    for parameter, op in ((scale, "mul"), (bias, "add")):
+        if parameter is None:
+            continue
+        over = not is_grad_enabled() and parameter.dtype is rows.dtype
+        rows = getattr(rows, op + "_" if over else op)(spread(parameter, x))
     return rows.reshape(x.shape)
 
 
