@@ -308,6 +308,42 @@ static bool has_runs(const map_job *job)
     return true;
 }
 
+/* Go on by n elements from where the inputs are; those for all stay. */
+static void inputs_advance(const map_job *job, const void **in, int64_t n)
+{
+    for (int which = 0; which < job->input_count; which++) {
+        const side *s = &job->sides[which];
+        if (s->strides[job->rank - 1] == 1)
+            in[which] = (const char *)in[which] + n * (int64_t)s->size;
+    }
+}
+
+/* Tell whether the output lies apart from all inputs, of n elements. */
+static bool is_apart(const map_job *job, char *const *at, int64_t n)
+{
+    const char *out = at[OUTPUT], *end = out + n * (int64_t)job->sides[OUTPUT].size;
+    for (int which = 0; which < job->input_count; which++)
+        if (at[which] < end && out < at[which] + n * (int64_t)job->sides[which].size)
+            return false;
+    return true;
+}
+
+/* Compute n elements of a run. What a kernel copies, an end that fills no cache line, is
+ * computed with a whole line in front of it, some elements a second time. */
+static void run_call(const map_job *job, char *const *at, const void **in, int64_t n,
+                     unsigned repeats)
+{
+    const side *out = &job->sides[OUTPUT];
+    const int64_t line = 64 / (int64_t)job->sides[0].size, rest = n % line;
+    if (rest == 0 || n < line || !is_apart(job, at, n)) {
+        job_call(job, n, in, repeats, at[OUTPUT]);
+        return;
+    }
+    job_call(job, n - rest, in, repeats, at[OUTPUT]);
+    inputs_advance(job, in, n - line);
+    job_call(job, line, in, repeats, at[OUTPUT] + (n - line) * (int64_t)out->size);
+}
+
 /* Compute n elements of a run, given where its sides are; a single element that a kernel
  * does not repeat is spread over a block. */
 static void run_piece(const map_job *job, char *const *at, int64_t n)
@@ -326,13 +362,16 @@ static void run_piece(const map_job *job, char *const *at, int64_t n)
         in[which] = spread[which].bytes;
         spreads = true;
     }
-    const side *out = &job->sides[OUTPUT];
-    for (int64_t done = 0, piece = spreads ? BLOCK : n; done < n; done += piece) {
-        job_call(job, n - done < piece ? n - done : piece, in, repeats,
-                 at[OUTPUT] + done * (int64_t)out->size);
-        for (int which = 0; which < job->input_count; which++)
-            if (job->sides[which].strides[job->rank - 1] == 1)
-                in[which] = (const char *)in[which] + piece * (int64_t)out->size;
+    if (!spreads) {
+        run_call(job, at, in, n, repeats);
+        return;
+    }
+    char *out = at[OUTPUT];
+    for (int64_t left = n, piece; left > 0; left -= piece) {
+        piece = left < BLOCK ? left : BLOCK;
+        job_call(job, piece, in, repeats, out);
+        inputs_advance(job, in, piece);
+        out += piece * (int64_t)job->sides[OUTPUT].size;
     }
 }
 
