@@ -43,8 +43,8 @@ HOMES = {
         "row_stack", "tril_indices", "triu_indices", "unravel_index", "vander", "vstack",
     ),
     "tensors.constructors": (
-        "BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "HalfTensor", "IntTensor",
-        "LongTensor",
+        "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor",
+        "HalfTensor", "IntTensor", "LongTensor", "ShortTensor",
     ),
     "tensors.constants": ("e", "inf", "nan", "newaxis", "pi"),
     "tensors.contraction": ("chain_matmul", "einsum", "tensordot"),

@@ -146,13 +146,16 @@ from .tensors.constants import (
     pi as pi,
 )
 from .tensors.constructors import (
+    BFloat16Tensor as BFloat16Tensor,
     BoolTensor as BoolTensor,
     ByteTensor as ByteTensor,
+    CharTensor as CharTensor,
     DoubleTensor as DoubleTensor,
     FloatTensor as FloatTensor,
     HalfTensor as HalfTensor,
     IntTensor as IntTensor,
     LongTensor as LongTensor,
+    ShortTensor as ShortTensor,
 )
 from .tensors.contraction import (
     chain_matmul as chain_matmul,
@@ -651,8 +654,10 @@ __version__: str
 __all__ = [
     "Adam",
     "AdamW",
+    "BFloat16Tensor",
     "BoolTensor",
     "ByteTensor",
+    "CharTensor",
     "DoubleTensor",
     "FloatTensor",
     "Function",
@@ -666,6 +671,7 @@ __all__ = [
     "Neuron",
     "RNG",
     "SGD",
+    "ShortTensor",
     "Size",
     "Tensor",
     "Value",

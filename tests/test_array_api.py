@@ -173,7 +173,7 @@ def test_what_a_program_asks_of_the_namespace() -> None:
         x.__array_namespace__(api_version="1999")
     info = xp.__array_namespace_info__()
     assert info.default_dtypes()["real floating"] is mg.float32 and info.devices() == ["cpu"]
-    assert set(info.dtypes(kind="integral")) == {"int32", "int64", "uint8"}
+    assert set(info.dtypes(kind="integral")) == {"int16", "int32", "int64", "int8", "uint8"}
     assert info.capabilities()["max dimensions"] >= 8 and info.default_device() == x.device
     assert x.to_device("cpu") is x and (xp.pi, xp.newaxis) == (math.pi, None)
     assert xp.result_type(mg.int64, x, 2.0) is mg.float32 and xp.finfo(mg.float64).bits == 64

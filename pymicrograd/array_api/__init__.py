@@ -34,7 +34,7 @@ HOMES = {
     ".tensors.aliases": ("bool",),
     ".tensors.arrangement": ("broadcast_shapes",),
     ".tensors.constants": ("e", "inf", "nan", "newaxis", "pi"),
-    ".tensors.dtypes": ("float32", "float64", "int32", "int64", "uint8"),
+    ".tensors.dtypes": ("float32", "float64", "int16", "int32", "int64", "int8", "uint8"),
     ".tensors.functions": (
         "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and",
         "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "broadcast_to",
@@ -56,8 +56,8 @@ INSTEAD = {
     **dict.fromkeys(("complex128", "complex64", "conj", "imag", "real"), COMPLEX),
     "fft": "its results are complex; pymicrograd.fft has what is real",
     **dict.fromkeys(
-        ("int16", "int8", "uint16", "uint32", "uint64"),
-        "the types of integers are uint8, int32 and int64",
+        ("uint16", "uint32", "uint64"),
+        "the types of integers are uint8, int8, int16, int32 and int64",
     ),
 }
 

@@ -19,8 +19,10 @@ from ..tensors.constants import (
 from ..tensors.dtypes import (
     float32 as float32,
     float64 as float64,
+    int16 as int16,
     int32 as int32,
     int64 as int64,
+    int8 as int8,
     uint8 as uint8,
 )
 from ..tensors.functions import (
@@ -237,8 +239,10 @@ __all__ = [
     "hypot",
     "iinfo",
     "inf",
+    "int16",
     "int32",
     "int64",
+    "int8",
     "isdtype",
     "isfinite",
     "isinf",

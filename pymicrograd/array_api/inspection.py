@@ -14,7 +14,7 @@ __all__ = ["__array_namespace_info__", "astype", "can_cast", "isdtype", "result_
 
 KINDS = {
     "bool": (dtypes.bool_,),
-    "signed integer": (dtypes.int32, dtypes.int64),
+    "signed integer": (dtypes.int8, dtypes.int16, dtypes.int32, dtypes.int64),
     "unsigned integer": (dtypes.uint8,),
     "real floating": (dtypes.float32, dtypes.float64),
     "complex floating": (),

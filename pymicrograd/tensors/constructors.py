@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from .conversion import as_tensor
 from .creation import empty
-from .dtypes import bool_, float16, float32, float64, int32, int64, uint8
+from .dtypes import bfloat16, bool_, float16, float32, float64, int8, int16, int32, int64, uint8
 
 if TYPE_CHECKING:
     from .tensor import Tensor
 
 __all__ = [
-    "BoolTensor", "ByteTensor", "DoubleTensor", "FloatTensor", "HalfTensor", "IntTensor",
-    "LongTensor",
+    "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor",
+    "HalfTensor", "IntTensor", "LongTensor", "ShortTensor",
 ]  # fmt: skip
 
 
@@ -31,10 +31,13 @@ def constructor(name: str, kind: Any) -> Callable[..., Tensor]:
     return make
 
 
+BFloat16Tensor = constructor("BFloat16Tensor", bfloat16)
 BoolTensor = constructor("BoolTensor", bool_)
 ByteTensor = constructor("ByteTensor", uint8)
+CharTensor = constructor("CharTensor", int8)
 DoubleTensor = constructor("DoubleTensor", float64)
 FloatTensor = constructor("FloatTensor", float32)
 HalfTensor = constructor("HalfTensor", float16)
 IntTensor = constructor("IntTensor", int32)
 LongTensor = constructor("LongTensor", int64)
+ShortTensor = constructor("ShortTensor", int16)
