@@ -38,6 +38,7 @@ def test_a_training_step_written_for_gpus_runs_on_the_cpu() -> None:
 
 def test_old_constructors_take_data_or_sizes() -> None:
     assert torch.LongTensor([1, 2]).dtype is torch.int64 and torch.FloatTensor().shape == (0,)
+    assert torch.ShortTensor(2).dtype is torch.int16 and torch.CharTensor([1]).dtype is torch.int8
     assert torch.DoubleTensor(2, 3).shape == (2, 3) and torch.BoolTensor([0, 2]).tolist() == [0, 1]
     small = torch.CharTensor([1]), torch.ShortTensor(2), torch.BFloat16Tensor([0.5])
     assert [x.dtype for x in small] == [torch.int8, torch.int16, torch.bfloat16]

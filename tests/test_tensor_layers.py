@@ -395,6 +395,14 @@ OF_BFLOAT16: dict[str, tuple[Any, tuple[int, ...]]] = {
 }
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_attention_rounds_once(dtype: str) -> None:
+    q, k, v = (3 * mg.randn(2, 5, 8, dtype=dtype) for _ in range(3))
+    attend = nn.functional.scaled_dot_product_attention
+    found, wide = attend(q, k, v), attend(q.float(), k.float(), v.float())
+    assert found.tolist() == wide.to(dtype).tolist()
+
+
 @pytest.mark.parametrize("name", OF_BFLOAT16)
 def test_layers_of_bfloat16(name: str) -> None:
     """Near those of float32: 8 bits are left of each result."""

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ArgumentError, ShapeError
 from ...tensors.creation import ones
-from ...tensors.dtypes import bool_
+from ...tensors.dtypes import HALVES, bool_, float32
 from ...tensors.functions import where
 from ...tensors.joining import cat
+from ...tensors.ops import cast
 from .arguments import tensor_of
 from .dropping import dropout
 from .layers import linear
@@ -64,7 +65,7 @@ def scaled_dot_product_attention(
         enable_gqa: repeat the heads of keys and values, axis -3, to those of the query.
 
     Returns:
-        (..., L, Ev).
+        (..., L, Ev). Of float16 and bfloat16 it is computed in float32, and rounded once.
 
     Raises:
         ShapeError: the shapes do not fit.
@@ -75,6 +76,10 @@ def scaled_dot_product_attention(
     v = tensor_of(call, value, "value")
     if min(q.ndim, k.ndim, v.ndim) < 2 or q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
         raise ShapeError(f"{call}: shapes {q.shape}, {k.shape} and {v.shape} do not fit")
+    if q.dtype in HALVES and q.dtype is k.dtype is v.dtype:  # e to the power of rounded scores
+        options = attn_mask, dropout_p, is_causal, scale, enable_gqa
+        wide = cast(q, float32), cast(k, float32), cast(v, float32)
+        return cast(scaled_dot_product_attention(*wide, *options), q.dtype)
     if enable_gqa:
         k, v = repeated(k, q.shape[-3]), repeated(v, q.shape[-3])
     if is_causal:
