@@ -3,7 +3,7 @@
  * numbers, so that a type more takes a few kernels, not two for every other type. */
 #include "kernels/kernels.h"
 
-enum { CAST_BLOCK = 256 }; /* elements on the way */
+enum { CAST_BLOCK = 64 }; /* elements on the way; calls lie in each other, two at most */
 
 /* The type by way of which elements of a type go where no kernel leads. Of integers it
  * holds them all, or they go to a narrower type, and both steps keep the last bits. */
