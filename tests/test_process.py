@@ -359,6 +359,31 @@ def test_interrupts_while_another_thread_works() -> None:
     run_function(interrupts_of_waiting)
 
 
+def interrupts_of_a_list() -> None:
+    """What was made of a list that is given up is freed, in pieces."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    flat = mg.ones(2_000_000)
+    for x in (flat, flat.reshape(500_000, 4)):
+        before, interrupted = sys.getallocatedblocks(), False
+        while not interrupted:
+            timer = threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT))
+            try:
+                timer.start()
+                while True:
+                    x.tolist()
+            except KeyboardInterrupt:
+                interrupted = True
+            timer.join()
+        for _ in range(1000):
+            if sys.getallocatedblocks() < before + 50_000:
+                break
+        assert sys.getallocatedblocks() < before + 50_000
+
+
+def test_interrupts_of_a_list() -> None:
+    run_function(interrupts_of_a_list)
+
+
 class Interruption(BaseException):
     """What a signal handler raises."""
 
