@@ -133,6 +133,7 @@ static void integers_choose(action *a)
         break;
     case MG_WINDOW:
     case MG_FOLD:
+    case MG_CONVOLVE:
         a->integer_count = 4;
         n[0] = 1, n[1] = 1 + below(4), n[2] = 1 + below(2), n[3] = 1 + below(2);
         break;
