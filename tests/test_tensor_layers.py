@@ -28,6 +28,37 @@ def normal(*shape: int, seed: int = 1, dtype: Any = mg.float64) -> Any:
     return mg.randn(*shape, dtype=dtype, generator=mg.RNG(seed))
 
 
+# ---- convolutions
+
+
+# Images, kernels, stride, groups; so large that windows go in blocks, and k above 4096.
+@pytest.mark.parametrize(
+    ("images", "kernels", "stride", "groups"),
+    [((2, 16, 60, 60), (32, 16, 3, 3), 1, 1), ((1, 64, 56, 56), (8, 32, 3, 3), 1, 2),
+     ((2, 500, 6, 6), (4, 500, 3, 3), 1, 1), ((5, 1, 28, 28), (20, 1, 5, 5), 2, 1)],
+)  # fmt: skip
+@pytest.mark.parametrize("dtype", [mg.float32, mg.float64])
+def test_a_convolution_is_a_product_with_columns(
+    images: Any, kernels: Any, stride: int, groups: int, dtype: Any
+) -> None:
+    found = []
+    for threads in (1, 2):
+        for by_columns in (False, True):
+            x = normal(*images, dtype=dtype).requires_grad_()
+            w = normal(*kernels, seed=2, dtype=dtype).requires_grad_()
+            mg.set_num_threads(threads)
+            if by_columns:
+                columns = functional.unfold(x, kernels[2:], padding=1, stride=stride)
+                columns = columns.reshape(images[0], groups, -1, columns.shape[-1])
+                y = w.reshape(groups, kernels[0] // groups, -1) @ columns
+            else:
+                y = functional.conv2d(x, w, stride=stride, padding=1, groups=groups)
+            y.square().sum().backward()
+            found.append([bits(made.flatten()) for made in (y, x.grad, w.grad)])
+    mg.set_num_threads(0)
+    assert found[1:] == found[:1] * 3
+
+
 # ---- derivatives
 
 # Layers in float64, and the shape of what they are called with.
