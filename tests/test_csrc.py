@@ -151,6 +151,11 @@ def test_program(build: Build, command: str) -> None:
     assert run(build(name), *arguments).endswith(" 0 failed\n")
 
 
+def test_the_bits_are_those_that_the_specification_states(build: Build) -> None:
+    stated = re.findall(r"^ {4}([0-9a-f]{16})$", (ROOT / "csrc/SPEC.md").read_text(), re.MULTILINE)
+    assert run(build("hash")).split()[:1] == stated
+
+
 @pytest.mark.parametrize("name", ["handles", "shared", "sweeps"])
 def test_kept_inputs_of_fuzzers(build: Build, name: str) -> None:
     """What reached most calls, or failed once; and a few new ones."""

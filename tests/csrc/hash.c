@@ -1,7 +1,8 @@
 /* hash.c: one number for all the arithmetic of arrays: the hash of a network's first
  * weights, of its weights after 100 steps, of its logits, of ops large enough for threads,
- * of functions, and of every optimizer's steps. It is the same for every compiler, level, instruction set, number of threads
- * and processor: tests/bits.sh compares them.
+ * of functions, and of every optimizer's steps. It is the same for every compiler, level,
+ * instruction set, number of threads and processor: tests/bits.sh compares them with the
+ * one that csrc/SPEC.md states.
  *
  *   hash [instruction set [threads]] */
 #include <stdbool.h>
