@@ -100,13 +100,13 @@ typedef struct parameter_state {
     const array *gradient;
 } parameter_state;
 
-static int written_find(mg_arena *arena, mg_node handle, array **found)
+static int written_check(mg_arena *arena, mg_node handle, const array **found)
 {
     uint32_t index;
     MG_TRY(array_find(arena, handle, &index));
-    *found = array_at(arena, index);
-    MG_RETURN_IF((*found)->buffer->read_only, MG_ERR_READONLY);
-    return array_overlaps(*found) ? MG_ERR_VIEW : MG_OK;
+    const array *a = *found = array_at(arena, index);
+    MG_RETURN_IF(a->buffer->read_only, MG_ERR_READONLY);
+    return !a->contiguous && array_overlaps(a) ? MG_ERR_VIEW : MG_OK;
 }
 
 /* Tell whether two arrays, of which b is contiguous, share memory, but not element by
@@ -119,32 +119,44 @@ static bool meets_askew(const array *a, const array *b)
            of_b < of_a + (size_t)a->count * dtype_sizes[a->dtype];
 }
 
-/* Find an array that is remembered of a parameter. */
-static int remembered_find(mg_arena *arena, mg_node handle, const array *of,
-                           array **found)
+/* Check an array that is remembered of a parameter. */
+static int remembered_check(mg_arena *arena, mg_node handle, const array *of)
 {
-    MG_TRY(written_find(arena, handle, found));
-    MG_RETURN_IF(!shape_equal(*found, of), MG_ERR_SHAPE);
-    MG_RETURN_IF((*found)->dtype != compute_dtype(of->dtype), MG_ERR_DTYPE);
-    MG_RETURN_IF(!(*found)->contiguous, MG_ERR_ARG);
-    return meets_askew(of, *found) ? MG_ERR_VIEW : MG_OK;
+    const array *found;
+    MG_TRY(written_check(arena, handle, &found));
+    MG_RETURN_IF(!shape_equal(found, of), MG_ERR_SHAPE);
+    MG_RETURN_IF(found->dtype != compute_dtype(of->dtype), MG_ERR_DTYPE);
+    MG_RETURN_IF(!found->contiguous, MG_ERR_ARG);
+    return meets_askew(of, found) ? MG_ERR_VIEW : MG_OK;
 }
 
-/* Find parameter i of a group with all that belongs to it. */
-static int parameter_find(mg_arena *arena, const mg_update_group *group, int64_t i,
-                          unsigned needed, parameter_state *found)
+/* Check parameter i of a group and all that belongs to it. */
+static int parameter_check(mg_arena *arena, const mg_update_group *group, int64_t i,
+                           unsigned needed)
 {
-    *found = (parameter_state){0};
-    MG_TRY(written_find(arena, group->parameters[i], &found->at));
-    MG_RETURN_IF(!is_float(found->at->dtype), MG_ERR_DTYPE);
+    const array *found;
+    MG_TRY(written_check(arena, group->parameters[i], &found));
+    MG_RETURN_IF(!is_float(found->dtype), MG_ERR_DTYPE);
     for (int k = 0; needed >> k; k++) {
         if (!(needed >> k & 1)) continue;
         mg_node handle = group->arrays ? group->arrays[k * group->count + i] : 0;
-        MG_TRY(remembered_find(arena, handle, found->at, &found->arrays[k]));
+        MG_TRY(remembered_check(arena, handle, found));
     }
-    uint32_t gradient = node_at(arena, index_of(group->parameters[i]))->gradient_node;
-    if (gradient) found->gradient = array_at(arena, gradient);
-    return MG_OK;
+    return group->steps[i] < 0 ? MG_ERR_ARG : MG_OK;
+}
+
+/* Return what was checked. */
+static parameter_state parameter_get(const mg_arena *arena, const mg_update_group *group,
+                                     int64_t i, unsigned needed)
+{
+    const node *leaf = node_at(arena, index_of(group->parameters[i]));
+    parameter_state found = {.at = leaf->array};
+    for (int k = 0; needed >> k; k++)
+        if (needed >> k & 1)
+            found.arrays[k] =
+                array_at(arena, index_of(group->arrays[k * group->count + i]));
+    if (leaf->gradient_node) found.gradient = array_at(arena, leaf->gradient_node);
+    return found;
 }
 
 static bool is_plain(const array *a)
@@ -262,28 +274,34 @@ static void kernel_run(int update, update_job *job, const array *at, char *scrat
     if (update == MG_UPDATE_LAMB) lamb_move(job, block_next(&scratch, at));
 }
 
+/* Copy what belongs to a parameter to a block of scratch memory. */
+static char *elements_copy(const array *from, const array *at, char **scratch)
+{
+    array copy = scratch_array(block_next(scratch, at), from);
+    map_copy(from, &copy);
+    return copy.data;
+}
+
 static void parameter_update(int update, const parameter_state *found,
                              const double *values, char *scratch)
 {
     update_job job = {.values = values};
-    array parameter = *found->at, gradient = *found->gradient;
-    if (!is_plain(found->at)) {
-        parameter = scratch_array(block_next(&scratch, found->at), found->at);
-        map_copy(found->at, &parameter);
-    }
-    if (needs_copy(found)) {
-        gradient = scratch_array(block_next(&scratch, found->at), found->gradient);
-        map_copy(found->gradient, &gradient);
-    }
+    const bool plain = is_plain(found->at);
+    job.parameter = found->at->data;
+    job.gradient = found->gradient->data;
+    if (!plain) job.parameter = elements_copy(found->at, found->at, &scratch);
+    if (needs_copy(found))
+        job.gradient = elements_copy(found->gradient, found->at, &scratch);
     for (int k = 0; k < ALL_ARRAYS; k++)
         if (found->arrays[k]) {
             job.arrays[k] = found->arrays[k]->data;
             found->arrays[k]->buffer->version++;
         }
-    job.parameter = parameter.data;
-    job.gradient = gradient.data;
     kernel_run(update, &job, found->at, scratch);
-    if (!is_plain(found->at)) map_copy(&parameter, found->at);
+    if (!plain) {
+        const array computed = scratch_array(job.parameter, found->at);
+        map_copy(&computed, found->at);
+    }
     found->at->buffer->version++;
 }
 
@@ -322,12 +340,11 @@ static void values_derive(int update, const mg_update_group *group, int64_t i, d
 static int group_check(mg_arena *arena, int update, const mg_update_group *group,
                        size_t *size)
 {
-    parameter_state found;
     MG_RETURN_IF(group->count < 0, MG_ERR_ARG);
     const unsigned needed = arrays_needed(update, group->numbers);
     for (int64_t i = 0; i < group->count; i++) {
-        MG_TRY(parameter_find(arena, group, i, needed, &found));
-        MG_RETURN_IF(group->steps[i] < 0, MG_ERR_ARG);
+        MG_TRY(parameter_check(arena, group, i, needed));
+        const parameter_state found = parameter_get(arena, group, i, needed);
         lasting_work(arena, found.at->count);
         size_t blocks = (size_t)block_count(update, &found);
         if (blocks && blocks * block_size(found.at) > *size)
@@ -339,11 +356,10 @@ static int group_check(mg_arena *arena, int update, const mg_update_group *group
 static void group_update(mg_arena *arena, int update, const mg_update_group *group,
                          char *scratch)
 {
-    parameter_state found;
     derived values = {.step = 0};
     const unsigned needed = arrays_needed(update, group->numbers);
     for (int64_t i = 0; i < group->count; i++) {
-        parameter_find(arena, group, i, needed, &found);
+        const parameter_state found = parameter_get(arena, group, i, needed);
         if (!found.gradient) continue;
         values_derive(update, group, i, &values);
         parameter_update(update, &found, values.values, scratch);

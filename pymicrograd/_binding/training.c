@@ -90,10 +90,12 @@ typedef struct step {
 
 static int read_plan(PyObject *tuple, update_plan *plan)
 {
-    return PyArg_ParseTuple(tuple, "lO!ll", &plan->update, &PyTuple_Type, &plan->names,
-                            &plan->arrays, &plan->scalars)
-               ? 1
-               : -1;
+    if (!PyTuple_CheckExact(tuple) || PyTuple_Size(tuple) != 4) return 0;
+    plan->update = PyLong_AsLong(PyTuple_GetItem(tuple, 0));
+    plan->names = PyTuple_GetItem(tuple, 1);
+    plan->arrays = PyLong_AsLong(PyTuple_GetItem(tuple, 2));
+    plan->scalars = PyLong_AsLong(PyTuple_GetItem(tuple, 3));
+    return PyTuple_CheckExact(plan->names);
 }
 
 static int read_number(PyObject *options, PyObject *name, double *number)
@@ -211,8 +213,7 @@ PyObject *tensor_update(PyObject *Py_UNUSED(none), PyObject *const *args,
     update_plan plan;
     step s;
     Py_ssize_t groups = (count - 1) / 2;
-    if (count < 1 || !PyTuple_CheckExact(args[0])) Py_RETURN_NONE;
-    int is_read = read_plan(args[0], &plan);
+    int is_read = count > 0 ? read_plan(args[0], &plan) : 0;
     if (is_read > 0) is_read = open_step(args + 1, groups, &plan, &s);
     if (is_read <= 0) return is_read < 0 ? NULL : Py_NewRef(Py_None);
     for (Py_ssize_t g = 0; is_read > 0 && g < groups; g++)

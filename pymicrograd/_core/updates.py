@@ -4,6 +4,7 @@ library has for Tensors.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -121,7 +122,8 @@ class Update(NamedTuple):
 def names_behind(takes: str, word: str) -> tuple[str, ...]:
     """Return the names in the brackets behind a word; () where it does not stand."""
     _, found, rest = takes.partition(f"{word}(")
-    return tuple(name.strip() for name in rest.split(")")[0].split(",")) if found else ()
+    names = rest.split(")")[0].split(",") if found else ()
+    return tuple(sys.intern(name.strip()) for name in names)  # as the keys of options are
 
 
 def update_named(name: str) -> Update:

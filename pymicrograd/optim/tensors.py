@@ -188,13 +188,13 @@ class TensorParameters(Parameters):
     @staticmethod
     def move(optimizer: Any) -> None:
         """Make a step of an optimizer, of all of its groups in one call, or of none."""
-        groups: list[Any] = []
+        groups: tuple[Any, ...] = ()
         for group in optimizer.param_groups:
             arm = getattr(group["params"], "arm", None) or optimizer._arm_of(group)
-            groups += arm.held, group
+            groups += (arm.held, group)
         status = step_at_once(optimizer._plan, *groups)
         if status != 0:
-            groups = []
+            groups = ()
             for group in optimizer.param_groups:
                 groups += optimizer._arm_of(group).fit(optimizer._plan, group)
             status = step_at_once(optimizer._plan, *groups)
