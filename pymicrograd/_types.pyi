@@ -357,6 +357,8 @@ class TensorBase:
     @staticmethod
     def _handles(tensors: tuple[Any, ...], memory: Any) -> None: ...
     @staticmethod
+    def _dlpack_code(capsule: Any, code: int, /) -> int: ...
+    @staticmethod
     def _share(
         owner: Any,
         memory: Any,

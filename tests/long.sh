@@ -22,6 +22,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 strict=$(sed 's/ *#.*//' "$root/csrc/flags.txt")
+often=-DMG_ASK_OFTEN=8 # long calls ask so often whether to go on: arrays of test_work are small
 sources=$(find "$root/csrc" -name '*.c' ! -name '*.inc.c' ! -name all.c ! -name demo.c)
 
 # library NAME FLAGS...: the core, for compile().
@@ -65,7 +66,7 @@ programs_of_c="test_api test_handles test_faults test_backward test_random test_
 
 check_asan() {
     local flags="-O1 -g -fno-wrapv -fno-omit-frame-pointer -fsanitize=address,undefined"
-    flags+=" -fsanitize=float-cast-overflow -fno-sanitize-recover=undefined"
+    flags+=" -fsanitize=float-cast-overflow -fno-sanitize-recover=undefined $often"
     # shellcheck disable=SC2086
     library asan $flags
     for name in $programs_of_c; do
@@ -115,12 +116,12 @@ sys.exit(pytest.main(['-q', '-x', '-n', '0', '-p', 'no:cacheprovider', 'tests',
 }
 
 check_tsan() {
-    library tsan -O1 -g -fsanitize=thread
+    library tsan -O1 -g -fsanitize=thread "$often"
     for command in "test_threads 20000" "test_waits 100" test_work "test_pool 100" \
         "test_large 6" "fuzz_arrays 20000 5"; do
         # shellcheck disable=SC2086
         set -- $command
-        compile tsan "$1" -O1 -g -fsanitize=thread
+        compile tsan "$1" -O1 -g -fsanitize=thread "$often"
         run "$work/tsan/$1" "${@:2}"
     done
     passed "threads with ThreadSanitizer"
@@ -128,7 +129,7 @@ check_tsan() {
 
 check_valgrind() {
     command -v valgrind > /dev/null || { missed "no valgrind"; return 0; }
-    library valgrind -O1 -g
+    library valgrind -O1 -g "$often"
     # what glibc holds for workers that sleep at the end is "possibly lost"
     local options="-q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite,indirect"
     options+=" --errors-for-leak-kinds=definite,indirect"
@@ -137,7 +138,7 @@ check_valgrind() {
         test_updates "test_sweeps 100000" "test_gemm 20 2" "fuzz_arrays 20000 3"; do # test_pool forks
         # shellcheck disable=SC2086
         set -- $command
-        compile valgrind "$1" -O1 -g
+        compile valgrind "$1" -O1 -g "$often"
         # shellcheck disable=SC2086
         run valgrind $options "$work/valgrind/$1" "${@:2}"
     done

@@ -176,7 +176,7 @@ MOVES = ("reshape", "permute", "expand", "slice", "window", "pad", "spread", "fo
 INDEXED = ("take", "add_at", "put_at", "gather", "scatter_add", "nonzero", "where")
 REDUCTIONS = ("sum", "mean", "prod", "amax", "amin", "any", "all", "var", "std", "logsumexp",
               "argmax", "argmin", "cumsum", "softmax", "log_softmax")  # fmt: skip
-PRODUCTS = ("matmul", "linear", "cross_entropy", "layer_norm", "rms_norm")
+PRODUCTS = ("matmul", "linear", "convolve", "cross_entropy", "layer_norm", "rms_norm")
 KINDS = (TAME, ("add", "sub", "mul", "div", "maximum", "minimum"), MOVES, REDUCTIONS, PRODUCTS,
          INDEXED, ("add", "mul"), (*UNARY, *BINARY, "pow_number"), (*UNARY, *BINARY),
          TAME)  # fmt: skip
@@ -429,6 +429,12 @@ class Composer:
             out = self.number(1, 3)
             bias = [self.leaf((out,), dtype)] if self.number(0, 1) else []
             return [a, self.leaf((out, shape[-1]), dtype), *bias], {}
+        if op == "convolve":
+            if rank != 3 or 0 in shape:
+                return None
+            _, how = self.windowed("window", a, shape) or ("", {})
+            kernels = (1, self.number(1, 3), shape[1] * how["size"][0])
+            return [self.leaf(kernels, dtype), a], how
         if op == "cross_entropy":
             if rank != 2 or not is_float(dtype) or shape[1] == 0:
                 return None

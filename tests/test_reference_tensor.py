@@ -794,6 +794,8 @@ CASES = [
         ((2, 1, 2, 3), (2, 3, 1)), ((3,), (2, 3, 2)), ((2, 2, 3), (3,)), ((2, 0), (0, 3))]],
     case("linear", (2, 2, 3), (4, 3), (4,), torch="F.linear(a, b, c)"),
     case("linear", (3,), (4, 3), torch="F.linear(a, b)"),
+    case("convolve", (2, 3, 12), (2, 4, 5, 4), size=(2, 3), stride=(2, 1), dilation=(1, 1),
+         torch="F.conv2d(b, a.reshape(6, 2, 2, 3), stride=(2, 1), groups=2)"),
     case("softmax", (3, 4), axis=0, torch="a.softmax(0)"),
     case("log_softmax", (3, 4), axis=1, torch="a.log_softmax(1)"),
     *[case("cross_entropy", (4, 3), TARGETS, reduction=k, smoothing=s, torch="F.cross_entropy("

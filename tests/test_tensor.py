@@ -931,7 +931,7 @@ def test_every_op_of_the_table_can_be_reached() -> None:
     inner = {
         "leaf", "pow_number", "gelu_tanh", "gelu_slope", "step", "share", "at_least", "below",
         "mask", "slice", "window", "argmax_window", "cast", "spread", "fold", "cat", "assign",
-        "take", "add_at", "put_at", "linear", "cross_entropy", "layer_norm", "rms_norm",
+        "take", "add_at", "put_at", "linear", "convolve", "cross_entropy", "layer_norm", "rms_norm",
         "function", "output",
     }  # fmt: skip
     for name in set(_core.OPS) - inner:

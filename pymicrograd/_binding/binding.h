@@ -391,6 +391,7 @@ PyObject *tensor_tolist(PyObject *self, PyObject *none);
 PyObject *tensor_nested(PyObject *none, PyObject *args);
 PyObject *tensor_new(PyObject *none, PyObject *args);
 PyObject *tensor_share(PyObject *none, PyObject *args);
+PyObject *tensor_dlpack_code(PyObject *none, PyObject *args);
 PyObject *tensor_ramp(PyObject *none, PyObject *args);
 PyObject *tensor_random(PyObject *none, PyObject *args);
 PyObject *tensor_linear_index(PyObject *none, PyObject *args);

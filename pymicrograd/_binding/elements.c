@@ -360,6 +360,49 @@ PyObject *tensor_share(PyObject *Py_UNUSED(none), PyObject *args)
     return tensor_result(made, "from_numpy");
 }
 
+/* ---- DLPack --------------------------------------------------------------------------
+ *
+ * The part of its tensors up to the code of their type, as the standard lays it out
+ * (https://dmlc.github.io/dlpack/latest/c_api.html). */
+
+typedef struct dlpack_head {
+    void *data;
+    int32_t device[2], rank;
+    uint8_t code;
+} dlpack_head;
+
+typedef struct dlpack_versioned {
+    uint32_t version[2];
+    void *context;
+    void (*deleter)(struct dlpack_versioned *self);
+    uint64_t flags;
+    dlpack_head head;
+} dlpack_versioned;
+
+/* _dlpack_code(capsule, code): set the code of the type of a capsule's tensor, if it is
+ * not negative; returns the one before. */
+PyObject *tensor_dlpack_code(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    PyObject *capsule;
+    int code;
+    if (!PyArg_ParseTuple(args, "Oi", &capsule, &code)) return NULL;
+    dlpack_head *head = NULL;
+    if (PyCapsule_IsValid(capsule, "dltensor")) {
+        head = PyCapsule_GetPointer(capsule, "dltensor");
+    } else if (PyCapsule_IsValid(capsule, "dltensor_versioned")) {
+        dlpack_versioned *whole = PyCapsule_GetPointer(capsule, "dltensor_versioned");
+        if (whole) head = &whole->head;
+    }
+    if (!head) {
+        PyErr_SetString(PyExc_BufferError,
+                        "no capsule of a tensor, or one that was taken out");
+        return NULL;
+    }
+    int before = head->code;
+    if (code >= 0) head->code = (uint8_t)code;
+    return PyLong_FromLong(before);
+}
+
 /* _ramp(count, start, step): start + i * step, int64 if both are ints, else float64. */
 PyObject *tensor_ramp(PyObject *Py_UNUSED(none), PyObject *args)
 {

@@ -344,6 +344,7 @@ static PyMethodDef own_methods[] = {
     {"_handles", (PyCFunction)(void (*)(void))tensor_handles,
      METH_FASTCALL | METH_STATIC, NULL},
     {"_share", tensor_share, METH_VARARGS | METH_STATIC, NULL},
+    {"_dlpack_code", tensor_dlpack_code, METH_VARARGS | METH_STATIC, NULL},
     {"_nested", tensor_nested, METH_VARARGS | METH_STATIC, NULL},
     {"_new", tensor_new, METH_VARARGS | METH_STATIC, NULL},
     {"_ramp", tensor_ramp, METH_VARARGS | METH_STATIC, NULL},

@@ -777,13 +777,13 @@ def convolve(
     if len(kernels.shape) != 3 or len(a.shape) != 2 + len(size):
         raise ValueError(f"convolve: shapes {kernels.shape} and {a.shape} do not fit")
     groups, m, k = kernels.shape
-    if groups < 1 or a.shape[1] % groups or a.shape[1] // max(groups, 1) * math.prod(size) != k:
+    if groups < 1 or a.shape[1] % groups or a.shape[1] // max(groups, 1) * count_of(size) != k:
         raise ValueError(f"convolve: shapes {kernels.shape} and {a.shape} do not fit")
     product_dtypes("convolve", kernels, a)
     s, seen = len(size), window(a, size, stride, dilation)
     steps = seen.shape[2 : 2 + s]
     seen = permute(seen, (0, 1, *range(2 + s, 2 + 2 * s), *range(2, 2 + s)))
-    columns = reshape(seen, (a.shape[0], groups, k, math.prod(steps)))
+    columns = reshape(seen, (a.shape[0], groups, k, count_of(steps)))
     return reshape(matmul(kernels, columns), (a.shape[0], groups * m, *steps))
 
 

@@ -2,16 +2,16 @@
 
 NumPy has none: it is shown the bits of the elements, as integers of uint16. Through DLPack, whose
 capsules it makes and reads, go integers, too: the code of the type that stands in a capsule is
-changed on the way. Source of the layouts: https://dmlc.github.io/dlpack/latest/c_api.html.
+changed on the way.
 """
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING, Any
 
 from .conversion import from_array, shared
 from .dtypes import bfloat16
+from .ops import TensorBase
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["as_bits", "export", "from_bits", "imported"]
 
 UNSIGNED, BRAIN = 1, 4  # DLDataTypeCode
-POINTER = struct.calcsize("P")
-# By the name of a capsule, where the code of the type lies: before it are the data, the device
-# and the number of axes, in newer ones also version, context, deleter and flags.
-CODES = {b"dltensor": POINTER + 12, b"dltensor_versioned": 3 * POINTER + 28}
 
 
 class Shown:
@@ -47,26 +43,10 @@ def from_bits(array: Any) -> Tensor:
     return shared(array, bfloat16)
 
 
-def code_of(capsule: Any) -> Any:
-    """Return the byte of a DLPack capsule that tells the kind of its type."""
-    import ctypes
-
-    api = ctypes.pythonapi
-    api.PyCapsule_GetName.argtypes = [ctypes.py_object]
-    api.PyCapsule_GetName.restype = ctypes.c_char_p
-    api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
-    api.PyCapsule_GetPointer.restype = ctypes.c_void_p
-    name = api.PyCapsule_GetName(capsule)
-    if name not in CODES:
-        raise BufferError(f"a capsule {name!r} holds no tensor, or one that was taken out")
-    address = api.PyCapsule_GetPointer(capsule, name)
-    return ctypes.c_uint8.from_address(address + CODES[name])
-
-
 def export(x: Any, **options: Any) -> Any:
     """Return a DLPack capsule of a Tensor of bfloat16."""
     capsule = as_bits(x).__dlpack__(**options)
-    code_of(capsule).value = BRAIN
+    TensorBase._dlpack_code(capsule, BRAIN)
     return capsule
 
 
@@ -79,9 +59,9 @@ class Integers:
 
     def __dlpack__(self, **options: Any) -> Any:
         capsule = self.x.__dlpack__(**options)
-        code = code_of(capsule)
-        if code.value == BRAIN:
-            self.is_brain, code.value = True, UNSIGNED
+        if TensorBase._dlpack_code(capsule, -1) == BRAIN:
+            TensorBase._dlpack_code(capsule, UNSIGNED)
+            self.is_brain = True
         return capsule
 
     def __dlpack_device__(self) -> Any:
