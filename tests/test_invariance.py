@@ -509,7 +509,7 @@ def test_products_are_fused_and_go_in_blocks_of_k() -> None:
 
 def test_products_of_many_steps_are_sums_of_spans() -> None:
     """Of more than 4096 steps every 4096 are a product, and these are the elements of a sum."""
-    for m, k, n in ((1, 4097, 1), (3, 9000, 5), (20, 4100, 37), (1, 33 * 4096 + 77, 2)):
+    for m, k, n in ((1, 4097, 1), (3, 9000, 5), (9, 4100, 37), (1, 33 * 4096 + 77, 1)):
         for dtype in ("float32", "float64"):
             a, b = draw((m, k), dtype).detach(), draw((k, n), dtype).detach()
             spans = span_products(a.numpy(), b.numpy())
