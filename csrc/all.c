@@ -24,6 +24,7 @@
 #include "store/node.c"
 #include "numbers/float.c"
 #include "numbers/record.c"
+#include "numbers/steps.c"
 #include "numbers/given.c"
 #include "numbers/backward.c"
 #include "numbers/emit.c"

@@ -152,6 +152,10 @@ int mg_retain(mg_arena *arena, mg_node node);
  * back, though other nodes still use what it names. While another thread's call lasts it
  * is left to that one, and MG_OK. */
 int mg_release(mg_arena *arena, mg_node node);
+/* Give back one reference for each of `count` handles, the last first. A handle that is
+ * stale, or stands there more often than there are references, is MG_ERR_STALE. While
+ * another thread's call lasts some 60 handles are left to that one, as above; more wait. */
+int mg_release_all(mg_arena *arena, int64_t count, const mg_node *nodes);
 /* Return how many handles and nodes refer to a node. */
 int64_t mg_references(mg_arena *arena, mg_node node);
 
@@ -198,6 +202,26 @@ mg_node mg_record(mg_arena *arena, int op, mg_node a, mg_node b);
 /* Record op(a, leaf(number)), or pow_number, whose exponent is no operand. Errors: as
  * above. */
 mg_node mg_record_number(mg_arena *arena, int op, mg_node a, double number);
+/* What an operand of a step is where it is no handle: the step's number, as a new leaf;
+ * MG_FIRST_RESULT + k, or MG_RESULT(k), is what step k of the batch has made before. */
+enum { MG_NUMBER = 1, MG_FIRST_RESULT = 2 };
+
+/* One op of a batch: op(a, b), or op(a) with b 0; MG_LEAF has neither and holds `number`,
+ * pow_number has MG_NUMBER as b. */
+typedef struct mg_step {
+    int op;
+    mg_node a, b;
+    double number;   /* for a leaf or MG_NUMBER */
+    mg_node *result; /* gets a handle; NULL: only other steps use what is made */
+} mg_step;
+
+/* Record `count` steps in their order, each as mg_record() or mg_record_number() would; what
+ * in the end neither a handle names nor a node uses is freed. On an error nothing is
+ * recorded and no result written; *failed gets the step it was met at, else -1 (failed NULL:
+ * not asked for).
+ * Errors: those of mg_record(); MG_ERR_STALE for a step that does not come before. */
+int mg_record_steps(mg_arena *arena, int64_t count, const mg_step *steps,
+                    int64_t *failed);
 /* Record micrograd's a - b, which is a + b * -1.0. */
 mg_node mg_subtract(mg_arena *arena, mg_node a, mg_node b);
 /* Record micrograd's a / b, which is a * b**-1.0. Errors: MG_ERR_ZERODIV where b is 0. */
@@ -598,6 +622,9 @@ enum mg_op {
 #include "ops.def"
     MG_OP_COUNT
 };
+
+/* The result of step k of a batch, as an operand of a later one. */
+#define MG_RESULT(k) ((mg_node)(k) + MG_FIRST_RESULT)
 
 /* The updates by name: MG_UPDATE_SGD, MG_UPDATE_ADAM ... */
 enum mg_update {

@@ -109,25 +109,26 @@ int arena_enter(mg_arena *arena)
     return MG_ERR_INTERRUPTED;
 }
 
-/* Leave a handle to a lasting call; false: there is none, or no room. */
-static bool lasting_leave(mg_arena *arena, mg_node handle,
+/* Leave handles to a lasting call; false: there is none, or no room. */
+static bool lasting_leave(mg_arena *arena, int64_t count, const mg_node *handles,
                           int (*release)(mg_arena *arena, mg_node handle))
 {
     const int room = (int)(sizeof arena->late / sizeof *arena->late);
     pthread_mutex_lock(&arena->guard);
-    bool left = is_lasting(arena) && arena->late_count < room;
-    if (left) arena->late[arena->late_count++] = handle;
+    bool left = is_lasting(arena) && count <= room - arena->late_count;
+    for (int64_t i = 0; left && i < count; i++)
+        arena->late[arena->late_count++] = handles[i];
     arena->late_release = release;
     pthread_mutex_unlock(&arena->guard);
     return left;
 }
 
-bool release_enter(mg_arena *arena, mg_node handle,
+bool release_enter(mg_arena *arena, int64_t count, const mg_node *handles,
                    int (*release)(mg_arena *arena, mg_node handle))
 {
     for (int round = 0; !arena_try(arena); round++) {
         if (!is_lasting(arena)) wait_briefly(round);
-        else if (lasting_leave(arena, handle, release)) return false;
+        else if (lasting_leave(arena, count, handles, release)) return false;
         else lasting_wait(arena, false);
     }
     return true;
@@ -209,10 +210,10 @@ int arena_enter(mg_arena *arena)
     return MG_OK;
 }
 
-bool release_enter(mg_arena *arena, mg_node handle,
+bool release_enter(mg_arena *arena, int64_t count, const mg_node *handles,
                    int (*release)(mg_arena *arena, mg_node handle))
 {
-    (void)handle;
+    (void)count, (void)handles;
     (void)release;
     arena_lock(arena);
     return true;

@@ -266,21 +266,54 @@ int mg_retain(mg_arena *arena, mg_node handle)
     return shared < 0 ? (int)shared : MG_OK;
 }
 
-/* Take back a handle; of a node that only others use, there is none to take. */
-static int handle_release(mg_arena *arena, mg_node handle)
+/* Take back a handle, not yet its reference; of a node that only others use, there is
+ * none to take. */
+MG_INLINE int handle_take(mg_arena *arena, mg_node handle)
 {
     slot_info *found;
     MG_TRY(slot_find(arena, handle, &found));
     MG_RETURN_IF(found->handles == 0, MG_ERR_STALE);
     found->handles--;
+    return MG_OK;
+}
+
+static int handle_release(mg_arena *arena, mg_node handle)
+{
+    MG_TRY(handle_take(arena, handle));
     node_release(arena, index_of(handle));
     return MG_OK;
 }
 
 int mg_release(mg_arena *arena, mg_node handle)
 {
-    if (!arena_try(arena) && !release_enter(arena, handle, handle_release)) return MG_OK;
+    if (!arena_try(arena) && !release_enter(arena, 1, &handle, handle_release))
+        return MG_OK;
     int status = handle_release(arena, handle);
+    arena_unlock(arena);
+    return status;
+}
+
+/* Release all or none; the last first, so that slots are taken again in the order of the
+ * list. */
+static int handles_release(mg_arena *arena, int64_t count, const mg_node *handles)
+{
+    int64_t taken = 0;
+    while (taken < count && handle_take(arena, handles[taken]) == MG_OK) taken++;
+    if (taken < count) {
+        while (taken-- > 0) slot_at(arena, index_of(handles[taken]))->handles++;
+        return MG_ERR_STALE;
+    }
+    for (int64_t i = count; i-- > 0;) node_release(arena, index_of(handles[i]));
+    return MG_OK;
+}
+
+int mg_release_all(mg_arena *arena, int64_t count, const mg_node *handles)
+{
+    MG_RETURN_IF(count < 0, MG_ERR_ARG);
+    if (!arena_try(arena) && !release_enter(arena, count, handles, handle_release))
+        return MG_OK;
+    lasting_work(arena, count);
+    int status = handles_release(arena, count, handles);
     arena_unlock(arena);
     return status;
 }

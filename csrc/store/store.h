@@ -26,10 +26,10 @@ void arena_unlock(mg_arena *arena);
 /* The same for a call that its thread may give up, here too: then MG_ERR_INTERRUPTED. */
 int arena_enter(mg_arena *arena);
 void lasting_begin(mg_arena *arena);
-/* Take the lock, or leave it to the lasting call that has it to release a handle, by a
- * function of node.c's; whether it was taken. */
-bool release_enter(mg_arena *arena, mg_node handle,
-                     int (*release)(mg_arena *arena, mg_node handle));
+/* Take the lock, or leave it to the lasting call that has it to release handles, each by
+ * a function of node.c's; whether it was taken. */
+bool release_enter(mg_arena *arena, int64_t count, const mg_node *handles,
+                   int (*release)(mg_arena *arena, mg_node handle));
 void lock_open(mg_arena *arena);
 void lock_close(mg_arena *arena);
 void lock_before_fork(mg_arena *arena);

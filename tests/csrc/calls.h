@@ -98,6 +98,29 @@ static inline int64_t release_and_retain(fixture *f, mg_node handle)
     return status;
 }
 
+static inline int64_t release_and_retain_all(fixture *f)
+{
+    int status = mg_release_all(f->arena, HANDLES - 1, f->h + 1);
+    for (int i = 1; i < HANDLES && status == MG_OK; i++)
+        status = mg_retain(f->arena, f->h[i]);
+    return status;
+}
+
+/* Record a few steps, or so many that their indices need memory, and two results. */
+static inline int64_t record_steps_here(fixture *f, int64_t count)
+{
+    mg_step steps[200];
+    EXPECT(count >= 4 && count <= 200);
+    steps[0] = (mg_step){.op = MG_LEAF, .number = 2.5, .result = &f->out[0]};
+    steps[1] = (mg_step){.op = MG_MUL, .a = f->h[0], .b = f->h[1]};
+    steps[2] = (mg_step){
+        .op = MG_POW_NUMBER, .a = MG_RESULT(1), .b = MG_NUMBER, .number = 2.0};
+    for (int64_t i = 3; i < count; i++)
+        steps[i] = (mg_step){.op = MG_ADD, .a = MG_RESULT(i - 1), .b = MG_RESULT(0)};
+    steps[count - 1].result = &f->out[1];
+    return made(f, mg_record_steps(f->arena, count, steps, NULL), 2);
+}
+
 static inline int64_t backward_in_slices(fixture *f)
 {
     int status = mg_backward(f->arena, f->h[0], 1.0, 1);
@@ -151,11 +174,14 @@ CALL(lasts, mg_arena_lasts(f->arena))
 CALL(fork, fork_here(f))
 CALL(retain, made(f, mg_retain(f->arena, f->out[0] = f->h[0]), 1))
 CALL(release, release_and_retain(f, f->h[2]))
+CALL(release_all, release_and_retain_all(f))
 CALL(leaf, made_one(f, mg_leaf(f->arena, 2.5)))
 CALL(record, made_one(f, mg_record(f->arena, MG_MUL, f->h[0], f->h[1])))
 CALL(record_unary, made_one(f, mg_record(f->arena, MG_TANH, f->h[0], 0)))
 CALL(record_number, made_one(f, mg_record_number(f->arena, MG_ADD, f->h[0], 2.5)))
 CALL(power, made_one(f, mg_record_number(f->arena, MG_POW_NUMBER, f->h[0], -1.5)))
+CALL(record_steps, record_steps_here(f, 4))
+CALL(record_many_steps, record_steps_here(f, 200))
 CALL(subtract, made_one(f, mg_subtract(f->arena, f->h[0], f->h[1])))
 CALL(divide, made_one(f, mg_divide(f->arena, f->h[0], f->h[1])))
 CALL(copy, made_one(f, mg_record_copy(f->arena, MG_MUL, f->h[0], f->h[1], 0.0, 2.5)))
@@ -229,11 +255,14 @@ static const number_call calls[] = {
     {"fork", call_fork, 0, 0, 0},
     {"retain", call_retain, 0, 1, 0},
     {"release", call_release, 2, 1, 0},
+    {"release_all", call_release_all, 1, HANDLES - 1, 0},
     {"leaf", call_leaf, 0, 0, 0},
     {"record", call_record, 0, 2, 0},
     {"record_unary", call_record_unary, 0, 1, 0},
     {"record_number", call_record_number, 0, 1, 0},
     {"power", call_power, 0, 1, 0},
+    {"record_steps", call_record_steps, 0, 2, 0},
+    {"record_many_steps", call_record_many_steps, 0, 2, 0},
     {"subtract", call_subtract, 0, 2, 0},
     {"divide", call_divide, 0, 2, 0},
     {"node_op", call_node_op, 0, 1, 0},

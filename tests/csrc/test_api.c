@@ -186,6 +186,138 @@ static void test_arguments(mg_arena *arena)
     mg_release(arena, y);
 }
 
+/* A batch of wrong steps is refused, says at which, and writes no result. */
+static void test_wrong_steps(mg_arena *arena)
+{
+    mg_node x = mg_leaf(arena, 2.0), y = mg_leaf(arena, 0.0), result = 7, pair;
+    const int64_t two = 2;
+    pair = mg_array(arena, MG_FLOAT64, 1, &two, NULL);
+    const struct {
+        mg_step step;
+        int status;
+    } rows[] = {
+        {{.op = -1, .a = x}, MG_ERR_ARG},
+        {{.op = MG_SCALAR_OP_COUNT, .a = x}, MG_ERR_ARG},
+        {{.op = INT32_MIN, .a = x}, MG_ERR_ARG},
+        {{.op = MG_LEAF, .a = x}, MG_ERR_ARG},
+        {{.op = MG_LEAF, .b = MG_NUMBER}, MG_ERR_ARG},
+        {{.op = MG_ADD, .a = x}, MG_ERR_ARG},
+        {{.op = MG_TANH}, MG_ERR_ARG},
+        {{.op = MG_TANH, .a = x, .b = x}, MG_ERR_ARG},
+        {{.op = MG_POW_NUMBER, .a = x}, MG_ERR_ARG},
+        {{.op = MG_POW_NUMBER, .a = x, .b = x}, MG_ERR_ARG},
+        {{.op = MG_ADD, .b = x}, MG_ERR_STALE},
+        {{.op = MG_ADD, .a = x, .b = MG_RESULT(1)}, MG_ERR_STALE},
+        {{.op = MG_ADD, .a = MG_NUMBER, .b = MG_RESULT(2)}, MG_ERR_STALE},
+        {{.op = MG_ADD, .a = x, .b = MG_ERR_NOMEM}, MG_ERR_STALE},
+        {{.op = MG_ADD, .a = x, .b = pair}, MG_ERR_DTYPE},
+        {{.op = MG_DIV, .a = x, .b = y}, MG_ERR_ZERODIV},
+        {{.op = MG_LOG, .a = y}, MG_ERR_DOMAIN},
+        {{.op = MG_EXP, .a = MG_NUMBER, .number = 1e3}, MG_ERR_OVERFLOW},
+    };
+    uint64_t before = digest_of(arena);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int64_t failed = 5;
+        mg_step steps[] = {{.op = MG_MUL, .a = x, .b = x, .result = &result},
+                           rows[i].step,
+                           {.op = MG_TANH, .a = MG_RESULT(1), .result = &result}};
+        EXPECT(mg_record_steps(arena, 3, steps, &failed) == rows[i].status);
+        EXPECT(failed == 1 && result == 7 && digest_of(arena) == before);
+    }
+    int64_t failed = 5;
+    EXPECT(mg_record_steps(arena, -1, NULL, &failed) == MG_ERR_ARG && failed == -1);
+    EXPECT(mg_record_steps(arena, INT64_MAX, NULL, NULL) == MG_ERR_ARG);
+    EXPECT(mg_record_steps(arena, 0, NULL, &failed) == MG_OK && failed == -1);
+    mg_set_ieee(arena, 1);
+    mg_step division = {.op = MG_DIV, .a = x, .b = y, .result = &result};
+    EXPECT(mg_record_steps(arena, 1, &division, &failed) == MG_OK && failed == -1);
+    EXPECT(data_of(arena, result) == HUGE_VAL);
+    mg_set_ieee(arena, 0);
+    EXPECT(mg_release_all(arena, 4, (mg_node[]){x, y, pair, result}) == MG_OK);
+    EXPECT(nodes_of(arena) == 0);
+}
+
+enum { STEPS = 300 };
+
+/* Record a step by calls for one op each. */
+static mg_node step_alone(mg_arena *arena, const mg_step *step, const mg_node *made)
+{
+    mg_node a = step->a > MG_NUMBER && step->a < MG_RESULT(STEPS)
+                    ? made[step->a - MG_FIRST_RESULT]
+                    : step->a;
+    mg_node b = step->b > MG_NUMBER && step->b < MG_RESULT(STEPS)
+                    ? made[step->b - MG_FIRST_RESULT]
+                    : step->b;
+    if (step->op == MG_LEAF) return mg_leaf(arena, step->number);
+    if (b == MG_NUMBER) return mg_record_number(arena, step->op, a, step->number);
+    return mg_record(arena, step->op, a, b);
+}
+
+/* Draw an operand: x, or a step of those before; of step 0, x. */
+static mg_node operand_draw(mg_rng *rng, int at, mg_node x)
+{
+    uint32_t drawn = mg_rng_u32(rng) % 16;
+    return drawn < 3 || !at ? x : MG_RESULT(at - 1 - (int)(mg_rng_u32(rng) % 5) % at);
+}
+
+static mg_step step_draw(mg_rng *rng, int at, mg_node x)
+{
+    static const int ops[] = {MG_ADD, MG_MUL, MG_SUB, MG_TANH, MG_LEAF, MG_POW_NUMBER,
+                              MG_SIN, MG_ADD};
+    const int op = ops[mg_rng_u32(rng) % 8], arity = mg_op_arity(op);
+    mg_step step = {.op = op, .number = 1.0 + mg_rng_u32(rng) % 3};
+    if (arity > 0) step.a = operand_draw(rng, at, x);
+    if (arity > 1) step.b = mg_rng_u32(rng) % 4 ? operand_draw(rng, at, x) : MG_NUMBER;
+    if (op == MG_POW_NUMBER) step.b = MG_NUMBER;
+    return step;
+}
+
+/* The same bits; of NaNs any. */
+static int same_number(double x, double y)
+{
+    return same_bits(x, y) || (isnan(x) && isnan(y));
+}
+
+/* A batch makes the nodes that its steps make alone: the bits of their data and of a
+ * backward are the same; what nobody can come to is freed at once. */
+static void test_steps(mg_arena *arena, uint64_t seed)
+{
+    mg_rng rng;
+    mg_step steps[STEPS];
+    mg_node alone[STEPS], kept[STEPS], x = mg_leaf(arena, 0.4871);
+    mg_rng_seed(&rng, seed);
+    const int count = 1 + (int)(mg_rng_u32(&rng) % STEPS);
+    mg_set_ieee(arena, 1);
+    int results = 0;
+    for (int i = 0; i < count; i++) {
+        steps[i] = step_draw(&rng, i, x);
+        alone[i] = step_alone(arena, &steps[i], alone);
+    }
+    for (int i = 0; i < count; i++)
+        if (mg_rng_u32(&rng) % 8 == 0) steps[i].result = &kept[results++];
+    int64_t before = nodes_of(arena);
+    EXPECT(mg_record_steps(arena, count, steps, NULL) == MG_OK);
+    expect_consistent(arena);
+    for (int i = 0; i < count; i++) {
+        if (!steps[i].result) continue;
+        mg_node pair[2] = {alone[i], *steps[i].result};
+        double gradient[2];
+        EXPECT(same_number(data_of(arena, pair[0]), data_of(arena, pair[1])));
+        EXPECT(mg_references(arena, pair[0]) >= 1);
+        for (int which = 0; which < 2; which++) {
+            mg_zero_gradients(arena, 1, &x);
+            EXPECT(mg_backward(arena, pair[which], 1.0, 0) == MG_OK);
+            gradient[which] = gradient_of(arena, x);
+        }
+        EXPECT(same_number(gradient[0], gradient[1]));
+    }
+    EXPECT(mg_release_all(arena, results, kept) == MG_OK);
+    EXPECT(nodes_of(arena) == before);
+    EXPECT(mg_release_all(arena, count, alone) == MG_OK);
+    EXPECT(mg_release(arena, x) == MG_OK && nodes_of(arena) == 0);
+    mg_set_ieee(arena, 0);
+}
+
 /* Bulk builders of one element, where a loop has one turn. */
 static void test_one_element(mg_arena *arena)
 {
@@ -313,6 +445,8 @@ int main(void)
     test_arguments(arena);
     test_activations(arena);
     test_references_end(arena);
+    test_wrong_steps(arena);
+    for (uint64_t seed = 1; seed <= 100; seed++) test_steps(arena, seed);
     test_one_element(arena);
     test_arithmetic(arena);
     test_ieee(arena);

@@ -117,6 +117,7 @@ static void test_calls_without_memory(void)
 {
     static int64_t (*const runs[])(fixture *) = {
         call_usage,           call_fork,         call_retain,        call_release,
+        call_release_all,
         call_node_op,         call_node_operand, call_node_exponent, call_data,
         call_gradients,       call_set_data,     call_set_gradients, call_zero_gradients,
         call_backward_cancel,
@@ -175,6 +176,6 @@ int main(void)
     test_limit();
     test_calls_without_memory();
     for (int i = 0; i < CALLS; i++) test_call(&calls[i], 1);
-    test_call(&calls[4], 16); /* a leaf for which the table of chunks must grow, too */
+    test_call(&calls[5], 16); /* a leaf for which the table of chunks must grow, too */
     return finish();
 }

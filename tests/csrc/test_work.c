@@ -132,6 +132,23 @@ static mg_node call_grad(scene *s)
     return status < 0 ? status : out;
 }
 
+/* A long chain in one batch. */
+static mg_node call_steps(scene *s)
+{
+    const int count = 400000 / MG_ASK_OFTEN;
+    mg_step *steps = calloc((size_t)count, sizeof *steps);
+    mg_node out = 0;
+    if (!steps) return MG_ERR_NOMEM;
+    steps[0] = (mg_step){.op = MG_LEAF, .number = 0.5};
+    for (int i = 1; i < count; i++)
+        steps[i] = (mg_step){.op = MG_SIN, .a = MG_RESULT(i - 1)};
+    steps[count - 1].result = &out;
+    int status = mg_record_steps(s->arena, count, steps, NULL);
+    EXPECT(status == MG_OK || out == 0);
+    free(steps);
+    return status < 0 ? status : out;
+}
+
 typedef mg_node (*long_call)(scene *s);
 static const struct row {
     const char *name;
@@ -140,7 +157,7 @@ static const struct row {
 #define ROW(name) {#name, call_##name}
     ROW(exp), ROW(number), ROW(cast), ROW(sum), ROW(cumsum), ROW(take), ROW(gather),
     ROW(nonzero), ROW(divide), ROW(product), ROW(integers), ROW(ramp), ROW(integer_ramp),
-    ROW(zeros), ROW(index), ROW(grad),
+    ROW(zeros), ROW(index), ROW(grad), ROW(steps),
 #undef ROW
 };
 
@@ -252,7 +269,7 @@ static void write_check(scene *s)
 }
 
 /* What a thread does while another one's op lasts: a call that asks while it waits can be
- * given up, one in a hurry comes back, and a handle is released later. */
+ * given up, one in a hurry comes back, and handles are released later. */
 static void *meet_lasting(void *argument)
 {
     scene *s = argument;
@@ -266,7 +283,7 @@ static void *meet_lasting(void *argument)
     EXPECT(call_exp(s) == MG_ERR_INTERRUPTED);
     EXPECT(mg_array(s->arena, MG_INT64, 1, shape, NULL) == MG_ERR_INTERRUPTED);
     EXPECT(mg_work_hurry(0) == MG_OK);
-    EXPECT(mg_release(s->arena, s->square) == MG_OK);
+    EXPECT(mg_release_all(s->arena, 2, (mg_node[]){s->square, s->whole}) == MG_OK);
     return NULL;
 }
 
@@ -287,10 +304,12 @@ static void waiting_check(const scene *of)
     scene s = {.arena = of->arena, .x = of->x};
     int64_t nodes = nodes_of(s.arena);
     s.square = mg_leaf(s.arena, 1.0);
+    s.whole = mg_leaf(s.arena, 2.0);
     EXPECT(mg_work_begin(lets_another_come, &s) == MG_OK);
     mg_node made = call_exp(&s);
     EXPECT(mg_work_end() == MG_OK && s.counts == 1 && made > 0);
     EXPECT(mg_arena_lasts(s.arena) == 0 && mg_release(s.arena, made) == MG_OK);
+    EXPECT(mg_release(s.arena, s.whole) == MG_ERR_STALE);
     EXPECT(mg_release(s.arena, s.square) == MG_ERR_STALE && nodes_of(s.arena) == nodes);
 }
 
