@@ -1,6 +1,6 @@
 /* core.c: what recording, backward and release cost in C alone, per node.
  *
- * Usage: core NODES WARMUP ROUNDS. Trains nothing: records MLP(2, [16, 3]) and the mean
+ * Usage: core NODES WARMUP ROUNDS; core WARMUP ROUNDS is bench/small.c. Trains nothing: records MLP(2, [16, 3]) and the mean
  * cross-entropy on as many points as give about NODES nodes, in one graph, and times each
  * phase ROUNDS times, after WARMUP rounds that do not count. Prints one line of JSON:
  * nodes, bytes a node when recorded and at most, minimum and median of each phase in ns a
@@ -86,8 +86,11 @@ static void problem_release(problem *p, mg_node loss)
     for (int64_t i = p->rows * NIN; i-- > 0;) mg_release(p->arena, p->inputs[i]);
 }
 
+int small_graphs(int warmup, int rounds);
+
 int main(int argc, char **argv)
 {
+    if (argc == 3) return small_graphs(atoi(argv[1]), atoi(argv[2]));
     if (argc != 4) return 2;
     int64_t rows = atoll(argv[1]) / 203 + 1;
     int warmup = atoi(argv[2]), rounds = atoi(argv[3]);

@@ -1,8 +1,9 @@
 """Time and bytes a node, for graphs of 10^3 to 10^7 nodes.
 
-In C alone by bench/core.c, compiled with the package's flags into a temporary directory; and
-through Python's objects, where the graph is that of train.py on as many points as it takes, or a
-chain `x = x * w`, in which every node has an object. Nodes are those that the loss depends on.
+In C alone by bench/core.c, and small graphs by bench/small.c, compiled with the package's flags
+into a temporary directory; and through Python's objects, where the graph is that of train.py on as
+many points as it takes, or a chain `x = x * w`, in which every node has an object. Nodes are those
+that the loss depends on.
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ from .worker import Job, clock
 
 PLAIN, BULK, CHAIN = "plain", "bulk", "chain"
 PHASES = ("record", "backward", "release")
+SMALL = {
+    "chain": "chain of 1000 products, ns an op",
+    "expression": "expression of micrograd's README, us",
+}
 # Micrograd recurses, and larger graphs of the reference take minutes.
 LARGEST = {C_ENGINE: 1_000_000, REFERENCE: 100_000, MICROGRAD: 10_000}
 CONTESTANTS = (
@@ -55,14 +60,17 @@ Graph = tuple[Callable[[], Any], list[Any]]
 
 
 def run_core(report: Report, effort: Effort) -> None:
-    """Print what bench/core.c measures."""
+    """Print what bench/core.c and small.c measure."""
     rows = []
+    sources = [Path(__file__).with_name(name) for name in ("core.c", "small.c")]
     with scratch() as directory:
         try:
-            program = compile_c([Path(__file__).with_name("core.c")], directory, "core")
+            program = compile_c(sources, directory, "core")
         except (OSError, subprocess.CalledProcessError) as error:
             report.say(f"Not run: bench/core.c was not compiled: {error}.")
             return
+        command = [str(program), str(effort.warmup), str(effort.steps)]
+        small = json.loads(run_pinned(command).stdout)
         for size in sizes(effort.largest):
             command = [str(program), str(size), str(effort.warmup), str(effort.steps)]
             facts = json.loads(run_pinned(command).stdout)
@@ -75,6 +83,24 @@ def run_core(report: Report, effort: Effort) -> None:
         " what the arena holds at least):"
     )
     report.table(["nodes", *PHASES, "bytes", "peak"], rows)
+    report.say(
+        "Small graphs in C, recorded, differentiated and given back, by a call an op or in one"
+        " batch (mg_record_steps); minimum / median:"
+    )
+    report.table(["", "a call an op", "one batch", "ratio"], small_rows(small))
+
+
+def small_rows(facts: dict[str, float]) -> list[list[str]]:
+    """Return the rows of the table of small graphs."""
+    rows = []
+    for case, name in SMALL.items():
+        single, batch = (
+            Times(facts[f"{form}_{case}_min"], facts[f"{form}_{case}_median"])
+            for form in ("single", "batch")
+        )
+        ratio = figure(batch.minimum / single.minimum)
+        rows.append([name, pair(single), pair(batch), ratio])
+    return rows
 
 
 def sizes(largest: int) -> list[int]:

@@ -154,7 +154,7 @@ int mg_retain(mg_arena *arena, mg_node node);
 int mg_release(mg_arena *arena, mg_node node);
 /* Give back one reference for each of `count` handles, the last first. A handle that is
  * stale, or stands there more often than there are references, is MG_ERR_STALE. While
- * another thread's call lasts some 60 handles are left to that one, as above; more wait. */
+ * another thread's call lasts, up to 64 are left to that one, as above; more wait. */
 int mg_release_all(mg_arena *arena, int64_t count, const mg_node *nodes);
 /* Return how many handles and nodes refer to a node. */
 int64_t mg_references(mg_arena *arena, mg_node node);
@@ -215,10 +215,10 @@ typedef struct mg_step {
     mg_node *result; /* gets a handle; NULL: only other steps use what is made */
 } mg_step;
 
-/* Record `count` steps in their order, each as mg_record() or mg_record_number() would; what
- * in the end neither a handle names nor a node uses is freed. On an error nothing is
- * recorded and no result written; *failed gets the step it was met at, else -1 (failed NULL:
- * not asked for).
+/* Record `count` steps in their order, each as mg_record() or mg_record_number() would.
+ * What in the end neither a handle names nor a node uses is freed. On an error nothing is
+ * recorded and no result written. *failed, if failed is not NULL, gets the number of the
+ * step that an error was met at, else -1.
  * Errors: those of mg_record(); MG_ERR_STALE for a step that does not come before. */
 int mg_record_steps(mg_arena *arena, int64_t count, const mg_step *steps,
                     int64_t *failed);
