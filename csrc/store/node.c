@@ -286,8 +286,10 @@ static int handle_release(mg_arena *arena, mg_node handle)
 
 int mg_release(mg_arena *arena, mg_node handle)
 {
-    if (!arena_try(arena) && !release_enter(arena, 1, &handle, handle_release))
-        return MG_OK;
+    if (MG_UNLIKELY(!arena_try(arena))) {
+        const mg_node one[] = {handle};
+        if (!release_enter(arena, 1, one, handle_release)) return MG_OK;
+    }
     int status = handle_release(arena, handle);
     arena_unlock(arena);
     return status;
