@@ -157,6 +157,7 @@ struct columns_job {
     const reduction_kernels *kernels;
 };
 
+void rows_share(const box *b, double cost, range_task task, void *context);
 void rows_run(rows_job *job, const box *b, double cost); /* of an element */
 void rows_map(rows_kernel kernel, const box *b, char *out, int64_t out_row, double cost);
 void columns_run(columns_job *job, const box *b);

@@ -130,10 +130,30 @@ static void rows_range(void *context, int64_t first, int64_t end)
                  job->out + first * job->out_row);
 }
 
+/* Tell whether more threads can work on the blocks of rows, at a cost of a row, than on
+ * whole ones; or whether a row takes so long that its work may be given up between two
+ * blocks. */
+static bool shares_blocks(const box *b, double cost)
+{
+    if (b->n <= REDUCE_BLOCK) return false;
+    if (MG_UNLIKELY(cost > (double)ASKED_COST) && is_work_open()) return true;
+    int threads = parallel_parts((double)b->outer * cost);
+    return threads > 1 && b->outer < 2 * threads;
+}
+
+void rows_share(const box *b, double cost, range_task task, void *context)
+{
+    cost *= (double)b->n;
+    if (!shares_blocks(b, cost))
+        parallel_ranges(b->outer, cost, task, context);
+    else /* kernels share out the blocks of a row */
+        for (int64_t r = 0; r < b->outer && work_goes_on(); r++) task(context, r, r + 1);
+}
+
 void rows_run(rows_job *job, const box *b, double cost)
 {
     job->box = b;
-    if (b->n > 0) parallel_ranges(b->outer, (double)b->n * cost, rows_range, job);
+    if (b->n > 0) rows_share(b, cost, rows_range, job);
 }
 
 static void rows_kernel_run(const rows_job *job, int64_t rows, const char *a, char *y)
@@ -195,7 +215,7 @@ void box_reduce(const reduction_kernels *reduce, const box *b, char *out)
     }
 }
 
-/* A box whose blocks are shared out: of each of outer parts, `count` blocks of rows. */
+/* Columns whose blocks are shared out: of each of outer parts, `count` blocks of rows. */
 typedef struct blocks_job {
     const reduction_kernels *kernels;
     const box *box;
@@ -212,24 +232,18 @@ static void blocks_range(void *context, int64_t first, int64_t end)
         int64_t begin = i % job->count * REDUCE_BLOCK, left = b->n - begin;
         int64_t n = left < REDUCE_BLOCK ? left : REDUCE_BLOCK;
         const char *a = b->a->data + (i / job->count * b->n + begin) * row;
-        if (b->inner == 1)
-            job->kernels->rows(1, n, a, n, job->out + i * row);
-        else
-            job->kernels->columns(n, b->inner, a, b->inner, job->out + i * row);
+        job->kernels->columns(n, b->inner, a, b->inner, job->out + i * row);
     }
 }
 
-/* Tell whether more threads can work on blocks than on whole results; or whether one
- * result takes so long that its work may be given up between two blocks. */
-static bool shares_blocks(const box *b)
+/* Tell the same of columns, many of which are shared out as they are. */
+static bool shares_column_blocks(const box *b)
 {
-    enum { FEW = 64 }; /* results that are not worth sharing out */
+    enum { FEW = 64 }; /* columns that are not worth sharing out */
     double cost = (double)b->n * (double)b->inner;
-    if (MG_UNLIKELY(cost > (double)ASKED_COST) && is_work_open())
-        return b->n > REDUCE_BLOCK;
-    int threads = parallel_parts((double)b->outer * cost);
-    return threads > 1 && b->n > REDUCE_BLOCK && b->outer < 2 * threads &&
-           b->inner < FEW * threads;
+    bool asks = MG_UNLIKELY(cost > (double)ASKED_COST) && is_work_open();
+    return b->inner > 1 && shares_blocks(b, cost) &&
+           (asks || b->inner < FEW * thread_count());
 }
 
 /* Reduce the blocks of a box, then the box of their results. */
@@ -264,7 +278,7 @@ int reduce_into(call *c, int which, const array *a, int dtype, unsigned axes, ar
         return MG_OK;
     }
     const reduction_kernels *kernel = &kernels()->reduce[which][wide_index(dtype)];
-    if (shares_blocks(&b)) return reduce_blocks(c, kernel, &b, out->data);
+    if (shares_column_blocks(&b)) return reduce_blocks(c, kernel, &b, out->data);
     box_reduce(kernel, &b, out->data);
     return MG_OK;
 }

@@ -255,7 +255,7 @@ static norm_job norm_job_open(const rule *r, const box *b, bool centered)
     job.by = scales->data;
     job.mean = job.by + b->outer * dtype_sizes[scales->dtype];
     job.scale = job.mean + b->outer * dtype_sizes[scales->dtype];
-    parallel_ranges(b->outer, (double)b->n, norm_scales_range, &job);
+    rows_share(b, 2.0, norm_scales_range, &job);
     return job;
 }
 

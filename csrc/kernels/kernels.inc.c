@@ -12,7 +12,8 @@
  * Bits do not depend on the set: every operation is one IEEE operation or integer
  * arithmetic that wraps, none is fused but in matrix products, where all are, and sums go
  * in lanes. Nothing here calls the C library but for memory; nothing allocates, fails or
- * keeps anything. */
+ * keeps anything. Rows of many blocks (SPEC.md) are shared among threads, and are anything
+ * when their work is given up. */
 #include "kernels/kernels.h"
 #include "base/vmath.h"
 #include "kernels/vmath_quick.h"
@@ -238,11 +239,11 @@ enum {
     SHORT_SEARCH = 32,   /* longest row that is turned to a column to be searched */
     ROWS_AT_ONCE = 64,   /* rows that are turned at a time */
     LANE_ROWS = 16,      /* longer rows, whose lanes are joined at a time */
+    SHARED_BLOCKS = 512, /* blocks of a row that are shared among threads at a time */
     COLUMN_BYTES = 512,  /* bytes of a row whose columns are reduced at a time */
     FAR_BYTES = 1 << 20, /* columns of larger arrays are fetched ahead of time */
     FAR_ROWS = 8,        /* rows by which they are */
-    SEARCH_BLOCK = 8192, /* elements whose best is found before its position is */
-    SEARCH_STEP = 64,    /* elements of such a block that are compared at a time */
+    SEARCH_STEP = 64,    /* elements of a block that are compared at a time */
     SHORT_SPREAD = 32,   /* longest row that is divided in one loop */
     PIECE_f32 = 512,     /* elements of the block for rows */
     PIECE_f64 = 512

@@ -207,16 +207,37 @@ static void NAME(rows_block)(int64_t rows, int64_t n, const T *a, int64_t stride
     }
 }
 
+/* Find the results of blocks [first, end); only the last of all may be shorter. */
+static void NAME(blocks_range)(void *context, int64_t first, int64_t end)
+{
+    const OF(row_part) *p = context;
+    const int64_t all = p->n / REDUCE_BLOCK, whole = end < all ? end : all;
+    const T *a = p->a + first * REDUCE_BLOCK, *rest = p->a + whole * REDUCE_BLOCK;
+    NAME(rows_block)(whole - first, REDUCE_BLOCK, a, REDUCE_BLOCK, p->results + first);
+    if (whole < end)
+        NAME(rows_block)(1, p->n - whole * REDUCE_BLOCK, rest, 0, p->results + whole);
+}
+
+/* Write the results of the first blocks of n elements to room for SHARED_BLOCKS; return
+ * how many elements these have. */
+static int64_t NAME(blocks_find)(int64_t n, const T *a, T *results)
+{
+    const int64_t most = (int64_t)SHARED_BLOCKS * REDUCE_BLOCK;
+    OF(row_part) part = {a, n < most ? n : most, results};
+    parallel_ranges((part.n - 1) / REDUCE_BLOCK + 1, REDUCE_BLOCK, NAME(blocks_range),
+                    &part);
+    return part.n;
+}
+
 /* Return the result of one long row. */
-static T NAME(row_of_blocks)(int64_t n, const T *a)
+static NEVER_INLINE T NAME(row_of_blocks)(int64_t n, const T *a)
 {
     OF(blocks) blocks = {.counts = {0}};
-    T results[LANE_ROWS];
-    for (int64_t length, count; n > 0; n -= count * length, a += count * length) {
-        length = n < REDUCE_BLOCK ? n : REDUCE_BLOCK;
-        count = n / length < LANE_ROWS ? n / length : LANE_ROWS;
-        NAME(rows_block)(count, length, a, length, results);
-        for (int64_t i = 0; i < count; i++) NAME(blocks_add)(&blocks, results[i]);
+    T results[SHARED_BLOCKS];
+    for (int64_t found; n > 0 && work_goes_on(); n -= found, a += found) {
+        found = NAME(blocks_find)(n, a, results);
+        for (int64_t i = 0; i * REDUCE_BLOCK < found; i++)
+            NAME(blocks_add)(&blocks, results[i]);
     }
     return NAME(blocks_end)(&blocks);
 }

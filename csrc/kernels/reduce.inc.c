@@ -9,6 +9,13 @@ typedef struct OF(blocks) {
     int64_t counts[REDUCE_LEVELS];
 } OF(blocks);
 
+/* Some blocks of a row, n elements, and room for a result of each. */
+typedef struct OF(row_part) {
+    const T *a;
+    int64_t n;
+    T *results;
+} OF(row_part);
+
 /* turned[i, r] = element i of row r. */
 MG_INLINE void OF(turn)(int64_t rows, int64_t n, const T *a, int64_t stride, T *turned)
 {

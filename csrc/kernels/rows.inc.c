@@ -1,6 +1,58 @@
 /* rows.inc.c: what is done to rows as a whole, for T, float or double: softmax and its
  * family, variance, norms. Rows go in groups that fit in a small block, so that short
- * ones are worked on together; a row that is longer goes through the block in pieces. */
+ * ones are worked on together; a row that is longer goes through the block in pieces. The
+ * blocks (SPEC.md) of one that has several are shared among threads. */
+
+/* ---- long rows --------------------------------------------------------------------- */
+
+/* A row of several blocks, from each of which compute() makes two sums, or elements of y;
+ * and what one or another compute() needs. */
+typedef struct OF(long_row) OF(long_row);
+struct OF(long_row) {
+    void (*compute)(const OF(long_row) *row, int64_t first, int64_t n, T *sums);
+    int64_t n, block; /* the block that is the first of a range */
+    const T *a, *g, *weight, *bias;
+    T *y, *sums; /* sums: of all blocks from `block` on, or NULL */
+    T c, by, mean, scale, of_h, of_p;
+    map_kernel f;
+};
+
+static void OF(row_range)(void *context, int64_t first, int64_t end)
+{
+    const OF(long_row) *row = context;
+    for (int64_t i = first; i < end; i++) {
+        int64_t done = (row->block + i) * REDUCE_BLOCK, left = row->n - done;
+        row->compute(row, done, left < REDUCE_BLOCK ? left : REDUCE_BLOCK,
+                     row->sums ? row->sums + 2 * i : NULL);
+    }
+}
+
+/* Compute y, at a cost of an element as of parallel_ranges(). */
+static void OF(row_map)(OF(long_row) row, double cost)
+{
+    const int64_t blocks = (row.n - 1) / REDUCE_BLOCK + 1;
+    if (blocks == 1)
+        row.compute(&row, 0, row.n, NULL);
+    else
+        parallel_ranges(blocks, REDUCE_BLOCK * cost, OF(row_range), &row);
+}
+
+/* Compute y, if there is one, and `count` sums, of those of the blocks. */
+static NEVER_INLINE void OF(row_sums)(OF(long_row) row, double cost, int count, T *sums)
+{
+    const int64_t blocks = (row.n - 1) / REDUCE_BLOCK + 1;
+    T of_blocks[2 * SHARED_BLOCKS];
+    OF(blocks) all[2] = {{.counts = {0}}, {.counts = {0}}};
+    row.sums = of_blocks;
+    for (int64_t some; row.block < blocks && work_goes_on(); row.block += some) {
+        some = blocks - row.block < SHARED_BLOCKS ? blocks - row.block : SHARED_BLOCKS;
+        parallel_ranges(some, REDUCE_BLOCK * cost, OF(row_range), &row);
+        for (int64_t i = 0; i < some; i++)
+            for (int k = 0; k < count; k++)
+                OF(blocks_add_sum)(all + k, of_blocks[2 * i + k]);
+    }
+    for (int k = 0; k < count; k++) sums[k] = OF(blocks_end_sum)(all + k);
+}
 
 /* ---- parts ------------------------------------------------------------------------- */
 
@@ -53,11 +105,27 @@ static void OF(divide_row)(int64_t n, T *y, T c)
     }
 }
 
+static void OF(divide_block)(const OF(long_row) *row, int64_t first, int64_t n, T *sums)
+{
+    (void)sums;
+    OF(divide_row)(n, row->y + first, row->c);
+}
+
+static void OF(divide_long)(int64_t n, T *y, T c)
+{
+    OF(long_row) row = {.compute = OF(divide_block), .n = n, .y = y, .c = c};
+    OF(row_map)(row, 1.0);
+}
+
 /* y[r, i] = y[r, i] / c[r], none negative; the divisors of short rows are spread out, so
  * that divisions fill whole vectors. */
 static void OF(divide)(int64_t rows, int64_t n, T *y, const T *c)
 {
     T spread[OF(PIECE)];
+    if (n > REDUCE_BLOCK) {
+        for (int64_t r = 0; r < rows; r++) OF(divide_long)(n, y + r * n, c[r]);
+        return;
+    }
     if (n > SHORT_SPREAD) {
         for (int64_t r = 0; r < rows; r++) OF(divide_row)(n, y + r * n, c[r]);
         return;
@@ -85,6 +153,15 @@ static T OF(map_and_sum_block)(map_kernel f, int64_t n, const T *a, const T *c, 
     return sum;
 }
 
+static void OF(map_and_sum_part)(const OF(long_row) *row, int64_t first, int64_t n,
+                                 T *sums)
+{
+    _Alignas(CACHE_LINE) T piece[OF(PIECE)];
+    const bool kept = row->y != NULL;
+    *sums = OF(map_and_sum_block)(row->f, n, row->a + first, &row->c,
+                                  kept ? row->y + first : piece, kept);
+}
+
 /* y[r, i] = f(a[r, i] - c[r]), f of one operand, and sums[r] = the sum of these, of one
  * group. y's rows lie n apart, or y is room for one piece, and is lost (kept false). */
 static void OF(map_and_sum)(map_kernel f, int64_t rows, int64_t n, const T *a,
@@ -101,13 +178,9 @@ static void OF(map_and_sum)(map_kernel f, int64_t rows, int64_t n, const T *a,
         *sums = OF(map_and_sum_block)(f, n, a, c, y, kept);
         return;
     }
-    OF(blocks) blocks = {.counts = {0}};
-    for (int64_t i = 0; i < n; i += REDUCE_BLOCK) {
-        int64_t count = n - i < REDUCE_BLOCK ? n - i : REDUCE_BLOCK;
-        T sum = OF(map_and_sum_block)(f, count, a + i, c, kept ? y + i : y, kept);
-        OF(blocks_add_sum)(&blocks, sum);
-    }
-    *sums = OF(blocks_end_sum)(&blocks);
+    OF(long_row) row = {.compute = OF(map_and_sum_part), .n = n, .a = a, .c = *c};
+    row.f = f, row.y = kept ? y : NULL;
+    OF(row_sums)(row, f == MAP(exp) ? 8.0 : 1.0, 1, sums);
 }
 
 /* The sums alone. */
@@ -151,6 +224,25 @@ static void OF(softmax)(int64_t rows, int64_t n, const void *of_a, int64_t strid
     }
 }
 
+/* y[i] = (a[i] - most) - less. */
+MG_INLINE void OF(shift_twice)(int64_t n, const T *a, T most, T less, T *y)
+{
+    EACH for (int64_t i = 0; i < n; i++) y[i] = (a[i] - most) - less;
+}
+
+static void OF(shift_block)(const OF(long_row) *row, int64_t first, int64_t n, T *sums)
+{
+    (void)sums;
+    OF(shift_twice)(n, row->a + first, row->mean, row->c, row->y + first);
+}
+
+static void OF(shift_long)(int64_t n, const T *a, T most, T less, T *y)
+{
+    OF(long_row) row = {.compute = OF(shift_block), .n = n, .a = a, .y = y};
+    row.mean = most, row.c = less;
+    OF(row_map)(row, 1.0);
+}
+
 /* (a - m) - log(sum of exp(a - m)). */
 static void OF(log_softmax)(int64_t rows, int64_t n, const void *of_a, int64_t stride,
                             void *of_y)
@@ -161,11 +253,12 @@ static void OF(log_softmax)(int64_t rows, int64_t n, const void *of_a, int64_t s
         group = OF(group)(rows, n);
         OF(exp_sums)(group, n, a, stride, m, sums);
         MAP(log)(group, sums, NULL, sums, 0.0, 0);
-        for (int64_t r = 0; r < group; r++) {
-            const T most = m[r], less = sums[r];
-            EACH for (int64_t i = 0; i < n; i++)
-                y[r * n + i] = (a[r * stride + i] - most) - less;
+        if (n > REDUCE_BLOCK) {
+            OF(shift_long)(n, a, *m, *sums, y);
+            continue;
         }
+        for (int64_t r = 0; r < group; r++)
+            OF(shift_twice)(n, a + r * stride, m[r], sums[r], y + r * n);
     }
 }
 
@@ -200,22 +293,43 @@ static void OF(logsumexp)(int64_t rows, int64_t n, const void *of_a, int64_t str
 
 /* ---- what they pass on ------------------------------------------------------------- */
 
-/* Return the sum of a[i] * b[i]. */
+/* Return the sum of a[i] * b[i] of a block. */
 static T OF(sum_of_products)(int64_t n, const T *a, const T *b)
 {
-    OF(blocks) blocks = {.counts = {0}};
-    for (int64_t length; n > 0; n -= length, a += length, b += length) {
-        T lanes[LANES] = {0}, sum;
-        length = n < REDUCE_BLOCK ? n : REDUCE_BLOCK;
-        const int64_t whole = WHOLE_BLOCKS(length, LANES);
-        for (int64_t i = 0; i < whole; i += LANES)
-            for (int l = 0; l < LANES; l++) lanes[l] = lanes[l] + a[i + l] * b[i + l];
-        for (int64_t i = whole; i < length; i++)
-            lanes[i - whole] = lanes[i - whole] + a[i] * b[i];
-        OF(join_rows_sum)(1, lanes, &sum);
-        OF(blocks_add_sum)(&blocks, sum);
-    }
-    return OF(blocks_end_sum)(&blocks);
+    T lanes[LANES] = {0}, sum;
+    const int64_t whole = WHOLE_BLOCKS(n, LANES);
+    for (int64_t i = 0; i < whole; i += LANES)
+        for (int l = 0; l < LANES; l++) lanes[l] = lanes[l] + a[i + l] * b[i + l];
+    for (int64_t i = whole; i < n; i++)
+        lanes[i - whole] = lanes[i - whole] + a[i] * b[i];
+    OF(join_rows_sum)(1, lanes, &sum);
+    return sum;
+}
+
+static void OF(products_block)(const OF(long_row) *row, int64_t first, int64_t n, T *sums)
+{
+    *sums = OF(sum_of_products)(n, row->g + first, row->a + first);
+}
+
+/* out[i] = y[i] * (g[i] - sum). */
+MG_INLINE void OF(softmax_row_back)(int64_t n, const T *y, const T *g, T sum, T *out)
+{
+    EACH for (int64_t i = 0; i < n; i++) out[i] = y[i] * (g[i] - sum);
+}
+
+static void OF(softmax_block_back)(const OF(long_row) *row, int64_t first, int64_t n,
+                                   T *sums)
+{
+    (void)sums;
+    OF(softmax_row_back)(n, row->a + first, row->g + first, row->c, row->y + first);
+}
+
+static void OF(softmax_long_back)(int64_t n, const T *y, const T *g, T *out)
+{
+    OF(long_row) row = {.compute = OF(products_block), .n = n, .a = y, .g = g};
+    OF(row_sums)(row, 1.0, 1, &row.c);
+    row.compute = OF(softmax_block_back), row.y = out;
+    OF(row_map)(row, 1.0);
 }
 
 /* y * (g - sum of g * y). */
@@ -224,6 +338,8 @@ static void OF(softmax_back)(int64_t rows, int64_t n, const void *of_y, const vo
 {
     const T *y = of_y, *g = of_g;
     T *out = of_out, piece[OF(PIECE)], sums[OF(PIECE)];
+    for (; n > REDUCE_BLOCK && rows > 0; rows--, y += n, g += n, out += n)
+        OF(softmax_long_back)(n, y, g, out);
     for (int64_t group; rows > 0; rows -= group) {
         group = OF(group)(rows, n);
         if (n <= OF(PIECE)) {
@@ -232,11 +348,34 @@ static void OF(softmax_back)(int64_t rows, int64_t n, const void *of_y, const vo
         } else {
             *sums = OF(sum_of_products)(n, g, y);
         }
-        for (int64_t r = 0; r < group; r++, y += n, g += n, out += n) {
-            const T sum = sums[r];
-            EACH for (int64_t i = 0; i < n; i++) out[i] = y[i] * (g[i] - sum);
-        }
+        for (int64_t r = 0; r < group; r++, y += n, g += n, out += n)
+            OF(softmax_row_back)(n, y, g, sums[r], out);
     }
+}
+
+/* out[i] = g[i] - exp(y[i]) * sum of a row of one block or of a block, piece by piece. */
+static void OF(log_softmax_row_back)(int64_t n, const T *y, const T *g, T sum, T *out)
+{
+    _Alignas(CACHE_LINE) T share[OF(PIECE)];
+    for (int64_t i = 0; i < n; i += OF(PIECE)) {
+        const int64_t count = n - i < OF(PIECE) ? n - i : OF(PIECE);
+        MAP(exp)(count, y + i, NULL, share, 0.0, 0);
+        EACH for (int64_t j = 0; j < count; j++) out[i + j] = g[i + j] - share[j] * sum;
+    }
+}
+
+static void OF(log_softmax_block_back)(const OF(long_row) *row, int64_t first, int64_t n,
+                                       T *sums)
+{
+    (void)sums;
+    OF(log_softmax_row_back)(n, row->a + first, row->g + first, row->c, row->y + first);
+}
+
+static void OF(log_softmax_long_back)(int64_t n, const T *y, const T *g, T sum, T *out)
+{
+    OF(long_row) row = {.compute = OF(log_softmax_block_back), .n = n, .a = y, .g = g};
+    row.c = sum, row.y = out;
+    OF(row_map)(row, 8.0);
 }
 
 /* g - exp(y) * sum of g. */
@@ -248,18 +387,36 @@ static void OF(log_softmax_back)(int64_t rows, int64_t n, const void *of_y,
     for (int64_t group; rows > 0; rows -= group) {
         group = OF(group)(rows, n);
         OF(rows_sum)(group, n, g, n, sums);
-        const int64_t part = n < OF(PIECE) ? n : OF(PIECE);
-        if (part == n) MAP(exp)(group * n, y, NULL, piece, 0.0, 0);
+        if (n <= OF(PIECE)) MAP(exp)(group * n, y, NULL, piece, 0.0, 0);
         for (int64_t r = 0; r < group; r++, y += n, g += n, out += n) {
-            const T sum = sums[r];
-            for (int64_t i = 0; i < n; i += part) {
-                const int64_t end = n - i < part ? n : i + part;
-                const T *share = part == n ? piece + r * n : piece - i;
-                if (part < n) MAP(exp)(end - i, y + i, NULL, piece, 0.0, 0);
-                EACH for (int64_t j = i; j < end; j++) out[j] = g[j] - share[j] * sum;
-            }
+            const T sum = sums[r], *share = piece + r * n;
+            if (n > REDUCE_BLOCK)
+                OF(log_softmax_long_back)(n, y, g, sum, out);
+            else if (n > OF(PIECE))
+                OF(log_softmax_row_back)(n, y, g, sum, out);
+            else
+                EACH for (int64_t i = 0; i < n; i++) out[i] = g[i] - share[i] * sum;
         }
     }
+}
+
+/* y[i] = (y[i] - even) * weight. */
+MG_INLINE void OF(weigh)(int64_t n, T even, T weight, T *y)
+{
+    EACH for (int64_t i = 0; i < n; i++) y[i] = (y[i] - even) * weight;
+}
+
+static void OF(weigh_block)(const OF(long_row) *row, int64_t first, int64_t n, T *sums)
+{
+    (void)sums;
+    OF(weigh)(n, row->mean, row->scale, row->y + first);
+}
+
+static void OF(weigh_long)(int64_t n, T even, T weight, T *y)
+{
+    OF(long_row) row = {.compute = OF(weigh_block), .n = n, .y = y};
+    row.mean = even, row.scale = weight;
+    OF(row_map)(row, 1.0);
 }
 
 static void OF(cross_entropy_back)(int64_t rows, int64_t n, const void *of_a,
@@ -279,7 +436,10 @@ static void OF(cross_entropy_back)(int64_t rows, int64_t n, const void *of_a,
                 continue;
             }
             const T at_target = (y[*targets] - here) * weight;
-            EACH for (int64_t i = 0; i < n; i++) y[i] = (y[i] - even) * weight;
+            if (n > REDUCE_BLOCK)
+                OF(weigh_long)(n, even, weight, y);
+            else
+                OF(weigh)(n, even, weight, y);
             y[*targets] = at_target;
         }
     }
@@ -287,26 +447,33 @@ static void OF(cross_entropy_back)(int64_t rows, int64_t n, const void *of_a,
 
 /* ---- variance, norms --------------------------------------------------------------- */
 
-/* Return the sum of a[i] * scale - mean, or of their squares. */
-static NEVER_INLINE T OF(sum_scaled)(int64_t n, const T *a, T scale, T mean, bool squares)
+/* sums[0] = the sum of a[i] * by - mean of a block, sums[1] that of their squares. */
+static void OF(scaled_block)(const OF(long_row) *row, int64_t first, int64_t n, T *sums)
 {
-    _Alignas(CACHE_LINE) T piece[OF(PIECE)];
-    OF(blocks) blocks = {.counts = {0}};
-    for (int64_t done = 0; done < n; done += REDUCE_BLOCK) {
-        int64_t end = n - done < REDUCE_BLOCK ? n : done + REDUCE_BLOCK;
-        T lanes[LANES] = {0}, sum;
-        for (int64_t i = done; i < end; i += OF(PIECE)) {
-            int64_t count = end - i < OF(PIECE) ? end - i : OF(PIECE);
-            for (int64_t j = 0; j < count; j++) {
-                T x = a[i + j] * scale - mean;
-                piece[j] = squares ? x * x : x;
-            }
-            OF(fold_all_sum)(count, piece, lanes);
+    _Alignas(CACHE_LINE) T shifted[OF(PIECE)], square[OF(PIECE)];
+    T lanes[2 * LANES] = {0};
+    const T *a = row->a + first;
+    for (int64_t i = 0; i < n; i += OF(PIECE)) {
+        const int64_t count = n - i < OF(PIECE) ? n - i : OF(PIECE);
+        EACH for (int64_t j = 0; j < count; j++)
+        {
+            shifted[j] = a[i + j] * row->by - row->mean;
+            square[j] = shifted[j] * shifted[j];
         }
-        OF(join_rows_sum)(1, lanes, &sum);
-        OF(blocks_add_sum)(&blocks, sum);
+        OF(fold_all_sum)(count, shifted, lanes);
+        OF(fold_all_sum)(count, square, lanes + LANES);
     }
-    return OF(blocks_end_sum)(&blocks);
+    OF(join_rows_sum)(2, lanes, sums);
+}
+
+/* Return the sum of a[i] * scale - mean, or of their squares. */
+static T OF(sum_scaled)(int64_t n, const T *a, T scale, T mean, bool squares)
+{
+    OF(long_row) row = {.compute = OF(scaled_block), .n = n, .a = a};
+    T sums[2];
+    row.by = scale, row.mean = mean;
+    OF(row_sums)(row, 1.0, 2, sums);
+    return sums[squares];
 }
 
 /* Return 1, or 2^-k, by which a row is multiplied before squares are added up, lest these
@@ -314,9 +481,11 @@ static NEVER_INLINE T OF(sum_scaled)(int64_t n, const T *a, T scale, T mean, boo
  * larger. `sum` is the sum of squares of the row as it is. */
 static T OF(range_scale)(int64_t n, const T *a, T least, T sum)
 {
-    T most = least;
+    T most, low;
     if (sum >= LEAST_SQUARES && sum < (T)INFINITY) return 1;
-    for (int64_t i = 0; i < n; i++) most = LARGER(most, ABS(a[i]));
+    OF(rows_amax)(1, n, a, n, &most);
+    OF(rows_amin)(1, n, a, n, &low);
+    most = LARGER(LARGER(most, -low), least);
     return most > 0 && most < (T)INFINITY ? OF(inverse_power)(most) : 1;
 }
 
@@ -348,7 +517,7 @@ static void OF(variance)(int64_t rows, int64_t n, const void *of_a, int64_t stri
 }
 
 /* y[r, i] = ((a[r, i] * by[r] - mean[r]) * scale[r]) * weight[i] + bias[i]. */
-static void OF(normalize)(int64_t rows, int64_t n, const T *a, const T *by, const T *mean,
+static void OF(normalize_rows)(int64_t rows, int64_t n, const T *a, const T *by, const T *mean,
                           const T *scale, const T *weight, const T *bias, T *y)
 {
     for (int64_t r = 0; r < rows; r++, a += n, y += n) {
@@ -363,6 +532,30 @@ static void OF(normalize)(int64_t rows, int64_t n, const T *a, const T *by, cons
         } else {
             EACH for (int64_t i = 0; i < n; i++) y[i] = (a[i] * b - m) * s;
         }
+    }
+}
+
+static void OF(normalize_block)(const OF(long_row) *row, int64_t first, int64_t n,
+                                T *sums)
+{
+    (void)sums;
+    OF(normalize_rows)(1, n, row->a + first, &row->by, &row->mean, &row->scale,
+                       row->weight ? row->weight + first : NULL,
+                       row->bias ? row->bias + first : NULL, row->y + first);
+}
+
+static void OF(normalize)(int64_t rows, int64_t n, const T *a, const T *by, const T *mean,
+                          const T *scale, const T *weight, const T *bias, T *y)
+{
+    if (n <= REDUCE_BLOCK) {
+        OF(normalize_rows)(rows, n, a, by, mean, scale, weight, bias, y);
+        return;
+    }
+    for (int64_t r = 0; r < rows; r++, a += n, y += n) {
+        OF(long_row) row = {.compute = OF(normalize_block), .n = n, .a = a, .y = y};
+        row.by = by[r], row.mean = mean[r], row.scale = scale[r];
+        row.weight = weight, row.bias = bias;
+        OF(row_map)(row, 1.0);
     }
 }
 
@@ -435,26 +628,19 @@ MG_INLINE void OF(norm_parts)(int64_t n, const T *a, const T *g, const T *weight
     }
 }
 
-/* The sums of h and of p, in two numbers; of one row of any length, a piece at a time. */
-static void OF(norm_sums)(int64_t n, const T *a, const T *g, const T *weight, T by,
-                          T mean, T scale, T *h, T *p, T *sums)
+/* The sums of h and of p of a block, a piece at a time. */
+static void OF(norm_sums)(const OF(long_row) *row, int64_t first, int64_t n, T *sums)
 {
-    OF(blocks) of_h = {.counts = {0}}, of_p = {.counts = {0}};
-    for (int64_t done = 0; done < n; done += REDUCE_BLOCK) {
-        const int64_t end = n - done < REDUCE_BLOCK ? n : done + REDUCE_BLOCK;
-        T lanes[2 * LANES] = {0};
-        for (int64_t i = done; i < end; i += OF(PIECE)) {
-            const int64_t count = end - i < OF(PIECE) ? end - i : OF(PIECE);
-            OF(norm_parts)(count, a + i, g + i, weight ? weight + i : NULL, by, mean,
-                           scale, h, p);
-            OF(fold_all_sum)(count, h, lanes);
-            OF(fold_all_sum)(count, p, lanes + LANES);
-        }
-        OF(join_rows_sum)(2, lanes, sums);
-        OF(blocks_add_sum)(&of_h, sums[0]);
-        OF(blocks_add_sum)(&of_p, sums[1]);
+    _Alignas(CACHE_LINE) T h[OF(PIECE)], p[OF(PIECE)];
+    T lanes[2 * LANES] = {0};
+    for (int64_t i = first; i < first + n; i += OF(PIECE)) {
+        const int64_t left = first + n - i, count = left < OF(PIECE) ? left : OF(PIECE);
+        OF(norm_parts)(count, row->a + i, row->g + i, row->weight ? row->weight + i : NULL,
+                       row->by, row->mean, row->scale, h, p);
+        OF(fold_all_sum)(count, h, lanes);
+        OF(fold_all_sum)(count, p, lanes + LANES);
     }
-    sums[0] = OF(blocks_end_sum)(&of_h), sums[1] = OF(blocks_end_sum)(&of_p);
+    OF(join_rows_sum)(2, lanes, sums);
 }
 
 /* out[i] = (scale * by) * ((h[i] - of_h) - x[i] * of_p). */
@@ -469,6 +655,29 @@ static void OF(norm_row_back)(int64_t n, const T *a, const T *g, const T *weight
     }
 }
 
+static void OF(norm_block_back)(const OF(long_row) *row, int64_t first, int64_t n,
+                                T *sums)
+{
+    (void)sums;
+    OF(norm_row_back)(n, row->a + first, row->g + first,
+                      row->weight ? row->weight + first : NULL, row->by, row->mean,
+                      row->scale, row->of_h, row->of_p, row->y + first);
+}
+
+/* The same of a row longer than a piece, whose by, mean and scale are known. */
+static void OF(norm_long_back)(OF(long_row) row, bool centered, T *out)
+{
+    T sums[2];
+    row.compute = OF(norm_sums);
+    if (row.n > REDUCE_BLOCK)
+        OF(row_sums)(row, 2.0, 2, sums);
+    else
+        OF(norm_sums)(&row, 0, row.n, sums);
+    row.of_h = centered ? sums[0] / (T)row.n : 0, row.of_p = sums[1] / (T)row.n;
+    row.compute = OF(norm_block_back), row.y = out;
+    OF(row_map)(row, 2.0);
+}
+
 static void OF(norm_back)(int64_t rows, int64_t n, const void *of_a, const void *of_g,
                           const void *of_weight, bool centered, double epsilon,
                           void *of_out)
@@ -480,17 +689,18 @@ static void OF(norm_back)(int64_t rows, int64_t n, const void *of_a, const void 
     for (int64_t group; rows > 0; rows -= group) {
         group = OF(group)(rows < ROWS ? rows : ROWS, n);
         OF(norm_scales)(group, n, a, centered, epsilon, by, mean, scale);
-        if (n <= OF(PIECE)) {
-            for (int64_t r = 0; r < group; r++)
-                OF(norm_parts)(n, a + r * n, g + r * n, weight, by[r], mean[r], scale[r],
-                               h + r * n, p + r * n);
-            OF(rows_sum)(group, n, h, n, sums_h);
-            OF(rows_sum)(group, n, p, n, sums_p);
-        } else {
-            T sums[2];
-            OF(norm_sums)(n, a, g, weight, *by, *mean, *scale, h, p, sums);
-            *sums_h = sums[0], *sums_p = sums[1];
+        if (n > OF(PIECE)) {
+            OF(long_row) row = {.n = n, .a = a, .g = g, .weight = weight};
+            row.by = *by, row.mean = *mean, row.scale = *scale;
+            OF(norm_long_back)(row, centered, out);
+            a += n, g += n, out += n;
+            continue;
         }
+        for (int64_t r = 0; r < group; r++)
+            OF(norm_parts)(n, a + r * n, g + r * n, weight, by[r], mean[r], scale[r],
+                           h + r * n, p + r * n);
+        OF(rows_sum)(group, n, h, n, sums_h);
+        OF(rows_sum)(group, n, p, n, sums_p);
         for (int64_t r = 0; r < group; r++, a += n, g += n, out += n)
             OF(norm_row_back)(n, a, g, weight, by[r], mean[r], scale[r],
                               centered ? sums_h[r] / (T)n : 0, sums_p[r] / (T)n, out);

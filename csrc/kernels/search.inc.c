@@ -5,7 +5,8 @@
 #define FIND(part) PASTE(PASTE(part, SEARCH), TYPE)
 #define FOUND(part) PASTE(PASTE(part, REDUCTION), TYPE)
 
-/* The first element that is `best`, or NaN if that is NaN; there is one. */
+/* The first element that is `best`, or NaN if that is NaN. There is one, if nobody has
+ * written to them meanwhile. */
 MG_INLINE int64_t FIND(place)(int64_t n, const T *a, T best)
 {
     int64_t at = 0;
@@ -15,23 +16,34 @@ MG_INLINE int64_t FIND(place)(int64_t n, const T *a, T best)
             hits |= (a[at + i] == best) | OF(is_nan)(a[at + i]);
         if (hits) break;
     }
-    while (a[at] != best && !OF(is_nan)(a[at])) at++;
-    return at;
+    while (at < n && a[at] != best && !OF(is_nan)(a[at])) at++;
+    return at < n ? at : n - 1;
 }
 
 /* Find the first block that holds the best, then its place there. */
+static NEVER_INLINE int64_t FIND(row_of_blocks)(int64_t n, const T *a)
+{
+    T best = START, results[SHARED_BLOCKS];
+    int64_t at = 0, end = n < REDUCE_BLOCK ? n : REDUCE_BLOCK;
+    for (int64_t i = 0, found; i < n && !OF(is_nan)(best) && work_goes_on(); i += found) {
+        found = FOUND(blocks_find)(n - i, a + i, results);
+        for (int64_t k = 0; k < found && !OF(is_nan)(best); k += REDUCE_BLOCK) {
+            T of_block = results[k / REDUCE_BLOCK];
+            if (!BETTER(of_block, best) && !OF(is_nan)(of_block)) continue;
+            best = of_block;
+            at = i + k;
+            end = n - at < REDUCE_BLOCK ? n : at + REDUCE_BLOCK;
+        }
+    }
+    return at + FIND(place)(end - at, a + at, best);
+}
+
 static int64_t FIND(row)(int64_t n, const T *a)
 {
-    T best = START;
-    int64_t at = 0;
-    for (int64_t i = 0; i < n && !OF(is_nan)(best); i += SEARCH_BLOCK) {
-        T of_block;
-        FOUND(rows)(1, n - i < SEARCH_BLOCK ? n - i : SEARCH_BLOCK, a + i, 0, &of_block);
-        if (!BETTER(of_block, best) && !OF(is_nan)(of_block)) continue;
-        best = of_block;
-        at = i;
-    }
-    return at + FIND(place)(n - at, a + at, best);
+    T best;
+    if (n > REDUCE_BLOCK) return FIND(row_of_blocks)(n, a);
+    FOUND(rows)(1, n, a, 0, &best);
+    return FIND(place)(n, a, best);
 }
 
 /* The same of short rows, turned to columns. */

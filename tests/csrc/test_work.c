@@ -63,6 +63,75 @@ static mg_node call_cumsum(scene *s)
     return op1(s, MG_CUMSUM, s->x, 1, &axis);
 }
 
+static mg_node call_softmax(scene *s)
+{
+    const int64_t axis = 0;
+    return op1(s, MG_SOFTMAX, s->x, 1, &axis);
+}
+
+static mg_node call_log_softmax(scene *s)
+{
+    const int64_t axis = 0;
+    return op1(s, MG_LOG_SOFTMAX, s->x, 1, &axis);
+}
+
+static mg_node call_logsumexp(scene *s)
+{
+    const int64_t how[] = {1, 0};
+    return op1(s, MG_LOGSUMEXP, s->x, 2, how);
+}
+
+static mg_node call_std(scene *s)
+{
+    const int64_t how[] = {1, 0};
+    const double correction = 1;
+    return mg_apply(s->arena, MG_STD, 1, &s->x, 2, how, 1, &correction, 0, 1);
+}
+
+static mg_node call_argmax(scene *s)
+{
+    const int64_t how[] = {0, 0};
+    return op1(s, MG_ARGMAX, s->x, 2, how);
+}
+
+static mg_node call_layer_norm(scene *s)
+{
+    const int64_t axes = 1;
+    const double epsilon = 1e-5;
+    const mg_node operands[] = {s->x, s->x, s->x};
+    return mg_apply(s->arena, MG_LAYER_NORM, 3, operands, 1, &axes, 1, &epsilon, 0, 1);
+}
+
+/* What a row of an op passes on to it, given x as the gradient. */
+static mg_node row_back(scene *s, mg_node y)
+{
+    mg_node gradient = 0;
+    if (y < 0) return y;
+    mg_sweep *sweep = NULL;
+    int status = mg_sweep_open(s->arena, 1, &y, &s->x, 1, &s->x, MG_GIVE, &sweep);
+    if (status == MG_OK) status = mg_sweep_run(sweep, 0);
+    if (status == MG_MORE) status = MG_ERR_INTERRUPTED;
+    if (status == MG_OK) status = mg_sweep_give(sweep, &gradient);
+    mg_sweep_close(sweep);
+    mg_release(s->arena, y);
+    return status < 0 ? status : gradient;
+}
+
+static mg_node call_softmax_back(scene *s)
+{
+    return row_back(s, call_softmax(s));
+}
+
+static mg_node call_log_softmax_back(scene *s)
+{
+    return row_back(s, call_log_softmax(s));
+}
+
+static mg_node call_norm_back(scene *s)
+{
+    return row_back(s, call_layer_norm(s));
+}
+
 static mg_node call_take(scene *s)
 {
     return op2(s, MG_TAKE, s->x, s->positions, 0, NULL);
@@ -155,7 +224,9 @@ static const struct row {
     long_call call;
 } calls[] = {
 #define ROW(name) {#name, call_##name}
-    ROW(exp), ROW(number), ROW(cast), ROW(sum), ROW(cumsum), ROW(take), ROW(gather),
+    ROW(exp), ROW(number), ROW(cast), ROW(sum), ROW(cumsum), ROW(softmax),
+    ROW(log_softmax), ROW(logsumexp), ROW(std), ROW(argmax), ROW(layer_norm),
+    ROW(softmax_back), ROW(log_softmax_back), ROW(norm_back), ROW(take), ROW(gather),
     ROW(nonzero), ROW(divide), ROW(product), ROW(integers), ROW(ramp), ROW(integer_ramp),
     ROW(zeros), ROW(index), ROW(grad), ROW(steps),
 #undef ROW
