@@ -1,10 +1,10 @@
 /* core.c: what recording, backward and release cost in C alone, per node.
  *
- * Usage: core NODES WARMUP ROUNDS; core WARMUP ROUNDS is bench/small.c. Trains nothing: records MLP(2, [16, 3]) and the mean
+ * Usage: core NODES WARMUP ROUNDS. Trains nothing: records MLP(2, [16, 3]) and the mean
  * cross-entropy on as many points as give about NODES nodes, in one graph, and times each
  * phase ROUNDS times, after WARMUP rounds that do not count. Prints one line of JSON:
  * nodes, bytes a node when recorded and at most, minimum and median of each phase in ns a
- * node. */
+ * node. `core WARMUP ROUNDS` is bench/small.c. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <stdlib.h>

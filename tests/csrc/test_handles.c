@@ -116,8 +116,8 @@ static void test_releases_beyond_the_last(void)
     ledger_arena_free(arena, &book);
 }
 
-/* A list of handles is given back as a whole or not at all, whether one is stale or stands
- * there too often; slots are taken again in the order of the list. */
+/* A list of handles is given back as a whole or not at all, whether one is stale or
+ * stands there too often; slots are taken again in the order of the list. */
 static void test_releases_of_lists(void)
 {
     ledger book;
