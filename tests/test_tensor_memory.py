@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import pymicrograd as mg
-from pymicrograd import autograd
+from pymicrograd import autograd, optim
 from pymicrograd._core import fail_allocation
 from pymicrograd.autograd import Function
 from pymicrograd.nn import functional as F
@@ -84,6 +84,16 @@ class Linear(mg.Module):
 
     def __init__(self, s: Subject) -> None:
         self.weight = s.w
+
+
+RULES = (
+    "ASGD", "Adadelta", "Adagrad", "Adamax", "LAMB", "Lion", "NAdam", "RAdam", "RMSprop", "Rprop",
+)  # fmt: skip
+
+
+def step_of(name: str) -> Any:
+    """Return a call that makes the first step of an optimizer."""
+    return lambda s: getattr(optim, name)([s.w]).step()
 
 
 CALLS: dict[str, Callable[[Subject], Any]] = {
@@ -169,6 +179,7 @@ CALLS: dict[str, Callable[[Subject], Any]] = {
     "momentum": lambda s: mg.SGD([s.w], momentum=0.9).step(),
     "Adam": lambda s: mg.Adam([s.w]).step(),
     "AdamW": lambda s: mg.AdamW([s.w]).step(),
+    **{name: step_of(name) for name in RULES},
     "load": lambda s: Linear(s).load_state_dict({"weight": s.w + 1}),
     "retain": lambda s: (s.x @ s.w).retain_grad(),
     "setgrad": lambda s: setattr(s.w, "grad", mg.ones(4, 5)),
