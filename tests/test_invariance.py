@@ -208,6 +208,44 @@ def test_large_ops_along_an_axis(op: str) -> None:
         assert_same_each_way(lambda x=x, axis=axis: derivatives(op, [x], axis=axis))
 
 
+LONG = 530_003  # elements of a row: its blocks are shared out in each pass
+
+
+def test_long_rows() -> None:
+    """Rows whose blocks are shared out, also where squares leave the range."""
+    x = draw((1, LONG), "float32")
+    small = (x.detach() * 1e-30).requires_grad_()
+    weight = draw((LONG,), "float32")
+    along = {"axes": (1,), "correction": 1.0}
+    for op, operands, how in (
+        ("softmax", [x], {"axis": 1}),
+        ("log_softmax", [x], {"axis": 1}),
+        ("argmax", [x], {"axis": 1}),
+        ("logsumexp", [x], {"axes": (1,)}),
+        ("var", [x], along),
+        ("std", [small], along),
+        ("layer_norm", [x, weight, weight], {"axes": 1}),
+        ("rms_norm", [small, weight], {"axes": 1}),
+        ("cross_entropy", [x, pymicrograd.tensor([LONG - 1])], {"reduction": 2, "smoothing": 0.1}),
+    ):
+        assert_same_each_way(lambda op=op, o=operands, how=how: derivatives(op, o, **how))
+
+
+def test_long_rows_are_sums_of_their_blocks() -> None:
+    """The rule of sums, of what other ops compute."""
+    set_num_threads(2)
+    x = draw((LONG,), "float32").detach()
+    e = (x - x.amax()).exp()
+    assert bits(x.softmax(0)) == bits(e / e.sum())
+    assert bits(x.logsumexp(0)) == bits(x.amax() + e.sum().log())
+    shifted = x - x.mean()
+    assert bits(x.var(correction=0)) == bits((shifted * shifted).sum() / LONG)
+    x[LONG - 7] = 9.0
+    assert x.argmax().item() == LONG - 7
+    x[70_000] = x[200_000] = math.nan
+    assert x.argmax().item() == x.argmin().item() == 70_000
+
+
 @pytest.mark.parametrize("op", ["any", "all"])
 def test_large_truths(op: str) -> None:
     """Eight bools are looked at in the time of an addition."""
