@@ -5,17 +5,23 @@
 #define FIND(part) PASTE(PASTE(part, SEARCH), TYPE)
 #define FOUND(part) PASTE(PASTE(part, REDUCTION), TYPE)
 
+/* Tell whether some of n elements, a constant, are `best` or NaN. */
+MG_INLINE bool FIND(are_some)(int n, const T *a, T best)
+{
+    int hits = 0;
+    for (int i = 0; i < n; i++) hits |= (a[i] == best) | OF(is_nan)(a[i]);
+    return hits;
+}
+
 /* The first element that is `best`, or NaN if that is NaN. There is one, if nobody has
  * written to them meanwhile. */
 MG_INLINE int64_t FIND(place)(int64_t n, const T *a, T best)
 {
+    enum { STEP = SEARCH_STEP / 8 };
     int64_t at = 0;
-    for (; at + SEARCH_STEP <= n; at += SEARCH_STEP) {
-        int hits = 0;
-        for (int i = 0; i < SEARCH_STEP; i++)
-            hits |= (a[at + i] == best) | OF(is_nan)(a[at + i]);
-        if (hits) break;
-    }
+    while (at + SEARCH_STEP <= n && !FIND(are_some)(SEARCH_STEP, a + at, best))
+        at += SEARCH_STEP;
+    while (at + STEP <= n && !FIND(are_some)(STEP, a + at, best)) at += STEP;
     while (at < n && a[at] != best && !OF(is_nan)(a[at])) at++;
     return at < n ? at : n - 1;
 }

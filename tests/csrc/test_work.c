@@ -75,12 +75,6 @@ static mg_node call_log_softmax(scene *s)
     return op1(s, MG_LOG_SOFTMAX, s->x, 1, &axis);
 }
 
-static mg_node call_logsumexp(scene *s)
-{
-    const int64_t how[] = {1, 0};
-    return op1(s, MG_LOGSUMEXP, s->x, 2, how);
-}
-
 static mg_node call_std(scene *s)
 {
     const int64_t how[] = {1, 0};
@@ -115,11 +109,6 @@ static mg_node row_back(scene *s, mg_node y)
     mg_sweep_close(sweep);
     mg_release(s->arena, y);
     return status < 0 ? status : gradient;
-}
-
-static mg_node call_softmax_back(scene *s)
-{
-    return row_back(s, call_softmax(s));
 }
 
 static mg_node call_log_softmax_back(scene *s)
@@ -225,8 +214,7 @@ static const struct row {
 } calls[] = {
 #define ROW(name) {#name, call_##name}
     ROW(exp), ROW(number), ROW(cast), ROW(sum), ROW(cumsum), ROW(softmax),
-    ROW(log_softmax), ROW(logsumexp), ROW(std), ROW(argmax), ROW(layer_norm),
-    ROW(softmax_back), ROW(log_softmax_back), ROW(norm_back), ROW(take), ROW(gather),
+    ROW(std), ROW(argmax), ROW(log_softmax_back), ROW(norm_back), ROW(take), ROW(gather),
     ROW(nonzero), ROW(divide), ROW(product), ROW(integers), ROW(ramp), ROW(integer_ramp),
     ROW(zeros), ROW(index), ROW(grad), ROW(steps),
 #undef ROW
