@@ -1,7 +1,8 @@
 /* fill.c: elements that no op computes: ramps, numbers of a generator, linear indices. */
 #include "arrays/arrays.h"
 
-enum { ASKED_EVERY = (1 << 18) / MG_ASK_OFTEN }; /* elements: some milliseconds, page faults included */
+/* Elements: some milliseconds, page faults included. */
+enum { ASKED_EVERY = (1 << 18) / MG_ASK_OFTEN };
 
 /* ---- ramps ------------------------------------------------------------------------- */
 

@@ -34,7 +34,7 @@ static void OF(row_map)(OF(long_row) row, double cost)
     if (blocks == 1)
         row.compute(&row, 0, row.n, NULL);
     else
-        parallel_ranges(blocks, REDUCE_BLOCK * cost, OF(row_range), &row);
+        parallel_ranges(blocks, (double)REDUCE_BLOCK * cost, OF(row_range), &row);
 }
 
 /* Compute y, if there is one, and `count` sums, of those of the blocks. */
@@ -46,7 +46,7 @@ static NEVER_INLINE void OF(row_sums)(OF(long_row) row, double cost, int count, 
     row.sums = of_blocks;
     for (int64_t some; row.block < blocks && work_goes_on(); row.block += some) {
         some = blocks - row.block < SHARED_BLOCKS ? blocks - row.block : SHARED_BLOCKS;
-        parallel_ranges(some, REDUCE_BLOCK * cost, OF(row_range), &row);
+        parallel_ranges(some, (double)REDUCE_BLOCK * cost, OF(row_range), &row);
         for (int64_t i = 0; i < some; i++)
             for (int k = 0; k < count; k++)
                 OF(blocks_add_sum)(all + k, of_blocks[2 * i + k]);
