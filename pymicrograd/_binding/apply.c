@@ -724,8 +724,7 @@ PyObject *tensor_apply_integers(int op, PyObject *self, const mg_array_info *inf
     int record = is_recording();
     if (record < 0) return NULL;
     const int size = size_of_call(info->count > LARGE, info->count);
-    mg_node made = apply(size, op, 1, &handle, integer_count, integers, 0,
-                         NULL, record);
+    mg_node made = apply(size, op, 1, &handle, integer_count, integers, 0, NULL, record);
     if (made > 0) return adopt(made, info->count);
     PyObject *what = PyLong_FromLong(op), *operands = PyTuple_Pack(1, self);
     PyObject *tuple = tuple_of(integers, integer_count);
