@@ -71,8 +71,24 @@ def test_derivatives_of_functions_as_pytorch_calls_them() -> None:
     for name in ("hvp", "vhp"):
         y, found = getattr(of, name)(lambda x: (x**3).sum(), a, torch.ones(3))
         assert found.tolist() == [6, 12, 18]
-    with pytest.raises(ValueError, match="are not recorded"):
-        of.vjp(torch.exp, a, create_graph=True)
+    assert of.vjp(lambda x: x.sum(), a)[1].tolist() == [1, 1, 1]
+    assert of.jacobian(lambda x: torch.ones(2), a).tolist() == [[0, 0, 0]] * 2
+    linear, twice = lambda x: (2 * x).sum(), (a, a)
+    assert of.jacobian(linear, a, strict=True).tolist() == [2, 2, 2]
+    refused: list[tuple[Any, str]] = [
+        (lambda: of.vjp(torch.exp, a, create_graph=True), "are not recorded"),
+        (lambda: of.vjp(torch.exp, a), r"v may be missing where func returns one number, not \(3,"),
+        (lambda: of.jvp(torch.exp, a), "v may be missing where the input is one number"),
+        (lambda: of.hvp(linear, a), "v may be missing"),
+        (lambda: of.jacobian(torch.exp, a, strategy="sideways"), "strategy 'sideways' is none"),
+        (lambda: of.jacobian(lambda x: torch.ones(2), a, strict=True), "an output .* on input 0"),
+        (lambda: of.jvp(lambda x, z: x * 1, twice, twice, strict=True), "an output .* on input 1"),
+        (lambda: of.hessian(linear, a, strict=True), "a gradient does not depend on input 0"),
+        (lambda: of.hvp(linear, a, a, strict=True), "a gradient does not depend on input 0"),
+    ]
+    for call, text in refused:
+        with pytest.raises(RuntimeError, match=text):
+            call()
 
 
 @pytest.mark.parametrize(
