@@ -362,6 +362,12 @@ def test_a_log_for_tensorboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert (status, lines) == (2, []) and "SummaryWriter needs tensorboardX, or PyTorch" in err
 
 
+def test_figures_say_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r"figures need matplotlib: .*pymicrograd\[viz\]"):
+        pictures.plot_losses([1.0])
+
+
 def test_figures_of_networks_of_both_kinds() -> None:
     pytest.importorskip("matplotlib")
     x, y = mg.data.moons(30, generator=mg.RNG(1))

@@ -29,6 +29,21 @@ INK = "#333333"
 DATE_FIELD = {".svg": "Date", ".pdf": "CreationDate"}
 
 
+def _new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            f"figures need matplotlib: pip install 'pymicrograd[viz]' ({error})"
+        ) from error
+    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+
+
 def plot_training(
     logits: Logits,
     splits: Splits,
@@ -47,9 +62,7 @@ def plot_training(
         title: a line above both.
         unit: what a loss is of.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10.5, 5.2), layout="constrained", facecolor="white")
+    figure = _new_figure(10.5, 5.2)
     regions, curve = figure.subplots(1, 2, width_ratios=(1, 1.1))
     _draw_regions(regions, logits, splits)
     _draw_points(regions, splits)
@@ -70,8 +83,6 @@ def plot_regions(model: Any, x: Any, y: Any, title: str = "", threshold: float =
         title: a line above.
         threshold: of a single score, such as 0.5 behind a sigmoid.
     """
-    from matplotlib.figure import Figure
-
     from .._core import no_grad
     from ..tensors.conversion import as_tensor
 
@@ -84,7 +95,7 @@ def plot_regions(model: Any, x: Any, y: Any, title: str = "", threshold: float =
         rows = found.tolist() if takes_tensors else found
         return [_scores(row, threshold) for row in rows]
 
-    figure = Figure(figsize=(5.6, 5.6), layout="constrained", facecolor="white")
+    figure = _new_figure(5.6, 5.6)
     axes = figure.subplots()
     points, classes = (part.tolist() if hasattr(part, "tolist") else part for part in (x, y))
     splits = {"points": list(zip(points, map(int, classes), strict=True))}
@@ -109,9 +120,7 @@ def plot_losses(
     unit: str = "epoch",
 ) -> Figure:
     """Draw losses alone; arguments are as for `plot_training`."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.0, 4.5), layout="constrained", facecolor="white")
+    figure = _new_figure(6.0, 4.5)
     axes = figure.subplots()
     _draw_losses(axes, train_losses, val_losses or {}, unit)
     axes.set_ylabel("loss")
