@@ -164,6 +164,17 @@ def test_batch_norm_follows_the_batches() -> None:
         norm.train()(normal(1, 2))
 
 
+@pytest.mark.parametrize("kind", [mg.float16, mg.bfloat16, mg.float32, mg.float64])
+def test_parameters_of_a_batch_norm_promote(kind: Any) -> None:
+    """As + and * do, whichever of weight and bias there are."""
+    x = normal(4, 3, 2).to(kind).requires_grad_()
+    weight, bias = (mg.ones(3, dtype=mg.float64, requires_grad=True) for _ in range(2))
+    for given_ones in ((weight, bias), (weight, None), (None, bias)):
+        y = functional.batch_norm(x, None, None, *given_ones, training=True)
+        y.sum().backward()
+        assert y.dtype is mg.float64 and x.grad.dtype is kind
+
+
 @given(st.integers(0, 2**31), st.sampled_from([0.0, 0.25, 0.5, 1.0]))
 def test_dropout_keeps_the_mean_and_its_seed(seed: int, p: float) -> None:
     x = mg.ones(2000)

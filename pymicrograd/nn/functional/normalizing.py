@@ -46,9 +46,9 @@ def mean_of(rows: Any, x: Any) -> Any:
 
 
 def scaled(rows: Any, x: Any, scale: Any, bias: Any) -> Any:
-    """Return new rows times a scale for each channel, plus a bias, in the shape of x.
+    """Return rows times a scale for each channel, plus a bias, in the shape of x.
 
-    They are written over where nothing is recorded.
+    They are new ones, and written over where nothing is recorded and no type is promoted.
     """
     for parameter, op in ((scale, "mul"), (bias, "add")):
         if parameter is None:
@@ -72,9 +72,8 @@ class Standardized(Function):
         ctx.eps = eps
         ctx.mark_non_differentiable(mean, variance)
         scale = (variance + eps).rsqrt()
-        y = centred * spread(scale if weight is None else scale * weight, x)
-        y = y if bias is None else y.add_(spread(bias, x))
-        return y.reshape(x.shape), mean, variance
+        rows = centred * spread(scale if weight is None else scale * weight, x)
+        return scaled(rows, x, None, bias), mean, variance
 
     @staticmethod
     def backward(ctx: Any, g: Any, *_: Any) -> Any:
