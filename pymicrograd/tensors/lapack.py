@@ -15,8 +15,7 @@ from ..errors import DTypeError, MicrogradError, ShapeError
 from .conversion import as_tensor
 from .dtypes import HALVES
 from .function import Function
-from .leaves import blank, constant, ramp
-from .ops import cast
+from .leaves import blank, constant
 from .sorting import array_of, of_array
 
 __all__ = ["LinAlgError", "matrix", "square"]
@@ -300,15 +299,3 @@ class PseudoInverse(Function):
 def zeros_in(shape: tuple[int, ...], like: Any) -> Any:
     """Return zeros of another tensor's type."""
     return blank(shape, like.dtype, "linalg")
-
-
-def row_numbers(count: int) -> Any:
-    """Return 0 .. count - 1."""
-    return ramp(count, 0, 1, "linalg")
-
-
-def widest(x: Any) -> Any:
-    """Return x in float32 where it is of float16 or bfloat16."""
-    from .dtypes import float32
-
-    return cast(x, float32) if x.dtype in HALVES else x
