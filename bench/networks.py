@@ -52,8 +52,27 @@ def start(name: str) -> tuple[list[Any], Any, Any]:
     return [p.astype("float32") for p in parameters], inputs.astype("float32"), classes
 
 
+def timed(forward: Callable[[], Any], optimizer: Any) -> tuple[Step, list[Any]]:
+    """Return a step of an eager library whose loss forward() returns, and its latest loss."""
+    losses: list[Any] = []
+
+    def step() -> list[float]:
+        times = [clock()]
+        loss = forward()
+        times.append(clock())
+        optimizer.zero_grad()
+        loss.backward()
+        times.append(clock())
+        optimizer.step()
+        losses[:] = [loss.item()]
+        times.append(clock())
+        return [*(b - a for a, b in itertools.pairwise(times)), times[-1] - times[0]]
+
+    return step, losses
+
+
 def eager_step(functional: Any, optimizer: Any, network: Any, data: Any) -> tuple[Step, list[Any]]:
-    """Return a step of an eager library, and the list of losses that it appends to.
+    """Return a step of an eager library, and its latest loss.
 
     Args:
         functional: its linear, tanh, relu and cross_entropy.
@@ -65,24 +84,14 @@ def eager_step(functional: Any, optimizer: Any, network: Any, data: Any) -> tupl
     linear, cross_entropy = functional.linear, functional.cross_entropy
     activate = getattr(functional, activation)
     layers = list(zip(parameters[::2], parameters[1::2], strict=True))
-    losses: list[Any] = []
 
-    def step() -> list[float]:
-        times = [clock()]
+    def forward() -> Any:
         x = inputs
         for weight, bias in layers[:-1]:
             x = activate(linear(x, weight, bias))
-        loss = cross_entropy(linear(x, *layers[-1]), classes)
-        times.append(clock())
-        optimizer.zero_grad()
-        loss.backward()
-        times.append(clock())
-        optimizer.step()
-        losses[:] = [loss.item()]
-        times.append(clock())
-        return [*(b - a for a, b in itertools.pairwise(times)), times[-1] - times[0]]
+        return cross_entropy(linear(x, *layers[-1]), classes)
 
-    return step, losses
+    return timed(forward, optimizer)
 
 
 def our_step(name: str) -> tuple[Step, list[Any]]:
@@ -133,21 +142,7 @@ def program_step(engine: str, name: str) -> tuple[Step, list[Any]]:
     optimizer, criterion = optim.Adam(model.parameters(), lr=LR), nn.CrossEntropyLoss()
     inputs = library.tensor(rng.standard_normal(shape).astype("float32"))
     targets = library.tensor(rng.integers(0, classes, shape[0]))
-    losses: list[Any] = []
-
-    def step() -> list[float]:
-        times = [clock()]
-        loss = criterion(model(inputs), targets)
-        times.append(clock())
-        optimizer.zero_grad()
-        loss.backward()
-        times.append(clock())
-        optimizer.step()
-        losses[:] = [loss.item()]
-        times.append(clock())
-        return [*(b - a for a, b in itertools.pairwise(times)), times[-1] - times[0]]
-
-    return step, losses
+    return timed(lambda: criterion(model(inputs), targets), optimizer)
 
 
 def jax_step(name: str) -> tuple[Step, list[Any]]:
