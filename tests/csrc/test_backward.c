@@ -55,10 +55,11 @@ static void graph_free(graph *g)
     ledger_arena_free(g->arena, &g->book);
 }
 
-/* Set the gradient of every node, leaf or not. */
+/* Set the gradient of every living node, leaf or not. */
 static void gradients_set(const graph *g, double leaf, double interior)
 {
     for (uint32_t i = 1; i < g->arena->fresh; i++) {
+        if (is_free(g->arena, i)) continue;
         node *n = node_at(g->arena, i);
         n->gradient = arity_of(n) ? interior : leaf;
     }
