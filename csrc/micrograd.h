@@ -56,7 +56,8 @@ enum mg_status {
     MG_ERR_GRADIENT = -14, /* nothing here requires a gradient */
     MG_ERR_CHANGED = -15,  /* a value that a gradient needs was written to since */
     MG_ERR_RULE = -16,     /* a rule of the caller's has no gradient of its own */
-    MG_ERR_INTERRUPTED = -17 /* the caller gave up: mg_work_begin() */
+    MG_ERR_INTERRUPTED = -17, /* the caller gave up: mg_work_begin() */
+    MG_ERR_RECORDED = -18 /* what a program cannot do again */
 };
 
 /* Say in a few English words what a status means; never NULL. */
@@ -576,6 +577,38 @@ typedef struct mg_update_group {
  * no update, or where an array is not contiguous; MG_ERR_STALE where one is missing. */
 int mg_array_update(mg_arena *arena, int update, int64_t group_count,
                     const mg_update_group *groups);
+
+/* ---- programs: what was recorded once and runs without its caller -------------------
+ *
+ * Between mg_record_open() and mg_record_close() the calls of one thread are computed as
+ * always, and remembered: ops, sweeps, updates, numbers of generators. The program that is
+ * made of them computes the same bits again, any number of times, from what its inputs,
+ * and all that it reads but does not make, hold then. */
+typedef struct mg_program mg_program;
+
+/* Record the calls of this thread from now on. Errors: MG_ERR_BUSY where one records. */
+int mg_record_open(mg_arena *arena);
+/* Make a program of what was recorded. inputs are arrays that other ones may take the place
+ * of, outputs those that a run makes anew. On an error the recording is given up.
+ * Errors: MG_ERR_RECORDED where something was done that a program cannot do again;
+ * MG_ERR_ARG where this thread records nothing. */
+int mg_record_close(mg_arena *arena, int64_t input_count, const mg_node *inputs,
+                    int64_t output_count, const mg_node *outputs, mg_program **made);
+/* Give up recording, if this thread does. */
+void mg_record_cancel(mg_arena *arena);
+/* Tell whether the calls of this thread are recorded: 0 or 1. */
+int mg_recording(mg_arena *arena);
+/* Let what follows not be part of a program, or, with `on` 0, be part of it again. Returns
+ * what it was. */
+int mg_record_pause(mg_arena *arena, int on);
+/* Run a program so many times. *done is how many times it ran to its end. Errors: those of
+ * what was recorded, with everything as it is after the same calls. */
+int mg_program_run(mg_program *program, int64_t runs, int64_t *done);
+/* Copy data into an input, or out of an output, contiguous and of its type. */
+int mg_program_put(mg_program *program, int64_t which, const void *data);
+int mg_program_get(mg_program *program, int64_t which, void *data);
+/* Free a program; NULL is fine. */
+void mg_program_free(mg_program *program);
 
 /* ---- instruction sets and threads: neither changes any result ---------------------- */
 
