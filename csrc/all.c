@@ -57,4 +57,6 @@
 #include "arrays/sweep.c"
 #include "arrays/factors.c"
 #include "arrays/update.c"
+#include "programs/tape.c"
+#include "programs/program.c"
 #include "lifetime.c"

@@ -5,7 +5,7 @@
 #if defined(MG_SCALARS_ONLY)
 #include "store/store.h"
 #else
-#include "arrays/arrays.h"
+#include "programs/programs.h"
 #endif
 
 /* Give up a backward under way, and those that have stopped for it. */
@@ -57,6 +57,8 @@ void mg_arena_free(mg_arena *arena)
     backwards_cancel(arena);
 #if !defined(MG_SCALARS_ONLY)
     sweeps_free(arena);
+    mg_record_cancel(arena);
+    programs_free(arena);
 #endif
     nodes_settle(arena);
     arrays_free(arena); /* with the large blocks they use */

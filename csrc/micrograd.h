@@ -427,7 +427,7 @@ mg_node mg_linear_index(mg_arena *arena, int axes, const mg_node *nodes,
  * float64 with mg_rng_uniform(a, b) or mg_rng_normal(a, b) rounded to it, or int64 from
  * low to high - 1: 32 bits of the generator modulo high - low or, where that is above
  * 2^32, 64, the high ones first. */
-enum mg_distribution { MG_UNIFORM, MG_NORMAL };
+enum mg_distribution { MG_UNIFORM, MG_NORMAL, MG_INTEGERS, MG_PERMUTATION };
 int mg_rng_fill(mg_rng *rng, int distribution, int dtype, double a, double b,
                 int64_t count, void *out);
 int mg_rng_fill_integers(mg_rng *rng, int64_t low, int64_t high, int64_t count,
@@ -601,12 +601,53 @@ int mg_recording(mg_arena *arena);
 /* Let what follows not be part of a program, or, with `on` 0, be part of it again. Returns
  * what it was. */
 int mg_record_pause(mg_arena *arena, int on);
-/* Run a program so many times. *done is how many times it ran to its end. Errors: those of
- * what was recorded, with everything as it is after the same calls. */
+/* Let a program that is recorded draw the elements of a new array anew: by mg_rng_fill(),
+ * mg_rng_fill_integers() or mg_rng_permutation(). The generator has to live as long. */
+int mg_record_random(mg_arena *arena, mg_node drawn, mg_rng *rng, int distribution,
+                     double a, double b, int64_t low, int64_t high);
+
+/* Write to out[0..count) the arrays that a program reads or writes and does not make, its
+ * inputs among them, without references; returns how many there are. */
+int64_t mg_program_found(mg_program *program, int64_t count, mg_node *out);
+/* Have other arrays, in the order of mg_program_found(), from now on. Errors: MG_ERR_SHAPE
+ * where one has another type, shape or strides, or stands twice; nothing changes. */
+int mg_program_bind(mg_program *program, int64_t count, const mg_node *nodes);
+/* Give update number `which` of a program what mg_array_update() takes; counts and scalars
+ * have to live as long. Errors: MG_ERR_ARG where there are other parameters. */
+int mg_program_update(mg_program *program, int64_t which, int64_t group_count,
+                      const mg_update_group *groups);
+/* Run a program so many times. *done is how many times it ran to its end. Returns MG_MORE
+ * before a run for which a leaf has a gradient, or has none, other than when it was
+ * recorded: that is another program. Errors: those of what was recorded, with everything
+ * as it is after the same calls. */
 int mg_program_run(mg_program *program, int64_t runs, int64_t *done);
 /* Copy data into an input, or out of an output, contiguous and of its type. */
 int mg_program_put(mg_program *program, int64_t which, const void *data);
 int mg_program_get(mg_program *program, int64_t which, void *data);
+/* Return an output of the last run, a new leaf. */
+mg_node mg_program_output(mg_program *program, int64_t which);
+
+/* Steps with batches of rows: of each input that has sources[i], not 0, the rows
+ * order[k * rows .. (k + 1) * rows) for step k; order NULL: `rows` after `rows`, from row
+ * `first` on. losses[k] gets the element of an output. */
+typedef struct mg_fit {
+    int64_t steps, rows, first;
+    const mg_node *sources; /* (inputs) contiguous arrays */
+    const int64_t *order;
+    int64_t output;
+    double *losses; /* (steps), or NULL */
+} mg_fit;
+
+/* Run a program once for each batch. Errors: as mg_program_run(); MG_ERR_INDEX for a row
+ * that is not there. */
+int mg_program_fit(mg_program *program, const mg_fit *plan, int64_t *done);
+/* Return how many entries a program has; name one, NULL for a number that is none. */
+int64_t mg_program_length(mg_program *program);
+const char *mg_program_name(mg_program *program, int64_t which);
+/* Return the bytes of memory that a program owns. */
+int64_t mg_program_size(mg_program *program);
+/* Return which entry failed in the last run, or -1. */
+int64_t mg_program_fault(mg_program *program);
 /* Free a program; NULL is fine. */
 void mg_program_free(mg_program *program);
 

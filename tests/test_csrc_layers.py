@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CSRC = ROOT / "csrc"
 PROGRAMS = ROOT / "tests" / "csrc"
 CC = os.environ.get("CC") or "cc"
-LAYERS = ("base", "store", "numbers", "kernels", "arrays")
+LAYERS = ("base", "store", "numbers", "kernels", "arrays", "programs")
 OTHER_SETS = ("kernels/kernels_avx2.c", "kernels/kernels_avx512.c")
 FLAGS = "-O0 -Werror -DMG_BASELINE_ONLY"
 

@@ -107,23 +107,39 @@ static int array_forward(call *c)
     return work_status(forwards[c->op - MG_MAP_OP_COUNT](c));
 }
 
+int call_forward(call *c)
+{
+    c->result = NULL;
+    c->scratch_count = 0;
+    int status = is_element_op(c->op) ? map_value(c) : array_forward(c);
+    for (int i = 0; i < c->scratch_count; i++) array_free(c->arena, c->scratch[i]);
+    return status;
+}
+
+/* Make a node of the result of a call, or free it. */
+static int result_node(call *c, uint32_t *made)
+{
+    if (!is_recorded(c)) return array_leaf(c->arena, c->result, made);
+    int status = recorded_node(c, made);
+    if (status < 0) array_free(c->arena, c->result);
+    return status;
+}
+
 /* Run an op and make a node of its result, without references of its own. The call's
  * result is freed when that fails. */
 static int array_record(call *c, uint32_t *made)
 {
     c->result = NULL;
-    c->scratch_count = 0;
     MG_RETURN_IF(!has_counts(c), MG_ERR_ARG);
-    int status = is_element_op(c->op) ? map_value(c) : array_forward(c);
-    for (int i = 0; i < c->scratch_count; i++) array_free(c->arena, c->scratch[i]);
+    recorder *r = recorder_of(c->arena);
+    int status = call_forward(c);
     if (status < 0) {
         if (c->result) array_free(c->arena, c->result);
         return status;
     }
-    if (!is_recorded(c)) return array_leaf(c->arena, c->result, made);
-    status = recorded_node(c, made);
-    if (status < 0) array_free(c->arena, c->result);
-    return status;
+    MG_TRY(result_node(c, made));
+    if (MG_UNLIKELY(r != NULL)) r->calls(r, c, *made);
+    return MG_OK;
 }
 
 /* ---- scopes ------------------------------------------------------------------------ */
@@ -215,7 +231,9 @@ uint32_t scope_constant(scope *s, int dtype, double value)
     s->status = array_new(s->arena, dtype, 0, NULL, &a);
     if (s->status < 0) return 0;
     array_fill(a, value);
-    return scope_array(s, a);
+    uint32_t made = scope_array(s, a);
+    if (made) constant_remember(s->arena, made);
+    return made;
 }
 
 /* ---- calls from outside ------------------------------------------------------------ */
@@ -283,7 +301,9 @@ static int number_array(mg_arena *arena, int dtype, int kind, int64_t integer,
     from.data = is_real ? (char *)&number : (char *)&integer;
     MG_TRY(array_new(arena, dtype, 0, NULL, &a));
     map_copy(&from, a);
-    return array_leaf(arena, a, made);
+    MG_TRY(array_leaf(arena, a, made));
+    constant_remember(arena, *made);
+    return MG_OK;
 }
 
 static MG_NOINLINE mg_node apply_number(call *c, mg_node handle, int which, int kind,
@@ -349,13 +369,42 @@ static int overlap_resolve(call *c, const array *a, const array **b)
     return same ? MG_OK : array_copy(c, shared, shared->dtype, b);
 }
 
-/* Write op(a, b) over a. */
+/* Write op(a, b) over a, which fit. */
+static int elements_write(call *c, array *a, const array *b)
+{
+    int computed, result;
+    int common = compared_dtype(c->op, operands_dtype(c, 0), c->weak != 0);
+    MG_TRY(op_dtypes(c->op, common, &computed, &result));
+    MG_RETURN_IF(!fits_kind(result, a->dtype), MG_ERR_DTYPE);
+    const array *cut = a;
+    MG_TRY(operand_cut(c, common, computed, &cut));
+    MG_TRY(operand_cut(c, common, computed, &b));
+    MG_TRY(map_check(c->op, result, b));
+    map_apply(c->op, computed, cut, b, 0.0, a);
+    return MG_OK;
+}
+
+/* Write op(a, b), or a cast of b, over a. */
+static int over_run(mg_arena *arena, const deed *of)
+{
+    array *a = deed_output(of, 0);
+    const array *b = of->arrays[1];
+    call c = {.arena = arena, .op = (int)of->integers[0], .given = of->arrays};
+    c.operand_count = b ? 2 : 1;
+    c.weak = (unsigned)of->integers[1];
+    int status = b ? overlap_resolve(&c, a, &b) : MG_OK;
+    if (status == MG_OK && is_element_op(c.op)) status = elements_write(&c, a, b);
+    else if (status == MG_OK) map_copy(b, a);
+    if (status == MG_OK) a->buffer->version++;
+    for (int i = 0; i < c.scratch_count; i++) array_free(arena, c.scratch[i]);
+    return status;
+}
+
 static MG_NOINLINE int write_in_place(call *c)
 {
-    int rank, computed, result;
+    int rank;
     int64_t shape[MG_MAX_RANK];
-    array *a = array_at(c->arena, c->operands[0]);
-    const array *b = c->operand_count > 1 ? operand_of(c, 1) : NULL;
+    const array *a = operand_of(c, 0), *b = c->operand_count > 1 ? operand_of(c, 1) : NULL;
     lasting_work(c->arena, a->count);
     MG_RETURN_IF(a->buffer->read_only, MG_ERR_READONLY);
     MG_RETURN_IF(array_overlaps(a), MG_ERR_VIEW);
@@ -363,24 +412,16 @@ static MG_NOINLINE int write_in_place(call *c)
         MG_TRY(shape_broadcast(a, b, &rank, shape));
         bool same = rank == a->rank && !memcmp(shape, a->shape, a->rank * sizeof *shape);
         MG_RETURN_IF(!same, MG_ERR_SHAPE);
-        MG_TRY(overlap_resolve(c, a, &b));
     }
-    if (!is_element_op(c->op)) { /* a cast of b, into a */
-        MG_RETURN_IF(!b, MG_ERR_ARG);
-        map_copy(b, a);
-    } else {
-        MG_RETURN_IF(op_arity(c->op) != c->operand_count, MG_ERR_ARG);
-        int common = compared_dtype(c->op, operands_dtype(c, 0), c->weak != 0);
-        MG_TRY(op_dtypes(c->op, common, &computed, &result));
-        MG_RETURN_IF(!fits_kind(result, a->dtype), MG_ERR_DTYPE);
-        const array *cut = a;
-        MG_TRY(operand_cut(c, common, computed, &cut));
-        MG_TRY(operand_cut(c, common, computed, &b));
-        MG_TRY(map_check(c->op, result, b));
-        map_apply(c->op, computed, cut, b, 0.0, a);
-    }
-    a->buffer->version++;
-    return MG_OK;
+    const int arity = is_element_op(c->op) ? op_arity(c->op) : 2;
+    MG_RETURN_IF(arity != c->operand_count, MG_ERR_ARG);
+    recorder *r = recorder_of(c->arena);
+    for (int i = 0; MG_UNLIKELY(r != NULL) && i < c->operand_count; i++)
+        r->sees(r, c->operands[i]);
+    deed of = {.run = over_run, .arrays = {a, b}, .writes = 1};
+    of.fills = !is_element_op(c->op);
+    of.integers[0] = c->op, of.integers[1] = c->weak;
+    return perform(c->arena, &of);
 }
 
 /* Tell whether an op writes in place: an elementwise one of operands only, or a cast. */
@@ -404,7 +445,6 @@ int mg_apply_in_place(mg_arena *arena, int op, mg_node a, mg_node b, unsigned we
     if (status == MG_OK) status = write_in_place(&c);
     if (holds) work_let_go();
     mode_leave(mode);
-    for (int i = 0; i < c.scratch_count; i++) array_free(arena, c.scratch[i]);
     arena_unlock(arena);
     return status;
 }

@@ -59,6 +59,7 @@ static mg_node array_copy_in(mg_arena *arena, int dtype, int rank, const int64_t
     MG_TRY(array_new(arena, dtype, rank, shape, &a));
     elements_set(a, data);
     MG_TRY(array_finish(arena, a, MG_OK, &made));
+    constant_remember(arena, made);
     return handle_retain(arena, made);
 }
 

@@ -19,6 +19,10 @@ MG_INLINE array *array_at(const mg_arena *arena, uint32_t index)
     return node_at(arena, index)->array;
 }
 
+/* ---- fill.c ------------------------------------------------------------------------ */
+
+int zeros_run(mg_arena *arena, const struct deed *a);
+
 /* ---- a call ------------------------------------------------------------------------ */
 
 enum { MAX_SCRATCH = 12 }; /* no op needs more than seven */
@@ -29,6 +33,8 @@ typedef struct call {
     int op;
     int operand_count, integer_count, number_count;
     const uint32_t *operands;
+    const array *const *given; /* operands of a program, which are no nodes; or NULL */
+    array *place;              /* where a program has the result; or NULL */
     const int64_t *integers;
     const double *numbers;
     unsigned weak; /* bit i: operand i stands for a Python number */
@@ -42,7 +48,60 @@ typedef struct call {
 
 MG_INLINE const array *operand_of(const call *c, int i)
 {
-    return array_at(c->arena, c->operands[i]);
+    return MG_UNLIKELY(c->given != NULL) ? c->given[i]
+                                         : array_at(c->arena, c->operands[i]);
+}
+
+/* ---- what a program does again ------------------------------------------------------ */
+
+enum { DEED_ARRAYS = 5 };
+
+/* Work on arrays that is no op's. run() is all of it, and decides nothing by elements that
+ * it does not look at itself: a program calls it with arrays of other elements. */
+typedef struct deed deed;
+struct deed {
+    int (*run)(mg_arena *arena, const deed *a);
+    const array *arrays[DEED_ARRAYS]; /* those written to are somebody's; NULL: none */
+    unsigned writes;                 /* bit k: array k is written to, */
+    unsigned fills;                  /* and in full, before it is read */
+    int64_t integers[4];
+    double numbers[2];
+};
+
+/* Let a program that is recorded do something, which is done elsewhere. */
+MG_INLINE void deed_remember(mg_arena *arena, const deed *a)
+{
+    recorder *r = recorder_of(arena);
+    if (MG_UNLIKELY(r != NULL)) r->acts(r, a);
+}
+
+/* Do it, and remember it if a program is recorded. */
+MG_INLINE int perform(mg_arena *arena, const deed *a)
+{
+    deed_remember(arena, a);
+    return a->run(arena, a);
+}
+
+/* Write to an array that perform() was given as one that is written to. */
+MG_INLINE array *deed_output(const deed *a, int which)
+{
+    return (array *)(uintptr_t)a->arrays[which];
+}
+
+/* Say that the elements of a new leaf are no result of calls. */
+MG_INLINE void constant_remember(mg_arena *arena, uint32_t made)
+{
+    recorder *r = recorder_of(arena);
+    if (MG_UNLIKELY(r != NULL)) r->constant(r, made);
+}
+
+int result_place(call *c, int dtype, int rank, const int64_t *shape);
+
+/* Make the result of a call, whose elements are not set. */
+MG_INLINE int result_new(call *c, int dtype, int rank, const int64_t *shape)
+{
+    if (MG_UNLIKELY(c->place != NULL)) return result_place(c, dtype, rank, shape);
+    return array_new(c->arena, dtype, rank, shape, &c->result);
 }
 
 /* Have an array freed at the end of the call. */
@@ -197,6 +256,7 @@ uint32_t scope_apply(scope *s, int op, int operand_count, const uint32_t *operan
 uint32_t scope_apply_over(scope *s, int op, int operand_count, const uint32_t *operands,
                           int integer_count, const int64_t *integers);
 uint32_t scope_constant(scope *s, int dtype, double value); /* an array without axes */
+int call_forward(call *c); /* run an op */
 uint32_t scope_array(scope *s, array *a);                   /* a leaf; takes over a */
 
 /* ---- vjp.c ------------------------------------------------------------------------- */
@@ -210,6 +270,15 @@ uint32_t vjp(scope *s, uint32_t y, int which, uint32_t g);
 /* Compute the factors of step number `step` of an update, and its scalars anew. `values`
  * is its struct of kernels.h. */
 void update_factors(int update, double *values, double step);
+
+/* ---- update.c ---------------------------------------------------------------------- */
+
+/* Tell how many numbers, scalars and arrays an update has. */
+void update_sizes(int update, int *numbers, int *scalars, int *arrays);
+/* mg_array_update(), in the mode of SPEC.md; with these gradients of all parameters, NULL
+ * for one that has none, or with those that backward left. */
+int update_all(mg_arena *arena, int update, int64_t group_count,
+               const mg_update_group *groups, const array *const *gradients);
 
 /* ---- sweep.c ----------------------------------------------------------------------- */
 

@@ -2,6 +2,16 @@
  * and results that are computed in another type than they are stored in. */
 #include "arrays/arrays.h"
 
+/* Have the result of a program's call where the first one was. */
+int result_place(call *c, int dtype, int rank, const int64_t *shape)
+{
+    const int64_t count = c->place->count;
+    MG_RETURN_IF(c->place->dtype != dtype, MG_ERR_DTYPE);
+    MG_RETURN_IF(shape_count(rank, shape) != count, MG_ERR_SHAPE);
+    c->result = c->place;
+    return array_set_shape(c->place, rank, shape, NULL);
+}
+
 /* Make an array that lives to the end of the call. */
 int scratch_new(call *c, int dtype, int rank, const int64_t *shape, array **made)
 {

@@ -30,7 +30,7 @@ static bool value_direct(call *c, const array *a, const array *b, int *status)
     }
     if (longer->count > SHARED_COST / op_cost(c->op)) return false;
     map_kernel kernel = kernels()->value[c->op][a->dtype];
-    *status = array_new(c->arena, a->dtype, longer->rank, longer->shape, &c->result);
+    *status = result_new(c, a->dtype, longer->rank, longer->shape);
     if (*status < 0 || longer->count == 0) return true;
     double number = c->number_count ? c->numbers[0] : 0.0;
     kernel(longer->count, a->data, b ? b->data : NULL, c->result->data, number, repeats);
@@ -52,7 +52,7 @@ int map_value(call *c)
     rank = a->rank;
     memcpy(shape, a->shape, sizeof shape);
     if (b) MG_TRY(shape_broadcast(a, b, &rank, shape));
-    MG_TRY(array_new(c->arena, result, rank, shape, &c->result));
+    MG_TRY(result_new(c, result, rank, shape));
     double number = c->number_count ? c->numbers[0] : 0.0;
     map_apply(c->op, computed, a, b, number, c->result);
     return work_status(MG_OK);

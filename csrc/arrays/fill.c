@@ -16,6 +16,7 @@ static mg_node leaf_retain(mg_arena *arena, array *a)
 {
     uint32_t made;
     MG_TRY(array_finish(arena, a, MG_OK, &made));
+    constant_remember(arena, made);
     return handle_retain(arena, made);
 }
 
@@ -118,6 +119,23 @@ static int add_indices(const array *index, int64_t size, int64_t behind, int64_t
     return MG_OK;
 }
 
+/* Add the indices of an axis, as an act. */
+static int indices_run(mg_arena *arena, const deed *a)
+{
+    int64_t wrong;
+    (void)arena;
+    return add_indices(a->arrays[0], a->integers[0], a->integers[1],
+                       (int64_t *)(void *)a->arrays[1]->data, &wrong);
+}
+
+int zeros_run(mg_arena *arena, const deed *a)
+{
+    const array *zeros = a->arrays[0];
+    (void)arena;
+    memset(zeros->data, 0, (size_t)zeros->count * dtype_sizes[zeros->dtype]);
+    return MG_OK;
+}
+
 static int check_index(const array *index, const array *first)
 {
     MG_RETURN_IF(index->dtype != MG_INT64, MG_ERR_DTYPE);
@@ -139,17 +157,26 @@ static mg_node linear_index(mg_arena *arena, int axes, const mg_node *nodes,
     }
     const array *first = array_at(arena, at[0]);
     MG_TRY(array_new(arena, MG_INT64, first->rank, first->shape, &made));
-    memset(made->data, 0, made->buffer->size);
+    perform(arena, &(deed){.run = zeros_run, .arrays = {made}, .writes = 1, .fills = 1});
     int64_t behind = 1;
+    recorder *r = recorder_of(arena);
     for (int axis = axes - 1; axis >= 0; behind *= sizes[axis--]) {
-        int status = add_indices(array_at(arena, at[axis]), sizes[axis], behind,
+        const array *index = array_at(arena, at[axis]);
+        int status = add_indices(index, sizes[axis], behind,
                                  (int64_t *)(void *)made->data, &wrong[1]);
-        if (status == MG_OK) continue;
-        wrong[0] = axis;
-        array_free(arena, made);
-        return status;
+        if (status < 0) {
+            wrong[0] = axis;
+            array_free(arena, made);
+            return status;
+        }
+        if (MG_UNLIKELY(r != NULL)) r->sees(r, at[axis]);
+        deed add = {.run = indices_run, .arrays = {index, made}, .writes = 2};
+        add.integers[0] = sizes[axis], add.integers[1] = behind;
+        deed_remember(arena, &add);
     }
-    return leaf_retain(arena, made);
+    uint32_t leaf;
+    MG_TRY(array_finish(arena, made, MG_OK, &leaf));
+    return handle_retain(arena, leaf);
 }
 
 mg_node mg_linear_index(mg_arena *arena, int axes, const mg_node *nodes,

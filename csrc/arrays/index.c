@@ -187,7 +187,7 @@ int forward_take(call *c)
     MG_RETURN_IF(rank > MG_MAX_RANK, MG_ERR_SHAPE);
     memcpy(shape, positions->shape, positions->rank * sizeof *shape);
     memcpy(shape + positions->rank, a->shape + 1, (size_t)(a->rank - 1) * sizeof *shape);
-    MG_TRY(array_new(c->arena, a->dtype, rank, shape, &c->result));
+    MG_TRY(result_new(c, a->dtype, rank, shape));
     const int64_t *p = (const int64_t *)positions->data, row = row_count(a);
     if (row == 1) {
         bool found = run_all(get_loop(a->dtype), positions, n, a->dtype, a->data,
@@ -398,7 +398,7 @@ int forward_gather(call *c)
     MG_TRY(array_cast(c, a, a->dtype, true, &a));
     MG_TRY(along_open(c, a, &path));
     MG_TRY(places_list(c, &path, get_places(a->dtype)));
-    MG_TRY(array_new(c->arena, a->dtype, index->rank, index->shape, &c->result));
+    MG_TRY(result_new(c, a->dtype, index->rank, index->shape));
     if (path.rows > 1) path.by_rows = true; /* reading, they may name the same */
     bool found =
         along_run(&path, get_loop(a->dtype), a->dtype, a->data, c->result->data);
@@ -448,7 +448,7 @@ int forward_nonzero(call *c)
     const uint8_t *t = (const uint8_t *)truths->data;
     int64_t shape[2] = {0, a->rank};
     for (int64_t i = 0; i < a->count; i++) shape[0] += t[i] != 0;
-    MG_TRY(array_new(c->arena, MG_INT64, 2, shape, &c->result));
+    MG_TRY(result_new(c, MG_INT64, 2, shape));
     int64_t *out = (int64_t *)c->result->data;
     strided_walk w;
     walk_open(&w, a->rank, a->shape, NULL, NULL);

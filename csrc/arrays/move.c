@@ -67,7 +67,7 @@ static int view_of(call *c, const array *a, int rank, const int64_t *shape,
 /* Make the result a contiguous copy of a, in type `dtype`. */
 static int copy_of(call *c, const array *a, int dtype)
 {
-    MG_TRY(array_new(c->arena, dtype, a->rank, a->shape, &c->result));
+    MG_TRY(result_new(c, dtype, a->rank, a->shape));
     map_copy(a, c->result);
     return MG_OK;
 }
@@ -243,7 +243,7 @@ int forward_pad(call *c)
         MG_RETURN_IF(before[d] > limit || after[d] > limit, MG_ERR_LIMIT);
         shape[d] = before[d] + a->shape[d] + after[d];
     }
-    MG_TRY(array_new(c->arena, a->dtype, a->rank, shape, &c->result));
+    MG_TRY(result_new(c, a->dtype, a->rank, shape));
     array_fill(c->result, c->numbers[0]);
     if (a->count == 0) return MG_OK;
     return region_copy(c->result, a, before, unit_steps, a->shape);
@@ -254,7 +254,7 @@ int forward_spread(call *c)
     const array *a = operand_of(c, 0);
     int rank = a->rank;
     for (int d = 0; d < rank; d++) MG_RETURN_IF(c->integers[d] < 0, MG_ERR_SHAPE);
-    MG_TRY(array_new(c->arena, a->dtype, rank, c->integers, &c->result));
+    MG_TRY(result_new(c, a->dtype, rank, c->integers));
     memset(c->result->data, 0, c->result->buffer->size);
     if (a->count == 0) return MG_OK;
     return region_copy(c->result, a, c->integers + rank, c->integers + 2 * rank,
@@ -356,7 +356,7 @@ int forward_fold(call *c)
         shape[lead + i] = n[i];
     }
     array *sum;
-    MG_TRY(array_new(c->arena, a->dtype, rank, shape, &c->result));
+    MG_TRY(result_new(c, a->dtype, rank, shape));
     MG_TRY(result_wide(c, dtype, &sum));
     memset(sum->data, 0, sum->buffer->size);
     MG_TRY(array_cast(c, a, dtype, false, &a));
@@ -386,7 +386,7 @@ int forward_cat(call *c)
         shape[axis] += a->shape[axis];
         dtype = dtype_promote(dtype, a->dtype);
     }
-    MG_TRY(array_new(c->arena, dtype, first->rank, shape, &c->result));
+    MG_TRY(result_new(c, dtype, first->rank, shape));
     for (int i = 0; i < c->operand_count; i++) {
         const array *a = operand_of(c, i);
         if (a->count) MG_TRY(region_copy(c->result, a, start, unit_steps, a->shape));
@@ -402,6 +402,8 @@ int base_open(call *c)
     const array *a = operand_of(c, 0);
     if (!c->takes_memory) return copy_of(c, a, a->dtype);
     MG_RETURN_IF(array_overlaps(a), MG_ERR_VIEW);
+    recorder *r = recorder_of(c->arena);
+    if (MG_UNLIKELY(r != NULL) && !c->given) r->writes(r, a, false);
     bool is_view = a->is_view;
     MG_TRY(array_view(c->arena, a, &c->result));
     if (!is_view) {
@@ -454,7 +456,7 @@ int forward_where(call *c)
     MG_RETURN_IF(test->dtype != MG_BOOL, MG_ERR_DTYPE);
     MG_TRY(shape_broadcast(a, b, &rank, both));
     MG_TRY(shapes_broadcast(rank, both, test->rank, test->shape, &rank, shape));
-    MG_TRY(array_new(c->arena, operands_dtype(c, 1), rank, shape, &c->result));
+    MG_TRY(result_new(c, operands_dtype(c, 1), rank, shape));
     map_choose(test, a, b, c->result);
     return MG_OK;
 }
@@ -465,7 +467,7 @@ int forward_where(call *c)
 int forward_function(call *c)
 {
     int64_t none = 0;
-    return array_new(c->arena, MG_FLOAT32, 1, &none, &c->result);
+    return result_new(c, MG_FLOAT32, 1, &none);
 }
 
 int forward_output(call *c)

@@ -86,7 +86,7 @@ int forward_argmax_window(call *c)
     MG_TRY(window_of(c, &w.view));
     MG_TRY(distances_list(c, &w.view, s, &w));
     int rank = w.view.rank - s;
-    MG_TRY(array_new(c->arena, MG_INT64, rank, w.view.shape, &c->result));
+    MG_TRY(result_new(c, MG_INT64, rank, w.view.shape));
     if (c->result->count == 0) return MG_OK;
     w.view.rank = (uint8_t)rank;
     w.columns = w.view.shape[rank - 1];

@@ -297,7 +297,7 @@ int forward_matmul(call *c)
     result_rank = rank;
     if (a->rank > 1) shape[result_rank++] = left.rows;
     if (b->rank > 1) shape[result_rank++] = right.columns;
-    MG_TRY(array_new(c->arena, result, result_rank, shape, &c->result));
+    MG_TRY(result_new(c, result, result_rank, shape));
     MG_TRY(result_wide(c, computed, &wide));
     MG_TRY(batch_run(c->arena, &left, &right, rank, shape, wide));
     return result_store(c, wide);
@@ -326,7 +326,7 @@ int forward_linear(call *c)
     int64_t shape[MG_MAX_RANK];
     memcpy(shape, x->shape, sizeof shape);
     shape[last] = weight->shape[0];
-    MG_TRY(array_new(c->arena, result, x->rank, shape, &c->result));
+    MG_TRY(result_new(c, result, x->rank, shape));
     MG_TRY(result_wide(c, computed, &wide));
     matrices p = {.n = weight->shape[0], .k = weight->shape[1]};
     p.m = p.n ? wide->count / p.n : 0;
@@ -495,7 +495,7 @@ int forward_convolve(call *c)
     MG_RETURN_IF(p.m > INT64_MAX / 4 / job.groups, MG_ERR_LIMIT);
     shape[1] = job.groups * p.m;
     MG_TRY(array_cast(c, weights, computed, true, &job.weights));
-    MG_TRY(array_new(c->arena, result, 2 + s, shape, &c->result));
+    MG_TRY(result_new(c, result, 2 + s, shape));
     MG_TRY(result_wide(c, computed, &wide));
     if (wide->count == 0) return MG_OK;
     p.a = job.weights->data;

@@ -100,7 +100,7 @@ int result_open(call *c, const array *a, int dtype, unsigned axes, bool keep)
         if (reduced && !keep) continue;
         shape[rank++] = reduced ? 1 : a->shape[d];
     }
-    return array_new(c->arena, dtype, rank, shape, &c->result);
+    return result_new(c, dtype, rank, shape);
 }
 
 /* Return the type that an array is reduced in. */

@@ -104,8 +104,8 @@ int forward_cumsum(call *c)
     box b;
     array *wide;
     MG_TRY(get_axis(c, a, &axis));
-    MG_TRY(array_new(c->arena, is_float(a->dtype) ? a->dtype : MG_INT64, a->rank,
-                     a->shape, &c->result));
+    MG_TRY(result_new(c, is_float(a->dtype) ? a->dtype : MG_INT64, a->rank,
+                     a->shape));
     if (a->count == 0) return MG_OK;
     MG_TRY(result_wide(c, dtype, &wide));
     MG_TRY(box_open(c, a, dtype, 1u << axis, false, &b));
@@ -129,7 +129,7 @@ static int rows_to_rows(call *c, const rows_kernel *table)
     box b;
     array *rows;
     MG_TRY(get_axis(c, a, &axis));
-    MG_TRY(array_new(c->arena, dtype, a->rank, a->shape, &c->result));
+    MG_TRY(result_new(c, dtype, a->rank, a->shape));
     MG_TRY(box_open(c, a, compute_dtype(dtype), 1u << axis, true, &b));
     bool moved = a->shape[axis] != 1 && shape_product(a->shape, axis + 1, a->rank) != 1;
     if (moved)
@@ -200,7 +200,7 @@ static int norm(call *c, bool centered)
     job.number = c->numbers[0];
     MG_TRY(norm_parameter(c, 1, a, (int)axes, &job.weight));
     MG_TRY(norm_parameter(c, 2, a, (int)axes, &job.bias));
-    MG_TRY(array_new(c->arena, a->dtype, a->rank, a->shape, &c->result));
+    MG_TRY(result_new(c, a->dtype, a->rank, a->shape));
     MG_TRY(result_wide(c, compute_dtype(a->dtype), &wide));
     MG_TRY(array_cast(c, a, wide->dtype, true, &b.a));
     if (a->count == 0) return MG_OK;
@@ -305,7 +305,7 @@ int forward_cross_entropy(call *c)
     MG_RETURN_IF(logits->shape[0] != targets->shape[0], MG_ERR_SHAPE);
     MG_TRY(array_cast(c, targets, MG_INT64, true, &targets));
     bool each = reduction == MG_REDUCE_NONE;
-    MG_TRY(array_new(c->arena, logits->dtype, each ? 1 : 0, logits->shape, &c->result));
+    MG_TRY(result_new(c, logits->dtype, each ? 1 : 0, logits->shape));
     MG_TRY(losses_of(c, logits, targets, &losses, &counted));
     if (each) return result_store(c, losses);
     MG_TRY(result_wide(c, losses->dtype, &wide));

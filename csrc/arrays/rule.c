@@ -61,7 +61,8 @@ uint32_t scope_zeros_like(scope *s, const array *like)
     if (s->status < 0) return 0;
     s->status = array_new(s->arena, like->dtype, like->rank, like->shape, &zeros);
     if (s->status < 0) return 0;
-    memset(zeros->data, 0, zeros->buffer->size);
+    perform(s->arena,
+            &(deed){.run = zeros_run, .arrays = {zeros}, .writes = 1, .fills = 1});
     return scope_array(s, zeros);
 }
 

@@ -159,13 +159,21 @@ static void gradient_set(mg_sweep *s, visit *v, uint32_t gradient)
     v->slice = 0;
 }
 
-/* a += b for contiguous arrays of one shape and type. */
-static void add_into(array *a, const array *b)
+static int add_run(mg_arena *arena, const deed *of)
 {
+    array *a = deed_output(of, 0);
     const bool holds = work_hold();
-    map_apply(MG_ADD, compute_dtype(a->dtype), a, b, 0.0, a);
+    (void)arena;
+    map_apply(MG_ADD, compute_dtype(a->dtype), a, of->arrays[1], 0.0, a);
     if (holds) work_let_go();
     a->buffer->version++;
+    return MG_OK;
+}
+
+/* a += b for contiguous arrays of one shape and type. */
+static void add_into(mg_arena *arena, array *a, const array *b)
+{
+    perform(arena, &(deed){.run = add_run, .arrays = {a, b}, .writes = 1});
 }
 
 /* Note that a visit's gradient, which nobody else has, was added to. */
@@ -184,7 +192,8 @@ static int gradient_add(scope *in, mg_sweep *s, visit *v, uint32_t contribution)
         return MG_OK;
     }
     if (!in->record && is_own(s, v->gradient)) {
-        add_into(array_at(s->arena, v->gradient), array_at(s->arena, contribution));
+        add_into(s->arena, array_at(s->arena, v->gradient),
+                 array_at(s->arena, contribution));
         gradient_written(s, v);
         return MG_OK;
     }
@@ -229,20 +238,28 @@ static bool adds_slice(const mg_sweep *s, const visit *v, const visit *to)
                            slice_integers(s, to->slice), slice_integers(s, v->node));
 }
 
+static int slice_add_run(mg_arena *arena, const deed *of)
+{
+    array *part = deed_output(of, 0);
+    double zero = 0.0;
+    array zeros = {.dtype = MG_FLOAT64, .count = 1, .contiguous = true};
+    zeros.data = (char *)&zero;
+    (void)arena;
+    const bool holds = work_hold();
+    map_apply(MG_ADD, compute_dtype(part->dtype), part,
+              of->arrays[1] ? of->arrays[1] : &zeros, 0.0, part);
+    if (holds) work_let_go();
+    return MG_OK;
+}
+
 /* Add to the part of a visit's gradient that a slice shows: its own gradient, or 0. */
 static int slice_add(mg_sweep *s, visit *to, uint32_t slice, const array *gradient)
 {
     const int64_t *how = slice_integers(s, slice);
-    double zero = 0.0;
     array part = *array_at(s->arena, to->gradient);
-    array zeros = {.dtype = MG_FLOAT64, .count = 1, .contiguous = true};
-    zeros.data = (char *)&zero;
     MG_TRY(slice_of(&part, how, how + part.rank, how + 2 * part.rank));
-    const bool holds = work_hold();
-    map_apply(MG_ADD, compute_dtype(part.dtype), &part, gradient ? gradient : &zeros, 0.0,
-              &part);
-    if (holds) work_let_go();
-    return MG_OK;
+    const deed of = {.run = slice_add_run, .arrays = {&part, gradient}, .writes = 1};
+    return perform(s->arena, &of);
 }
 
 static int slice_pass(mg_sweep *s, const visit *v, visit *to)
@@ -336,6 +353,8 @@ static bool is_to_keep(const mg_sweep *s, uint32_t gradient)
 static int gradient_prepare(mg_sweep *s, visit *v)
 {
     scope in;
+    recorder *r = recorder_of(s->arena);
+    if (MG_UNLIKELY(r != NULL)) r->looks(r, v->node);
     uint32_t old = node_at(s->arena, v->node)->gradient_node;
     bool adds = old && adds_in_place(s, old);
     v->fresh = !adds;
@@ -396,6 +415,13 @@ static void pieces_find(mg_sweep *s)
     }
 }
 
+/* Say that the gradient of a node was set. */
+static void gradient_remember(mg_arena *arena, uint32_t index)
+{
+    recorder *r = recorder_of(arena);
+    if (MG_UNLIKELY(r != NULL)) r->sets(r, index);
+}
+
 /* Give leaves, and nodes that retain theirs, their gradients: what can fail comes
  * first. */
 static int gradients_commit(mg_sweep *s)
@@ -408,7 +434,7 @@ static int gradients_commit(mg_sweep *s)
         if (!is_target(s, v)) continue;
         node *n = node_at(s->arena, v->node);
         if (!v->fresh) {
-            add_into(array_at(s->arena, n->gradient_node),
+            add_into(s->arena, array_at(s->arena, n->gradient_node),
                      array_at(s->arena, v->gradient));
             continue;
         }
@@ -416,6 +442,7 @@ static int gradients_commit(mg_sweep *s)
         n->gradient_node = v->gradient;
         node_retain(s->arena, v->gradient);
         if (old) node_release(s->arena, old);
+        gradient_remember(s->arena, v->node);
     }
     return MG_OK;
 }
@@ -461,6 +488,8 @@ static int root_seed(mg_sweep *s, uint32_t root, mg_node seed)
     if (seed) {
         MG_TRY(array_find(s->arena, seed, &given));
         MG_RETURN_IF(!shape_equal(array_at(s->arena, given), a), MG_ERR_SHAPE);
+        recorder *r = recorder_of(s->arena);
+        if (MG_UNLIKELY(r != NULL)) r->sees(r, given);
     }
     scope_open(&in, s->arena, records(s));
     if (!seed) {
@@ -781,6 +810,8 @@ mg_node mg_gradient(mg_arena *arena, mg_node handle)
     arena_lock(arena);
     mg_node given = array_find(arena, handle, &index);
     if (given == MG_OK) {
+        recorder *r = recorder_of(arena);
+        if (MG_UNLIKELY(r != NULL)) r->looks(r, index);
         uint32_t gradient = node_at(arena, index)->gradient_node;
         given = gradient ? handle_share(arena, gradient) : 0;
     }
@@ -801,6 +832,7 @@ static int set_gradient(mg_arena *arena, mg_node handle, mg_node gradient)
     uint32_t old = n->gradient_node;
     n->gradient_node = given;
     if (old) node_release(arena, old);
+    gradient_remember(arena, index);
     return MG_OK;
 }
 

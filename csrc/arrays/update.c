@@ -81,6 +81,15 @@ const char *mg_update_takes(int update)
     return is_update(update) ? update_texts[update] : NULL;
 }
 
+void update_sizes(int update, int *numbers, int *scalars, int *arrays)
+{
+    *numbers = update_takes[update].numbers;
+    *scalars = update_takes[update].scalars;
+    *arrays = update_takes[update].arrays;
+    for (const uint8_t *optional = update_conditions[update]; *optional; optional++)
+        ++*arrays;
+}
+
 /* Return the arrays that an update needs with these numbers: bit k for array k. */
 static unsigned arrays_needed(int update, const double *numbers)
 {
@@ -145,17 +154,26 @@ static int parameter_check(mg_arena *arena, const mg_update_group *group, int64_
     return group->steps[i] < 0 ? MG_ERR_ARG : MG_OK;
 }
 
+/* A group of parameters, and their gradients; NULL: those that backward left. */
+typedef struct group_of {
+    const mg_update_group *group;
+    const array *const *gradients;
+    unsigned needed; /* arrays_needed() */
+} group_of;
+
 /* Return what was checked. */
-static parameter_state parameter_get(const mg_arena *arena, const mg_update_group *group,
-                                     int64_t i, unsigned needed)
+static parameter_state parameter_get(const mg_arena *arena, const group_of *of, int64_t i)
 {
+    const mg_update_group *group = of->group;
+    const unsigned needed = of->needed;
     const node *leaf = node_at(arena, index_of(group->parameters[i]));
     parameter_state found = {.at = leaf->array};
     for (int k = 0; needed >> k; k++)
         if (needed >> k & 1)
             found.arrays[k] =
                 array_at(arena, index_of(group->arrays[k * group->count + i]));
-    if (leaf->gradient_node) found.gradient = array_at(arena, leaf->gradient_node);
+    if (of->gradients) found.gradient = of->gradients[i];
+    else if (leaf->gradient_node) found.gradient = array_at(arena, leaf->gradient_node);
     return found;
 }
 
@@ -337,14 +355,13 @@ static void values_derive(int update, const mg_update_group *group, int64_t i, d
 }
 
 /* Check a group, and raise *size to the scratch memory that it needs. */
-static int group_check(mg_arena *arena, int update, const mg_update_group *group,
-                       size_t *size)
+static int group_check(mg_arena *arena, int update, const group_of *of, size_t *size)
 {
+    const mg_update_group *group = of->group;
     MG_RETURN_IF(group->count < 0, MG_ERR_ARG);
-    const unsigned needed = arrays_needed(update, group->numbers);
     for (int64_t i = 0; i < group->count; i++) {
-        MG_TRY(parameter_check(arena, group, i, needed));
-        const parameter_state found = parameter_get(arena, group, i, needed);
+        MG_TRY(parameter_check(arena, group, i, of->needed));
+        const parameter_state found = parameter_get(arena, of, i);
         lasting_work(arena, found.at->count);
         size_t blocks = (size_t)block_count(update, &found);
         if (blocks && blocks * block_size(found.at) > *size)
@@ -353,13 +370,12 @@ static int group_check(mg_arena *arena, int update, const mg_update_group *group
     return MG_OK;
 }
 
-static void group_update(mg_arena *arena, int update, const mg_update_group *group,
-                         char *scratch)
+static void group_update(mg_arena *arena, int update, const group_of *of, char *scratch)
 {
     derived values = {.step = 0};
-    const unsigned needed = arrays_needed(update, group->numbers);
+    const mg_update_group *group = of->group;
     for (int64_t i = 0; i < group->count; i++) {
-        const parameter_state found = parameter_get(arena, group, i, needed);
+        const parameter_state found = parameter_get(arena, of, i);
         if (!found.gradient) continue;
         values_derive(update, group, i, &values);
         parameter_update(update, &found, values.values, scratch);
@@ -367,19 +383,34 @@ static void group_update(mg_arena *arena, int update, const mg_update_group *gro
     }
 }
 
-static int update_all(mg_arena *arena, int update, int64_t group_count,
-                      const mg_update_group *groups)
+/* Return group number g; `gradients` are those of all groups, one behind the other. */
+static group_of group_at(int update, const mg_update_group *groups, int64_t g,
+                         const array *const *gradients)
+{
+    for (int64_t before = 0; gradients && before < g; before++)
+        gradients += groups[before].count;
+    return (group_of){&groups[g], gradients, arrays_needed(update, groups[g].numbers)};
+}
+
+int update_all(mg_arena *arena, int update, int64_t group_count,
+               const mg_update_group *groups, const array *const *gradients)
 {
     char *scratch = NULL;
     size_t size = 0;
     MG_RETURN_IF(!is_update(update) || group_count < 0, MG_ERR_ARG);
-    for (int64_t g = 0; g < group_count; g++)
-        MG_TRY(group_check(arena, update, &groups[g], &size));
+    for (int64_t g = 0; g < group_count; g++) {
+        const group_of of = group_at(update, groups, g, gradients);
+        MG_TRY(group_check(arena, update, &of, &size));
+    }
+    recorder *r = recorder_of(arena);
+    if (MG_UNLIKELY(r != NULL)) r->updates(r, update, group_count, groups);
     if (size) scratch = block_take(arena, size);
     MG_RETURN_IF(size && !scratch, MG_ERR_NOMEM);
     const bool holds = work_hold();
-    for (int64_t g = 0; g < group_count; g++)
-        group_update(arena, update, &groups[g], scratch);
+    for (int64_t g = 0; g < group_count; g++) {
+        const group_of of = group_at(update, groups, g, gradients);
+        group_update(arena, update, &of, scratch);
+    }
     if (holds) work_let_go();
     if (size) block_give(arena, scratch, size);
     return MG_OK;
@@ -390,7 +421,7 @@ int mg_array_update(mg_arena *arena, int update, int64_t group_count,
 {
     arena_lock(arena);
     const uint64_t mode = mode_enter();
-    int status = update_all(arena, update, group_count, groups);
+    int status = update_all(arena, update, group_count, groups, NULL);
     mode_leave(mode);
     arena_unlock(arena);
     return status;

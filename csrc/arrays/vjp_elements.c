@@ -149,6 +149,24 @@ static bool is_like(const array *a, const array *y)
     return a->contiguous && a->dtype == y->dtype && a->count == y->count;
 }
 
+/* Compute the gradient of an operand of op(a, b) = y, given g. */
+static int gradient_run(mg_arena *arena, const deed *of)
+{
+    const array *a = of->arrays[0], *b = of->arrays[1], *y = of->arrays[2];
+    const array *g = of->arrays[3], *out = of->arrays[4];
+    const int op = (int)of->integers[0], which = (int)of->integers[1];
+    const int dtype = compute_dtype(out->dtype);
+    (void)arena;
+    bool direct = out->dtype == dtype && is_like(a, out) && is_like(b, out) &&
+                  is_like(y, out) && is_like(g, out) && out->count < 1 << 15;
+    if (direct)
+        kernels()->gradient[op][which][dtype](out->count, a->data, b->data, y->data,
+                                              g->data, out->data, of->numbers[0]);
+    else
+        map_gradient(op, which, dtype, a, b, y, g, of->numbers[0], deed_output(of, 4));
+    return MG_OK;
+}
+
 static uint32_t formula_computed(const rule *r, int op, uint32_t a, uint32_t b,
                                  double number)
 {
@@ -158,17 +176,15 @@ static uint32_t formula_computed(const rule *r, int op, uint32_t a, uint32_t b,
     const array *of_a = read & READS_A ? array_in(s, a) : g;
     const array *of_b = read & READS_B ? array_in(s, b) : g;
     const array *of_y = read & READS_Y ? y : g;
-    int dtype = compute_dtype(y->dtype);
     array *out;
     s->status = array_new(s->arena, y->dtype, y->rank, y->shape, &out);
     if (s->status < 0) return 0;
-    bool direct = y->dtype == dtype && is_like(of_a, y) && is_like(of_b, y) &&
-                  is_like(of_y, y) && is_like(g, y) && y->count < 1 << 15;
-    if (direct)
-        kernels()->gradient[op][r->which][dtype](y->count, of_a->data, of_b->data,
-                                                 of_y->data, g->data, out->data, number);
-    else
-        map_gradient(op, r->which, dtype, of_a, of_b, of_y, g, number, out);
+    deed of = {.run = gradient_run, .writes = 1 << 4, .fills = 1 << 4};
+    of.arrays[0] = of_a, of.arrays[1] = of_b, of.arrays[2] = of_y, of.arrays[3] = g;
+    of.arrays[4] = out;
+    of.integers[0] = op, of.integers[1] = r->which;
+    of.numbers[0] = number;
+    perform(s->arena, &of);
     return scope_array(s, out);
 }
 

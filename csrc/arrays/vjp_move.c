@@ -144,9 +144,11 @@ uint32_t vjp_put_at(const rule *r)
     for (int64_t i = 0; i < order->count; i++) ((int64_t *)order->data)[i] = i;
     uint32_t numbers = scope_array(s, order);
     if (s->status < 0) return 0;
+    constant_remember(s->arena, numbers);
     s->status = array_new(s->arena, MG_INT64, 1, a->shape, &winners);
     if (s->status < 0) return 0;
-    memset(winners->data, 0, winners->buffer->size);
+    perform(s->arena,
+            &(deed){.run = zeros_run, .arrays = {winners}, .writes = 1, .fills = 1});
     uint32_t last = apply3(s, MG_PUT_AT, scope_array(s, winners), index, numbers);
     uint32_t wins = apply2(s, MG_EQ, apply2(s, MG_TAKE, last, index), numbers);
     if (s->status < 0) return 0;

@@ -128,6 +128,7 @@ static uint32_t is_nan(scope *s, uint32_t a)
 static bool has_nan(scope *s, uint32_t a)
 {
     if (s->status < 0) return false;
+    if (recorder_of(s->arena)) return true; /* a program's arrays may have some */
     unsigned axes = (1u << array_in(s, a)->rank) - 1;
     uint32_t any = scope_reduce(s, MG_ANY, is_nan(s, a), axes, false);
     return s->status >= 0 && *array_in(s, any)->data;

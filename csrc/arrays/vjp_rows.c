@@ -37,21 +37,34 @@ static void back_rows(const rows_job *job, int64_t rows, const char *y, char *ou
     job->back(rows, job->box->n, y, job->g + (y - job->box->a->data), out);
 }
 
-/* Run a kernel over the rows of the result. */
-static uint32_t rows_back(const rule *r, const back_kernel *table)
+/* Run a kernel over the rows of a result: that of softmax, or of log_softmax. */
+static int rows_back_run(mg_arena *arena, const deed *of)
+{
+    const array *y = of->arrays[0], *g = of->arrays[1], *out = of->arrays[2];
+    const kernel_set *set = kernels();
+    const back_kernel *table = of->integers[0] ? set->log_softmax_back : set->softmax_back;
+    box b = {.a = y, .n = y->shape[y->rank - 1], .inner = 1};
+    (void)arena;
+    b.outer = y->count / b.n;
+    rows_job job = {.compute = back_rows, .back = table[wide_index(y->dtype)]};
+    job.out = out->data, job.g = g->data;
+    job.out_row = b.n * dtype_sizes[y->dtype];
+    rows_run(&job, &b, 8.0);
+    return MG_OK;
+}
+
+static uint32_t rows_back(const rule *r, bool is_log)
 {
     scope *s = r->s;
     uint32_t of_y = contiguous(s, rule_result(r)), of_g = contiguous(s, r->g), made;
     if (s->status < 0) return 0;
     const array *y = array_in(s, of_y);
-    box b = {.a = y, .n = y->shape[y->rank - 1], .inner = 1};
-    b.outer = y->count / b.n;
     array *out = array_made(s, y->dtype, y->rank, y->shape, &made);
     if (!out) return 0;
-    rows_job job = {.compute = back_rows, .back = table[wide_index(y->dtype)]};
-    job.out = out->data, job.g = array_in(s, of_g)->data;
-    job.out_row = b.n * dtype_sizes[y->dtype];
-    rows_run(&job, &b, 8.0);
+    deed of = {.run = rows_back_run, .arrays = {y, array_in(s, of_g), out}};
+    of.writes = of.fills = 1 << 2;
+    of.integers[0] = is_log;
+    perform(s->arena, &of);
     return made;
 }
 
@@ -66,7 +79,7 @@ uint32_t vjp_softmax(const rule *r)
 {
     scope *s = r->s;
     if (has_kernel(r) && is_along_rows(r))
-        return rule_fit(r, rows_back(r, kernels()->softmax_back));
+        return rule_fit(r, rows_back(r, false));
     uint32_t y = rule_result(r);
     uint32_t sum =
         scope_reduce(s, MG_SUM, apply2(s, MG_MUL, r->g, y), 1u << integers(r)[0], true);
@@ -78,7 +91,7 @@ uint32_t vjp_log_softmax(const rule *r)
 {
     scope *s = r->s;
     if (has_kernel(r) && is_along_rows(r))
-        return rule_fit(r, rows_back(r, kernels()->log_softmax_back));
+        return rule_fit(r, rows_back(r, true));
     uint32_t sum = scope_reduce(s, MG_SUM, r->g, 1u << integers(r)[0], true);
     uint32_t share = apply1(s, MG_EXP, rule_result(r));
     return rule_fit(r, apply2(s, MG_SUB, r->g, apply2(s, MG_MUL, share, sum)));
@@ -106,18 +119,35 @@ EXPECTED(double, expected_float64)
 #undef EXPECTED
 
 /* Count the targets that are not ignored, and tell which ones. The memory may be shared
- * with the caller: they are looked at again. */
-static int64_t targets_count(const rule *r, const array *targets, int64_t classes,
+ * with the caller: they are looked at again. -1: one is no class. */
+static int64_t targets_count(const array *targets, int64_t classes, int64_t ignored,
                              uint8_t *counts)
 {
     const int64_t *t = (const int64_t *)targets->data;
-    int64_t ignored = integers(r)[1], counted = 0;
+    int64_t counted = 0, wrong = 0;
     for (int64_t i = 0; i < targets->count; i++) {
         counts[i] = t[i] != ignored;
-        if (counts[i] && (t[i] < 0 || t[i] >= classes)) r->s->status = MG_ERR_CHANGED;
+        if (counts[i] && (t[i] < 0 || t[i] >= classes)) wrong = 1;
         counted += counts[i];
     }
-    return counted;
+    return wrong ? -1 : counted;
+}
+
+/* Fill which targets count, the weights of rows, and what is expected, if it is wanted. */
+static int targets_run(mg_arena *arena, const deed *of)
+{
+    const array *t = of->arrays[0], *weights = of->arrays[1], *counts = of->arrays[2];
+    const array *expected = of->arrays[3];
+    const int64_t is_mean = of->integers[0], ignored = of->integers[1];
+    const int64_t classes = of->integers[2];
+    (void)arena;
+    int64_t counted = targets_count(t, classes, ignored, (uint8_t *)counts->data);
+    MG_RETURN_IF(counted < 0, MG_ERR_CHANGED);
+    double weight = is_mean ? 1.0 / (double)counted : 1.0;
+    (weights->dtype == MG_FLOAT32 ? expected_float32 : expected_float64)(
+        t->count, classes, (const int64_t *)t->data, ignored, of->numbers[0], weight,
+        expected ? expected->data : NULL, weights->data);
+    return MG_OK;
 }
 
 static void cross_entropy_rows(const rows_job *job, int64_t rows, const char *a,
@@ -130,24 +160,37 @@ static void cross_entropy_rows(const rows_job *job, int64_t rows, const char *a,
         job->weight + first * dtype_sizes[dtype], out);
 }
 
+static int cross_entropy_run(mg_arena *arena, const deed *of)
+{
+    const array *a = of->arrays[0], *out = of->arrays[3];
+    box b = {.a = a, .outer = a->shape[0], .n = a->shape[1], .inner = 1};
+    rows_job job = {.compute = cross_entropy_rows};
+    (void)arena;
+    job.targets = (const int64_t *)of->arrays[2]->data;
+    job.ignored = of->integers[0], job.number = of->numbers[0];
+    job.weight = of->arrays[1]->data;
+    job.out = out->data, job.out_row = b.n * dtype_sizes[a->dtype];
+    rows_run(&job, &b, 8.0);
+    return MG_OK;
+}
+
 /* Compute the gradient of contiguous logits; weights (n, 1) are those of the rows, times
  * g. */
-static uint32_t cross_entropy_computed(const rule *r, uint32_t logits,
-                                       const int64_t *targets, uint32_t weights)
+static uint32_t cross_entropy_computed(const rule *r, uint32_t logits, uint32_t targets,
+                                       uint32_t weights)
 {
     scope *s = r->s;
     uint32_t made;
     logits = contiguous(s, logits), weights = contiguous(s, weights);
     if (s->status < 0) return 0;
     const array *a = array_in(s, logits);
-    box b = {.a = a, .outer = a->shape[0], .n = a->shape[1], .inner = 1};
     array *out = array_made(s, a->dtype, 2, a->shape, &made);
     if (!out) return 0;
-    rows_job job = {.compute = cross_entropy_rows, .targets = targets};
-    job.ignored = integers(r)[1], job.number = number_of(r);
-    job.weight = array_in(s, weights)->data;
-    job.out = out->data, job.out_row = b.n * dtype_sizes[a->dtype];
-    rows_run(&job, &b, 8.0);
+    deed of = {.run = cross_entropy_run, .writes = 1 << 3, .fills = 1 << 3};
+    of.arrays[0] = a, of.arrays[1] = array_in(s, weights);
+    of.arrays[2] = array_in(s, targets), of.arrays[3] = out;
+    of.integers[0] = integers(r)[1], of.numbers[0] = number_of(r);
+    perform(s->arena, &of);
     return made;
 }
 
@@ -184,21 +227,22 @@ uint32_t vjp_cross_entropy(const rule *r)
     array *expected = NULL;
     if (s->record) expected = array_made(s, dtype, 2, a->shape, &of_expected);
     if (s->status < 0) return 0;
-    int64_t counted = targets_count(r, t, a->shape[1], (uint8_t *)counts->data);
+    deed of = {.run = targets_run, .arrays = {t, weights, counts, expected}};
+    of.writes = of.fills = expected ? 14 : 6;
+    of.integers[0] = integers(r)[0] == MG_REDUCE_MEAN, of.integers[1] = integers(r)[1];
+    of.integers[2] = a->shape[1];
+    of.numbers[0] = number_of(r);
+    s->status = perform(s->arena, &of);
     if (s->status < 0) return 0;
-    double weight = integers(r)[0] == MG_REDUCE_MEAN ? 1.0 / (double)counted : 1.0;
-    (dtype == MG_FLOAT32 ? expected_float32 : expected_float64)(
-        a->shape[0], a->shape[1], (const int64_t *)t->data, integers(r)[1], number_of(r),
-        weight, expected ? expected->data : NULL, weights->data);
+    bool ignores = memchr(counts->data, 0, (size_t)t->count) || recorder_of(s->arena);
     uint32_t g = scope_cast(s, r->g, dtype);
     if (integers(r)[0] == MG_REDUCE_NONE) g = reshape(s, g, 2, column);
     of_weights = apply2(s, MG_MUL, of_weights, g);
     logits = scope_cast(s, logits, dtype);
     uint32_t made =
         s->record ? cross_entropy_recorded(r, logits, of_expected, of_weights,
-                                           counted < t->count ? of_counts : 0)
-                  : cross_entropy_computed(r, logits, (const int64_t *)t->data,
-                                           of_weights);
+                                           ignores ? of_counts : 0)
+                  : cross_entropy_computed(r, logits, targets, of_weights);
     return rule_fit(r, made);
 }
 
@@ -234,6 +278,21 @@ typedef struct norm_job {
     double epsilon;
 } norm_job;
 
+/* See an array as rows of n elements. */
+static box rows_of(const array *a, int64_t n)
+{
+    return (box){.a = a, .outer = a->count / n, .n = n, .inner = 1};
+}
+
+/* Find by, mean and scale in an array of all three. */
+static norm_job norm_job_of(const box *b, const array *scales)
+{
+    norm_job job = {.b = b, .by = scales->data};
+    job.mean = job.by + b->outer * dtype_sizes[scales->dtype];
+    job.scale = job.mean + b->outer * dtype_sizes[scales->dtype];
+    return job;
+}
+
 static void norm_scales_range(void *context, int64_t first, int64_t end)
 {
     const norm_job *job = context;
@@ -243,20 +302,38 @@ static void norm_scales_range(void *context, int64_t first, int64_t end)
         job->by + first * size, job->mean + first * size, job->scale + first * size);
 }
 
+static int norm_scales_run(mg_arena *arena, const deed *of)
+{
+    box b = rows_of(of->arrays[0], of->integers[0]);
+    norm_job job = norm_job_of(&b, of->arrays[1]);
+    (void)arena;
+    job.centered = of->integers[1] != 0, job.epsilon = of->numbers[0];
+    rows_share(&b, 2.0, norm_scales_range, &job);
+    return MG_OK;
+}
+
 /* Compute by, mean and scale of all rows. */
-static norm_job norm_job_open(const rule *r, const box *b, bool centered)
+static const array *norm_scales(const rule *r, const box *b, bool centered)
 {
     scope *s = r->s;
     uint32_t made;
     const int64_t three[] = {3, b->outer};
-    norm_job job = {.b = b, .centered = centered, .epsilon = number_of(r)};
     array *scales = array_made(s, b->a->dtype, 2, three, &made);
-    if (!scales) return job;
-    job.by = scales->data;
-    job.mean = job.by + b->outer * dtype_sizes[scales->dtype];
-    job.scale = job.mean + b->outer * dtype_sizes[scales->dtype];
-    rows_share(b, 2.0, norm_scales_range, &job);
-    return job;
+    if (!scales) return NULL;
+    deed of = {.run = norm_scales_run, .arrays = {b->a, scales}, .writes = 2, .fills = 2};
+    of.integers[0] = b->n, of.integers[1] = centered;
+    of.numbers[0] = number_of(r);
+    perform(s->arena, &of);
+    return scales;
+}
+
+/* Copy by from what is known of each row. */
+static int norm_powers_run(mg_arena *arena, const deed *of)
+{
+    const array *scales = of->arrays[0], *by = of->arrays[1];
+    (void)arena;
+    memcpy(by->data, scales->data, (size_t)(by->count * dtype_sizes[by->dtype]));
+    return MG_OK;
 }
 
 /* ---- recorded ---------------------------------------------------------------------- */
@@ -286,12 +363,14 @@ static uint32_t norm_powers(const rule *r, bool centered)
     norm_rows_of p = norm_rows_open(r);
     if (s->status < 0 || p.b.n == 0) return 0;
     const array *a = p.b.a;
-    norm_job job = norm_job_open(r, &p.b, centered);
-    if (s->status < 0 || is_all_one(a, job.by, p.b.outer)) return 0;
+    const array *scales = norm_scales(r, &p.b, centered);
+    if (!scales) return 0;
+    if (is_all_one(a, scales->data, p.b.outer) && !recorder_of(s->arena)) return 0;
     for (int d = 0; d < a->rank; d++)
         shape[d] = d < a->rank - (int)integers(r)[0] ? a->shape[d] : 1;
     array *by = array_made(s, a->dtype, a->rank, shape, &made);
-    if (by) memcpy(by->data, job.by, (size_t)(p.b.outer * dtype_sizes[a->dtype]));
+    deed of = {.run = norm_powers_run, .arrays = {scales, by}, .writes = 2, .fills = 2};
+    if (by) perform(s->arena, &of);
     return made;
 }
 
@@ -349,6 +428,20 @@ static void norm_rows(const rows_job *job, int64_t rows, const char *a, char *ou
         job->centered, job->number, out);
 }
 
+static int norm_run(mg_arena *arena, const deed *of)
+{
+    const array *g = of->arrays[1], *weight = of->arrays[2], *out = of->arrays[3];
+    box b = rows_of(of->arrays[0], of->integers[0]);
+    rows_job job = {.compute = norm_rows, .centered = of->integers[1] != 0};
+    (void)arena;
+    job.number = of->numbers[0];
+    job.weight = weight ? weight->data : NULL;
+    job.g = g->data;
+    job.out = out->data, job.out_row = b.n * dtype_sizes[out->dtype];
+    rows_run(&job, &b, 4.0);
+    return MG_OK;
+}
+
 /* What the norm passes on to its operand, in one pass over the rows. */
 static uint32_t norm_computed(const rule *r, bool centered)
 {
@@ -361,11 +454,12 @@ static uint32_t norm_computed(const rule *r, bool centered)
         weight = contiguous(s, scope_cast(s, rule_value(r, 1), a->dtype));
     array *out = array_made(s, a->dtype, a->rank, a->shape, &made);
     if (!out) return 0;
-    rows_job job = {.compute = norm_rows, .centered = centered, .number = number_of(r)};
-    job.weight = weight ? array_in(s, weight)->data : NULL;
-    job.g = array_in(s, p.g)->data;
-    job.out = out->data, job.out_row = p.b.n * dtype_sizes[a->dtype];
-    rows_run(&job, &p.b, 4.0);
+    deed of = {.run = norm_run, .arrays = {a, array_in(s, p.g), NULL, out}};
+    of.arrays[2] = weight ? array_in(s, weight) : NULL;
+    of.writes = of.fills = 1 << 3;
+    of.integers[0] = p.b.n, of.integers[1] = centered;
+    of.numbers[0] = number_of(r);
+    perform(s->arena, &of);
     return made;
 }
 
@@ -382,6 +476,17 @@ static void norm_weight_range(void *context, int64_t first, int64_t end)
             job->b->n, job->by, job->mean, job->scale,
             job->lanes + first * NORM_LANES * size, job->out + first * size);
     }
+}
+
+static int norm_weight_run(mg_arena *arena, const deed *of)
+{
+    box b = rows_of(of->arrays[0], of->integers[0]);
+    norm_job job = norm_job_of(&b, of->arrays[2]);
+    (void)arena;
+    job.g = of->arrays[1]->data;
+    job.lanes = of->arrays[3]->data, job.out = of->arrays[4]->data;
+    parallel_ranges(b.n, (double)b.outer, norm_weight_range, &job);
+    return MG_OK;
 }
 
 /* Tell whether there is a sum over rows, which makes -0 to 0, and lanes take no more
@@ -401,12 +506,15 @@ static uint32_t norm_weight_computed(const rule *r, bool centered)
     if (s->status < 0) return 0;
     const array *weight = operand_array(r, 1);
     const int64_t room[] = {NORM_LANES, p.b.n};
-    norm_job job = norm_job_open(r, &p.b, centered);
+    const array *scales = norm_scales(r, &p.b, centered);
     array *lanes = array_made(s, p.b.a->dtype, 2, room, &of_lanes);
     array *out = array_made(s, p.b.a->dtype, weight->rank, weight->shape, &made);
     if (!out) return 0;
-    job.g = array_in(s, p.g)->data, job.out = out->data, job.lanes = lanes->data;
-    parallel_ranges(p.b.n, (double)p.b.outer, norm_weight_range, &job);
+    deed of = {.run = norm_weight_run, .writes = 24, .fills = 24};
+    of.arrays[0] = p.b.a, of.arrays[1] = array_in(s, p.g), of.arrays[2] = scales;
+    of.arrays[3] = lanes, of.arrays[4] = out;
+    of.integers[0] = p.b.n;
+    perform(s->arena, &of);
     return made;
 }
 

@@ -83,7 +83,8 @@ MG_INLINE int wide_index(int dtype)
 typedef struct thread_work thread_work;
 extern atomic_int works_open; /* of all threads */
 
-bool work_hurries(void); /* see mg_work_hurry() */
+const void *thread_mark(void); /* an address that no other living thread returns */
+bool work_hurries(void);       /* see mg_work_hurry() */
 /* Return the work that this thread may give up now, or NULL. */
 thread_work *work_of_thread(void);
 /* Ask whether a work goes on, if its own thread is here; NULL does. */

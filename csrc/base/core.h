@@ -194,6 +194,8 @@ struct mg_arena {
     indices temporaries;     /* nodes of open scopes */
     struct mg_sweep *sweeps; /* those that are open */
     struct mg_sweep *marks;  /* the one whose visits the slots of nodes number */
+    struct recorder *recorder; /* what hears of a thread's calls, or NULL: store.h */
+    struct mg_program *programs;
 };
 
 /* A builder records several nodes in one call, between which nothing is freed: what it
@@ -225,6 +227,7 @@ typedef struct buffer {
     uint32_t views;      /* of these, arrays that view ops made */
     uint32_t version;    /* grows when the data are written to */
     bool read_only;
+    struct storage *home; /* what a recording knows of it, or NULL: programs/tape.c */
 } buffer;
 
 /* What an array node keeps besides its first two operands; followed by its integers,

@@ -56,6 +56,11 @@ int mg_work_hurry(int on)
     return MG_OK;
 }
 
+const void *thread_mark(void)
+{
+    return &this_thread;
+}
+
 bool work_hurries(void)
 {
     return hurries;

@@ -20,8 +20,116 @@ struct mg_program {
     mg_program *next, **link; /* of those of the arena */
 };
 
+/* ---- tapes: programs of arrays ------------------------------------------------------- */
+
+/* Where an array of a tape lies in its memory. */
+typedef struct place {
+    array *at;
+    struct storage *in;
+    int64_t offset; /* bytes */
+    struct place *next; /* of those in the same storage */
+} place;
+
+/* What arrays of a tape lie in. OWNED: made by the tape, used again and again as eager's
+ * frees allowed it. FOUND: somebody's, of whom another array may take its place. GRADIENT:
+ * the one that a leaf has at the beginning of a run. */
+typedef struct storage storage;
+struct storage {
+    enum { OWNED, FOUND, GRADIENT } role;
+    buffer *buffer;
+    char *start; /* what offsets count from */
+    size_t size; /* of what is owned, bytes */
+    place *places;
+    storage *sibling;        /* of what was found, another array in the same buffer */
+    storage *next_unused;    /* while recording, of what is owned */
+    const array *array;     /* found, while recording: the node's */
+    uint32_t node;          /* found; of this is a reference */
+    array like;             /* found: what an array has to be like */
+    char *restored;         /* what is owned holds this when a run begins; or NULL */
+    struct tape_leaf *leaf; /* of GRADIENT */
+    bool unused, made, read;
+    bool held;     /* one of the references of what is owned is the tape's */
+    bool constant; /* no run changes it */
+    bool written;  /* what was found is written to */
+    bool shared;   /* what was found is in a buffer with another one */
+    bool shown;    /* others may hold what is owned when a run begins */
+};
+
+/* A leaf whose gradient is looked at or set. */
+typedef struct tape_leaf {
+    storage *of;
+    bool begins;     /* what it has at the beginning matters, */
+    storage *gradient; /* and is this; NULL: there is none */
+    struct tape_entry *last; /* what sets it last */
+} tape_leaf;
+
+/* What an update was given, which its caller may replace. */
+typedef struct tape_update {
+    int update;
+    int64_t group_count;
+    mg_update_group *groups;
+    const array **gradients; /* of all parameters, NULL: none */
+    size_t size;             /* of the memory of the groups */
+} tape_update;
+
+/* What a tape does, one after the other. SETS: a leaf has this gradient, or none. SHOWS:
+ * nothing; the array is an output. */
+typedef struct tape_entry {
+    enum { CALLS, ACTS, UPDATES, SETS, SHOWS } what;
+    int array_count;
+    array *arrays;
+    const array **given; /* where they are */
+    place *places;       /* one for each */
+    size_t size;         /* of this and what lies behind it */
+    union {
+        call call;
+        deed act;
+        tape_update update;
+        tape_leaf *leaf;
+    };
+} tape_entry;
+
+typedef struct tape_list {
+    void **items;
+    size_t count, capacity;
+} tape_list;
+
+typedef struct tape {
+    mg_program program;
+    recorder recorder;
+    int status;       /* of recording: the first failure */
+    tape_list memories, entries, leaves;
+    tape_list shown;    /* memories that others may hold when a run begins */
+    tape_list restored; /* memories that begin with what they held when recorded */
+    storage *unused;   /* a list */
+    uint8_t *inside;  /* of each node, whether it was made while recording */
+    size_t inside_size;
+    storage **inputs; /* NULL: one that nothing uses */
+    tape_entry **outputs;
+    int64_t input_count, output_count;
+    size_t first_write; /* the first entry that changes what others see */
+    int64_t elements;   /* of all results */
+    int64_t fault;      /* the entry that failed in the last run, or -1 */
+} tape;
+
+MG_INLINE storage *tape_memory(const tape *t, size_t i)
+{
+    return t->memories.items[i];
+}
+
+MG_INLINE tape_entry *tape_entry_at(const tape *t, size_t i)
+{
+    return t->entries.items[i];
+}
+
+void tape_free(mg_program *program);
+int tape_groups(tape *t, tape_update *u, int64_t count, const mg_update_group *groups);
+void memory_move(storage *m, buffer *to, char *start);
+int random_run(mg_arena *arena, const deed *a);
+
 /* ---- program.c --------------------------------------------------------------------- */
 
+extern const program_kind tape_kind;
 void program_open(mg_arena *arena, const program_kind *kind, mg_program *program);
 void program_close(mg_program *program);
 void programs_free(mg_arena *arena);

@@ -11,9 +11,13 @@
 static buffer *buffer_new(mg_arena *arena, size_t size)
 {
     lasting_work(arena, (int64_t)(size / sizeof(float)));
-    buffer *made = block_take(arena, BLOCK_ALIGNMENT + size);
+    struct storage *home = NULL;
+    recorder *r = recorder_of(arena);
+    buffer *made = MG_UNLIKELY(r != NULL) ? r->take(r, size, &home)
+                                          : block_take(arena, BLOCK_ALIGNMENT + size);
     if (!made) return NULL;
     memset(made, 0, sizeof *made);
+    made->home = home;
     made->data = (char *)made + BLOCK_ALIGNMENT;
     made->size = size;
     return made;
@@ -26,14 +30,18 @@ void owner_release(mg_arena *arena, buffer *used)
     arena->released = used;
 }
 
-static void buffer_release(mg_arena *arena, buffer *used)
+/* Give back a reference. */
+void buffer_release(mg_arena *arena, buffer *used)
 {
     if (--used->references > 0) return;
     if (used->owner) {
         owner_release(arena, used);
         return;
     }
-    block_give(arena, used, BLOCK_ALIGNMENT + used->size);
+    if (MG_UNLIKELY(used->home != NULL))
+        arena->recorder->give(arena->recorder, used);
+    else
+        block_give(arena, used, BLOCK_ALIGNMENT + used->size);
 }
 
 void *mg_released(mg_arena *arena)

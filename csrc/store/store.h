@@ -65,9 +65,43 @@ MG_INLINE int indices_reserve(mg_arena *arena, indices *list, size_t more)
     return MG_OK;
 }
 
+/* ---- recorders ---------------------------------------------------------------------- */
+
+/* What hears of the calls of one thread, whose arrays it gives memory to: programs/tape.c.
+ * None of its functions fails: what could not be recorded is told at the end. */
+typedef struct recorder recorder;
+struct call;
+struct deed;
+struct recorder {
+    const void *thread; /* its thread_mark() */
+    bool paused;
+    /* Return memory for a buffer, and what is to be its home; or NULL. */
+    buffer *(*take)(recorder *r, size_t size, struct storage **home);
+    void (*give)(recorder *r, buffer *unused);
+    void (*calls)(recorder *r, const struct call *c, uint32_t made); /* when it is done */
+    void (*acts)(recorder *r, const struct deed *a);                  /* before it is done */
+    /* An array will be written to, all of it or a part. */
+    void (*writes)(recorder *r, const array *a, bool all);
+    void (*constant)(recorder *r, uint32_t made); /* a leaf that no call computes */
+    void (*sees)(recorder *r, uint32_t index);    /* an array is used */
+    /* The gradient of a node is looked at, or was set. */
+    void (*looks)(recorder *r, uint32_t index);
+    void (*sets)(recorder *r, uint32_t index);
+    void (*updates)(recorder *r, int update, int64_t count, const mg_update_group *groups);
+};
+
+/* Return what hears of the calls of this thread, mostly NULL. */
+MG_INLINE recorder *recorder_of(const mg_arena *arena)
+{
+    recorder *r = arena->recorder;
+    return MG_UNLIKELY(r != NULL) && !r->paused && r->thread == thread_mark() ? r : NULL;
+}
+
 /* ---- buffer.c ---------------------------------------------------------------------- */
 
+
 void owner_release(mg_arena *arena, buffer *used);
+void buffer_release(mg_arena *arena, buffer *used);
 int64_t shape_count(int rank, const int64_t *shape);
 bool shape_equal(const array *a, const array *b);
 int shapes_broadcast(int a_rank, const int64_t *a, int b_rank, const int64_t *b, int *rank,

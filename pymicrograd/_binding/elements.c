@@ -56,6 +56,7 @@ PyObject *tensor_item(PyObject *self, PyObject *Py_UNUSED(none))
 {
     mg_array_info info;
     if (tensor_describe(self, &info) < 0) return NULL;
+    if (mg_recording(arena)) return fail_call(MG_ERR_RECORDED, "item", self);
     if (info.count == 1) return element(info.dtype, info.data);
     PyErr_Format(PyExc_RuntimeError,
                  "a tensor with %lld elements cannot be converted to a number",
@@ -429,8 +430,6 @@ PyObject *tensor_ramp(PyObject *Py_UNUSED(none), PyObject *args)
 
 /* ---- random numbers ---------------------------------------------------------------- */
 
-enum { INTEGERS = MG_NORMAL + 1, PERMUTATION }; /* beside what mg_rng_fill() draws */
-
 static int permute(mg_rng *rng, const mg_array_info *info)
 {
     PyObject *before = info->count > LONG / 8 ? listen_for_signals() : NULL;
@@ -439,12 +438,12 @@ static int permute(mg_rng *rng, const mg_array_info *info)
     return mg_rng_permutation(rng, info->count, info->data);
 }
 
-/* Draw the elements of a new array; low and high are of INTEGERS. */
+/* Draw the elements of a new array; low and high are of MG_INTEGERS. */
 static int draw(mg_rng *rng, int which, const mg_array_info *info, double a, double b,
                 int64_t low, int64_t high)
 {
-    if (which == PERMUTATION) return permute(rng, info);
-    if (which == INTEGERS)
+    if (which == MG_PERMUTATION) return permute(rng, info);
+    if (which == MG_INTEGERS)
         return mg_rng_fill_integers(rng, low, high, info->count, info->data);
     return mg_rng_fill(rng, which, info->dtype, a, b, info->count, info->data);
 }
@@ -466,20 +465,22 @@ PyObject *tensor_random(PyObject *Py_UNUSED(none), PyObject *args)
     int rank = read_shape(tuple, shape);
     if (rank < 0) return NULL;
     if (!rng) return PyErr_Format(PyExc_TypeError, "there is no generator");
-    if (which >= INTEGERS) dtype = MG_INT64;
+    if (which >= MG_INTEGERS) dtype = MG_INT64;
     PyObject *made = tensor_result(make_array(dtype, rank, shape, NULL), "random");
     mg_array_info info;
     if (!made || tensor_describe(made, &info) < 0) return NULL;
     const mg_rng before = *rng;
     int status = MG_OK, raised = 0;
     for (int64_t left = info.count; left > 0 && status == MG_OK && !raised;) {
-        info.count = left < LOOKS || which == PERMUTATION ? left : LOOKS;
+        info.count = left < LOOKS || which == MG_PERMUTATION ? left : LOOKS;
         status = draw(rng, which, &info, a, b, low, high);
         info.data = (char *)info.data + (size_t)info.count * element_size(dtype);
         left -= info.count;
         raised = left > 0 && status == MG_OK && PyErr_CheckSignals() < 0;
     }
     if (raised) *rng = before;
+    if (status == MG_OK && !raised && mg_recording(arena))
+        status = mg_record_random(arena, tensor_handle(made), rng, which, a, b, low, high);
     if (status == MG_OK && !raised) return made;
     Py_DECREF(made);
     return raised ? NULL : fail_call(status, "random", NULL);

@@ -1,0 +1,556 @@
+/* program.c: running programs: of arrays entry by entry, in the order of recording, so that
+ * an error stops where it would have stopped the calls. */
+#include "programs/programs.h"
+
+/* ---- programs of an arena ---------------------------------------------------------- */
+
+void program_open(mg_arena *arena, const program_kind *kind, mg_program *program)
+{
+    program->kind = kind;
+    program->arena = arena;
+    program->next = arena->programs;
+    program->link = &arena->programs;
+    if (program->next) program->next->link = &program->next;
+    arena->programs = program;
+}
+
+void program_close(mg_program *program)
+{
+    *program->link = program->next;
+    if (program->next) program->next->link = program->link;
+    program->kind->free(program);
+}
+
+void programs_free(mg_arena *arena)
+{
+    while (arena->programs) program_close(arena->programs);
+}
+
+void mg_program_free(mg_program *program)
+{
+    if (!program) return;
+    mg_arena *arena = program->arena;
+    arena_lock(arena);
+    program_close(program);
+    arena_unlock(arena);
+}
+
+int mg_program_run(mg_program *program, int64_t runs, int64_t *done)
+{
+    mg_arena *arena = program->arena;
+    *done = 0;
+    MG_TRY(arena_enter(arena));
+    const uint64_t mode = mode_enter();
+    int status = program->kind->run(program, runs, done);
+    mode_leave(mode);
+    arena_unlock(arena);
+    return status;
+}
+
+int mg_program_put(mg_program *program, int64_t which, const void *data)
+{
+    arena_lock(program->arena);
+    int status = program->kind->put(program, which, data);
+    arena_unlock(program->arena);
+    return status;
+}
+
+int mg_program_get(mg_program *program, int64_t which, void *data)
+{
+    arena_lock(program->arena);
+    int status = program->kind->get(program, which, data);
+    arena_unlock(program->arena);
+    return status;
+}
+
+/* ---- what a run begins with -------------------------------------------------------- */
+
+static tape *tape_in(mg_program *program)
+{
+    return program->kind == &tape_kind ? (tape *)(void *)program : NULL;
+}
+
+/* Tell whether the only one who holds memory is a leaf whose gradient it is, which the run
+ * sets anew. */
+static bool is_gradient_alone(const tape *t, const storage *m)
+{
+    mg_arena *arena = t->program.arena;
+    if (m->buffer->references != 2) return false;
+    for (size_t i = 0; i < t->leaves.count; i++) {
+        const tape_leaf *l = t->leaves.items[i];
+        const uint32_t index = node_at(arena, l->of->node)->gradient_node;
+        if (!index || l->begins) continue;
+        const node *n = node_at(arena, index);
+        if (n->array->buffer == m->buffer) return n->references == 1;
+    }
+    return false;
+}
+
+/* Leave memory that others hold to them, and take other memory. */
+static int memory_replace(tape *t, storage *m)
+{
+    buffer *made = block_take(t->program.arena, BLOCK_ALIGNMENT + m->size);
+    MG_RETURN_IF(!made, MG_ERR_NOMEM);
+    memset(made, 0, sizeof *made);
+    made->data = (char *)made + BLOCK_ALIGNMENT;
+    made->size = m->size;
+    made->references = 1;
+    m->buffer->references--;
+    memory_move(m, made, made->data);
+    return MG_OK;
+}
+
+/* Tell whether an array is like the one that was recorded. */
+static bool is_alike(const storage *m, const array *a)
+{
+    const array *like = &m->like;
+    if (a->dtype != like->dtype || !shape_equal(a, like)) return false;
+    for (int d = 0; d < a->rank; d++)
+        if (a->strides[d] != like->strides[d]) return false;
+    return !(m->written && a->buffer->read_only);
+}
+
+/* Have the gradients that leaves have now. MG_MORE: they are others than recorded. */
+static int gradients_begin(tape *t)
+{
+    mg_arena *arena = t->program.arena;
+    for (size_t i = 0; i < t->leaves.count; i++) {
+        const tape_leaf *l = t->leaves.items[i];
+        const uint32_t index = node_at(arena, l->of->node)->gradient_node;
+        if (!l->begins) continue;
+        MG_RETURN_IF(!index != !l->gradient, MG_MORE);
+        if (!index) continue;
+        array *a = array_at(arena, index);
+        MG_RETURN_IF(!is_alike(l->gradient, a), MG_MORE);
+        if (l->gradient->start != a->data) memory_move(l->gradient, a->buffer, a->data);
+    }
+    return MG_OK;
+}
+
+/* Prepare a run; what can fail changes nothing that others see. */
+static int run_begin(tape *t)
+{
+    int status = gradients_begin(t);
+    if (status != MG_OK) return status;
+    for (size_t i = 0; i < t->shown.count; i++) {
+        storage *m = t->shown.items[i];
+        if (m->buffer->references > 1 && !is_gradient_alone(t, m))
+            MG_TRY(memory_replace(t, m));
+    }
+    for (size_t i = 0; i < t->restored.count; i++) {
+        const storage *m = t->restored.items[i];
+        memcpy(m->start, m->restored, m->size);
+    }
+    return MG_OK;
+}
+
+/* ---- entries ----------------------------------------------------------------------- */
+
+static int call_again(tape_entry *e)
+{
+    call *c = &e->call;
+    int status = call_forward(c);
+    if (c->result && c->result != c->place) array_free(c->arena, c->result);
+    return status;
+}
+
+static int entry_run(tape *t, tape_entry *e)
+{
+    mg_arena *arena = t->program.arena;
+    const tape_update *u = &e->update;
+    switch (e->what) {
+    case CALLS: return call_again(e);
+    case ACTS: return e->act.run(arena, &e->act);
+    case UPDATES: return update_all(arena, u->update, u->group_count, u->groups, u->gradients);
+    default: return MG_OK;
+    }
+}
+
+/* Make a leaf of an array of a tape. */
+static int array_show(mg_arena *arena, const array *of, uint32_t *made)
+{
+    array *a;
+    MG_TRY(array_view(arena, of, &a));
+    a->buffer->views--;
+    a->is_view = false;
+    return array_leaf(arena, a, made);
+}
+
+/* Set the gradient of a leaf to that of an entry. */
+static int gradient_set(tape *t, const tape_entry *e)
+{
+    mg_arena *arena = t->program.arena;
+    node *n = node_at(arena, e->leaf->of->node);
+    const uint32_t old = n->gradient_node;
+    uint32_t made = 0;
+    if (e->array_count) {
+        const array *a = &e->arrays[0];
+        if (old && array_at(arena, old)->buffer == a->buffer &&
+            array_at(arena, old)->data == a->data && shape_equal(array_at(arena, old), a)) {
+            array_at(arena, old)->version = ++a->buffer->version;
+            return MG_OK;
+        }
+        MG_TRY(array_show(arena, a, &made));
+        node_retain(arena, made);
+    }
+    node_at(arena, e->leaf->of->node)->gradient_node = made;
+    if (old) node_release(arena, old);
+    return MG_OK;
+}
+
+/* Give leaves the gradients that they have before entry `end`. */
+static int gradients_set(tape *t, size_t end)
+{
+    for (size_t i = 0; i < t->leaves.count; i++) {
+        const tape_leaf *l = t->leaves.items[i];
+        const tape_entry *last = NULL;
+        for (size_t k = 0; k < end; k++) {
+            const tape_entry *e = tape_entry_at(t, k);
+            if (e->what == SETS && e->leaf == l) last = e;
+        }
+        if (last) MG_TRY(gradient_set(t, last));
+    }
+    return MG_OK;
+}
+
+static int gradients_end(tape *t)
+{
+    for (size_t i = 0; i < t->leaves.count; i++) {
+        const tape_entry *last = ((tape_leaf *)t->leaves.items[i])->last;
+        if (last) MG_TRY(gradient_set(t, last));
+    }
+    return MG_OK;
+}
+
+/* Run all entries; *holds, whether the work is not given up any more. */
+static int entries_run(tape *t, bool *holds)
+{
+    for (size_t i = 0; i < t->entries.count; i++) {
+        if (i == t->first_write) *holds = work_hold();
+        int status = work_status(entry_run(t, tape_entry_at(t, i)));
+        if (MG_UNLIKELY(status < 0)) {
+            t->fault = (int64_t)i;
+            int shown = status == MG_ERR_INTERRUPTED ? MG_OK : gradients_set(t, i);
+            return shown < 0 ? shown : status;
+        }
+    }
+    return gradients_end(t);
+}
+
+static int run_once(tape *t)
+{
+    bool holds = false;
+    t->fault = -1;
+    int status = run_begin(t);
+    if (status == MG_OK) status = entries_run(t, &holds);
+    if (holds) work_let_go();
+    return status;
+}
+
+static int tape_run(mg_program *program, int64_t runs, int64_t *done)
+{
+    tape *t = (tape *)(void *)program;
+    MG_RETURN_IF(runs < 0, MG_ERR_ARG);
+    lasting_work(program->arena, t->elements);
+    for (*done = 0; *done < runs; ++*done) {
+        if (*done > 0 && !work_goes_on()) return MG_ERR_INTERRUPTED;
+        int status = run_once(t);
+        if (status != MG_OK) return status;
+    }
+    return MG_OK;
+}
+
+/* ---- inputs and outputs ------------------------------------------------------------ */
+
+/* See contiguous memory as an array like another. */
+static array memory_like(const array *like, const void *data)
+{
+    array a = *like;
+    a.data = (char *)(uintptr_t)data;
+    array_set_shape(&a, like->rank, like->shape, NULL);
+    return a;
+}
+
+static int tape_put(mg_program *program, int64_t which, const void *data)
+{
+    const tape *t = (tape *)(void *)program;
+    MG_RETURN_IF(which < 0 || which >= t->input_count, MG_ERR_ARG);
+    const storage *m = t->inputs[which];
+    if (!m) return MG_OK;
+    array *a = array_at(program->arena, m->node);
+    MG_RETURN_IF(a->buffer->read_only, MG_ERR_READONLY);
+    const array from = memory_like(a, data);
+    map_copy(&from, a);
+    a->buffer->version++;
+    return MG_OK;
+}
+
+static int tape_get(mg_program *program, int64_t which, void *data)
+{
+    const tape *t = (tape *)(void *)program;
+    MG_RETURN_IF(which < 0 || which >= t->output_count, MG_ERR_ARG);
+    const array *a = &t->outputs[which]->arrays[0];
+    array to = memory_like(a, data);
+    map_copy(a, &to);
+    return MG_OK;
+}
+
+const program_kind tape_kind = {tape_run, tape_put, tape_get, tape_free};
+
+mg_node mg_program_output(mg_program *program, int64_t which)
+{
+    mg_arena *arena = program->arena;
+    const tape *t = tape_in(program);
+    uint32_t made = 0;
+    MG_RETURN_IF(!t || which < 0 || which >= t->output_count, MG_ERR_ARG);
+    arena_lock(arena);
+    mg_node shown = array_show(arena, &t->outputs[which]->arrays[0], &made);
+    if (shown == MG_OK) shown = handle_retain(arena, made);
+    arena_unlock(arena);
+    return shown;
+}
+
+int64_t mg_program_found(mg_program *program, int64_t count, mg_node *out)
+{
+    mg_arena *arena = program->arena;
+    const tape *t = tape_in(program);
+    int64_t found = 0;
+    MG_RETURN_IF(!t || count < 0, MG_ERR_ARG);
+    arena_lock(arena);
+    for (size_t i = 0; i < t->memories.count; i++) {
+        const storage *m = tape_memory(t, i);
+        if (m->role != FOUND) continue;
+        if (found < count)
+            out[found] =
+                (mg_node)((uint64_t)slot_at(arena, m->node)->generation << 32 | m->node);
+        found++;
+    }
+    arena_unlock(arena);
+    return found;
+}
+
+/* ---- other arrays ------------------------------------------------------------------ */
+
+/* Tell whether a node stands in a list but at one place. */
+static bool stands_twice(int64_t count, const mg_node *nodes, int64_t at)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (i != at && nodes[i] == nodes[at]) return true;
+    return false;
+}
+
+/* Check what is to take the place of what was found. */
+static int bind_check(const tape *t, int64_t count, const mg_node *nodes)
+{
+    mg_arena *arena = t->program.arena;
+    int64_t k = 0;
+    for (size_t i = 0; i < t->memories.count; i++) {
+        const storage *m = tape_memory(t, i);
+        uint32_t index;
+        if (m->role != FOUND) continue;
+        MG_RETURN_IF(k >= count, MG_ERR_ARG);
+        MG_TRY(array_find(arena, nodes[k], &index));
+        if (index == m->node) {
+            k++;
+            continue;
+        }
+        MG_RETURN_IF(!is_alike(m, array_at(arena, index)) || m->shared, MG_ERR_SHAPE);
+        MG_RETURN_IF(stands_twice(count, nodes, k), MG_ERR_SHAPE);
+        k++;
+    }
+    return k == count ? MG_OK : MG_ERR_ARG;
+}
+
+static void bind_all(tape *t, const mg_node *nodes)
+{
+    mg_arena *arena = t->program.arena;
+    for (size_t i = 0; i < t->memories.count; i++) {
+        storage *m = tape_memory(t, i);
+        if (m->role != FOUND) continue;
+        const uint32_t index = index_of(*nodes++);
+        if (index == m->node) continue;
+        array *a = array_at(arena, index);
+        const uint32_t old = m->node;
+        node_retain(arena, index);
+        m->node = index;
+        memory_move(m, a->buffer, a->data);
+        node_release(arena, old);
+    }
+}
+
+int mg_program_bind(mg_program *program, int64_t count, const mg_node *nodes)
+{
+    tape *t = tape_in(program);
+    MG_RETURN_IF(!t, MG_ERR_ARG);
+    arena_lock(program->arena);
+    int status = bind_check(t, count, nodes);
+    if (status == MG_OK) bind_all(t, nodes);
+    arena_unlock(program->arena);
+    return status;
+}
+
+static tape_entry *update_at(const tape *t, int64_t which)
+{
+    for (size_t i = 0; i < t->entries.count; i++) {
+        tape_entry *e = tape_entry_at(t, i);
+        if (e->what == UPDATES && which-- == 0) return e;
+    }
+    return NULL;
+}
+
+static int update_give(tape *t, int64_t which, int64_t count, const mg_update_group *groups)
+{
+    tape_entry *e = update_at(t, which);
+    int numbers, scalars, arrays;
+    MG_RETURN_IF(!e || e->update.group_count != count, MG_ERR_ARG);
+    tape_update *u = &e->update;
+    update_sizes(u->update, &numbers, &scalars, &arrays);
+    bool same = true;
+    for (int64_t g = 0; g < count; g++) {
+        const mg_update_group *old = &u->groups[g], *new = &groups[g];
+        MG_RETURN_IF(old->count != new->count, MG_ERR_ARG);
+        const size_t n = (size_t)new->count * sizeof(mg_node);
+        if (memcmp(old->parameters, new->parameters, n) || !old->arrays != !new->arrays ||
+            (new->arrays && memcmp(old->arrays, new->arrays, (size_t)arrays * n)))
+            same = false;
+    }
+    if (!same) return tape_groups(t, u, count, groups);
+    for (int64_t g = 0; g < count; g++) {
+        memcpy((double *)(uintptr_t)u->groups[g].numbers, groups[g].numbers,
+               (size_t)numbers * sizeof(double));
+        u->groups[g].scalars = groups[g].scalars;
+        u->groups[g].steps = groups[g].steps;
+    }
+    return MG_OK;
+}
+
+int mg_program_update(mg_program *program, int64_t which, int64_t group_count,
+                      const mg_update_group *groups)
+{
+    tape *t = tape_in(program);
+    MG_RETURN_IF(!t, MG_ERR_ARG);
+    arena_lock(program->arena);
+    int status = update_give(t, which, group_count, groups);
+    arena_unlock(program->arena);
+    return status;
+}
+
+/* ---- batches ----------------------------------------------------------------------- */
+
+/* Copy a batch of rows to an input. */
+static int rows_copy(const mg_arena *arena, const mg_fit *plan, int64_t step,
+                     mg_node source, const storage *input)
+{
+    const array *from = array_at(arena, index_of(source));
+    array *to = array_at(arena, input->node);
+    const int64_t all = from->shape[0];
+    const size_t row = (size_t)(from->count / (all ? all : 1)) * dtype_sizes[from->dtype];
+    for (int64_t i = 0; i < plan->rows; i++) {
+        const int64_t k = step * plan->rows + i;
+        const int64_t at = plan->order ? plan->order[k] : plan->first + k;
+        MG_RETURN_IF(at < 0 || at >= all, MG_ERR_INDEX);
+        memcpy(to->data + (size_t)i * row, from->data + (size_t)at * row, row);
+    }
+    return MG_OK;
+}
+
+static int source_check(mg_arena *arena, const mg_fit *plan, mg_node source,
+                        const storage *input)
+{
+    uint32_t index;
+    MG_TRY(array_find(arena, source, &index));
+    const array *from = array_at(arena, index), *to = array_at(arena, input->node);
+    MG_RETURN_IF(from->dtype != to->dtype, MG_ERR_DTYPE);
+    MG_RETURN_IF(!from->contiguous || !to->contiguous, MG_ERR_ARG);
+    MG_RETURN_IF(from->rank != to->rank || from->rank < 1, MG_ERR_SHAPE);
+    MG_RETURN_IF(to->shape[0] != plan->rows || to->buffer->read_only, MG_ERR_SHAPE);
+    for (int d = 1; d < from->rank; d++)
+        MG_RETURN_IF(from->shape[d] != to->shape[d], MG_ERR_SHAPE);
+    return MG_OK;
+}
+
+/* Return an element of an output as a double. */
+static double loss_of(const tape *t, int64_t output)
+{
+    double loss;
+    array to = {.dtype = MG_FLOAT64, .count = 1, .contiguous = true};
+    array from = t->outputs[output]->arrays[0];
+    to.data = (char *)&loss;
+    from.rank = 0;
+    from.contiguous = true;
+    map_copy(&from, &to);
+    return loss;
+}
+
+static int fit_steps(tape *t, const mg_fit *plan, int64_t *done)
+{
+    mg_arena *arena = t->program.arena;
+    for (int64_t i = 0; i < t->input_count; i++)
+        if (plan->sources[i] && t->inputs[i])
+            MG_TRY(source_check(arena, plan, plan->sources[i], t->inputs[i]));
+    lasting_work(arena, t->elements);
+    for (*done = 0; *done < plan->steps; ++*done) {
+        if (*done > 0 && !work_goes_on()) return MG_ERR_INTERRUPTED;
+        for (int64_t i = 0; i < t->input_count; i++)
+            if (plan->sources[i] && t->inputs[i])
+                MG_TRY(rows_copy(arena, plan, *done, plan->sources[i], t->inputs[i]));
+        int status = run_once(t);
+        if (status != MG_OK) return status;
+        if (plan->losses) plan->losses[*done] = loss_of(t, plan->output);
+    }
+    return MG_OK;
+}
+
+int mg_program_fit(mg_program *program, const mg_fit *plan, int64_t *done)
+{
+    tape *t = tape_in(program);
+    mg_arena *arena = program->arena;
+    *done = 0;
+    MG_RETURN_IF(!t || plan->steps < 0 || plan->rows < 0, MG_ERR_ARG);
+    const bool tells = plan->losses;
+    MG_RETURN_IF(tells && (plan->output < 0 || plan->output >= t->output_count), MG_ERR_ARG);
+    MG_RETURN_IF(tells && t->outputs[plan->output]->arrays[0].count != 1, MG_ERR_SHAPE);
+    MG_TRY(arena_enter(arena));
+    const uint64_t mode = mode_enter();
+    int status = fit_steps(t, plan, done);
+    mode_leave(mode);
+    arena_unlock(arena);
+    return status;
+}
+
+/* ---- what there is ----------------------------------------------------------------- */
+
+int64_t mg_program_length(mg_program *program)
+{
+    const tape *t = tape_in(program);
+    return t ? (int64_t)t->entries.count : MG_ERR_ARG;
+}
+
+const char *mg_program_name(mg_program *program, int64_t which)
+{
+    const tape *t = tape_in(program);
+    if (!t || which < 0 || which >= (int64_t)t->entries.count) return NULL;
+    const tape_entry *e = tape_entry_at(t, (size_t)which);
+    switch (e->what) {
+    case CALLS: return mg_op_name(e->call.op);
+    case ACTS: return e->act.run == random_run ? "random" : "gradient";
+    case UPDATES: return mg_update_name(e->update.update);
+    case SETS: return e->array_count ? "set_gradient" : "drop_gradient";
+    default: return "output";
+    }
+}
+
+int64_t mg_program_size(mg_program *program)
+{
+    const tape *t = tape_in(program);
+    int64_t size = 0;
+    for (size_t i = 0; t && i < t->memories.count; i++)
+        if (tape_memory(t, i)->role == OWNED) size += (int64_t)tape_memory(t, i)->size;
+    return size;
+}
+
+int64_t mg_program_fault(mg_program *program)
+{
+    const tape *t = tape_in(program);
+    return t ? t->fault : -1;
+}

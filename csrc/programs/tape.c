@@ -1,0 +1,737 @@
+/* tape.c: recording calls on arrays, and the program that is made of them.
+ *
+ * A tape is a list of the calls that the layers below made: ops with their operands,
+ * work of gradient rules (acts), updates. All are kept with copies of their arrays, which
+ * lie in memory that the tape keeps: what eager freed, eager used again, and so does every
+ * run. A run calls the same functions with the same arrays. What depends on elements, such
+ * as the number of targets that count, they find out each time.
+ *
+ * What the calls read and did not make is found: parameters, data, what others hold. Its
+ * places are listed, so that another array can take it over. */
+#include "programs/programs.h"
+
+static tape *tape_of(recorder *r)
+{
+    return (tape *)(void *)((char *)r - offsetof(tape, recorder));
+}
+
+static void tape_fail(tape *t, int status)
+{
+    if (t->status == MG_OK) t->status = status;
+}
+
+/* ---- lists and memory -------------------------------------------------------------- */
+
+static bool list_add(tape *t, tape_list *list, void *item)
+{
+    mg_arena *arena = t->program.arena;
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity * 2 + 16;
+        void **grown = arena_allocate(arena, list->items, list->capacity * sizeof item,
+                                      capacity * sizeof item);
+        if (!grown) {
+            tape_fail(t, MG_ERR_NOMEM);
+            return false;
+        }
+        list->items = grown;
+        list->capacity = capacity;
+    }
+    list->items[list->count++] = item;
+    return true;
+}
+
+static void list_free(mg_arena *arena, tape_list *list)
+{
+    arena_allocate(arena, list->items, list->capacity * sizeof(void *), 0);
+    *list = (tape_list){0};
+}
+
+/* Allocate zeros; NULL, and the tape has failed. */
+static void *tape_allocate(tape *t, size_t size)
+{
+    void *made = arena_allocate(t->program.arena, NULL, 0, size);
+    if (made) memset(made, 0, size);
+    else tape_fail(t, MG_ERR_NOMEM);
+    return made;
+}
+
+/* Make an item of a list. */
+static void *item_new(tape *t, tape_list *list, size_t size)
+{
+    void *made = tape_allocate(t, size);
+    if (made && list_add(t, list, made)) return made;
+    if (made) arena_allocate(t->program.arena, made, size, 0);
+    return NULL;
+}
+
+static buffer *tape_take(recorder *r, size_t size, storage **home)
+{
+    tape *t = tape_of(r);
+    storage **at = &t->unused, *m;
+    while (*at && (*at)->size != size) at = &(*at)->next_unused;
+    m = *at;
+    if (m) {
+        *at = m->next_unused;
+        m->unused = m->made = false;
+    } else {
+        buffer *block = block_take(t->program.arena, BLOCK_ALIGNMENT + size);
+        m = block ? item_new(t, &t->memories, sizeof *m) : NULL;
+        if (!m) return block;
+        m->buffer = block;
+        m->start = (char *)block + BLOCK_ALIGNMENT;
+        m->size = size;
+    }
+    *home = m;
+    return m->buffer;
+}
+
+static void tape_give(recorder *r, buffer *unused)
+{
+    tape *t = tape_of(r);
+    storage *m = unused->home;
+    m->unused = true;
+    m->next_unused = t->unused;
+    t->unused = m;
+}
+
+/* ---- nodes that are made while recording ------------------------------------------- */
+
+static bool is_inside(const tape *t, uint32_t index)
+{
+    return index < t->inside_size && t->inside[index];
+}
+
+static void inside_set(tape *t, uint32_t index)
+{
+    if (index >= t->inside_size) {
+        size_t size = (size_t)index * 2 + 1024;
+        uint8_t *grown =
+            arena_allocate(t->program.arena, t->inside, t->inside_size, size);
+        if (!grown) {
+            tape_fail(t, MG_ERR_NOMEM);
+            return;
+        }
+        memset(grown + t->inside_size, 0, size - t->inside_size);
+        t->inside = grown;
+        t->inside_size = size;
+    }
+    t->inside[index] = 1;
+}
+
+/* ---- what arrays lie in ------------------------------------------------------------ */
+
+static storage *memory_found(tape *t, const array *a, uint32_t index)
+{
+    storage *m = item_new(t, &t->memories, sizeof *m);
+    if (!m) return NULL;
+    m->role = FOUND;
+    m->buffer = a->buffer;
+    m->start = a->data;
+    m->array = a;
+    m->like = *a;
+    m->node = index;
+    node_retain(t->program.arena, index);
+    if (a->buffer->home) {
+        m->sibling = a->buffer->home->sibling;
+        a->buffer->home->sibling = m;
+        m->shared = a->buffer->home->shared = true;
+    } else {
+        a->buffer->home = m;
+    }
+    return m;
+}
+
+/* Return what an array lies in, that of a node if this is known, else index 0; or NULL,
+ * and the tape has failed. */
+static storage *memory_of(tape *t, const array *a, uint32_t index)
+{
+    storage *home = a->buffer->home;
+    for (storage *m = home; m; m = m->sibling)
+        if (m->role == OWNED || m->array == a) return m;
+    if (index && !(home && is_inside(t, index))) return memory_found(t, a, index);
+    if (!home) tape_fail(t, MG_ERR_RECORDED);
+    return home;
+}
+
+/* Note that the elements of an array are read. */
+static void memory_read(tape *t, storage *m)
+{
+    if (!m) return;
+    m->read = true;
+    if (m->role == OWNED && !m->made) tape_fail(t, MG_ERR_RECORDED);
+}
+
+/* Let a run begin with what is there now. */
+static void memory_restore(tape *t, storage *m)
+{
+    if (m->restored || !m->size) return;
+    m->restored = tape_allocate(t, m->size);
+    if (m->restored) memcpy(m->restored, m->start, m->size);
+    if (m->restored) list_add(t, &t->restored, m);
+}
+
+static void tape_writes(recorder *r, const array *a, bool all)
+{
+    tape *t = tape_of(r);
+    storage *m = memory_of(t, a, 0);
+    if (!m) return;
+    if (m->role != OWNED && t->first_write > t->entries.count)
+        t->first_write = t->entries.count;
+    const bool whole = all && a->contiguous &&
+                       (size_t)a->count * dtype_sizes[a->dtype] == m->size && !m->read;
+    if (m->constant && !whole) memory_restore(t, m);
+    m->constant = false;
+    m->written = m->made = true;
+}
+
+static void tape_constant(recorder *r, uint32_t made)
+{
+    tape *t = tape_of(r);
+    array *a = array_at(t->program.arena, made);
+    storage *m = a->buffer->home;
+    inside_set(t, made);
+    if (!m || m->role != OWNED) return;
+    m->constant = m->made = true;
+    m->held = true;
+    a->buffer->references++;
+}
+
+static void tape_sees(recorder *r, uint32_t index)
+{
+    tape *t = tape_of(r);
+    memory_of(t, array_at(t->program.arena, index), index);
+}
+
+void memory_move(storage *m, buffer *to, char *start)
+{
+    m->buffer = to;
+    m->start = start;
+    for (place *p = m->places; p; p = p->next) {
+        p->at->buffer = to;
+        p->at->data = start + p->offset;
+    }
+}
+
+/* ---- entries ----------------------------------------------------------------------- */
+
+/* Add an entry with room for copies of arrays, and for `more` bytes, which *rest gets. */
+static tape_entry *entry_new(tape *t, int what, int array_count, size_t more, char **rest)
+{
+    const size_t count = (size_t)array_count;
+    const size_t of_arrays = count * (sizeof(array) + sizeof(place) + sizeof(array *));
+    const size_t size = sizeof(tape_entry) + of_arrays + more;
+    tape_entry *e = item_new(t, &t->entries, size);
+    if (!e) return NULL;
+    e->what = what;
+    e->size = size;
+    e->array_count = array_count;
+    e->arrays = (array *)(e + 1);
+    e->places = (place *)(e->arrays + count);
+    e->given = (const array **)(e->places + count);
+    *rest = (char *)(e->given + count);
+    return e;
+}
+
+/* Copy an array to an entry. */
+static void entry_keep(tape_entry *e, int k, const array *a, storage *m)
+{
+    array *copy = &e->arrays[k];
+    if (!m) return;
+    *copy = *a;
+    copy->extra = NULL;
+    copy->attached = NULL;
+    copy->operand_count = 0;
+    e->given[k] = copy;
+    e->places[k] = (place){copy, m, a->data - m->start, m->places};
+    m->places = &e->places[k];
+}
+
+/* Tell whether a call only shows the elements of an operand. */
+static bool is_view_call(const call *c)
+{
+    for (int i = 0; i < c->operand_count; i++)
+        if (operand_of(c, i)->buffer == c->result->buffer) return !c->takes_memory;
+    return false;
+}
+
+/* Add a call, with the result at place `n`, behind the operands, unless it takes over the
+ * memory of one. */
+static void call_keep(tape *t, const call *c, uint32_t made)
+{
+    const int n = c->operand_count, count = n + !c->takes_memory;
+    const size_t numbers = (size_t)(c->integer_count + c->number_count);
+    char *rest;
+    tape_entry *e = entry_new(t, CALLS, count, numbers * sizeof(int64_t), &rest);
+    if (!e) return;
+    for (int i = 0; i < n; i++)
+        entry_keep(e, i, operand_of(c, i), memory_of(t, operand_of(c, i), c->operands[i]));
+    int64_t *integers = (int64_t *)(void *)rest;
+    double *reals = (double *)(void *)(integers + c->integer_count);
+    for (int i = 0; i < c->integer_count; i++) integers[i] = c->integers[i];
+    for (int i = 0; i < c->number_count; i++) reals[i] = c->numbers[i];
+    e->call = (call){.arena = c->arena, .op = c->op, .operand_count = n, .weak = c->weak};
+    e->call.integer_count = c->integer_count, e->call.integers = integers;
+    e->call.number_count = c->number_count, e->call.numbers = reals;
+    e->call.takes_memory = c->takes_memory;
+    e->call.given = e->given;
+    if (c->takes_memory) return;
+    storage *m = memory_of(t, c->result, made);
+    entry_keep(e, n, c->result, m);
+    e->call.place = &e->arrays[n];
+}
+
+static void tape_calls(recorder *r, const call *c, uint32_t made)
+{
+    tape *t = tape_of(r);
+    inside_set(t, made);
+    const bool is_view = is_view_call(c);
+    for (int i = 0; i < c->operand_count; i++) {
+        storage *m = memory_of(t, operand_of(c, i), c->operands[i]);
+        if (!is_view) memory_read(t, m);
+    }
+    if (c->op == MG_NONZERO) tape_fail(t, MG_ERR_RECORDED);
+    if (is_view || t->status < 0) return;
+    storage *m = memory_of(t, c->result, made);
+    if (m) m->made = true;
+    t->elements += c->result->count;
+    if (c->result->count > 0) call_keep(t, c, made);
+}
+
+static void tape_acts(recorder *r, const deed *a)
+{
+    tape *t = tape_of(r);
+    char *rest;
+    storage *in[DEED_ARRAYS];
+    for (int k = 0; k < DEED_ARRAYS; k++) {
+        const array *at = a->arrays[k];
+        in[k] = at ? memory_of(t, at, 0) : NULL;
+        if (at && !(a->writes >> k & 1)) memory_read(t, in[k]);
+    }
+    for (int k = 0; k < DEED_ARRAYS; k++)
+        if (in[k] && a->writes >> k & 1) tape_writes(r, a->arrays[k], a->fills >> k & 1);
+    if (a->run == random_run && t->first_write > t->entries.count)
+        t->first_write = t->entries.count;
+    tape_entry *e = entry_new(t, ACTS, DEED_ARRAYS, 0, &rest);
+    if (!e) return;
+    e->act = *a;
+    for (int k = 0; k < DEED_ARRAYS; k++) {
+        if (in[k]) entry_keep(e, k, a->arrays[k], in[k]);
+        e->act.arrays[k] = e->given[k];
+    }
+}
+
+/* ---- gradients of leaves ----------------------------------------------------------- */
+
+/* Return what is known of a leaf that was there before, else NULL. *met: it is new. */
+static tape_leaf *leaf_of(tape *t, uint32_t index, bool *met)
+{
+    storage *m = memory_of(t, array_at(t->program.arena, index), index);
+    *met = false;
+    if (!m || m->role != FOUND || m->node != index) return NULL;
+    for (size_t i = 0; i < t->leaves.count; i++) {
+        tape_leaf *l = t->leaves.items[i];
+        if (l->of == m) return l;
+    }
+    *met = true;
+    tape_leaf *l = item_new(t, &t->leaves, sizeof *l);
+    if (l) l->of = m;
+    return l;
+}
+
+static void tape_looks(recorder *r, uint32_t index)
+{
+    tape *t = tape_of(r);
+    bool met;
+    tape_leaf *l = leaf_of(t, index, &met);
+    if (!l || !met) return;
+    uint32_t gradient = node_at(t->program.arena, index)->gradient_node;
+    l->begins = true;
+    if (!gradient) return;
+    storage *m = memory_of(t, array_at(t->program.arena, gradient), gradient);
+    if (!m) return;
+    if (m->role != FOUND || m->node != gradient) tape_fail(t, MG_ERR_RECORDED);
+    m->role = GRADIENT;
+    m->leaf = l;
+    l->gradient = m;
+}
+
+static void tape_sets(recorder *r, uint32_t index)
+{
+    tape *t = tape_of(r);
+    bool met;
+    char *rest;
+    tape_leaf *l = leaf_of(t, index, &met);
+    if (!l) return;
+    uint32_t gradient = node_at(t->program.arena, index)->gradient_node;
+    tape_entry *e = entry_new(t, SETS, gradient != 0, 0, &rest);
+    if (!e) return;
+    e->leaf = l;
+    l->last = e;
+    if (!gradient) return;
+    const array *a = array_at(t->program.arena, gradient);
+    storage *m = memory_of(t, a, gradient);
+    memory_read(t, m);
+    entry_keep(e, 0, a, m);
+}
+
+/* ---- updates ----------------------------------------------------------------------- */
+
+/* Return the size of the groups of an update with what they point to. */
+static size_t groups_size(int update, int64_t count, const mg_update_group *groups)
+{
+    int numbers, scalars, arrays;
+    size_t size = (size_t)count * sizeof *groups;
+    update_sizes(update, &numbers, &scalars, &arrays);
+    for (int64_t g = 0; g < count; g++)
+        size += (size_t)numbers * sizeof(double) +
+                (size_t)groups[g].count * (size_t)(1 + arrays) * sizeof(mg_node);
+    return size;
+}
+
+/* Copy groups, but for counts and scalars, which stay the caller's; the nodes are held. */
+static void groups_copy(tape *t, tape_update *u, const mg_update_group *groups)
+{
+    int numbers, scalars, arrays;
+    update_sizes(u->update, &numbers, &scalars, &arrays);
+    double *reals = (double *)(void *)(u->groups + u->group_count);
+    mg_node *nodes = (mg_node *)(void *)(reals + numbers * u->group_count);
+    for (int64_t g = 0; g < u->group_count; g++) {
+        const mg_update_group *from = &groups[g];
+        mg_update_group *to = &u->groups[g];
+        *to = *from;
+        to->numbers = memcpy(reals, from->numbers, (size_t)numbers * sizeof *reals);
+        reals += numbers;
+        to->parameters =
+            memcpy(nodes, from->parameters, (size_t)from->count * sizeof *nodes);
+        nodes += from->count;
+        const size_t beside = (size_t)arrays * (size_t)from->count;
+        if (from->arrays) to->arrays = memcpy(nodes, from->arrays, beside * sizeof *nodes);
+        nodes += beside;
+    }
+    for (mg_node *n = (mg_node *)(void *)((double *)(void *)(u->groups + u->group_count) +
+                                          numbers * u->group_count);
+         n < nodes; n++)
+        if (*n) node_retain(t->program.arena, index_of(*n));
+}
+
+/* Let go of the nodes of groups, and free them. */
+static void groups_free(mg_arena *arena, tape_update *u)
+{
+    int numbers, scalars, arrays;
+    if (!u->groups) return;
+    update_sizes(u->update, &numbers, &scalars, &arrays);
+    for (int64_t g = 0; g < u->group_count; g++) {
+        const mg_update_group *of = &u->groups[g];
+        for (int64_t i = 0; i < of->count; i++)
+            node_release(arena, index_of(of->parameters[i]));
+        for (int64_t i = 0; of->arrays && i < arrays * of->count; i++)
+            if (of->arrays[i]) node_release(arena, index_of(of->arrays[i]));
+    }
+    arena_allocate(arena, u->groups, u->size, 0);
+    u->groups = NULL;
+}
+
+/* Give an update groups. */
+int tape_groups(tape *t, tape_update *u, int64_t count, const mg_update_group *groups)
+{
+    tape_update next = {.update = u->update, .group_count = count};
+    next.size = groups_size(u->update, count, groups);
+    next.groups = arena_allocate(t->program.arena, NULL, 0, next.size);
+    MG_RETURN_IF(!next.groups, MG_ERR_NOMEM);
+    memset(next.groups, 0, next.size);
+    groups_copy(t, &next, groups);
+    groups_free(t->program.arena, u);
+    u->group_count = count;
+    u->groups = next.groups;
+    u->size = next.size;
+    return MG_OK;
+}
+
+static int64_t parameter_count(int64_t count, const mg_update_group *groups)
+{
+    int64_t parameters = 0;
+    for (int64_t g = 0; g < count; g++) parameters += groups[g].count;
+    return parameters;
+}
+
+/* Keep the gradient that parameter number k of an update has. */
+static void gradient_keep(tape *t, tape_entry *e, int k, mg_node parameter)
+{
+    mg_arena *arena = t->program.arena;
+    const uint32_t index = index_of(parameter);
+    storage *m = memory_of(t, array_at(arena, index), index);
+    if (m) m->written = true;
+    tape_looks(&t->recorder, index);
+    const uint32_t gradient = node_at(arena, index)->gradient_node;
+    if (!gradient) return;
+    const array *a = array_at(arena, gradient);
+    m = memory_of(t, a, gradient);
+    memory_read(t, m);
+    entry_keep(e, k, a, m);
+}
+
+static void tape_updates(recorder *r, int update, int64_t count,
+                         const mg_update_group *groups)
+{
+    tape *t = tape_of(r);
+    char *rest;
+    const int64_t parameters = parameter_count(count, groups);
+    if (t->first_write > t->entries.count) t->first_write = t->entries.count;
+    tape_entry *e = entry_new(t, UPDATES, (int)parameters, 0, &rest);
+    if (!e) return;
+    e->update.update = update;
+    e->update.gradients = e->given;
+    int k = 0;
+    for (int64_t g = 0; g < count; g++)
+        for (int64_t i = 0; i < groups[g].count; i++)
+            gradient_keep(t, e, k++, groups[g].parameters[i]);
+    int status = tape_groups(t, &e->update, count, groups);
+    if (status < 0) tape_fail(t, status);
+}
+
+/* ---- numbers of generators --------------------------------------------------------- */
+
+int random_run(mg_arena *arena, const deed *a)
+{
+    const array *out = a->arrays[0];
+    mg_rng *rng = (mg_rng *)(uintptr_t)a->integers[0];
+    (void)arena;
+    switch (a->integers[1]) {
+    case MG_INTEGERS:
+        return mg_rng_fill_integers(rng, a->integers[2], a->integers[3], out->count,
+                                    (int64_t *)(void *)out->data);
+    case MG_PERMUTATION:
+        return mg_rng_permutation(rng, out->count, (int64_t *)(void *)out->data);
+    default:
+        return mg_rng_fill(rng, (int)a->integers[1], out->dtype, a->numbers[0],
+                           a->numbers[1], out->count, out->data);
+    }
+}
+
+int mg_record_random(mg_arena *arena, mg_node drawn, mg_rng *rng, int distribution,
+                     double a, double b, int64_t low, int64_t high)
+{
+    uint32_t index;
+    arena_lock(arena);
+    int status = array_find(arena, drawn, &index);
+    if (status == MG_OK) {
+        deed of = {.run = random_run, .arrays = {array_at(arena, index)}};
+        of.writes = of.fills = 1;
+        of.integers[0] = (int64_t)(uintptr_t)rng, of.integers[1] = distribution;
+        of.integers[2] = low, of.integers[3] = high;
+        of.numbers[0] = a, of.numbers[1] = b;
+        deed_remember(arena, &of);
+    }
+    arena_unlock(arena);
+    return status;
+}
+
+/* ---- opening and closing ----------------------------------------------------------- */
+
+static tape *tape_open(mg_arena *arena)
+{
+    tape *t = arena_allocate(arena, NULL, 0, sizeof *t);
+    if (!t) return NULL;
+    memset(t, 0, sizeof *t);
+    t->program.arena = arena;
+    t->first_write = SIZE_MAX;
+    t->recorder = (recorder){.thread = thread_mark(), .take = tape_take};
+    t->recorder.give = tape_give, t->recorder.calls = tape_calls;
+    t->recorder.acts = tape_acts, t->recorder.writes = tape_writes;
+    t->recorder.constant = tape_constant, t->recorder.sees = tape_sees;
+    t->recorder.looks = tape_looks, t->recorder.sets = tape_sets;
+    t->recorder.updates = tape_updates;
+    return t;
+}
+
+int mg_record_open(mg_arena *arena)
+{
+    arena_lock(arena);
+    int status = arena->recorder ? MG_ERR_BUSY : MG_OK;
+    tape *t = status == MG_OK ? tape_open(arena) : NULL;
+    if (t) arena->recorder = &t->recorder;
+    else if (status == MG_OK) status = MG_ERR_NOMEM;
+    arena_unlock(arena);
+    return status;
+}
+
+/* Return the tape of this thread, or NULL. */
+static tape *tape_of_thread(const mg_arena *arena)
+{
+    recorder *r = arena->recorder;
+    return r && r->thread == thread_mark() ? tape_of(r) : NULL;
+}
+
+int mg_recording(mg_arena *arena)
+{
+    if (!arena->recorder) return 0; /* this thread's own stays as it is */
+    arena_lock(arena);
+    const int records = recorder_of(arena) != NULL;
+    arena_unlock(arena);
+    return records;
+}
+
+int mg_record_pause(mg_arena *arena, int on)
+{
+    arena_lock(arena);
+    tape *t = tape_of_thread(arena);
+    int before = t ? t->recorder.paused : 0;
+    if (t) t->recorder.paused = on != 0;
+    arena_unlock(arena);
+    return before;
+}
+
+/* Let buffers know the tape no more. What is unused is the tape's alone. */
+static void buffers_leave(tape *t)
+{
+    for (size_t i = 0; i < t->memories.count; i++) {
+        storage *m = tape_memory(t, i);
+        m->buffer->home = NULL;
+        if (m->role != OWNED || m->held) continue;
+        m->held = true;
+        if (m->unused) m->buffer->references = 1;
+        else m->buffer->references++;
+    }
+}
+
+static void memory_free(mg_arena *arena, storage *m)
+{
+    if (m->restored) arena_allocate(arena, m->restored, m->size, 0);
+    if (m->role == OWNED) buffer_release(arena, m->buffer);
+    if (m->role != OWNED && m->node) node_release(arena, m->node);
+    arena_allocate(arena, m, sizeof *m, 0);
+}
+
+static void entry_free(mg_arena *arena, tape_entry *e)
+{
+    if (e->what == UPDATES) groups_free(arena, &e->update);
+    arena_allocate(arena, e, e->size, 0);
+}
+
+/* Free a tape whose buffers know it no more. */
+void tape_free(mg_program *program)
+{
+    tape *t = (tape *)(void *)program;
+    mg_arena *arena = program->arena;
+    for (size_t i = 0; i < t->entries.count; i++) entry_free(arena, tape_entry_at(t, i));
+    for (size_t i = 0; i < t->memories.count; i++) memory_free(arena, tape_memory(t, i));
+    for (size_t i = 0; i < t->leaves.count; i++)
+        arena_allocate(arena, t->leaves.items[i], sizeof(tape_leaf), 0);
+    list_free(arena, &t->entries);
+    list_free(arena, &t->memories);
+    list_free(arena, &t->leaves);
+    list_free(arena, &t->shown);
+    list_free(arena, &t->restored);
+    arena_allocate(arena, t->inside, t->inside_size, 0);
+    arena_allocate(arena, t->inputs, (size_t)t->input_count * sizeof *t->inputs, 0);
+    arena_allocate(arena, t->outputs, (size_t)t->output_count * sizeof *t->outputs, 0);
+    arena_allocate(arena, t, sizeof *t, 0);
+}
+
+static void tape_cancel(tape *t)
+{
+    buffers_leave(t);
+    t->program.arena->recorder = NULL;
+    tape_free(&t->program);
+}
+
+void mg_record_cancel(mg_arena *arena)
+{
+    arena_lock(arena);
+    tape *t = tape_of_thread(arena);
+    if (t) tape_cancel(t);
+    arena_unlock(arena);
+}
+
+/* ---- making the program ------------------------------------------------------------ */
+
+static int inputs_keep(tape *t, int64_t count, const mg_node *inputs)
+{
+    if (count) t->inputs = tape_allocate(t, (size_t)count * sizeof *t->inputs);
+    MG_RETURN_IF(count && !t->inputs, MG_ERR_NOMEM);
+    t->input_count = count;
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t index;
+        MG_TRY(array_find(t->program.arena, inputs[i], &index));
+        for (size_t k = 0; k < t->memories.count; k++) {
+            storage *m = tape_memory(t, k);
+            if (m->role == FOUND && m->node == index) t->inputs[i] = m;
+        }
+    }
+    return MG_OK;
+}
+
+static int outputs_keep(tape *t, int64_t count, const mg_node *outputs)
+{
+    char *rest;
+    if (count) t->outputs = tape_allocate(t, (size_t)count * sizeof *t->outputs);
+    MG_RETURN_IF(count && !t->outputs, MG_ERR_NOMEM);
+    t->output_count = count;
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t index;
+        MG_TRY(array_find(t->program.arena, outputs[i], &index));
+        const array *a = array_at(t->program.arena, index);
+        storage *m = memory_of(t, a, index);
+        memory_read(t, m);
+        t->outputs[i] = entry_new(t, SHOWS, 1, 0, &rest);
+        if (t->outputs[i]) entry_keep(t->outputs[i], 0, a, m);
+    }
+    return t->status;
+}
+
+/* Note which memory others may hold when a run begins. Constants that they hold or may get
+ * are theirs to change. */
+static int shown_find(tape *t)
+{
+    for (int64_t k = 0; k < t->output_count; k++)
+        if (t->outputs[k]->places->in) t->outputs[k]->places->in->shown = true;
+    for (size_t k = 0; k < t->leaves.count; k++) {
+        const tape_entry *last = ((tape_leaf *)t->leaves.items[k])->last;
+        if (last && last->array_count && last->places->in) last->places->in->shown = true;
+    }
+    for (size_t i = 0; i < t->memories.count; i++) {
+        storage *m = tape_memory(t, i);
+        if (m->role != OWNED) continue;
+        if (m->buffer->references > 1) m->shown = true;
+        if (!m->shown) continue;
+        if (m->constant) memory_restore(t, m);
+        m->constant = false;
+        list_add(t, &t->shown, m);
+    }
+    return t->status;
+}
+
+static int tape_close(tape *t, int64_t input_count, const mg_node *inputs,
+                      int64_t output_count, const mg_node *outputs)
+{
+    MG_RETURN_IF(input_count < 0 || output_count < 0, MG_ERR_ARG);
+    MG_TRY(t->status);
+    MG_TRY(outputs_keep(t, output_count, outputs));
+    MG_TRY(inputs_keep(t, input_count, inputs));
+    MG_TRY(t->status);
+    return MG_OK;
+}
+
+int mg_record_close(mg_arena *arena, int64_t input_count, const mg_node *inputs,
+                    int64_t output_count, const mg_node *outputs, mg_program **made)
+{
+    arena_lock(arena);
+    tape *t = tape_of_thread(arena);
+    int status =
+        t ? tape_close(t, input_count, inputs, output_count, outputs) : MG_ERR_ARG;
+    if (status == MG_OK) {
+        buffers_leave(t);
+        status = shown_find(t);
+        arena->recorder = NULL;
+        if (status < 0) {
+            tape_free(&t->program);
+        } else {
+            program_open(arena, &tape_kind, &t->program);
+            *made = &t->program;
+        }
+    } else if (t) {
+        tape_cancel(t);
+    }
+    arena_unlock(arena);
+    return status;
+}
