@@ -641,13 +641,16 @@ typedef struct mg_fit {
 /* Run a program once for each batch. Errors: as mg_program_run(); MG_ERR_INDEX for a row
  * that is not there. */
 int mg_program_fit(mg_program *program, const mg_fit *plan, int64_t *done);
-/* Return how many entries a program has; name one, NULL for a number that is none. */
-int64_t mg_program_length(mg_program *program);
+enum mg_program_fact {
+    MG_ENTRIES, /* how many entries there are */
+    MG_BYTES,   /* of memory that the program owns */
+    MG_SWEEPS,  /* whether leaves got gradients from a sweep */
+    MG_UPDATES, /* how many updates there are */
+    MG_FAULT    /* which entry failed in the last run, or -1 */
+};
+/* Return a fact about a program. Name an entry, NULL for a number that is none. */
+int64_t mg_program_fact(mg_program *program, int fact);
 const char *mg_program_name(mg_program *program, int64_t which);
-/* Return the bytes of memory that a program owns. */
-int64_t mg_program_size(mg_program *program);
-/* Return which entry failed in the last run, or -1. */
-int64_t mg_program_fault(mg_program *program);
 /* Free a program; NULL is fine. */
 void mg_program_free(mg_program *program);
 

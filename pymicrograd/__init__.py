@@ -30,6 +30,7 @@ HOMES = {
     "optim": ("SGD", "Adam", "AdamW"),
     "pictures.graphs": ("draw_dot", "to_dot", "to_mermaid", "trace", "vis_color"),
     "pictures.modules": ("summary",),
+    "programs": ("compile",),
     "random": (
         "RNG", "Generator", "get_rng_state", "initial_seed", "manual_seed", "seed",
         "set_rng_state",
@@ -110,11 +111,11 @@ HOMES = {
     "tensors.interchange": ("from_dlpack", "from_numpy", "tensor"),
     "tensors.joining": ("cat", "stack"),
     "tensors.kinds": (
-        "are_deterministic_algorithms_enabled", "can_cast", "compile", "finfo",
-        "get_default_device", "get_default_dtype", "get_float32_matmul_precision", "iinfo",
-        "inference_mode", "is_inference_mode_enabled", "is_storage", "is_tensor", "promote_types",
-        "result_type", "set_default_device", "set_default_dtype", "set_float32_matmul_precision",
-        "typename", "use_deterministic_algorithms",
+        "are_deterministic_algorithms_enabled", "can_cast", "finfo", "get_default_device",
+        "get_default_dtype", "get_float32_matmul_precision", "iinfo", "inference_mode",
+        "is_inference_mode_enabled", "is_storage", "is_tensor", "promote_types", "result_type",
+        "set_default_device", "set_default_dtype", "set_float32_matmul_precision", "typename",
+        "use_deterministic_algorithms",
     ),
     "tensors.leaves": ("tril", "triu"),
     "tensors.norms": ("cdist",),
@@ -135,7 +136,7 @@ HOMES = {
 PUBLIC_MODULES = (
     "accelerator", "amp", "array_api", "autograd", "backends", "cuda", "data", "engine", "errors",
     "fft", "func", "linalg", "llm101n", "microgpt", "micrograd", "nn", "optim", "pictures",
-    "random", "reference", "saving", "special", "utils",
+    "programs", "random", "reference", "saving", "special", "utils",
 )  # fmt: skip
 MODULES = (
     *PUBLIC_MODULES, "arithmetic", "cli", "contexts", "copies", "files", "function", "handles",

@@ -42,6 +42,7 @@ LAYERS = (
     ("nn", ("nn",)),
     ("optim", ("optim",)),
     ("data", ("data", "utils")),
+    ("programs", ("programs",)),
     ("saving", ("saving",)),
     ("pictures", ("pictures",)),
     ("predecessors", ("micrograd", "llm101n", "microgpt")),

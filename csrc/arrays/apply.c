@@ -261,6 +261,7 @@ static MG_NOINLINE mg_node apply(call *c, const mg_node *handles)
 {
     uint32_t made;
     MG_RETURN_IF(c->op <= MG_LEAF || c->op >= MG_OP_COUNT, MG_ERR_ARG);
+    MG_RETURN_IF(c->op == MG_NONZERO && recorder_of(c->arena), MG_ERR_RECORDED);
     MG_RETURN_IF(c->operand_count < 1 || c->operand_count > 1 << 20, MG_ERR_ARG);
     MG_RETURN_IF(c->integer_count < 0 || c->integer_count > MAX_INTEGERS, MG_ERR_ARG);
     MG_RETURN_IF(c->number_count < 0 || c->number_count > MAX_NUMBERS, MG_ERR_ARG);

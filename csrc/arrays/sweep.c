@@ -354,7 +354,10 @@ static int gradient_prepare(mg_sweep *s, visit *v)
 {
     scope in;
     recorder *r = recorder_of(s->arena);
-    if (MG_UNLIKELY(r != NULL)) r->looks(r, v->node);
+    if (MG_UNLIKELY(r != NULL)) {
+        r->swept = true;
+        r->looks(r, v->node);
+    }
     uint32_t old = node_at(s->arena, v->node)->gradient_node;
     bool adds = old && adds_in_place(s, old);
     v->fresh = !adds;

@@ -87,7 +87,7 @@ static bool is_gradient_alone(const tape *t, const storage *m)
 }
 
 /* Leave memory that others hold to them, and take other memory. */
-static int memory_replace(tape *t, storage *m)
+static int storage_replace(tape *t, storage *m)
 {
     buffer *made = block_take(t->program.arena, BLOCK_ALIGNMENT + m->size);
     MG_RETURN_IF(!made, MG_ERR_NOMEM);
@@ -96,7 +96,7 @@ static int memory_replace(tape *t, storage *m)
     made->size = m->size;
     made->references = 1;
     m->buffer->references--;
-    memory_move(m, made, made->data);
+    storage_move(m, made, made->data);
     return MG_OK;
 }
 
@@ -122,7 +122,7 @@ static int gradients_begin(tape *t)
         if (!index) continue;
         array *a = array_at(arena, index);
         MG_RETURN_IF(!is_alike(l->gradient, a), MG_MORE);
-        if (l->gradient->start != a->data) memory_move(l->gradient, a->buffer, a->data);
+        if (l->gradient->start != a->data) storage_move(l->gradient, a->buffer, a->data);
     }
     return MG_OK;
 }
@@ -135,7 +135,7 @@ static int run_begin(tape *t)
     for (size_t i = 0; i < t->shown.count; i++) {
         storage *m = t->shown.items[i];
         if (m->buffer->references > 1 && !is_gradient_alone(t, m))
-            MG_TRY(memory_replace(t, m));
+            MG_TRY(storage_replace(t, m));
     }
     for (size_t i = 0; i < t->restored.count; i++) {
         const storage *m = t->restored.items[i];
@@ -317,8 +317,8 @@ int64_t mg_program_found(mg_program *program, int64_t count, mg_node *out)
     int64_t found = 0;
     MG_RETURN_IF(!t || count < 0, MG_ERR_ARG);
     arena_lock(arena);
-    for (size_t i = 0; i < t->memories.count; i++) {
-        const storage *m = tape_memory(t, i);
+    for (size_t i = 0; i < t->storages.count; i++) {
+        const storage *m = tape_storage(t, i);
         if (m->role != FOUND) continue;
         if (found < count)
             out[found] =
@@ -344,12 +344,14 @@ static int bind_check(const tape *t, int64_t count, const mg_node *nodes)
 {
     mg_arena *arena = t->program.arena;
     int64_t k = 0;
-    for (size_t i = 0; i < t->memories.count; i++) {
-        const storage *m = tape_memory(t, i);
+    for (size_t i = 0; i < t->storages.count; i++) {
+        const storage *m = tape_storage(t, i);
         uint32_t index;
         if (m->role != FOUND) continue;
         MG_RETURN_IF(k >= count, MG_ERR_ARG);
         MG_TRY(array_find(arena, nodes[k], &index));
+        const bool requires = node_at(arena, index)->bits & REQUIRES;
+        MG_RETURN_IF(requires != m->requires, MG_ERR_SHAPE);
         if (index == m->node) {
             k++;
             continue;
@@ -364,8 +366,8 @@ static int bind_check(const tape *t, int64_t count, const mg_node *nodes)
 static void bind_all(tape *t, const mg_node *nodes)
 {
     mg_arena *arena = t->program.arena;
-    for (size_t i = 0; i < t->memories.count; i++) {
-        storage *m = tape_memory(t, i);
+    for (size_t i = 0; i < t->storages.count; i++) {
+        storage *m = tape_storage(t, i);
         if (m->role != FOUND) continue;
         const uint32_t index = index_of(*nodes++);
         if (index == m->node) continue;
@@ -373,7 +375,7 @@ static void bind_all(tape *t, const mg_node *nodes)
         const uint32_t old = m->node;
         node_retain(arena, index);
         m->node = index;
-        memory_move(m, a->buffer, a->data);
+        storage_move(m, a->buffer, a->data);
         node_release(arena, old);
     }
 }
@@ -520,10 +522,33 @@ int mg_program_fit(mg_program *program, const mg_fit *plan, int64_t *done)
 
 /* ---- what there is ----------------------------------------------------------------- */
 
-int64_t mg_program_length(mg_program *program)
+static int64_t owned_size(const tape *t)
+{
+    int64_t size = 0;
+    for (size_t i = 0; i < t->storages.count; i++)
+        if (tape_storage(t, i)->role == OWNED) size += (int64_t)tape_storage(t, i)->size;
+    return size;
+}
+
+static int64_t update_count(const tape *t)
+{
+    int64_t count = 0;
+    while (update_at(t, count)) count++;
+    return count;
+}
+
+int64_t mg_program_fact(mg_program *program, int fact)
 {
     const tape *t = tape_in(program);
-    return t ? (int64_t)t->entries.count : MG_ERR_ARG;
+    MG_RETURN_IF(!t, MG_ERR_ARG);
+    switch (fact) {
+    case MG_ENTRIES: return (int64_t)t->entries.count;
+    case MG_BYTES: return owned_size(t);
+    case MG_SWEEPS: return t->recorder.swept;
+    case MG_UPDATES: return update_count(t);
+    case MG_FAULT: return t->fault;
+    default: return MG_ERR_ARG;
+    }
 }
 
 const char *mg_program_name(mg_program *program, int64_t which)
@@ -540,17 +565,3 @@ const char *mg_program_name(mg_program *program, int64_t which)
     }
 }
 
-int64_t mg_program_size(mg_program *program)
-{
-    const tape *t = tape_in(program);
-    int64_t size = 0;
-    for (size_t i = 0; t && i < t->memories.count; i++)
-        if (tape_memory(t, i)->role == OWNED) size += (int64_t)tape_memory(t, i)->size;
-    return size;
-}
-
-int64_t mg_program_fault(mg_program *program)
-{
-    const tape *t = tape_in(program);
-    return t ? t->fault : -1;
-}

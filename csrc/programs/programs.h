@@ -52,6 +52,7 @@ struct storage {
     bool constant; /* no run changes it */
     bool written;  /* what was found is written to */
     bool shared;   /* what was found is in a buffer with another one */
+    bool requires; /* a gradient, does what was found */
     bool shown;    /* others may hold what is owned when a run begins */
 };
 
@@ -98,9 +99,9 @@ typedef struct tape {
     mg_program program;
     recorder recorder;
     int status;       /* of recording: the first failure */
-    tape_list memories, entries, leaves;
-    tape_list shown;    /* memories that others may hold when a run begins */
-    tape_list restored; /* memories that begin with what they held when recorded */
+    tape_list storages, entries, leaves;
+    tape_list shown;    /* storages that others may hold when a run begins */
+    tape_list restored; /* storages that begin with what they held when recorded */
     storage *unused;   /* a list */
     uint8_t *inside;  /* of each node, whether it was made while recording */
     size_t inside_size;
@@ -112,9 +113,9 @@ typedef struct tape {
     int64_t fault;      /* the entry that failed in the last run, or -1 */
 } tape;
 
-MG_INLINE storage *tape_memory(const tape *t, size_t i)
+MG_INLINE storage *tape_storage(const tape *t, size_t i)
 {
-    return t->memories.items[i];
+    return t->storages.items[i];
 }
 
 MG_INLINE tape_entry *tape_entry_at(const tape *t, size_t i)
@@ -124,7 +125,7 @@ MG_INLINE tape_entry *tape_entry_at(const tape *t, size_t i)
 
 void tape_free(mg_program *program);
 int tape_groups(tape *t, tape_update *u, int64_t count, const mg_update_group *groups);
-void memory_move(storage *m, buffer *to, char *start);
+void storage_move(storage *m, buffer *to, char *start);
 int random_run(mg_arena *arena, const deed *a);
 
 /* ---- program.c --------------------------------------------------------------------- */

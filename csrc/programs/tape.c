@@ -75,7 +75,7 @@ static buffer *tape_take(recorder *r, size_t size, storage **home)
         m->unused = m->made = false;
     } else {
         buffer *block = block_take(t->program.arena, BLOCK_ALIGNMENT + size);
-        m = block ? item_new(t, &t->memories, sizeof *m) : NULL;
+        m = block ? item_new(t, &t->storages, sizeof *m) : NULL;
         if (!m) return block;
         m->buffer = block;
         m->start = (char *)block + BLOCK_ALIGNMENT;
@@ -120,9 +120,9 @@ static void inside_set(tape *t, uint32_t index)
 
 /* ---- what arrays lie in ------------------------------------------------------------ */
 
-static storage *memory_found(tape *t, const array *a, uint32_t index)
+static storage *storage_found(tape *t, const array *a, uint32_t index)
 {
-    storage *m = item_new(t, &t->memories, sizeof *m);
+    storage *m = item_new(t, &t->storages, sizeof *m);
     if (!m) return NULL;
     m->role = FOUND;
     m->buffer = a->buffer;
@@ -130,6 +130,7 @@ static storage *memory_found(tape *t, const array *a, uint32_t index)
     m->array = a;
     m->like = *a;
     m->node = index;
+    m->requires = node_at(t->program.arena, index)->bits & REQUIRES;
     node_retain(t->program.arena, index);
     if (a->buffer->home) {
         m->sibling = a->buffer->home->sibling;
@@ -143,18 +144,18 @@ static storage *memory_found(tape *t, const array *a, uint32_t index)
 
 /* Return what an array lies in, that of a node if this is known, else index 0; or NULL,
  * and the tape has failed. */
-static storage *memory_of(tape *t, const array *a, uint32_t index)
+static storage *storage_of(tape *t, const array *a, uint32_t index)
 {
     storage *home = a->buffer->home;
     for (storage *m = home; m; m = m->sibling)
         if (m->role == OWNED || m->array == a) return m;
-    if (index && !(home && is_inside(t, index))) return memory_found(t, a, index);
+    if (index && !(home && is_inside(t, index))) return storage_found(t, a, index);
     if (!home) tape_fail(t, MG_ERR_RECORDED);
     return home;
 }
 
 /* Note that the elements of an array are read. */
-static void memory_read(tape *t, storage *m)
+static void storage_read(tape *t, storage *m)
 {
     if (!m) return;
     m->read = true;
@@ -162,7 +163,7 @@ static void memory_read(tape *t, storage *m)
 }
 
 /* Let a run begin with what is there now. */
-static void memory_restore(tape *t, storage *m)
+static void storage_restore(tape *t, storage *m)
 {
     if (m->restored || !m->size) return;
     m->restored = tape_allocate(t, m->size);
@@ -173,13 +174,13 @@ static void memory_restore(tape *t, storage *m)
 static void tape_writes(recorder *r, const array *a, bool all)
 {
     tape *t = tape_of(r);
-    storage *m = memory_of(t, a, 0);
+    storage *m = storage_of(t, a, 0);
     if (!m) return;
     if (m->role != OWNED && t->first_write > t->entries.count)
         t->first_write = t->entries.count;
     const bool whole = all && a->contiguous &&
                        (size_t)a->count * dtype_sizes[a->dtype] == m->size && !m->read;
-    if (m->constant && !whole) memory_restore(t, m);
+    if (m->constant && !whole) storage_restore(t, m);
     m->constant = false;
     m->written = m->made = true;
 }
@@ -199,10 +200,10 @@ static void tape_constant(recorder *r, uint32_t made)
 static void tape_sees(recorder *r, uint32_t index)
 {
     tape *t = tape_of(r);
-    memory_of(t, array_at(t->program.arena, index), index);
+    storage_of(t, array_at(t->program.arena, index), index);
 }
 
-void memory_move(storage *m, buffer *to, char *start)
+void storage_move(storage *m, buffer *to, char *start)
 {
     m->buffer = to;
     m->start = start;
@@ -264,7 +265,7 @@ static void call_keep(tape *t, const call *c, uint32_t made)
     tape_entry *e = entry_new(t, CALLS, count, numbers * sizeof(int64_t), &rest);
     if (!e) return;
     for (int i = 0; i < n; i++)
-        entry_keep(e, i, operand_of(c, i), memory_of(t, operand_of(c, i), c->operands[i]));
+        entry_keep(e, i, operand_of(c, i), storage_of(t, operand_of(c, i), c->operands[i]));
     int64_t *integers = (int64_t *)(void *)rest;
     double *reals = (double *)(void *)(integers + c->integer_count);
     for (int i = 0; i < c->integer_count; i++) integers[i] = c->integers[i];
@@ -275,7 +276,7 @@ static void call_keep(tape *t, const call *c, uint32_t made)
     e->call.takes_memory = c->takes_memory;
     e->call.given = e->given;
     if (c->takes_memory) return;
-    storage *m = memory_of(t, c->result, made);
+    storage *m = storage_of(t, c->result, made);
     entry_keep(e, n, c->result, m);
     e->call.place = &e->arrays[n];
 }
@@ -286,12 +287,11 @@ static void tape_calls(recorder *r, const call *c, uint32_t made)
     inside_set(t, made);
     const bool is_view = is_view_call(c);
     for (int i = 0; i < c->operand_count; i++) {
-        storage *m = memory_of(t, operand_of(c, i), c->operands[i]);
-        if (!is_view) memory_read(t, m);
+        storage *m = storage_of(t, operand_of(c, i), c->operands[i]);
+        if (!is_view) storage_read(t, m);
     }
-    if (c->op == MG_NONZERO) tape_fail(t, MG_ERR_RECORDED);
     if (is_view || t->status < 0) return;
-    storage *m = memory_of(t, c->result, made);
+    storage *m = storage_of(t, c->result, made);
     if (m) m->made = true;
     t->elements += c->result->count;
     if (c->result->count > 0) call_keep(t, c, made);
@@ -304,8 +304,8 @@ static void tape_acts(recorder *r, const deed *a)
     storage *in[DEED_ARRAYS];
     for (int k = 0; k < DEED_ARRAYS; k++) {
         const array *at = a->arrays[k];
-        in[k] = at ? memory_of(t, at, 0) : NULL;
-        if (at && !(a->writes >> k & 1)) memory_read(t, in[k]);
+        in[k] = at ? storage_of(t, at, 0) : NULL;
+        if (at && !(a->writes >> k & 1)) storage_read(t, in[k]);
     }
     for (int k = 0; k < DEED_ARRAYS; k++)
         if (in[k] && a->writes >> k & 1) tape_writes(r, a->arrays[k], a->fills >> k & 1);
@@ -325,7 +325,7 @@ static void tape_acts(recorder *r, const deed *a)
 /* Return what is known of a leaf that was there before, else NULL. *met: it is new. */
 static tape_leaf *leaf_of(tape *t, uint32_t index, bool *met)
 {
-    storage *m = memory_of(t, array_at(t->program.arena, index), index);
+    storage *m = storage_of(t, array_at(t->program.arena, index), index);
     *met = false;
     if (!m || m->role != FOUND || m->node != index) return NULL;
     for (size_t i = 0; i < t->leaves.count; i++) {
@@ -347,7 +347,7 @@ static void tape_looks(recorder *r, uint32_t index)
     uint32_t gradient = node_at(t->program.arena, index)->gradient_node;
     l->begins = true;
     if (!gradient) return;
-    storage *m = memory_of(t, array_at(t->program.arena, gradient), gradient);
+    storage *m = storage_of(t, array_at(t->program.arena, gradient), gradient);
     if (!m) return;
     if (m->role != FOUND || m->node != gradient) tape_fail(t, MG_ERR_RECORDED);
     m->role = GRADIENT;
@@ -369,8 +369,8 @@ static void tape_sets(recorder *r, uint32_t index)
     l->last = e;
     if (!gradient) return;
     const array *a = array_at(t->program.arena, gradient);
-    storage *m = memory_of(t, a, gradient);
-    memory_read(t, m);
+    storage *m = storage_of(t, a, gradient);
+    storage_read(t, m);
     entry_keep(e, 0, a, m);
 }
 
@@ -459,14 +459,14 @@ static void gradient_keep(tape *t, tape_entry *e, int k, mg_node parameter)
 {
     mg_arena *arena = t->program.arena;
     const uint32_t index = index_of(parameter);
-    storage *m = memory_of(t, array_at(arena, index), index);
+    storage *m = storage_of(t, array_at(arena, index), index);
     if (m) m->written = true;
     tape_looks(&t->recorder, index);
     const uint32_t gradient = node_at(arena, index)->gradient_node;
     if (!gradient) return;
     const array *a = array_at(arena, gradient);
-    m = memory_of(t, a, gradient);
-    memory_read(t, m);
+    m = storage_of(t, a, gradient);
+    storage_read(t, m);
     entry_keep(e, k, a, m);
 }
 
@@ -584,8 +584,8 @@ int mg_record_pause(mg_arena *arena, int on)
 /* Let buffers know the tape no more. What is unused is the tape's alone. */
 static void buffers_leave(tape *t)
 {
-    for (size_t i = 0; i < t->memories.count; i++) {
-        storage *m = tape_memory(t, i);
+    for (size_t i = 0; i < t->storages.count; i++) {
+        storage *m = tape_storage(t, i);
         m->buffer->home = NULL;
         if (m->role != OWNED || m->held) continue;
         m->held = true;
@@ -594,7 +594,7 @@ static void buffers_leave(tape *t)
     }
 }
 
-static void memory_free(mg_arena *arena, storage *m)
+static void storage_free(mg_arena *arena, storage *m)
 {
     if (m->restored) arena_allocate(arena, m->restored, m->size, 0);
     if (m->role == OWNED) buffer_release(arena, m->buffer);
@@ -614,11 +614,11 @@ void tape_free(mg_program *program)
     tape *t = (tape *)(void *)program;
     mg_arena *arena = program->arena;
     for (size_t i = 0; i < t->entries.count; i++) entry_free(arena, tape_entry_at(t, i));
-    for (size_t i = 0; i < t->memories.count; i++) memory_free(arena, tape_memory(t, i));
+    for (size_t i = 0; i < t->storages.count; i++) storage_free(arena, tape_storage(t, i));
     for (size_t i = 0; i < t->leaves.count; i++)
         arena_allocate(arena, t->leaves.items[i], sizeof(tape_leaf), 0);
     list_free(arena, &t->entries);
-    list_free(arena, &t->memories);
+    list_free(arena, &t->storages);
     list_free(arena, &t->leaves);
     list_free(arena, &t->shown);
     list_free(arena, &t->restored);
@@ -653,8 +653,8 @@ static int inputs_keep(tape *t, int64_t count, const mg_node *inputs)
     for (int64_t i = 0; i < count; i++) {
         uint32_t index;
         MG_TRY(array_find(t->program.arena, inputs[i], &index));
-        for (size_t k = 0; k < t->memories.count; k++) {
-            storage *m = tape_memory(t, k);
+        for (size_t k = 0; k < t->storages.count; k++) {
+            storage *m = tape_storage(t, k);
             if (m->role == FOUND && m->node == index) t->inputs[i] = m;
         }
     }
@@ -671,8 +671,8 @@ static int outputs_keep(tape *t, int64_t count, const mg_node *outputs)
         uint32_t index;
         MG_TRY(array_find(t->program.arena, outputs[i], &index));
         const array *a = array_at(t->program.arena, index);
-        storage *m = memory_of(t, a, index);
-        memory_read(t, m);
+        storage *m = storage_of(t, a, index);
+        storage_read(t, m);
         t->outputs[i] = entry_new(t, SHOWS, 1, 0, &rest);
         if (t->outputs[i]) entry_keep(t->outputs[i], 0, a, m);
     }
@@ -689,12 +689,12 @@ static int shown_find(tape *t)
         const tape_entry *last = ((tape_leaf *)t->leaves.items[k])->last;
         if (last && last->array_count && last->places->in) last->places->in->shown = true;
     }
-    for (size_t i = 0; i < t->memories.count; i++) {
-        storage *m = tape_memory(t, i);
+    for (size_t i = 0; i < t->storages.count; i++) {
+        storage *m = tape_storage(t, i);
         if (m->role != OWNED) continue;
         if (m->buffer->references > 1) m->shown = true;
         if (!m->shown) continue;
-        if (m->constant) memory_restore(t, m);
+        if (m->constant) storage_restore(t, m);
         m->constant = false;
         list_add(t, &t->shown, m);
     }

@@ -75,6 +75,7 @@ struct deed;
 struct recorder {
     const void *thread; /* its thread_mark() */
     bool paused;
+    bool swept; /* leaves got gradients */
     /* Return memory for a buffer, and what is to be its home; or NULL. */
     buffer *(*take)(recorder *r, size_t size, struct storage **home);
     void (*give)(recorder *r, buffer *unused);

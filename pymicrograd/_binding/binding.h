@@ -3,7 +3,7 @@
  *
  * Reading order: module.c (what is set up, once), interrupts.c and recording.c; graph.c,
  * rules.c, turns.c, value.c and networks.c for Values; objects.c, apply.c, arguments.c, elements.c,
- * sweeps.c, training.c and tensor.c for Tensors. */
+ * sweeps.c, training.c, programs.c and tensor.c for Tensors. */
 #ifndef PYMICROGRAD_BINDING_H
 #define PYMICROGRAD_BINDING_H
 
@@ -472,6 +472,14 @@ PyObject *tensor_attached(PyObject *self, PyObject *none);
 
 PyObject *tensor_cross_entropy(PyObject *none, PyObject *const *args, Py_ssize_t count);
 PyObject *tensor_update(PyObject *none, PyObject *const *args, Py_ssize_t count);
+PyObject *tensor_program_update(PyObject *none, PyObject *const *args, Py_ssize_t count);
+
+/* ---- programs.c: static methods of TensorBase -------------------------------------- */
+
+PyObject *tensor_program_run(PyObject *none, PyObject *args);
+PyObject *tensor_program_fit(PyObject *none, PyObject *args);
+PyObject *tensor_program_bind(PyObject *none, PyObject *args);
+PyObject *tensor_program_call(PyObject *none, PyObject *const *args, Py_ssize_t count);
 
 /* ---- tensor.c ---------------------------------------------------------------------- */
 

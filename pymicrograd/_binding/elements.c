@@ -150,6 +150,7 @@ PyObject *tensor_tolist(PyObject *self, PyObject *Py_UNUSED(none))
 {
     mg_array_info info;
     int64_t left = LOOKS;
+    if (mg_recording(arena)) return fail_call(MG_ERR_RECORDED, "tolist", self);
     mg_node node = hold_node(self, &info);
     if (node < 0) return NULL;
     PyObject *list = list_of(&info, 0, info.data, &left);

@@ -205,10 +205,10 @@ static int open_step(PyObject *const *args, Py_ssize_t groups, const update_plan
     return 1;
 }
 
-/* _update(plan, group, options, group, options, ...): make a step and count it. Returns
- * its status; None: tensors.py has to look. */
-PyObject *tensor_update(PyObject *Py_UNUSED(none), PyObject *const *args,
-                        Py_ssize_t count)
+/* Make a step, or give one to update number `which` of a program, of what stands in args:
+ * plan, group, options, group, options, ... Returns its status, or None. */
+static PyObject *update_by(mg_program *program, int64_t which, PyObject *const *args,
+                           Py_ssize_t count)
 {
     update_plan plan;
     step s;
@@ -221,10 +221,32 @@ PyObject *tensor_update(PyObject *Py_UNUSED(none), PyObject *const *args,
     int status = MG_OK;
     if (is_read > 0) {
         PyThreadState *state = release_gil(s.elements > LARGE);
-        status = mg_array_update(arena, (int)plan.update, groups, s.groups);
+        status = program ? mg_program_update(program, which, groups, s.groups)
+                         : mg_array_update(arena, (int)plan.update, groups, s.groups);
         acquire_gil(state, s.elements > LARGE);
     }
     PyMem_Free(s.groups);
     if (is_read <= 0) return is_read < 0 ? NULL : Py_NewRef(Py_None);
     return PyLong_FromLong(status);
+}
+
+/* _update(plan, group, options, group, options, ...): make a step and count it. Returns
+ * its status; None: tensors.py has to look. */
+PyObject *tensor_update(PyObject *Py_UNUSED(none), PyObject *const *args,
+                        Py_ssize_t count)
+{
+    return update_by(NULL, 0, args, count);
+}
+
+/* _program_update(program, which, plan, group, options, ...): let the program make its
+ * update `which` of this. */
+PyObject *tensor_program_update(PyObject *Py_UNUSED(none), PyObject *const *args,
+                                Py_ssize_t count)
+{
+    mg_program *program = NULL;
+    if (count < 3 || !read_memory(args[0], &program) || !program) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "there is no program");
+        return NULL;
+    }
+    return update_by(program, PyLong_AsLongLong(args[1]), args + 2, count - 2);
 }

@@ -16,6 +16,7 @@ from ..errors import (
     NodeLimitError,
     OutOfMemoryError,
     ReadOnlyError,
+    RecordingError,
     ShapeError,
     StaleNodeError,
     TensorIndexError,
@@ -113,6 +114,7 @@ EXCEPTIONS: dict[int, type[Exception]] = {
     lib.MG_ERR_GRADIENT: GradientError,
     lib.MG_ERR_CHANGED: ChangedError,
     lib.MG_ERR_RULE: GradientError,
+    lib.MG_ERR_RECORDED: RecordingError,
 }
 
 

@@ -125,6 +125,7 @@ class LRScheduler:
         """Return the rates that there are now."""
         return [number_of(group["lr"]) for group in self.optimizer.param_groups]
 
+    @_core.done_after_runs
     def step(self, epoch: int | None = None) -> None:
         """Set the rates of the next step, or of step `epoch`."""
         self._step_count += 1
@@ -478,6 +479,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     get_lr.__doc__ = LRScheduler.get_lr.__doc__
 
+    @_core.done_after_runs
     def step(self, epoch: float | None = None) -> None:
         """Set the rates of the next step, or of `epoch`, which may be between two steps."""
         if epoch is None and self.last_epoch < 0:
@@ -776,6 +778,7 @@ class SequentialLR(LRScheduler):
         """Return which scheduler a step is of."""
         return sum(1 for milestone in self._milestones if milestone <= step)
 
+    @_core.done_after_runs
     def step(self, epoch: Any = None) -> None:
         """Set the rates of the next step."""
         self.last_epoch += 1
@@ -817,6 +820,7 @@ class ChainedScheduler(LRScheduler):
         for scheduler in self._schedulers:
             scheduler._undo()
 
+    @_core.done_after_runs
     def step(self, epoch: Any = None) -> None:
         """Let every scheduler make a step."""
         for scheduler in self._schedulers:
@@ -909,6 +913,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.best = math.inf if self.mode == "min" else -math.inf
         self.cooldown_counter = self.num_bad_epochs = 0
 
+    @_core.done_after_runs
     def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
         """Count a step with a metric, a number."""
         current = float(number_of(metrics)) if hasattr(metrics, "item") else as_float(metrics)

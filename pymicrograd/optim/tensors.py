@@ -199,6 +199,7 @@ class TensorParameters(Parameters):
                 groups += optimizer._arm_of(group).fit(optimizer._plan, group)
             status = step_at_once(optimizer._plan, *groups)
             _core.check(status, f"{type(optimizer).__name__} step")  # type: ignore[arg-type]
+        _core.note_update(optimizer)
 
     def fit(self, plan: Any, group: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Return what C takes of a group, after a look at all of it.
@@ -210,6 +211,12 @@ class TensorParameters(Parameters):
         for key, place in plan[1]:
             x = group[key]
             options[key] = tuple(as_float(y) for y in x) if place >= 0 else as_number(x)
+        with _core.unrecorded():
+            self.make_arrays(options)
+        return self.held, options
+
+    def make_arrays(self, options: Mapping[str, Any]) -> None:
+        """Make arrays that are needed, and have others follow the types of their parameters."""
         self.check_state(self._steps[0])
         arrays: list[Any] = []
         for name, tensors in zip(self.update.arrays, self._arrays, strict=True):
@@ -221,7 +228,6 @@ class TensorParameters(Parameters):
                 tensors = self.beside([None] * len(self._params))
             arrays.append(tensors)
         self.arrays = arrays
-        return self.held, options
 
     def beside(self, found: Sequence[Any]) -> tuple[Any, ...]:
         """Return Tensors that C takes beside the parameters; zeros for None."""

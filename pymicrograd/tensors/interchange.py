@@ -90,6 +90,7 @@ def interface(x: Any) -> dict[str, Any]:
 
 def layout(x: Any) -> dict[str, Any]:
     """Return the place, shape and strides of the elements, and what NumPy reads them as."""
+    _core.refuse_recording("numpy()")
     x._export()
     shape, strides, address, number, *_, read_only, _, _ = x._info()
     kind = DTYPES[number]

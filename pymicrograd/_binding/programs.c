@@ -1,0 +1,127 @@
+/* programs.c: running programs: their arrays are looked up, and signals heard, as in every
+ * other call. */
+#include "binding.h"
+
+/* Read what a method gets first: the program, as memory() has it. */
+static mg_program *program_of(PyObject *x)
+{
+    mg_program *program = NULL;
+    if (!read_memory(x, &program)) return NULL;
+    if (!program) PyErr_SetString(PyExc_TypeError, "there is no program");
+    return program;
+}
+
+/* Let a program have Tensors, or nodes where ints stand. Returns a status. */
+static int bind(mg_program *program, PyObject *tensors)
+{
+    mg_node few[64], *nodes = few;
+    Py_ssize_t count = PyTuple_Size(tensors);
+    if (count > 64) nodes = PyMem_Malloc((size_t)count * sizeof *nodes);
+    if (!nodes) return MG_ERR_NOMEM;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *x = PyTuple_GetItem(tensors, i);
+        nodes[i] = is_tensor(x) ? tensor_handle(x) : PyLong_AsLongLong(x);
+    }
+    PyThreadState *state = release_gil(0);
+    int status = mg_program_bind(program, count, nodes);
+    acquire_gil(state, 0);
+    if (nodes != few) PyMem_Free(nodes);
+    release_lent();
+    return status;
+}
+
+/* Run a program, or a plan of batches; *total gets the runs that were done. */
+static int run(mg_program *program, mg_fit *plan, int64_t runs, int is_long, int64_t *total)
+{
+    long_call call;
+    mg_node status;
+    int64_t done = 0;
+    *total = 0;
+    long_open(&call, is_long, is_long);
+    do {
+        long_begin(&call);
+        status = plan ? mg_program_fit(program, plan, &done)
+                      : mg_program_run(program, runs - *total, &done);
+        *total += done;
+        if (plan) {
+            plan->steps -= done;
+            plan->first += done * plan->rows;
+            if (plan->order) plan->order += done * plan->rows;
+            if (plan->losses) plan->losses += done;
+        }
+    } while (long_end(&call, &status, NULL, 0));
+    release_lent();
+    return (int)status;
+}
+
+/* _program_run(program, runs, long): (status, runs done). */
+PyObject *tensor_program_run(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    PyObject *memory;
+    long long runs;
+    int is_long;
+    int64_t done;
+    if (!PyArg_ParseTuple(args, "OLp", &memory, &runs, &is_long)) return NULL;
+    mg_program *program = program_of(memory);
+    if (!program) return NULL;
+    int status = run(program, NULL, runs, is_long, &done);
+    return PyErr_Occurred() ? NULL : Py_BuildValue("iL", status, (long long)done);
+}
+
+/* _program_fit(program, plan, long): (status, steps done). */
+PyObject *tensor_program_fit(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    PyObject *memory;
+    mg_fit *plan;
+    int is_long;
+    int64_t done;
+    if (!PyArg_ParseTuple(args, "OO&p", &memory, read_memory, &plan, &is_long)) return NULL;
+    mg_program *program = program_of(memory);
+    if (!program || !plan) return NULL;
+    int status = run(program, plan, 0, is_long, &done);
+    return PyErr_Occurred() ? NULL : Py_BuildValue("iL", status, (long long)done);
+}
+
+/* _program_bind(program, tensors): the status of having other arrays. */
+PyObject *tensor_program_bind(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    PyObject *memory, *tensors;
+    if (!PyArg_ParseTuple(args, "OO!", &memory, &PyTuple_Type, &tensors)) return NULL;
+    mg_program *program = program_of(memory);
+    if (!program) return NULL;
+    int status = bind(program, tensors);
+    return PyErr_Occurred() ? NULL : PyLong_FromLong(status);
+}
+
+/* Return the outputs of the last run, a tuple. */
+static PyObject *outputs_of(mg_program *program, Py_ssize_t count)
+{
+    PyObject *outputs = PyTuple_New(count);
+    for (Py_ssize_t i = 0; outputs && i < count; i++) {
+        PyThreadState *state = release_gil(0);
+        mg_node shown = mg_program_output(program, i);
+        acquire_gil(state, 0);
+        PyObject *made = tensor_result(shown, "program");
+        if (made) PyTuple_SetItem(outputs, i, made);
+        else Py_CLEAR(outputs);
+    }
+    return outputs;
+}
+
+/* _program_call(program, tensors, outputs, long): run once with these arrays; returns a
+ * tuple of so many outputs, or a status. */
+PyObject *tensor_program_call(PyObject *Py_UNUSED(none), PyObject *const *args,
+                              Py_ssize_t count)
+{
+    mg_program *program = count == 4 ? program_of(args[0]) : NULL;
+    int64_t done;
+    if (!program || !PyTuple_CheckExact(args[1])) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "a program and a tuple");
+        return NULL;
+    }
+    int status = bind(program, args[1]);
+    if (status == MG_OK) status = run(program, NULL, 1, args[3] == Py_True, &done);
+    if (PyErr_Occurred()) return NULL;
+    if (status != MG_OK) return PyLong_FromLong(status);
+    return outputs_of(program, PyLong_AsSsize_t(args[2]));
+}

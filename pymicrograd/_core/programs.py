@@ -1,0 +1,216 @@
+"""Programs: what a thread does is recorded once, and done again in one call."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from ..errors import RecordingError
+from .library import TensorBase, arena, check, fail, ffi, lib, memory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+OTHER = (lib.MG_MORE, lib.MG_ERR_SHAPE, lib.MG_ERR_STALE)  # other arrays than were recorded
+
+
+class Notes:
+    """What Python remembers beside what the core records.
+
+    Attributes:
+        updates: the optimizers that made steps, in their order.
+        actions: what is to be called again after a run.
+        kept: objects whose memory the program uses.
+        acts: whether an action is under way.
+    """
+
+    acts = False
+
+    def __init__(self) -> None:
+        self.updates: list[Any] = []
+        self.actions: list[Any] = []
+        self.kept: list[Any] = []
+
+
+notes: Notes | None = None  # of the thread that records
+
+
+def noted() -> Notes | None:
+    """Return the notes of the recording of this thread, or None."""
+    return notes if notes is not None and lib.mg_recording(arena) else None
+
+
+def note_update(optimizer: Any) -> None:
+    """Note an optimizer that makes its steps in C."""
+    found = noted()
+    if found is None:
+        return
+    if found.actions:
+        raise RecordingError(
+            f"a step of {type(optimizer).__name__} after {found.actions[-1].__qualname__}(): a "
+            "program calls that when all else is done"
+        )
+    found.updates.append(optimizer)
+
+
+def done_after_runs(action: Any) -> Any:
+    """Decorate a method that Python has to call again after every run."""
+
+    @functools.wraps(action)
+    def call(*args: Any, **named: Any) -> Any:
+        found = noted() if notes is not None else None
+        if found is None or found.acts:
+            return action(*args, **named)
+        found.acts = True
+        try:
+            result = action(*args, **named)
+        finally:
+            found.acts = False
+        again = functools.partial(action, *args, **named)
+        found.actions.append(functools.update_wrapper(again, action))
+        return result
+
+    return call
+
+
+def note_kept(thing: Any) -> None:
+    """Note an object whose memory a program uses."""
+    found = noted()
+    if found is not None:
+        found.kept.append(thing)
+
+
+def refuse_recording(what: str) -> None:
+    """Refuse what a program cannot do again, if one is recorded here."""
+    if notes is not None and lib.mg_recording(arena):
+        fail(lib.MG_ERR_RECORDED, what)
+
+
+@contextmanager
+def unrecorded() -> Iterator[None]:
+    """Do something that is no part of a program."""
+    before = lib.mg_record_pause(arena, 1)
+    try:
+        yield
+    finally:
+        lib.mg_record_pause(arena, before)
+
+
+def handles_of(tensors: Sequence[Any]) -> Any:
+    """Return the nodes of Tensors as a C array."""
+    nodes = ffi.new("mg_node[]", len(tensors))
+    TensorBase._handles(tuple(tensors), memory(int(ffi.cast("uintptr_t", nodes))))
+    return nodes
+
+
+class Program:
+    """A program of arrays.
+
+    Attributes:
+        address: as the methods of TensorBase take it.
+        notes: what Python has noted of it.
+    """
+
+    def __init__(self, pointer: Any, found: Notes) -> None:
+        self.pointer, self.notes = pointer, found
+        self.address = memory(int(ffi.cast("uintptr_t", pointer)))
+        weakref.finalize(self, lib.mg_program_free, pointer)
+
+    def found(self) -> list[int]:
+        """Return the nodes that it uses and does not make."""
+        count = lib.mg_program_found(self.pointer, 0, ffi.NULL)
+        nodes = ffi.new("mg_node[]", count)
+        lib.mg_program_found(self.pointer, count, nodes)
+        return list(nodes)
+
+    def names(self) -> list[str]:
+        """Return the names of its entries."""
+        return [
+            ffi.string(lib.mg_program_name(self.pointer, i)).decode()
+            for i in range(self.fact("ENTRIES"))
+        ]
+
+    def fact(self, name: str) -> int:
+        """Return a number of mg_program_fact()."""
+        return int(lib.mg_program_fact(self.pointer, getattr(lib, f"MG_{name}")))
+
+    def fail(self, status: int) -> None:
+        """Raise the exception of a run."""
+        entry = lib.mg_program_fact(self.pointer, lib.MG_FAULT)
+        name = lib.mg_program_name(self.pointer, entry)
+        what = "program" if name == ffi.NULL else f"{ffi.string(name).decode()}, in a program"
+        fail(status, what)
+
+    def fit(
+        self,
+        sources: Sequence[Any],
+        rows: int,
+        first: int,
+        steps: int,
+        order: Any,
+        tells: bool,
+        is_long: bool,
+    ) -> tuple[int, int, list[float]]:
+        """Make steps with batches of rows of Tensors; return status, steps done and losses.
+
+        Args:
+            sources: contiguous Tensors, one for each input.
+            rows: of a batch; first: where the first batch begins.
+            steps: how many.
+            order: a contiguous Tensor of int64, the rows in their order; None: as they are.
+            tells: whether the output is a loss.
+            is_long: whether signals are heard in between.
+        """
+        plan = ffi.new("mg_fit *")
+        nodes = handles_of(sources)
+        losses = ffi.new("double[]", steps) if tells else ffi.NULL
+        plan.sources, plan.rows, plan.steps, plan.losses = nodes, rows, steps, losses
+        plan.first = first
+        if order is not None:
+            plan.order = ffi.cast("int64_t *", order.data_ptr()) + first
+        address = memory(int(ffi.cast("uintptr_t", plan)))
+        status, done = TensorBase._program_fit(self.address, address, is_long)
+        return status, done, list(losses[0:done]) if tells else []
+
+
+class Recording:
+    """A context in which this thread's calls are recorded; `close` makes the program.
+
+    Raises:
+        BusyError: on entering, another thread records.
+    """
+
+    notes: Any = None
+
+    def __enter__(self) -> Recording:
+        global notes
+        check(lib.mg_record_open(arena), "a program")
+        self.notes = notes = Notes()
+        return self
+
+    def close(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Program | None:
+        """Return the program; None: something was done that it could not do again."""
+        global notes
+        made = ffi.new("mg_program **")
+        found, self.notes, notes = self.notes, None, None
+        status = lib.mg_record_close(
+            arena, len(inputs), handles_of(inputs), len(outputs), handles_of(outputs), made
+        )
+        if status == lib.MG_ERR_RECORDED:
+            return None
+        check(status, "a program")
+        return Program(made[0], found)
+
+    def __exit__(self, *error: Any) -> None:
+        global notes
+        if self.notes is not None:
+            self.notes = notes = None
+            lib.mg_record_cancel(arena)
+
+
+def may_record() -> bool:
+    """Tell whether nothing is recorded in the process."""
+    return notes is None

@@ -1,0 +1,388 @@
+"""Compiled functions: the first call of a signature runs eagerly and is recorded, later ones run
+the program.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import inspect
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from .. import _core
+from ..errors import RecordingError
+from ..modules import Module
+from ..tensors.ops import TensorBase
+from .fitting import Fitting
+from .signatures import Surroundings, Unrecorded, key_of, tensors_in
+
+__all__ = ["Compiled", "compile"]
+
+PROGRAMS, VARIANTS = 64, 8  # signatures of a function, programs of a signature
+LONG = 0.05  # seconds
+FOLDER = str(Path(__file__).resolve().parents[1])
+INSTEAD = {
+    "item": "return the Tensor and read it outside, or choose with where()",
+    "tolist": "return the Tensor and read it outside",
+    "numpy()": "return the Tensor and read it outside",
+    "nonzero": "multiply by a mask, or choose with where(): a program has fixed shapes",
+}
+
+
+def place_of(error: BaseException) -> str:
+    """Return the user's line that an error comes from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    for frame in reversed(frames):
+        if not frame.filename.startswith(FOLDER):
+            return f"{Path(frame.filename).name}:{frame.lineno}: {(frame.line or '').strip()}"
+    return "the function"
+
+
+def explained(error: RecordingError) -> RecordingError:
+    """Return a refusal with the line that it is about, and what to write instead."""
+    text = str(error)
+    advice = next((advice for word, advice in INSTEAD.items() if text.startswith(word)), None)
+    return RecordingError(f"{place_of(error)}: {text}" + (f": {advice}" if advice else ""))
+
+
+def filled(template: Any, results: Iterable[Any]) -> Any:
+    """Return nested tuples, lists and dicts with other Tensors, in order."""
+    each = iter(results)
+
+    def fill(x: Any) -> Any:
+        if isinstance(x, TensorBase) or x is Blank:
+            return next(each)
+        if isinstance(x, tuple) and hasattr(x, "_fields"):
+            return type(x)(*[fill(item) for item in x])
+        if isinstance(x, (tuple, list)):
+            return type(x)([fill(item) for item in x])
+        if isinstance(x, dict):
+            return {name: fill(item) for name, item in x.items()}
+        return x
+
+    return fill(template)
+
+
+class Blank:
+    """What stands for a Tensor in a template."""
+
+
+class Variant:
+    """A program of a signature, and where its arrays come from.
+
+    Attributes:
+        program: the core's.
+        used: for each array that it uses: the number of an argument, a Tensor, or a node.
+        template: the first result, with Blank for each Tensor.
+        given: of each Tensor, where it comes from if it is no new one, else None.
+        gives_number: whether the result is a Tensor of one element.
+        is_long: whether a run takes so long that signals are to be heard in between.
+    """
+
+    def __init__(self, program: Any, tensors: Sequence[Any], result: Any) -> None:
+        self.program = program
+        self.used = objects_of(program.found(), tensors)
+        outputs = list(tensors_in(result))
+        known = [x for x in self.used if isinstance(x, TensorBase)]
+        self.given = [self.place(x, tensors, known) for x in outputs]
+        self.template = filled(result, [Blank] * len(outputs))
+        self.is_single = self.template is Blank and self.given == [None]
+        self.is_long = False
+        self.gives_number = isinstance(result, TensorBase) and result.numel() == 1
+
+    @staticmethod
+    def place(x: Any, tensors: Sequence[Any], known: Sequence[Any]) -> Any:
+        """Return where a result that is no new Tensor comes from."""
+        for i, other in enumerate(tensors):
+            if other is x:
+                return Argument(i)
+        return next((other for other in known if other is x), None)
+
+    def nodes(self, tensors: Sequence[Any]) -> tuple[Any, ...]:
+        """Return what the program uses in a call with these arguments."""
+        return tuple([tensors[x] if type(x) is Argument else x for x in self.used])
+
+    def refresh(self) -> bool:
+        """Tell the program what optimizers have now; False: other parameters."""
+        program = self.program
+        for which, optimizer in enumerate(program.notes.updates):
+            groups: tuple[Any, ...] = ()
+            for group in optimizer.param_groups:
+                arm = getattr(group["params"], "arm", None) or optimizer._arm_of(group)
+                groups += (arm.held, group)
+            give = functools.partial(TensorBase._program_update, program.address, which)
+            status = give(optimizer._plan, *groups)
+            if status != 0:
+                groups = ()
+                for group in optimizer.param_groups:
+                    groups += optimizer._arm_of(group).fit(optimizer._plan, group)
+                if give(optimizer._plan, *groups) != 0:
+                    return False
+        return True
+
+    def results(self, tensors: Sequence[Any], made: Sequence[Any]) -> Any:
+        """Return what the function returns, of new Tensors."""
+        if self.is_single:
+            return made[0]
+        found = [
+            new if x is None else tensors[x] if isinstance(x, Argument) else x
+            for x, new in zip(self.given, made, strict=True)
+        ]
+        return filled(self.template, found)
+
+    def act(self) -> None:
+        """Call again what Python did beside."""
+        for action in self.program.notes.actions:
+            action()
+
+
+class Argument(int):
+    """The number of an argument."""
+
+
+def objects_of(nodes: Sequence[int], tensors: Sequence[Any]) -> list[Any]:
+    """Return for each node the argument or the Tensor that has it; the node where none does."""
+    wanted = {node: i for i, node in enumerate(nodes)}
+    found: list[Any] = list(nodes)
+    for i, node in enumerate(_core.handles_of(tensors)):
+        if node in wanted:
+            found[wanted.pop(node)] = Argument(i)
+    if not wanted:
+        return found
+    others = [x for x in gc.get_objects() if isinstance(x, TensorBase)]
+    for x, node in zip(others, _core.handles_of(others), strict=True):
+        if node in wanted:
+            found[wanted.pop(node)] = x
+    return found
+
+
+class Compiled(Fitting):
+    """A function that runs as a program from its second call on.
+
+    Attributes:
+        function: the function itself; a call of it is not recorded.
+    """
+
+    def __init__(self, function: Callable[..., Any], fullgraph: bool | None = None) -> None:
+        functools.update_wrapper(self, function)
+        self.function, self.fullgraph = function, fullgraph
+        self.variants: dict[Any, list[Variant] | None] = {}  # None: runs eagerly
+        self.surroundings: Surroundings | None = None
+        self.kept: list[Any] = []
+        self.lock = RLock()
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        bound = Compiled(self.function.__get__(instance, owner), self.fullgraph)
+        kept = getattr(instance, "__dict__", None)
+        if kept is not None:
+            kept[self.function.__name__] = bound
+        return bound
+
+    def __repr__(self) -> str:
+        return f"compiled({self.function!r})"
+
+    # ---- calls
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        if not _core.may_record():  # inside of another recording, or beside one
+            return self.function(*args, **named)
+        with self.lock:
+            return self.call(args, named)
+
+    def signature(self, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, list[Any]]:
+        """Return what tells programs apart, and the Tensors among the arguments."""
+        if self.surroundings is None:
+            self.surroundings = Surroundings(self.function)
+            for x in (*args, *named.values()):
+                self.surroundings.look_for_modules(x, 2)
+        tensors: list[Any] = []
+        kept: list[Any] = []
+        key = key_of(args, tensors, kept)
+        if named:
+            key = key, key_of(named, tensors, kept)
+        if kept:
+            self.kept += [x for x in kept if not any(x is other for other in self.kept)]
+        return (key, self.surroundings.key()), tensors
+
+    def call(self, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """Run a program, or record one."""
+        try:
+            key, tensors = self.signature(args, named)
+        except Unrecorded:
+            return self.function(*args, **named)
+        variants = self.variants.get(key, ())
+        if variants is None:
+            return self.function(*args, **named)
+        for variant in variants:
+            if not variant.refresh():
+                continue
+            made = TensorBase._program_call(
+                variant.program.address, variant.nodes(tensors), len(variant.given), variant.is_long
+            )
+            if type(made) is tuple:
+                variant.act()
+                return variant.results(tensors, made)
+            if made not in _core.OTHER or variant.program.fact("FAULT") >= 0:
+                variant.program.fail(made)
+        return self.record(key, args, named, tensors)
+
+    def ready(self, tensors: Sequence[Any], key: Any) -> Variant | None:
+        """Return a program of a signature that has these Tensors now."""
+        for variant in self.variants.get(key) or ():
+            if not variant.refresh():
+                continue
+            nodes = variant.nodes(tensors)
+            if TensorBase._program_bind(variant.program.address, nodes) == 0:
+                return variant
+        return None
+
+    def record(
+        self, key: Any, args: tuple[Any, ...], named: dict[str, Any], tensors: list[Any]
+    ) -> Any:
+        """Call the function, and make a program of what it does."""
+        variants = self.variants.get(key) or []
+        if len(variants) >= VARIANTS or (not variants and len(self.variants) >= PROGRAMS):
+            warnings.warn(
+                f"{self.function.__qualname__}: there are {PROGRAMS} programs of it already, of "
+                "other shapes or numbers; this call and those like it run eagerly",
+                stacklevel=4,
+            )
+            return self.function(*args, **named)
+        begin = time.perf_counter()
+        try:
+            with _core.Recording() as recording:
+                result = self.function(*args, **named)
+                outputs = list(tensors_in(result))
+                program = recording.close(tensors, outputs)
+        except RecordingError as error:
+            if self.fullgraph is False:
+                warnings.warn(f"runs eagerly: {explained(error)}", stacklevel=4)
+                self.variants[key] = None
+                return self.function(*args, **named)
+            raise explained(error) from error
+        if program is None or has_values(result):
+            self.variants[key] = None
+            return result
+        if any(x.requires_grad and not x.is_leaf for x in outputs):
+            if not program.fact("SWEEPS"):  # backward comes later, from outside
+                self.variants[key] = None
+                return result
+            result = filled(result, [x if x.is_leaf else x.detach() for x in outputs])
+        variant = Variant(program, tensors, result)
+        variant.is_long = time.perf_counter() - begin > LONG
+        self.variants.setdefault(key, [])
+        self.variants[key].append(variant)  # type: ignore[union-attr]
+        return result
+
+    # ---- to see
+
+    def explain(self) -> str:
+        """Say which programs there are, and what each does."""
+        lines = [f"{self.function.__qualname__}: {len(self.variants)} signatures"]
+        for key, variants in self.variants.items():
+            shapes = shapes_in(key[0])
+            if variants is None:
+                lines.append(f"  {shapes}: runs eagerly, as its results are differentiated outside")
+            for variant in variants or ():
+                names = variant.program.names()
+                lines.append(
+                    f"  {shapes}: {len(names)} entries, {variant.program.fact('BYTES')} bytes, "
+                    f"{len(variant.used)} arrays from outside"
+                )
+                lines += [f"    {name} x {n}" for name, n in counted(names)]
+        return "\n".join(lines)
+
+
+def counted(names: Iterable[str]) -> list[tuple[str, int]]:
+    """Return names in the order of their first place, each with its number."""
+    count: dict[str, int] = {}
+    for name in names:
+        count[name] = count.get(name, 0) + 1
+    return list(count.items())
+
+
+def shapes_in(key: Any) -> str:
+    """Return the shapes of Tensors in a signature."""
+    if isinstance(key, tuple) and len(key) == 4 and isinstance(key[1], tuple):
+        return str(tuple(key[1]))
+    if isinstance(key, tuple):
+        return " ".join(text for text in map(shapes_in, key) if text)
+    return ""
+
+
+def has_values(x: Any) -> bool:
+    """Tell whether there are Values in a result."""
+    if isinstance(x, (tuple, list)):
+        return any(has_values(item) for item in x)
+    if isinstance(x, dict):
+        return any(has_values(item) for item in x.values())
+    return isinstance(x, _core.ValueBase)
+
+
+def compile(
+    model: Callable[..., Any] | None = None,
+    *,
+    fullgraph: bool | None = None,
+    dynamic: bool | None = None,
+    backend: Any = None,
+    mode: str | None = None,
+    options: Any = None,
+    disable: bool = False,
+) -> Any:
+    """Return a function that runs as a program: its first call is recorded, later ones replay it.
+
+    A program computes the same bits as the function, without Python: forward, backward, the
+    optimizer's step, changes in place, random numbers. It belongs to the shapes and types of the
+    Tensors, and to the other arguments as they are; a call with others records another one.
+    Parameters and other Tensors from outside are read at each run. Python between the
+    operations, such as print(), runs when a call is recorded, and not again.
+
+    Args:
+        model: the function; without it a decorator is returned. A module is returned as it is.
+        fullgraph: False runs functions that cannot be recorded eagerly, with a warning, in place
+            of raising.
+        dynamic, backend, mode, options: change nothing.
+        disable: return the function as it is.
+
+    Raises:
+        RecordingError: in a call, where something depends on elements in a way that a program
+            cannot follow: item(), bool(), tolist(), masks as indices.
+
+    Example:
+        >>> import pymicrograd as mg
+        >>> w = mg.ones(3, requires_grad=True)
+        >>> optimizer = mg.optim.SGD([w], lr=0.5)
+        >>> @mg.compile
+        ... def step(x):
+        ...     loss = (w * x).sum()
+        ...     optimizer.zero_grad()
+        ...     loss.backward()
+        ...     optimizer.step()
+        ...     return loss
+        >>> [step(mg.ones(3)).item() for _ in range(3)]
+        [3.0, 1.5, 0.0]
+    """
+    if model is None:
+        return functools.partial(
+            compile,
+            fullgraph=fullgraph,
+            dynamic=dynamic,
+            backend=backend,
+            mode=mode,
+            options=options,
+            disable=disable,
+        )
+    eager = isinstance(model, (type, Module, Compiled)) or disable
+    if eager or inspect.iscoroutinefunction(model) or inspect.isgeneratorfunction(model):
+        return model
+    if not callable(model):
+        raise TypeError(f"compile() takes a function or a module, not {type(model).__name__}")
+    return Compiled(model, fullgraph)

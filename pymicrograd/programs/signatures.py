@@ -1,0 +1,139 @@
+"""What a program depends on: the arguments of a call, and what a function finds around it."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .. import _core
+from ..modules import Module
+from ..tensors.kinds import get_default_dtype
+from ..tensors.ops import TensorBase
+
+__all__ = ["Surroundings", "Unrecorded", "key_of", "tensors_in"]
+
+SIMPLE = (bool, int, float, str, bytes, type(None))
+PACKAGE = __name__.split(".")[0]
+
+
+class Unrecorded(Exception):
+    """A call that runs eagerly: it has Values, or Tensors that depend on other ones."""
+
+
+def key_of(x: Any, tensors: list[Any], kept: list[Any]) -> Any:
+    """Return what of an argument makes another program; Tensors are added to a list."""
+    if isinstance(x, TensorBase):
+        if not x.is_leaf:
+            raise Unrecorded
+        before = next((i for i, other in enumerate(tensors) if other is x), -1)
+        if before >= 0:
+            return before
+        tensors.append(x)
+        shape, strides, _, number, *_ = x._info()
+        return number, shape, strides, x.requires_grad
+    if isinstance(x, float):
+        return float, x.hex()
+    if isinstance(x, SIMPLE):
+        return type(x), x
+    if isinstance(x, _core.ValueBase):
+        raise Unrecorded
+    if isinstance(x, (tuple, list)):
+        return type(x), tuple([key_of(item, tensors, kept) for item in x])
+    if isinstance(x, dict):
+        return dict, tuple([(name, key_of(item, tensors, kept)) for name, item in x.items()])
+    kept.append(x)
+    return id(x)
+
+
+def tensors_in(x: Any) -> Iterator[Any]:
+    """Yield the Tensors in a result of nested tuples, lists and dicts."""
+    if isinstance(x, TensorBase):
+        yield x
+    elif isinstance(x, (tuple, list)):
+        for item in x:
+            yield from tensors_in(item)
+    elif isinstance(x, dict):
+        yield from tensors_in(tuple(x.values()))
+
+
+def codes_of(code: types.CodeType) -> Iterator[types.CodeType]:
+    """Yield a function's code and that of functions inside it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from codes_of(constant)
+
+
+class Surroundings:
+    """What a function finds around it: variables of other scopes, and modules in them.
+
+    Attributes:
+        kept: objects that are told by where they are.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.cells: list[types.CellType] = []
+        self.names: list[tuple[dict[str, Any], str]] = []
+        self.kept: list[Any] = []
+        self.seen: set[int] = set()
+        self.modules: dict[int, Module] = {}
+        self.look(function)
+        for thing in list(self.things()):
+            self.look_for_modules(thing, 2)
+
+    def look(self, function: Any) -> None:
+        """Note the variables of a function, and of those of the user's that it names."""
+        owner = getattr(function, "__self__", None)
+        if owner is not None and not isinstance(owner, types.ModuleType):
+            self.look_for_modules(owner, 2)
+        function = getattr(function, "__func__", function)
+        if not isinstance(function, types.FunctionType) or id(function) in self.seen:
+            return
+        self.seen.add(id(function))
+        if function.__module__ and function.__module__.split(".")[0] == PACKAGE:
+            return
+        self.cells += function.__closure__ or ()
+        for code in codes_of(function.__code__):
+            for name in code.co_names:
+                if name in function.__globals__:
+                    self.names.append((function.__globals__, name))
+        for thing in (*(function.__defaults__ or ()), *self.things()):
+            self.look(thing)
+
+    def things(self) -> Iterator[Any]:
+        """Yield what the variables hold now."""
+        for cell in self.cells:
+            try:
+                yield cell.cell_contents
+            except ValueError:  # empty
+                yield None
+        for variables, name in self.names:
+            yield variables.get(name)
+
+    def look_for_modules(self, thing: Any, depth: int) -> None:
+        """Note modules, also those in the attributes of an object, or in a list."""
+        if isinstance(thing, Module):
+            for module in thing.modules():
+                if isinstance(module, Module):
+                    self.modules.setdefault(id(module), module)
+        elif isinstance(thing, (list, tuple)):
+            for item in thing if depth else ():
+                self.look_for_modules(item, depth - 1)
+        elif depth and not isinstance(thing, (type, types.ModuleType, types.FunctionType)):
+            for item in list(getattr(thing, "__dict__", {}).values()):
+                self.look_for_modules(item, depth - 1)
+
+    def key(self) -> Any:
+        """Return what makes another program: modes, variables' values, or which objects they are.
+
+        Numbers and strings count by value, other things by who they are.
+        """
+        found: list[Any] = [_core.is_grad_enabled(), get_default_dtype()]
+        for thing in self.things():
+            if type(thing) in SIMPLE:
+                found.append((type(thing), thing))
+            else:
+                found.append(id(thing))
+        found += [module.training for module in self.modules.values()]
+        return tuple(found)
