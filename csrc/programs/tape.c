@@ -64,6 +64,17 @@ static void *item_new(tape *t, tape_list *list, size_t size)
     return NULL;
 }
 
+/* Make what is owned of a block. */
+static storage *storage_new(tape *t, buffer *block, size_t size)
+{
+    storage *m = item_new(t, &t->storages, sizeof *m);
+    if (!m) return NULL;
+    m->buffer = block;
+    m->start = (char *)block + BLOCK_ALIGNMENT;
+    m->size = size;
+    return m;
+}
+
 static buffer *tape_take(recorder *r, size_t size, storage **home)
 {
     tape *t = tape_of(r);
@@ -72,26 +83,49 @@ static buffer *tape_take(recorder *r, size_t size, storage **home)
     m = *at;
     if (m) {
         *at = m->next_unused;
-        m->unused = m->made = false;
+        m->unused = m->made = m->read = m->written = false;
     } else {
         buffer *block = block_take(t->program.arena, BLOCK_ALIGNMENT + size);
-        m = block ? item_new(t, &t->storages, sizeof *m) : NULL;
+        m = block ? storage_new(t, block, size) : NULL;
         if (!m) return block;
-        m->buffer = block;
-        m->start = (char *)block + BLOCK_ALIGNMENT;
-        m->size = size;
     }
     *home = m;
     return m->buffer;
 }
 
-static void tape_give(recorder *r, buffer *unused)
+static void storage_give(tape *t, storage *m)
 {
-    tape *t = tape_of(r);
-    storage *m = unused->home;
     m->unused = true;
     m->next_unused = t->unused;
     t->unused = m;
+}
+
+static void tape_give(recorder *r, buffer *unused)
+{
+    storage_give(tape_of(r), unused->home);
+}
+
+/* Let what an array lay in before its elements became constant be in another block, so
+ * that no run writes over them. */
+static void storage_part(tape *t, storage *m)
+{
+    if (!m->places) return;
+    buffer *block = block_take(t->program.arena, BLOCK_ALIGNMENT + m->size);
+    storage *before = block ? storage_new(t, block, m->size) : NULL;
+    if (!before) {
+        if (block) block_give(t->program.arena, block, BLOCK_ALIGNMENT + m->size);
+        tape_fail(t, MG_ERR_NOMEM);
+        return;
+    }
+    memset(block, 0, sizeof *block);
+    block->data = before->start;
+    block->size = m->size;
+    block->home = before;
+    before->places = m->places;
+    m->places = NULL;
+    for (place *p = before->places; p; p = p->next) p->in = before;
+    storage_move(before, block, before->start);
+    storage_give(t, before);
 }
 
 /* ---- nodes that are made while recording ------------------------------------------- */
@@ -192,6 +226,7 @@ static void tape_constant(recorder *r, uint32_t made)
     storage *m = a->buffer->home;
     inside_set(t, made);
     if (!m || m->role != OWNED) return;
+    if (!m->constant) storage_part(t, m);
     m->constant = m->made = true;
     m->held = true;
     a->buffer->references++;
