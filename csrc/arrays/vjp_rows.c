@@ -354,6 +354,16 @@ static bool is_all_one(const array *a, const char *numbers, int64_t count)
     return true;
 }
 
+/* Check that a program has powers as it had when it was recorded: its sums of gradients of
+ * gradients depend on that. */
+static int norm_powers_check(mg_arena *arena, const deed *of)
+{
+    const array *scales = of->arrays[0];
+    (void)arena;
+    const bool is_one = is_all_one(scales, scales->data, of->integers[0]);
+    return is_one == (of->integers[1] != 0) ? MG_OK : MG_ERR_RECORDED;
+}
+
 /* Return the powers of two by which rows are multiplied, with axes of size 1, or 0. */
 static uint32_t norm_powers(const rule *r, bool centered)
 {
@@ -365,7 +375,11 @@ static uint32_t norm_powers(const rule *r, bool centered)
     const array *a = p.b.a;
     const array *scales = norm_scales(r, &p.b, centered);
     if (!scales) return 0;
-    if (is_all_one(a, scales->data, p.b.outer) && !recorder_of(s->arena)) return 0;
+    deed same = {.run = norm_powers_check, .arrays = {scales}};
+    same.integers[0] = p.b.outer;
+    same.integers[1] = is_all_one(a, scales->data, p.b.outer);
+    deed_remember(s->arena, &same);
+    if (same.integers[1]) return 0;
     for (int d = 0; d < a->rank; d++)
         shape[d] = d < a->rank - (int)integers(r)[0] ? a->shape[d] : 1;
     array *by = array_made(s, a->dtype, a->rank, shape, &made);

@@ -38,7 +38,8 @@ def fail(status: int, what: int | str, operands: Any, integers: Any) -> NoReturn
     """
     name = NAMES[what] if isinstance(what, int) else what  # with _ at its end: in place
     rule = RULES.get(status)
-    text = rule(name, operands, integers or ()) if rule else ""
+    with _core.unrecorded():  # which may look at elements
+        text = rule(name, operands, integers or ()) if rule else ""
     error = _core.EXCEPTIONS[status]
     if status == _core.SHAPE and name in EXTREMES:
         error = EmptyError

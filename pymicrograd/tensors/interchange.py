@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .. import _core
 from ..errors import DTypeError, GradientError
 from .conversion import array_of, checked, copy_of, from_array, new, why_not_shared
 from .devices import check_device
