@@ -273,12 +273,12 @@ def test_options_that_change_outside_count() -> None:
 def test_instruction_sets_and_threads_do_not_matter() -> None:
     threads, isa = mg.get_num_threads(), mg.isa()
     try:
-        one, other = twins(lambda: nn.Sequential(nn.Linear(64, 300), nn.ReLU(), nn.Linear(300, 9)))
+        one, other = twins(lambda: nn.Sequential(nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 9)))
         program = mg.compile(other.step)
         for i, name in enumerate(("baseline", isa, "baseline", isa)):
             mg.set_isa(name)
             mg.set_num_threads(1 + i % 3)
-            assert bits(program(data((500, 64), i))) == bits(one.step(data((500, 64), i)))
+            assert bits(program(data((300, 64), i))) == bits(one.step(data((300, 64), i)))
         assert one.state() == other.state()
     finally:
         mg.set_num_threads(threads)
@@ -584,7 +584,7 @@ def memory() -> Iterator[None]:
 
 def test_allocations_that_fail(memory: None) -> None:
     x = data((6, 4), 0)
-    for n in range(0, 400, 3):
+    for n in range(0, 400, 19):
         one, other = twins(MODELS["batch_norm"][0])
         program = mg.compile(other.step)
         mg._core.fail_allocation(n)
@@ -598,8 +598,6 @@ def test_allocations_that_fail(memory: None) -> None:
         if done:
             assert bits(program(x)) == [bits(one.step(x)), bits(one.step(x))][1]
             assert one.state() == other.state()
-            if n > 300:
-                break
         else:
             program(x), program(x)
 

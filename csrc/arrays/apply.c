@@ -107,7 +107,7 @@ static int array_forward(call *c)
     return work_status(forwards[c->op - MG_MAP_OP_COUNT](c));
 }
 
-int call_forward(call *c)
+MG_INLINE int forward(call *c)
 {
     c->result = NULL;
     c->scratch_count = 0;
@@ -116,13 +116,27 @@ int call_forward(call *c)
     return status;
 }
 
+int call_forward(call *c)
+{
+    return forward(c);
+}
+
 /* Make a node of the result of a call, or free it. */
-static int result_node(call *c, uint32_t *made)
+MG_INLINE int result_node(call *c, uint32_t *made)
 {
     if (!is_recorded(c)) return array_leaf(c->arena, c->result, made);
     int status = recorded_node(c, made);
     if (status < 0) array_free(c->arena, c->result);
     return status;
+}
+
+/* The same of a call that a recorder hears of. */
+static MG_NOINLINE int heard(call *c, uint32_t *made)
+{
+    recorder *r = recorder_of(c->arena);
+    MG_TRY(result_node(c, made));
+    if (r) r->calls(r, c, *made);
+    return MG_OK;
 }
 
 /* Run an op and make a node of its result, without references of its own. The call's
@@ -131,15 +145,12 @@ static int array_record(call *c, uint32_t *made)
 {
     c->result = NULL;
     MG_RETURN_IF(!has_counts(c), MG_ERR_ARG);
-    recorder *r = recorder_of(c->arena);
-    int status = call_forward(c);
+    int status = forward(c);
     if (status < 0) {
         if (c->result) array_free(c->arena, c->result);
         return status;
     }
-    MG_TRY(result_node(c, made));
-    if (MG_UNLIKELY(r != NULL)) r->calls(r, c, *made);
-    return MG_OK;
+    return MG_UNLIKELY(c->arena->recorder != NULL) ? heard(c, made) : result_node(c, made);
 }
 
 /* ---- scopes ------------------------------------------------------------------------ */
@@ -252,7 +263,7 @@ static int operands_find(call *c, const mg_node *handles)
         MG_TRY(array_find(arena, handles[i], found));
         MG_RETURN_IF(count > 2 && node_at(arena, *found)->references >= REFERENCES_END,
                      MG_ERR_LIMIT);
-        lasting_work(arena, operand_of(c, (int)i)->count);
+        lasting_work(arena, array_at(arena, *found)->count);
     }
     return MG_OK;
 }
@@ -261,7 +272,6 @@ static MG_NOINLINE mg_node apply(call *c, const mg_node *handles)
 {
     uint32_t made;
     MG_RETURN_IF(c->op <= MG_LEAF || c->op >= MG_OP_COUNT, MG_ERR_ARG);
-    MG_RETURN_IF(c->op == MG_NONZERO && recorder_of(c->arena), MG_ERR_RECORDED);
     MG_RETURN_IF(c->operand_count < 1 || c->operand_count > 1 << 20, MG_ERR_ARG);
     MG_RETURN_IF(c->integer_count < 0 || c->integer_count > MAX_INTEGERS, MG_ERR_ARG);
     MG_RETURN_IF(c->number_count < 0 || c->number_count > MAX_NUMBERS, MG_ERR_ARG);

@@ -444,6 +444,7 @@ int forward_scatter_add(call *c)
 int forward_nonzero(call *c)
 {
     const array *a = operand_of(c, 0), *truths;
+    MG_RETURN_IF(recorder_of(c->arena), MG_ERR_RECORDED); /* its shape would change */
     MG_TRY(array_copy(c, a, MG_BOOL, &truths)); /* they are counted, then looked for */
     const uint8_t *t = (const uint8_t *)truths->data;
     int64_t shape[2] = {0, a->rank};

@@ -8,13 +8,21 @@
 
 /* ---- buffers ----------------------------------------------------------------------- */
 
+/* Take a block while calls are recorded, those of this thread or others. */
+static MG_NOINLINE buffer *recorded_block(mg_arena *arena, size_t size,
+                                          struct storage **home)
+{
+    recorder *r = recorder_of(arena);
+    return r ? r->take(r, size, home) : block_take(arena, BLOCK_ALIGNMENT + size);
+}
+
 static buffer *buffer_new(mg_arena *arena, size_t size)
 {
     lasting_work(arena, (int64_t)(size / sizeof(float)));
     struct storage *home = NULL;
-    recorder *r = recorder_of(arena);
-    buffer *made = MG_UNLIKELY(r != NULL) ? r->take(r, size, &home)
-                                          : block_take(arena, BLOCK_ALIGNMENT + size);
+    buffer *made = MG_UNLIKELY(arena->recorder != NULL)
+                       ? recorded_block(arena, size, &home)
+                       : block_take(arena, BLOCK_ALIGNMENT + size);
     if (!made) return NULL;
     memset(made, 0, sizeof *made);
     made->home = home;
@@ -30,8 +38,7 @@ void owner_release(mg_arena *arena, buffer *used)
     arena->released = used;
 }
 
-/* Give back a reference. */
-void buffer_release(mg_arena *arena, buffer *used)
+MG_INLINE void release(mg_arena *arena, buffer *used)
 {
     if (--used->references > 0) return;
     if (used->owner) {
@@ -42,6 +49,12 @@ void buffer_release(mg_arena *arena, buffer *used)
         arena->recorder->give(arena->recorder, used);
     else
         block_give(arena, used, BLOCK_ALIGNMENT + used->size);
+}
+
+/* Give back a reference. */
+void buffer_release(mg_arena *arena, buffer *used)
+{
+    release(arena, used);
 }
 
 void *mg_released(mg_arena *arena)
@@ -230,7 +243,7 @@ void array_free(mg_arena *arena, array *a)
     if (a->extra) block_give(arena, a->extra, (size_t)a->extra->size);
     if (a->is_view) a->buffer->views--;
     if (a->attached) owner_release(arena, a->attached);
-    buffer_release(arena, a->buffer);
+    release(arena, a->buffer);
     block_give(arena, a, sizeof *a);
 }
 

@@ -184,6 +184,7 @@ class Recording:
     """
 
     notes: Any = None
+    is_refused = False
 
     def __enter__(self) -> Recording:
         global notes
@@ -192,17 +193,19 @@ class Recording:
         return self
 
     def close(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Program | None:
-        """Return the program; None: something was done that it could not do again."""
+        """Return the program.
+
+        None: something was done that it could not do again (then `is_refused`), or there is no
+        memory for it.
+        """
         global notes
         made = ffi.new("mg_program **")
         found, self.notes, notes = self.notes, None, None
         status = lib.mg_record_close(
             arena, len(inputs), handles_of(inputs), len(outputs), handles_of(outputs), made
         )
-        if status == lib.MG_ERR_RECORDED:
-            return None
-        check(status, "a program")
-        return Program(made[0], found)
+        self.is_refused = status == lib.MG_ERR_RECORDED
+        return Program(made[0], found) if status == lib.MG_OK else None
 
     def __exit__(self, *error: Any) -> None:
         global notes

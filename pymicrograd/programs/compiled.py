@@ -269,7 +269,8 @@ class Compiled(Fitting):
                 return self.function(*args, **named)
             raise explained(error) from error
         if program is None or has_values(result):
-            self.variants[key] = None
+            if program is not None or recording.is_refused:
+                self.variants[key] = None
             return result
         if any(x.requires_grad and not x.is_leaf for x in outputs):
             if not program.fact("SWEEPS"):  # backward comes later, from outside
