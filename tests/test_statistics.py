@@ -144,7 +144,7 @@ def test_types_know_their_ranges_and_what_two_make() -> None:
     with mg.inference_mode():
         assert not (x * 2).requires_grad and mg.is_inference_mode_enabled()
     assert mg.inference_mode()(lambda: x * 2)().requires_grad is False and (x * 2).requires_grad
-    assert mg.compile(test_counts) is test_counts and complex(mg.tensor(2.0)) == 2
+    assert complex(mg.tensor(2.0)) == 2
     made = mg.empty_strided((2, 3), (1, 4), dtype="int64")
     assert made.stride() == (1, 4) and made.tolist() == [[0] * 3] * 2
     assert mg.logspace(0, 2, 3).tolist() == [1.0, 10.0, 100.0]

@@ -155,14 +155,14 @@ static int parameter_check(mg_arena *arena, const mg_update_group *group, int64_
 }
 
 /* A group of parameters, and their gradients; NULL: those that backward left. */
-typedef struct group_of {
+typedef struct stepped_group {
     const mg_update_group *group;
     const array *const *gradients;
     unsigned needed; /* arrays_needed() */
-} group_of;
+} stepped_group;
 
 /* Return what was checked. */
-static parameter_state parameter_get(const mg_arena *arena, const group_of *of, int64_t i)
+static parameter_state parameter_get(const mg_arena *arena, const stepped_group *of, int64_t i)
 {
     const mg_update_group *group = of->group;
     const unsigned needed = of->needed;
@@ -355,7 +355,7 @@ static void values_derive(int update, const mg_update_group *group, int64_t i, d
 }
 
 /* Check a group, and raise *size to the scratch memory that it needs. */
-static int group_check(mg_arena *arena, int update, const group_of *of, size_t *size)
+static int group_check(mg_arena *arena, int update, const stepped_group *of, size_t *size)
 {
     const mg_update_group *group = of->group;
     MG_RETURN_IF(group->count < 0, MG_ERR_ARG);
@@ -370,7 +370,7 @@ static int group_check(mg_arena *arena, int update, const group_of *of, size_t *
     return MG_OK;
 }
 
-static void group_update(mg_arena *arena, int update, const group_of *of, char *scratch)
+static void group_update(mg_arena *arena, int update, const stepped_group *of, char *scratch)
 {
     derived values = {.step = 0};
     const mg_update_group *group = of->group;
@@ -384,12 +384,12 @@ static void group_update(mg_arena *arena, int update, const group_of *of, char *
 }
 
 /* Return group number g; `gradients` are those of all groups, one behind the other. */
-static group_of group_at(int update, const mg_update_group *groups, int64_t g,
+static stepped_group group_at(int update, const mg_update_group *groups, int64_t g,
                          const array *const *gradients)
 {
     for (int64_t before = 0; gradients && before < g; before++)
         gradients += groups[before].count;
-    return (group_of){&groups[g], gradients, arrays_needed(update, groups[g].numbers)};
+    return (stepped_group){&groups[g], gradients, arrays_needed(update, groups[g].numbers)};
 }
 
 int update_all(mg_arena *arena, int update, int64_t group_count,
@@ -399,7 +399,7 @@ int update_all(mg_arena *arena, int update, int64_t group_count,
     size_t size = 0;
     MG_RETURN_IF(!is_update(update) || group_count < 0, MG_ERR_ARG);
     for (int64_t g = 0; g < group_count; g++) {
-        const group_of of = group_at(update, groups, g, gradients);
+        const stepped_group of = group_at(update, groups, g, gradients);
         MG_TRY(group_check(arena, update, &of, &size));
     }
     recorder *r = recorder_of(arena);
@@ -408,7 +408,7 @@ int update_all(mg_arena *arena, int update, int64_t group_count,
     MG_RETURN_IF(size && !scratch, MG_ERR_NOMEM);
     const bool holds = work_hold();
     for (int64_t g = 0; g < group_count; g++) {
-        const group_of of = group_at(update, groups, g, gradients);
+        const stepped_group of = group_at(update, groups, g, gradients);
         group_update(arena, update, &of, scratch);
     }
     if (holds) work_let_go();

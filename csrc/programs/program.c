@@ -65,9 +65,11 @@ int mg_program_get(mg_program *program, int64_t which, void *data)
 
 /* ---- what a run begins with -------------------------------------------------------- */
 
+static int tape_run(mg_program *program, int64_t runs, int64_t *done);
+
 static tape *tape_in(mg_program *program)
 {
-    return program->kind == &tape_kind ? (tape *)(void *)program : NULL;
+    return program->kind->run == tape_run ? (tape *)(void *)program : NULL;
 }
 
 /* Tell whether the only one who holds memory is a leaf whose gradient it is, which the run
@@ -111,7 +113,7 @@ static bool is_alike(const storage *m, const array *a)
 }
 
 /* Have the gradients that leaves have now. MG_MORE: they are others than recorded. */
-static int gradients_begin(tape *t)
+static int leaves_begin(tape *t)
 {
     mg_arena *arena = t->program.arena;
     for (size_t i = 0; i < t->leaves.count; i++) {
@@ -130,7 +132,7 @@ static int gradients_begin(tape *t)
 /* Prepare a run; what can fail changes nothing that others see. */
 static int run_begin(tape *t)
 {
-    int status = gradients_begin(t);
+    int status = leaves_begin(t);
     if (status != MG_OK) return status;
     for (size_t i = 0; i < t->shown.count; i++) {
         storage *m = t->shown.items[i];
@@ -177,7 +179,7 @@ static int array_show(mg_arena *arena, const array *of, uint32_t *made)
 }
 
 /* Set the gradient of a leaf to that of an entry. */
-static int gradient_set(tape *t, const tape_entry *e)
+static int leaf_show(tape *t, const tape_entry *e)
 {
     mg_arena *arena = t->program.arena;
     node *n = node_at(arena, e->leaf->of->node);
@@ -199,7 +201,7 @@ static int gradient_set(tape *t, const tape_entry *e)
 }
 
 /* Give leaves the gradients that they have before entry `end`. */
-static int gradients_set(tape *t, size_t end)
+static int leaves_show(tape *t, size_t end)
 {
     for (size_t i = 0; i < t->leaves.count; i++) {
         const tape_leaf *l = t->leaves.items[i];
@@ -208,16 +210,16 @@ static int gradients_set(tape *t, size_t end)
             const tape_entry *e = tape_entry_at(t, k);
             if (e->what == SETS && e->leaf == l) last = e;
         }
-        if (last) MG_TRY(gradient_set(t, last));
+        if (last) MG_TRY(leaf_show(t, last));
     }
     return MG_OK;
 }
 
-static int gradients_end(tape *t)
+static int leaves_end(tape *t)
 {
     for (size_t i = 0; i < t->leaves.count; i++) {
         const tape_entry *last = ((tape_leaf *)t->leaves.items[i])->last;
-        if (last) MG_TRY(gradient_set(t, last));
+        if (last) MG_TRY(leaf_show(t, last));
     }
     return MG_OK;
 }
@@ -230,11 +232,11 @@ static int entries_run(tape *t, bool *holds)
         int status = work_status(entry_run(t, tape_entry_at(t, i)));
         if (MG_UNLIKELY(status < 0)) {
             t->fault = (int64_t)i;
-            int shown = status == MG_ERR_INTERRUPTED ? MG_OK : gradients_set(t, i);
+            int shown = status == MG_ERR_INTERRUPTED ? MG_OK : leaves_show(t, i);
             return shown < 0 ? shown : status;
         }
     }
-    return gradients_end(t);
+    return leaves_end(t);
 }
 
 static int run_once(tape *t)
@@ -295,7 +297,21 @@ static int tape_get(mg_program *program, int64_t which, void *data)
     return MG_OK;
 }
 
-const program_kind tape_kind = {tape_run, tape_put, tape_get, tape_free};
+static const program_kind tape_kind = {tape_run, tape_put, tape_get, tape_free};
+
+int mg_record_close(mg_arena *arena, int64_t input_count, const mg_node *inputs,
+                    int64_t output_count, const mg_node *outputs, mg_program **made)
+{
+    tape *t;
+    arena_lock(arena);
+    int status = tape_close(arena, input_count, inputs, output_count, outputs, &t);
+    if (status == MG_OK) {
+        program_open(arena, &tape_kind, &t->program);
+        *made = &t->program;
+    }
+    arena_unlock(arena);
+    return status;
+}
 
 mg_node mg_program_output(mg_program *program, int64_t which)
 {

@@ -22,7 +22,7 @@ static void tape_fail(tape *t, int status)
 
 /* ---- lists and memory -------------------------------------------------------------- */
 
-static bool list_add(tape *t, tape_list *list, void *item)
+static bool tape_list_add(tape *t, tape_list *list, void *item)
 {
     mg_arena *arena = t->program.arena;
     if (list->count == list->capacity) {
@@ -40,7 +40,7 @@ static bool list_add(tape *t, tape_list *list, void *item)
     return true;
 }
 
-static void list_free(mg_arena *arena, tape_list *list)
+static void tape_list_free(mg_arena *arena, tape_list *list)
 {
     arena_allocate(arena, list->items, list->capacity * sizeof(void *), 0);
     *list = (tape_list){0};
@@ -59,7 +59,7 @@ static void *tape_allocate(tape *t, size_t size)
 static void *item_new(tape *t, tape_list *list, size_t size)
 {
     void *made = tape_allocate(t, size);
-    if (made && list_add(t, list, made)) return made;
+    if (made && tape_list_add(t, list, made)) return made;
     if (made) arena_allocate(t->program.arena, made, size, 0);
     return NULL;
 }
@@ -202,7 +202,7 @@ static void storage_restore(tape *t, storage *m)
     if (m->restored || !m->size) return;
     m->restored = tape_allocate(t, m->size);
     if (m->restored) memcpy(m->restored, m->start, m->size);
-    if (m->restored) list_add(t, &t->restored, m);
+    if (m->restored) tape_list_add(t, &t->restored, m);
 }
 
 static void tape_writes(recorder *r, const array *a, bool all)
@@ -652,11 +652,11 @@ void tape_free(mg_program *program)
     for (size_t i = 0; i < t->storages.count; i++) storage_free(arena, tape_storage(t, i));
     for (size_t i = 0; i < t->leaves.count; i++)
         arena_allocate(arena, t->leaves.items[i], sizeof(tape_leaf), 0);
-    list_free(arena, &t->entries);
-    list_free(arena, &t->storages);
-    list_free(arena, &t->leaves);
-    list_free(arena, &t->shown);
-    list_free(arena, &t->restored);
+    tape_list_free(arena, &t->entries);
+    tape_list_free(arena, &t->storages);
+    tape_list_free(arena, &t->leaves);
+    tape_list_free(arena, &t->shown);
+    tape_list_free(arena, &t->restored);
     arena_allocate(arena, t->inside, t->inside_size, 0);
     arena_allocate(arena, t->inputs, (size_t)t->input_count * sizeof *t->inputs, 0);
     arena_allocate(arena, t->outputs, (size_t)t->output_count * sizeof *t->outputs, 0);
@@ -731,42 +731,36 @@ static int shown_find(tape *t)
         if (!m->shown) continue;
         if (m->constant) storage_restore(t, m);
         m->constant = false;
-        list_add(t, &t->shown, m);
+        tape_list_add(t, &t->shown, m);
     }
     return t->status;
 }
 
-static int tape_close(tape *t, int64_t input_count, const mg_node *inputs,
-                      int64_t output_count, const mg_node *outputs)
+static int tape_finish(tape *t, int64_t input_count, const mg_node *inputs,
+                       int64_t output_count, const mg_node *outputs)
 {
     MG_RETURN_IF(input_count < 0 || output_count < 0, MG_ERR_ARG);
     MG_TRY(t->status);
     MG_TRY(outputs_keep(t, output_count, outputs));
     MG_TRY(inputs_keep(t, input_count, inputs));
-    MG_TRY(t->status);
-    return MG_OK;
+    return t->status;
 }
 
-int mg_record_close(mg_arena *arena, int64_t input_count, const mg_node *inputs,
-                    int64_t output_count, const mg_node *outputs, mg_program **made)
+/* Make a program of what this thread has recorded; or give it up. */
+int tape_close(mg_arena *arena, int64_t input_count, const mg_node *inputs,
+               int64_t output_count, const mg_node *outputs, tape **made)
 {
-    arena_lock(arena);
     tape *t = tape_of_thread(arena);
-    int status =
-        t ? tape_close(t, input_count, inputs, output_count, outputs) : MG_ERR_ARG;
-    if (status == MG_OK) {
-        buffers_leave(t);
-        status = shown_find(t);
-        arena->recorder = NULL;
-        if (status < 0) {
-            tape_free(&t->program);
-        } else {
-            program_open(arena, &tape_kind, &t->program);
-            *made = &t->program;
-        }
-    } else if (t) {
+    MG_RETURN_IF(!t, MG_ERR_ARG);
+    int status = tape_finish(t, input_count, inputs, output_count, outputs);
+    if (status < 0) {
         tape_cancel(t);
+        return status;
     }
-    arena_unlock(arena);
+    buffers_leave(t);
+    arena->recorder = NULL;
+    status = shown_find(t);
+    if (status < 0) tape_free(&t->program);
+    else *made = t;
     return status;
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ..errors import RecordingError
@@ -12,7 +12,9 @@ from .library import TensorBase, arena, check, fail, ffi, lib, memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeVar
+
+    Action = TypeVar("Action", bound=Callable[..., Any])
 
 OTHER = (lib.MG_MORE, lib.MG_ERR_SHAPE, lib.MG_ERR_STALE)  # other arrays than were recorded
 
@@ -56,7 +58,7 @@ def note_update(optimizer: Any) -> None:
     found.updates.append(optimizer)
 
 
-def done_after_runs(action: Any) -> Any:
+def done_after_runs(action: Action) -> Action:
     """Decorate a method that Python has to call again after every run."""
 
     @functools.wraps(action)
@@ -73,7 +75,7 @@ def done_after_runs(action: Any) -> Any:
         found.actions.append(functools.update_wrapper(again, action))
         return result
 
-    return call
+    return call  # type: ignore[return-value]
 
 
 def note_kept(thing: Any) -> None:

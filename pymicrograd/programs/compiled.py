@@ -7,6 +7,7 @@ from __future__ import annotations
 import functools
 import gc
 import inspect
+import math
 import time
 import traceback
 import warnings
@@ -94,7 +95,7 @@ class Variant:
         self.template = filled(result, [Blank] * len(outputs))
         self.is_single = self.template is Blank and self.given == [None]
         self.is_long = False
-        self.gives_number = isinstance(result, TensorBase) and result.numel() == 1
+        self.gives_number = isinstance(result, TensorBase) and math.prod(result.shape) == 1
 
     @staticmethod
     def place(x: Any, tensors: Sequence[Any], known: Sequence[Any]) -> Any:

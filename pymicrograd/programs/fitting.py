@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import time
 from collections.abc import Callable, Sequence
@@ -186,7 +187,9 @@ class Fit:
     def batch(self, size: int) -> tuple[Any, ...]:
         """Return the Tensors that rows are copied to."""
         if size not in self.batches:
-            self.batches[size] = tuple(empty((size, *x.shape[1:]), dtype=x.dtype) for x in self.data)
+            self.batches[size] = tuple(
+                empty((size, *x.shape[1:]), dtype=x.dtype) for x in self.data
+            )
         return self.batches[size]
 
     def steps(self, size: int, first: int, count: int, order: Any) -> None:
@@ -214,9 +217,9 @@ class Fit:
         rows = slice(first, first + size)
         for x, to in zip(self.data, batch, strict=True):
             to.copy_(x[rows] if order is None else x[order[rows]])
-        loss = self.step.call(batch, {})
-        if isinstance(loss, TensorBase) and loss.numel() == 1:
-            self.losses.append(float(loss))
+        loss: Any = self.step.call(batch, {})
+        if isinstance(loss, TensorBase) and math.prod(loss.shape) == 1:
+            self.losses.append(float(loss))  # type: ignore[arg-type]
 
     def advance(self, variant: Any, size: int, first: int, count: int, order: Any) -> int:
         """Make steps by a program; returns how many."""
