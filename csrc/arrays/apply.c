@@ -150,7 +150,8 @@ static int array_record(call *c, uint32_t *made)
         if (c->result) array_free(c->arena, c->result);
         return status;
     }
-    return MG_UNLIKELY(c->arena->recorder != NULL) ? heard(c, made) : result_node(c, made);
+    if (MG_UNLIKELY(c->arena->recorder != NULL)) return heard(c, made);
+    return result_node(c, made);
 }
 
 /* ---- scopes ------------------------------------------------------------------------ */
@@ -415,7 +416,8 @@ static MG_NOINLINE int write_in_place(call *c)
 {
     int rank;
     int64_t shape[MG_MAX_RANK];
-    const array *a = operand_of(c, 0), *b = c->operand_count > 1 ? operand_of(c, 1) : NULL;
+    const array *a = operand_of(c, 0);
+    const array *b = c->operand_count > 1 ? operand_of(c, 1) : NULL;
     lasting_work(c->arena, a->count);
     MG_RETURN_IF(a->buffer->read_only, MG_ERR_READONLY);
     MG_RETURN_IF(array_overlaps(a), MG_ERR_VIEW);

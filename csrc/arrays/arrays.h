@@ -52,12 +52,12 @@ MG_INLINE const array *operand_of(const call *c, int i)
                                          : array_at(c->arena, c->operands[i]);
 }
 
-/* ---- what a program does again ------------------------------------------------------ */
+/* ---- what a program does again ----------------------------------------------------- */
 
 enum { DEED_ARRAYS = 5 };
 
-/* Work on arrays that is no op's. run() is all of it, and decides nothing by elements that
- * it does not look at itself: a program calls it with arrays of other elements. */
+/* Work on arrays that is no op's. run() is all of it, and decides nothing by elements
+ * that it does not look at itself: a program calls it with arrays of other elements. */
 typedef struct deed deed;
 struct deed {
     int (*run)(mg_arena *arena, const deed *a);

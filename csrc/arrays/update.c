@@ -162,7 +162,8 @@ typedef struct stepped_group {
 } stepped_group;
 
 /* Return what was checked. */
-static parameter_state parameter_get(const mg_arena *arena, const stepped_group *of, int64_t i)
+static parameter_state parameter_get(const mg_arena *arena, const stepped_group *of,
+                                     int64_t i)
 {
     const mg_update_group *group = of->group;
     const unsigned needed = of->needed;
@@ -370,7 +371,8 @@ static int group_check(mg_arena *arena, int update, const stepped_group *of, siz
     return MG_OK;
 }
 
-static void group_update(mg_arena *arena, int update, const stepped_group *of, char *scratch)
+static void group_update(mg_arena *arena, int update, const stepped_group *of,
+                         char *scratch)
 {
     derived values = {.step = 0};
     const mg_update_group *group = of->group;
@@ -389,7 +391,8 @@ static stepped_group group_at(int update, const mg_update_group *groups, int64_t
 {
     for (int64_t before = 0; gradients && before < g; before++)
         gradients += groups[before].count;
-    return (stepped_group){&groups[g], gradients, arrays_needed(update, groups[g].numbers)};
+    const unsigned needed = arrays_needed(update, groups[g].numbers);
+    return (stepped_group){&groups[g], gradients, needed};
 }
 
 int update_all(mg_arena *arena, int update, int64_t group_count,

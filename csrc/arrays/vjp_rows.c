@@ -42,7 +42,8 @@ static int rows_back_run(mg_arena *arena, const deed *of)
 {
     const array *y = of->arrays[0], *g = of->arrays[1], *out = of->arrays[2];
     const kernel_set *set = kernels();
-    const back_kernel *table = of->integers[0] ? set->log_softmax_back : set->softmax_back;
+    const back_kernel *table =
+        of->integers[0] ? set->log_softmax_back : set->softmax_back;
     box b = {.a = y, .n = y->shape[y->rank - 1], .inner = 1};
     (void)arena;
     b.outer = y->count / b.n;
@@ -354,8 +355,8 @@ static bool is_all_one(const array *a, const char *numbers, int64_t count)
     return true;
 }
 
-/* Check that a program has powers as it had when it was recorded: its sums of gradients of
- * gradients depend on that. */
+/* Check that a program has powers as it had when it was recorded: its sums of gradients
+ * of gradients depend on that. */
 static int norm_powers_check(mg_arena *arena, const deed *of)
 {
     const array *scales = of->arrays[0];

@@ -1,5 +1,5 @@
-/* program.c: running programs: of arrays entry by entry, in the order of recording, so that
- * an error stops where it would have stopped the calls. */
+/* program.c: running programs: of arrays entry by entry, in the order of recording, so
+ * that an error stops where it would have stopped the calls. */
 #include "programs/programs.h"
 
 /* ---- programs of an arena ---------------------------------------------------------- */
@@ -72,20 +72,17 @@ static tape *tape_in(mg_program *program)
     return program->kind->run == tape_run ? (tape *)(void *)program : NULL;
 }
 
-/* Tell whether the only one who holds memory is a leaf whose gradient it is, which the run
- * sets anew. */
+/* Tell whether the only one who holds memory is a leaf whose gradient it is, which the
+ * run sets anew. */
 static bool is_gradient_alone(const tape *t, const storage *m)
 {
     mg_arena *arena = t->program.arena;
-    if (m->buffer->references != 2) return false;
-    for (size_t i = 0; i < t->leaves.count; i++) {
-        const tape_leaf *l = t->leaves.items[i];
-        const uint32_t index = node_at(arena, l->of->node)->gradient_node;
-        if (!index || l->begins) continue;
-        const node *n = node_at(arena, index);
-        if (n->array->buffer == m->buffer) return n->references == 1;
-    }
-    return false;
+    const tape_leaf *l = m->leaf;
+    if (!l || l->begins || m->buffer->references != 2) return false;
+    const uint32_t index = node_at(arena, l->of->node)->gradient_node;
+    if (!index) return false;
+    const node *n = node_at(arena, index);
+    return n->array->buffer == m->buffer && n->references == 1;
 }
 
 /* Leave memory that others hold to them, and take other memory. */
@@ -163,7 +160,8 @@ static int entry_run(tape *t, tape_entry *e)
     switch (e->what) {
     case CALLS: return call_again(e);
     case ACTS: return e->act.run(arena, &e->act);
-    case UPDATES: return update_all(arena, u->update, u->group_count, u->groups, u->gradients);
+    case UPDATES:
+        return update_all(arena, u->update, u->group_count, u->groups, u->gradients);
     default: return MG_OK;
     }
 }
@@ -187,9 +185,10 @@ static int leaf_show(tape *t, const tape_entry *e)
     uint32_t made = 0;
     if (e->array_count) {
         const array *a = &e->arrays[0];
-        if (old && array_at(arena, old)->buffer == a->buffer &&
-            array_at(arena, old)->data == a->data && shape_equal(array_at(arena, old), a)) {
-            array_at(arena, old)->version = ++a->buffer->version;
+        array *has = old ? array_at(arena, old) : NULL;
+        if (has && has->buffer == a->buffer && has->data == a->data &&
+            shape_equal(has, a)) {
+            has->version = ++a->buffer->version;
             return MG_OK;
         }
         MG_TRY(array_show(arena, a, &made));
@@ -330,19 +329,14 @@ int64_t mg_program_found(mg_program *program, int64_t count, mg_node *out)
 {
     mg_arena *arena = program->arena;
     const tape *t = tape_in(program);
-    int64_t found = 0;
     MG_RETURN_IF(!t || count < 0, MG_ERR_ARG);
     arena_lock(arena);
-    for (size_t i = 0; i < t->storages.count; i++) {
-        const storage *m = tape_storage(t, i);
-        if (m->role != FOUND) continue;
-        if (found < count)
-            out[found] =
-                (mg_node)((uint64_t)slot_at(arena, m->node)->generation << 32 | m->node);
-        found++;
+    for (size_t i = 0; i < t->found.count && i < (size_t)count; i++) {
+        const uint32_t index = ((const storage *)t->found.items[i])->node;
+        out[i] = (mg_node)((uint64_t)slot_at(arena, index)->generation << 32 | index);
     }
     arena_unlock(arena);
-    return found;
+    return (int64_t)t->found.count;
 }
 
 /* ---- other arrays ------------------------------------------------------------------ */
@@ -359,33 +353,26 @@ static bool stands_twice(int64_t count, const mg_node *nodes, int64_t at)
 static int bind_check(const tape *t, int64_t count, const mg_node *nodes)
 {
     mg_arena *arena = t->program.arena;
-    int64_t k = 0;
-    for (size_t i = 0; i < t->storages.count; i++) {
-        const storage *m = tape_storage(t, i);
+    MG_RETURN_IF(count != (int64_t)t->found.count, MG_ERR_ARG);
+    for (int64_t i = 0; i < count; i++) {
+        const storage *m = t->found.items[i];
         uint32_t index;
-        if (m->role != FOUND) continue;
-        MG_RETURN_IF(k >= count, MG_ERR_ARG);
-        MG_TRY(array_find(arena, nodes[k], &index));
+        MG_TRY(array_find(arena, nodes[i], &index));
         const bool requires = node_at(arena, index)->bits & REQUIRES;
         MG_RETURN_IF(requires != m->requires, MG_ERR_SHAPE);
-        if (index == m->node) {
-            k++;
-            continue;
-        }
+        if (index == m->node) continue;
         MG_RETURN_IF(!is_alike(m, array_at(arena, index)) || m->shared, MG_ERR_SHAPE);
-        MG_RETURN_IF(stands_twice(count, nodes, k), MG_ERR_SHAPE);
-        k++;
+        MG_RETURN_IF(stands_twice(count, nodes, i), MG_ERR_SHAPE);
     }
-    return k == count ? MG_OK : MG_ERR_ARG;
+    return MG_OK;
 }
 
 static void bind_all(tape *t, const mg_node *nodes)
 {
     mg_arena *arena = t->program.arena;
-    for (size_t i = 0; i < t->storages.count; i++) {
-        storage *m = tape_storage(t, i);
-        if (m->role != FOUND) continue;
-        const uint32_t index = index_of(*nodes++);
+    for (size_t i = 0; i < t->found.count; i++) {
+        storage *m = t->found.items[i];
+        const uint32_t index = index_of(nodes[i]);
         if (index == m->node) continue;
         array *a = array_at(arena, index);
         const uint32_t old = m->node;
@@ -416,7 +403,8 @@ static tape_entry *update_at(const tape *t, int64_t which)
     return NULL;
 }
 
-static int update_give(tape *t, int64_t which, int64_t count, const mg_update_group *groups)
+static int update_give(tape *t, int64_t which, int64_t count,
+                       const mg_update_group *groups)
 {
     tape_entry *e = update_at(t, which);
     int numbers, scalars, arrays;
@@ -526,7 +514,8 @@ int mg_program_fit(mg_program *program, const mg_fit *plan, int64_t *done)
     *done = 0;
     MG_RETURN_IF(!t || plan->steps < 0 || plan->rows < 0, MG_ERR_ARG);
     const bool tells = plan->losses;
-    MG_RETURN_IF(tells && (plan->output < 0 || plan->output >= t->output_count), MG_ERR_ARG);
+    const bool is_output = plan->output >= 0 && plan->output < t->output_count;
+    MG_RETURN_IF(tells && !is_output, MG_ERR_ARG);
     MG_RETURN_IF(tells && t->outputs[plan->output]->arrays[0].count != 1, MG_ERR_SHAPE);
     MG_TRY(arena_enter(arena));
     const uint64_t mode = mode_enter();

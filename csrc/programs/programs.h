@@ -20,7 +20,7 @@ struct mg_program {
     mg_program *next, **link; /* of those of the arena */
 };
 
-/* ---- tapes: programs of arrays ------------------------------------------------------- */
+/* ---- tapes: programs of arrays ---------------------------------------------------- */
 
 /* Where an array of a tape lies in its memory. */
 typedef struct place {
@@ -31,8 +31,8 @@ typedef struct place {
 } place;
 
 /* What arrays of a tape lie in. OWNED: made by the tape, used again and again as eager's
- * frees allowed it. FOUND: somebody's, of whom another array may take its place. GRADIENT:
- * the one that a leaf has at the beginning of a run. */
+ * frees allowed it. FOUND: somebody's, of whom another array may take its place.
+ * GRADIENT: the one that a leaf has at the beginning of a run. */
 typedef struct storage storage;
 struct storage {
     enum { OWNED, FOUND, GRADIENT } role;
@@ -46,7 +46,7 @@ struct storage {
     uint32_t node;          /* found; of this is a reference */
     array like;             /* found: what an array has to be like */
     char *restored;         /* what is owned holds this when a run begins; or NULL */
-    struct tape_leaf *leaf; /* of GRADIENT */
+    struct tape_leaf *leaf; /* of GRADIENT, or the one that shows what is owned last */
     bool unused, made, read;
     bool held;     /* one of the references of what is owned is the tape's */
     bool constant; /* no run changes it */
@@ -76,7 +76,7 @@ typedef struct tape_update {
 /* What a tape does, one after the other. SETS: a leaf has this gradient, or none. SHOWS:
  * nothing; the array is an output. */
 typedef struct tape_entry {
-    enum { CALLS, ACTS, UPDATES, SETS, SHOWS } what;
+    enum entry_kind { CALLS, ACTS, UPDATES, SETS, SHOWS } what;
     int array_count;
     array *arrays;
     const array **given; /* where they are */
@@ -100,6 +100,7 @@ typedef struct tape {
     recorder recorder;
     int status;       /* of recording: the first failure */
     tape_list storages, entries, leaves;
+    tape_list found;    /* storages, in the order in which they were met */
     tape_list shown;    /* storages that others may hold when a run begins */
     tape_list restored; /* storages that begin with what they held when recorded */
     storage *unused;   /* a list */

@@ -2,9 +2,9 @@
  *
  * A tape is a list of the calls that the layers below made: ops with their operands,
  * work of gradient rules (acts), updates. All are kept with copies of their arrays, which
- * lie in memory that the tape keeps: what eager freed, eager used again, and so does every
- * run. A run calls the same functions with the same arrays. What depends on elements, such
- * as the number of targets that count, they find out each time.
+ * lie in memory that the tape keeps: what eager freed, eager used again, and so does
+ * every run. A run calls the same functions with the same arrays. What depends on
+ * elements, such as the number of targets that count, they find out each time.
  *
  * What the calls read and did not make is found: parameters, data, what others hold. Its
  * places are listed, so that another array can take it over. */
@@ -251,7 +251,8 @@ void storage_move(storage *m, buffer *to, char *start)
 /* ---- entries ----------------------------------------------------------------------- */
 
 /* Add an entry with room for copies of arrays, and for `more` bytes, which *rest gets. */
-static tape_entry *entry_new(tape *t, int what, int array_count, size_t more, char **rest)
+static tape_entry *entry_new(tape *t, enum entry_kind what, int array_count, size_t more,
+                             char **rest)
 {
     const size_t count = (size_t)array_count;
     const size_t of_arrays = count * (sizeof(array) + sizeof(place) + sizeof(array *));
@@ -300,7 +301,8 @@ static void call_keep(tape *t, const call *c, uint32_t made)
     tape_entry *e = entry_new(t, CALLS, count, numbers * sizeof(int64_t), &rest);
     if (!e) return;
     for (int i = 0; i < n; i++)
-        entry_keep(e, i, operand_of(c, i), storage_of(t, operand_of(c, i), c->operands[i]));
+        entry_keep(e, i, operand_of(c, i),
+                   storage_of(t, operand_of(c, i), c->operands[i]));
     int64_t *integers = (int64_t *)(void *)rest;
     double *reals = (double *)(void *)(integers + c->integer_count);
     for (int i = 0; i < c->integer_count; i++) integers[i] = c->integers[i];
@@ -386,7 +388,6 @@ static void tape_looks(recorder *r, uint32_t index)
     if (!m) return;
     if (m->role != FOUND || m->node != gradient) tape_fail(t, MG_ERR_RECORDED);
     m->role = GRADIENT;
-    m->leaf = l;
     l->gradient = m;
 }
 
@@ -423,7 +424,8 @@ static size_t groups_size(int update, int64_t count, const mg_update_group *grou
     return size;
 }
 
-/* Copy groups, but for counts and scalars, which stay the caller's; the nodes are held. */
+/* Copy groups, but for counts and scalars, which stay the caller's; the nodes are
+ * held. */
 static void groups_copy(tape *t, tape_update *u, const mg_update_group *groups)
 {
     int numbers, scalars, arrays;
@@ -440,7 +442,8 @@ static void groups_copy(tape *t, tape_update *u, const mg_update_group *groups)
             memcpy(nodes, from->parameters, (size_t)from->count * sizeof *nodes);
         nodes += from->count;
         const size_t beside = (size_t)arrays * (size_t)from->count;
-        if (from->arrays) to->arrays = memcpy(nodes, from->arrays, beside * sizeof *nodes);
+        if (from->arrays)
+            to->arrays = memcpy(nodes, from->arrays, beside * sizeof *nodes);
         nodes += beside;
     }
     for (mg_node *n = (mg_node *)(void *)((double *)(void *)(u->groups + u->group_count) +
@@ -649,12 +652,14 @@ void tape_free(mg_program *program)
     tape *t = (tape *)(void *)program;
     mg_arena *arena = program->arena;
     for (size_t i = 0; i < t->entries.count; i++) entry_free(arena, tape_entry_at(t, i));
-    for (size_t i = 0; i < t->storages.count; i++) storage_free(arena, tape_storage(t, i));
+    for (size_t i = 0; i < t->storages.count; i++)
+        storage_free(arena, tape_storage(t, i));
     for (size_t i = 0; i < t->leaves.count; i++)
         arena_allocate(arena, t->leaves.items[i], sizeof(tape_leaf), 0);
     tape_list_free(arena, &t->entries);
     tape_list_free(arena, &t->storages);
     tape_list_free(arena, &t->leaves);
+    tape_list_free(arena, &t->found);
     tape_list_free(arena, &t->shown);
     tape_list_free(arena, &t->restored);
     arena_allocate(arena, t->inside, t->inside_size, 0);
@@ -714,18 +719,21 @@ static int outputs_keep(tape *t, int64_t count, const mg_node *outputs)
     return t->status;
 }
 
-/* Note which memory others may hold when a run begins. Constants that they hold or may get
- * are theirs to change. */
+/* Note what was found, and which memory others may hold when a run begins. Constants that
+ * they hold or may get are theirs to change. */
 static int shown_find(tape *t)
 {
     for (int64_t k = 0; k < t->output_count; k++)
         if (t->outputs[k]->places->in) t->outputs[k]->places->in->shown = true;
     for (size_t k = 0; k < t->leaves.count; k++) {
-        const tape_entry *last = ((tape_leaf *)t->leaves.items[k])->last;
-        if (last && last->array_count && last->places->in) last->places->in->shown = true;
+        tape_leaf *l = t->leaves.items[k];
+        if (!l->last || !l->last->array_count || !l->last->places->in) continue;
+        l->last->places->in->shown = true;
+        l->last->places->in->leaf = l;
     }
     for (size_t i = 0; i < t->storages.count; i++) {
         storage *m = tape_storage(t, i);
+        if (m->role == FOUND) tape_list_add(t, &t->found, m);
         if (m->role != OWNED) continue;
         if (m->buffer->references > 1) m->shown = true;
         if (!m->shown) continue;

@@ -65,7 +65,7 @@ MG_INLINE int indices_reserve(mg_arena *arena, indices *list, size_t more)
     return MG_OK;
 }
 
-/* ---- recorders ---------------------------------------------------------------------- */
+/* ---- recorders --------------------------------------------------------------------- */
 
 /* What hears of the calls of one thread, whose arrays it gives memory to: programs/tape.c.
  * None of its functions fails: what could not be recorded is told at the end. */

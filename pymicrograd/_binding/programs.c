@@ -125,3 +125,21 @@ PyObject *tensor_program_call(PyObject *Py_UNUSED(none), PyObject *const *args,
     if (status != MG_OK) return PyLong_FromLong(status);
     return outputs_of(program, PyLong_AsSsize_t(args[2]));
 }
+
+/* _program_key(): type, shape, strides, and whether it requires a gradient; None of a
+ * result that is recorded. */
+PyObject *tensor_program_key(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    mg_array_info info;
+    int64_t key[2 + 2 * MG_MAX_RANK];
+    if (tensor_describe(self, &info) < 0) return NULL;
+    if (info.operands) Py_RETURN_NONE;
+    key[0] = info.dtype * 2 + info.requires_grad;
+    key[1] = info.rank;
+    for (int d = 0; d < info.rank; d++) {
+        key[2 + d] = info.shape[d];
+        key[2 + info.rank + d] = info.strides[d];
+    }
+    const Py_ssize_t count = 2 + 2 * info.rank;
+    return PyBytes_FromStringAndSize((const char *)key, count * (Py_ssize_t)sizeof *key);
+}

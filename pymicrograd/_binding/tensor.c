@@ -341,6 +341,7 @@ static PyMethodDef own_methods[] = {
      METH_FASTCALL | METH_STATIC, NULL},
     {"_program_call", (PyCFunction)(void (*)(void))tensor_program_call,
      METH_FASTCALL | METH_STATIC, NULL},
+    {"_program_key", tensor_program_key, METH_NOARGS, NULL},
     {"_program_run", tensor_program_run, METH_VARARGS | METH_STATIC, NULL},
     {"_program_fit", tensor_program_fit, METH_VARARGS | METH_STATIC, NULL},
     {"_program_bind", tensor_program_bind, METH_VARARGS | METH_STATIC, NULL},

@@ -8,6 +8,7 @@ import functools
 import gc
 import inspect
 import math
+import struct
 import time
 import traceback
 import warnings
@@ -313,8 +314,9 @@ def counted(names: Iterable[str]) -> list[tuple[str, int]]:
 
 def shapes_in(key: Any) -> str:
     """Return the shapes of Tensors in a signature."""
-    if isinstance(key, tuple) and len(key) == 4 and isinstance(key[1], tuple):
-        return str(tuple(key[1]))
+    if isinstance(key, bytes):
+        numbers = struct.unpack(f"={len(key) // 8}q", key)
+        return str(tuple(numbers[2 : 2 + numbers[1]]))
     if isinstance(key, tuple):
         return " ".join(text for text in map(shapes_in, key) if text)
     return ""

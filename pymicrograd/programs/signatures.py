@@ -24,14 +24,14 @@ class Unrecorded(Exception):
 def key_of(x: Any, tensors: list[Any], kept: list[Any]) -> Any:
     """Return what of an argument makes another program; Tensors are added to a list."""
     if isinstance(x, TensorBase):
-        if not x.is_leaf:
+        for i, other in enumerate(tensors):
+            if other is x:
+                return i
+        key = x._program_key()
+        if key is None:
             raise Unrecorded
-        before = next((i for i, other in enumerate(tensors) if other is x), -1)
-        if before >= 0:
-            return before
         tensors.append(x)
-        shape, strides, _, number, *_ = x._info()
-        return number, shape, strides, x.requires_grad
+        return key
     if isinstance(x, float):
         return float, x.hex()
     if isinstance(x, SIMPLE):
@@ -131,9 +131,7 @@ class Surroundings:
         """
         found: list[Any] = [_core.is_grad_enabled(), get_default_dtype()]
         for thing in self.things():
-            if type(thing) in SIMPLE:
-                found.append((type(thing), thing))
-            else:
-                found.append(id(thing))
+            kind = type(thing)
+            found.append((kind, thing) if kind in SIMPLE else id(thing))
         found += [module.training for module in self.modules.values()]
         return tuple(found)
