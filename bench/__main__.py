@@ -26,6 +26,7 @@ SUBJECTS = {
     "overhead": "what an op of small tensors costs",
     "networks": "training steps of networks of tensors",
     "layers": "layers and losses of tensors, forward and backward",
+    "programs": "training steps of tensors, eager and as programs",
 }
 
 

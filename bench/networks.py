@@ -24,6 +24,12 @@ NETWORKS = {
     "MLP 2-8-3 on 80 rows": ((2, 8, 3), "tanh", 80),
     "MLP 784-512-512-10 on 128 rows": ((784, 512, 512, 10), "relu", 128),
 }
+# Those of programs.py, too.
+SHAPES = {
+    **NETWORKS,
+    "MLP 2-16-16-2 on 100 rows": ((2, 16, 16, 2), "tanh", 100),
+    "MLP 64-128-10 on 64 rows": ((64, 128, 10), "relu", 64),
+}
 # Programs of modules by name: the layers that `layers_of` makes, the input, classes. Their updates
 # are Adam's as a library does them unless told otherwise.
 PROGRAMS: dict[str, tuple[str, tuple[int, ...], int]] = {
@@ -41,7 +47,7 @@ Step = Callable[[], list[float]]
 def start(name: str) -> tuple[list[Any], Any, Any]:
     """Return the weights and biases, layer by layer, the inputs and the classes, of NumPy."""
     numpy = engines.load(NUMPY)
-    sizes, _, rows = NETWORKS[name]
+    sizes, _, rows = SHAPES[name]
     rng = numpy.random.default_rng(42)
     parameters = []
     for nin, nout in itertools.pairwise(sizes):
@@ -102,7 +108,7 @@ def our_step(name: str) -> tuple[Step, list[Any]]:
     parameters = [package.tensor(p, requires_grad=True) for p in weights]
     optimizer = optim.AdamW(parameters, LR, BETAS, EPS, WEIGHT_DECAY)
     data = package.tensor(inputs), package.tensor(classes)
-    return eager_step(package.functional, optimizer, (parameters, NETWORKS[name][1]), data)
+    return eager_step(package.functional, optimizer, (parameters, SHAPES[name][1]), data)
 
 
 def torch_step(name: str) -> tuple[Step, list[Any]]:
@@ -114,7 +120,7 @@ def torch_step(name: str) -> tuple[Step, list[Any]]:
     functional = torch.nn.functional
     functional.tanh = torch.tanh  # the one of functional is to be avoided
     data = torch.tensor(inputs), torch.tensor(classes)
-    return eager_step(functional, optimizer, (parameters, NETWORKS[name][1]), data)
+    return eager_step(functional, optimizer, (parameters, SHAPES[name][1]), data)
 
 
 def layers_of(nn: Any, kind: str) -> list[Any]:
@@ -171,7 +177,7 @@ def jax_step(name: str) -> tuple[Step, list[Any]]:
 def jax_train(jax: Any, name: str, inputs: Any, classes: Any) -> Callable[[Any], Any]:
     """Return the compiled function: of a state the loss and the next state."""
     jnp = jax.numpy
-    activate = {"tanh": jnp.tanh, "relu": jax.nn.relu}[NETWORKS[name][1]]
+    activate = {"tanh": jnp.tanh, "relu": jax.nn.relu}[SHAPES[name][1]]
     beta1, beta2 = BETAS
 
     def loss_of(parameters: Any) -> Any:

@@ -207,12 +207,12 @@ class Compiled(Fitting):
                 self.surroundings.look_for_modules(x, 2)
         tensors: list[Any] = []
         kept: list[Any] = []
-        key = key_of(args, tensors, kept)
+        key = [self.surroundings.number(), *[key_of(x, tensors, kept) for x in args]]
         if named:
-            key = key, key_of(named, tensors, kept)
+            key.append(key_of(named, tensors, kept))
         if kept:
             self.kept += [x for x in kept if not any(x is other for other in self.kept)]
-        return (key, self.surroundings.key()), tensors
+        return tuple(key), tensors
 
     def call(self, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Run a program, or record one."""
@@ -291,7 +291,7 @@ class Compiled(Fitting):
         """Say which programs there are, and what each does."""
         lines = [f"{self.function.__qualname__}: {len(self.variants)} signatures"]
         for key, variants in self.variants.items():
-            shapes = shapes_in(key[0])
+            shapes = shapes_in(key[1:])
             if variants is None:
                 lines.append(f"  {shapes}: runs eagerly, as its results are differentiated outside")
             for variant in variants or ():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from .. import _core
 from ..modules import Module
-from ..tensors.kinds import get_default_dtype
 from ..tensors.ops import TensorBase
 
 __all__ = ["Surroundings", "Unrecorded", "key_of", "tensors_in"]
@@ -70,6 +70,8 @@ class Surroundings:
 
     Attributes:
         kept: objects that are told by where they are.
+        numbers: of what there was at some call, by all of it.
+        last, last_number: what there was at the last call.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -78,9 +80,13 @@ class Surroundings:
         self.kept: list[Any] = []
         self.seen: set[int] = set()
         self.modules: dict[int, Module] = {}
+        self.watched: list[Module] = []
         self.look(function)
         for thing in list(self.things()):
             self.look_for_modules(thing, 2)
+        self.numbers: dict[Any, int] = {}
+        self.last: list[Any] = [object()]
+        self.last_number = -1
 
     def look(self, function: Any) -> None:
         """Note the variables of a function, and of those of the user's that it names."""
@@ -117,6 +123,7 @@ class Surroundings:
             for module in thing.modules():
                 if isinstance(module, Module):
                     self.modules.setdefault(id(module), module)
+            self.watched = list(self.modules.values())
         elif isinstance(thing, (list, tuple)):
             for item in thing if depth else ():
                 self.look_for_modules(item, depth - 1)
@@ -124,14 +131,22 @@ class Surroundings:
             for item in list(getattr(thing, "__dict__", {}).values()):
                 self.look_for_modules(item, depth - 1)
 
-    def key(self) -> Any:
-        """Return what makes another program: modes, variables' values, or which objects they are.
+    def number(self) -> int:
+        """Return the number of what there is now: modes, values, or which objects there are.
 
         Numbers and strings count by value, other things by who they are.
         """
-        found: list[Any] = [_core.is_grad_enabled(), get_default_dtype()]
-        for thing in self.things():
-            kind = type(thing)
-            found.append((kind, thing) if kind in SIMPLE else id(thing))
-        found += [module.training for module in self.modules.values()]
-        return tuple(found)
+        now = [module.training for module in self.watched]
+        now.append(_core.is_grad_enabled())
+        try:
+            now += [cell.cell_contents for cell in self.cells]
+        except ValueError:  # one is empty
+            now += list(self.things())[: len(self.cells)]
+        now += [variables.get(name) for variables, name in self.names]
+        if not all(map(operator.is_, now, self.last)):
+            key = tuple([(type(x), x) if type(x) in SIMPLE else id(x) for x in now])
+            if key not in self.numbers:
+                self.kept.append(now)
+            self.last_number = self.numbers.setdefault(key, len(self.numbers))
+            self.last = now
+        return self.last_number
