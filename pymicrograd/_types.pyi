@@ -356,6 +356,19 @@ class TensorBase:
     ) -> Any: ...
     def _program_key(self) -> bytes | None: ...
     @staticmethod
+    def _program_again(
+        program: Any,
+        used: tuple[Any, ...],
+        names: tuple[Any, ...],
+        cells: tuple[Any, ...],
+        last: tuple[Any, ...],
+        records: bool,
+        args: tuple[Any, ...],
+        /,
+    ) -> bool: ...
+    @staticmethod
+    def _program_go(program: Any, outputs: int, is_long: bool, /) -> Any: ...
+    @staticmethod
     def _program_run(program: Any, runs: int, is_long: bool, /) -> tuple[int, int]: ...
     @staticmethod
     def _program_fit(program: Any, plan: Any, is_long: bool, /) -> tuple[int, int]: ...

@@ -104,6 +104,7 @@ static bool is_alike(const storage *m, const array *a)
 {
     const array *like = &m->like;
     if (a->dtype != like->dtype || !shape_equal(a, like)) return false;
+    if (!a->operand_count != !like->operand_count) return false;
     for (int d = 0; d < a->rank; d++)
         if (a->strides[d] != like->strides[d]) return false;
     return !(m->written && a->buffer->read_only);

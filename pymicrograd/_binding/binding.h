@@ -477,6 +477,8 @@ PyObject *tensor_program_update(PyObject *none, PyObject *const *args, Py_ssize_
 /* ---- programs.c: static methods of TensorBase -------------------------------------- */
 
 PyObject *tensor_program_key(PyObject *self, PyObject *none);
+PyObject *tensor_program_again(PyObject *none, PyObject *const *args, Py_ssize_t count);
+PyObject *tensor_program_go(PyObject *none, PyObject *const *args, Py_ssize_t count);
 PyObject *tensor_program_run(PyObject *none, PyObject *args);
 PyObject *tensor_program_fit(PyObject *none, PyObject *args);
 PyObject *tensor_program_bind(PyObject *none, PyObject *args);

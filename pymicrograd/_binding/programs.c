@@ -143,3 +143,85 @@ PyObject *tensor_program_key(PyObject *self, PyObject *Py_UNUSED(none))
     const Py_ssize_t count = 2 + 2 * info.rank;
     return PyBytes_FromStringAndSize((const char *)key, count * (Py_ssize_t)sizeof *key);
 }
+
+/* Tell whether variables hold what they held: names is (dict, name, dict, name, ...), last
+ * their values, None where there was none; then come cells and theirs. -1: an exception. */
+static int are_same(PyObject *names, PyObject *cells, PyObject *last)
+{
+    Py_ssize_t count = PyTuple_Size(names) / 2, cell_count = PyTuple_Size(cells);
+    if (PyTuple_Size(last) != count + cell_count) return 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *now = PyDict_GetItemWithError(PyTuple_GetItem(names, 2 * i),
+                                                PyTuple_GetItem(names, 2 * i + 1));
+        if (!now && PyErr_Occurred()) return -1;
+        if ((now ? now : Py_None) != PyTuple_GetItem(last, i)) return 0;
+    }
+    for (Py_ssize_t i = 0; i < cell_count; i++) {
+        PyObject *now =
+            PyObject_GetAttrString(PyTuple_GetItem(cells, i), "cell_contents");
+        if (!now) return -1;
+        Py_DECREF(now);
+        if (now != PyTuple_GetItem(last, count + i)) return 0;
+    }
+    return 1;
+}
+
+/* Put arguments where `used` has their numbers, and Tensors and nodes where it has these;
+ * NULL without an exception where an argument is no Tensor. */
+static PyObject *used_with(PyObject *used, PyObject *args)
+{
+    Py_ssize_t count = PyTuple_Size(used);
+    PyObject *tensors = PyTuple_New(count);
+    for (Py_ssize_t i = 0; tensors && i < count; i++) {
+        PyObject *x = PyTuple_GetItem(used, i);
+        long long number = is_tensor(x) ? 0 : PyLong_AsLongLong(x);
+        if (number < 0) x = PyTuple_GetItem(args, (Py_ssize_t)(-1 - number));
+        if (!x || (number < 0 && !is_tensor(x))) Py_CLEAR(tensors);
+        else PyTuple_SetItem(tensors, i, Py_NewRef(x));
+    }
+    return tensors;
+}
+
+/* _program_again(program, used, names, cells, last, records, args): let a program have the
+ * arguments of a call that is like the last one. used: Tensors, nodes, and -1 - number of
+ * an argument. Returns whether it is. */
+PyObject *tensor_program_again(PyObject *Py_UNUSED(none), PyObject *const *args,
+                               Py_ssize_t count)
+{
+    mg_program *program = count == 7 ? program_of(args[0]) : NULL;
+    if (!program) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "seven arguments");
+        return NULL;
+    }
+    int records = is_recording();
+    int same = records < 0 ? -1 : (args[5] == Py_True) == records;
+    if (same > 0) same = are_same(args[2], args[3], args[4]);
+    if (same <= 0) return same < 0 ? NULL : Py_NewRef(Py_False);
+    PyObject *tensors = used_with(args[1], args[6]);
+    if (!tensors) return PyErr_Occurred() ? NULL : Py_NewRef(Py_False);
+    int status = bind(program, tensors);
+    Py_DECREF(tensors);
+    return PyErr_Occurred() ? NULL : PyBool_FromLong(status == MG_OK);
+}
+
+/* _program_go(program, outputs, long): run once; returns the output, where there is one,
+ * or a tuple of them, or a status. */
+PyObject *tensor_program_go(PyObject *Py_UNUSED(none), PyObject *const *args,
+                            Py_ssize_t count)
+{
+    mg_program *program = count == 3 ? program_of(args[0]) : NULL;
+    int64_t done;
+    if (!program) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "three arguments");
+        return NULL;
+    }
+    Py_ssize_t outputs = PyLong_AsSsize_t(args[1]);
+    int status = run(program, NULL, 1, args[2] == Py_True, &done);
+    if (PyErr_Occurred()) return NULL;
+    if (status != MG_OK) return PyLong_FromLong(status);
+    if (outputs != 1) return outputs_of(program, outputs);
+    PyThreadState *state = release_gil(0);
+    mg_node shown = mg_program_output(program, 0);
+    acquire_gil(state, 0);
+    return tensor_result(shown, "program");
+}

@@ -81,6 +81,7 @@ class Variant:
     Attributes:
         program: the core's.
         used: for each array that it uses: the number of an argument, a Tensor, or a node.
+        count: of Tensors in the first result.
         template: the first result, with Blank for each Tensor.
         given: of each Tensor, where it comes from if it is no new one, else None.
         gives_number: whether the result is a Tensor of one element.
@@ -95,6 +96,7 @@ class Variant:
         self.given = [self.place(x, tensors, known) for x in outputs]
         self.template = filled(result, [Blank] * len(outputs))
         self.is_single = self.template is Blank and self.given == [None]
+        self.count = len(outputs)
         self.is_long = False
         self.gives_number = isinstance(result, TensorBase) and math.prod(result.shape) == 1
 
@@ -118,13 +120,12 @@ class Variant:
             for group in optimizer.param_groups:
                 arm = getattr(group["params"], "arm", None) or optimizer._arm_of(group)
                 groups += (arm.held, group)
-            give = functools.partial(TensorBase._program_update, program.address, which)
-            status = give(optimizer._plan, *groups)
-            if status != 0:
+            give = TensorBase._program_update
+            if give(program.address, which, optimizer._plan, *groups) != 0:
                 groups = ()
                 for group in optimizer.param_groups:
                     groups += optimizer._arm_of(group).fit(optimizer._plan, group)
-                if give(optimizer._plan, *groups) != 0:
+                if give(program.address, which, optimizer._plan, *groups) != 0:
                     return False
         return True
 
@@ -178,6 +179,7 @@ class Compiled(Fitting):
         self.surroundings: Surroundings | None = None
         self.kept: list[Any] = []
         self.lock = RLock()
+        self.last: Variant | None = None  # of the last call
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
@@ -197,7 +199,31 @@ class Compiled(Fitting):
         if not _core.may_record():  # inside of another recording, or beside one
             return self.function(*args, **named)
         with self.lock:
+            if self.last is not None and not named and len(args) == self.last_count:
+                variant = self.last
+                if TensorBase._program_again(*self.last_held, args) and variant.refresh():
+                    made = TensorBase._program_go(
+                        variant.program.address, variant.count, variant.is_long
+                    )
+                    if type(made) is not int:
+                        variant.act()
+                        if variant.is_single:
+                            return made
+                        return variant.results(args, made if variant.count != 1 else (made,))
+                    if made not in _core.OTHER or variant.program.fact("FAULT") >= 0:
+                        variant.program.fail(made)
             return self.call(args, named)
+
+    def remember(self, variant: Variant, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+        """Note a call that the next one may be like: of Tensors that the program uses."""
+        numbers = {x for x in variant.used if type(x) is Argument}
+        self.last = None
+        if named or numbers != set(range(len(args))) or self.surroundings is None:
+            return
+        used = tuple([-1 - x if type(x) is Argument else x for x in variant.used])
+        held = self.surroundings.held()
+        self.last_held = variant.program.address, used, *held, _core.is_grad_enabled()
+        self.last, self.last_count = variant, len(args)
 
     def signature(self, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, list[Any]]:
         """Return what tells programs apart, and the Tensors among the arguments."""
@@ -231,6 +257,7 @@ class Compiled(Fitting):
             )
             if type(made) is tuple:
                 variant.act()
+                self.remember(variant, args, named)
                 return variant.results(tensors, made)
             if made not in _core.OTHER or variant.program.fact("FAULT") >= 0:
                 variant.program.fail(made)

@@ -131,6 +131,16 @@ class Surroundings:
             for item in list(getattr(thing, "__dict__", {}).values()):
                 self.look_for_modules(item, depth - 1)
 
+    def held(self) -> tuple[Any, ...]:
+        """Return what tells that nothing is another: names, cells, and what they hold."""
+        names = [(vars(module), "training") for module in self.watched] + self.names
+        try:
+            values = [cell.cell_contents for cell in self.cells]
+        except ValueError:  # one is empty
+            values = []
+        last = *[variables.get(name) for variables, name in names], *values
+        return tuple([x for pair in names for x in pair]), tuple(self.cells), last
+
     def number(self) -> int:
         """Return the number of what there is now: modes, values, or which objects there are.
 
