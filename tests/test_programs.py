@@ -681,6 +681,33 @@ def test_fit_of_all_rows_and_bad_data() -> None:
     assert program.fit(x[:0], y[:0]) == []
 
 
+def test_a_callback_may_make_steps_and_change_modes() -> None:
+    x, y = data((24, 4), 0), mg.randint(0, 3, (24,))
+    one, eager = classifier()
+    expected = []
+    for i in range(12):
+        expected.append(eager(x[i % 4 * 6 :][:6], y[i % 4 * 6 :][:6]).item())
+        if i % 3 == 2:
+            one.model.train(i == 5)
+            eager(x[:6], y[:6])
+    other, step = classifier()
+    program = mg.compile(step)
+
+    def callback(made: int, _: float) -> None:
+        other.model.train(made == 6)
+        program(x[:6], y[:6])
+
+    found = program.fit(x, y, epochs=3, batch_size=6, every=3, callback=callback)
+    assert found == expected and one.state() == other.state()
+
+
+def test_hooks_of_steps_are_refused() -> None:
+    training, step = classifier()
+    training.optimizer.register_step_post_hook(lambda *_: None)
+    with pytest.raises(RecordingError, match="hooks"):
+        mg.compile(step)(data((6, 4), 0), mg.zeros(6, dtype=mg.int64))
+
+
 def test_run_is_a_loop() -> None:
     x, y = data((23, 4), 0), mg.randint(0, 3, (23,))
     one, eager = classifier()

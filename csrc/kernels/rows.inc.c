@@ -63,10 +63,30 @@ MG_INLINE int64_t OF(group)(int64_t rows, int64_t n)
     return rows < group ? rows : group;
 }
 
+/* Do something with the rows' length as a constant, where it is one of a few: a loop over
+ * so few elements costs more than they do. */
+#define FEW(n, action) \
+    switch (n) { \
+    case 2: action(2); \
+    case 3: action(3); \
+    case 4: action(4); \
+    case 5: action(5); \
+    case 6: action(6); \
+    case 8: action(8); \
+    case 10: action(10); \
+    default: break; \
+    }
+
 /* y[r, i] = a[r, i] - c[r]; y's rows lie n apart. */
 static NEVER_INLINE void OF(shift)(int64_t rows, int64_t n, const T *a, int64_t stride,
                                    const T *c, T *y)
 {
+#define SHIFT(N) \
+    for (int64_t r = 0; r < rows; r++) \
+        for (int i = 0; i < N; i++) y[r * N + i] = a[r * stride + i] - c[r]; \
+    return
+    FEW(n, SHIFT)
+#undef SHIFT
     for (int64_t r = 0; r < rows; r++) {
         const T of_row = c[r];
         EACH for (int64_t i = 0; i < n; i++) y[r * n + i] = a[r * stride + i] - of_row;
@@ -403,6 +423,11 @@ static void OF(log_softmax_back)(int64_t rows, int64_t n, const void *of_y,
 /* y[i] = (y[i] - even) * weight. */
 MG_INLINE void OF(weigh)(int64_t n, T even, T weight, T *y)
 {
+#define WEIGH(N) \
+    for (int i = 0; i < N; i++) y[i] = (y[i] - even) * weight; \
+    return
+    FEW(n, WEIGH)
+#undef WEIGH
     EACH for (int64_t i = 0; i < n; i++) y[i] = (y[i] - even) * weight;
 }
 
@@ -744,3 +769,5 @@ static void OF(norm_weight)(int64_t rows, int64_t columns, const void *of_a,
     if (rows > REDUCE_BLOCK)
         OF(columns_end_sum)(OF(levels_of_sum)(rows), counts, columns, of_blocks, y);
 }
+
+#undef FEW

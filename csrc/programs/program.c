@@ -78,7 +78,7 @@ static bool is_gradient_alone(const tape *t, const storage *m)
 {
     mg_arena *arena = t->program.arena;
     const tape_leaf *l = m->leaf;
-    if (!l || l->begins || m->buffer->references != 2) return false;
+    if (!l || l->begins || m->late || m->buffer->references != 2) return false;
     const uint32_t index = node_at(arena, l->of->node)->gradient_node;
     if (!index) return false;
     const node *n = node_at(arena, index);

@@ -39,7 +39,7 @@ struct storage {
     buffer *buffer;
     char *start; /* what offsets count from */
     size_t size; /* of what is owned, bytes */
-    place *places;
+    place *places, *before; /* the last first; those of what lay there before */
     storage *sibling;        /* of what was found, another array in the same buffer */
     storage *next_unused;    /* while recording, of what is owned */
     const array *array;     /* found, while recording: the node's */
@@ -54,14 +54,16 @@ struct storage {
     bool shared;   /* what was found is in a buffer with another one */
     bool requires; /* a gradient, does what was found */
     bool shown;    /* others may hold what is owned when a run begins */
+    bool late;     /* it is written to before the gradient that it shows is dropped */
 };
 
 /* A leaf whose gradient is looked at or set. */
 typedef struct tape_leaf {
     storage *of;
+    bool drops;      /* of the search for late ones: it has been set */
     bool begins;     /* what it has at the beginning matters, */
     storage *gradient; /* and is this; NULL: there is none */
-    struct tape_entry *last; /* what sets it last */
+    struct tape_entry *first, *last; /* what sets it */
 } tape_leaf;
 
 /* What an update was given, which its caller may replace. */

@@ -84,6 +84,7 @@ static buffer *tape_take(recorder *r, size_t size, storage **home)
     if (m) {
         *at = m->next_unused;
         m->unused = m->made = m->read = m->written = false;
+        m->before = m->places;
     } else {
         buffer *block = block_take(t->program.arena, BLOCK_ALIGNMENT + size);
         m = block ? storage_new(t, block, size) : NULL;
@@ -105,11 +106,11 @@ static void tape_give(recorder *r, buffer *unused)
     storage_give(tape_of(r), unused->home);
 }
 
-/* Let what an array lay in before its elements became constant be in another block, so
- * that no run writes over them. */
+/* Let what lay in a block before be in another one, so that no run writes over what is in
+ * it now. */
 static void storage_part(tape *t, storage *m)
 {
-    if (!m->places) return;
+    if (!m->before) return;
     buffer *block = block_take(t->program.arena, BLOCK_ALIGNMENT + m->size);
     storage *before = block ? storage_new(t, block, m->size) : NULL;
     if (!before) {
@@ -121,8 +122,10 @@ static void storage_part(tape *t, storage *m)
     block->data = before->start;
     block->size = m->size;
     block->home = before;
-    before->places = m->places;
-    m->places = NULL;
+    before->places = m->before;
+    place **end = &m->places;
+    while (*end != m->before) end = &(*end)->next;
+    *end = m->before = NULL;
     for (place *p = before->places; p; p = p->next) p->in = before;
     storage_move(before, block, before->start);
     storage_give(t, before);
@@ -403,10 +406,12 @@ static void tape_sets(recorder *r, uint32_t index)
     if (!e) return;
     e->leaf = l;
     l->last = e;
+    if (!l->first) l->first = e;
     if (!gradient) return;
     const array *a = array_at(t->program.arena, gradient);
     storage *m = storage_of(t, a, gradient);
     storage_read(t, m);
+    if (m && m->role == OWNED) storage_part(t, m);
     entry_keep(e, 0, a, m);
 }
 
@@ -719,6 +724,20 @@ static int outputs_keep(tape *t, int64_t count, const mg_node *outputs)
     return t->status;
 }
 
+/* Find gradients whose memory a run writes to before it drops them: an error in between
+ * would leave others. */
+static void late_find(tape *t)
+{
+    for (size_t i = 0; i < t->entries.count; i++) {
+        const tape_entry *e = tape_entry_at(t, i);
+        if (e->what == SETS && e->leaf->first == e) e->leaf->drops = true;
+        for (int k = 0; k < e->array_count; k++) {
+            storage *m = e->places[k].in;
+            if (m && m->leaf && !m->leaf->drops) m->late = true;
+        }
+    }
+}
+
 /* Note what was found, and which memory others may hold when a run begins. Constants that
  * they hold or may get are theirs to change. */
 static int shown_find(tape *t)
@@ -731,6 +750,7 @@ static int shown_find(tape *t)
         l->last->places->in->shown = true;
         l->last->places->in->leaf = l;
     }
+    late_find(t);
     for (size_t i = 0; i < t->storages.count; i++) {
         storage *m = tape_storage(t, i);
         if (m->role == FOUND) tape_list_add(t, &t->found, m);

@@ -249,6 +249,7 @@ class Optimizer:
         return handle
 
     def _step_with_hooks(self, *args: Any, **named: Any) -> Any:
+        _core.refuse_recording("hooks of a step")
         for hook in list(self._hooks["step_pre"].values()):
             found = hook(self, args, named)
             if found is not None:

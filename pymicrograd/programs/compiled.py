@@ -32,6 +32,7 @@ FOLDER = str(Path(__file__).resolve().parents[1])
 INSTEAD = {
     "item": "return the Tensor and read it outside, or choose with where()",
     "tolist": "return the Tensor and read it outside",
+    "hooks": "do it outside, or in a callback of fit()",
     "numpy()": "return the Tensor and read it outside",
     "nonzero": "multiply by a mask, or choose with where(): a program has fixed shapes",
 }

@@ -195,16 +195,15 @@ class Fit:
     def steps(self, size: int, first: int, count: int, order: Any) -> None:
         """Make steps with batches of a size, from a row on."""
         batch = self.batch(size)
-        variant = self.step.found(batch, {}) if count else None
         while count:
             done = 0
-            if variant is not None and variant.refresh():
+            variant = self.step.found(batch, {})  # anew: a callback may change anything
+            if variant is not None:
                 wanted = min(count, self.pace.steps, self.until_callback())
                 done = self.advance(variant, size, first, wanted, order)
             if not done:
                 self.call(batch, size, first, order)
                 done = 1
-                variant = self.step.found(batch, {})
             first, count = first + done * size, count - done
             self.report(done)
 

@@ -1,0 +1,362 @@
+/* test_programs.c: steps of training as programs, against the same calls made again, bit for
+ * bit: with other data and other arrays, in batches, with errors, and with allocations that
+ * fail at each point of recording and of running. */
+#include "expect.h"
+#include "updates.h"
+
+enum { ROWS = 4, INPUTS = 3, CLASSES = 2, STEPS = 5, ALL = 12 };
+
+/* A model with what its steps need. */
+typedef struct model {
+    mg_arena *arena;
+    ledger book;
+    mg_node x, targets, w, m, v, loss;
+    mg_rng noise;
+    int64_t steps;
+    double numbers[8];
+} model;
+
+static mg_node random_array(mg_arena *arena, mg_rng *rng, int64_t rows, int64_t columns)
+{
+    double numbers[ALL * INPUTS];
+    const int64_t shape[] = {rows, columns};
+    for (int64_t i = 0; i < rows * columns; i++) numbers[i] = full_number(rng) - 1.0;
+    return mg_array(arena, MG_FLOAT64, 2, shape, numbers);
+}
+
+static mg_node targets_of(mg_arena *arena, int64_t rows, int64_t last)
+{
+    int64_t targets[ALL];
+    for (int64_t i = 0; i < rows; i++) targets[i] = i % CLASSES;
+    targets[rows - 1] = last;
+    return mg_array(arena, MG_INT64, 1, &rows, targets);
+}
+
+static void model_open(model *m)
+{
+    static const double numbers[] = {0.1, 0.9, 0.99, 1e-8, 0.01, 0.0, 0.0, 1.0};
+    const int64_t shape[] = {INPUTS, CLASSES};
+    mg_rng rng;
+    m->arena = ledger_arena(&m->book);
+    mg_rng_seed(&rng, 7);
+    mg_rng_seed(&m->noise, 9);
+    m->x = random_array(m->arena, &rng, ROWS, INPUTS);
+    m->targets = targets_of(m->arena, ROWS, 1);
+    m->w = random_array(m->arena, &rng, INPUTS, CLASSES);
+    m->m = mg_array(m->arena, MG_FLOAT64, 2, shape, NULL);
+    m->v = mg_array(m->arena, MG_FLOAT64, 2, shape, NULL);
+    m->loss = 0;
+    m->steps = 0;
+    memcpy(m->numbers, numbers, sizeof numbers);
+    EXPECT(mg_require_gradient(m->arena, m->w, 1) == MG_OK);
+}
+
+static void model_close(model *m)
+{
+    mg_node all[] = {m->x, m->targets, m->w, m->m, m->v};
+    mg_set_gradient(m->arena, m->w, 0);
+    if (m->loss > 0) mg_release(m->arena, m->loss);
+    EXPECT(mg_release_all(m->arena, 5, all) == MG_OK);
+    ledger_arena_free(m->arena, &m->book);
+}
+
+static mg_update_group group_of_model(model *m, mg_node *arrays)
+{
+    arrays[0] = m->m, arrays[1] = m->v, arrays[2] = 0;
+    return (mg_update_group){.count = 1, .parameters = &m->w, .arrays = arrays,
+                             .steps = &m->steps, .numbers = m->numbers};
+}
+
+/* Make the noise that a step adds, and say that it is drawn. */
+static mg_node noise_of(model *m)
+{
+    const int64_t shape[] = {ROWS, INPUTS};
+    mg_array_info info;
+    mg_node made = mg_array(m->arena, MG_FLOAT64, 2, shape, NULL);
+    if (made < 0) return made;
+    mg_array_describe(m->arena, made, &info);
+    mg_rng_fill(&m->noise, MG_UNIFORM, MG_FLOAT64, 0.0, 0.1, info.count, info.data);
+    int status = mg_record_random(m->arena, made, &m->noise, MG_UNIFORM, 0.0, 0.1, 0, 0);
+    if (status == MG_OK) return made;
+    mg_release(m->arena, made);
+    return status;
+}
+
+/* Take gradients back from the loss. */
+static int back(model *m)
+{
+    mg_sweep *sweep;
+    const mg_node seed = 0;
+    MG_TRY(mg_sweep_open(m->arena, 1, &m->loss, &seed, 0, NULL, MG_ACCUMULATE, &sweep));
+    int status = mg_sweep_run(sweep, 0);
+    mg_sweep_close(sweep);
+    return status;
+}
+
+/* Make a step: the loss, gradients, an update. */
+static int step(model *m)
+{
+    const int64_t how[] = {MG_REDUCE_MEAN, -100};
+    const double smoothing = 0.0;
+    mg_node arrays[3];
+    mg_node noise = noise_of(m);
+    if (noise < 0) return (int)noise;
+    mg_node pair[] = {m->x, noise};
+    mg_node moved = mg_apply(m->arena, MG_ADD, 2, pair, 0, NULL, 0, NULL, 0, 1);
+    mg_release(m->arena, noise);
+    if (moved < 0) return (int)moved;
+    mg_node product[] = {moved, m->w};
+    mg_node logits = mg_apply(m->arena, MG_MATMUL, 2, product, 0, NULL, 0, NULL, 0, 1);
+    mg_release(m->arena, moved);
+    if (logits < 0) return (int)logits;
+    mg_node both[] = {logits, m->targets};
+    mg_node loss =
+        mg_apply(m->arena, MG_CROSS_ENTROPY, 2, both, 2, how, 1, &smoothing, 0, 1);
+    mg_release(m->arena, logits);
+    if (loss < 0) return (int)loss;
+    if (m->loss > 0) mg_release(m->arena, m->loss);
+    m->loss = loss;
+    MG_TRY(mg_set_gradient(m->arena, m->w, 0));
+    MG_TRY(back(m));
+    const mg_update_group group = group_of_model(m, arrays);
+    return mg_array_update(m->arena, MG_UPDATE_ADAM, 1, &group);
+}
+
+static const double *numbers_in(const model *m, mg_node handle)
+{
+    mg_array_info info;
+    EXPECT(mg_array_describe(m->arena, handle, &info) == MG_OK);
+    return info.data;
+}
+
+/* Compare what two models have learnt. */
+static void expect_alike(model *a, model *b)
+{
+    mg_node of_a[] = {a->w, a->m, a->v, mg_gradient(a->arena, a->w)};
+    mg_node of_b[] = {b->w, b->m, b->v, mg_gradient(b->arena, b->w)};
+    for (int i = 0; i < 4; i++)
+        EXPECT(!memcmp(numbers_in(a, of_a[i]), numbers_in(b, of_b[i]),
+                       INPUTS * CLASSES * sizeof(double)));
+    EXPECT(a->steps == b->steps && a->noise.state == b->noise.state);
+    mg_release(a->arena, of_a[3]);
+    mg_release(b->arena, of_b[3]);
+}
+
+/* Record a step. */
+static int record(model *m, mg_program **made)
+{
+    const mg_node inputs[] = {m->x, m->targets};
+    EXPECT(mg_recording(m->arena) == 0);
+    MG_TRY(mg_record_open(m->arena));
+    EXPECT(mg_record_open(m->arena) == MG_ERR_BUSY && mg_recording(m->arena) == 1);
+    EXPECT(mg_record_pause(m->arena, 1) == 0 && mg_recording(m->arena) == 0);
+    EXPECT(mg_record_pause(m->arena, 0) == 1);
+    int status = step(m);
+    if (status < 0) mg_record_cancel(m->arena);
+    else status = mg_record_close(m->arena, 2, inputs, 1, &m->loss, made);
+    EXPECT(mg_recording(m->arena) == 0);
+    return status;
+}
+
+static void test_runs(void)
+{
+    model eager, other;
+    mg_program *program;
+    int64_t done;
+    double loss;
+    mg_node found[8];
+    model_open(&eager);
+    model_open(&other);
+    EXPECT(step(&eager) == MG_OK && record(&other, &program) == MG_OK);
+    EXPECT(mg_program_fact(program, MG_SWEEPS) == 1);
+    EXPECT(mg_program_fact(program, MG_UPDATES) == 1);
+    EXPECT(mg_program_fact(program, MG_BYTES) > 0);
+    EXPECT(!strcmp(mg_program_name(program, 0), "random"));
+    EXPECT(!mg_program_name(program, mg_program_fact(program, MG_ENTRIES)));
+    EXPECT(mg_program_found(program, 8, found) == 3 && mg_program_fact(program, 99) < 0);
+    for (int i = 0; i < STEPS; i++) {
+        mg_rng rng;
+        mg_rng_seed(&rng, 100 + (uint64_t)i);
+        mg_release(eager.arena, eager.x);
+        eager.x = random_array(eager.arena, &rng, ROWS, INPUTS);
+        EXPECT(mg_program_put(program, 0, numbers_in(&eager, eager.x)) == MG_OK);
+        EXPECT(step(&eager) == MG_OK);
+        EXPECT(mg_program_run(program, 1, &done) == MG_OK && done == 1);
+        EXPECT(mg_program_get(program, 0, &loss) == MG_OK);
+        EXPECT(!memcmp(&loss, numbers_in(&eager, eager.loss), sizeof loss));
+        expect_alike(&eager, &other);
+    }
+    mg_node shown = mg_program_output(program, 0);
+    EXPECT(*numbers_in(&other, shown) == loss);
+    EXPECT(mg_program_run(program, 2, &done) == MG_OK && done == 2);
+    EXPECT(*numbers_in(&other, shown) == loss); /* it is the caller's */
+    mg_release(other.arena, shown);
+    EXPECT(step(&eager) == MG_OK && step(&eager) == MG_OK);
+    expect_alike(&eager, &other);
+    mg_program_free(program);
+    mg_program_free(NULL);
+    model_close(&eager);
+    model_close(&other);
+}
+
+/* Other arrays, and another group, take the place of those recorded. */
+static void test_other_arrays(void)
+{
+    model eager, other;
+    mg_program *program;
+    int64_t done;
+    mg_node found[3], arrays[3];
+    mg_rng rng;
+    model_open(&eager);
+    model_open(&other);
+    EXPECT(step(&eager) == MG_OK && record(&other, &program) == MG_OK);
+    EXPECT(mg_program_found(program, 3, found) == 3);
+    const mg_node wide = random_array(other.arena, &eager.noise, ROWS, INPUTS + 1);
+    for (int i = 0; i < 3; i++) {
+        const mg_node before = found[i];
+        found[i] = wide;
+        EXPECT(mg_program_bind(program, 3, found) == MG_ERR_SHAPE);
+        found[i] = before;
+    }
+    EXPECT(mg_program_bind(program, 2, found) == MG_ERR_ARG);
+    mg_release(other.arena, wide);
+    mg_rng_seed(&rng, 5);
+    mg_release(eager.arena, eager.x);
+    eager.x = random_array(eager.arena, &rng, ROWS, INPUTS);
+    mg_rng_seed(&rng, 5);
+    mg_node next = random_array(other.arena, &rng, ROWS, INPUTS);
+    for (int i = 0; i < 3; i++)
+        if (found[i] == other.x) found[i] = next;
+    EXPECT(mg_program_bind(program, 3, found) == MG_OK);
+    mg_release(other.arena, other.x);
+    other.x = next;
+    mg_rng_seed(&other.noise, 9);
+    mg_rng_seed(&eager.noise, 9);
+    eager.numbers[0] = other.numbers[0] = 0.5;
+    const mg_update_group group = group_of_model(&other, arrays);
+    EXPECT(mg_program_update(program, 0, 1, &group) == MG_OK);
+    EXPECT(mg_program_update(program, 1, 1, &group) == MG_ERR_ARG);
+    EXPECT(step(&eager) == MG_OK);
+    EXPECT(mg_program_run(program, 1, &done) == MG_OK);
+    expect_alike(&eager, &other);
+    mg_program_free(program);
+    model_close(&eager);
+    model_close(&other);
+}
+
+static void test_batches(void)
+{
+    model eager, other;
+    mg_program *program;
+    int64_t done, order[ALL];
+    double losses[ALL / ROWS];
+    mg_rng rng;
+    model_open(&eager);
+    model_open(&other);
+    EXPECT(step(&eager) == MG_OK && record(&other, &program) == MG_OK);
+    mg_rng_seed(&rng, 3);
+    const mg_node sources[] = {random_array(other.arena, &rng, ALL, INPUTS),
+                               targets_of(other.arena, ALL, 0)};
+    const double *all = numbers_in(&other, sources[0]);
+    for (int64_t i = 0; i < ALL; i++) order[i] = (i * 5 + 2) % ALL;
+    mg_fit plan = {.steps = ALL / ROWS, .rows = ROWS, .sources = sources};
+    plan.order = order, plan.losses = losses;
+    EXPECT(mg_program_fit(program, &plan, &done) == MG_OK && done == ALL / ROWS);
+    for (int k = 0; k < ALL / ROWS; k++) {
+        double *x = (double *)(uintptr_t)numbers_in(&eager, eager.x);
+        int64_t *t =
+            (int64_t *)(uintptr_t)(const void *)numbers_in(&eager, eager.targets);
+        for (int i = 0; i < ROWS; i++) {
+            int64_t row = order[k * ROWS + i];
+            memcpy(x + i * INPUTS, all + row * INPUTS, INPUTS * sizeof *x);
+            t[i] = row == ALL - 1 ? 0 : row % CLASSES;
+        }
+        EXPECT(step(&eager) == MG_OK);
+        EXPECT(!memcmp(&losses[k], numbers_in(&eager, eager.loss), sizeof *losses));
+    }
+    expect_alike(&eager, &other);
+    order[ROWS] = ALL;
+    EXPECT(mg_program_fit(program, &plan, &done) == MG_ERR_INDEX && done == 1);
+    mg_release_all(other.arena, 2, sources);
+    mg_program_free(program);
+    model_close(&eager);
+    model_close(&other);
+}
+
+/* A target that is no class stops a run where it stops the calls. */
+static void test_errors(void)
+{
+    model eager, other;
+    mg_program *program;
+    const int64_t bad[] = {0, 1, 7, 0}, good[] = {0, 1, 1, 0};
+    int64_t done;
+    model_open(&eager);
+    model_open(&other);
+    EXPECT(step(&eager) == MG_OK && record(&other, &program) == MG_OK);
+    for (int i = 0; i < 3; i++) {
+        const int64_t *targets = i == 1 ? bad : good;
+        memcpy((void *)(uintptr_t)(const void *)numbers_in(&eager, eager.targets), targets,
+               sizeof bad);
+        EXPECT(mg_program_put(program, 1, targets) == MG_OK);
+        int status = step(&eager);
+        EXPECT(status == (i == 1 ? MG_ERR_INDEX : MG_OK));
+        EXPECT(mg_program_run(program, 1, &done) == status);
+        EXPECT((mg_program_fact(program, MG_FAULT) >= 0) == (i == 1));
+        expect_alike(&eager, &other);
+    }
+    EXPECT(mg_set_gradient(other.arena, other.w, 0) == MG_OK);
+    EXPECT(mg_program_run(program, 1, &done) == MG_OK);
+    mg_program_free(program);
+    model_close(&eager);
+    model_close(&other);
+}
+
+/* Refuse each allocation in turn, of recording and then of a run. */
+static void test_faults(void)
+{
+    for (int64_t after = 0, left = 1; left; after++) {
+        model m;
+        mg_program *program = NULL;
+        int64_t done;
+        model_open(&m);
+        mg_arena_fail(m.arena, after, 0);
+        int status = record(&m, &program);
+        EXPECT(status == MG_OK || status == MG_ERR_NOMEM);
+        if (status == MG_OK) {
+            mg_node held = mg_gradient(m.arena, m.w); /* a run takes other memory */
+            status = mg_program_run(program, 1, &done);
+            EXPECT(status == MG_OK || status == MG_ERR_NOMEM);
+            left = status != MG_OK || after < 3;
+            mg_arena_fail(m.arena, -1, 0);
+            EXPECT(mg_program_run(program, 1, &done) == MG_OK);
+            if (held > 0) mg_release(m.arena, held);
+        }
+        mg_arena_fail(m.arena, -1, 0);
+        mg_program_free(program);
+        model_close(&m);
+        if (after > 1000) break;
+    }
+}
+
+/* What is open is freed with its arena. */
+static void test_left(void)
+{
+    model m;
+    mg_program *program;
+    model_open(&m);
+    EXPECT(record(&m, &program) == MG_OK);
+    EXPECT(mg_record_open(m.arena) == MG_OK);
+    EXPECT(step(&m) == MG_OK);
+    model_close(&m);
+}
+
+int main(void)
+{
+    test_runs();
+    test_other_arrays();
+    test_batches();
+    test_errors();
+    test_faults();
+    test_left();
+    return finish();
+}
