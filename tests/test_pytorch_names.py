@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import operator
+import warnings
 from typing import Any
 
 import pytest
@@ -91,6 +95,165 @@ def test_derivatives_of_functions_as_pytorch_calls_them() -> None:
             call()
 
 
+def test_former_arguments_of_losses_mean_reductions() -> None:
+    x, y = torch.tensor([1.0, 2.0]), torch.tensor([1.5, 4.0])
+    meant = {(None, None): "mean", (True, None): "mean", (False, None): "sum", (None, True): "mean",
+             (False, True): "sum", (True, False): "none", (False, False): "none"}  # fmt: skip
+    for (average, reduce), reduction in meant.items():
+        former = {"size_average": average, "reduce": reduce}
+        expected = F.mse_loss(x, y, reduction=reduction).tolist()
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            assert F.mse_loss(x, y, **former).tolist() == expected
+            assert nn.MSELoss(**former)(x, y).tolist() == expected
+        texts = [str(w.message) for w in found]
+        assert len(texts) == (0 if average is reduce is None else 2)
+        assert all(f"write reduction={reduction!r}" in text for text in texts)
+    assert F.mse_loss(x, y, "sum").tolist() == 4.25  # PyTorch reads any text as True
+    logits, classes = torch.ones(2, 3), torch.tensor([0, 1])
+    for call in (F.cross_entropy, F.nll_loss):
+        with pytest.warns(UserWarning, match="write reduction='sum'"):
+            assert call(logits, classes, None, False).shape == ()
+
+
+def test_hints_of_memory_change_nothing() -> None:
+    x = torch.zeros(2, 3, pin_memory=True, layout=torch.strided)
+    hints: dict[str, Any] = {"memory_format": torch.preserve_format, "pin_memory": False}
+    for made in (torch.ones_like(x, **hints), torch.empty(2, 3, **hints), x.new_ones(2, 3, **hints),
+                 torch.full((2, 3), 1.0, **hints), torch.randn(2, 3, **hints)):  # fmt: skip
+        assert made.shape == (2, 3) and made.layout is torch.strided
+    x.copy_(torch.ones(2, 3), non_blocking=True)
+    assert x.sum() == 6 and x.is_cpu and not (x.is_sparse or x.is_quantized or x.is_shared())
+    assert x.to(memory_format=torch.channels_last) is x and x.get_device() == -1
+    assert x[None, None].is_contiguous() and not torch.is_conj(x)
+    assert not torch.ones(1, 2, 3, 4).is_contiguous(memory_format=torch.channels_last)
+    assert repr(torch.channels_last) == "torch.channels_last"
+    with pytest.raises(TypeError, match="unexpected keyword argument 'pinned'"):
+        torch.zeros(2, pinned=True)
+    with pytest.raises(TypeError, match="results are new tensors"):
+        torch.zeros(2, out=x)
+
+
+def test_functions_of_the_top_level_take_what_those_of_pytorch_do() -> None:
+    x = torch.randn(2, 3, 4)
+    mean, var, weight = torch.zeros(3), torch.ones(3), torch.randn(3)
+    given = x, weight, weight, mean, var, False, 0.1, 1e-5, False
+    expected = F.batch_norm(x, mean, var, weight, weight)
+    assert torch.batch_norm(*given).tolist() == expected.tolist()
+    assert torch.instance_norm(*given).tolist() == expected.tolist()
+    assert torch.embedding(weight[:, None], torch.tensor([2, 0])).tolist() == [
+        [weight[2].item()],
+        [weight[0].item()],
+    ]
+    for drop in (torch.dropout, torch.alpha_dropout, torch.feature_alpha_dropout):
+        assert drop(x, 0.5, False).tolist() == x.tolist() != drop(x, 0.5, True).tolist()
+    y = torch.ones(100)
+    assert torch.dropout_(y, 0.5, True) is y and set(y.tolist()) == {0.0, 2.0}
+    memory = bytearray(b"\1\2\3\4")
+    z = torch.frombuffer(memory, dtype=torch.uint8, count=2, offset=1)
+    memory[1] = 9
+    assert z.tolist() == [9, 3]
+    assert torch.arange(3.0).apply_(lambda v: v * 2).tolist() == [0, 2, 4]
+    assert torch.arange(3.0).map_(torch.tensor([10.0]), operator.add).tolist() == [10, 11, 12]
+    torch.set_default_tensor_type("torch.FloatTensor")
+    torch.set_default_tensor_type(torch.FloatTensor)
+    with pytest.raises(ValueError, match="the default is float32, not float64"):
+        torch.set_default_tensor_type(torch.DoubleTensor)
+    with torch.random.fork_rng(), torch.autograd.set_detect_anomaly(True):
+        drawn = torch.rand(3).tolist()
+    assert torch.rand(3).tolist() == drawn
+
+
+def test_gradient_penalty_and_batched_gradients() -> None:
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    y = x**3
+    (first,) = torch.autograd.grad(
+        outputs=y, inputs=x, grad_outputs=torch.ones(2), create_graph=True, retain_graph=True,
+        only_inputs=True,
+    )  # fmt: skip
+    ((first.norm(2) - 1) ** 2).backward()
+    assert x.grad is not None and x.grad.isfinite().all()
+    (rows,) = torch.autograd.grad(y, x, torch.eye(2), is_grads_batched=True)
+    assert rows.tolist() == [[3, 0], [0, 12]]
+
+
+# What has PyTorch's arguments in another form, and why.
+OTHER = {
+    "activation": "a function of PyTorch's, here its name",
+    "betas lr weight_decay": "None, which of Values means micrograd's",
+    "dim": "PyTorch warns where it is missing, and it is needed here",
+    "_stacklevel": "PyTorch's own", "memo": "PyTorch's own", "pickle_module": "there is no pickle",
+    "static_k static_v": "PyTorch's own", "min_value max_value": "given up by PyTorch long ago",
+    "modules values": "(), which is empty as well", "grad_variables": "given up by PyTorch",
+    "stride": "None, which means as much", "generator": "None, which means the default one",
+    "batch_sizes": "needed, as PyTorch's constructor fails without it",
+    "out": "refused, results are new tensors",
+    "input target": "needed, under one of two names", "decoupled_weight_decay": "None is False",
+}  # fmt: skip
+LEFT_OUT = {name for names in OTHER for name in names.split()}
+AREAS = (
+    "nn", "nn.functional", "nn.init", "nn.utils", "nn.utils.rnn", "optim", "optim.lr_scheduler",
+    "optim.swa_utils", "utils.data", "autograd", "nn.Module", "nn.Sequential", "nn.ModuleList",
+    "nn.ModuleDict", "nn.ParameterDict", "nn.Embedding", "nn.EmbeddingBag", "optim.Optimizer",
+    "optim.lr_scheduler.LRScheduler", "optim.swa_utils.AveragedModel",
+)  # fmt: skip
+
+
+def arguments_of(call: Any) -> list[inspect.Parameter] | None:
+    """Return the arguments that a call names; None where it does not tell."""
+    try:
+        found = list(inspect.signature(call).parameters.values())
+    except (TypeError, ValueError):
+        return None
+    kinds = [p.kind for p in found]
+    tells = kinds != [inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD]
+    return found if tells else None
+
+
+def differences(theirs: list[inspect.Parameter], ours: list[inspect.Parameter]) -> list[str]:
+    """Return what a call of PyTorch's gives that ours would not take, or not as the same."""
+    found = []
+    named = {p.name: p for p in ours}
+    for place, wanted in enumerate(theirs):
+        if wanted.name in LEFT_OUT or wanted.kind in (wanted.VAR_POSITIONAL, wanted.VAR_KEYWORD):
+            continue
+        mine = named.get(wanted.name)
+        if mine is None and "further" in named:
+            continue
+        if mine is None:
+            found.append(f"{wanted.name} is missing")
+        elif wanted.kind is wanted.POSITIONAL_OR_KEYWORD and mine not in ours[place : place + 1]:
+            before = {p.name for p in theirs[:place]} & LEFT_OUT
+            found += [f"{wanted.name} has another place"] * (not before)
+        elif wanted.default not in (wanted.empty, mine.default):
+            found.append(f"{wanted.name}={wanted.default!r} is {mine.default!r}")
+    return found
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_signatures_are_those_of_pytorch(area: str) -> None:
+    theirs: Any = pytest.importorskip("torch", reason="the oracle: pip install torch")
+    ours: Any = torch
+    for part in area.split("."):
+        names = vars(theirs)
+        if inspect.ismodule(theirs) and f"{theirs.__name__}.{part}" not in names:
+            importlib.import_module(f"torch.{area}") if area.islower() else None
+        theirs, ours = getattr(theirs, part), getattr(ours, part)
+    found, compared = {}, 0
+    for name in dir(theirs) if inspect.ismodule(theirs) else vars(theirs):
+        mine, call = getattr(ours, name, None), getattr(theirs, name)
+        if name[0] == "_" or mine is None or not callable(call) or not callable(mine):
+            continue
+        wanted, has = arguments_of(call), arguments_of(mine)
+        if wanted is None or has is None:
+            continue
+        compared += 1
+        if differences(wanted, has):
+            found[name] = differences(wanted, has)
+    assert found == {}
+    assert compared > 1
+
+
 @pytest.mark.parametrize(
     ("call", "error", "text"),
     [
@@ -99,6 +262,8 @@ def test_derivatives_of_functions_as_pytorch_calls_them() -> None:
         (lambda: torch.tensor([1j]), TypeError, "complex"),
         (lambda: torch.fft.rfft, AttributeError, "its results are complex"),
         (lambda: torch.onnx, AttributeError, "saving"),
+        (lambda: torch.kl_div, AttributeError, "functional.kl_div"),
+        (lambda: torch.sparse_coo_tensor, AttributeError, "no sparse tensors"),
         (lambda: torch.distributions, AttributeError, r"normal\(\)"),
         (lambda: F.ctc_loss, AttributeError, "left out"),
         (lambda: nn.Linear(1, 1).cuda(), ValueError, "no GPU"),

@@ -18,8 +18,8 @@ __all__ = [
     "are_deterministic_algorithms_enabled", "can_cast", "compile", "finfo", "get_default_device",
     "get_default_dtype", "get_float32_matmul_precision", "iinfo", "inference_mode",
     "is_inference_mode_enabled", "is_storage", "is_tensor", "promote_types", "result_type",
-    "set_default_device", "set_default_dtype", "set_float32_matmul_precision", "typename",
-    "use_deterministic_algorithms",
+    "set_default_device", "set_default_dtype", "set_default_tensor_type",
+    "set_float32_matmul_precision", "typename", "use_deterministic_algorithms",
 ]  # fmt: skip
 
 
@@ -134,6 +134,12 @@ def set_default_dtype(d: Any) -> None:
             f"set_default_dtype: the default is float32, not {as_dtype(d).name}: write dtype= "
             "where tensors are made, or model.double()"
         )
+
+
+def set_default_tensor_type(t: Any) -> None:
+    """Accept `FloatTensor`, or its name: the default there is; as `set_default_dtype`."""
+    name = t if isinstance(t, str) else f"torch.{getattr(t, '__name__', t)}"
+    set_default_dtype(next((kind for kind, text in TYPES.items() if text == name), t))
 
 
 def get_default_device() -> device:
