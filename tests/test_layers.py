@@ -53,6 +53,7 @@ LATE = {
     ("scalars", "pictures.graphs"),
     ("random", "tensors.devices"),
     ("random", "tensors.interchange"),
+    ("tensors.teenygrad", "nn.functional"),  # whose Tensors have layers as methods
 }
 
 
