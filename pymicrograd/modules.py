@@ -679,7 +679,8 @@ class Module:
     def __repr__(self) -> str:
         extra = self.extra_repr()
         lines = extra.split("\n") if extra else []
-        children = list(self.named_children())
+        found = [(name, x) for name, x, *_ in self._walk("", False, repeats=True) if x is not self]
+        children = [(name, x) for name, x in found if isinstance(x, Module)]
         for name, module in children:
             lines.append(f"({name}): " + repr(module).replace("\n", "\n  "))
         if not children and len(lines) <= 1:

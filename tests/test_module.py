@@ -254,6 +254,7 @@ def test_what_has_two_paths_comes_once_or_twice() -> None:
         two = [name.replace("first", "rest.0") for name in one if name]
         assert [name for name, _ in find(remove_duplicate=False)] == one + two
     assert list(net.modules(remove_duplicate=False)) == [net, tied, tied]
+    assert repr(net).count("Linear(2 to 2)") == 2
     memo = {tied}
     assert [name for name, _ in net.named_modules(memo, "net")] == ["net"] and net in memo
     net.set_submodule("rest.0", mg.Neuron(1))
