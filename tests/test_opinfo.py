@@ -101,7 +101,8 @@ def routes_of(op: Any) -> dict[str, Callable[..., Any]]:
         return {"function": MADE[whole]}
     found = {"function": getattr(place, name, None) if place is not None else None}
     if not home:
-        found["method"] = getattr(mg.Tensor, name, None)
+        if hasattr(torch.Tensor, name):  # which teenygrad's uniform() is not
+            found["method"] = getattr(mg.Tensor, name, None)
         if op.inplace_variant is not None:
             found["in place"] = getattr(mg.Tensor, name + "_", None)
     if op.name == "zero_":
