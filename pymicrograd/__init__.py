@@ -150,9 +150,9 @@ HOMES = {
 }  # fmt: skip
 # The modules that are imported when their name is first used, in `docs/names.md` and besides.
 PUBLIC_MODULES = (
-    "accelerator", "amp", "array_api", "autograd", "backends", "cuda", "data", "engine", "errors",
-    "fft", "func", "linalg", "llm101n", "microgpt", "micrograd", "nn", "optim", "pictures",
-    "random", "reference", "saving", "special", "utils",
+    "accelerator", "amp", "array_api", "autograd", "backends", "cuda", "data", "distributions",
+    "engine", "errors", "fft", "func", "linalg", "llm101n", "microgpt", "micrograd", "nn", "optim",
+    "pictures", "random", "reference", "saving", "special", "utils",
 )  # fmt: skip
 MODULES = (
     *PUBLIC_MODULES, "arithmetic", "cli", "contexts", "copies", "files", "function", "handles",
@@ -199,7 +199,6 @@ INSTEAD = {
         )
     },
     "sparse_coo_tensor": "there are no sparse tensors",
-    "distributions": "normal(), bernoulli(), multinomial(), poisson() draw numbers",
     "jit": "programs run as they are",
     "mps": "the only device is 'cpu'",
     "onnx": "pymicrograd.saving writes .npz and .safetensors",

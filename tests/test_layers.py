@@ -39,6 +39,7 @@ LAYERS = (
         ),
     ),
     ("autograd", ("autograd", "func")),
+    ("distributions", ("distributions",)),
     ("nn", ("nn",)),
     ("optim", ("optim",)),
     ("data", ("data", "utils")),
