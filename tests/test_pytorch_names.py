@@ -51,6 +51,12 @@ def test_old_constructors_take_data_or_sizes() -> None:
     assert x.grad.tolist() == [6.0]
 
 
+def test_former_names_of_initializations() -> None:
+    x = torch.zeros(2, 3)
+    with pytest.warns(UserWarning, match="write init.xavier_uniform_"):
+        assert nn.init.xavier_uniform(x, gain=2.0) is x and x.abs().sum() > 0
+
+
 def test_activations_in_place() -> None:
     names = [name for name in dir(F) if name.endswith("_") and name[0] != "_"]
     assert len(names) == 8
@@ -264,6 +270,9 @@ def test_signatures_are_those_of_pytorch(area: str) -> None:
         (lambda: torch.onnx, AttributeError, "saving"),
         (lambda: torch.kl_div, AttributeError, "functional.kl_div"),
         (lambda: torch.sparse_coo_tensor, AttributeError, "no sparse tensors"),
+        (lambda: nn.CTCLoss, AttributeError, "left out"),
+        (lambda: nn.DataParallel, AttributeError, "call the module itself"),
+        (lambda: nn.init.sideways, AttributeError, "no attribute 'sideways'"),
         (lambda: F.ctc_loss, AttributeError, "left out"),
         (lambda: nn.Linear(1, 1).cuda(), ValueError, "no GPU"),
         (lambda: torch.cuda.set_device(0), ValueError, "no GPU"),

@@ -69,4 +69,12 @@ HOMES = {
 
 MODULES = ("functional", "init", "parameter", "utils")
 
-__all__, __getattr__, __dir__ = names_of(globals(), HOMES, MODULES)
+# What PyTorch has and this package has not.
+INSTEAD = {
+    "AdaptiveLogSoftmaxWithLoss": "CrossEntropyLoss takes all classes",
+    "CTCLoss": "the loss of unaligned sequences is left out",
+    "DataParallel": "the only device is 'cpu': call the module itself",
+    "SyncBatchNorm": "there is one process: BatchNorm1d, BatchNorm2d, BatchNorm3d",
+}
+
+__all__, __getattr__, __dir__ = names_of(globals(), HOMES, MODULES, INSTEAD)
