@@ -24,6 +24,7 @@ HOMES = {
     "arithmetic": ("ieee", "set_errors"),
     "autograd": ("grad",),
     "data": ("gen_data", "gen_data_linear", "gen_data_moons", "gen_data_yinyang", "split"),
+    "func": ("vmap",),
     "nn": (
         "MLP", "Layer", "Module", "Neuron", "cross_entropy", "functional", "margin_loss",
         "mse_loss",
@@ -124,10 +125,11 @@ HOMES = {
     "tensors.joining": ("cat", "stack"),
     "tensors.kinds": (
         "are_deterministic_algorithms_enabled", "can_cast", "compile", "finfo",
-        "get_default_device", "get_default_dtype", "get_float32_matmul_precision", "iinfo",
-        "inference_mode", "is_inference_mode_enabled", "is_storage", "is_tensor", "promote_types",
-        "result_type", "set_default_device", "set_default_dtype", "set_default_tensor_type",
-        "set_float32_matmul_precision", "typename", "use_deterministic_algorithms",
+        "get_default_device", "get_default_dtype", "get_float32_matmul_precision",
+        "get_num_interop_threads", "iinfo", "inference_mode", "is_inference_mode_enabled",
+        "is_storage", "is_tensor", "promote_types", "result_type", "set_default_device",
+        "set_default_dtype", "set_default_tensor_type", "set_float32_matmul_precision",
+        "set_num_interop_threads", "typename", "use_deterministic_algorithms",
     ),
     "tensors.layouts": (
         "channels_last", "channels_last_3d", "contiguous_format", "layout", "memory_format",
@@ -152,7 +154,7 @@ HOMES = {
 PUBLIC_MODULES = (
     "accelerator", "amp", "array_api", "autograd", "backends", "cuda", "data", "distributions",
     "engine", "errors", "fft", "func", "linalg", "llm101n", "microgpt", "micrograd", "nn", "optim",
-    "pictures", "random", "reference", "saving", "special", "utils",
+    "pictures", "random", "reference", "saving", "special", "testing", "utils", "version",
 )  # fmt: skip
 MODULES = (
     *PUBLIC_MODULES, "arithmetic", "cli", "contexts", "copies", "files", "function", "handles",
@@ -199,7 +201,16 @@ INSTEAD = {
         )
     },
     "sparse_coo_tensor": "there are no sparse tensors",
+    "default_generator": "random.default_generator() returns it",
+    "distributed": "there is one process",
+    "hub": "nothing is fetched from a network",
     "jit": "programs run as they are",
+    "multiprocessing": "DataLoader has num_workers, other programs Python's multiprocessing",
+    "profiler": "pictures.summary() tells of a model, Python's profilers of a program",
+    "quantization": "types are those of floats and integers",
+    "range": "arange(), whose end is left out",
+    "sparse": "there are no sparse tensors",
+    "xpu": "the only device is 'cpu'",
     "mps": "the only device is 'cpu'",
     "onnx": "pymicrograd.saving writes .npz and .safetensors",
     **dict.fromkeys(

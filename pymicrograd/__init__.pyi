@@ -37,8 +37,10 @@ from . import (
     scalars as scalars,
     special as special,
     tensors as tensors,
+    testing as testing,
     utils as utils,
     value as value,
+    version as version,
 )
 from ._core import (
     build_info as build_info,
@@ -70,6 +72,9 @@ from .data import (
     gen_data_moons as gen_data_moons,
     gen_data_yinyang as gen_data_yinyang,
     split as split,
+)
+from .func import (
+    vmap as vmap,
 )
 from .nn import (
     MLP as MLP,
@@ -634,6 +639,7 @@ from .tensors.kinds import (
     get_default_device as get_default_device,
     get_default_dtype as get_default_dtype,
     get_float32_matmul_precision as get_float32_matmul_precision,
+    get_num_interop_threads as get_num_interop_threads,
     iinfo as iinfo,
     inference_mode as inference_mode,
     is_inference_mode_enabled as is_inference_mode_enabled,
@@ -645,6 +651,7 @@ from .tensors.kinds import (
     set_default_dtype as set_default_dtype,
     set_default_tensor_type as set_default_tensor_type,
     set_float32_matmul_precision as set_float32_matmul_precision,
+    set_num_interop_threads as set_num_interop_threads,
     typename as typename,
     use_deterministic_algorithms as use_deterministic_algorithms,
 )
@@ -966,6 +973,7 @@ __all__ = [
     "get_default_dtype",
     "get_device",
     "get_float32_matmul_precision",
+    "get_num_interop_threads",
     "get_num_threads",
     "get_rng_state",
     "grad",
@@ -1193,6 +1201,7 @@ __all__ = [
     "set_grad_enabled",
     "set_isa",
     "set_memory_limit",
+    "set_num_interop_threads",
     "set_num_threads",
     "set_printoptions",
     "set_rng_state",
@@ -1281,6 +1290,7 @@ __all__ = [
     "vdot",
     "view_copy",
     "vis_color",
+    "vmap",
     "vsplit",
     "vstack",
     "where",

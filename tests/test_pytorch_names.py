@@ -170,6 +170,70 @@ def test_functions_of_the_top_level_take_what_those_of_pytorch_do() -> None:
     assert torch.rand(3).tolist() == drawn
 
 
+# What programs import, with "torch" in place of the package's name.
+IMPORTS = """
+import torch.backends.cudnn as cudnn
+import torch.nn.functional as F
+import torch.utils.data as data
+from torch.amp import GradScaler, autocast
+from torch.autograd import Function, Variable
+from torch.autograd.function import Function
+from torch.cuda.amp import GradScaler, autocast
+from torch.distributions import Categorical, Normal
+from torch.distributions.multinomial import Multinomial
+from torch.func import functional_call, grad, jacfwd, jacrev, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.parameter import Parameter
+from torch.nn.utils.rnn import pad_sequence
+from torch.optim.lr_scheduler import StepLR
+from torch.optim.swa_utils import AveragedModel
+from torch.testing import assert_close
+from torch.utils.checkpoint import checkpoint, checkpoint_sequential
+from torch.utils.data.dataloader import DataLoader
+from torch.utils.data.dataset import Dataset, TensorDataset
+from torch.utils.data.sampler import SubsetRandomSampler
+from torch.utils.tensorboard import SummaryWriter
+"""
+
+
+def test_paths_of_imports_are_those_of_pytorch() -> None:
+    names: dict[str, Any] = {}
+    exec(IMPORTS.replace("torch.", "pymicrograd."), names)
+    names["cudnn"].benchmark = True
+    assert torch.backends.cudnn.benchmark and torch.version.cuda is None
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    with names["sdpa_kernel"](names["SDPBackend"].MATH):
+        y = names["checkpoint"](torch.exp, x, use_reentrant=False)
+    assert y.tolist() == x.exp().tolist() and y.requires_grad
+    assert names["checkpoint_sequential"]([torch.exp, torch.log], 2, x).shape == (2,)
+    assert torch.cuda.max_memory_allocated() == torch.cuda.memory_reserved() == 0
+    torch.set_num_interop_threads(torch.get_num_interop_threads())
+
+
+def test_assert_close() -> None:
+    close = torch.testing.assert_close
+    x = torch.tensor([1.0, 2.0])
+    close({"a": [x, 1]}, {"a": [x + 1e-6, 1]})
+    close(x, x.double(), check_dtype=False)
+    close(x, torch.tensor([1.0, 2.1]), rtol=0.1, atol=0.0)
+    nan = torch.tensor([torch.nan])
+    close(nan, nan, equal_nan=True)
+    wrong: list[tuple[Any, Any, str]] = [
+        (x, torch.tensor([1.0, 2.5]), "1 of 2 elements differ, by 0.5 at most, where 1e-05"),
+        (nan, nan, "1 of 1 elements differ, by inf"), (x, x[:1], r"shapes \(2,\) and \(1,\)"),
+        (x, x.double(), "types float32 and float64"), ([x, x], [x], "lengths 2 and 1"),
+        ({"a": x}, {"b": x}, "the keys"),
+        ([1, {"k": 2}], [1, {"k": 3}], r"at \[1\]: at \['k'\]: 1"),
+    ]  # fmt: skip
+    for actual, expected, text in wrong:
+        with pytest.raises(AssertionError, match=text):
+            close(actual, expected)
+    with pytest.raises(AssertionError, match="mine"):
+        close(1, 2, msg=lambda text: f"mine: {text}")
+    with pytest.raises(ValueError, match="given together"):
+        close(x, x, rtol=0.1)
+
+
 def test_gradient_penalty_and_batched_gradients() -> None:
     x = torch.tensor([1.0, 2.0], requires_grad=True)
     y = x**3
@@ -267,6 +331,8 @@ def test_signatures_are_those_of_pytorch(area: str) -> None:
         (lambda: torch.view_as_complex, AttributeError, "there are no complex numbers"),
         (lambda: torch.tensor([1j]), TypeError, "complex"),
         (lambda: torch.fft.rfft, AttributeError, "its results are complex"),
+        (lambda: torch.default_generator, AttributeError, "random.default_generator"),
+        (lambda: torch.multiprocessing, AttributeError, "num_workers"),
         (lambda: torch.onnx, AttributeError, "saving"),
         (lambda: torch.kl_div, AttributeError, "functional.kl_div"),
         (lambda: torch.sparse_coo_tensor, AttributeError, "no sparse tensors"),

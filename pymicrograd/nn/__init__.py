@@ -67,7 +67,7 @@ HOMES = {
     ),
 }  # fmt: skip
 
-MODULES = ("functional", "init", "parameter", "utils")
+MODULES = ("attention", "functional", "init", "parameter", "utils")
 
 # What PyTorch has and this package has not.
 INSTEAD = {

@@ -1,6 +1,7 @@
 """The names of `pymicrograd.nn`; written by tools/names.py."""
 
 from . import (
+    attention as attention,
     functional as functional,
     init as init,
     parameter as parameter,
@@ -364,6 +365,7 @@ __all__ = [
     "ZeroPad1d",
     "ZeroPad2d",
     "ZeroPad3d",
+    "attention",
     "cross_entropy",
     "functional",
     "init",

@@ -16,10 +16,11 @@ from .promotion import promoted
 
 __all__ = [
     "are_deterministic_algorithms_enabled", "can_cast", "compile", "finfo", "get_default_device",
-    "get_default_dtype", "get_float32_matmul_precision", "iinfo", "inference_mode",
-    "is_inference_mode_enabled", "is_storage", "is_tensor", "promote_types", "result_type",
-    "set_default_device", "set_default_dtype", "set_default_tensor_type",
-    "set_float32_matmul_precision", "typename", "use_deterministic_algorithms",
+    "get_default_dtype", "get_float32_matmul_precision", "get_num_interop_threads", "iinfo",
+    "inference_mode", "is_inference_mode_enabled", "is_storage", "is_tensor", "promote_types",
+    "result_type", "set_default_device", "set_default_dtype", "set_default_tensor_type",
+    "set_float32_matmul_precision", "set_num_interop_threads", "typename",
+    "use_deterministic_algorithms",
 ]  # fmt: skip
 
 
@@ -116,6 +117,15 @@ def result_type(tensor1: Any, tensor2: Any) -> dtype:
 def can_cast(from_: Any, to: Any) -> bool:
     """Return whether a result of one type may be written into another: not floats into ints."""
     return as_dtype(from_).kind <= as_dtype(to).kind
+
+
+def get_num_interop_threads() -> int:
+    """Return 1: ops run one after the other; `get_num_threads` tells how many compute one."""
+    return 1
+
+
+def set_num_interop_threads(num: int) -> None:
+    """Accept any number: ops run one after the other."""
 
 
 def get_default_dtype() -> dtype:
