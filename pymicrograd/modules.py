@@ -150,7 +150,7 @@ class Module:
         return 0 if self._is_parameter(item, self, name) else 1
 
     def _walk(
-        self, prefix: str, recurse: bool, unless_own: str = ""
+        self, prefix: str, recurse: bool, unless_own: str = "", repeats: bool = False
     ) -> Iterator[tuple[str, Any, Module, Any]]:
         """Yield each module, Value and Tensor once, depth first, itself at first.
 
@@ -158,16 +158,19 @@ class Module:
             prefix: this module's path.
             recurse: walk into modules.
             unless_own: not into those that have a method of this name of their own.
+            repeats: yield what has several paths under each of them.
 
         Yields:
             The path; the thing; the module that it belongs to, and its attribute there, None
             for what is in a list, tuple or dict.
         """
         seen: set[int] = set()
-        pending: list[tuple[str, Any, Module, Any]] = [(prefix, self, self, None)]
+        inside: frozenset[int] = frozenset()  # of what, which may hold itself
+        pending: list[tuple[str, Any, Module, Any, frozenset[int]]]
+        pending = [(prefix, self, self, None, inside)]
         while pending:
-            name, item, owner, attribute = pending.pop()
-            if id(item) in seen:
+            name, item, owner, attribute, inside = pending.pop()
+            if id(item) in (inside if repeats else seen):
                 continue
             is_module = isinstance(item, Module)
             if is_module or isinstance(item, self.value_type) or isinstance(item, self.tensor_type):
@@ -179,9 +182,13 @@ class Module:
             parts = entries_of(item)
             if parts:
                 seen.add(id(item))
+                inside = inside | {id(item)} if repeats else inside
                 owner = item if is_module else owner
                 pending += reversed(
-                    [(joined(name, k), x, owner, k if is_module else None) for k, x in parts]
+                    [
+                        (joined(name, k), x, owner, k if is_module else None, inside)
+                        for k, x in parts
+                    ]
                 )
 
     def _is_parameter(self, item: Any, owner: Module, attribute: Any) -> bool:
@@ -200,7 +207,9 @@ class Module:
             return False
         return not self._is_parameter(item, owner, attribute)
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Any]]:
         """Yield each parameter once with its path, such as 'layers.0.neurons.3.w.1'.
 
         Parameters are leaf Values, leaf Tensors that require a gradient, and what
@@ -210,16 +219,17 @@ class Module:
         Args:
             prefix: what stands before every path, with a dot.
             recurse: whether those of the modules inside are among them.
+            remove_duplicate: with False what has several paths comes under each of them.
         """
         seen: set[int] = set()
-        for name, item, *where in self._walk(prefix, recurse, "parameters"):
+        for name, item, *where in self._walk(prefix, recurse, "parameters", not remove_duplicate):
             if isinstance(item, Module):
                 of_item = item is not self and recurse and has_own(item, "parameters")
                 found: Any = item._own_parameters(name) if of_item else ()
             else:
                 found = ((name, item),) if self._is_parameter(item, *where) else ()
             for path, parameter in found:
-                if id(parameter) not in seen:
+                if id(parameter) not in seen or not remove_duplicate:
                     seen.add(id(parameter))
                     yield path, parameter
 
@@ -240,13 +250,15 @@ class Module:
         """
         return Parameters(parameter for _, parameter in self.named_parameters(recurse=recurse))
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Any]]:
         """Yield each buffer once with its path.
 
         Buffers are attributes that are leaf Tensors and no parameters. Arguments as for
         `named_parameters`.
         """
-        for name, *found in self._walk(prefix, recurse):
+        for name, *found in self._walk(prefix, recurse, repeats=not remove_duplicate):
             if self._is_buffer(*found):
                 yield name, found[0]
 
@@ -254,15 +266,25 @@ class Module:
         """Yield each buffer once."""
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
-    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """Yield each module once with its path, this one first."""
-        for name, item, *_ in self._walk(prefix, True):
-            if isinstance(item, Module):
+    def named_modules(
+        self, memo: Any = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        """Yield each module once with its path, this one first.
+
+        Args:
+            memo: a set of modules that do not come, and to which those that come are added.
+            prefix: what stands before every path, with a dot.
+            remove_duplicate: with False what has several paths comes under each of them.
+        """
+        for name, item, *_ in self._walk(prefix, True, repeats=not remove_duplicate):
+            if isinstance(item, Module) and (memo is None or item not in memo):
+                if memo is not None and remove_duplicate:
+                    memo.add(item)
                 yield name, item
 
-    def modules(self) -> Iterator[Module]:
-        """Yield each module once, this one first."""
-        return (module for _, module in self.named_modules())
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
+        """Yield each module once, this one first; with False as often as it has paths."""
+        return (m for _, m in self.named_modules(remove_duplicate=remove_duplicate))
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """Yield each module among the attributes, and in lists and dicts there, with its path."""
@@ -274,12 +296,8 @@ class Module:
         """Yield each module among the attributes, and in lists and dicts there."""
         return (module for _, module in self.named_children())
 
-    def get_submodule(self, target: str) -> Any:
-        """Return the module of a path, such as 'encoder.0'; this one for the empty path.
-
-        Raises:
-            AttributeError: there is none.
-        """
+    def _part_at(self, target: str) -> Any:
+        """Return what stands under a path, such as a list of modules."""
         found: Any = self
         for i, name in enumerate(target.split(".") if target else ()):
             parts = dict(entries_of(found))
@@ -288,9 +306,39 @@ class Module:
                 path = ".".join(target.split(".")[:i]) or type(self).__name__
                 raise AttributeError(f"{path} has no attribute `{name}`")
             found = parts[key]
+        return found
+
+    def get_submodule(self, target: str) -> Any:
+        """Return the module of a path, such as 'encoder.0'; this one for the empty path.
+
+        Raises:
+            AttributeError: there is none.
+        """
+        found = self._part_at(target)
         if not isinstance(found, Module):
             raise AttributeError(f"`{target}` is not a module, but of {type(found).__name__}")
         return found
+
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a module in the place of the one of a path, or with strict=False set a new one.
+
+        Raises:
+            AttributeError: there is nothing to put it into, or with strict no module in its place.
+            ValueError: the path is empty, or what is given is no module.
+        """
+        if not target or not isinstance(module, Module):
+            raise ValueError(f"set_submodule: a path and a module are needed, not {target!r}")
+        path, _, name = target.rpartition(".")
+        if strict:
+            self.get_submodule(target)
+        owner = self._part_at(path)
+        if isinstance(owner, Module):
+            setattr(owner, name, module)
+        else:
+            owner[int(name) if isinstance(owner, list) else name] = module
+
+    def compile(self, *args: Any, **options: Any) -> None:
+        """Do nothing: ops are ready-made."""
 
     def _get_named(self, what: str, target: str, named: Iterator[tuple[str, Any]]) -> Any:
         for name, item in named:
@@ -518,7 +566,9 @@ class Module:
                 state[name] = target if keep_vars else target.detach()
         return state
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Any:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
         """Set parameters and buffers from a state; nothing is set if something is wrong.
 
         A module below with a `load_state_dict` of its own, or a `state_dict`, loads its entries
@@ -527,6 +577,8 @@ class Module:
         Args:
             state_dict: by name Tensors, NumPy arrays, nested lists or numbers.
             strict: refuse names that are missing or unexpected.
+            assign: let Tensors become those of the state, with their types and memory, in place
+                of copying elements; they stay the objects that optimizers know.
 
         Returns:
             missing_keys and unexpected_keys.
@@ -562,10 +614,13 @@ class Module:
             title = f"Error(s) in loading state_dict for {self._get_name()}:"
             raise StateError("\n\t".join([title, *problems]))
         for name, part in parts.items():
-            keys = inner[name].load_state_dict(part, strict)
+            keys = inner[name].load_state_dict(part, strict, *[assign] * assign)
             for whole, found_there in zip((missing, unexpected), keys or ((), ()), strict=True):
                 whole += [joined(name, key) for key in found_there]
-        self._set_states([(targets[name], numbers) for name, (_, numbers) in found.items()])
+        states = [(targets[name], numbers) for name, (_, numbers) in found.items()]
+        if assign:
+            states = self._assign_states(states, state_dict, list(found))
+        self._set_states(states)
         return IncompatibleKeys(missing, unexpected)
 
     @staticmethod
@@ -594,6 +649,12 @@ class Module:
         except (TypeError, ValueError, OverflowError) as error:
             raise type(error)(f"{name}: {error}") from None
 
+    def _assign_states(
+        self, states: list[tuple[Any, Any]], state_dict: Mapping[str, Any], names: list[str]
+    ) -> list[tuple[Any, Any]]:
+        """Let Tensors become those of a state; return what is left to be set."""
+        return states
+
     def _set_states(self, states: list[tuple[Any, Any]]) -> None:
         """Set the Values of blocks, and Tensors: all, or none if that is interrupted."""
         new = [x for block, numbers in states for x in zip(block.values, numbers, strict=True)]
@@ -618,7 +679,8 @@ class Module:
     def __repr__(self) -> str:
         extra = self.extra_repr()
         lines = extra.split("\n") if extra else []
-        children = list(self.named_children())
+        found = [(name, x) for name, x, *_ in self._walk("", False, repeats=True) if x is not self]
+        children = [(name, x) for name, x in found if isinstance(x, Module)]
         for name, module in children:
             lines.append(f"({name}): " + repr(module).replace("\n", "\n  "))
         if not children and len(lines) <= 1:

@@ -15,8 +15,8 @@ from . import _core
 from .scalars import MASK, as_any_seed, as_seed
 
 __all__ = [
-    "RNG", "Generator", "default_generator", "drawing_from", "get_rng_state", "initial_seed",
-    "manual_seed", "seed", "set_rng_state",
+    "RNG", "Generator", "default_generator", "drawing_from", "fork_rng", "get_rng_state",
+    "initial_seed", "manual_seed", "seed", "set_rng_state",
 ]  # fmt: skip
 
 # The bytes of a state: 64 bits of the stream, the number that normal() has kept, the seed that it
@@ -220,6 +220,20 @@ def set_rng_state(new_state: Any) -> None:
         TypeError, ValueError: it is no such state.
     """
     default_generator().set_state(new_state)
+
+
+@contextmanager
+def fork_rng(devices: Any = None, enabled: bool = True, *args: Any, **named: Any) -> Iterator[None]:
+    """Let the default generator be afterwards as it was before; arguments of devices do nothing."""
+    before = default_generator()
+    state = before.get_state()
+    try:
+        yield
+    finally:
+        if enabled:
+            global default
+            default = before
+            before.set_state(state)
 
 
 @contextmanager

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import math
+import struct
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -212,6 +215,49 @@ def test_digits_or_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(ImportError, match=r"pip install 'pymicrograd\[examples\]'"):
         data.digits()
+
+
+def written_idx(path: Path, array: np.ndarray, compressed: bool = False) -> None:
+    """Write a file of the idx format, with the high bytes first."""
+    code = {"u1": 8, "i1": 9, "i2": 11, "i4": 12, "f4": 13, "f8": 14}[array.dtype.str[1:]]
+    head = struct.pack(f">4B{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
+    content = head + array.astype(array.dtype.newbyteorder(">")).tobytes()
+    path.write_bytes(gzip.compress(content) if compressed else content)
+
+
+def test_files_of_images(tmp_path: Path) -> None:
+    for kind in ("u1", "i1", "i2", "i4", "f4", "f8"):
+        array = np.arange(24).reshape(2, 3, 4).astype(kind)
+        written_idx(tmp_path / "x", array, kind == "f4")
+        found = data.read_idx(tmp_path / "x")
+        assert found.tolist() == array.tolist() and found.dtype.name == array.dtype.name
+    images, labels = np.arange(5 * 6, dtype="u1").reshape(5, 2, 3), np.array([3, 1, 4, 1, 5], "u1")
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in ("train", "t10k"):
+        written_idx(raw / f"{name}-images-idx3-ubyte.gz", images, True)
+        written_idx(raw / f"{name}-labels-idx1-ubyte", labels)
+    x, y = data.mnist(tmp_path)
+    assert (
+        x.shape == (5, 1, 2, 3) and y.dtype is pymicrograd.int64 and y.tolist() == [3, 1, 4, 1, 5]
+    )
+    assert x.flatten().tolist() == (pymicrograd.arange(30) / 255).tolist()
+    assert data.mnist(tmp_path, train=False, flat=True)[0].shape == (5, 6)
+    written_idx(raw / "train-labels-idx1-ubyte", labels[:4])
+    with pytest.raises(ValueError, match=r"\(5, 2, 3\) and classes of shape \(4,\)"):
+        data.mnist(tmp_path)
+    whole = (raw / "t10k-labels-idx1-ubyte").read_bytes()
+    packed = (raw / "t10k-images-idx3-ubyte.gz").read_bytes()
+    for content, text in (
+        (whole[:-1], "13 bytes are needed, and there are 12"), (whole + b"0", "13 bytes"),
+        (b"PK" + whole[2:], "no file of the idx format"), (b"", "no file"),
+        (whole[:6], "bytes are needed"), (packed[:-9], "the archive is damaged"),
+    ):  # fmt: skip
+        (tmp_path / "bad").write_bytes(content)
+        with pytest.raises(ValueError, match=text):
+            data.read_idx(tmp_path / "bad")
+    with pytest.raises(FileNotFoundError, match="no t10k-images-idx3-ubyte or"):
+        data.mnist(tmp_path / "MNIST" / "none", train=False)
 
 
 def test_split_of_a_tensor_is_pytorchs() -> None:

@@ -97,7 +97,7 @@ def test_the_reference_sees_lazy_names_and_methods_of_c() -> None:
     )  # fmt: skip
     assert done.stdout.splitlines() == [
         "(self, other: 'Any') -> 'Tensor'",
-        "(input, dim: 'Any' = None, *, dtype: 'Any' = None, axis: 'Any' = None)",
+        "(input, dim: 'Any' = None, dtype: 'Any' = None, *, axis: 'Any' = None)",
         "(self) -> 'Value'",
     ]
 

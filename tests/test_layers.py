@@ -24,7 +24,7 @@ LAYERS = (
         "ground",
         (
             "errors", "arithmetic", "recording", "copies", "scalars", "contexts", "modules",
-            "networks", "losses", "files", "handles", "lazy",
+            "networks", "losses", "files", "handles", "lazy", "version",
         ),
     ),
     ("reference", ("reference",)),
@@ -35,11 +35,12 @@ LAYERS = (
         "tensors",
         (
             "tensors", "linalg", "fft", "special", "cuda", "accelerator", "amp", "backends",
-            "array_api",
+            "array_api", "testing",
         ),
     ),
-    ("autograd", ("autograd", "func")),
-    ("nn", ("nn",)),
+    ("autograd", ("autograd",)),
+    ("distributions", ("distributions",)),
+    ("nn", ("nn", "func")),
     ("optim", ("optim",)),
     ("data", ("data", "utils")),
     ("programs", ("programs",)),
@@ -54,6 +55,7 @@ LATE = {
     ("scalars", "pictures.graphs"),
     ("random", "tensors.devices"),
     ("random", "tensors.interchange"),
+    ("tensors.teenygrad", "nn.functional"),  # whose Tensors have layers as methods
 }
 
 

@@ -216,7 +216,7 @@ def test_a_network_of_tensors_and_values() -> None:
     assert net(mg.ones(2)).is_leaf is False and net.layers[1].calls.item() == 1
     assert len(list(net.buffers())) == 4 and len(net.parameters()) == 7  # results are neither
     assert [name for name, _ in net.named_children()] == ["layers.0", "layers.1", "head"]
-    assert [name for name, _ in net.named_modules("net")] == [
+    assert [name for name, _ in net.named_modules(prefix="net")] == [
         "net", "net.layers.0", "net.layers.1", "net.head",
     ]  # fmt: skip
     assert [name for name, _ in net.named_parameters("net", recurse=False)] == ["net.gain"]
@@ -239,6 +239,45 @@ def test_a_network_of_tensors_and_values() -> None:
         "Mixed(\n  (layers.0): Linear(2 to 3)\n  (layers.1): Linear(3 to 1)\n"
         "  (head): TanHNeuron(1)\n)"
     )
+
+
+def test_what_has_two_paths_comes_once_or_twice() -> None:
+    tied, net = Linear(2, 2), mg.Module()
+    net.first, net.rest = tied, [tied]
+    net.rest.append(net.rest)  # which holds itself
+    for find, one in (
+        (net.named_parameters, ["first.weight", "first.bias"]),
+        (net.named_buffers, ["first.calls", "first.cache"]),
+        (net.named_modules, ["", "first"]),
+    ):
+        assert [name for name, _ in find()] == one
+        two = [name.replace("first", "rest.0") for name in one if name]
+        assert [name for name, _ in find(remove_duplicate=False)] == one + two
+    assert list(net.modules(remove_duplicate=False)) == [net, tied, tied]
+    assert repr(net).count("Linear(2 to 2)") == 2
+    memo = {tied}
+    assert [name for name, _ in net.named_modules(memo, "net")] == ["net"] and net in memo
+    net.set_submodule("rest.0", mg.Neuron(1))
+    net.set_submodule("first.inner", tied)
+    assert type(net.rest[0]) is mg.Neuron and net.first.inner is tied
+    with pytest.raises(AttributeError, match="no attribute `second`"):
+        net.set_submodule("second", tied, strict=True)
+
+
+def test_a_state_is_assigned() -> None:
+    net, optimizer = Mixed(), None
+    optimizer = mg.optim.SGD(list(net.layers[0].parameters()), lr=1.0)
+    weight = net.layers[0].weight
+    state = {name: x.clone().to(mg.float64) for name, x in Mixed().state_dict().items()}
+    state["gain"] = mg.tensor(5.0)
+    assert not any(net.load_state_dict(state, assign=True))
+    assert net.layers[0].weight is weight and weight.dtype is mg.float64 and weight.requires_grad
+    assert weight.data_ptr() == state["layers.0.weight"].data_ptr() and net.gain.data == 5.0
+    weight.sum().backward()
+    optimizer.step()  # which knows the parameter still
+    assert state["layers.0.weight"].tolist() == weight.tolist()
+    with pytest.raises(ValueError, match="size mismatch for layers"):
+        net.load_state_dict({**state, "layers.0.bias": mg.ones(1)}, assign=True)
 
 
 def test_gradients_of_a_mixed_network() -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import pymicrograd as mg
+from pymicrograd.tensors.teenygrad import TeenygradMethods
 
 torch = pytest.importorskip("torch", reason="the oracle: pip install torch")
 pytest.importorskip("expecttest", reason="which torch.testing imports: pip install expecttest")
@@ -26,7 +27,7 @@ with warnings.catch_warnings():
 
 DTYPES = ("float64", "float32", "int64")
 SAMPLES = 40
-TOLERANCE = {"float64": 1e-9, "float32": 2e-4, "float16": 2e-2}
+TOLERANCE = {"float64": 1e-9, "float32": 2e-4, "float16": 2e-2, "bfloat16": 2e-2}
 # Of which only shape and type can agree.
 RANDOM = {
     "bernoulli", "cauchy", "empty", "empty_like", "empty_permuted", "empty_strided", "exponential",
@@ -44,8 +45,6 @@ KNOWN = {
     "nn.functional.gelu": "of -inf it is -0, its limit",
     "as_strided": "it is refused: tensors do not say what lies in memory beside them",
     "resize_": "it is refused: a tensor keeps its number of elements",
-    "cholesky_inverse": "PyTorch's gradient is not 0 in the triangle that is not read",
-    "cholesky_solve": "PyTorch's gradient is not 0 in the triangle that is not read",
     "cov": "PyTorch computes with weights of float32 in float32 beside float64",
     "svd": "the signs of singular vectors are LAPACK's, another library's differ",
     "linalg.svd": "the signs of singular vectors are LAPACK's, another library's differ",
@@ -54,14 +53,17 @@ KNOWN = {
     "logcumsumexp": "PyTorch's gradient in float32 is the less exact one, by 5 times",
     "histogramdd": "samples with edges out of order, which PyTorch reads in its own way",
     "linalg.norm": "at 0 the second gradient is finite, PyTorch's is NaN",
-    **dict.fromkeys(
-        (f"nn.functional.max_unpool{n}d" for n in (1, 2, 3)),
-        "of an index that stands twice only the value that stays has the gradient",
-    ),
 }
+# Whose gradients PyTorch tests in the variant "grad", where no index stands twice: of one that
+# does, only the value that stays has the gradient here, and in PyTorch both.
+GRADIENTS_ELSEWHERE = {f"nn.functional.max_unpool{n}d" for n in (1, 2, 3)}
+# Whose argument of this place is a triangle: PyTorch tests its gradient there alone, which is not 0
+# in the triangle that is not read, as it is here.
+TRIANGLES = {"cholesky_inverse": 0, "cholesky_solve": 1}
+# Of equal elements any index is right: by the place of their argument dim.
+ANY_INDEX = {"kthvalue": 1, "topk": 1, "mode": 0}
 # Of int64, and why.
 KNOWN_INTEGERS = {
-    **dict.fromkeys(("kthvalue", "mode", "topk"), "of equal elements any has PyTorch's index"),
     **dict.fromkeys(
         ("addbmm", "addmv", "baddbmm"), "fractions for beta, which PyTorch cuts to 0 unsaid"
     ),
@@ -101,7 +103,8 @@ def routes_of(op: Any) -> dict[str, Callable[..., Any]]:
         return {"function": MADE[whole]}
     found = {"function": getattr(place, name, None) if place is not None else None}
     if not home:
-        found["method"] = getattr(mg.Tensor, name, None)
+        if name not in vars(TeenygradMethods):  # whose uniform() is another
+            found["method"] = getattr(mg.Tensor, name, None)
         if op.inplace_variant is not None:
             found["in place"] = getattr(mg.Tensor, name + "_", None)
     if op.name == "zero_":
@@ -147,9 +150,11 @@ def tensors_in(x: Any) -> Iterator[Any]:
 def compare(theirs: Any, ours: Any, values: bool = True) -> None:
     """Compare two tensors."""
     assert tuple(theirs.shape) == tuple(ours.shape)
-    assert KINDS[theirs.dtype] == ours.dtype.name
+    assert str(theirs.dtype) == f"torch.{ours.dtype.name}"
     if values:
         near = TOLERANCE.get(ours.dtype.name, 0.0)
+        if theirs.dtype is torch.bfloat16:
+            theirs, ours = theirs.float(), ours.float()
         a, b = theirs.detach().numpy(force=True), ours.detach().numpy()
         assert np.allclose(b, a, rtol=near, atol=near, equal_nan=True)
 
@@ -181,19 +186,35 @@ def check(op: Any, sample: Any, call: Callable[..., Any], route: str) -> bool:
     found = list(tensors_in(call(mine, *args[1:], **named)))
     assert len(expected) == len(found)
     for y, z in zip(expected, found, strict=True):
-        compare(y, z, values)
+        compare(y, z, values and not (op.name in ANY_INDEX and z is found[1]))
+    if op.name in ANY_INDEX:
+        check_places(op, sample, args[0], *found)
     leaves = [(x, y) for x, y in made.values() if x.requires_grad]
     outputs = [(y, z) for y, z in zip(expected, found, strict=True) if y.requires_grad]
-    if leaves and outputs and values:
+    is_elsewhere = op.name in GRADIENTS_ELSEWHERE and op.variant_test_name != "grad"
+    if leaves and outputs and values and not is_elsewhere:
         ys, zs = zip(*outputs, strict=True)
         xs, ours = zip(*leaves, strict=True)
         try:
             wanted = gradients(list(ys), list(xs), torch.autograd.grad)
         except NotImplementedError:  # as of acosh_, which has none
             return True
-        for y, z in zip(wanted, gradients(list(zs), list(ours), mg.autograd.grad), strict=True):
+        found = gradients(list(zs), list(ours), mg.autograd.grad)
+        for place, (y, z) in enumerate(zip(wanted, found, strict=True)):
+            if TRIANGLES.get(op.name) == place:
+                y, z = (x.triu() if sample.kwargs.get("upper") else x.tril() for x in (y, z))
             compare(y, z)
     return True
+
+
+def check_places(op: Any, sample: Any, x: Any, values: Any, places: Any) -> None:
+    """Compare elements with those at the places that are told beside them."""
+    given = dict(enumerate(sample.args)).get(ANY_INDEX[op.name], -1)
+    dim = sample.kwargs.get("dim", given)
+    if places.ndim < x.ndim:
+        values, places = values.unsqueeze(dim), places.unsqueeze(dim)
+    taken = x.gather(dim, places) if x.ndim else x
+    assert taken.tolist() == values.tolist()
 
 
 HERE = [op for op in operators if routes_of(op)]

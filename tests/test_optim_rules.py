@@ -60,6 +60,19 @@ PLAIN: dict[str, tuple[str, Options]] = {
     "RMSprop momentum": ("RMSprop", {"momentum": 0.9}),
     "LAMB plain": ("LAMB", {"lr": 0.01, "maximize": True}),
 }
+# Of operations of Tensors.
+COMPOSED: dict[str, tuple[str, Options]] = {
+    "Adafactor": ("Adafactor", {"lr": 0.05, "weight_decay": 0.1}),
+    "Adafactor clipped": (
+        "Adafactor",
+        {"lr": 1.0, "beta2_decay": -0.5, "eps": (1e-6, 0.1), "d": 2.0, "maximize": True},
+    ),
+    "Muon": ("Muon", {"lr": 0.02}),
+    "Muon plain": (
+        "Muon",
+        {"lr": 0.02, "nesterov": False, "adjust_lr_fn": "match_rms_adamw", "ns_steps": 3},
+    ),
+}
 OF_TORCH = [case for case, (name, _) in CASES.items() if name not in ("LAMB", "Lion")]
 OF_TENSORS = [case for case in CASES if case.split()[0] not in ("SGD", "Adam", "AdamW")]
 
@@ -185,8 +198,8 @@ def test_a_step_that_is_refused_moves_no_group() -> None:
     array = np.ones(3, "float32")
     array.flags.writeable = False
     p, q = tensor([1.0], requires_grad=True), pymicrograd.from_numpy(array)
-    for make in (optim.SGD, optim.Adam, optim.Rprop):
-        optimizer = make([{"params": [p]}, {"params": [q]}])
+    for make in (optim.SGD, optim.Adam, optim.Rprop, optim.Adafactor):
+        optimizer: Any = make([{"params": [p]}, {"params": [q]}])
         p.grad, q.grad = tensor([1.0]), tensor([1.0, 1.0, 1.0])
         with pytest.raises(ReadOnlyError):
             optimizer.step()
@@ -236,9 +249,10 @@ def test_asgd_keeps_a_mean() -> None:
 # ---- torch ---------------------------------------------------------------------------------------
 
 
-def start(dtype: str = "float64") -> list[Any]:
+def start(dtype: str = "float64", case: str = "") -> list[Any]:
     rng = np.random.default_rng(3)
-    return [rng.standard_normal(shape).astype(dtype) for shape in ((3, 5), (5,), ())]
+    made = [rng.standard_normal(shape).astype(dtype) for shape in ((3, 5), (5,), ())]
+    return [np.atleast_2d(x) for x in made] if case.startswith("Muon") else made
 
 
 def loss_of(params: Any) -> Any:
@@ -256,9 +270,9 @@ def train(params: Any, optimizer: Any, steps: int) -> None:
 def pair(case: str, dtype: str = "float64", grouped: bool = False) -> tuple[Any, Any, Any, Any]:
     """Return our parameters and optimizer, and torch's."""
     torch = pytest.importorskip("torch")
-    name, options = CASES[case]
-    ours = [tensor(x, requires_grad=True) for x in start(dtype)]
-    theirs = [torch.tensor(x, requires_grad=True) for x in start(dtype)]
+    name, options = {**CASES, **COMPOSED}[case]
+    ours = [tensor(x, requires_grad=True) for x in start(dtype, case)]
+    theirs = [torch.tensor(x, requires_grad=True) for x in start(dtype, case)]
 
     def given(params: Any) -> Any:
         if not grouped:
@@ -278,7 +292,7 @@ def expect_close(ours: Any, theirs: Any, dtype: str = "float64") -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("case", OF_TORCH)
+@pytest.mark.parametrize("case", [*OF_TORCH, "Adafactor", "Adafactor clipped"])
 def test_torch_agrees(case: str, dtype: str) -> None:
     ours, mine, theirs, its = pair(case, dtype, grouped=True)
     train(ours, mine, 15)
@@ -286,12 +300,35 @@ def test_torch_agrees(case: str, dtype: str) -> None:
     expect_close(ours, theirs, dtype)
 
 
-@pytest.mark.parametrize("name", sorted({name for name, _ in CASES.values()} | {"LBFGS"}))
+@pytest.mark.parametrize("case", ["Muon", "Muon plain"])
+def test_muon_is_that_of_torch_within_the_digits_of_bfloat16(case: str) -> None:
+    """In which PyTorch computes, and here it is float32."""
+    ours, mine, theirs, its = pair(case, "float32", grouped=True)
+    train(ours, mine, 2)
+    train(theirs, its, 2)
+    for a, b, x in zip(ours, theirs, start("float32", case), strict=True):
+        a, b = a.detach().numpy() - x, b.detach().numpy() - x
+        assert np.abs(a - b).max() < 0.05 * np.abs(a).max()
+
+
+def test_an_orthogonalized_matrix_is_that_of_the_reference() -> None:
+    from pymicrograd.optim.composed import orthogonalized
+
+    made = np.random.default_rng(1).standard_normal((5, 3)).astype("float32").tolist()
+    for rows in (made, np.array(made).T.tolist()):
+        args = (3.4445, -4.7750, 2.0315), 5, 1e-7
+        found = orthogonalized(tensor(rows), *args)
+        assert bits(found.tolist()) == bits(orthogonalized(reference.Tensor(rows), *args).tolist())
+        sizes = np.linalg.svd(found.numpy(), compute_uv=False)
+        assert ((sizes > 0.6) & (sizes < 1.3)).all()
+
+
+@pytest.mark.parametrize("name", sorted(name for name in optim.__all__ if name[0].isupper()))
 def test_arguments_are_those_of_torch(name: str) -> None:
     torch = pytest.importorskip("torch")
-    if hasattr(torch.optim, name):
-        its = getattr(torch.optim, name)([torch.ones(1)])
-        mine = getattr(optim, name)([tensor([1.0])])
+    if hasattr(torch.optim, name) and name != "Optimizer":
+        its = getattr(torch.optim, name)([torch.ones(1, 1)])
+        mine = getattr(optim, name)([tensor([[1.0]])])
         assert {k: v for k, v in mine.defaults.items() if k in its.defaults} == its.defaults
 
 
@@ -338,8 +375,8 @@ def test_state_of_torch_loads_and_ours_loads_there(case: str) -> None:
 
 
 def made(case: str, dtype: str = "float32") -> tuple[Any, Any]:
-    name, options = CASES[case]
-    params = [tensor(x, requires_grad=True) for x in start(dtype)]
+    name, options = {**CASES, **COMPOSED}[case]
+    params = [tensor(x, requires_grad=True) for x in start(dtype, case)]
     groups = [{"params": params[:2]}, {"params": params[2:], "lr": 0.03}]
     return params, getattr(optim, name)(groups, **options)
 
@@ -349,7 +386,7 @@ def numbers(params: Any) -> str:
     return repr([p.tolist() for p in params])
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [*CASES, *COMPOSED])
 def test_a_resumed_run_has_the_same_bits(case: str) -> None:
     params, optimizer = made(case)
     train(params, optimizer, 100)
@@ -366,7 +403,7 @@ def test_a_resumed_run_has_the_same_bits(case: str) -> None:
 
 
 @pytest.mark.parametrize("copying", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [*CASES, *COMPOSED])
 def test_a_copy_goes_on_as_the_original_would(case: str, copying: Any) -> None:
     params, optimizer = made(case)
     train(params, optimizer, 3)
@@ -440,9 +477,9 @@ def negative_rate(saved: Any) -> None:
 # ---- parameters of all sorts ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [*CASES, *COMPOSED])
 def test_parameters_that_are_not_contiguous(case: str) -> None:
-    name, options = CASES[case]
+    name, options = {**CASES, **COMPOSED}[case]
     results = []
     for is_plain in (True, False):
         x = tensor(start("float32")[0])
@@ -636,20 +673,20 @@ def test_options_that_change_no_result_are_taken_and_others_refused() -> None:
             make([p], fused=True, differentiable=True)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [*CASES, *COMPOSED])
 def test_a_rate_may_be_a_tensor(case: str) -> None:
-    name, options = CASES[case]
+    name, options = {**CASES, **COMPOSED}[case]
     results = []
     for kind in (float, lambda x: tensor(x, dtype="float64")):
-        params = [tensor(x, requires_grad=True) for x in start("float32")]
+        params = [tensor(x, requires_grad=True) for x in start("float32", case)]
         optimizer = getattr(optim, name)(params, **{**options, "lr": kind(0.01)})
         train(params, optimizer, 2)
         results.append(numbers(params))
     assert results[0] == results[1]
     with pytest.raises(ValueError, match="a Tensor lr has one element"):
-        getattr(optim, name)([tensor([1.0])], lr=tensor([0.1, 0.2]))
+        getattr(optim, name)([tensor([[1.0]])], lr=tensor([0.1, 0.2]))
     with pytest.raises(ValueError, match="lr is at least 0"):
-        getattr(optim, name)([tensor([1.0])], lr=tensor(-0.1))
+        getattr(optim, name)([tensor([[1.0]])], lr=tensor(-0.1))
 
 
 @pytest.mark.parametrize(
@@ -664,6 +701,12 @@ def test_a_rate_may_be_a_tensor(case: str) -> None:
      ("Rprop", {"etas": (1.0, 0.5)}, "one factor between 0 and 1 and one above"),
      ("ASGD", {"weight_decay": -0.5}, "weight_decay is at least 0"),
      ("LAMB", {"eps": -1.0}, "eps is at least 0"), ("Lion", {"lr": math.nan}, "lr is at least 0"),
+     ("Adafactor", {"beta2_decay": 0.1}, "beta2_decay is at most 0"),
+     ("Adafactor", {"d": 0.5}, "d is at least 1"), ("Adafactor", {"eps": (-1.0, 0.0)}, "eps is"),
+     ("Muon", {}, r"Muon is for matrices, not for a parameter of shape \(1,\)"),
+     ("Muon", {"ns_steps": 100}, "ns_steps is an int from 0 to 99"),
+     ("Muon", {"ns_coefficients": (1.0, 2.0)}, "ns_coefficients are three"),
+     ("Muon", {"adjust_lr_fn": "mine"}, "adjust_lr_fn is None, 'original' or"),
      ("LBFGS", {"line_search_fn": "armijo"}, "None or 'strong_wolfe'")],
 )  # fmt: skip
 def test_wrong_options_are_refused(name: str, options: Options, text: str) -> None:
@@ -671,8 +714,13 @@ def test_wrong_options_are_refused(name: str, options: Options, text: str) -> No
         getattr(optim, name)([tensor([1.0])], **options)
 
 
+def test_there_is_no_adam_of_sparse_gradients() -> None:
+    with pytest.raises(AttributeError, match="never sparse; Adam has the same arguments"):
+        optim.SparseAdam  # noqa: B018
+
+
 def test_rules_of_tensors_refuse_values() -> None:
-    for name in ("RMSprop", "Lion", "LBFGS"):
+    for name in ("RMSprop", "Lion", "LBFGS", "Adafactor", "Muon"):
         with pytest.raises(TypeError, match=f"{name} is for Tensors; for Values there are SGD"):
             getattr(optim, name)([Value(1.0)])
     for options in ({"maximize": True}, {"amsgrad": True}):
@@ -752,7 +800,7 @@ def test_hooks_of_saving() -> None:
     assert seen[-1] == "loaded"
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [*CASES, *COMPOSED])
 def test_a_closure_computes_the_gradients(case: str) -> None:
     params, optimizer = made(case)
 

@@ -204,3 +204,47 @@ def test_microgpts_value_tells_its_children_and_local_gradients() -> None:
     made = value(data=5.0, children=(a, b), local_grads=(0.25, 4.0))
     (made * 2).backward()
     assert (a.grad, b.grad, made._children, made._local_grads) == (0.5, 8.0, (a, b), (0.25, 4.0))
+
+
+# ---- teenygrad -----------------------------------------------------------------------------------
+
+
+def test_teenygrads_methods_are_functions_of_pytorchs_names() -> None:
+    tensor = importlib.import_module("pymicrograd").Tensor
+    F: Any = nn.functional
+    tensor.manual_seed(3)
+    x, y, v = tensor.randn(2, 3), tensor.rand(2, 3), tensor.uniform(4, low=2, high=3)
+    images, kernels = tensor.rand(1, 2, 6, 6), tensor.glorot_uniform(4, 2, 3, 3)
+    labels = tensor([1, -1]).long()
+    same: list[tuple[Any, Any]] = [
+        (images.conv2d(kernels, stride=2), F.conv2d(images, kernels, stride=2)),
+        (images.conv_transpose2d(tensor.ones(2, 4, 3, 3), output_padding=1, stride=2),
+         F.conv_transpose2d(images, tensor.ones(2, 4, 3, 3), output_padding=1, stride=2)),
+        (images.max_pool2d(), F.max_pool2d(images, 2)),
+        (images.avg_pool2d((3, 3), 1), F.avg_pool2d(images, 3, 1)),
+        (images.layernorm(-2), F.layer_norm(images, (6, 6))),
+        (images.batchnorm(None, None, v[:2], v[2:]),
+         (images - v[:2].reshape(1, 2, 1, 1)) * v[2:].reshape(1, 2, 1, 1)),
+        (x.linear(y.T, v[:2]), x @ y.T + v[:2]), (x.linear(y[0]), x * y[0]),
+        (x.sequential([tensor.relu, tensor.exp]), x.relu().exp()),
+        (x.sparse_categorical_crossentropy(labels), F.cross_entropy(x[:1], labels[:1])),
+        (y.binary_crossentropy(y), F.binary_cross_entropy(y, y)),
+        (x.binary_crossentropy_logits(y), F.binary_cross_entropy_with_logits(x, y)),
+        (x.leakyrelu(0.2), F.leaky_relu(x, 0.2)), (x.swish(), x.silu()), (x.mish(), F.mish(x)),
+        (x.shrink((None, (1, 3))), x[:, 1:]), (x.pad2d((1, 0, 0, 2)), F.pad(x, (1, 0, 0, 2))),
+        (x.slice(((-1, 1), (1, 5)), 7.0), F.pad(x[:1, 1:], (0, 2, 1, 0), value=7.0)),
+        (x.cat(y, dim=1)[:, 3:], y), (tensor.stack([x, y])[1], y), (x.zeros_like(), x * 0),
+        (x.cast("float64"), x.double()), (x.realize(), x), (x.dropout(0.9), x),
+    ]  # fmt: skip
+    for found, expected in same:
+        assert found.tolist() == expected.tolist()
+    with tensor.train():
+        assert 0 < (tensor.ones(100).dropout(0.9) == 0).sum() <= 100
+    assert not tensor.training and ((v >= 2) & (v < 3)).all()
+    assert tensor.scaled_uniform(100).abs().amax() <= 0.1
+    assert tensor.kaiming_uniform(9, 6).abs().amax() <= 1 < tensor.kaiming_normal(999, 2).amax()
+    assert tensor.randint(50, low=3, high=5).unique().tolist() == [3, 4]
+    w = tensor.eye(2).requires_grad_()
+    assert w.assign(w.detach() * 2) is w and w.is_leaf and w.tolist() == [[2, 0], [0, 2]]
+    assert tensor.arange(1, 3).tolist() == [1, 2] and tensor.full((2,), 1).tolist() == [1, 1]
+    assert tensor.normal(3, mean=5.0, std=0.0).tolist() == [5.0] * 3

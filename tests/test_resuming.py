@@ -23,7 +23,11 @@ from pymicrograd.optim import lr_scheduler, swa_utils
 
 STEPS, PERIOD = 100, 10  # of half a run; between two of its scheduler, of which some end at 25
 
-OPTIMIZERS: dict[str, Any] = {**test_optim_rules.CASES, **test_optim_rules.PLAIN}
+OPTIMIZERS: dict[str, Any] = {
+    **test_optim_rules.CASES,
+    **test_optim_rules.PLAIN,
+    **test_optim_rules.COMPOSED,
+}
 SCHEDULERS: dict[str, Any] = {**test_lr_scheduler.CASES, **test_lr_scheduler.SWA}
 ROWS = data.TensorDataset(*data.blobs(128, generator=pymicrograd.Generator().manual_seed(3)))
 SEARCH = ("LBFGS", "ReduceLROnPlateau")  # of one group; with the loss
@@ -55,7 +59,10 @@ class Run:
             self.scheduler: Any = lr_scheduler.ReduceLROnPlateau(self.optimizer, patience=1)
         else:
             name, options = OPTIMIZERS[optimizer]
-            groups = [{"params": params[:3]}, {"params": params[3:], "lr": 0.03}]
+            if name == "Muon":  # which moves matrices only
+                params = [p for p in params if p.ndim == 2]
+            half = len(params) // 2
+            groups = [{"params": params[:half]}, {"params": params[half:], "lr": 0.03}]
             self.optimizer = getattr(optim, name)(groups, **options)
             home = swa_utils if scheduler in test_lr_scheduler.SWA else lr_scheduler
             self.scheduler = SCHEDULERS[scheduler](home, self.optimizer)
@@ -108,33 +115,93 @@ class Run:
         return hashlib.sha256((plain + repr(state)).encode()).hexdigest()
 
 
+OF_VALUES: dict[str, Any] = {
+    "SGD": ("SGD", {}), "SGD momentum": ("SGD", {"momentum": 0.9, "weight_decay": 0.01}),
+    "Adam": ("Adam", {"weight_decay": 0.01}), "AdamW": ("AdamW", {"weight_decay": 0.1}),
+}  # fmt: skip
+
+
+def pairs_of_values() -> Iterator[tuple[str, str]]:
+    """Return an optimizer of Values for each scheduler, so that each optimizer has several."""
+    yield "SGD momentum", "ReduceLROnPlateau"
+    yield from zip(itertools.cycle(["AdamW", "SGD momentum", "Adam"]), SCHEDULERS)
+    yield "SGD", "StepLR"
+
+
+class RunOfValues(Run):
+    """A network of Values that meets drawn points, two a step."""
+
+    steps, period = 12, 2
+
+    def __init__(self, number: int, optimizer: str, scheduler: str) -> None:
+        pymicrograd.manual_seed(number)
+        self.model: Any = nn.MLP(2, [3, 1])
+        self.searches = scheduler == "ReduceLROnPlateau"
+        params = list(self.model.parameters())
+        name, options = OF_VALUES[optimizer]
+        groups = [{"params": params[:5]}, {"params": params[5:], "lr": 0.03}]
+        self.optimizer = getattr(optim, name)(groups, **options)
+        if self.searches:
+            self.scheduler = lr_scheduler.ReduceLROnPlateau(self.optimizer, patience=1)
+        else:
+            home = swa_utils if scheduler in test_lr_scheduler.SWA else lr_scheduler
+            self.scheduler = SCHEDULERS[scheduler](home, self.optimizer)
+        self.loader: Any = data.RandomSampler(ROWS)
+        self.count = 0
+
+    def go_on(self) -> None:
+        rng = pymicrograd.random.default_generator()
+        for _ in range(self.steps):
+            self.optimizer.zero_grad()
+            points = [[rng.normal(), rng.normal()] for _ in range(2)]
+            scores = [self.model(x) for x in points]
+            loss = functional.mse_loss(scores, [x[0] * x[1] for x in points])
+            loss.backward()
+            self.optimizer.step()
+            self.count += 1
+            if self.count % self.period == 0:
+                self.scheduler.step(*[loss.data] * self.searches)
+
+
+KINDS = (Run, pairs), (RunOfValues, pairs_of_values)
+
+
+def numbered() -> Iterator[tuple[str, int, type[Run], tuple[str, str]]]:
+    """Return of every run its name, number, class and arguments."""
+    for kind, found in KINDS:
+        for number, names in enumerate(found()):
+            yield " ".join([kind.__name__, *names]), number, kind, names
+
+
 def resume() -> None:
     """Go on with all runs of a checkpoint, and print what they come to."""
     saved, found = pymicrograd.load(os.environ["CHECKPOINT"]), {}
-    for number, names in enumerate(pairs()):
-        run = Run(1000 + number, *names)  # other numbers, all of which the checkpoint has
-        run.load(saved[" ".join(names)])
+    for name, number, kind, names in numbered():
+        run = kind(1000 + number, *names)  # other numbers, all of which the checkpoint has
+        run.load(saved[name])
         run.go_on()
-        found[" ".join(names)] = run.digest()
+        found[name] = run.digest()
     json.dump(found, sys.stdout)
 
 
 def test_a_run_goes_on_in_another_process_with_the_same_bits(tmp_path: Path) -> None:
     saved, expected = {}, {}
-    for number, names in enumerate(pairs()):
-        run = Run(number, *names)
+    for name, number, kind, names in numbered():
+        run = kind(number, *names)
         run.go_on()
-        saved[" ".join(names)] = copy.deepcopy(run.state())
+        saved[name] = copy.deepcopy(run.state())
         run.go_on()
-        expected[" ".join(names)] = run.digest()
+        expected[name] = run.digest()
     pymicrograd.save(saved, tmp_path / "half.npz")
     source = "import test_resuming; test_resuming.resume()"
     found = json.loads(run_python(source, CHECKPOINT=str(tmp_path / "half.npz")))
     assert [name for name in expected if found[name] != expected[name]] == []
-    assert len(set(expected.values())) == len(expected) > 25
+    assert len(set(expected.values())) == len(expected) > 60
 
 
 def test_all_optimizers_and_schedulers_are_there() -> None:
+    of_values = {name for pair in pairs_of_values() for name in pair}
+    assert {*SCHEDULERS, *OF_VALUES, "ReduceLROnPlateau"} - of_values == set()
     names = {name for pair in pairs() for name in pair}
     classes = {OPTIMIZERS[name][0] if name in OPTIMIZERS else name.split()[0] for name in names}
     classes |= {"AdamW", "CosineAnnealingWarmRestarts"} if "WarmRestarts" in names else set()

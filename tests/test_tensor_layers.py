@@ -119,6 +119,12 @@ def test_lazy_layers_take_the_size_of_their_first_input() -> None:
     assert layer(normal(4, 3)).shape == (4, 2)
     assert type(layer) is nn.Linear and layer.weight is parameter is optimizer_sees[0]
     assert layer.weight.shape == (2, 3) and type(parameter) is nn.Parameter
+    for axes, kind in enumerate((nn.LazyInstanceNorm1d, nn.LazyInstanceNorm2d), 1):
+        for shape in ((5, 4, *[3] * axes), (4, *[3] * axes)):  # with a batch and without
+            lazy: Any = kind(track_running_stats=False)
+            x, whole = mg.randn(shape), getattr(nn, kind.__name__[4:])(4, affine=True)
+            assert lazy(x).tolist() == whole(x).tolist() and type(lazy) is type(whole)
+            assert repr(lazy) == repr(whole) and lazy.weight.shape == (4,)
     norm: Any = nn.LazyBatchNorm1d()
     norm(normal(4, 3, dtype=mg.float32))
     assert type(norm) is nn.BatchNorm1d and norm.running_var.shape == (3,)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from test_cli import run
+from test_data import written_idx
 
 import pymicrograd as mg
 from pymicrograd import nn, pictures
@@ -55,6 +56,17 @@ def test_the_same_run_prints_the_same(tmp_path: Path) -> None:
     pattern = r"epoch \d, train loss \d\.\d{6}, val loss \d\.\d{6}, val accuracy \d+\.\d %"
     assert all(re.fullmatch(pattern, line) for line in first[1:5])
     assert re.fullmatch(r"test accuracy: \d of 4 \(\d+\.\d %\)", first[5]) and len(first) == 6
+
+
+def test_images_of_a_folder_are_learnt(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    labels = np.arange(60, dtype="u1") % 3
+    images = (rng.integers(0, 20, (60, 4, 4)) + 80 * labels[:, None, None]).astype("u1")
+    written_idx(tmp_path / "train-images-idx3-ubyte.gz", images, True)
+    written_idx(tmp_path / "train-labels-idx1-ubyte", labels)
+    lines = train("--data", f"{tmp_path}/", "--layers", "8", "--epochs", "60", "--lr", "0.02")
+    assert lines[0].startswith(f"{tmp_path.name}: 48 train, 6 val, 6 test; mlp of ")
+    assert lines[-1] == "test accuracy: 6 of 6 (100.0 %)"
 
 
 def test_moons_are_learnt() -> None:

@@ -78,13 +78,13 @@ def page() -> str:
         "# Public names",
         "",
         "What `pymicrograd` has, `pymicrograd.nn`, `pymicrograd.nn.functional`, `F` here, and its",
-        "`optim`, `data`, `linalg`, `special`, `fft` and `pictures`; `help()` says more.",
-        "Written by `tools/names.py`.",
+        "`optim`, `data`, `linalg`, `special`, `fft`, `distributions`, `pictures`; `help()`",
+        "says more. Written by `tools/names.py`.",
         "",
     ]
     nn = pymicrograd.nn
     packages = {"pymicrograd": pymicrograd, "nn": nn, "F": nn.functional}
-    for name in ("optim", "data", "linalg", "special", "fft", "pictures"):
+    for name in ("optim", "data", "linalg", "special", "fft", "distributions", "pictures"):
         packages[name] = getattr(pymicrograd, name)
     for title, module in packages.items():
         lines += [f"| `{title}.` | kind | |", "| --- | --- | --- |"]
@@ -136,6 +136,7 @@ FILES = {
     "pymicrograd/array_api/__init__.pyi": lambda: package_stub(pymicrograd.array_api),
     "pymicrograd/linalg/__init__.pyi": lambda: package_stub(pymicrograd.linalg),
     "pymicrograd/special/__init__.pyi": lambda: package_stub(pymicrograd.special),
+    "pymicrograd/distributions/__init__.pyi": lambda: package_stub(pymicrograd.distributions),
     "pymicrograd/fft/__init__.pyi": lambda: package_stub(pymicrograd.fft),
     "pymicrograd/pictures/__init__.pyi": lambda: package_stub(pymicrograd.pictures),
     "docs/names.md": page,

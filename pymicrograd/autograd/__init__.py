@@ -8,10 +8,13 @@ from .._core import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from ..tensors import sweeps
 from ..tensors.arguments import as_tuple
 from ..tensors.function import Function
+from ..tensors.joining import stack
+from ..tensors.kinds import inference_mode
 from ..tensors.ops import TensorBase
 from ..tensors.sweeps import backward
 from ..value import grad as grad_of_values
 from . import functional
+from .anomaly import detect_anomaly, set_detect_anomaly
 from .checks import gradcheck, gradgradcheck
 from .transforms import hessian, hvp, jacobian, jvp, vjp
 
@@ -19,6 +22,7 @@ __all__ = [
     "Function",
     "Variable",
     "backward",
+    "detect_anomaly",
     "enable_grad",
     "functional",
     "grad",
@@ -26,10 +30,12 @@ __all__ = [
     "gradgradcheck",
     "hessian",
     "hvp",
+    "inference_mode",
     "is_grad_enabled",
     "jacobian",
     "jvp",
     "no_grad",
+    "set_detect_anomaly",
     "set_grad_enabled",
     "vjp",
 ]
@@ -46,7 +52,9 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Any, ...]:
     """Compute the gradients of outputs by inputs; no `grad` attribute is read or written.
@@ -58,6 +66,8 @@ def grad(
             means 1. For a Value the third argument is create_graph.
         retain_graph: nothing; a graph lives as long as the Tensors that were computed in it.
         create_graph: record the gradients, so that they can be differentiated in turn.
+        only_inputs: nothing: `grad` attributes are never written.
+        is_grads_batched: grad_outputs hold a batch along their first axis, and so do the gradients.
         allow_unused: return None for an input that no output depends on.
         materialize_grads: return zeros for it.
 
@@ -77,12 +87,10 @@ def grad(
     """
     if not any(isinstance(x, TensorBase) for x in as_tuple(outputs)):
         return grad_of_values(outputs, inputs, create_graph or grad_outputs is True)
-    return sweeps.grad(
-        outputs,
-        inputs,
-        grad_outputs,
-        retain_graph,
-        create_graph,
-        allow_unused,
-        materialize_grads,
-    )
+    options = retain_graph, create_graph, allow_unused, materialize_grads
+    if not is_grads_batched:
+        return sweeps.grad(outputs, inputs, grad_outputs, *options)
+    batch = zip(*as_tuple(grad_outputs), strict=True)
+    rows = [sweeps.grad(outputs, inputs, given, *options) for given in batch]
+    columns = zip(*rows, strict=True)
+    return tuple(None if column[0] is None else stack(column) for column in columns)

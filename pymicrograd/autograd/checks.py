@@ -16,6 +16,13 @@ from .transforms import gradients, leaf_of
 
 __all__ = ["gradcheck", "gradgradcheck"]
 
+# PyTorch's further checks, of what there is not here: batched gradients, masked tensors ...
+FURTHER = {
+    "check_backward_ad", "check_batched_forward_grad", "check_batched_grad", "check_forward_ad",
+    "check_fwd_over_rev", "check_grad_dtypes", "check_rev_over_rev", "check_undefined_grad",
+    "fast_mode", "gen_non_contig_grad_outputs", "masked",
+}  # fmt: skip
+
 
 def gradcheck(
     func: Callable[..., Any],
@@ -26,6 +33,7 @@ def gradcheck(
     rtol: float = 1e-3,
     raise_exception: bool = True,
     nondet_tol: float = 0.0,
+    **further: Any,
 ) -> bool:
     """Compare the gradients of a function with differences of its values.
 
@@ -36,6 +44,7 @@ def gradcheck(
         atol, rtol: a gradient may be off by atol + rtol * abs(difference quotient).
         raise_exception: raise instead of returning False.
         nondet_tol: how far two backward passes may differ.
+        further: PyTorch's other options, `fast_mode` and so on, which change nothing.
 
     Raises:
         GradientError: a gradient is wrong.
@@ -45,6 +54,8 @@ def gradcheck(
         >>> gradcheck(lambda x: x.sin(), tensor([0.5], dtype="float64", requires_grad=True))
         True
     """
+    if not further.keys() <= FURTHER:
+        raise TypeError(f"gradcheck: {min(further.keys() - FURTHER)!r} is no option")
     given = as_tuple(inputs)
     by = [i for i, x in enumerate(given) if isinstance(x, TensorBase) and x.requires_grad]
     if not by:
@@ -147,11 +158,13 @@ def gradgradcheck(
     rtol: float = 1e-3,
     raise_exception: bool = True,
     nondet_tol: float = 0.0,
+    **further: Any,
 ) -> bool:
     """Compare the gradients of a function's gradients with differences of those.
 
     Args:
-        func, inputs, eps, atol, rtol, raise_exception, nondet_tol: as for `gradcheck`.
+        func, inputs, eps, atol, rtol, raise_exception, nondet_tol, further: as for
+            `gradcheck`.
         grad_outputs: the gradients of the outputs, by default normal numbers.
     """
     given = as_tuple(inputs)
@@ -170,4 +183,4 @@ def gradgradcheck(
         return gradients(results, tuple(inside[i] for i in by), arguments[count:], True)
 
     options = {"eps": eps, "atol": atol, "rtol": rtol, "nondet_tol": nondet_tol}
-    return gradcheck(slopes, given + seeds, raise_exception=raise_exception, **options)
+    return gradcheck(slopes, given + seeds, raise_exception=raise_exception, **options, **further)

@@ -99,6 +99,8 @@ def examples_of(settings: Settings) -> Examples:
         return Examples(*blocks_of(settings.data, settings.block, settings.seed))
     if settings.data == "digits":
         x, y = data.digits()
+    elif os.path.isdir(settings.data):
+        x, y = data.mnist(settings.data)
     elif settings.data in MADE:
         make = getattr(data, settings.data)
         x, y = make(settings.points, generator=RNG(settings.seed))

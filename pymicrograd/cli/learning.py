@@ -84,7 +84,8 @@ def add_train(commands: Any) -> None:
     )
     add = train.add_argument
     text = f"{' '.join(DATA)}, a .csv file whose last column is the target, a .npz file with x"
-    text += f" and y; texts: {' '.join(TEXTS)}, a .txt file [%(default)s]"
+    text += f" and y, a folder with MNIST's files; texts: {' '.join(TEXTS)}, a .txt file"
+    text += " [%(default)s]"
     add("--data", default="moons", metavar="DATA", help=text)
     add("--model", choices=MODELS, help="network [gpt for texts, otherwise mlp]")
     add("--optimizer", choices=("adam", "sgd"), default="adam", help="[%(default)s]")
@@ -161,9 +162,13 @@ def run_train(arguments: argparse.Namespace, output: Output) -> int:
 def check_files(arguments: argparse.Namespace) -> None:
     """Raise CommandError for what could not be read or written, before any work."""
     extension = os.path.splitext(arguments.data)[1].lower()
-    if arguments.data not in (*DATA, *TEXTS) and extension not in FILES:
+    known = arguments.data in (*DATA, *TEXTS) or os.path.isdir(arguments.data)
+    if not known and extension not in FILES:
         names = ", ".join((*DATA, *TEXTS))
-        raise mistake(f"--data {arguments.data}: none of {names}, a .csv, .npz or .txt file")
+        raise mistake(
+            f"--data {arguments.data}: none of {names}, a .csv, .npz or .txt file, or a folder "
+            "with MNIST's files"
+        )
     if arguments.model is None:
         is_text = arguments.data in TEXTS or extension == ".txt"
         arguments.model = "gpt" if is_text else "mlp"
@@ -218,7 +223,7 @@ def description(settings: Settings, fit: Fit) -> str:
     """Say in a line what is learnt from what."""
     sizes = ", ".join(f"{len(y)} {part}" for part, (_, y) in fit.parts.items())
     count = sum(p.numel() for p in fit.model.parameters())
-    data = os.path.basename(settings.data)
+    data = os.path.basename(os.path.normpath(settings.data))
     return f"{data}: {sizes}; {settings.model} of {count} parameters, seed {settings.seed}"
 
 
@@ -269,7 +274,8 @@ def plot(fit: Fit, path: str) -> None:
     from ..pictures.training import plot_losses, plot_training, save_figure
 
     val = {i + 1: loss for i, loss in enumerate(fit.val_losses)}
-    title = f"{os.path.basename(fit.settings.data)}, {fit.settings.model}, {fit.epoch} epochs"
+    name = os.path.basename(os.path.normpath(fit.settings.data))
+    title = f"{name}, {fit.settings.model}, {fit.epoch} epochs"
     in_the_plane = fit.shape == (2,) and fit.settings.model != "gpt"
     if not in_the_plane or fit.examples.classes is None:
         figure = plot_losses(fit.train_losses, val, title)

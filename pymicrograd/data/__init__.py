@@ -12,6 +12,7 @@ HOMES = {
         "ChainDataset", "ConcatDataset", "Dataset", "IterableDataset", "StackDataset", "Subset",
         "TensorDataset", "random_split",
     ),
+    "images": ("mnist", "read_idx"),
     "loader": ("DataLoader",),
     "points": (
         "blobs", "circles", "digits", "linear_regression", "moons", "quadrants", "spirals",

@@ -14,6 +14,10 @@ from .datasets import (
     TensorDataset as TensorDataset,
     random_split as random_split,
 )
+from .images import (
+    mnist as mnist,
+    read_idx as read_idx,
+)
 from .loader import (
     DataLoader as DataLoader,
 )
@@ -78,10 +82,12 @@ __all__ = [
     "gen_data_yinyang",
     "get_worker_info",
     "linear_regression",
+    "mnist",
     "moons",
     "names",
     "quadrants",
     "random_split",
+    "read_idx",
     "spirals",
     "split",
     "yinyang",

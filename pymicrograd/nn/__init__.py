@@ -44,7 +44,8 @@ HOMES = {
     "normalization": (
         "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm1d",
         "InstanceNorm2d", "InstanceNorm3d", "LayerNorm", "LazyBatchNorm1d", "LazyBatchNorm2d",
-        "LazyBatchNorm3d", "LocalResponseNorm", "RMSNorm",
+        "LazyBatchNorm3d", "LazyInstanceNorm1d", "LazyInstanceNorm2d", "LazyInstanceNorm3d",
+        "LocalResponseNorm", "RMSNorm",
     ),
     "padding": (
         "CircularPad1d", "CircularPad2d", "CircularPad3d", "ConstantPad1d", "ConstantPad2d",
@@ -66,6 +67,14 @@ HOMES = {
     ),
 }  # fmt: skip
 
-MODULES = ("functional", "init", "parameter", "utils")
+MODULES = ("attention", "functional", "init", "parameter", "utils")
 
-__all__, __getattr__, __dir__ = names_of(globals(), HOMES, MODULES)
+# What PyTorch has and this package has not.
+INSTEAD = {
+    "AdaptiveLogSoftmaxWithLoss": "CrossEntropyLoss takes all classes",
+    "CTCLoss": "the loss of unaligned sequences is left out",
+    "DataParallel": "the only device is 'cpu': call the module itself",
+    "SyncBatchNorm": "there is one process: BatchNorm1d, BatchNorm2d, BatchNorm3d",
+}
+
+__all__, __getattr__, __dir__ = names_of(globals(), HOMES, MODULES, INSTEAD)

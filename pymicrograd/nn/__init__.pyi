@@ -1,6 +1,7 @@
 """The names of `pymicrograd.nn`; written by tools/names.py."""
 
 from . import (
+    attention as attention,
     functional as functional,
     init as init,
     parameter as parameter,
@@ -134,6 +135,9 @@ from .normalization import (
     LazyBatchNorm1d as LazyBatchNorm1d,
     LazyBatchNorm2d as LazyBatchNorm2d,
     LazyBatchNorm3d as LazyBatchNorm3d,
+    LazyInstanceNorm1d as LazyInstanceNorm1d,
+    LazyInstanceNorm2d as LazyInstanceNorm2d,
+    LazyInstanceNorm3d as LazyInstanceNorm3d,
     LocalResponseNorm as LocalResponseNorm,
     RMSNorm as RMSNorm,
 )
@@ -282,6 +286,9 @@ __all__ = [
     "LazyConvTranspose1d",
     "LazyConvTranspose2d",
     "LazyConvTranspose3d",
+    "LazyInstanceNorm1d",
+    "LazyInstanceNorm2d",
+    "LazyInstanceNorm3d",
     "LazyLinear",
     "LeakyReLU",
     "Linear",
@@ -358,6 +365,7 @@ __all__ = [
     "ZeroPad1d",
     "ZeroPad2d",
     "ZeroPad3d",
+    "attention",
     "cross_entropy",
     "functional",
     "init",

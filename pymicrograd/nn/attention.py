@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from enum import Enum
 from typing import Any
 
 from .._core import no_grad
@@ -18,9 +20,24 @@ from .normalization import LayerNorm
 from .parameter import Parameter
 
 __all__ = [
-    "MultiheadAttention", "Transformer", "TransformerDecoder", "TransformerDecoderLayer",
-    "TransformerEncoder", "TransformerEncoderLayer",
+    "MultiheadAttention", "SDPBackend", "Transformer", "TransformerDecoder",
+    "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer", "sdpa_kernel",
 ]  # fmt: skip
+
+
+class SDPBackend(Enum):
+    """PyTorch's ways to compute attention; here there is one."""
+
+    ERROR = -1
+    MATH = 0
+    FLASH_ATTENTION = 1
+    EFFICIENT_ATTENTION = 2
+    CUDNN_ATTENTION = 3
+
+
+def sdpa_kernel(backends: Any, set_priority: bool = False) -> AbstractContextManager[None]:
+    """Return a block in which attention is computed as everywhere."""
+    return nullcontext()
 
 
 class Projection(Linear):

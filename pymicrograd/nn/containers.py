@@ -73,28 +73,28 @@ class Items(Container):
         gone = range(len(self))[index] if isinstance(index, slice) else [self._place(index)]
         self._fill([item for i, item in enumerate(self) if i not in set(gone)])
 
-    def append(self, item: Any) -> Any:
+    def append(self, module: Any) -> Any:
         """Add an item at the end; return this module."""
-        setattr(self, str(len(self)), self._accept(item))
+        setattr(self, str(len(self)), self._accept(module))
         return self
 
-    def insert(self, index: int, item: Any) -> Any:
+    def insert(self, index: int, module: Any) -> Any:
         """Put an item before a place; return this module."""
         items = self._items()
-        items.insert(index, self._accept(item))
+        items.insert(index, self._accept(module))
         self._fill(items)
         return self
 
-    def extend(self, items: Iterable[Any]) -> Any:
+    def extend(self, modules: Iterable[Any]) -> Any:
         """Add items at the end; return this module."""
-        for item in list(items):
+        for item in list(modules):
             self.append(item)
         return self
 
-    def pop(self, index: int = -1) -> Any:
+    def pop(self, key: int = -1) -> Any:
         """Take an item out, by default the last one."""
-        item = self[index]
-        del self[index]
+        item = self[key]
+        del self[key]
         return item
 
     def __iadd__(self, items: Iterable[Any]) -> Any:
@@ -134,6 +134,10 @@ class Sequential(Items):
 
     def _name_in_slice(self, made: Any, name: str) -> str:
         return name
+
+    def extend(self, sequential: Iterable[Any]) -> Any:
+        """Add modules at the end; return this module."""
+        return super().extend(sequential)
 
     def __add__(self, items: Iterable[Any]) -> Any:
         return type(self)(*self, *items)
@@ -207,14 +211,10 @@ class Named(Container):
         """Return names and items."""
         return [(name, self[name]) for name in self]
 
-    def get(self, name: str, default: Any = None) -> Any:
-        """Return an item; default where there is none of the name."""
-        return self[name] if name in self else default
-
-    def pop(self, name: str) -> Any:
+    def pop(self, key: str) -> Any:
         """Take an item out."""
-        item = self[name]
-        del self[name]
+        item = self[key]
+        del self[key]
         return item
 
     def clear(self) -> None:
@@ -222,9 +222,9 @@ class Named(Container):
         for name in self._names():
             delattr(self, name)
 
-    def update(self, items: Any) -> None:
+    def update(self, modules: Any) -> None:
         """Set items from a mapping, or from pairs of a name and an item."""
-        pairs = items.items() if hasattr(items, "items") else items
+        pairs = modules.items() if hasattr(modules, "items") else modules
         for name, item in pairs:
             self[name] = item
 
@@ -256,6 +256,31 @@ class ParameterDict(Named):
     def extra_repr(self) -> str:
         """Return a line for each item."""
         return "\n".join(f"({name}): {line_of(item)}" for name, item in self.items())
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a parameter; default where there is none of the name."""
+        return self[key] if key in self else default
+
+    def update(self, parameters: Any) -> None:
+        """Set parameters from a mapping, or from pairs of a name and a parameter."""
+        super().update(parameters)
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """Return a parameter, which is set to default where there is none of the name."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def popitem(self) -> tuple[str, Any]:
+        """Take the last parameter out; return its name and it."""
+        if not self._names():
+            raise KeyError("popitem: there are no parameters")
+        name = self._names()[-1]
+        return name, self.pop(name)
+
+    def copy(self) -> Any:
+        """Return a dict of the same parameters."""
+        return type(self)(dict(self.items()))
 
 
 def as_parameter(item: Any) -> Any:

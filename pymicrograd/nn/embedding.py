@@ -77,11 +77,21 @@ class Embedding(Table):
         self.weight.requires_grad = not _freeze
 
     @classmethod
-    def from_pretrained(cls, embeddings: Any, freeze: bool = True, **options: Any) -> Embedding:
+    def from_pretrained(
+        cls,
+        embeddings: Any,
+        freeze: bool = True,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+    ) -> Embedding:
         """Return a layer with a table that exists; freeze: do not train it."""
         table = as_tensor(embeddings)
         rows, features = table.shape
-        return cls(rows, features, _weight=table, _freeze=freeze, **options)
+        options = padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse
+        return cls(rows, features, *options, _weight=table, _freeze=freeze)
 
     def forward(self, input: Any) -> Any:
         """Return (*input.shape, embedding_dim) of numbers of rows."""
@@ -138,6 +148,27 @@ class EmbeddingBag(Table):
         self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
         self.include_last_offset = include_last_offset
         self._make(num_embeddings, embedding_dim, padding_idx, _weight, dtype)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        embeddings: Any,
+        freeze: bool = True,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+    ) -> EmbeddingBag:
+        """Return a layer with a table that exists; freeze: do not train it."""
+        table = as_tensor(embeddings)
+        options = max_norm, norm_type, scale_grad_by_freq, mode, sparse
+        rows, features = table.shape
+        made = cls(rows, features, *options, table, include_last_offset, padding_idx)
+        made.weight.requires_grad = not freeze
+        return made
 
     def forward(self, input: Any, offsets: Any = None, per_sample_weights: Any = None) -> Any:
         """Return (bags, embedding_dim)."""

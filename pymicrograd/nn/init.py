@@ -253,3 +253,22 @@ def sparse_(tensor: Any, sparsity: float, std: float = 0.01, generator: Any = No
         for row in randperm(rows, generator=generator).tolist()[:count]:
             tensor[row, column] = 0.0
     return tensor
+
+
+# What PyTorch called them at first.
+FORMER = (
+    "constant", "dirac", "kaiming_normal", "kaiming_uniform", "normal", "orthogonal", "sparse",
+    "uniform", "xavier_normal", "xavier_uniform",
+)  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in FORMER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def former(*args: Any, **options: Any) -> Any:
+        warn(f"init.{name} is a former name: write init.{name}_")
+        return globals()[f"{name}_"](*args, **options)
+
+    former.__name__, former.__doc__ = name, f"Return `{name}_`."
+    return former

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from .applied import Applied
+from .functional.former import reduction_of
 
 __all__ = [
     "BCELoss", "BCEWithLogitsLoss", "CosineEmbeddingLoss", "CosineSimilarity", "CrossEntropyLoss",
@@ -29,10 +30,7 @@ class Loss(Applied):
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         average, reduce = (vars(self).pop(name, None) for name in FORMER)
-        if average is not None or reduce is not None:
-            self.reduction = "mean" if average in (None, True) else "sum"
-            if reduce not in (None, True):
-                self.reduction = "none"
+        self.reduction = reduction_of(average, reduce, self.reduction)
 
     def _set_option(self, name: str, value: Any) -> None:
         if name in ("weight", "pos_weight") and value is not None:

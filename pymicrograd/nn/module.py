@@ -328,6 +328,10 @@ class Module(modules.Module):
         """Return this module, which is there."""
         return self
 
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Any:
+        """Return this module, whose elements stay: the CPU is the only device."""
+        return self.to("cpu" if device is None else device)
+
     # ---- state, for which the Tensor half is imported
 
     @staticmethod
@@ -347,6 +351,21 @@ class Module(modules.Module):
         except (TypeError, ValueError) as error:
             raise type(error)(f"{name}: {error}") from None
         return found.shape, found.detach().to(target.dtype)
+
+    def _assign_states(
+        self, states: list[tuple[Any, Any]], state_dict: Mapping[str, Any], names: list[str]
+    ) -> list[tuple[Any, Any]]:
+        from ..tensors.conversion import as_tensor
+
+        left = []
+        for name, (target, found) in zip(names, states, strict=True):
+            if isinstance(target, Block):
+                left.append((target, found))
+            else:
+                needs = target.requires_grad
+                target._become(as_tensor(state_dict[name]).detach())
+                target.requires_grad = needs and target.is_floating_point()
+        return left
 
     def _set_states(self, states: list[tuple[Any, Any]]) -> None:
         tensors, others, values, numbers = [], [], [], []

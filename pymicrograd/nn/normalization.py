@@ -15,7 +15,8 @@ from .parameter import Parameter, UninitializedParameter
 __all__ = [
     "BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d",
     "InstanceNorm3d", "LayerNorm", "LazyBatchNorm1d", "LazyBatchNorm2d", "LazyBatchNorm3d",
-    "LocalResponseNorm", "RMSNorm",
+    "LazyInstanceNorm1d", "LazyInstanceNorm2d", "LazyInstanceNorm3d", "LocalResponseNorm",
+    "RMSNorm",
 ]  # fmt: skip
 
 
@@ -143,10 +144,39 @@ class BatchNorm3d(BatchNorm):
     axes = (5,)
 
 
-class LazyBatchNorm(BatchNorm):
+class Lazy(ByChannel):
     """A layer whose number of channels is that of its first input."""
 
-    becomes: type[BatchNorm]
+    becomes: type[ByChannel]
+
+    def _wait(self, device: Any, dtype: Any) -> None:
+        """Have no parameters until the first input."""
+        for name in ("weight", "bias"):
+            if getattr(self, name) is not None:
+                item = UninitializedParameter(device=device, dtype=dtype)
+                self.register_parameter(name, item)
+
+    def forward(self, input: Any) -> Any:
+        """Make parameters and statistics, become the layer, and do what it does."""
+        self._check(input)
+        self.num_features = input.shape[self._channel_axis(input)]
+        for name in ("weight", "bias"):
+            if getattr(self, name) is not None:
+                getattr(self, name).materialize((self.num_features,))
+        if self.track_running_stats:
+            kind = self.running_mean.dtype
+            self.running_mean._become(empty(self.num_features, dtype=kind))
+            self.running_var._become(empty(self.num_features, dtype=kind))
+        self.__class__ = self.becomes  # type: ignore[assignment]
+        self.reset_parameters()
+        return self.forward(input)
+
+    def _channel_axis(self, input: Any) -> int:
+        return 1
+
+
+class LazyBatchNorm(Lazy, BatchNorm):
+    """A batch normalization whose number of channels is that of its first input."""
 
     def __init__(
         self,
@@ -160,25 +190,7 @@ class LazyBatchNorm(BatchNorm):
         bias: bool = True,
     ) -> None:
         super().__init__(0, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
-        if affine:
-            self.register_parameter("weight", UninitializedParameter(device=device, dtype=dtype))
-        if self._has_bias:
-            self.register_parameter("bias", UninitializedParameter(device=device, dtype=dtype))
-
-    def forward(self, input: Any) -> Any:
-        """Make parameters and statistics, become the layer, and do what it does."""
-        self._check(input)
-        self.num_features = input.shape[1]
-        for name in ("weight", "bias"):
-            if getattr(self, name) is not None:
-                getattr(self, name).materialize((self.num_features,))
-        if self.track_running_stats:
-            kind = self.running_mean.dtype
-            self.running_mean._become(empty(self.num_features, dtype=kind))
-            self.running_var._become(empty(self.num_features, dtype=kind))
-        self.__class__ = self.becomes  # type: ignore[assignment]
-        self.reset_parameters()
-        return self.forward(input)
+        self._wait(device, dtype)
 
 
 class LazyBatchNorm1d(LazyBatchNorm):
@@ -256,6 +268,45 @@ class InstanceNorm3d(InstanceNorm):
     """Instance normalization of volumes (N, C, D, H, W) or (C, D, H, W)."""
 
     axes = (4, 5)
+
+
+class LazyInstanceNorm(Lazy, InstanceNorm):
+    """An instance normalization whose number of channels is that of its first input."""
+
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(0, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        self._wait(device, dtype)
+
+    def _channel_axis(self, input: Any) -> int:
+        return -self.axes[0]  # with a batch or without
+
+
+class LazyInstanceNorm1d(LazyInstanceNorm):
+    """An `InstanceNorm1d` whose num_features is that of its first input."""
+
+    axes, becomes = (2, 3), InstanceNorm1d
+
+
+class LazyInstanceNorm2d(LazyInstanceNorm):
+    """An `InstanceNorm2d` whose num_features is that of its first input."""
+
+    axes, becomes = (3, 4), InstanceNorm2d
+
+
+class LazyInstanceNorm3d(LazyInstanceNorm):
+    """An `InstanceNorm3d` whose num_features is that of its first input."""
+
+    axes, becomes = (4, 5), InstanceNorm3d
 
 
 class LayerNorm(Module):

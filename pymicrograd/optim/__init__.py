@@ -11,6 +11,7 @@ HOMES = {
     "adam": ("Adam", "AdamW"),
     "adaptive": ("Adadelta", "Adagrad", "RMSprop"),
     "averaged": ("ASGD",),
+    "composed": ("Adafactor", "Muon"),
     "lbfgs": ("LBFGS",),
     "moments": ("LAMB", "Adamax", "NAdam", "RAdam"),
     "optimizer": ("Optimizer",),
@@ -18,4 +19,9 @@ HOMES = {
     "signs": ("Lion", "Rprop"),
 }
 
-__all__, __getattr__, __dir__ = names_of(globals(), HOMES, ("lr_scheduler", "swa_utils"))
+# What PyTorch has and this package has not.
+INSTEAD = {"SparseAdam": "gradients are never sparse; Adam has the same arguments"}
+
+MODULES = ("lr_scheduler", "swa_utils")
+
+__all__, __getattr__, __dir__ = names_of(globals(), HOMES, MODULES, INSTEAD)

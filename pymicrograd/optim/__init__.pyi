@@ -16,6 +16,10 @@ from .adaptive import (
 from .averaged import (
     ASGD as ASGD,
 )
+from .composed import (
+    Adafactor as Adafactor,
+    Muon as Muon,
+)
 from .lbfgs import (
     LBFGS as LBFGS,
 )
@@ -40,6 +44,7 @@ HOMES: dict[str, tuple[str, ...]]
 __all__ = [
     "ASGD",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
@@ -47,6 +52,7 @@ __all__ = [
     "LAMB",
     "LBFGS",
     "Lion",
+    "Muon",
     "NAdam",
     "Optimizer",
     "RAdam",

@@ -11,7 +11,10 @@ from .. import _core
 from ..nn.module import Module
 from .lr_scheduler import LRScheduler, check_optimizer, per_group
 
-__all__ = ["SWALR", "AveragedModel", "get_ema_avg_fn", "get_swa_avg_fn", "update_bn"]
+__all__ = [
+    "SWALR", "AveragedModel", "get_ema_avg_fn", "get_ema_multi_avg_fn", "get_swa_avg_fn",
+    "get_swa_multi_avg_fn", "update_bn",
+]  # fmt: skip
 
 
 def get_swa_avg_fn() -> Callable[[Any, Any, Any], Any]:
@@ -30,6 +33,26 @@ def get_ema_avg_fn(decay: float = 0.999) -> Callable[[Any, Any, Any], Any]:
     return lambda average, current, count: decay * average + (1.0 - decay) * current
 
 
+def over_lists(average_of: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], None]:
+    """Return the function of lists that writes new averages over the old ones."""
+
+    def update(averages: Iterable[Any], currents: Iterable[Any], count: Any) -> None:
+        for average, current in zip(averages, currents, strict=True):
+            average.copy_(average_of(average, current, count))
+
+    return update
+
+
+def get_swa_multi_avg_fn() -> Callable[[Any, Any, Any], None]:
+    """Return `get_swa_avg_fn` for a list of averages, which are overwritten."""
+    return over_lists(get_swa_avg_fn())
+
+
+def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[[Any, Any, Any], None]:
+    """Return `get_ema_avg_fn` for a list of averages, which are overwritten."""
+    return over_lists(get_ema_avg_fn(decay))
+
+
 class AveragedModel(Module):
     """A copy of a model whose parameters are averages of the model's over time.
 
@@ -38,6 +61,8 @@ class AveragedModel(Module):
         device: "cpu".
         avg_fn: a function (average, current, count) of Tensors that returns the new average; None
             is the mean of all so far.
+        multi_avg_fn: instead, a function (averages, currents, count) of lists of Tensors that
+            overwrites the averages.
         use_buffers: average the buffers, too; otherwise they are copied.
 
     Attributes:
@@ -52,6 +77,7 @@ class AveragedModel(Module):
         model: Any,
         device: Any = None,
         avg_fn: Callable[[Any, Any, Any], Any] | None = None,
+        multi_avg_fn: Callable[[Any, Any, Any], Any] | None = None,
         use_buffers: bool = False,
     ) -> None:
         from ..tensors.conversion import new
@@ -59,11 +85,13 @@ class AveragedModel(Module):
         from ..tensors.dtypes import int64
 
         super().__init__()
+        if avg_fn is not None and multi_avg_fn is not None:
+            raise ValueError("AveragedModel: one of avg_fn and multi_avg_fn, not both")
         if device is not None:
             check_device(device)
         self.module = copy.deepcopy(model)
         self.register_buffer("n_averaged", new(0, int64))
-        self.avg_fn = get_swa_avg_fn() if avg_fn is None else avg_fn
+        self.multi_avg_fn = multi_avg_fn or over_lists(avg_fn or get_swa_avg_fn())
         self.use_buffers = use_buffers
 
     def forward(self, *args: Any, **named: Any) -> Any:
@@ -78,10 +106,16 @@ class AveragedModel(Module):
         if self.use_buffers:
             ours, its, buffers = ours + buffers[0], its + buffers[1], ([], [])
         with _core.no_grad():
+            averages: list[Any] = []
+            currents: list[Any] = []
             for average, current in zip(ours, its, strict=True):
-                x = current.detach()
-                is_mean = count > 0 and x.is_floating_point()
-                average.copy_(self.avg_fn(average.detach(), x, count) if is_mean else x)
+                if count > 0 and current.is_floating_point():
+                    averages.append(average.detach())
+                    currents.append(current.detach())
+                else:
+                    average.copy_(current.detach())
+            if averages:
+                self.multi_avg_fn(averages, currents, count)
             for average, current in zip(*buffers, strict=True):
                 average.copy_(current)
             self.n_averaged.fill_(count + 1)

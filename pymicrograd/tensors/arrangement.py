@@ -20,6 +20,7 @@ from .arguments import (
 )
 from .attributes import Attributes
 from .conversion import as_tensor
+from .creation import check_hints
 from .derived import spread_over
 from .dtypes import as_dtype, bool_, int64
 from .explain import call_as, refuse_out
@@ -309,16 +310,18 @@ def triangle(name: str, row: Any, col: Any, below: Any, offset: Any, kind: Any) 
 
 
 def tril_indices(
-    row: int, col: int, offset: int = 0, *, dtype: Any = int64, device: Any = None
+    row: int, col: int, offset: int = 0, *, dtype: Any = int64, device: Any = None, **hints: Any
 ) -> Tensor:
     """Return the indices (2, count) of a matrix's elements on and below a diagonal, by rows."""
+    check_hints(hints)
     return triangle("tril_indices", row, col, True, offset, dtype)
 
 
 def triu_indices(
-    row: int, col: int, offset: int = 0, *, dtype: Any = int64, device: Any = None
+    row: int, col: int, offset: int = 0, *, dtype: Any = int64, device: Any = None, **hints: Any
 ) -> Tensor:
     """Return the indices (2, count) of a matrix's elements on and above a diagonal, by rows."""
+    check_hints(hints)
     return triangle("triu_indices", row, col, False, offset, dtype)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from . import layouts
 from .arguments import own_axis
 from .devices import CPU, device
 from .ops import TensorBase
@@ -68,11 +69,17 @@ class Attributes(Methods):
         """Return the address in memory of the first element, an int; views may share it."""
         return int(self._info()[2])
 
-    def is_contiguous(self) -> bool:
+    def is_contiguous(self, memory_format: Any = None) -> bool:
         """Return whether the elements lie in row-major order without gaps.
 
         Then flat element i lies i * itemsize bytes after data_ptr().
+
+        Args:
+            memory_format: `channels_last`, of (N, C, H, W): whether (N, H, W, C) lies so.
         """
+        if memory_format in (layouts.channels_last, layouts.channels_last_3d):
+            axes = 4 if memory_format is layouts.channels_last else 5
+            return self.ndim == axes and bool(self.movedim(1, -1)._info()[6])
         return bool(self._info()[6])
 
     def is_floating_point(self) -> bool:
@@ -88,3 +95,48 @@ class Attributes(Methods):
     def is_cuda(self) -> bool:
         """Whether the elements are on a GPU: False."""
         return False
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether the elements are in the CPU's memory: True."""
+        return True
+
+    @property
+    def layout(self) -> layouts.layout:
+        """How the elements lie in memory: `strided`, the only way."""
+        return layouts.strided
+
+    def get_device(self) -> int:
+        """Return -1, the number of the CPU among devices."""
+        return -1
+
+    def to_dense(self: Any, dtype: Any = None, *, masked_grad: bool | None = None) -> Any:
+        """Return this tensor, cast to a dtype: there are no sparse ones."""
+        return self if dtype is None else self.to(dtype)
+
+
+def never(name: str, what: str, is_method: bool) -> Any:
+    """Return the attribute or method that is False of every Tensor."""
+
+    def told(self: Any, *args: Any) -> bool:
+        return False
+
+    told.__name__, told.__qualname__ = name, f"Attributes.{name}"
+    told.__doc__ = f"{'Return whether' if is_method else 'Whether'} {what}: False."
+    return told if is_method else property(told)
+
+
+for name, what in {
+    "is_mps": "the elements are on a GPU",
+    "is_xpu": "the elements are on a GPU", "is_meta": "there are no elements",
+    "is_mkldnn": "the layout is a library's", "is_nested": "it is a list of tensors",
+    "is_quantized": "the elements are quantized", "is_sparse": "only some elements are kept",
+    "is_sparse_csr": "only some elements are kept",
+}.items():  # fmt: skip
+    setattr(Attributes, name, never(name, what, False))
+for name, what in {
+    "is_conj": "a conjugate is still to be taken", "is_neg": "a negative is still to be taken",
+    "is_inference": "it is made in inference_mode for good",
+    "is_pinned": "a GPU reads the memory", "is_shared": "processes share the memory",
+}.items():  # fmt: skip
+    setattr(Attributes, name, never(name, what, True))

@@ -74,7 +74,7 @@ class CastMethods(Attributes):
         result = cast(self, self.dtype if dtype is None else as_dtype(dtype))
         return self.clone() if copy and result is self else result
 
-    def type(self, dtype: Any = None) -> Any:
+    def type(self, dtype: Any = None, non_blocking: Bool = False) -> Any:
         """Return the elements cast to a dtype, as `to` does; without one PyTorch's name of it.
 
         That is "torch.FloatTensor" of float32, and is understood as a dtype, too.
@@ -138,6 +138,8 @@ class CastMethods(Attributes):
         """Return this tensor: no GPU copies it."""
         return self
 
-    def cuda(self, device: Any = None, non_blocking: Bool = False) -> Tensor:
+    def cuda(
+        self, device: Any = None, non_blocking: Bool = False, memory_format: Any = None
+    ) -> Tensor:
         """Refuse: the CPU is the only device."""
         raise ValueError("cuda: there is no GPU here, the only device is 'cpu'; leave .cuda() out")

@@ -37,8 +37,28 @@ def shape_from(sizes: tuple[Any, ...], size: Any, what: str) -> tuple[int, ...]:
     return as_shape((size,), what)
 
 
-def finish(made: Tensor, requires_grad: bool, device: Any = None) -> Tensor:
+# What PyTorch says of memory, and what is as it is here.
+HINTS = ("layout", "memory_format", "pin_memory", "non_blocking")
+
+
+def check_hints(hints: dict[str, Any]) -> None:
+    """Refuse what constructors do not take: `out`, and what PyTorch has not either."""
+    for name, value in hints.items():
+        if name == "out" and value is not None:
+            raise TypeError("out= is not taken: results are new tensors, write out.copy_(...)")
+        if name not in (*HINTS, "out"):
+            raise TypeError(
+                f"got an unexpected keyword argument {name!r}: a constructor's are dtype, device "
+                "and requires_grad"
+            )
+
+
+def finish(
+    made: Tensor, requires_grad: bool, device: Any = None, hints: dict[str, Any] | None = None
+) -> Tensor:
     """Return a new leaf, with the arguments that all constructors take."""
+    if hints:
+        check_hints(hints)
     check_device(device)
     if requires_grad:
         made.requires_grad = requires_grad  # which refuses what is no bool
@@ -51,11 +71,12 @@ def zeros(
     dtype: Any = None,
     requires_grad: bool = False,
     device: Any = None,
+    **hints: Any,
 ) -> Tensor:
     """Return a Tensor of zeros, by default of float32."""
     kind = float32 if dtype is None else as_dtype(dtype)
     made = blank(shape_from(sizes, size, "zeros"), kind, "zeros")
-    return finish(made, requires_grad, device)
+    return finish(made, requires_grad, device, hints)
 
 
 def empty(
@@ -64,10 +85,11 @@ def empty(
     dtype: Any = None,
     requires_grad: bool = False,
     device: Any = None,
+    **hints: Any,
 ) -> Tensor:
     """Return a Tensor whose elements mean nothing; they are zeros."""
     shape = shape_from(sizes, size, "empty")
-    return zeros(shape, dtype=dtype, requires_grad=requires_grad, device=device)
+    return zeros(shape, dtype=dtype, requires_grad=requires_grad, device=device, **hints)
 
 
 def ones(
@@ -76,10 +98,13 @@ def ones(
     dtype: Any = None,
     requires_grad: bool = False,
     device: Any = None,
+    **hints: Any,
 ) -> Tensor:
     """Return a Tensor of ones, by default of float32."""
     kind = float32 if dtype is None else as_dtype(dtype)
-    return finish(constant(shape_from(sizes, size, "ones"), 1, kind, "ones"), requires_grad, device)
+    return finish(
+        constant(shape_from(sizes, size, "ones"), 1, kind, "ones"), requires_grad, device, hints
+    )
 
 
 def full(
@@ -89,34 +114,50 @@ def full(
     dtype: Any = None,
     requires_grad: bool = False,
     device: Any = None,
+    **hints: Any,
 ) -> Tensor:
     """Return a Tensor with every element the same; its type is the number's, as in `tensor`."""
     kind = new(fill_value, None).dtype if dtype is None else as_dtype(dtype)
     made = constant(as_shape((size,), "full"), fill_value, kind, "full")
-    return finish(made, requires_grad, device)
+    return finish(made, requires_grad, device, hints)
 
 
 def zeros_like(
-    input: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+    input: Any,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+    **hints: Any,
 ) -> Tensor:
     """Return zeros of input's shape and, unless told otherwise, type."""
     kind = input.dtype if dtype is None else dtype
-    return zeros(input.shape, dtype=kind, requires_grad=requires_grad, device=device)
+    return zeros(input.shape, dtype=kind, requires_grad=requires_grad, device=device, **hints)
 
 
 def ones_like(
-    input: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+    input: Any,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+    **hints: Any,
 ) -> Tensor:
     """Return ones of input's shape and, unless told otherwise, type."""
     kind = input.dtype if dtype is None else dtype
-    return ones(input.shape, dtype=kind, requires_grad=requires_grad, device=device)
+    return ones(input.shape, dtype=kind, requires_grad=requires_grad, device=device, **hints)
 
 
 def empty_like(
-    input: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+    input: Any,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+    **hints: Any,
 ) -> Tensor:
     """Return a Tensor of input's shape and type whose elements mean nothing."""
-    return zeros_like(input, dtype=dtype, requires_grad=requires_grad, device=device)
+    return zeros_like(input, dtype=dtype, requires_grad=requires_grad, device=device, **hints)
 
 
 def full_like(
@@ -126,10 +167,13 @@ def full_like(
     dtype: Any = None,
     requires_grad: bool = False,
     device: Any = None,
+    **hints: Any,
 ) -> Tensor:
     """Return a Tensor of input's shape and, unless told otherwise, type with equal elements."""
     kind = input.dtype if dtype is None else dtype
-    return full(input.shape, fill_value, dtype=kind, requires_grad=requires_grad, device=device)
+    return full(
+        input.shape, fill_value, dtype=kind, requires_grad=requires_grad, device=device, **hints
+    )
 
 
 def asarray(
@@ -154,16 +198,21 @@ def asarray(
 
 
 def scalar_tensor(
-    s: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+    s: Any,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+    **hints: Any,
 ) -> Tensor:
     """Return a number as a Tensor of shape (), by default of float32."""
     kind = float32 if dtype is None else as_dtype(dtype)
-    return finish(constant((), s, kind, "scalar_tensor"), requires_grad, device)
+    return finish(constant((), s, kind, "scalar_tensor"), requires_grad, device, hints)
 
 
 def empty_permuted(
     size: Any, physical_layout: Any, *, dtype: Any = None, requires_grad: bool = False,
-    device: Any = None,
+    device: Any = None, **hints: Any,
 ) -> Tensor:  # fmt: skip
     """Return zeros whose axes lie in memory in the order given, the last one closest.
 
@@ -178,11 +227,17 @@ def empty_permuted(
         raise ShapeError(f"empty_permuted: {order} does not name each of {len(shape)} axes once")
     made = zeros([shape[axis] for axis in order], dtype=dtype)
     back = sorted(range(len(order)), key=order.__getitem__)
-    return finish(made.permute(back).detach(), requires_grad, device)
+    return finish(made.permute(back).detach(), requires_grad, device, hints)
 
 
 def empty_strided(
-    size: Any, stride: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+    size: Any,
+    stride: Any,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+    **hints: Any,
 ) -> Tensor:
     """Return zeros whose neighbours along each axis lie so many elements apart.
 
@@ -201,7 +256,7 @@ def empty_strided(
     memory = numpy.zeros(last + 1, kind.typestr)
     steps = [step * kind.itemsize for step in strides]
     made = shared(numpy.lib.stride_tricks.as_strided(memory, shape, steps), kind)
-    return finish(made, requires_grad, device)
+    return finish(made, requires_grad, device, hints)
 
 
 # ---- ranges and matrices ---------------------------------------------------------------------
@@ -215,6 +270,7 @@ def arange(
     dtype: Any = None,
     requires_grad: bool = False,
     device: Any = None,
+    **hints: Any,
 ) -> Tensor:
     """Return start, start + step, start + 2 * step ... below end; int64 if all are ints.
 
@@ -236,7 +292,7 @@ def arange(
         raise ArgumentError(f"arange: steps of {step} lead away from {end}, starting at {start}")
     count = len(range(start, end, step)) if whole else max(0, math.ceil((end - start) / step))
     kind = (int64 if whole else float32) if dtype is None else as_dtype(dtype)
-    return finish(cast(ramp(count, start, step, "arange"), kind), requires_grad, device)
+    return finish(cast(ramp(count, start, step, "arange"), kind), requires_grad, device, hints)
 
 
 def linspace(
@@ -247,6 +303,7 @@ def linspace(
     dtype: Any = None,
     requires_grad: bool = False,
     device: Any = None,
+    **hints: Any,
 ) -> Tensor:
     """Return steps numbers from start to end, both included, at equal distances.
 
@@ -264,12 +321,12 @@ def linspace(
     first = ramp(half, start, distance, "linspace")
     second = ramp(steps - half, end, -distance, "linspace").flip(0)
     made = apply(OPS["cat"], (first, second), (0,))
-    return finish(cast(made, kind), requires_grad, device)
+    return finish(cast(made, kind), requires_grad, device, hints)
 
 
 def logspace(
     start: float, end: float, steps: int, base: float = 10.0, *, dtype: Any = None,
-    requires_grad: bool = False, device: Any = None,
+    requires_grad: bool = False, device: Any = None, **hints: Any,
 ) -> Tensor:  # fmt: skip
     """Return base**x for x of `linspace`, computed in float64, by default of float32."""
     powers = linspace(float(start), float(end), steps, dtype=float64)
@@ -277,7 +334,7 @@ def logspace(
         powers = linspace(float(int(start)), float(int(end)), steps, dtype=float64)
     made = new(float(base), float64).pow(powers)
     kind = float32 if dtype is None else as_dtype(dtype)
-    return finish(cast(made, kind), requires_grad, device)
+    return finish(cast(made, kind), requires_grad, device, hints)
 
 
 def eye(
@@ -287,6 +344,7 @@ def eye(
     dtype: Any = None,
     requires_grad: bool = False,
     device: Any = None,
+    **hints: Any,
 ) -> Tensor:
     """Return ones on the diagonal of an (n, m) matrix of zeros; m is n by default."""
     rows, columns = as_shape((n, n if m is None else m), "eye")
@@ -296,7 +354,7 @@ def eye(
         flat = made.reshape(rows * columns)
         kind = made.dtype
         flat[: (count - 1) * columns + count : columns + 1] = new(1, kind)
-    return finish(made, requires_grad, device)
+    return finish(made, requires_grad, device, hints)
 
 
 # ---- random numbers --------------------------------------------------------------------------
@@ -317,12 +375,13 @@ def rand(
     dtype: Any = None,
     requires_grad: bool = False,
     device: Any = None,
+    **hints: Any,
 ) -> Tensor:
     """Return multiples of 2**-24 from [0, 1), `generator.random()` for each element."""
     made = draw(
         UNIFORM, shape_from(sizes, size, "rand"), floating(dtype, "rand"), 0.0, 1.0, generator
     )
-    return finish(made, requires_grad, device)
+    return finish(made, requires_grad, device, hints)
 
 
 def randn(
@@ -332,12 +391,13 @@ def randn(
     dtype: Any = None,
     requires_grad: bool = False,
     device: Any = None,
+    **hints: Any,
 ) -> Tensor:
     """Return normal numbers, `generator.normal()` for each element."""
     made = draw(
         NORMAL, shape_from(sizes, size, "randn"), floating(dtype, "randn"), 0.0, 1.0, generator
     )
-    return finish(made, requires_grad, device)
+    return finish(made, requires_grad, device, hints)
 
 
 def randint(
@@ -349,6 +409,7 @@ def randint(
     dtype: Any = None,
     requires_grad: bool = False,
     device: Any = None,
+    **hints: Any,
 ) -> Tensor:
     """Return ints from low, by default 0, to high - 1.
 
@@ -374,13 +435,23 @@ def randint(
     kind = int64 if dtype is None else as_dtype(dtype)
     shape = as_shape((size,), "randint")
     made = draw(INTEGERS, shape, int64, 0.0, 0.0, generator, low, high)
-    return finish(cast(made, kind), requires_grad, device)
+    return finish(cast(made, kind), requires_grad, device, hints)
 
 
-def randperm(n: int, *, generator: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
+def randperm(
+    n: int,
+    *,
+    generator: Any = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+    **hints: Any,
+) -> Tensor:
     """Return 0 .. n - 1 in random order, as `generator.shuffle` leaves `list(range(n))`."""
     made = draw(PERMUTATION, as_shape((n,), "randperm"), int64, 0.0, 0.0, generator)
-    return finish(cast(made, int64 if dtype is None else as_dtype(dtype)), False, device)
+    return finish(
+        cast(made, int64 if dtype is None else as_dtype(dtype)), requires_grad, device, hints
+    )
 
 
 def rand_like(
@@ -390,10 +461,11 @@ def rand_like(
     dtype: Any = None,
     requires_grad: bool = False,
     device: Any = None,
+    **hints: Any,
 ) -> Tensor:
     """Return `rand` of input's shape and, unless told otherwise, type."""
     made = rand(input.shape, generator=generator, dtype=input.dtype if dtype is None else dtype)
-    return finish(made, requires_grad, device)
+    return finish(made, requires_grad, device, hints)
 
 
 def randn_like(
@@ -403,7 +475,8 @@ def randn_like(
     dtype: Any = None,
     requires_grad: bool = False,
     device: Any = None,
+    **hints: Any,
 ) -> Tensor:
     """Return `randn` of input's shape and, unless told otherwise, type."""
     made = randn(input.shape, generator=generator, dtype=input.dtype if dtype is None else dtype)
-    return finish(made, requires_grad, device)
+    return finish(made, requires_grad, device, hints)

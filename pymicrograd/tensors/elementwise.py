@@ -277,7 +277,7 @@ class ElementwiseMethods(Attributes):
         """Return a tensor of bool in this shape: True where an element is neither inf nor NaN."""
         return self.sub(self).eq(0) if self.is_floating_point() else self.eq(self)
 
-    def copy_(self: T, other: Any) -> T:
+    def copy_(self: T, other: Any, non_blocking: bool = False) -> T:
         """Write another tensor's elements, broadcast and cast, over these; return the tensor.
 
         The gradient flows to the other tensor.

@@ -14,17 +14,24 @@ from .ops import OPS, TensorBase, apply
 if TYPE_CHECKING:
     from .tensor import Tensor
 
-__all__ = ["from_dlpack", "from_numpy", "tensor"]
+__all__ = ["from_dlpack", "from_numpy", "frombuffer", "tensor"]
 
 
-def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: Any = None) -> Tensor:
+def tensor(
+    data: Any,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+    *,
+    pin_memory: bool = False,
+) -> Tensor:
     """Copy numbers, nested sequences of them, or an array into a new Tensor.
 
     Args:
         data: Python's floats become float32, ints int64, bools bool; NumPy's keep their type.
         dtype: the type of the elements, whatever data has.
         requires_grad: whether to compute gradients for it.
-        device: "cpu" or None.
+        device: "cpu" or None. pin_memory: nothing, no GPU copies it.
 
     Raises:
         ShapeError: rows differ in length, or there are more than 16 axes.
@@ -44,32 +51,59 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, device: An
     return made
 
 
-def from_numpy(array: Any) -> Tensor:
+def from_numpy(ndarray: Any) -> Tensor:
     """Make a Tensor that shares the memory of an ndarray; writing to one changes the other.
 
     A read-only array makes a read-only Tensor.
 
     Raises:
-        TypeError: array is no ndarray, or a masked one.
+        TypeError: it is no ndarray, or a masked one.
         DTypeError: tensors have no such type.
         ValueError: the memory cannot be shared: another byte order, unaligned elements.
     """
     import numpy
 
-    if not isinstance(array, numpy.ndarray):
-        raise TypeError(f"from_numpy() is for an ndarray, not {type(array).__name__}")
-    array = checked(array_of(array))
+    if not isinstance(ndarray, numpy.ndarray):
+        raise TypeError(f"from_numpy() is for an ndarray, not {type(ndarray).__name__}")
+    array = checked(array_of(ndarray))
     reason = why_not_shared(array)
     if reason:
         raise ValueError(f"from_numpy() cannot share this array: {reason}; tensor() copies it")
     return from_array(array, share=True)
 
 
-def from_dlpack(x: Any) -> Tensor:
-    """Make a Tensor of anything with `__dlpack__`, which shares its memory."""
+def frombuffer(
+    buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False
+) -> Tensor:
+    """Make a Tensor that shares the memory of bytes, a bytearray, or anything with a buffer.
+
+    Args:
+        dtype: of the elements; count: how many, -1 for all.
+        offset: the bytes before the first.
+
+    Raises:
+        ValueError: there are not as many elements.
+    """
+    import numpy
+
+    kind = as_dtype(dtype)
+    made = from_numpy(numpy.frombuffer(buffer, kind.typestr, count, offset))
+    if requires_grad:
+        made.requires_grad = requires_grad
+    return made
+
+
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """Make a Tensor of anything with `__dlpack__`, which shares its memory.
+
+    Args:
+        device: "cpu" or None. copy: True for memory of its own.
+    """
     from .bits import imported
 
-    return imported(x)
+    check_device(device)
+    made = imported(ext_tensor)
+    return made.clone() if copy else made
 
 
 # ---- to others -------------------------------------------------------------------------------

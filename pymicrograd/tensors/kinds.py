@@ -15,9 +15,10 @@ from .promotion import promoted
 
 __all__ = [
     "are_deterministic_algorithms_enabled", "can_cast", "finfo", "get_default_device",
-    "get_default_dtype", "get_float32_matmul_precision", "iinfo", "inference_mode",
-    "is_inference_mode_enabled", "is_storage", "is_tensor", "promote_types", "result_type",
-    "set_default_device", "set_default_dtype", "set_float32_matmul_precision", "typename",
+    "get_default_dtype", "get_float32_matmul_precision", "get_num_interop_threads", "iinfo",
+    "inference_mode", "is_inference_mode_enabled", "is_storage", "is_tensor", "promote_types",
+    "result_type", "set_default_device", "set_default_dtype", "set_default_tensor_type",
+    "set_float32_matmul_precision", "set_num_interop_threads", "typename",
     "use_deterministic_algorithms",
 ]  # fmt: skip
 
@@ -117,6 +118,15 @@ def can_cast(from_: Any, to: Any) -> bool:
     return as_dtype(from_).kind <= as_dtype(to).kind
 
 
+def get_num_interop_threads() -> int:
+    """Return 1: ops run one after the other; `get_num_threads` tells how many compute one."""
+    return 1
+
+
+def set_num_interop_threads(num: int) -> None:
+    """Accept any number: ops run one after the other."""
+
+
 def get_default_dtype() -> dtype:
     """Return float32, the type of floats that no type is given for."""
     return float32
@@ -133,6 +143,12 @@ def set_default_dtype(d: Any) -> None:
             f"set_default_dtype: the default is float32, not {as_dtype(d).name}: write dtype= "
             "where tensors are made, or model.double()"
         )
+
+
+def set_default_tensor_type(t: Any) -> None:
+    """Accept `FloatTensor`, or its name: the default there is; as `set_default_dtype`."""
+    name = t if isinstance(t, str) else f"torch.{getattr(t, '__name__', t)}"
+    set_default_dtype(next((kind for kind, text in TYPES.items() if text == name), t))
 
 
 def get_default_device() -> device:

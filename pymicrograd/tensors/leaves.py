@@ -83,13 +83,13 @@ def below_diagonal(x: Any, diagonal: int, what: str) -> Tensor:
     return ramp(x.shape[-1], 0, 1, what) - rows <= diagonal
 
 
-def tril(x: Any, diagonal: int = 0) -> Tensor:
-    """Return x with zeros above a diagonal of its last two axes."""
-    below = below_diagonal(x, as_int(diagonal, "tril: the diagonal"), "tril")
-    return apply(OPS["where"], (below, x, blank((), x.dtype, "tril")))
+def tril(input: Any, diagonal: int = 0) -> Tensor:
+    """Return input with zeros above a diagonal of its last two axes."""
+    below = below_diagonal(input, as_int(diagonal, "tril: the diagonal"), "tril")
+    return apply(OPS["where"], (below, input, blank((), input.dtype, "tril")))
 
 
-def triu(x: Any, diagonal: int = 0) -> Tensor:
-    """Return x with zeros below a diagonal of its last two axes."""
-    below = below_diagonal(x, as_int(diagonal, "triu: the diagonal") - 1, "triu")
-    return apply(OPS["where"], (below, blank((), x.dtype, "triu"), x))
+def triu(input: Any, diagonal: int = 0) -> Tensor:
+    """Return input with zeros below a diagonal of its last two axes."""
+    below = below_diagonal(input, as_int(diagonal, "triu: the diagonal") - 1, "triu")
+    return apply(OPS["where"], (below, blank((), input.dtype, "triu"), input))

@@ -248,7 +248,7 @@ class ReductionMethods(Attributes):
         changed: Tensor = call_as("cumsum_", self.copy_, made)
         return changed
 
-    def softmax(self, dim: Any = None, *, dtype: Any = None, axis: Any = None) -> Tensor:
+    def softmax(self, dim: Any = None, dtype: Any = None, *, axis: Any = None) -> Tensor:
         """Return exp(x) / sum(exp(x)) along an axis; the shape stays.
 
         Computed of x - max(x), without overflow. Integers and bools are computed as float32.
@@ -260,7 +260,7 @@ class ReductionMethods(Attributes):
         x = self if dtype is None else cast(self, as_dtype(dtype))
         return x._along("softmax", one_of(dim, axis))
 
-    def log_softmax(self, dim: Any = None, *, dtype: Any = None, axis: Any = None) -> Tensor:
+    def log_softmax(self, dim: Any = None, dtype: Any = None, *, axis: Any = None) -> Tensor:
         """Return x - logsumexp(x) along an axis, the logarithm of `softmax`; the shape stays.
 
         Integers and bools are computed as float32.

@@ -39,7 +39,7 @@ def above_zero(shape: tuple[int, ...], generator: Any) -> Any:
 @refuse_out
 def normal(
     mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None, dtype: Any = None,
-    layout: Any = None, requires_grad: bool = False, device: Any = None,
+    requires_grad: bool = False, device: Any = None, **hints: Any,
 ) -> Tensor:  # fmt: skip
     """Return numbers of normal distributions N(mean, std^2).
 
@@ -58,7 +58,7 @@ def normal(
         if not b >= 0:
             raise ArgumentError(f"normal: the standard deviation is at least 0, not {b}")
         made = draw(NORMAL, shape, floating(dtype, "normal"), a, b, generator)
-        return finish(made, requires_grad, device)
+        return finish(made, requires_grad, device, hints)
     kind = tensors[0].dtype
     if not all(x.is_floating_point() for x in tensors):
         raise DTypeError(f"normal: is for floats, not {kind.name}")
@@ -72,7 +72,7 @@ def normal(
 
 def randint_like(
     input: Any, low: Any = None, high: Any = None, *, generator: Any = None, dtype: Any = None,
-    requires_grad: bool = False, device: Any = None,
+    requires_grad: bool = False, device: Any = None, **hints: Any,
 ) -> Tensor:  # fmt: skip
     """Return `randint` of input's shape and, unless told otherwise, type."""
     if high is None or low is None:
@@ -81,7 +81,7 @@ def randint_like(
         raise TypeError("randint_like: high is missing: randint_like(input, high)")
     kind = input.dtype if dtype is None else dtype
     made = randint(int(low), int(high), input.shape, generator=generator, dtype=kind)
-    return finish(made, requires_grad, device)
+    return finish(made, requires_grad, device, hints)
 
 
 def poisson(input: Any, generator: Any = None) -> Tensor:

@@ -43,7 +43,7 @@ class SelectionMethods(Attributes):
 
     __slots__ = ()
 
-    def gather(self, dim: int, index: Any) -> Tensor:
+    def gather(self, dim: int, index: Any, *, sparse_grad: bool = False) -> Tensor:
         """Return y of index's shape: y[i, j] = x[index[i, j], j] for dim 0, and so on.
 
         Raises:

@@ -470,15 +470,15 @@ def between(rows: Any, x: Any, q: Any, name: str, way: str) -> Any:
 
 @refuse_out
 def searchsorted(
-    sorted_sequence: Any, input: Any, *, out_int32: bool = False, right: bool = False,
-    side: str | None = None, sorter: Any = None,
+    sorted_sequence: Any, input: Any = None, *, out_int32: bool = False, right: bool = False,
+    side: str | None = None, sorter: Any = None, self: Any = None,
 ) -> Tensor:  # fmt: skip
     """Return where elements belong in sorted rows: how many of the row are smaller.
 
     Args:
         sorted_sequence: a vector (n,) for all, or rows (..., n) for the rows (..., m) of input.
         right: count those that are equal, too; side="right" is the same.
-        out_int32: return int32 instead of int64.
+        out_int32: return int32 instead of int64; self: PyTorch's other name of input.
         sorter: what sorts the rows: sorted_sequence is then not sorted itself.
 
     Raises:
@@ -487,6 +487,9 @@ def searchsorted(
     """
     import numpy
 
+    input = self if input is None else input
+    if input is None:
+        raise TypeError("searchsorted: input is missing, the elements to look for")
     rows = as_tensor(sorted_sequence)
     values = as_tensor(input)
     if side not in (None, "left", "right") or (side == "left" and right):

@@ -588,12 +588,12 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Tensor:
     return as_tensor(input).logsumexp(dim, keepdim)
 
 
-def softmax(input: Any, dim: int, *, dtype: Any = None) -> Tensor:
+def softmax(input: Any, dim: int, dtype: Any = None) -> Tensor:
     """Return exp(x) / sum(exp(x)) along an axis."""
     return as_tensor(input).softmax(dim, dtype=dtype)
 
 
-def log_softmax(input: Any, dim: int, *, dtype: Any = None) -> Tensor:
+def log_softmax(input: Any, dim: int, dtype: Any = None) -> Tensor:
     """Return the logarithm of `softmax`."""
     return as_tensor(input).log_softmax(dim, dtype=dtype)
 

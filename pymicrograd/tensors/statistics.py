@@ -214,7 +214,7 @@ class StatisticsMethods(Attributes):
         return cast(place.bincount(None, bins), self.dtype)
 
     def histogram(
-        self: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False
+        self: Any, bins: Any = 100, *, range: Any = None, weight: Any = None, density: bool = False
     ) -> Histogram:
         """Return how many elements lie in each interval, and the edges of these.
 

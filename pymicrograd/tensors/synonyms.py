@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .._core import no_grad
 from ..errors import ShapeError
 from .arguments import as_int, as_ints
 from .attributes import Attributes
+from .conversion import as_tensor
 from .dtypes import uint8
 from .explain import call_as
 from .leaves import blank
@@ -81,6 +83,24 @@ class SynonymMethods(Attributes):
         """Return a copy."""
         return self.clone()
 
+    def apply_(self: Any, callable: Callable[[Any], Any]) -> Tensor:
+        """Overwrite each element with what a function makes of it as a number; return the tensor.
+
+        It is slow, and no gradient flows through it.
+        """
+        found = [callable(x) for x in self.detach().reshape(-1).tolist()]
+        with no_grad():
+            self.copy_(as_tensor(found, dtype=self.dtype).reshape(self.shape))
+        return self
+
+    def map_(self: Any, tensor: Any, callable: Callable[[Any, Any], Any]) -> Tensor:
+        """Overwrite each element with callable(element, other), other being tensor's at its place.
+
+        It is slow, and no gradient flows through it.
+        """
+        others = iter(tensor.detach().expand(self.shape).reshape(-1).tolist())
+        return call_as("map_", self.apply_, lambda x: callable(x, next(others)))
+
     def split_with_sizes(self: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, ...]:
         """Return views of consecutive pieces of these sizes along an axis, as `split`.
 
@@ -115,8 +135,9 @@ class SynonymMethods(Attributes):
         return cat([found[:size], filler], 0)
 
     def new_tensor(
-        self: Any, data: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
-    ) -> Tensor:
+        self: Any, data: Any, *, dtype: Any = None, requires_grad: bool = False,
+        device: Any = None, pin_memory: bool = False,
+    ) -> Tensor:  # fmt: skip
         """Return a new leaf of data, of this tensor's type unless told otherwise."""
         from .interchange import tensor
 
@@ -157,8 +178,6 @@ class SynonymMethods(Attributes):
         from . import creation
 
         kind = self.dtype if dtype is None else dtype
-        for hint in ("layout", "pin_memory"):
-            options.pop(hint, None)
         return call_as(f"new_{name}", getattr(creation, name), *size, dtype=kind, **options)
 
 

@@ -61,6 +61,7 @@ from .special import SpecialMethods
 from .statistics import StatisticsMethods
 from .sweeps import backward
 from .synonyms import SynonymMethods
+from .teenygrad import TeenygradMethods
 
 __all__ = ["Tensor"]
 
@@ -110,6 +111,7 @@ TOPICS = (
     SpecialMethods,
     SamplingMethods,
     SynonymMethods,
+    TeenygradMethods,
 )
 
 if TYPE_CHECKING:
@@ -134,6 +136,7 @@ if TYPE_CHECKING:
         SpecialMethods,
         SamplingMethods,
         SynonymMethods,
+        TeenygradMethods,
     ):
         """What type checkers see of the topics."""
 

@@ -1,5 +1,5 @@
 """PyTorch's paths to `pymicrograd.data` and to a writer of TensorBoard's files."""
 
-from . import data, tensorboard
+from . import checkpoint, data, tensorboard
 
-__all__ = ["data", "tensorboard"]
+__all__ = ["checkpoint", "data", "tensorboard"]

@@ -6,6 +6,7 @@ from typing import Any
 
 from ... import _core
 from . import values
+from .former import reduction_of
 
 __all__ = ["cross_entropy", "mse_loss", "softmax"]
 
@@ -66,11 +67,13 @@ def cross_entropy(
     input: Any = ABSENT,
     target: Any = ABSENT,
     weight: Any = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
     reduction: str = "mean",
+    label_smoothing: float = 0.0,
     *,
     shifted: bool = True,
-    ignore_index: int = -100,
-    label_smoothing: float = 0.0,
     logits: Any = ABSENT,
     targets: Any = ABSENT,
 ) -> Any:
@@ -87,6 +90,7 @@ def cross_entropy(
             LLM101n's later program does not. Tensors always are.
         reduction: of a batch: "mean", "sum" or "none". Of Values, "mean" is 0.0 + loss + loss +
             ... times 1 / rows, "sum" is without the factor, "none" a list.
+        size_average, reduce: PyTorch's former names of reductions.
         ignore_index: of Tensors: a class whose rows count for nothing.
         label_smoothing: of Tensors: what part of the target is spread over all classes, 0 to 1.
 
@@ -95,6 +99,8 @@ def cross_entropy(
         IndexError: a target is no class.
         ValueError: something is empty, lengths or shapes do not fit, or reduction is unknown.
     """
+    if size_average is not None or reduce is not None:
+        reduction = reduction_of(size_average, reduce, reduction)
     if shifted is True and weight is None and logits is targets is ABSENT:
         loss = of_plain_batch(input, target, reduction, ignore_index, label_smoothing)
         if loss is not None:
@@ -128,14 +134,23 @@ def cross_entropy(
 
 
 def mse_loss(
-    input: Any = ABSENT, target: Any = ABSENT, reduction: str = "mean", *, prediction: Any = ABSENT
+    input: Any = ABSENT,
+    target: Any = ABSENT,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    weight: Any = None,
+    *,
+    prediction: Any = ABSENT,
 ) -> Any:
     """Return the mean of (input - target)**2.
 
     Args:
         input: a Tensor; or a list of Values, also called `prediction`.
         target: a Tensor of the same shape; or as many Values or numbers.
+        size_average, reduce: PyTorch's former names of reductions.
         reduction: "mean", "sum", or "none" for all squares.
+        weight: of each square of a Tensor, or None; the mean is divided by their sum.
 
     Raises:
         ValueError: shapes or lengths differ, lengths are 0, or reduction is unknown.
@@ -144,8 +159,12 @@ def mse_loss(
         input = one_of("mse_loss", "input", input, "prediction", prediction)
     if target is ABSENT:
         raise TypeError("mse_loss: the argument 'target' is missing")
+    if size_average is not None or reduce is not None:
+        reduction = reduction_of(size_average, reduce, reduction)
     if isinstance(input, TensorBase):
         from . import losses
 
-        return losses.mse_loss(input, target, reduction)
+        return losses.mse_loss(input, target, reduction=reduction, weight=weight)
+    if weight is not None:
+        raise of_the_other_kind("mse_loss", "weight", "Tensors")
     return values.mse_loss(input, target, reduction)

@@ -1,4 +1,4 @@
-"""Losses of Tensors."""
+"""Losses of Tensors; `size_average` and `reduce` are PyTorch's former names of reductions."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ...tensors.ops import OPS, apply, cast
 from ...tensors.warning import warn
 from .arguments import tensor_of
 from .distances import pairwise_distance
+from .former import reduction_of
 
 if TYPE_CHECKING:
     from ...tensors.tensor import Tensor
@@ -90,8 +91,9 @@ def nll_loss(
     input: Tensor,
     target: Any,
     weight: Any = None,
-    *,
+    size_average: Any = None,
     ignore_index: int = -100,
+    reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
     """Return -input[target], of logarithms of probabilities, as `log_softmax` gives them.
@@ -109,6 +111,7 @@ def nll_loss(
         DTypeError: input is not of floats, or classes are no integers.
         ValueError: reduction is unknown.
     """
+    reduction = reduction_of(size_average, reduce, reduction)
     name = "nll_loss"
     if not tensor_of(name, input).is_floating_point():
         raise DTypeError(f"{name}: input is of floats, not {input.dtype.name}")
@@ -242,7 +245,14 @@ def weighted(losses: Any, weight: Any, call: str) -> Any:
     return losses if weight is None else losses * tensor_of(call, weight, "weight")
 
 
-def mse_loss(input: Tensor, target: Any, reduction: str = "mean", weight: Any = None) -> Tensor:
+def mse_loss(
+    input: Tensor,
+    target: Any,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    weight: Any = None,
+) -> Tensor:
     """Return the mean of (input - target)**2, of shape (), or of input's for "none".
 
     Args:
@@ -255,6 +265,7 @@ def mse_loss(input: Tensor, target: Any, reduction: str = "mean", weight: Any = 
         ValueError: reduction is unknown.
         TypeError: one is no Tensor.
     """
+    reduction = reduction_of(size_average, reduce, reduction)
     x, y = operands("mse_loss", input, target, reduction)
     difference = x - y
     return of_weights(difference * difference, weight, reduction, "mse_loss")
@@ -271,14 +282,27 @@ def of_weights(losses: Any, weight: Any, reduction: str, call: str) -> Tensor:
     return total.sum() / weights.sum() if reduction == "mean" else reduce_loss(total, reduction)
 
 
-def l1_loss(input: Tensor, target: Any, reduction: str = "mean", weight: Any = None) -> Tensor:
+def l1_loss(
+    input: Tensor,
+    target: Any,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    weight: Any = None,
+) -> Tensor:
     """Return the mean of abs(input - target); arguments and errors as for `mse_loss`."""
+    reduction = reduction_of(size_average, reduce, reduction)
     x, y = operands("l1_loss", input, target, reduction)
     return of_weights((x - y).abs(), weight, reduction, "l1_loss")
 
 
 def smooth_l1_loss(
-    input: Tensor, target: Any, reduction: str = "mean", beta: float = 1.0
+    input: Tensor,
+    target: Any,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
 ) -> Tensor:
     """Return the mean of d**2 / (2 beta) where d < beta, else d - beta / 2; d = abs(x - y).
 
@@ -289,6 +313,7 @@ def smooth_l1_loss(
     Raises:
         ValueError: beta is below 0.
     """
+    reduction = reduction_of(size_average, reduce, reduction)
     x, y = operands("smooth_l1_loss", input, target, reduction)
     if beta < 0:
         raise ArgumentError(f"smooth_l1_loss: beta {beta} is below 0")
@@ -319,7 +344,12 @@ def huber_loss(
 
 
 def binary_cross_entropy(
-    input: Tensor, target: Any, weight: Any = None, reduction: str = "mean"
+    input: Tensor,
+    target: Any,
+    weight: Any = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """Return the mean of -(t * log(p) + (1 - t) * log(1 - p)), logarithms not below -100.
 
@@ -331,6 +361,7 @@ def binary_cross_entropy(
         ShapeError: the shapes differ.
         ValueError: an input is not from 0 to 1.
     """
+    reduction = reduction_of(size_average, reduce, reduction)
     p, t = same_shape("binary_cross_entropy", input, target, reduction)
     if p.numel() and not bool((p.detach() >= 0).logical_and(p.detach() <= 1).all()):
         raise ArgumentError("binary_cross_entropy: all elements of input should be between 0 and 1")
@@ -348,6 +379,8 @@ def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Any,
     weight: Any = None,
+    size_average: Any = None,
+    reduce: Any = None,
     reduction: str = "mean",
     pos_weight: Any = None,
 ) -> Tensor:
@@ -361,6 +394,7 @@ def binary_cross_entropy_with_logits(
     Raises:
         ShapeError: the shapes differ.
     """
+    reduction = reduction_of(size_average, reduce, reduction)
     call = "binary_cross_entropy_with_logits"
     x, t = same_shape(call, input, target, reduction)
     if pos_weight is None:
@@ -371,7 +405,14 @@ def binary_cross_entropy_with_logits(
     return reduce_loss(weighted(losses, weight, call), reduction)
 
 
-def kl_div(input: Tensor, target: Any, reduction: str = "mean", log_target: bool = False) -> Tensor:
+def kl_div(
+    input: Tensor,
+    target: Any,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Tensor:
     """Return the mean of t * (log(t) - input): how much target's distribution differs.
 
     Args:
@@ -382,6 +423,7 @@ def kl_div(input: Tensor, target: Any, reduction: str = "mean", log_target: bool
     Raises:
         ValueError: reduction is unknown.
     """
+    reduction = reduction_of(size_average, reduce, reduction)
     if reduction != "batchmean":
         check_reduction(reduction)
     x, t = tensor_of("kl_div", input), tensor_of("kl_div", target, "target")
@@ -398,9 +440,15 @@ def kl_div(input: Tensor, target: Any, reduction: str = "mean", log_target: bool
 
 
 def hinge_embedding_loss(
-    input: Tensor, target: Any, margin: float = 1.0, reduction: str = "mean"
+    input: Tensor,
+    target: Any,
+    margin: float = 1.0,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """Return the mean of x where the target is 1, max(0, margin - x) where it is -1."""
+    reduction = reduction_of(size_average, reduce, reduction)
     check_reduction(reduction)
     x = tensor_of("hinge_embedding_loss", input)
     t = tensor_of("hinge_embedding_loss", target, "target")
@@ -409,13 +457,20 @@ def hinge_embedding_loss(
 
 
 def margin_ranking_loss(
-    input1: Tensor, input2: Tensor, target: Any, margin: float = 0.0, reduction: str = "mean"
+    input1: Tensor,
+    input2: Tensor,
+    target: Any,
+    margin: float = 0.0,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """Return the mean of max(0, -target * (input1 - input2) + margin), target 1 or -1.
 
     Raises:
         ShapeError: the numbers of axes differ.
     """
+    reduction = reduction_of(size_average, reduce, reduction)
     check_reduction(reduction)
     call = "margin_ranking_loss"
     a, b = tensor_of(call, input1, "input1"), tensor_of(call, input2, "input2")
@@ -425,20 +480,33 @@ def margin_ranking_loss(
     return reduce_loss((margin - t * (a - b)).clamp_min(0), reduction)
 
 
-def soft_margin_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
+def soft_margin_loss(
+    input: Tensor,
+    target: Any,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
     """Return the mean of log(1 + exp(-target * input)), target 1 or -1."""
+    reduction = reduction_of(size_average, reduce, reduction)
     x, t = same_shape("soft_margin_loss", input, target, reduction)
     return reduce_loss((-t * x).softplus(), reduction)
 
 
 def multilabel_soft_margin_loss(
-    input: Tensor, target: Any, weight: Any = None, reduction: str = "mean"
+    input: Tensor,
+    target: Any,
+    weight: Any = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """Return the mean, over rows, of the mean binary cross entropy of the classes.
 
     Args:
         input: logits (N, C) or (C); target: 0 or 1 for each; weight: of each class, or None.
     """
+    reduction = reduction_of(size_average, reduce, reduction)
     x, t = same_shape("multilabel_soft_margin_loss", input, target, reduction)
     losses = t * (-x).softplus() + (1 - t) * x.softplus()
     losses = weighted(losses, weight, "multilabel_soft_margin_loss")
@@ -461,6 +529,8 @@ def multi_margin_loss(
     p: int = 1,
     margin: float = 1.0,
     weight: Any = None,
+    size_average: Any = None,
+    reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
     """Return the mean of sum(max(0, margin - x[target] + x[i])**p) / C, over i but the target.
@@ -473,6 +543,7 @@ def multi_margin_loss(
         ValueError: p is neither 1 nor 2.
         ShapeError, TensorIndexError: the targets do not fit, or are no classes.
     """
+    reduction = reduction_of(size_average, reduce, reduction)
     call = "multi_margin_loss"
     check_reduction(reduction)
     if p not in (1, 2):
@@ -495,7 +566,13 @@ def multi_margin_loss(
     return reduce_loss(losses if batch else losses.squeeze(0), reduction)
 
 
-def multilabel_margin_loss(input: Tensor, target: Any, reduction: str = "mean") -> Tensor:
+def multilabel_margin_loss(
+    input: Tensor,
+    target: Any,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
     """Return the mean of sum(max(0, 1 - (x[t] - x[i]))) / C over targets t and others i.
 
     Args:
@@ -506,6 +583,7 @@ def multilabel_margin_loss(input: Tensor, target: Any, reduction: str = "mean") 
         ShapeError: the shapes differ.
         TensorIndexError: a target is no class.
     """
+    reduction = reduction_of(size_average, reduce, reduction)
     call = "multilabel_margin_loss"
     check_reduction(reduction)
     x, t, batch = rows_of(call, input, target)
@@ -523,7 +601,13 @@ def multilabel_margin_loss(input: Tensor, target: Any, reduction: str = "mean") 
 
 
 def cosine_embedding_loss(
-    input1: Tensor, input2: Tensor, target: Any, margin: float = 0.0, reduction: str = "mean"
+    input1: Tensor,
+    input2: Tensor,
+    target: Any,
+    margin: float = 0.0,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """Return the mean of 1 - cos where the target is 1, max(0, cos - margin) where it is -1.
 
@@ -533,6 +617,7 @@ def cosine_embedding_loss(
     Raises:
         ShapeError: the shapes do not fit.
     """
+    reduction = reduction_of(size_average, reduce, reduction)
     call = "cosine_embedding_loss"
     check_reduction(reduction)
     a, b = tensor_of(call, input1, "input1"), tensor_of(call, input2, "input2")
@@ -553,6 +638,8 @@ def triplet_margin_loss(
     p: float = 2,
     eps: float = 1e-6,
     swap: bool = False,
+    size_average: Any = None,
+    reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
     """Return the mean of max(0, d(anchor, positive) - d(anchor, negative) + margin).
@@ -564,6 +651,7 @@ def triplet_margin_loss(
     Raises:
         ValueError: margin is not above 0.
     """
+    reduction = reduction_of(size_average, reduce, reduction)
 
     def distance(a: Any, b: Any) -> Any:
         return pairwise_distance(a, b, p, eps)
@@ -610,7 +698,9 @@ def poisson_nll_loss(
     target: Any,
     log_input: bool = True,
     full: bool = False,
+    size_average: Any = None,
     eps: float = 1e-8,
+    reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
     """Return the mean of exp(x) - t * x, or of x - t * log(x + eps) without log_input.
@@ -619,6 +709,7 @@ def poisson_nll_loss(
         input: the rate's logarithm, or the rate; target: counts, of the same shape.
         full: add Stirling's approximation of log(t!) where t is above 1.
     """
+    reduction = reduction_of(size_average, reduce, reduction)
     check_reduction(reduction)
     x = tensor_of("poisson_nll_loss", input)
     t = tensor_of("poisson_nll_loss", target, "target")

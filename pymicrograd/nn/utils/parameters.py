@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ...tensors.tensor import Tensor
 
 __all__ = [
-    "clip_grad_norm_", "clip_grad_value_", "get_total_norm", "parameters_to_vector",
-    "vector_to_parameters",
+    "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm",
+    "parameters_to_vector", "vector_to_parameters",
 ]  # fmt: skip
 
 
@@ -30,12 +30,15 @@ def gradients_of(parameters: Any) -> list[Any]:
 
 @no_grad()
 def get_total_norm(
-    tensors: Any, norm_type: float = 2.0, error_if_nonfinite: bool = False
+    tensors: Any,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: Any = None,
 ) -> Tensor:
     """Return the norm of the norms of tensors, which is that of all elements.
 
     Args:
-        tensors: one or several; norm_type: of the norm, also math.inf.
+        tensors: one or several; norm_type: of the norm, also math.inf; foreach: nothing.
         error_if_nonfinite: refuse a norm that is infinite or NaN.
 
     Raises:
@@ -71,12 +74,20 @@ def clip_grad_norm_(
     Returns:
         The norm before.
     """
-    gradients = gradients_of(parameters)
-    total = get_total_norm(gradients, norm_type, error_if_nonfinite)
-    scale = (float(max_norm) / (total + 1e-6)).clamp_max(1.0)
-    for gradient in gradients:
-        gradient.mul_(scale.to(gradient.dtype))
+    parameters = [parameters] if isinstance(parameters, TensorBase) else list(parameters)
+    total = get_total_norm(gradients_of(parameters), norm_type, error_if_nonfinite)
+    clip_grads_with_norm_(parameters, max_norm, total)
     return total
+
+
+@no_grad()
+def clip_grads_with_norm_(
+    parameters: Any, max_norm: float, total_norm: Any, foreach: Any = None
+) -> None:
+    """Scale gradients by max_norm / total_norm where that is below 1, as `clip_grad_norm_`."""
+    scale = (float(max_norm) / (total_norm + 1e-6)).clamp_max(1.0)
+    for gradient in gradients_of(parameters):
+        gradient.mul_(scale.to(gradient.dtype))
 
 
 @no_grad()

@@ -1,6 +1,6 @@
 """`pymicrograd.data` under PyTorch's name."""
 
-from .. import data
-from ..data import *  # noqa: F403
+from ... import data
+from ...data import *  # noqa: F403
 
 __all__ = data.__all__

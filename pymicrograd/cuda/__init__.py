@@ -8,7 +8,8 @@ from . import amp
 
 __all__ = [
     "amp", "device_count", "empty_cache", "is_available", "is_bf16_supported", "manual_seed",
-    "manual_seed_all", "set_device", "synchronize",
+    "manual_seed_all", "max_memory_allocated", "memory_allocated", "memory_reserved",
+    "reset_peak_memory_stats", "set_device", "synchronize",
 ]  # fmt: skip
 
 
@@ -50,3 +51,22 @@ def empty_cache() -> None:
 
 def synchronize(device: Any = None) -> None:
     """Do nothing: what was called is done."""
+
+
+def memory_allocated(device: Any = None) -> int:
+    """Return 0: there is no memory of GPUs; `pymicrograd.memory_usage` tells of the CPU's."""
+    return 0
+
+
+def max_memory_allocated(device: Any = None) -> int:
+    """Return 0: there is no memory of GPUs."""
+    return 0
+
+
+def memory_reserved(device: Any = None) -> int:
+    """Return 0: there is no memory of GPUs."""
+    return 0
+
+
+def reset_peak_memory_stats(device: Any = None) -> None:
+    """Do nothing: there is no memory of GPUs."""

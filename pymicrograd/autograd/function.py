@@ -1,0 +1,5 @@
+"""PyTorch's path to `Function`."""
+
+from ..tensors.function import Function
+
+__all__ = ["Function"]

@@ -1,0 +1,5 @@
+"""PyTorch's former path to `pymicrograd.amp`."""
+
+from ..amp import GradScaler, autocast
+
+__all__ = ["GradScaler", "autocast"]
