@@ -75,7 +75,7 @@ UNOPTIMIZED = ("-O0", "-DMG_BASELINE_ONLY", "-DMG_ASK_OFTEN=8")  # as the C test
 PROGRAMS = (
     "test_api", "test_handles", "test_faults", "test_backward 300", "test_random 5000 1",
     "test_arrays", "test_array_faults 1", "test_sweeps 3000", "test_updates", "test_large 1",
-    "test_work", "test_waits 10 10", "test_kernels", "test_gemm 40 1", "test_pool 3",
+    "test_values", "test_work", "test_waits 10 10", "test_kernels", "test_gemm 40 1", "test_pool 3",
     "test_threads 100", "test_mode", "test_selftest", "hash",
 )  # fmt: skip
 

@@ -133,14 +133,14 @@ QUICK = (
     "test_api", "test_handles", "test_faults", "test_backward 500", "test_random 10000 1",
     "test_threads 500", "test_waits 20 20", "test_pool 10", "test_arrays", "test_array_faults 0",
     "test_sweeps 20000", "test_deep 3000", "test_mode", "test_updates",
-    "test_work", "test_large 1", "fuzz_arrays 8000 1",
+    "test_work", "test_large 1", "test_values", "fuzz_arrays 8000 1",
 )  # fmt: skip
 FULL = (
     "test_api", "test_handles", "test_faults", "test_backward 2000", "test_random 30000 1",
     "test_random 30000 2", "test_threads 1500", "test_waits 100 200", "test_pool 20",
     "test_arrays", "test_array_faults", "test_sweeps 20000", "fuzz_arrays 20000 1",
     "fuzz_arrays 20000 2", "test_kernels", "test_gemm 300 1", "test_mode",
-    "test_updates", "test_work", "test_large 6",
+    "test_updates", "test_work", "test_large 6", "test_values",
 )  # fmt: skip
 
 
@@ -245,7 +245,8 @@ def test_other_kernels_use_memory_well(build: Build) -> None:
 
 
 def test_no_call_is_forgotten() -> None:
-    """Every call of micrograd.h on an arena stands in a table: of calls.h or array_calls.h."""
+    """Every call of micrograd.h on an arena, and every op of arrays, stands in a table, of
+    calls.h or array_calls.h, and every call that is written there has a row."""
     header = (ROOT / "csrc" / "micrograd.h").read_text()
     public = header.split("/* BEGIN CDEF */")[1].split("/* END CDEF */")[0]
     on_arenas = set(re.findall(r"\b(mg_\w+)\(mg_arena \*", public))
@@ -253,6 +254,11 @@ def test_no_call_is_forgotten() -> None:
     tables = "".join((PROGRAMS / name).read_text() for name in ("calls.h", "array_calls.h"))
     elsewhere = {"mg_arena_free", "mg_arena_limit", "mg_set_ieee"}  # called in programs
     assert {name for name in on_arenas if f"{name}(" not in tables} == elsewhere
+    defined = re.findall(r"^CALL\((\w+),", tables, re.MULTILINE)
+    rows = re.findall(r'^    (?:\{"|ROW\()(\w+)\b', tables, re.MULTILINE)
+    assert sorted(defined) == sorted(rows)
+    ops = re.findall(r"^MG_ARRAY\((\w+)", (ROOT / "csrc" / "ops.def").read_text(), re.MULTILINE)
+    assert set(ops) == set(re.findall(r"^    \{MG_(\w+), \d,", tables, re.MULTILINE))
     others = set(re.findall(r"\b(mg_\w+)\(", public)) - on_arenas
     assert len(others) > 20
     programs = "".join(path.read_text() for path in PROGRAMS.iterdir())
