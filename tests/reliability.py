@@ -70,7 +70,9 @@ def same_bits() -> Result:
 
 # ---- coverage and mutants of csrc ------------------------------------------------------------
 
-UNOPTIMIZED = ("-O0", "-DMG_BASELINE_ONLY", "-DMG_ASK_OFTEN=8")  # as the C tests are in pytest
+DEFINES = ("-DMG_BASELINE_ONLY", "-DMG_ASK_OFTEN=8")  # as the C tests have it in pytest
+UNOPTIMIZED = ("-O0", *DEFINES)  # the library, of which each line is to be found again
+PROGRAM = ("-O1", *DEFINES)  # the tests: most of the time is theirs
 
 PROGRAMS = (
     "test_api", "test_handles", "test_faults", "test_backward 300", "test_random 5000 1",
@@ -95,12 +97,18 @@ def compile_library(folder: Path, *flags: str) -> bool:
     return done.returncode == 0
 
 
-def link(folder: Path, name: str, *flags: str) -> Path:
-    """Compile a test program with the objects of a folder."""
-    program = folder / name
-    core, programs = ROOT / "csrc", ROOT / "tests" / "csrc"
-    status, output = run("gcc", *FLAGS, *flags, f"-I{core}", f"-I{programs}", "-o", program,
-                         programs / f"{name}.c", *folder.glob("*.o"), "-lm", "-pthread")  # fmt: skip  # noqa: E501
+def compile_test(folder: Path, name: str) -> Path:
+    """Compile a test program into a folder; returns the object."""
+    made = folder / f"{name}.o"
+    source = ROOT / "tests" / "csrc" / f"{name}.c"
+    status, output = run("gcc", *FLAGS, *PROGRAM, f"-I{ROOT / 'csrc'}", "-c", "-o", made, source)
+    assert status == 0, output
+    return made
+
+
+def link(program: Path, *objects: Path | str) -> Path:
+    """Link a program of objects; returns it."""
+    status, output = run("gcc", "-o", program, *objects, "-lm", "-pthread")
     assert status == 0, output
     return program
 
@@ -112,9 +120,13 @@ def coverage() -> Result:
         if not compile_library(folder, *UNOPTIMIZED, "--coverage"):
             return "does not compile", False
 
+        objects = list(folder.glob("*.o"))
+        (folder / "tests").mkdir()
+
         def run_program(command: str) -> None:
-            program, *arguments = command.split()
-            run(link(folder, program, *UNOPTIMIZED, "--coverage"), *arguments)
+            name, *arguments = command.split()
+            made = compile_test(folder / "tests", name)
+            run(link(folder / name, made, *objects, "--coverage"), *arguments)
 
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(run_program, PROGRAMS))
@@ -148,14 +160,20 @@ MUTANTS = (
     ("numbers/layers.c", "if (data > most) most", "if (data < most) most"),
     ("numbers/layers.c", "        handle_undo(build->arena, out[i]);\n", ""),
     ("numbers/emit.c", "while (build->status < 0 && i > 0)", "while (build->status < 0 && i > 1)"),
-    ("arrays/update.c", "1.0 - lr * r.decay", "1.0 + lr * r.decay"),
-    ("arrays/update.c", "first ? 1.0 : 1.0 - dampening", "first ? 1.0 : 1.0 + dampening"),
+    ("numbers/given.c", "at->data * gradient", "gradient"),
+    ("numbers/given.c", "    a->gradient = before[0];\n", ""),
+    ("arrays/factors.c", "1.0 - lr * weight_decay", "1.0 + lr * weight_decay"),
+    ("arrays/factors.c", "begun ? 1.0 - u->dampening", "begun ? 1.0 + u->dampening"),
+    ("arrays/index.c", "*there = (T)(*there + *own))\nGET_LOOP", "*there = *own)\nGET_LOOP"),
+    ("arrays/pool.c", "(x > largest)", "(x >= largest)"),
     ("arrays/product.c", "int64_t i = 0; i < p->m; i++", "int64_t i = 0; i <= p->m; i++"),
     ("arrays/product.c", "int64_t k = 0; k < p->k; k++", "int64_t k = 1; k < p->k; k++"),
+    ("arrays/product.c", "p->c += first * row * size", "p->c += row * size"),
     ("arrays/sweep.c", "work >= budget", "work < budget"),
     ("arrays/sweep.c", "        if (old) node_release(s->arena, old);\n", ""),
-    ("kernels/update.inc.c", "p[i] = p[i] - lr * (decays", "p[i] = p[i] + lr * (decays"),
-    ("kernels/update.inc.c", "keep * p[i] - step", "keep * p[i] + step"),
+    ("arrays/vjp_product.c", "2 + (d + axes) % (2 * axes)", "2 + d"),
+    ("kernels/update.inc.c", "p[i] = p[i] - lr * (d + ahead", "p[i] = p[i] + lr * (d + ahead"),
+    ("kernels/update.inc.c", "keep * p[i] - step * (m[i]", "keep * p[i] + step * (m[i]"),
     ("store/node.c", "--node_at(arena, a)->references == 0", "node_at(arena, a)->references == 0"),
     ("store/node.c", "MG_RETURN_IF(found->handles == 0, MG_ERR_STALE)", ""),
     ("store/node.c", "    found->handles--;\n", ""),
@@ -164,7 +182,7 @@ MUTANTS = (
     ("base/rng.c", "n - 1; i > 0", "n - 1; i > 1"),
 )
 WATCHERS = (
-    "test_updates", "test_handles", "test_api", "test_arrays", "test_backward 100",
+    "test_updates", "test_handles", "test_api", "test_arrays", "test_backward 100", "test_values",
     "test_array_faults 0", "test_sweeps 500", "test_faults",
 )  # fmt: skip
 
@@ -193,10 +211,8 @@ def is_killed(folder: Path, mutant: Path, replaced: Path) -> bool:
     others = [path for path in folder.glob("*.o") if path not in (mutant, replaced)]
     for command in WATCHERS:
         test, *arguments = command.split()
-        status, output = run("gcc", "-o", folder / test, folder / "tests" / f"{test}.o",
-                             *others, mutant, "-lm", "-pthread")  # fmt: skip
-        assert status == 0, output
-        if run(folder / test, *arguments, limit=120)[0] != 0:
+        program = link(folder / test, folder / "tests" / f"{test}.o", *others, mutant)
+        if run(program, *arguments, limit=120)[0] != 0:
             return True
     return False
 
@@ -210,12 +226,7 @@ def mutants() -> Result:
             return "does not compile", False
         (folder / "tests").mkdir()
         for command in WATCHERS:
-            test = command.split()[0]
-            source = ROOT / "tests" / "csrc" / f"{test}.c"
-            made = folder / "tests" / f"{test}.o"
-            status, output = run("gcc", *FLAGS, *UNOPTIMIZED, "-c", "-o", made,
-                                 f"-I{ROOT / 'csrc'}", source)  # fmt: skip
-            assert status == 0, output
+            compile_test(folder / "tests", command.split()[0])
         for mutant in MUTANTS:
             replaced = folder / Path(unit_of(mutant[0])).with_suffix(".o").name
             if not is_killed(folder, compile_mutant(folder, *mutant), replaced):
