@@ -155,7 +155,8 @@ HOMES = {
 PUBLIC_MODULES = (
     "accelerator", "amp", "array_api", "autograd", "backends", "cuda", "data", "distributions",
     "engine", "errors", "fft", "func", "linalg", "llm101n", "microgpt", "micrograd", "nn", "optim",
-    "pictures", "programs", "random", "reference", "saving", "special", "testing", "utils", "version",
+    "pictures", "programs", "random", "reference", "saving", "special", "testing", "utils",
+    "version",
 )  # fmt: skip
 MODULES = (
     *PUBLIC_MODULES, "arithmetic", "cli", "contexts", "copies", "files", "function", "handles",

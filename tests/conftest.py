@@ -27,6 +27,7 @@ LEFT_OUT = pytest.StashKey[list[str]]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--tier", choices=list(PROGRAMS_OF), default="quick", help="how much to test")
+    parser.addoption("--made", help="a folder that keeps what is compiled, for runs to come")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -80,7 +81,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 @pytest.fixture(scope="session")
 def once(
-    tmp_path_factory: pytest.TempPathFactory, worker_id: str
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str, pytestconfig: pytest.Config
 ) -> Callable[[str, Callable[[Path], object]], Path]:
     """Return a function that fills a folder once for all processes of this run.
 
@@ -89,6 +90,7 @@ def once(
     base = tmp_path_factory.getbasetemp()
     if worker_id != "master":
         base = base.parent
+    base = Path(pytestconfig.getoption("made") or base)
 
     def fill_once(name: str, fill: Callable[[Path], object]) -> Path:
         folder, filled = base / name, base / f"{name}.filled"
@@ -142,10 +144,13 @@ def golden(once: Callable[[str, Callable[[Path], object]], Path]) -> list[str]:
     return (once("llm101n", run) / "lines").read_text().splitlines()
 
 
-@pytest.fixture(scope="module")
-def frozen() -> Iterator[None]:
-    """Hide what is loaded already from the cyclic collector: torch alone is 100 ms a collection."""
-    gc.collect()
+@pytest.fixture(autouse=True)
+def own_garbage() -> Iterator[None]:
+    """Let the collector of cycles look at nothing but what a test makes, of which none is left.
+
+    A look at all that is loaded takes half a second with torch, and many tests take several.
+    """
     gc.freeze()
     yield
+    gc.collect()
     gc.unfreeze()

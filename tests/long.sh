@@ -61,7 +61,7 @@ missed() { echo "-     $*"; }
 
 programs_of_c="test_api test_handles test_faults test_backward test_random test_deep test_threads
     test_waits test_pool test_arrays test_array_faults test_sweeps test_selftest test_gemm test_kernels
-    test_mode test_updates test_work test_programs test_large
+    test_mode test_updates test_work test_programs test_large test_values
     fuzz_arrays"
 
 check_asan() {
@@ -135,7 +135,8 @@ check_valgrind() {
     options+=" --errors-for-leak-kinds=definite,indirect"
     for command in test_api test_handles "test_backward 400" "test_random 20000 3" \
         "test_deep 100000" "test_threads 100" test_work test_arrays "test_array_faults 1" \
-        test_updates test_programs "test_sweeps 100000" "test_gemm 20 2" "fuzz_arrays 20000 3"; do # test_pool forks
+        test_updates test_programs test_values "test_sweeps 100000" "test_gemm 20 2" \
+        "fuzz_arrays 20000 3"; do # test_pool forks
         # shellcheck disable=SC2086
         set -- $command
         compile valgrind "$1" -O1 -g "$often"

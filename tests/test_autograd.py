@@ -15,8 +15,6 @@ from programs import OPS, bits, graph
 
 import pymicrograd
 
-pytestmark = pytest.mark.usefixtures("frozen")
-
 # ---- backward ------------------------------------------------------------------------------------
 
 

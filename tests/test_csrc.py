@@ -89,6 +89,7 @@ CHECKED += " -fcallgraph-info" if GNU else ""
 # As it ships, with what the compiler tells of its stack.
 SHIPPED = "-O3 -Werror -fstack-usage"
 PLAIN = "-O0 -Werror"
+LEVELS = [CHECKED, pytest.param(SHIPPED, marks=pytest.mark.all)]
 
 
 @pytest.fixture(scope="session")
@@ -110,18 +111,18 @@ def library(once: Callable[..., Path]) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def build(library: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """Return a function that compiles a test program."""
-    folder = tmp_path_factory.mktemp("programs")
+def build(library: Callable[..., Path], once: Callable[..., Path]) -> Build:
+    """Return a function that compiles a test program, once a run."""
+
+    def compile_into(folder: Path, name: str, flags: str, more: tuple[str, ...]) -> None:
+        core = library(flags)
+        arguments = [*strict_flags(core), *flags.split(), "-I", core, "-I", PROGRAMS]
+        sources = [PROGRAMS / f"{name}.c", *more, core / "libmicrograd.a"]
+        run(CC, *arguments, "-o", folder / name, *sources, "-lm", "-lpthread", cwd=core)
 
     def compile_program(name: str, flags: str = CHECKED, *more: str) -> Path:
-        core = library(flags)
-        binary = folder / re.sub(r"\W+", "-", f"{name} {flags}")
-        if not binary.exists():
-            arguments = [*strict_flags(core), *flags.split(), "-I", core, "-I", PROGRAMS]
-            sources = [PROGRAMS / f"{name}.c", *more, core / "libmicrograd.a"]
-            run(CC, *arguments, "-o", binary, *sources, "-lm", "-lpthread", cwd=core)
-        return binary
+        place = re.sub(r"\W+", "-", f"{name} {flags} {' '.join(more)}")
+        return once(place, lambda folder: compile_into(folder, name, flags, more)) / name
 
     return compile_program
 
@@ -133,14 +134,14 @@ QUICK = (
     "test_api", "test_handles", "test_faults", "test_backward 500", "test_random 10000 1",
     "test_threads 500", "test_waits 20 20", "test_pool 10", "test_arrays", "test_array_faults 0",
     "test_sweeps 20000", "test_deep 3000", "test_mode", "test_updates",
-    "test_work", "test_large 1", "test_programs", "fuzz_arrays 8000 1",
+    "test_work", "test_large 1", "test_programs", "test_values", "fuzz_arrays 8000 1",
 )  # fmt: skip
 FULL = (
     "test_api", "test_handles", "test_faults", "test_backward 2000", "test_random 30000 1",
     "test_random 30000 2", "test_threads 1500", "test_waits 100 200", "test_pool 20",
     "test_arrays", "test_array_faults", "test_sweeps 20000", "fuzz_arrays 20000 1",
     "fuzz_arrays 20000 2", "test_kernels", "test_gemm 300 1", "test_mode",
-    "test_updates", "test_work", "test_large 6", "test_programs",
+    "test_updates", "test_work", "test_large 6", "test_programs", "test_values",
 )  # fmt: skip
 
 
@@ -151,9 +152,10 @@ def test_program(build: Build, command: str) -> None:
     assert run(build(name), *arguments).endswith(" 0 failed\n")
 
 
-def test_the_bits_are_those_that_the_specification_states(build: Build) -> None:
+@pytest.mark.parametrize("flags", LEVELS, ids=["-O0", "-O3"])
+def test_the_bits_are_those_that_the_specification_states(build: Build, flags: str) -> None:
     stated = re.findall(r"^ {4}([0-9a-f]{16})$", (ROOT / "csrc/SPEC.md").read_text(), re.MULTILINE)
-    assert run(build("hash", PLAIN)).split()[:1] == stated
+    assert run(build("hash", flags)).split()[:1] == stated
 
 
 @pytest.mark.parametrize("name", ["handles", "shared", "sweeps"])
@@ -245,7 +247,8 @@ def test_other_kernels_use_memory_well(build: Build) -> None:
 
 
 def test_no_call_is_forgotten() -> None:
-    """Every call of micrograd.h on an arena stands in a table: of calls.h or array_calls.h."""
+    """Every call of micrograd.h on an arena, and every op of arrays, stands in a table, of
+    calls.h or array_calls.h, and every call that is written there has a row."""
     header = (ROOT / "csrc" / "micrograd.h").read_text()
     public = header.split("/* BEGIN CDEF */")[1].split("/* END CDEF */")[0]
     on_arenas = set(re.findall(r"\b(mg_\w+)\(mg_arena \*", public))
@@ -255,6 +258,11 @@ def test_no_call_is_forgotten() -> None:
     elsewhere |= {name for name in on_arenas if name.startswith("mg_record") and name[9:10] == "_"}
     elsewhere -= {"mg_record_number", "mg_record_steps", "mg_record_copy"}
     assert {name for name in on_arenas if f"{name}(" not in tables} == elsewhere
+    defined = re.findall(r"^CALL\((\w+),", tables, re.MULTILINE)
+    rows = re.findall(r'^    (?:\{"|ROW\()(\w+)\b', tables, re.MULTILINE)
+    assert sorted(defined) == sorted(rows)
+    ops = re.findall(r"^MG_ARRAY\((\w+)", (ROOT / "csrc" / "ops.def").read_text(), re.MULTILINE)
+    assert set(ops) == set(re.findall(r"^    \{MG_(\w+), \d,", tables, re.MULTILINE))
     others = set(re.findall(r"\b(mg_\w+)\(", public)) - on_arenas
     assert len(others) > 20
     programs = "".join(path.read_text() for path in PROGRAMS.iterdir())
@@ -523,10 +531,7 @@ def problems_of(output: str) -> dict[str, int]:
     return {name: int(problems) for name, problems in found}
 
 
-SELFTESTS = [CHECKED, pytest.param(SHIPPED, marks=pytest.mark.all)]
-
-
-@pytest.mark.parametrize("flags", SELFTESTS, ids=["-O0", "-O3"])
+@pytest.mark.parametrize("flags", LEVELS, ids=["-O0", "-O3"])
 def test_selftest_finds_nothing(build: Build, flags: str) -> None:
     output = run(build("test_selftest", flags))
     assert output.endswith(" 0 failed\n")

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from programs import assert_same_graphs, graph
 
-pytestmark = pytest.mark.usefixtures("frozen")
 NUMBERS = [0.30000000000000004, -1.7, 2.6000000000000005, 0.1, -0.0]
 
 # ---- the loops, in plain arithmetic --------------------------------------------------------------

@@ -22,9 +22,6 @@ from programs import load
 
 from pymicrograd import data
 
-pytestmark = pytest.mark.usefixtures("frozen")
-
-
 Program = Callable[[Any, Callable[[str], Any]], None]
 
 

@@ -14,7 +14,6 @@ from programs import assert_same_graphs, graph, load
 import pymicrograd
 from pymicrograd.reference.nn import ACTIVATIONS
 
-pytestmark = pytest.mark.usefixtures("frozen")
 ENGINES = load("c"), load("reference")
 POINT = [0.7000000000000001, -1.3]
 POINTS = [[0.1, -0.2], POINT, [2.0, 1.0000000000000002]]

@@ -18,7 +18,6 @@ from pymicrograd import reference
 from pymicrograd.nn.functional import either
 from pymicrograd.optim.optimizer import DEFAULTS
 
-pytestmark = pytest.mark.usefixtures("frozen")
 PACKAGE = pathlib.Path(pymicrograd.__file__).parent
 GROUND = (
     "arithmetic", "copies", "errors", "files", "losses", "modules", "networks", "recording",

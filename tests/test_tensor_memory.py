@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -195,19 +195,10 @@ CALLS: dict[str, Callable[[Subject], Any]] = {
 }
 
 
-@pytest.fixture
-def frozen() -> Iterator[None]:
-    """Let the collector look at what a test makes alone: it runs some 5,000 times here."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
 @pytest.mark.parametrize("is_persistent", [False, True], ids=["once", "from then on"])
 @pytest.mark.parametrize("name", CALLS)
 def test_no_memory_at_every_allocation(
-    name: str, is_persistent: bool, request: pytest.FixtureRequest, frozen: None
+    name: str, is_persistent: bool, request: pytest.FixtureRequest
 ) -> None:
     """In the tier long at each; else at the first ten, and then at every fifth."""
     each = request.config.getoption("tier") == "long"

@@ -10,9 +10,10 @@
 /* ---- arrays to call with ----------------------------------------------------------- */
 
 /* The handles of a fixture; figures are sizes: X34 has shape (3, 4). Those of the type of
- * the variant, which require a gradient, come first. */
+ * the variant, which require a gradient, come first. IMAGES are two of 4 channels and 5
+ * places; KERNELS two groups of 3, of windows of 2 places. */
 enum slot {
-    X34, Y34, Z45, W54, R4, Q4, B5, S0, L300, REAL_SLOTS,
+    X34, Y34, Z45, W54, R4, Q4, B5, S0, L300, IMAGES, KERNELS, REAL_SLOTS,
     I3 = REAL_SLOTS, I24, I34, T3, N34, TRUE34, EMPTY, HUB, SHARED, NUMBER, SLOTS
 };
 
@@ -67,9 +68,9 @@ static inline mg_node real_make(arrays *f, bool strided, int rank, const int64_t
 static inline void arrays_open(arrays *f, int variant)
 {
     static const int dtypes[VARIANTS] = {MG_FLOAT32, MG_FLOAT32, MG_FLOAT16, MG_FLOAT64};
-    static const int64_t shapes[REAL_SLOTS][2] = {
-        {3, 4}, {3, 4}, {4, 5}, {5, 4}, {4}, {4}, {5}, {0}, {300}};
-    static const int ranks[REAL_SLOTS] = {2, 2, 2, 2, 1, 1, 1, 0, 1};
+    static const int64_t shapes[REAL_SLOTS][3] = {
+        {3, 4}, {3, 4}, {4, 5}, {5, 4}, {4}, {4}, {5}, {0}, {300}, {2, 4, 5}, {2, 3, 4}};
+    static const int ranks[REAL_SLOTS] = {2, 2, 2, 2, 1, 1, 1, 0, 1, 3, 3};
     static const int64_t i3[] = {2, 0, -1}, i34[] = {2, 0, -3, 1, -1, 0, 0, 2, 1, 1, -2, 0};
     static const int64_t t3[] = {1, -100, 3}, n34[] = {1, 2, 3, -1, 5, 6, -7, 8, 9, 10, 1, 2};
     static const uint8_t true34[12] = {1, 0, 0, 1, 1, 1, 0, 0, 0, 1, 0, 1};
@@ -191,6 +192,9 @@ static const example examples[] = {
     {MG_LOGSUMEXP, 1, {X34}, 2, {1, 0}, 0, {0}},
     {MG_CUMSUM, 1, {X34}, 1, {0}, 0, {0}},
     {MG_CUMSUM, 1, {X34}, 1, {1}, 0, {0}},
+    {MG_ARGMAX_WINDOW, 1, {X34}, 7, {2, 2, 2, 1, 1, 1, 2}, 0, {0}},
+    {MG_CONVOLVE, 2, {KERNELS, IMAGES}, 4, {1, 2, 2, 1}, 0, {0}},
+    {MG_CONVOLVE, 2, {KERNELS, IMAGES}, 4, {1, 2, 1, 3}, 0, {0}},
     {MG_MATMUL, 2, {X34, Z45}, 0, {0}, 0, {0}},
     {MG_MATMUL, 2, {R4, Z45}, 0, {0}, 0, {0}},
     {MG_MATMUL, 2, {R4, Q4}, 0, {0}, 0, {0}},
@@ -484,6 +488,7 @@ static const array_call array_calls[] = {
     ROW(owner, SHARED),
     ROW(attach, X34),
     ROW(released, X34),
+    ROW(memory_handles, X34),
     ROW(describe, X34),
     ROW(operand, HUB),
     ROW(number_left, X34),

@@ -252,6 +252,7 @@ typedef struct number_call {
 
 static const number_call calls[] = {
     {"usage", call_usage, 0, 0, 0},
+    {"lasts", call_lasts, 0, 0, 0},
     {"fork", call_fork, 0, 0, 0},
     {"retain", call_retain, 0, 1, 0},
     {"release", call_release, 2, 1, 0},
@@ -265,6 +266,8 @@ static const number_call calls[] = {
     {"record_many_steps", call_record_many_steps, 0, 2, 0},
     {"subtract", call_subtract, 0, 2, 0},
     {"divide", call_divide, 0, 2, 0},
+    {"copy", call_copy, 0, 2, 0},
+    {"copy_power", call_copy_power, 0, 1, 0},
     {"node_op", call_node_op, 0, 1, 0},
     {"node_operand", call_node_operand, 0, 1, 0},
     {"node_exponent", call_node_exponent, 2, 1, 0},

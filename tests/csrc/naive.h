@@ -239,6 +239,64 @@ static void OF(naive_row)(int kind, int64_t n, const T *a, const T *weight, cons
     free(moved);
 }
 
+/* ---- what rows pass on --------------------------------------------------------------- */
+
+/* Of softmax, or log_softmax, from its value y and the gradient g of that. */
+static void OF(naive_softmax_back)(bool log, int64_t n, const T *y, const T *g, T *out)
+{
+    T *terms = calloc((size_t)n + 1, sizeof(T));
+    for (int64_t i = 0; i < n; i++) terms[i] = log ? g[i] : (T)(g[i] * y[i]);
+    T sum = OF(naive_reduce)(REDUCE_SUM, n, terms, 1);
+    for (int64_t i = 0; i < n; i++)
+        out[i] = log ? g[i] - (T)(VM(exp)(y[i]) * sum) : (T)(y[i] * (T)(g[i] - sum));
+    free(terms);
+}
+
+static void OF(naive_cross_entropy_back)(int64_t n, const T *a, int64_t target,
+                                         double smoothing, T weight, T *out)
+{
+    T even = (T)smoothing / (T)n, here = even + (T)((T)1 - (T)smoothing);
+    OF(naive_row)(SOFTMAX, n, a, NULL, NULL, 0.0, out);
+    for (int64_t i = 0; i < n; i++)
+        out[i] = (T)(out[i] - (i == target ? here : even)) * weight;
+}
+
+/* What a row is multiplied by, the mean of that, and 1 / sqrt(mean of squares + epsilon). */
+static void OF(naive_norm)(bool centered, int64_t n, const T *a, T epsilon, T found[3])
+{
+    T *terms = calloc((size_t)n + 1, sizeof(T)), by = 1, mean = 0, square = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int64_t i = 0; i < n; i++) terms[i] = a[i] * by;
+        if (centered) mean = OF(naive_reduce)(REDUCE_SUM, n, terms, 1) / (T)n;
+        for (int64_t i = 0; i < n; i++)
+            terms[i] = (T)((a[i] * by) - mean) * (T)((a[i] * by) - mean);
+        square = OF(naive_reduce)(REDUCE_SUM, n, terms, 1) / (T)n;
+        square = square + (T)((T)(epsilon * by) * by);
+        if (pass == 0) by = OF(naive_scale)(n, a, square, C(sqrt)(epsilon));
+        if (by == 1) break;
+    }
+    found[0] = by, found[1] = mean, found[2] = 1 / C(sqrt)(square);
+    free(terms);
+}
+
+static void OF(naive_norm_back)(bool centered, int64_t n, const T *a, const T *g,
+                                const T *weight, double epsilon, T *out)
+{
+    T *h = calloc((size_t)n + 1, sizeof(T)), *x = calloc((size_t)n + 1, sizeof(T));
+    T *p = calloc((size_t)n + 1, sizeof(T)), found[3];
+    OF(naive_norm)(centered, n, a, (T)epsilon, found);
+    for (int64_t i = 0; i < n; i++) {
+        h[i] = weight ? g[i] * weight[i] : g[i];
+        x[i] = (T)((a[i] * found[0]) - found[1]) * found[2];
+        p[i] = h[i] * x[i];
+    }
+    T of_h = centered ? OF(naive_reduce)(REDUCE_SUM, n, h, 1) / (T)n : 0;
+    T of_p = OF(naive_reduce)(REDUCE_SUM, n, p, 1) / (T)n;
+    for (int64_t i = 0; i < n; i++)
+        out[i] = (T)(found[2] * found[0]) * (T)((T)(h[i] - of_h) - (T)(x[i] * of_p));
+    free(h), free(x), free(p);
+}
+
 #include "base/ops_undef.inc.c"
 #undef FUNCTION
 #undef ANGLE

@@ -339,6 +339,35 @@ static void test_one_element(mg_arena *arena)
     EXPECT(nodes_of(arena) == 0);
 }
 
+/* Powers of 0, 1, infinities, NaN and others are C's; those that Python raises at are too
+ * large or not defined there, and an arena of IEEE arithmetic gives them, too. */
+static void test_powers(mg_arena *arena)
+{
+    static const double numbers[] = {0.0, -0.0, 1.0, -1.0, 0.5,      -0.5,      2.0,      -2.0,
+                                     3.0, -3.0, 7.5, 1e200, HUGE_VAL, -HUGE_VAL, (double)NAN};
+    enum { COUNT = sizeof numbers / sizeof *numbers };
+    for (int i = 0; i < COUNT * COUNT * 2; i++) {
+        double x = numbers[i % COUNT], y = numbers[i / COUNT % COUNT], right = pow(x, y);
+        const int ieee = i / (COUNT * COUNT);
+        mg_set_ieee(arena, ieee);
+        mg_node a = mg_leaf(arena, x), made = mg_record_number(arena, MG_POW_NUMBER, a, y);
+        const bool finite = isfinite(x) && isfinite(y);
+        const int64_t raised = finite && x == 0.0 && y < 0.0 ? MG_ERR_ZERODIV
+                               : finite && isnan(right)      ? MG_ERR_DOMAIN
+                               : finite && isinf(right)      ? MG_ERR_OVERFLOW
+                                                             : MG_OK;
+        EXPECT(ieee || raised == MG_OK ? made > 0 : made == raised);
+        if (made > 0) {
+            double found = data_of(arena, made);
+            EXPECT(isnan(right) ? isnan(found) : same_bits(found, right));
+            EXPECT(mg_release(arena, made) == MG_OK);
+        }
+        EXPECT(mg_release(arena, a) == MG_OK);
+    }
+    mg_set_ieee(arena, 0);
+    EXPECT(nodes_of(arena) == 0);
+}
+
 /* Errors of Python's arithmetic are statuses, and change nothing. */
 static void test_arithmetic(mg_arena *arena)
 {
@@ -448,6 +477,7 @@ int main(void)
     test_wrong_steps(arena);
     for (uint64_t seed = 1; seed <= 100; seed++) test_steps(arena, seed);
     test_one_element(arena);
+    test_powers(arena);
     test_arithmetic(arena);
     test_ieee(arena);
     ledger_arena_free(arena, &book);

@@ -1,6 +1,7 @@
 /* test_backward.c: a backward in slices gives the bits of one in a piece; cancelled in
  * any slice it leaves gradients as a failed one does; between slices others record, read
- * and release, but nobody writes what it uses. The argument is the number of nodes. */
+ * and release, but nobody writes what it uses. Nodes that the caller defines pass on what
+ * it says. The argument is the number of nodes. */
 #include "expect.h"
 
 enum { LEAVES = 20, OPS = 10 };
@@ -241,6 +242,109 @@ static void test_small(void)
     ledger_arena_free(arena, &book);
 }
 
+/* ---- nodes of the caller's ---------------------------------------------------------- */
+
+enum { OPERANDS = 4 };
+
+/* Expect a node to show its operands, and no more. */
+static void expect_operands(mg_arena *arena, mg_node y, int64_t count, const mg_node *x)
+{
+    EXPECT(mg_node_operands(arena, y) == count);
+    for (int64_t i = 0; i < count; i++) {
+        mg_node operand = mg_node_operand(arena, y, i);
+        EXPECT(operand == x[i] && mg_release(arena, operand) == MG_OK);
+    }
+    EXPECT(mg_node_operand(arena, y, count) == MG_ERR_ARG);
+    EXPECT(mg_node_operand(arena, y, -1) == MG_ERR_ARG);
+}
+
+/* A node with factors passes on its gradient times each, one without factors nothing; the
+ * last operand is the first one, too. */
+static void test_given(int64_t count, bool bare)
+{
+    const double factors[OPERANDS] = {3.25, -0.5, 7.0, 0.125}, seed = 0.3, outer = 1.7;
+    ledger book;
+    mg_arena *arena = ledger_arena(&book);
+    mg_node x[OPERANDS];
+    double expected[OPERANDS] = {0.0}, found[OPERANDS];
+    int failed = failures;
+    for (int64_t i = 0; i < count; i++) x[i] = mg_leaf(arena, (double)i);
+    if (count > 2) mg_release(arena, x[count - 1]), x[count - 1] = x[0];
+    mg_node y = mg_given(arena, 4.5, count, x, bare ? NULL : factors);
+    EXPECT(data_of(arena, y) == 4.5 && mg_node_op(arena, y) == MG_GIVEN);
+    expect_operands(arena, y, count, x);
+    EXPECT(mg_node_factors(arena, y, found) == (bare ? MG_ERR_ARG : MG_OK));
+    for (int64_t i = 0; i < count && !bare; i++) {
+        EXPECT(found[i] == factors[i]);
+        expected[x[i] == x[0] ? 0 : i] += factors[i] * (outer * seed);
+    }
+    mg_node top = mg_record_number(arena, MG_MUL, y, outer);
+    EXPECT(mg_backward(arena, top, seed, 0) == MG_OK);
+    for (int64_t i = 0; i < count; i++)
+        EXPECT(gradient_of(arena, x[i]) == expected[x[i] == x[0] ? 0 : i]);
+    EXPECT(mg_zero_gradients(arena, count, x) == MG_OK);
+    EXPECT(mg_node_flow(arena, y) == MG_OK); /* its step once more, alone */
+    for (int64_t i = 0; i < count; i++)
+        EXPECT(gradient_of(arena, x[i]) == expected[x[i] == x[0] ? 0 : i]);
+    mg_release(arena, top);
+    mg_release(arena, y);
+    for (int64_t i = 0; i < count - (count > 2); i++) mg_release(arena, x[i]);
+    EXPECT(nodes_of(arena) == 0);
+    ledger_arena_free(arena, &book);
+    explain(failed, bare ? "bare" : "given", count);
+}
+
+/* While the caller does the step of a node, the node's own does nothing, and a step that
+ * fails leaves the gradients as they were. */
+static void test_steps_of_nodes(void)
+{
+    const double factors[] = {2.0, 5.0}, held = 0.75, zero = 0.0, three = 3.0;
+    ledger book;
+    mg_arena *arena = ledger_arena(&book);
+    mg_node x[] = {mg_leaf(arena, 4.0), mg_leaf(arena, 2.0)};
+    mg_node y = mg_given(arena, 1.0, 2, x, factors);
+    EXPECT(mg_node_call(arena, y, 1) == MG_OK && mg_node_op(arena, y) == MG_GIVEN);
+    EXPECT(mg_backward(arena, y, 1.0, 0) == MG_CALL && mg_backward_node(arena) == y);
+    EXPECT(mg_backward_resume(arena, 0) == MG_OK);
+    for (int i = 0; i < 2; i++) EXPECT(gradient_of(arena, x[i]) == 0.0);
+    EXPECT(mg_node_call(arena, y, 0) == MG_OK);
+    EXPECT(mg_backward(arena, y, 1.0, 0) == MG_OK);
+    for (int i = 0; i < 2; i++) EXPECT(gradient_of(arena, x[i]) == factors[i]);
+    mg_node root = mg_record_number(arena, MG_POW_NUMBER, x[0], 0.5);
+    EXPECT(mg_set_gradients(arena, 1, &root, &three) == MG_OK);
+    EXPECT(mg_set_gradients(arena, 1, &x[0], &held) == MG_OK);
+    EXPECT(mg_node_flow(arena, root) == MG_OK);
+    EXPECT(gradient_of(arena, x[0]) == held + 0.5 * pow(4.0, -0.5) * 3.0);
+    EXPECT(mg_set_gradients(arena, 1, &x[0], &held) == MG_OK);
+    EXPECT(mg_set_data(arena, 1, &x[0], &zero) == MG_OK);
+    EXPECT(mg_node_flow(arena, root) == MG_ERR_ZERODIV);
+    EXPECT(gradient_of(arena, x[0]) == held);
+    mg_arena_free(arena);
+}
+
+/* A copy of a node has the data that it is given, and the gradients of its op. */
+static void test_copies_of_nodes(void)
+{
+    ledger book;
+    mg_arena *arena = ledger_arena(&book);
+    mg_node x = mg_leaf(arena, 3.0), y = mg_leaf(arena, 0.5);
+    mg_node product = mg_record_copy(arena, MG_MUL, x, y, 0.0, 100.0);
+    mg_node power = mg_record_copy(arena, MG_POW_NUMBER, x, 0, 2.0, 200.0);
+    mg_node sine = mg_record_copy(arena, MG_SIN, x, 0, 0.0, 300.0);
+    double exponent = 0.0;
+    EXPECT(data_of(arena, product) == 100.0 && data_of(arena, power) == 200.0);
+    EXPECT(data_of(arena, sine) == 300.0);
+    EXPECT(mg_node_exponent(arena, power, &exponent) == MG_OK && exponent == 2.0);
+    EXPECT(mg_backward(arena, product, 1.0, 0) == MG_OK && gradient_of(arena, x) == 0.5);
+    EXPECT(mg_backward(arena, power, 1.0, 0) == MG_OK && gradient_of(arena, x) == 6.5);
+    EXPECT(mg_backward(arena, sine, 1.0, 0) == MG_OK);
+    EXPECT(gradient_of(arena, x) == 6.5 + cos(3.0));
+    EXPECT(mg_record_copy(arena, MG_MUL, x, 0, 0.0, 1.0) == MG_ERR_ARG);
+    EXPECT(mg_record_copy(arena, MG_SIN, x, y, 0.0, 1.0) == MG_ERR_ARG);
+    EXPECT(mg_record_copy(arena, MG_LEAF, x, 0, 0.0, 1.0) == MG_ERR_ARG);
+    mg_arena_free(arena);
+}
+
 int main(int count, char **arguments)
 {
     static graph g;
@@ -252,5 +356,9 @@ int main(int count, char **arguments)
     test_release_under_way();
     test_formula_fails();
     test_small();
+    for (int64_t operands = 1; operands <= OPERANDS; operands++)
+        for (int bare = 0; bare < 2; bare++) test_given(operands, bare);
+    test_steps_of_nodes();
+    test_copies_of_nodes();
     return finish();
 }

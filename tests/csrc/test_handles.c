@@ -13,7 +13,7 @@ static void expect_refused(fixture *f, const number_call *row, int place, mg_nod
     int64_t status = row->run(f);
     f->h[place] = good;
     /* In these places a handle 0 means that there is none. */
-    int none = bad == 0 && row->run == call_record && place == 1;
+    int none = bad == 0 && place == 1 && (row->run == call_record || row->run == call_copy);
     none |= bad == 0 && place == 1 &&
             (row->run == call_record_steps || row->run == call_record_many_steps);
     none |= bad == 0 && (row->run == call_mlp || row->run == call_dense) && place >= 2;

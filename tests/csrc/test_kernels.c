@@ -798,6 +798,142 @@ static void test_rows(int kind, int place, int64_t lines, int64_t n, int variant
     space_free(&right);
 }
 
+/* ---- what rows pass on --------------------------------------------------------------- */
+
+enum { SOFTMAX_BACK, LOG_SOFTMAX_BACK, CROSS_ENTROPY_BACK, LAYER_NORM_BACK, RMS_NORM_BACK, BACKS };
+
+/* What a kernel is given: rows of a (or of the value) and of its gradient. */
+typedef struct back_case {
+    int kind, place;
+    int64_t lines, n;
+    const void *a, *g, *weight;
+    const int64_t *targets; /* one of 7 is to be ignored, and -100 */
+} back_case;
+
+static const double SMOOTHING = 0.1, EPSILON = 1e-5;
+#define IS_CENTERED(kind) ((kind) == LAYER_NORM_BACK)
+
+static void call_back(const back_case *c, void *out)
+{
+    const kernel_set *set = kernels();
+    const int p = c->place;
+    switch (c->kind) {
+    case SOFTMAX_BACK: set->softmax_back[p](c->lines, c->n, c->a, c->g, out); return;
+    case LOG_SOFTMAX_BACK: set->log_softmax_back[p](c->lines, c->n, c->a, c->g, out); return;
+    case CROSS_ENTROPY_BACK:
+        set->cross_entropy_back[p](c->lines, c->n, c->a, c->targets, -100, SMOOTHING, c->g, out);
+        return;
+    default:
+        set->norm_back[p](c->lines, c->n, c->a, c->g, c->weight, IS_CENTERED(c->kind), EPSILON,
+                          out);
+    }
+}
+
+#define NAIVE_BACK(T, TYPE) \
+    static void naive_back_##TYPE(const back_case *c, int64_t r, T *out) \
+    { \
+        const T *a = (const T *)c->a + r * c->n, *g = (const T *)c->g + r * c->n; \
+        if (c->kind < CROSS_ENTROPY_BACK) \
+            naive_softmax_back_##TYPE(c->kind == LOG_SOFTMAX_BACK, c->n, a, g, out); \
+        else if (c->kind > CROSS_ENTROPY_BACK) \
+            naive_norm_back_##TYPE(IS_CENTERED(c->kind), c->n, a, g, c->weight, EPSILON, out); \
+        else if (c->targets[r] == -100) \
+            memset(out, 0, (size_t)c->n * sizeof(T)); \
+        else \
+            naive_cross_entropy_back_##TYPE(c->n, a, c->targets[r], SMOOTHING, \
+                                            ((const T *)c->g)[r], out); \
+    }
+NAIVE_BACK(float, f32)
+NAIVE_BACK(double, f64)
+
+static void test_back(int kind, int place, int64_t lines, int64_t n, int variant)
+{
+    static const char *const names[] = {"softmax back", "log_softmax back",
+                                        "cross_entropy back", "layer_norm back",
+                                        "rms_norm back"};
+    const int dtype = places[place];
+    const size_t size = sizes[dtype], all = (size_t)(lines * n) * size;
+    space a = space_make(all + size), g = space_make(all + (size_t)lines * size);
+    space weight = space_make((size_t)n * size), y = space_make(all), right = space_make(all);
+    int64_t *targets = calloc((size_t)lines + 1, sizeof *targets);
+    fill(dtype, lines * n, a.at, variant & 1 ? 0 : 1), fill(dtype, n, weight.at, 1);
+    fill(dtype, lines * (n + 1), g.at, variant & 2 ? 0 : 1);
+    for (int64_t r = 0; r < lines; r++)
+        targets[r] = next() % 7 ? (int64_t)(next() % (uint64_t)n) : -100;
+    back_case c = {kind, place, lines, n, a.at, g.at, variant & 4 ? weight.at : NULL, targets};
+    for (int64_t r = 0; r < lines; r++) {
+        if (place == 0) naive_back_f32(&c, r, (float *)right.at + r * n);
+        if (place == 1) naive_back_f64(&c, r, (double *)right.at + r * n);
+    }
+    call_back(&c, y.at);
+    expect(names[kind], dtype, lines * n, y.at, right.at, n);
+    space_free(&a), space_free(&g), space_free(&weight), space_free(&y), space_free(&right);
+    free(targets);
+}
+
+#define NAIVE_NORM_WEIGHT(T, TYPE) \
+    static void naive_norm_weight_##TYPE(int64_t lines, int64_t columns, const T *a, const T *g, \
+                                         int64_t stride, const T *by, const T *mean, \
+                                         const T *scale, T *y) \
+    { \
+        T *terms = calloc((size_t)lines + 1, sizeof(T)); \
+        for (int64_t j = 0; j < columns; j++) { \
+            for (int64_t i = 0; i < lines; i++) { \
+                T x = (T)(a[i * stride + j] * by[i]) - mean[i]; \
+                terms[i] = g[i * stride + j] * (T)(x * scale[i]); \
+            } \
+            y[j] = naive_reduce_##TYPE(REDUCE_SUM, lines, terms, 1); \
+        } \
+        free(terms); \
+    }
+NAIVE_NORM_WEIGHT(float, f32)
+NAIVE_NORM_WEIGHT(double, f64)
+
+static void test_norm_weight(int place, int64_t lines, int64_t columns, int64_t hole)
+{
+    const int dtype = places[place];
+    const size_t size = sizes[dtype], of_row = (size_t)lines * size;
+    const int64_t stride = columns + hole;
+    space a = space_make((size_t)(lines * stride) * size), g = space_make(a.size);
+    space by = space_make(of_row), mean = space_make(of_row), scale = space_make(of_row);
+    space lanes = space_make((size_t)(NORM_LANES * columns) * size);
+    space y = space_make((size_t)columns * size), right = space_make(y.size);
+    fill(dtype, lines * stride, a.at, 1), fill(dtype, lines * stride, g.at, 1);
+    fill(dtype, lines, by.at, 1), fill(dtype, lines, mean.at, 1), fill(dtype, lines, scale.at, 1);
+    if (place == 0)
+        naive_norm_weight_f32(lines, columns, (float *)a.at, (float *)g.at, stride,
+                              (float *)by.at, (float *)mean.at, (float *)scale.at,
+                              (float *)right.at);
+    else
+        naive_norm_weight_f64(lines, columns, (double *)a.at, (double *)g.at, stride,
+                              (double *)by.at, (double *)mean.at, (double *)scale.at,
+                              (double *)right.at);
+    kernels()->norm_weight[place](lines, columns, a.at, g.at, stride, by.at, mean.at, scale.at,
+                                  lanes.at, y.at);
+    expect("norm weight", dtype, columns, y.at, right.at, lines);
+    space_free(&a), space_free(&g), space_free(&by), space_free(&mean), space_free(&scale);
+    space_free(&lanes), space_free(&y), space_free(&right);
+}
+
+static void test_all_backs(void)
+{
+    static const int64_t lines[] = {1, 3, 40}, long_rows[] = {600, 2053, 2 * REDUCE_BLOCK + 700};
+    for (int place = 0; place < WIDE_COUNT; place++) {
+        for (int step = 1; step < LENGTHS; step++)
+            test_norm_weight(place, step, length(LENGTHS - step), step % 3);
+        test_norm_weight(place, 3 * REDUCE_BLOCK + 5, 4, 1);
+    }
+    for (int kind = 0; kind < BACKS; kind++)
+        for (int place = 0; place < WIDE_COUNT; place++) {
+            for (int step = 1; step < LENGTHS; step++)
+                for (int i = 0; i < 3; i++)
+                    test_back(kind, place, lines[i], length(step), step + i);
+            for (int i = 0; i < 3; i++)
+                for (int variant = 0; variant < 8; variant += 4)
+                    test_back(kind, place, 2, long_rows[i], variant);
+        }
+}
+
 static void test_int_cumsum(int64_t lines, int64_t n)
 {
     space a = space_make((size_t)(lines * (n + 1)) * 8), y = space_make((size_t)(lines * n) * 8);
@@ -848,6 +984,7 @@ static void test_set(void)
     for (int place = 0; place < 4; place++) test_choose(place);
     test_reductions();
     test_all_rows();
+    test_all_backs();
 }
 
 int main(void)
