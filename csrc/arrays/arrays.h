@@ -69,6 +69,23 @@ void map_add(const array *from, array *to);
 void map_choose(const array *test, const array *a, const array *b, array *out);
 bool map_has_zero(const array *a);
 void array_fill(array *a, double value);
+/* Copy some bytes; to find the quickest way takes memcpy() longer than a short row does. */
+MG_INLINE void copy_bytes(size_t count, const char *from, char *to)
+{
+    enum { LEAST = 16, MOST = 512, STEP = 64 };
+    if (count < LEAST || count > MOST) {
+        memcpy(to, from, count);
+        return;
+    }
+    for (; count >= STEP; count -= STEP, from += STEP, to += STEP) memcpy(to, from, STEP);
+    for (; count >= LEAST; count -= LEAST, from += LEAST, to += LEAST)
+        memcpy(to, from, LEAST);
+    if (count) memcpy(to + count - LEAST, from + count - LEAST, LEAST); /* some again */
+}
+
+/* Copy n elements of `size` bytes between strides (in elements). */
+void copy_row(int64_t n, size_t size, const char *from, int64_t from_stride, char *to,
+              int64_t to_stride);
 
 /* Return the cost of an element, in additions: functions take eight times the time. */
 MG_INLINE int op_cost(int op)
@@ -87,7 +104,7 @@ int result_wide(call *c, int dtype, array **wide);
 int result_widen(call *c, int dtype, array **wide);
 int result_store(call *c, const array *wide);
 
-/* ---- forward functions: of elements.c to product.c --------------------------------- */
+/* ---- forward functions: of elements.c to convolve.c -------------------------------- */
 
 /* Read an integer once, from memory that a program may have borrowed, and that another of
  * its threads may write to meanwhile: what is read is checked and used, not read again. */
@@ -169,6 +186,28 @@ int box_open(call *c, const array *a, int dtype, unsigned axes, bool last, box *
 int result_open(call *c, const array *a, int dtype, unsigned axes, bool keep);
 int reduce_into(call *c, int which, const array *a, int dtype, unsigned axes, array *out);
 void array_divide(array *a, double number);
+
+/* ---- product.c --------------------------------------------------------------------- */
+
+enum { PRODUCTS = 16 }; /* multiplications and additions at the cost of an addition */
+
+/* Find the types of a product: the result's, and the one it is computed in. */
+int product_dtypes(const array *a, const array *b, int *result, int *computed);
+/* Return how many sums of steps a product adds up, one at least. */
+int64_t span_count(int dtype, int64_t k);
+/* Run a product with c's rows one behind the other; of several spans without a bias. */
+int product_run(mg_arena *arena, int dtype, const matrices *p);
+
+/* ---- convolve.c -------------------------------------------------------------------- */
+
+/* Compute what a convolve passes on, of float32 or float64, given its integers and its
+ * gradient g, which is contiguous: to the kernels, `weights`, as `out` (n, groups, k, m),
+ * a part for each image; to the images, `out`, given the kernels `turned`, contiguous
+ * (groups, k, m). *serves: whether this was done, as it is quicker than ops one by one. */
+int convolve_kernels_back(mg_arena *arena, const int64_t *how, const array *weights,
+                          const array *images, const array *g, array *out, bool *serves);
+int convolve_images_back(mg_arena *arena, const int64_t *how, const array *weights,
+                         const array *turned, const array *g, array *out, bool *serves);
 
 /* ---- apply.c: recording ------------------------------------------------------------ */
 

@@ -146,12 +146,11 @@ static void job_input(map_job *job, const array *a, int wanted, bool repeats)
 
 /* ---- pieces ------------------------------------------------------------------------ */
 
-/* Copy n elements of `size` bytes between strides (in elements). */
-static void copy_row(int64_t n, size_t size, const char *from, int64_t from_stride,
-                     char *to, int64_t to_stride)
+void copy_row(int64_t n, size_t size, const char *from, int64_t from_stride, char *to,
+              int64_t to_stride)
 {
     if (from_stride == 1 && to_stride == 1) {
-        memcpy(to, from, (size_t)n * size);
+        copy_bytes((size_t)n * size, from, to);
         return;
     }
     switch (size) {
@@ -495,7 +494,7 @@ typedef void (*plane_loop)(int64_t rows, int64_t n, const char *from,
             const T *as = (const T *)from + r * from_strides[0]; \
             T *ys = (T *)to + r * to_strides[0]; \
             if (next_y == 1 && next_a == 1) { \
-                for (int64_t i = 0; i < n; i++) action(ys[i], as[i]); \
+                action##_ALL(T, n, ys, as); \
             } else if (next_y == 1 && next_a == 0) { \
                 const T a = *as; \
                 for (int64_t i = 0; i < n; i++) action(ys[i], a); \
@@ -505,7 +504,11 @@ typedef void (*plane_loop)(int64_t rows, int64_t n, const char *from,
         } \
     }
 #define COPY(y, a) y = a
+#define COPY_ALL(T, n, y, a) \
+    copy_bytes((size_t)n * sizeof(T), (const char *)a, (char *)y)
 #define ADD(y, a) y = y + a
+#define ADD_ALL(T, n, y, a) \
+    for (int64_t i = 0; i < n; i++) y[i] = y[i] + a[i]
 PLANE_LOOP(uint8_t, plane_copy_1, COPY)
 PLANE_LOOP(uint16_t, plane_copy_2, COPY)
 PLANE_LOOP(uint32_t, plane_copy_4, COPY)
@@ -513,7 +516,9 @@ PLANE_LOOP(uint64_t, plane_copy_8, COPY)
 PLANE_LOOP(float, plane_add_float32, ADD)
 PLANE_LOOP(double, plane_add_float64, ADD)
 #undef COPY
+#undef COPY_ALL
 #undef ADD
+#undef ADD_ALL
 
 /* All planes of a job, the last rows of whose axes are cut into ranges. */
 typedef struct planes_job {
