@@ -34,6 +34,7 @@ typedef struct call {
     unsigned weak; /* bit i: operand i stands for a Python number */
     bool record;
     bool takes_memory; /* the result takes over the memory of operand 0 */
+    bool spoils;       /* which, if the call fails, nobody sees */
     extra *kept; /* made in advance, or NULL */
     array *result;
     array *scratch[MAX_SCRATCH]; /* freed at the end of the call */
