@@ -46,6 +46,7 @@
 #include "arrays/pool.c"
 #include "arrays/rows.c"
 #include "arrays/product.c"
+#include "arrays/convolve.c"
 #include "arrays/apply.c"
 #include "arrays/rule.c"
 #include "arrays/vjp_elements.c"

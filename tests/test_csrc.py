@@ -410,7 +410,7 @@ FRAMES = {
     "move.c": 9 << 8,  # fold: windows and images of some items, views of 16 axes
     "vjp_reduce.c": 6 << 8,  # the gradient of prod: axes, shapes, and halves by level
     "update.c": 5 << 8,  # the views of a parameter, its gradient and its state
-    "product.c": 9 << 8,  # convolve: views of all windows and of a block, and its columns
+    "convolve.c": 9 << 8,  # views of all windows and of a group's, and walks along them
     "pool.c": 5 << 8,  # the view of all windows, and a walk
     "search.inc.c": 17 << 10,  # short rows, turned
     "lanes.inc.c": 17 << 10,  # 32 lanes of some columns

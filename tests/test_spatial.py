@@ -81,6 +81,33 @@ def test_convolutions_are_sums_over_windows(s: int, data: Any) -> None:
     assert bits(alone) == bits(found[1])
 
 
+@pytest.mark.parametrize(
+    ("x", "w", "how"),
+    [
+        ((3, 4, 9, 8), (6, 2, 3, 2), {"stride": (2, 1), "dilation": (1, 2), "groups": 2}),
+        ((2, 130, 14, 13), (3, 130, 3, 3), {"padding": 1}),  # windows in several blocks
+        ((2, 60, 700), (5, 60, 20), {"stride": 1}),
+        ((1, 40, 5, 7, 9), (2, 40, 3, 3, 3), {"padding": 1}),
+        ((1, 1, 4500), (2, 1, 3), {}),  # sums of several spans
+    ],
+)
+@pytest.mark.parametrize("dtype", [mg.float32, mg.float64, mg.float16])
+def test_gradients_of_convolutions_are_those_of_ops_one_by_one(
+    x: Any, w: Any, how: Any, dtype: Any
+) -> None:
+    leaves = [normal(*shape, dtype=dtype).requires_grad_() for shape in (x, w)]
+    y = of("conv", len(x) - 2)(*leaves, None, **how)
+    seed = normal(*y.shape, seed=3, dtype=dtype)
+    recorded = mg.grad(y, leaves, seed, create_graph=True)
+    try:
+        for count in (1, 2):
+            mg.set_num_threads(count)
+            found = mg.grad(y, leaves, seed, retain_graph=True)
+            assert [*map(bits, found)] == [*map(bits, recorded)]
+    finally:
+        mg.set_num_threads(0)
+
+
 @settings(max_examples=40)
 @given(axes, st.data())
 def test_transposed_convolutions_are_gradients_of_convolutions(s: int, data: Any) -> None:

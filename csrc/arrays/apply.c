@@ -220,7 +220,7 @@ uint32_t scope_apply_over(scope *s, int op, int operand_count, const uint32_t *o
     call c = {.op = op, .operand_count = operand_count, .operands = operands};
     c.integer_count = integer_count;
     c.integers = integers;
-    c.takes_memory = !s->record;
+    c.takes_memory = c.spoils = !s->record;
     return scope_record(s, &c);
 }
 

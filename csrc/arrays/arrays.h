@@ -40,6 +40,7 @@ typedef struct call {
     unsigned weak; /* bit i: operand i stands for a Python number */
     bool record;
     bool takes_memory; /* the result takes over the memory of operand 0 */
+    bool spoils;       /* which, if the call fails, nobody sees */
     extra *kept; /* made in advance, or NULL */
     array *result;
     array *scratch[MAX_SCRATCH]; /* freed at the end of the call */
@@ -54,7 +55,7 @@ MG_INLINE const array *operand_of(const call *c, int i)
 
 /* ---- what a program does again ----------------------------------------------------- */
 
-enum { DEED_ARRAYS = 5 };
+enum { DEED_ARRAYS = 5, DEED_INTEGERS = 10 };
 
 /* Work on arrays that is no op's. run() is all of it, and decides nothing by elements
  * that it does not look at itself: a program calls it with arrays of other elements. */
@@ -64,7 +65,7 @@ struct deed {
     const array *arrays[DEED_ARRAYS]; /* those written to are somebody's; NULL: none */
     unsigned writes;                 /* bit k: array k is written to, */
     unsigned fills;                  /* and in full, before it is read */
-    int64_t integers[4];
+    int64_t integers[DEED_INTEGERS];
     double numbers[2];
 };
 
@@ -128,6 +129,23 @@ void map_add(const array *from, array *to);
 void map_choose(const array *test, const array *a, const array *b, array *out);
 bool map_has_zero(const array *a);
 void array_fill(array *a, double value);
+/* Copy some bytes; to find the quickest way takes memcpy() longer than a short row does. */
+MG_INLINE void copy_bytes(size_t count, const char *from, char *to)
+{
+    enum { LEAST = 16, MOST = 512, STEP = 64 };
+    if (count < LEAST || count > MOST) {
+        memcpy(to, from, count);
+        return;
+    }
+    for (; count >= STEP; count -= STEP, from += STEP, to += STEP) memcpy(to, from, STEP);
+    for (; count >= LEAST; count -= LEAST, from += LEAST, to += LEAST)
+        memcpy(to, from, LEAST);
+    if (count) memcpy(to + count - LEAST, from + count - LEAST, LEAST); /* some again */
+}
+
+/* Copy n elements of `size` bytes between strides (in elements). */
+void copy_row(int64_t n, size_t size, const char *from, int64_t from_stride, char *to,
+              int64_t to_stride);
 
 /* Return the cost of an element, in additions: functions take eight times the time. */
 MG_INLINE int op_cost(int op)
@@ -146,7 +164,7 @@ int result_wide(call *c, int dtype, array **wide);
 int result_widen(call *c, int dtype, array **wide);
 int result_store(call *c, const array *wide);
 
-/* ---- forward functions: of elements.c to product.c --------------------------------- */
+/* ---- forward functions: of elements.c to convolve.c -------------------------------- */
 
 /* Read an integer once, from memory that a program may have borrowed, and that another of
  * its threads may write to meanwhile: what is read is checked and used, not read again. */
@@ -228,6 +246,28 @@ int box_open(call *c, const array *a, int dtype, unsigned axes, bool last, box *
 int result_open(call *c, const array *a, int dtype, unsigned axes, bool keep);
 int reduce_into(call *c, int which, const array *a, int dtype, unsigned axes, array *out);
 void array_divide(array *a, double number);
+
+/* ---- product.c --------------------------------------------------------------------- */
+
+enum { PRODUCTS = 16 }; /* multiplications and additions at the cost of an addition */
+
+/* Find the types of a product: the result's, and the one it is computed in. */
+int product_dtypes(const array *a, const array *b, int *result, int *computed);
+/* Return how many sums of steps a product adds up, one at least. */
+int64_t span_count(int dtype, int64_t k);
+/* Run a product with c's rows one behind the other; of several spans without a bias. */
+int product_run(mg_arena *arena, int dtype, const matrices *p);
+
+/* ---- convolve.c -------------------------------------------------------------------- */
+
+/* Tell whether what follows is quicker than ops one by one. */
+bool convolve_goes_back(const int64_t *how, const array *weights, const array *images);
+/* Deeds: what a convolve of float32 or float64 with these integers passes on. Arrays 0, 2,
+ * 3: its kernels, the gradient g, contiguous, and the result; to the kernels, of the images,
+ * array 1, a part for each, (n, groups, k, m); to the images, of the kernels turned, array
+ * 1, contiguous (groups, k, m). */
+int convolve_kernels_back(mg_arena *arena, const deed *of);
+int convolve_images_back(mg_arena *arena, const deed *of);
 
 /* ---- apply.c: recording ------------------------------------------------------------ */
 

@@ -133,9 +133,11 @@ static int positions_of(call *c, int which, bool contiguous, const array **posit
     return array_cast(c, index, MG_INT64, contiguous, positions);
 }
 
-static int positions_check(const array *positions, int64_t n)
+/* Look at all positions before what others see is written to. */
+static int positions_check(const call *c, const array *positions, int64_t n)
 {
     strided_walk w;
+    if (!c->takes_memory || c->spoils) return MG_OK;
     walk_open(&w, positions->rank, positions->shape, positions->strides, NULL);
     const int64_t *p = (const int64_t *)positions->data;
     for (int64_t i = 0; i < positions->count; i++) {
@@ -243,7 +245,7 @@ static int rows_write(call *c, bool adds)
     MG_RETURN_IF(a->rank < 1, MG_ERR_SHAPE);
     MG_RETURN_IF(c->takes_memory && !a->contiguous, MG_ERR_ARG);
     MG_TRY(positions_of(c, 1, true, &positions));
-    MG_TRY(positions_check(positions, a->shape[0]));
+    MG_TRY(positions_check(c, positions, a->shape[0]));
     MG_RETURN_IF(b->rank != positions->rank + a->rank - 1, MG_ERR_SHAPE);
     for (int d = 0; d < b->rank; d++) {
         int64_t size =
@@ -298,7 +300,7 @@ static int along_open(call *c, const array *a, along *path)
     MG_RETURN_IF(axis < 0 || axis >= a->rank, MG_ERR_ARG);
     MG_TRY(positions_of(c, 1, false, &path->positions));
     const array *positions = path->positions;
-    if (c->takes_memory) MG_TRY(positions_check(positions, a->shape[axis]));
+    MG_TRY(positions_check(c, positions, a->shape[axis]));
     MG_RETURN_IF(positions->rank != a->rank, MG_ERR_SHAPE);
     path->n = a->shape[axis];
     int64_t stride = 1;

@@ -10,7 +10,8 @@
 
 enum {
     BLOCK = 256,     /* elements of a piece that is copied */
-    SHORT_RUN = 128, /* below this, pieces are copied across rows */
+    SHORT_RUN = 128, /* below this, pieces are copied across rows, */
+    LEAST_RUN = 32,  /* also where nothing needs a copy in a run */
     TILE = 32,       /* rows and columns of a part of a transposed copy */
     MAX_INPUTS = 4,
     OUTPUT = MAX_INPUTS, /* the output's side */
@@ -146,12 +147,11 @@ static void job_input(map_job *job, const array *a, int wanted, bool repeats)
 
 /* ---- pieces ------------------------------------------------------------------------ */
 
-/* Copy n elements of `size` bytes between strides (in elements). */
-static void copy_row(int64_t n, size_t size, const char *from, int64_t from_stride,
-                     char *to, int64_t to_stride)
+void copy_row(int64_t n, size_t size, const char *from, int64_t from_stride, char *to,
+              int64_t to_stride)
 {
     if (from_stride == 1 && to_stride == 1) {
-        memcpy(to, from, (size_t)n * size);
+        copy_bytes((size_t)n * size, from, to);
         return;
     }
     switch (size) {
@@ -191,6 +191,15 @@ static void side_copy(const map_job *job, const side *s, int64_t first, int64_t 
     }
 }
 
+/* Return where element number i of a side lies. */
+static char *side_at(const map_job *job, const side *s, int64_t i)
+{
+    strided_walk w;
+    walk_open(&w, job->rank, job->shape, s->strides, NULL);
+    walk_to(&w, i);
+    return s->data + w.offset[0] * (int64_t)s->size;
+}
+
 /* Return where elements first .. of a side lie one after the other, or NULL. */
 static char *side_place(const map_job *job, const side *s, int64_t first, bool in_run,
                         bool *single)
@@ -202,10 +211,7 @@ static char *side_place(const map_job *job, const side *s, int64_t first, bool i
     *single = s->strides[last] == 0;
     if (!in_run || s->strides[last] != (*single ? 0 : 1)) return NULL;
     if (*single && !s->repeats) return NULL;
-    strided_walk w;
-    walk_open(&w, job->rank, job->shape, s->strides, NULL);
-    walk_to(&w, first);
-    return s->data + w.offset[0] * (int64_t)s->size;
+    return side_at(job, s, first);
 }
 
 static void job_call(const map_job *job, int64_t n, const void *const *in,
@@ -297,10 +303,10 @@ static bool side_has_runs(const map_job *job, const side *s)
     return s->dtype == s->wanted && (stride == 1 || stride == 0);
 }
 
-/* Tell whether runs are long and no side needs a copy but of an element for all. */
+/* Tell whether runs are long enough and no side needs a copy but of one for all. */
 static bool has_runs(const map_job *job)
 {
-    if (job->rank < 2 || job->shape[job->rank - 1] < SHORT_RUN) return false;
+    if (job->rank < 2 || job->shape[job->rank - 1] < LEAST_RUN) return false;
     const side *out = &job->sides[OUTPUT];
     if (!side_has_runs(job, out) || out->strides[job->rank - 1] == 0) return false;
     for (int which = 0; which < job->input_count; which++)
@@ -334,7 +340,8 @@ static void run_call(const map_job *job, char *const *at, const void **in, int64
                      unsigned repeats)
 {
     const side *out = &job->sides[OUTPUT];
-    const int64_t line = 64 / (int64_t)job->sides[0].size, rest = n % line;
+    const int64_t line = 64 / (int64_t)job->sides[0].size; /* a power of two */
+    const int64_t rest = n & (line - 1);
     if (rest == 0 || n < line || !is_apart(job, at, n)) {
         job_call(job, n, in, repeats, at[OUTPUT]);
         return;
@@ -375,29 +382,31 @@ static void run_piece(const map_job *job, char *const *at, int64_t n)
     }
 }
 
-/* Compute elements [first, end) run by run. */
+/* Compute elements [first, end) run by run; runs of a plane lie steps[] bytes apart. */
 static void job_runs(const map_job *job, int64_t first, int64_t end)
 {
-    strided_walk walks[MAX_INPUTS + 1];
     char *at[MAX_INPUTS + 1] = {NULL};
+    int64_t steps[MAX_INPUTS + 1] = {0};
     const int last = job->rank - 1;
-    const int64_t run = job->shape[last];
-    for (int which = 0; which <= OUTPUT; which++) {
-        const int64_t *strides = job->sides[which].strides;
-        walk_open(&walks[which], last, job->shape, strides, NULL);
+    const int64_t run = job->shape[last], rows = job->shape[last - 1];
+    for (int which = 0; which <= OUTPUT; which++)
         if (which < job->input_count || which == OUTPUT)
-            walk_to(&walks[which], first / run);
-    }
-    for (int64_t start = first % run, n; first < end; first += n, start = 0) {
-        n = end - first < run - start ? end - first : run - start;
-        for (int which = 0; which <= OUTPUT; which++) {
-            const side *s = &job->sides[which];
-            if (which >= job->input_count && which != OUTPUT) continue;
-            int64_t place = walks[which].offset[0] + start * s->strides[last];
-            at[which] = s->data + place * (int64_t)s->size;
-            walk_next(&walks[which]);
+            steps[which] = job->sides[which].strides[last - 1] *
+                           (int64_t)job->sides[which].size;
+    while (first < end) {
+        const int64_t start = first % run, row = first / run % rows;
+        const int64_t left = end - first, some = run - start < left ? run - start : left;
+        int64_t count = start || left < run ? 1 : left / run;
+        if (count > rows - row) count = rows - row;
+        for (int which = 0; which <= OUTPUT; which++)
+            if (which < job->input_count || which == OUTPUT)
+                at[which] = side_at(job, &job->sides[which], first);
+        for (int64_t r = 0; r < count; r++) {
+            run_piece(job, at, some);
+            for (int which = 0; which <= OUTPUT; which++)
+                if (steps[which]) at[which] += steps[which];
         }
-        run_piece(job, at, n);
+        first += count * some;
     }
 }
 
@@ -495,7 +504,7 @@ typedef void (*plane_loop)(int64_t rows, int64_t n, const char *from,
             const T *as = (const T *)from + r * from_strides[0]; \
             T *ys = (T *)to + r * to_strides[0]; \
             if (next_y == 1 && next_a == 1) { \
-                for (int64_t i = 0; i < n; i++) action(ys[i], as[i]); \
+                action##_ALL(T, n, ys, as); \
             } else if (next_y == 1 && next_a == 0) { \
                 const T a = *as; \
                 for (int64_t i = 0; i < n; i++) action(ys[i], a); \
@@ -505,7 +514,11 @@ typedef void (*plane_loop)(int64_t rows, int64_t n, const char *from,
         } \
     }
 #define COPY(y, a) y = a
+#define COPY_ALL(T, n, y, a) \
+    copy_bytes((size_t)n * sizeof(T), (const char *)a, (char *)y)
 #define ADD(y, a) y = y + a
+#define ADD_ALL(T, n, y, a) \
+    for (int64_t i = 0; i < n; i++) y[i] = y[i] + a[i]
 PLANE_LOOP(uint8_t, plane_copy_1, COPY)
 PLANE_LOOP(uint16_t, plane_copy_2, COPY)
 PLANE_LOOP(uint32_t, plane_copy_4, COPY)
@@ -513,7 +526,9 @@ PLANE_LOOP(uint64_t, plane_copy_8, COPY)
 PLANE_LOOP(float, plane_add_float32, ADD)
 PLANE_LOOP(double, plane_add_float64, ADD)
 #undef COPY
+#undef COPY_ALL
 #undef ADD
+#undef ADD_ALL
 
 /* All planes of a job, the last rows of whose axes are cut into ranges. */
 typedef struct planes_job {

@@ -232,6 +232,33 @@ static int region_copy(const array *result, const array *b, const int64_t *start
 const int64_t unit_steps[MG_MAX_RANK] = {1, 1, 1, 1, 1, 1, 1, 1,
                                          1, 1, 1, 1, 1, 1, 1, 1};
 
+/* Fill what lies around the part of the result from start[] on, of shape[]: all, where
+ * that is most of it. */
+static int around_fill(array *result, const int64_t *start, const int64_t *shape,
+                       double value)
+{
+    const int64_t none[MG_MAX_RANK] = {0};
+    if (shape_count(result->rank, shape) < result->count / 2) {
+        array_fill(result, value);
+        return MG_OK;
+    }
+    for (int d = 0; d < result->rank; d++) {
+        const int64_t end = start[d] + shape[d], behind = result->shape[d] - end;
+        for (int last = 0; last < 2; last++) {
+            array part = *result;
+            int64_t from[MG_MAX_RANK], count[MG_MAX_RANK];
+            memcpy(from, none, sizeof none);
+            memcpy(count, result->shape, sizeof count);
+            from[d] = last ? end : 0;
+            count[d] = last ? behind : start[d];
+            if (count[d] == 0) continue;
+            MG_TRY(slice_of(&part, from, unit_steps, count));
+            array_fill(&part, value);
+        }
+    }
+    return MG_OK;
+}
+
 int forward_pad(call *c)
 {
     const array *a = operand_of(c, 0);
@@ -244,7 +271,7 @@ int forward_pad(call *c)
         shape[d] = before[d] + a->shape[d] + after[d];
     }
     MG_TRY(result_new(c, a->dtype, a->rank, shape));
-    array_fill(c->result, c->numbers[0]);
+    MG_TRY(around_fill(c->result, before, a->shape, c->numbers[0]));
     if (a->count == 0) return MG_OK;
     return region_copy(c->result, a, before, unit_steps, a->shape);
 }

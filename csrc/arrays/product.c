@@ -1,4 +1,4 @@
-/* product.c: matrix products, and those of kernels with windows.
+/* product.c: matrix products.
  *
  * Up to SPAN steps of k are added up by the kernels of gemm.inc.c, which take any
  * strides: a transposed operand is not copied. The sums of several spans are added as the
@@ -10,7 +10,6 @@
 enum {
     SPAN = 4096,           /* steps, a multiple of the kernels' blocks */
     SPANS_SIZE = 16 << 20, /* bytes of their sums, if that is a row or more */
-    PRODUCTS = 16,         /* multiplications and additions at the cost of an addition */
     ROW_GRAIN = 24,        /* parts that suit the kernels: gemm.inc.c */
     COLUMN_GRAIN = 64
 };
@@ -43,8 +42,7 @@ static void integer_product(const matrices *p)
     }
 }
 
-/* Return how many spans there are, one at least. */
-static int64_t span_count(int dtype, int64_t k)
+int64_t span_count(int dtype, int64_t k)
 {
     return dtype == MG_INT64 || k <= SPAN ? 1 : (k - 1) / SPAN + 1;
 }
@@ -186,8 +184,7 @@ static int one_span_run(mg_arena *arena, int dtype, const matrices *p)
     return MG_OK;
 }
 
-/* Run a product with c's rows one behind the other; of several spans without a bias. */
-static int product_run(mg_arena *arena, int dtype, const matrices *p)
+int product_run(mg_arena *arena, int dtype, const matrices *p)
 {
     matrices whole = *p;
     whole.work = is_work_open() ? work_of_thread() : NULL;
@@ -270,8 +267,7 @@ static int batch_run(mg_arena *arena, const batched *a, const batched *b, int ra
     return MG_OK;
 }
 
-/* Find the types of a product: the result's, and the one it is computed in. */
-static int product_dtypes(const array *a, const array *b, int *result, int *computed)
+int product_dtypes(const array *a, const array *b, int *result, int *computed)
 {
     *result = dtype_promote(a->dtype, b->dtype);
     MG_RETURN_IF(*result == MG_BOOL, MG_ERR_DTYPE);
@@ -342,172 +338,5 @@ int forward_linear(call *c)
     p.c_row = p.n;
     MG_TRY(product_run(c->arena, computed, &p));
     if (bias && apart) map_apply(MG_ADD, computed, wide, bias, 0.0, wide);
-    return result_store(c, wide);
-}
-
-/* ---- convolve ---------------------------------------------------------------------- */
-
-/* Products of matrices (groups, m, k) with the windows of images as columns, some of one
- * group of one image at a time, which stay in a cache: a block, windows of some places
- * along the first axis. */
-typedef struct convolve_job {
-    const kernel_set *set;
-    matrices product;     /* the first, of all blocks */
-    const array *weights; /* contiguous, of the type that is computed in */
-    array windows;        /* of a group: (channels, size x s, steps x s) */
-    int axis;             /* the first of the steps */
-    int64_t image, group; /* elements from one to the next */
-    int64_t groups, rows, blocks; /* of an image; places of a block; of a group */
-    int64_t items, part;          /* products in all, and of a thread */
-    char *rooms;          /* for the columns of a part's products, and the kernel */
-    size_t room, columns; /* bytes of a part, and those of columns in front */
-} convolve_job;
-
-/* Copy the windows of product i to columns, and find its operands. */
-static void convolve_open(const convolve_job *job, int64_t i, char *columns, matrices *p)
-{
-    const int64_t block = i % job->blocks, item = i / job->blocks;
-    const int64_t image = item / job->groups, group = item % job->groups;
-    const int64_t size = dtype_sizes[job->weights->dtype], first = block * job->rows;
-    array from = job->windows, to;
-    int64_t at = image * job->image + group * job->group;
-    *p = job->product;
-    p->a += group * p->m * p->k * size;
-    p->b = columns;
-    p->c += item * p->m * p->n * size;
-    if (job->blocks > 1) {
-        const int64_t all = from.shape[job->axis], rest = all - first, row = p->n / all;
-        from.shape[job->axis] = rest < job->rows ? rest : job->rows;
-        at += first * from.strides[job->axis];
-        p->n = p->b_row = from.shape[job->axis] * row;
-        p->c += first * row * size;
-    }
-    from.data += at * dtype_sizes[from.dtype];
-    array_set_shape(&from, from.rank, from.shape, from.strides);
-    to = from;
-    to.dtype = job->weights->dtype;
-    to.data = columns;
-    array_set_shape(&to, from.rank, from.shape, NULL);
-    if (from.count) map_copy(&from, &to);
-}
-
-/* Do the products of parts [first, end). */
-static void convolve_range(void *context, int64_t first, int64_t end)
-{
-    const convolve_job *job = context;
-    for (int64_t part = first; part < end; part++) {
-        char *room = job->rooms + (size_t)part * job->room;
-        int64_t i = part * job->part, last = i + job->part;
-        for (; i < last && i < job->items && work_continues(job->product.work); i++) {
-            matrices p;
-            convolve_open(job, i, room, &p);
-            job->set->gemm[wide_index(job->weights->dtype)](&p, room + job->columns);
-        }
-    }
-}
-
-/* Share the products out among threads. */
-static int convolve_parts(mg_arena *arena, convolve_job *job)
-{
-    const matrices *p = &job->product;
-    const int64_t size = dtype_sizes[job->weights->dtype];
-    const int64_t n = job->rows * (p->n / (job->axis ? job->windows.shape[job->axis] : 1));
-    const double cost = (double)p->m * (double)n * (double)p->k / (double)PRODUCTS;
-    int64_t parts = parallel_parts(cost * (double)job->items);
-    job->part = (job->items + parts - 1) / parts;
-    parts = (job->items + job->part - 1) / job->part;
-    job->columns = ((size_t)(p->k * n * size) / BLOCK_ALIGNMENT + 1) * BLOCK_ALIGNMENT;
-    job->room = job->columns + job->set->gemm_workspace(p->m, n, p->k, (size_t)size);
-    job->room = (job->room / BLOCK_ALIGNMENT + 1) * BLOCK_ALIGNMENT;
-    job->rooms = block_take(arena, job->room * (size_t)parts);
-    MG_RETURN_IF(!job->rooms, MG_ERR_NOMEM);
-    parallel_ranges(parts, cost * (double)job->part, convolve_range, job);
-    block_give(arena, job->rooms, job->room * (size_t)parts);
-    return MG_OK;
-}
-
-/* Do one product after the other, each by all threads. */
-static int convolve_each(mg_arena *arena, const convolve_job *job)
-{
-    const matrices *all = &job->product;
-    const size_t size =
-        (size_t)(all->k * all->n * dtype_sizes[job->weights->dtype]) + BLOCK_ALIGNMENT;
-    char *columns = block_take(arena, size);
-    int status = columns ? MG_OK : MG_ERR_NOMEM;
-    for (int64_t i = 0; i < job->items && status == MG_OK && work_goes_on(); i++) {
-        matrices p;
-        convolve_open(job, i, columns, &p);
-        status = product_run(arena, job->weights->dtype, &p);
-    }
-    if (columns) block_give(arena, columns, size);
-    return status;
-}
-
-/* Turn the view of all windows, (n, channels, steps x s, size x s), into that of the first
- * group. */
-static int group_of(convolve_job *job, const array *all, int s)
-{
-    int64_t shape[MG_MAX_RANK], strides[MG_MAX_RANK];
-    shape[0] = all->shape[1] / job->groups;
-    strides[0] = all->strides[1];
-    for (int d = 0; d < 2 * s; d++) {
-        int axis = 2 + (d + s) % (2 * s);
-        shape[1 + d] = all->shape[axis];
-        strides[1 + d] = all->strides[axis];
-    }
-    job->image = all->strides[0];
-    job->group = shape[0] * strides[0];
-    job->axis = s ? 1 + s : 0;
-    job->windows = *all;
-    return array_set_shape(&job->windows, 1 + 2 * s, shape, strides);
-}
-
-/* Cut the windows of a group into blocks. */
-static void convolve_cut(convolve_job *job)
-{
-    enum { BLOCK_SIZE = 512 << 10 }; /* bytes of columns, half of a cache's or less */
-    const matrices *p = &job->product;
-    const int64_t all = job->axis ? job->windows.shape[job->axis] : 1;
-    const int64_t row = p->k * (p->n / all) * dtype_sizes[job->weights->dtype];
-    job->rows = row < BLOCK_SIZE ? BLOCK_SIZE / (row ? row : 1) : 1;
-    if (job->rows > all) job->rows = all;
-    job->blocks = (all + job->rows - 1) / job->rows;
-    job->items *= job->blocks;
-}
-
-int forward_convolve(call *c)
-{
-    int result, computed, s = (int)c->integers[0];
-    int64_t shape[MG_MAX_RANK];
-    const array *weights = operand_of(c, 0), *a = operand_of(c, 1);
-    convolve_job job = {.set = kernels(), .rows = 1, .blocks = 1};
-    array all = *a, *wide;
-    MG_RETURN_IF(weights->rank != 3 || a->rank != 2 + s, MG_ERR_SHAPE);
-    job.groups = weights->shape[0];
-    MG_RETURN_IF(job.groups < 1 || a->shape[1] % job.groups, MG_ERR_SHAPE);
-    MG_TRY(product_dtypes(weights, a, &result, &computed));
-    MG_TRY(window_of(c, &all));
-    MG_TRY(group_of(&job, &all, s));
-    matrices p = {.m = weights->shape[1], .k = weights->shape[2]};
-    MG_RETURN_IF(shape_product(job.windows.shape, 0, 1 + s) != p.k, MG_ERR_SHAPE);
-    p.n = shape_product(all.shape, 2, 2 + s);
-    memcpy(shape, all.shape, sizeof shape);
-    MG_RETURN_IF(p.m > INT64_MAX / 4 / job.groups, MG_ERR_LIMIT);
-    shape[1] = job.groups * p.m;
-    MG_TRY(array_cast(c, weights, computed, true, &job.weights));
-    MG_TRY(result_new(c, result, 2 + s, shape));
-    MG_TRY(result_wide(c, computed, &wide));
-    if (wide->count == 0) return MG_OK;
-    p.a = job.weights->data;
-    p.c = wide->data;
-    p.a_row = p.k;
-    p.a_column = p.b_column = 1;
-    p.b_row = p.c_row = p.n;
-    p.work = is_work_open() ? work_of_thread() : NULL;
-    job.product = p;
-    job.items = a->shape[0] * job.groups;
-    const bool apart = computed != MG_INT64 && span_count(computed, p.k) == 1;
-    if (apart) convolve_cut(&job);
-    MG_TRY(apart ? convolve_parts(c->arena, &job) : convolve_each(c->arena, &job));
     return result_store(c, wide);
 }

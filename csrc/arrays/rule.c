@@ -21,6 +21,25 @@ uint32_t rule_result(const rule *r)
     return r->y;
 }
 
+bool has_kernel(const rule *r)
+{
+    if (r->s->status < 0 || r->s->record) return false;
+    const array *g = array_in(r->s, r->g);
+    return g->dtype == compute_dtype(g->dtype) && operand_array(r, 0)->count > 0;
+}
+
+array *array_made(scope *s, int dtype, int rank, const int64_t *shape,
+                         uint32_t *made)
+{
+    array *a;
+    *made = 0;
+    if (s->status < 0) return NULL;
+    s->status = array_new(s->arena, dtype, rank, shape, &a);
+    if (s->status < 0) return NULL;
+    *made = scope_array(s, a);
+    return s->status < 0 ? NULL : a;
+}
+
 /* ---- recording ops ----------------------------------------------------------------- */
 
 uint32_t scope_expand(scope *s, uint32_t a, const array *like)

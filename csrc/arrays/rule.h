@@ -59,6 +59,13 @@ MG_INLINE double number_of(const rule *r)
 uint32_t rule_value(const rule *r, int which);
 uint32_t rule_result(const rule *r);
 
+/* ---- computing without ops --------------------------------------------------------- */
+
+/* Tell whether a kernel serves: nothing is recorded, and g has elements of its types. */
+bool has_kernel(const rule *r);
+/* Make an array for a rule to fill; its node goes to *made. */
+array *array_made(scope *s, int dtype, int rank, const int64_t *shape, uint32_t *made);
+
 /* ---- recording ops ----------------------------------------------------------------- */
 
 MG_INLINE uint32_t apply1(scope *s, int op, uint32_t a)
@@ -82,6 +89,11 @@ MG_INLINE uint32_t with_integers(scope *s, int op, uint32_t a, int count,
                                  const int64_t *numbers)
 {
     return scope_apply(s, op, 1, &a, count, numbers, 0, NULL);
+}
+
+MG_INLINE uint32_t contiguous(scope *s, uint32_t a)
+{
+    return apply1(s, MG_CONTIGUOUS, a);
 }
 
 MG_INLINE uint32_t reshape(scope *s, uint32_t a, int rank, const int64_t *shape)

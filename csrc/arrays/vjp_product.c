@@ -74,9 +74,44 @@ static uint32_t windows_swap(scope *s, uint32_t a, int axes)
     return with_integers(s, MG_PERMUTE, a, 2 + 2 * axes, order);
 }
 
+/* What convolve passes on without ops. */
+static uint32_t convolve_computed(const rule *r)
+{
+    scope *s = r->s;
+    uint32_t made = 0, g = contiguous(s, r->g), other = rule_value(r, 1 - r->which);
+    const array *weights = operand_array(r, 0), *images = operand_array(r, 1);
+    const int64_t *shape = weights->shape;
+    const int64_t parts[] = {images->shape[0], shape[0], shape[2], shape[1]};
+    const array sum = {.rank = 3, .shape = {shape[0], shape[2], shape[1]}};
+    if (r->which == 1) other = contiguous(s, scope_transpose(s, other));
+    array *out = r->which ? array_made(s, images->dtype, images->rank, images->shape, &made)
+                          : array_made(s, images->dtype, 4, parts, &made);
+    if (!out) return 0;
+    deed of = {.writes = 1 << 3, .fills = 1 << 3};
+    of.run = r->which ? convolve_images_back : convolve_kernels_back;
+    of.arrays[0] = weights, of.arrays[1] = array_in(s, other);
+    of.arrays[2] = array_in(s, g), of.arrays[3] = out;
+    const int64_t *how = integers(r);
+    memcpy(of.integers, how, (size_t)(1 + 3 * how[0]) * sizeof *how);
+    s->status = perform(s->arena, &of);
+    if (s->status < 0 || r->which) return made;
+    return scope_transpose(s, scope_sum_to(s, made, &sum));
+}
+
+/* Tell whether convolve's gradient may be computed without ops. */
+static bool convolve_has_kernel(const rule *r)
+{
+    if (!has_kernel(r)) return false;
+    const int dtype = array_in(r->s, r->g)->dtype;
+    const array *weights = operand_array(r, 0), *images = operand_array(r, 1);
+    return weights->dtype == dtype && images->dtype == dtype &&
+           convolve_goes_back(integers(r), weights, images);
+}
+
 /* The gradient of kernels @ columns: made of the windows that the product did not keep. */
 uint32_t vjp_convolve(const rule *r)
 {
+    if (convolve_has_kernel(r)) return rule_fit(r, convolve_computed(r));
     scope *s = r->s;
     const array *kernels = operand_array(r, 0), *a = operand_array(r, 1);
     const array *y = array_in(s, r->y);

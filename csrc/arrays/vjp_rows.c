@@ -4,32 +4,6 @@
  * the rows and computes the same bits. */
 #include "arrays/rule.h"
 
-/* Make an array for a rule to fill; its node goes to *made. */
-static array *array_made(scope *s, int dtype, int rank, const int64_t *shape,
-                         uint32_t *made)
-{
-    array *a;
-    *made = 0;
-    if (s->status < 0) return NULL;
-    s->status = array_new(s->arena, dtype, rank, shape, &a);
-    if (s->status < 0) return NULL;
-    *made = scope_array(s, a);
-    return s->status < 0 ? NULL : a;
-}
-
-/* Tell whether a kernel serves: nothing is recorded, and g has elements of its types. */
-static bool has_kernel(const rule *r)
-{
-    if (r->s->status < 0 || r->s->record) return false;
-    const array *g = array_in(r->s, r->g);
-    return g->dtype == compute_dtype(g->dtype) && operand_array(r, 0)->count > 0;
-}
-
-static uint32_t contiguous(scope *s, uint32_t a)
-{
-    return apply1(s, MG_CONTIGUOUS, a);
-}
-
 /* ---- softmax ----------------------------------------------------------------------- */
 
 static void back_rows(const rows_job *job, int64_t rows, const char *y, char *out)

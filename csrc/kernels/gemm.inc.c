@@ -339,6 +339,7 @@ typedef struct GEMM(job) {
     GEMM_REAL *c;
     int64_t c_row;
     const GEMM_REAL *bias; /* (n), NULL: none */
+    bool resume;           /* c holds the sum of the blocks so far */
     GEMM_REAL *scratch;
     thread_work *work;
 } GEMM(job);
@@ -359,12 +360,12 @@ static void GEMM(product)(const GEMM_JOB *p)
     for (int64_t i = 0; i < p->m; i++) {
         for (int64_t j = 0; j < p->n; j++) {
             const GEMM_REAL *a = p->a + i * p->a_row, *b = p->b + j * p->b_column;
-            GEMM_REAL sum = 0;
+            GEMM_REAL sum = p->resume ? p->c[i * p->c_row + j] : 0;
             for (int64_t l = 0; l < p->k; l += GEMM_BLOCK) {
                 int64_t steps = p->k - l < GEMM_BLOCK ? p->k - l : GEMM_BLOCK;
                 GEMM_REAL block = GEMM(chain)(steps, a + l * p->a_column, p->a_column,
                                               b + l * p->b_row, p->b_row);
-                sum = l ? sum + block : block;
+                sum = l || p->resume ? sum + block : block;
             }
             p->c[i * p->c_row + j] = p->bias ? sum + p->bias[j] : sum;
         }
@@ -764,7 +765,7 @@ static void GEMM(blocks_run)(const GEMM_JOB *p, const gemm_plan *plan, int64_t j
                     .a_column = p->a_column,
                     .a_tile = GEMM_ROWS * p->a_row,
                     .c_row = p->c_row,
-                    .resume = l > 0};
+                    .resume = l > 0 || p->resume};
     if (p->bias && l + k == p->k) q.bias = p->bias + j;
     if (p->b_column == 1) {
         GEMM(b_pack)(p, b, k, n, p->scratch + plan->b);
@@ -1044,11 +1045,13 @@ static void GEMM_ENTRY(const matrices *of, void *workspace)
     const void *a = of->a, *b = of->b, *bias = of->bias;
     void *c = of->c;
     GEMM_JOB p = {of->m,     of->n,        of->k, a,         of->a_row, of->a_column, b,
-                  of->b_row, of->b_column, c,     of->c_row, bias,      workspace,
-                  of->work};
+                  of->b_row, of->b_column, c,     of->c_row, bias,      of->resume,
+                  workspace, of->work};
     if (p.m <= 0 || p.n <= 0) return;
 #if GEMM_VECTORS
-    if (GEMM(is_direct)(p.m, p.n, p.k, p.b_column)) {
+    if (p.resume) {
+        GEMM(blocked)(&p);
+    } else if (GEMM(is_direct)(p.m, p.n, p.k, p.b_column)) {
         GEMM_PANEL all = {.k = p.k,
                           .a = p.a,
                           .a_row = p.a_row,

@@ -50,6 +50,7 @@ typedef struct matrices {
     const char *a, *b, *bias;
     char *c;
     int64_t a_row, a_column, b_row, b_column, c_row;
+    bool resume;       /* c holds the sum of blocks before these */
     thread_work *work; /* that may be given up, then c is anything; NULL: none */
 } matrices;
 
