@@ -288,7 +288,7 @@ class Compiled(Fitting):
             return self.function(*args, **named)
         begin = time.perf_counter()
         try:
-            with _core.Recording() as recording:
+            with _core.ArrayRecording() as recording:
                 result = self.function(*args, **named)
                 outputs = list(tensors_in(result))
                 program = recording.close(tensors, outputs)
