@@ -181,6 +181,7 @@ class Compiled(Fitting):
         self.kept: list[Any] = []
         self.lock = RLock()
         self.last: Variant | None = None  # of the last call
+        self.last_held: Any = ()
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
