@@ -203,7 +203,8 @@ class Compiled(Fitting):
         with self.lock:
             if self.last is not None and not named and len(args) == self.last_count:
                 variant = self.last
-                if TensorBase._program_again(*self.last_held, args) and variant.refresh():
+                again: Any = TensorBase._program_again
+                if again(*self.last_held, args) and variant.refresh():
                     made = TensorBase._program_go(
                         variant.program.address, variant.count, variant.is_long
                     )
