@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import copy
 import functools
 import gc
@@ -105,6 +106,145 @@ def test_an_op_and_its_derivatives(op: str) -> None:
 def test_all_cases_of_an_op(op: str) -> None:
     for case in good(op):
         check_op(case)
+
+
+# ---- random programs -----------------------------------------------------------------------------
+
+# Lines over a list t of matrices (3, 3), of which t[0] is the argument, t[1] and t[2] parameters,
+# t[3] and t[4] plain state; i and j are numbers of them, those of n may be written to.
+NEW = (
+    "t[i] + t[j]",
+    "t[i] * t[j]",
+    "t[i] - 0.3",
+    "2.0 / (t[i] * t[i] + 1.0)",
+    "t[i] @ t[j]",
+    "t[i].T @ t[j]",
+    "t[i].tanh()",
+    "t[i].relu()",
+    "t[i].softmax(1)",
+    "t[i].log_softmax(0)",
+    "t[i].sum(0) + t[j]",
+    "t[i].mean(1, keepdim=True) * t[j]",
+    "t[i].amax() - t[j]",
+    "mg.where(t[i] > t[j], t[i], t[j])",
+    "mg.cat([t[i][1:], t[j][:1]])",
+    "t[i].reshape(9)[3:6] * t[j]",
+    "t[i][[2, 0, 1]]",
+    "t[i].flip(1)",
+    "t[i].detach()",
+    "t[i].clone()",
+    "t[i].cumsum(0)",
+    "t[i].std(0, keepdim=True) + t[j]",
+    "t[i].clamp(-0.5, 0.5)",
+    "t[i].abs().sqrt()",
+    "mg.rand(3, 3) * t[i]",
+    "F.dropout(t[i], 0.4)",
+    "mg.ones(3, 3).tril() * t[i]",
+    "t[i].var() * t[j]",
+    "F.layer_norm(t[i], (3,)) + t[j]",
+    "t[i].logsumexp(1) * t[j]",
+    "mg.zeros(3, 3).index_add(0, mg.tensor([0, 2]), t[i][:2])",
+)
+WRITES = (
+    "t[n].add_(t[i].detach())",
+    "t[n].mul_(0.5)",
+    "t[n][1] = t[i].detach()[0]",
+    "t[n].copy_(t[i].detach())",
+    "t[n].clamp_(-2.0, 2.0)",
+    "t[n][:, 0] += 1.0",
+    "t[n].T.sub_(t[i].detach())",
+    "t[n].zero_()",
+    "t[n].normal_()",
+)
+DROP, STEP = "optimizer.zero_grad()", "optimizer.step()"
+ENDS = (
+    "loss.backward()",
+    "p.grad = None; q.grad = None; loss.backward()",
+    f"{DROP}; loss.backward(); {STEP}",
+    f"optimizer.zero_grad(set_to_none=False); loss.backward(); {STEP}",
+    "p.grad, q.grad = mg.autograd.grad(loss, [p, q], allow_unused=True)",
+    f"loss.backward(); {STEP}; {DROP}",
+    "g, = mg.autograd.grad(loss, [p], create_graph=True); ((g * g).sum() + loss).backward()",
+    f"loss.backward(); nn.utils.clip_grad_norm_([p, q], 0.5); {STEP}; {DROP}",
+    "",
+)
+
+
+def random_program(rng: random.Random) -> list[str]:
+    lines = []
+    for count in range(rng.randint(2, 14)):
+        pick = {name: str(rng.randrange(5 + count)) for name in "ij"} | {
+            "n": str(rng.choice((3, 4)))
+        }
+        line = (
+            rng.choice(WRITES) + "; t.append(t[n] + 1.0)"
+            if rng.random() < 0.3
+            else f"t.append({rng.choice(NEW)})"
+        )
+        for name, number in pick.items():
+            line = line.replace(f"[{name}]", f"[{number}]")
+        lines.append(line)
+    ends = rng.choices(ENDS, k=rng.randint(1, 2))
+    return [*lines, "loss = sum(x.sum() for x in t[5:]) + p.sum() * q.sum()", *ends]
+
+
+class Random:
+    """A random program with its parameters and state."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.p, self.q = (data((3, 3), k).requires_grad_() for k in (1, 2))
+        self.state = [data((3, 3), k) for k in (3, 4)]
+        self.optimizer = optim.AdamW([self.p, self.q], lr=0.05)
+        self.code = [builtins.compile(line, "<random>", "exec") for line in lines]
+
+    def step(self, x: Any) -> Any:
+        t = [x, self.p, self.q, *self.state]
+        names = {
+            "mg": mg,
+            "F": F,
+            "nn": nn,
+            "t": t,
+            "p": self.p,
+            "q": self.q,
+            "optimizer": self.optimizer,
+        }
+        for code in self.code:
+            exec(code, names)
+        return [y.detach() for y in t[5:]], names["loss"].detach()
+
+    def known(self) -> Any:
+        return [bits(y) for y in (self.p, self.q, self.p.grad, self.q.grad, *self.state)]
+
+
+def outcomes(model: Random, step: Any) -> Any:
+    """Return the results and states of some steps, up to the first that raises."""
+    mg.manual_seed(5)
+    found = []
+    for k in range(5):
+        try:
+            found.append((bits(step(data((3, 3), 20 + k))), model.known()))
+        except (mg.errors.MicrogradError, RuntimeError) as error:
+            return [*found, type(error), model.known()]
+    return found
+
+
+def check_random(seed: int) -> None:
+    lines = random_program(random.Random(seed))
+    one, other = Random(lines), Random(lines)
+    assert outcomes(other, mg.compile(other.step)) == outcomes(one, one.step), (seed, lines)
+
+
+@pytest.mark.parametrize("block", range(6))
+def test_random_programs(block: int) -> None:
+    for seed in range(20):
+        check_random(1000 * block + seed)
+
+
+@pytest.mark.all
+@pytest.mark.parametrize("block", range(10))
+def test_more_random_programs(block: int) -> None:
+    for seed in range(300):
+        check_random(1000 * block + 20 + seed)
 
 
 # ---- models --------------------------------------------------------------------------------------

@@ -66,8 +66,8 @@ from .nodes import (
 )
 from .programs import (
     OTHER,
-    Program,
-    Recording,
+    ArrayProgram,
+    ArrayRecording,
     done_after_runs,
     handles_of,
     may_record,
@@ -117,9 +117,9 @@ __all__ = [
     "SYMBOLS",
     "VIEW",
     "VIEWS",
+    "ArrayProgram",
+    "ArrayRecording",
     "Plan",
-    "Program",
-    "Recording",
     "SizeBase",
     "TensorBase",
     "Update",

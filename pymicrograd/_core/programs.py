@@ -108,7 +108,7 @@ def handles_of(tensors: Sequence[Any]) -> Any:
     return nodes
 
 
-class Program:
+class ArrayProgram:
     """A program of arrays.
 
     Attributes:
@@ -178,7 +178,7 @@ class Program:
         return status, done, list(losses[0:done]) if tells else []
 
 
-class Recording:
+class ArrayRecording:
     """A context in which this thread's calls are recorded; `close` makes the program.
 
     Raises:
@@ -188,13 +188,13 @@ class Recording:
     notes: Any = None
     is_refused = False
 
-    def __enter__(self) -> Recording:
+    def __enter__(self) -> ArrayRecording:
         global notes
         check(lib.mg_record_open(arena), "a program")
         self.notes = notes = Notes()
         return self
 
-    def close(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Program | None:
+    def close(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> ArrayProgram | None:
         """Return the program.
 
         None: something was done that it could not do again (then `is_refused`), or there is no
@@ -207,7 +207,7 @@ class Recording:
             arena, len(inputs), handles_of(inputs), len(outputs), handles_of(outputs), made
         )
         self.is_refused = status == lib.MG_ERR_RECORDED
-        return Program(made[0], found) if status == lib.MG_OK else None
+        return ArrayProgram(made[0], found) if status == lib.MG_OK else None
 
     def __exit__(self, *error: Any) -> None:
         global notes

@@ -181,6 +181,7 @@ class Compiled(Fitting):
         self.kept: list[Any] = []
         self.lock = RLock()
         self.last: Variant | None = None  # of the last call
+        self.last_held: Any = ()
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
@@ -202,7 +203,8 @@ class Compiled(Fitting):
         with self.lock:
             if self.last is not None and not named and len(args) == self.last_count:
                 variant = self.last
-                if TensorBase._program_again(*self.last_held, args) and variant.refresh():
+                again: Any = TensorBase._program_again
+                if again(*self.last_held, args) and variant.refresh():
                     made = TensorBase._program_go(
                         variant.program.address, variant.count, variant.is_long
                     )
@@ -288,7 +290,7 @@ class Compiled(Fitting):
             return self.function(*args, **named)
         begin = time.perf_counter()
         try:
-            with _core.Recording() as recording:
+            with _core.ArrayRecording() as recording:
                 result = self.function(*args, **named)
                 outputs = list(tensors_in(result))
                 program = recording.close(tensors, outputs)

@@ -146,7 +146,7 @@ class Surroundings:
 
         Numbers and strings count by value, other things by who they are.
         """
-        now = [module.training for module in self.watched]
+        now: list[Any] = [module.training for module in self.watched]
         now.append(_core.is_grad_enabled())
         try:
             now += [cell.cell_contents for cell in self.cells]
