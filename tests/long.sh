@@ -22,7 +22,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 strict=$(sed 's/ *#.*//' "$root/csrc/flags.txt")
-often=-DMG_ASK_OFTEN=8 # long calls ask so often whether to go on: arrays of test_work are small
+often=-DMG_ASK_OFTEN=16 # long calls ask so often whether to go on: arrays of test_work are small
 sources=$(find "$root/csrc" -name '*.c' ! -name '*.inc.c' ! -name all.c ! -name demo.c)
 
 # library NAME FLAGS...: the core, for compile().

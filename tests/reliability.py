@@ -63,7 +63,7 @@ def same_bits() -> Result:
 
 # ---- coverage and mutants of csrc ------------------------------------------------------------
 
-DEFINES = ("-DMG_BASELINE_ONLY", "-DMG_ASK_OFTEN=8")  # as the C tests have it in pytest
+DEFINES = ("-DMG_BASELINE_ONLY", "-DMG_ASK_OFTEN=16")  # as the C tests have it in pytest
 UNOPTIMIZED = ("-O0", *DEFINES)  # the library, of which each line is to be found again
 PROGRAM = ("-O1", *DEFINES)  # the tests: most of the time is theirs
 

@@ -84,7 +84,7 @@ if not compiles(SANITIZERS, "int main(void) { return 0; }"):
     SANITIZERS = ""
 # What is quick to build finds most: it is not optimized, but sanitized, and lists its calls. It has
 # the baseline's kernels only: the other sets are the same source.
-CHECKED = f"-O0 -g -Werror -DMG_BASELINE_ONLY -DMG_ASK_OFTEN=8 {SANITIZERS}"
+CHECKED = f"-O0 -g -Werror -DMG_BASELINE_ONLY -DMG_ASK_OFTEN=16 {SANITIZERS}"
 CHECKED += " -fcallgraph-info" if GNU else ""
 # As it ships, with what the compiler tells of its stack.
 SHIPPED = "-O3 -Werror -fstack-usage"

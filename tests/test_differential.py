@@ -297,6 +297,9 @@ OPTIMIZERS: dict[str, Callable[[Any, list[Any]], Any]] = {
 }
 
 
+ROUNDS = 12
+
+
 def train(engine: Any, dataset: str, optimizer: str, bulk: bool) -> tuple[list[str], Any]:
     """Train a small classifier; return what it prints, first its losses, and its last loss."""
     make, classes = DATASETS[dataset]
@@ -314,7 +317,7 @@ def train(engine: Any, dataset: str, optimizer: str, bulk: bool) -> tuple[list[s
         return total * (1.0 / len(split))
 
     printed = []
-    for _ in range(25):
+    for _ in range(ROUNDS):
         steps.zero_grad()
         loss = loss_of(train_split)
         loss.backward()
@@ -332,4 +335,4 @@ def test_a_training_prints_the_same(dataset: str, optimizer: str, bulk: bool) ->
     (printed, loss), (expected, other) = (train(e, dataset, optimizer, bulk) for e in ENGINES)
     assert printed == expected
     assert_same_graphs([loss], [other])
-    assert float(printed[24]) < float(printed[0])
+    assert float(printed[ROUNDS - 1]) < float(printed[0])

@@ -241,6 +241,8 @@ def test_a_pickle_of_pytorch_is_refused_and_can_be_converted(zipped: bool, tmp_p
         ValueError, match=r"m\.pt: a file of torch\.save.*numpy\.savez\('model"
     ) as e:
         mg.load(tmp_path / "m.pt")
+    if not zipped:  # the command is the same
+        return
     command = str(e.value).partition("where PyTorch is: ")[2]
     program = f"import numpy, torch; {command}"
     torch.save(state, tmp_path / "model.pt")

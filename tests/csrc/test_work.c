@@ -7,7 +7,7 @@
 #include "expect.h"
 
 /* Elements: more than two threads do between two questions. */
-enum { COUNT = (9 << 20) / MG_ASK_OFTEN, SIDE = MG_ASK_OFTEN > 1 ? 350 : 700 };
+enum { COUNT = (9 << 20) / MG_ASK_OFTEN, SIDE = MG_ASK_OFTEN > 1 ? 220 : 700 };
 
 typedef struct scene {
     mg_arena *arena;
@@ -193,7 +193,7 @@ static mg_node call_grad(scene *s)
 /* A long chain in one batch. */
 static mg_node call_steps(scene *s)
 {
-    const int count = 400000 / MG_ASK_OFTEN;
+    const int count = 800000 / MG_ASK_OFTEN;
     mg_step *steps = calloc((size_t)count, sizeof *steps);
     mg_node out = 0;
     if (!steps) return MG_ERR_NOMEM;
