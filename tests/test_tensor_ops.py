@@ -34,8 +34,8 @@ C, REFERENCE = ENGINES
 # ---- the table -----------------------------------------------------------------------------------
 
 # Internal ops: x[...] with one index, beside a method of PyTorch's of flat indices; and the sums
-# of windows, beside a function of columns.
-NAMESAKES = {"take", "fold"}
+# of windows, beside a function of columns; and those that teenygrad has methods of.
+NAMESAKES = {"assign", "cast", "fold", "slice", "take"}
 # Their gradients are the caller's: tried below.
 OF_THE_CALLER = {"function", "output"}
 
