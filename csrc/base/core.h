@@ -70,6 +70,7 @@ enum {
     FREED = 1 << 17,     /* the slot holds no node */
     EXPOSED = 1 << 18,   /* a handle was given out: the slot needs a new generation */
     ARRAY = 1 << 19,     /* the node holds an array */
+    SHIFT = 1 << 20,     /* a number: a leaf that build_shift() made */
     REQUIRES = 1 << 20,  /* an array that a gradient flows to */
     RETAINS = 1 << 21,   /* one that keeps it, though it has operands */
     WATCHED = 1 << 22,   /* one at which sweeps stop */

@@ -191,8 +191,11 @@ int mg_set_data(mg_arena *arena, int64_t count, const mg_node *nodes, const doub
 {
     arena_lock(arena);
     int status = nodes_find_idle(arena, count, nodes);
-    for (int64_t i = 0; status == MG_OK && i < count; i++)
-        node_at(arena, index_of(nodes[i]))->data = data[i];
+    for (int64_t i = 0; status == MG_OK && i < count; i++) {
+        node *n = node_at(arena, index_of(nodes[i]));
+        n->data = data[i];
+        n->bits &= ~(uint32_t)SHIFT;
+    }
     arena_unlock(arena);
     return status;
 }
