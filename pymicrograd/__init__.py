@@ -107,10 +107,11 @@ HOMES = {
         "unsafe_chunk", "unsafe_split", "unsqueeze", "unsqueeze_copy", "var", "var_mean", "vdot",
         "view_copy", "vsplit", "where", "xlogy", "xlogy_", "zero_",
     ),
+    "programs": ("Program", "compile"),
     "tensors.interchange": ("from_dlpack", "from_numpy", "tensor"),
     "tensors.joining": ("cat", "stack"),
     "tensors.kinds": (
-        "are_deterministic_algorithms_enabled", "can_cast", "compile", "finfo",
+        "are_deterministic_algorithms_enabled", "can_cast", "finfo",
         "get_default_device", "get_default_dtype", "get_float32_matmul_precision", "iinfo",
         "inference_mode", "is_inference_mode_enabled", "is_storage", "is_tensor", "promote_types",
         "result_type", "set_default_device", "set_default_dtype", "set_float32_matmul_precision",
@@ -139,7 +140,7 @@ PUBLIC_MODULES = (
 )  # fmt: skip
 MODULES = (
     *PUBLIC_MODULES, "arithmetic", "cli", "contexts", "copies", "files", "function", "handles",
-    "lazy", "losses", "modules", "networks", "recording", "scalars", "tensors", "value",
+    "lazy", "losses", "modules", "networks", "programs", "recording", "scalars", "tensors", "value",
 )  # fmt: skip
 
 # What `import *` gives: of modules those that hide no other, of names those that hide none of

@@ -29,6 +29,7 @@ from . import (
     nn as nn,
     optim as optim,
     pictures as pictures,
+    programs as programs,
     random as random,
     recording as recording,
     reference as reference,
@@ -90,6 +91,10 @@ from .pictures.graphs import (
 )
 from .pictures.modules import (
     summary as summary,
+)
+from .programs import (
+    Program as Program,
+    compile as compile,
 )
 from .random import (
     RNG as RNG,
@@ -580,7 +585,6 @@ from .tensors.joining import (
 from .tensors.kinds import (
     are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled,
     can_cast as can_cast,
-    compile as compile,
     finfo as finfo,
     get_default_device as get_default_device,
     get_default_dtype as get_default_dtype,
@@ -669,6 +673,7 @@ __all__ = [
     "MLP",
     "Module",
     "Neuron",
+    "Program",
     "RNG",
     "SGD",
     "ShortTensor",

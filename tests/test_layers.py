@@ -41,6 +41,7 @@ LAYERS = (
     ("autograd", ("autograd", "func")),
     ("nn", ("nn",)),
     ("optim", ("optim",)),
+    ("programs", ("programs",)),
     ("data", ("data", "utils")),
     ("saving", ("saving",)),
     ("pictures", ("pictures",)),

@@ -65,6 +65,7 @@ from .nodes import (
     zero_gradients,
 )
 from .recording import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .scripts import Script
 from .sweeps import (
     ACCUMULATE,
     CREATE_GRAPH,
@@ -105,6 +106,7 @@ __all__ = [
     "VIEW",
     "VIEWS",
     "Plan",
+    "Script",
     "SizeBase",
     "TensorBase",
     "Update",

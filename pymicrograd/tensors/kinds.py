@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from typing import Any
 
 from .. import _core
@@ -15,7 +14,7 @@ from .ops import TensorBase
 from .promotion import promoted
 
 __all__ = [
-    "are_deterministic_algorithms_enabled", "can_cast", "compile", "finfo", "get_default_device",
+    "are_deterministic_algorithms_enabled", "can_cast", "finfo", "get_default_device",
     "get_default_dtype", "get_float32_matmul_precision", "iinfo", "inference_mode",
     "is_inference_mode_enabled", "is_storage", "is_tensor", "promote_types", "result_type",
     "set_default_device", "set_default_dtype", "set_float32_matmul_precision", "typename",
@@ -179,11 +178,6 @@ def inference_mode(mode: Any = True) -> Any:
 def is_inference_mode_enabled() -> bool:
     """Return whether nothing is recorded here, as inside `inference_mode` and `no_grad`."""
     return not _core.is_grad_enabled()
-
-
-def compile(model: Callable[..., Any] | None = None, **options: Any) -> Any:
-    """Return a function or module as it is: there is no compiler, ops are ready-made."""
-    return (lambda function: function) if model is None else model
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
