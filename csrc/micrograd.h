@@ -399,8 +399,17 @@ typedef struct mg_number_update {
 typedef struct mg_script mg_script;
 
 enum mg_script_flags {
-    MG_UNROLLED = 1 /* one operation after the other: for tests */
+    MG_UNROLLED = 16 /* one operation after the other: for tests, as 1, 4 and 8, the only
+                        width of blocks of lanes that is taken */
 };
+
+/* One instruction of a program. */
+typedef struct mg_script_part {
+    const char *kind; /* "line", "lanes", "chain", "pack", "update" */
+    int op, which;    /* of lanes: as mg_script_failure has it; else -1 */
+    int64_t count;    /* operations, lanes, blocks, numbers, parameters */
+    int64_t width, terms; /* of chains: lanes of a block, products of a lane */
+} mg_script_part;
 
 typedef struct mg_script_info {
     int64_t operations;   /* computed in a run, of numbers */
@@ -436,6 +445,8 @@ int mg_script_run(mg_script *script, int64_t runs, int64_t budget, int flags,
 /* Tell what the last run that failed stopped at; of what a program consists. */
 int mg_script_failed(mg_script *script, mg_script_failure *failure);
 int mg_script_describe(mg_script *script, mg_script_info *info);
+/* Describe instruction number `which`. Errors: MG_ERR_ARG where there is none. */
+int mg_script_part_of(mg_script *script, int64_t which, mg_script_part *part);
 /* Free a program; NULL is fine. */
 void mg_script_free(mg_script *script);
 

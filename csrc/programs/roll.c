@@ -50,6 +50,7 @@ typedef struct roller {
     size_t place_count;
     uint32_t trial;
     uint32_t one, minus_zero; /* slots of these constants */
+    uint32_t only_width;      /* of blocks; 0: any */
 } roller;
 
 /* Lanes of one group, and how they are laid out. */
@@ -307,9 +308,11 @@ static instruction *instruction_add(roller *r, int kind)
 static int line_add(roller *r, line added)
 {
     list *instructions = &r->script->instructions, *lines = &r->script->lines;
-    instruction *last = (instruction *)instructions->items + instructions->count - 1;
+    instruction *last = NULL;
     MG_TRY(list_reserve(r->arena, lines, 1, sizeof(line)));
-    if (!instructions->count || last->kind != SCRIPT_LINE) {
+    if (instructions->count)
+        last = (instruction *)instructions->items + instructions->count - 1;
+    if (!last || last->kind != SCRIPT_LINE) {
         last = instruction_add(r, SCRIPT_LINE);
         MG_RETURN_IF(!last, MG_ERR_NOMEM);
         last->first = lines->count;
@@ -640,6 +643,7 @@ static int chains_emit(roller *r, const unit *units, group *g, unit *scratch)
     for (int order = 0; order < ORDERS; order++) {
         lanes_order(r, g, order, scratch);
         for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
+            if (r->only_width && widths[w] != r->only_width) continue;
             double cost = group_try(r, g, widths[w]);
             MG_TRY((int)(cost < 0.0 ? cost : 0.0));
             if (best_width && cost >= least) continue;
@@ -915,6 +919,7 @@ static void roller_free(roller *r)
 int script_roll(struct mg_script *script, const trace *t, int flags)
 {
     roller r = {.t = t, .script = script, .arena = t->arena};
+    r.only_width = (uint32_t)flags & (MG_UNROLLED - 1);
     r.count = t->operations.count;
     int status = arrays_take(&r);
     if (status == MG_OK) {

@@ -19,6 +19,7 @@ static void script_free(struct mg_script *s)
         const script_node *n = (const script_node *)s->nodes.items + i;
         if (n->is_held) node_release(arena, index_of(n->handle));
     }
+    if (s->held) arena_allocate(arena, s->held, s->held_size, 0);
     if (s->scratch) arena_allocate(arena, s->scratch, s->scratch_size, 0);
     list_drop(arena, &s->instructions, sizeof(instruction));
     list_drop(arena, &s->lines, sizeof(line));
@@ -26,6 +27,8 @@ static void script_free(struct mg_script *s)
     list_drop(arena, &s->sequence, sizeof(uint32_t));
     list_drop(arena, &s->nodes, sizeof(script_node));
     list_drop(arena, &s->writes, sizeof(write_slot));
+    list_drop(arena, &s->saves, sizeof(slot_run));
+    list_drop(arena, &s->carries, sizeof(slot_run));
     list_drop(arena, &s->updates, sizeof(mg_number_update *));
     list_drop(arena, &s->update_ats, sizeof(uint32_t));
     list_drop(arena, &s->slots, sizeof(double));
@@ -40,9 +43,59 @@ static int scratch_open(struct mg_script *s)
         const mg_number_update *of = ((mg_number_update **)s->updates.items)[u];
         if (of->count > most) most = of->count;
     }
-    s->scratch_size = (2 * s->nodes.count + 3 * (size_t)most) * sizeof(double);
+    s->held_size = 2 * s->nodes.count * sizeof(double);
+    s->held = arena_allocate(s->arena, NULL, 0, s->held_size);
+    MG_RETURN_IF(!s->held, MG_ERR_NOMEM);
+    s->scratch_size = 3 * (size_t)most * sizeof(double);
     s->scratch = arena_allocate(s->arena, NULL, 0, s->scratch_size);
-    return s->scratch ? MG_OK : MG_ERR_NOMEM;
+    return s->scratch || !most ? MG_OK : MG_ERR_NOMEM;
+}
+
+/* Add a copy to the last run of a list, or begin another one. */
+static int run_add(mg_arena *arena, list *runs, uint32_t from, uint32_t to)
+{
+    MG_TRY(list_reserve(arena, runs, 1, sizeof(slot_run)));
+    slot_run *next = (slot_run *)runs->items + runs->count;
+    if (runs->count && from - next[-1].from == next[-1].count &&
+        to - next[-1].to == next[-1].count) {
+        next[-1].count++;
+        return MG_OK;
+    }
+    *next = (slot_run){from, to, 1};
+    runs->count++;
+    return MG_OK;
+}
+
+static uint32_t held_place(const struct mg_script *s, const write_slot *w)
+{
+    return w->node + (w->is_gradient ? (uint32_t)s->nodes.count : 0);
+}
+
+/* Find what is copied after each step from where it was written to where it is held: what
+ * was written last. */
+static int saves_find(struct mg_script *s)
+{
+    const write_slot *writes = s->writes.items;
+    uint32_t *last = (uint32_t *)s->held;
+    for (uint32_t i = 0; i < s->writes.count; i++) last[held_place(s, &writes[i])] = i;
+    for (uint32_t i = 0; i < s->writes.count; i++) {
+        const uint32_t to = held_place(s, &writes[i]);
+        if (last[to] == i) MG_TRY(run_add(s->arena, &s->saves, writes[i].slot, to));
+    }
+    return MG_OK;
+}
+
+/* Find what is copied from there to where the next step reads it. */
+static int carries_find(struct mg_script *s)
+{
+    const uint32_t count = (uint32_t)s->nodes.count;
+    const script_node *nodes = s->nodes.items;
+    for (uint32_t i = 0; i < count; i++)
+        if (nodes[i].data) MG_TRY(run_add(s->arena, &s->carries, i, nodes[i].data));
+    for (uint32_t i = 0; i < count; i++)
+        if (nodes[i].gradient)
+            MG_TRY(run_add(s->arena, &s->carries, count + i, nodes[i].gradient));
+    return MG_OK;
 }
 
 static int script_fill(struct mg_script *s, const trace *t,
@@ -55,11 +108,18 @@ static int script_fill(struct mg_script *s, const trace *t,
         ((mg_number_update **)s->updates.items)[u] = given[u];
     s->updates.count = count;
     MG_TRY(scratch_open(s));
+    MG_TRY(saves_find(s));
+    MG_TRY(carries_find(s));
     for (size_t i = 0; i < s->nodes.count; i++) {
         const script_node *n = (const script_node *)s->nodes.items + i;
         if (n->is_held) node_retain(s->arena, index_of(n->handle));
     }
     return MG_OK;
+}
+
+static bool are_flags(int flags)
+{
+    return flags == 0 || flags == 1 || flags == 4 || flags == 8 || flags == MG_UNROLLED;
 }
 
 static int script_compile(mg_arena *arena, mg_node root, int64_t update_count,
@@ -68,6 +128,7 @@ static int script_compile(mg_arena *arena, mg_node root, int64_t update_count,
 {
     trace t;
     struct mg_script *s = NULL;
+    MG_RETURN_IF(!are_flags(flags), MG_ERR_ARG);
     int status = trace_make(&t, arena, root, update_count, given);
     if (status == MG_OK) {
         s = arena_allocate(arena, NULL, 0, sizeof *s);
@@ -111,8 +172,6 @@ void mg_script_free(mg_script *script)
 
 /* ---- what nodes hold --------------------------------------------------------------- */
 
-/* scratch[2 * i] is the data of node i, scratch[2 * i + 1] its gradient. */
-
 static const script_node *script_nodes(const struct mg_script *s)
 {
     return s->nodes.items;
@@ -135,8 +194,8 @@ static int nodes_read(struct mg_script *s)
         const node *n = node_of(s, i);
         if (!n) continue;
         MG_RETURN_IF(is_under_way(s->arena, index_of(of->handle)), MG_ERR_BUSY);
-        s->scratch[2 * i] = n->data;
-        s->scratch[2 * i + 1] = n->gradient;
+        s->held[i] = n->data;
+        s->held[s->nodes.count + i] = n->gradient;
         if (of->data) slots[of->data] = n->data;
         if (of->gradient) slots[of->gradient] = n->gradient;
     }
@@ -149,23 +208,32 @@ static void nodes_write(struct mg_script *s)
         const write_slot *w = (const write_slot *)s->writes.items + i;
         node *n = node_of(s, w->node);
         if (!n) continue;
-        if (w->is_gradient) n->gradient = s->scratch[2 * w->node + 1];
-        else n->data = s->scratch[2 * w->node];
+        if (w->is_gradient) n->gradient = s->held[held_place(s, w)];
+        else n->data = s->held[held_place(s, w)];
     }
 }
 
-/* Let what was written before operation `end` take effect, also on the next step. */
+static void runs_copy(const list *runs, const double *from, double *to)
+{
+    const slot_run *r = runs->items, *end = r + runs->count;
+    for (; r < end; r++)
+        for (uint32_t i = 0; i < r->count; i++) to[r->to + i] = from[r->from + i];
+}
+
+/* Let a whole step take effect, also on the next one. */
+static void step_take(struct mg_script *s)
+{
+    runs_copy(&s->saves, s->slots.items, s->held);
+    runs_copy(&s->carries, s->held, s->slots.items);
+}
+
+/* Let that take effect which was written before operation `end`. */
 static void writes_take(struct mg_script *s, uint32_t end)
 {
-    double *slots = s->slots.items;
+    const double *slots = s->slots.items;
     for (size_t i = 0; i < s->writes.count; i++) {
         const write_slot *w = (const write_slot *)s->writes.items + i;
-        if (w->at <= end) s->scratch[2 * w->node + w->is_gradient] = slots[w->slot];
-    }
-    for (size_t i = 0; i < s->nodes.count; i++) {
-        const script_node *n = script_nodes(s) + i;
-        if (n->data) slots[n->data] = s->scratch[2 * i];
-        if (n->gradient) slots[n->gradient] = s->scratch[2 * i + 1];
+        if (w->at <= end) s->held[held_place(s, w)] = slots[w->slot];
     }
 }
 
@@ -223,7 +291,7 @@ static void lanes_search(const struct mg_script *s, const lane_set *set,
 static int adam_run(struct mg_script *s, const lane_set *set, const mg_number_update *u,
                     const instruction *i, bool ieee)
 {
-    double *slots = s->slots.items, *to = s->scratch + 2 * s->nodes.count;
+    double *slots = s->slots.items, *to = s->scratch;
     const adam step = {*u->steps + 1, u->lr,           u->beta1,          u->beta2,
                        u->epsilon,    u->weight_decay, u->decoupled != 0, ieee};
     const size_t size = i->count * sizeof(double);
@@ -317,8 +385,12 @@ static int step_run(struct mg_script *s, const lane_set *set, bool ieee)
         first.what = (mg_script_failure){-1, 0, 0.0, 0.0, (int64_t)all[k].first};
         break;
     }
-    if (first.status < 0) s->failure = first.what;
-    writes_take(s, first.status < 0 ? first.at : UINT32_MAX);
+    if (first.status == MG_OK) {
+        step_take(s);
+    } else {
+        s->failure = first.what;
+        writes_take(s, first.at);
+    }
     return first.status;
 }
 
@@ -412,4 +484,24 @@ int mg_script_describe(mg_script *script, mg_script_info *info)
     script_describe(script, info);
     arena_unlock(script->arena);
     return MG_OK;
+}
+
+static int script_part(const struct mg_script *s, int64_t which, mg_script_part *part)
+{
+    static const char *const kinds[] = {"line", "lanes", "chain", "pack", "update"};
+    MG_RETURN_IF(which < 0 || which >= (int64_t)s->instructions.count, MG_ERR_ARG);
+    const instruction *i = (const instruction *)s->instructions.items + which;
+    *part = (mg_script_part){kinds[i->kind], -1, -1, i->count, i->width, i->terms};
+    if (i->kind != SCRIPT_LANES || i->code >= CODE_PICK) return MG_OK;
+    part->op = (int)(i->code / 3);
+    part->which = (int)(i->code % 3);
+    return MG_OK;
+}
+
+int mg_script_part_of(mg_script *script, int64_t which, mg_script_part *part)
+{
+    arena_lock(script->arena);
+    int status = script_part(script, which, part);
+    arena_unlock(script->arena);
+    return status;
 }

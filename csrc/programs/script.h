@@ -123,6 +123,11 @@ typedef struct write_slot {
     uint32_t at, node, is_gradient, slot;
 } write_slot;
 
+/* Consecutive slots that are copied to consecutive places. */
+typedef struct slot_run {
+    uint32_t from, to, count;
+} slot_run;
+
 typedef struct script_node {
     mg_node handle;
     bool is_held;
@@ -133,13 +138,15 @@ struct mg_script {
     mg_arena *arena;
     list instructions, lines, table, sequence; /* .., .., uint32_t, uint32_t */
     list nodes, writes;                        /* script_node, write_slot */
+    list saves, carries;                       /* of slot_run */
     list updates;                              /* mg_number_update *, the caller's */
     list update_ats;                           /* uint32_t: numbers of operations */
     list slots;                                /* of double */
     uint32_t loss;                             /* slot */
     int64_t operations;                        /* that are computed in a run */
-    double *scratch;                           /* of updates */
-    size_t scratch_size;
+    double *held;    /* what all nodes hold: data, then gradients */
+    double *scratch; /* of updates */
+    size_t held_size, scratch_size;
     mg_script_failure failure;
     bool runs;
 };
