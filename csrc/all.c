@@ -62,4 +62,5 @@
 #include "programs/roll.c"
 #include "programs/lanes_baseline.c"
 #include "programs/script.c"
+#include "programs/log.c"
 #include "lifetime.c"

@@ -56,7 +56,8 @@ enum mg_status {
     MG_ERR_GRADIENT = -14, /* nothing here requires a gradient */
     MG_ERR_CHANGED = -15,  /* a value that a gradient needs was written to since */
     MG_ERR_RULE = -16,     /* a rule of the caller's has no gradient of its own */
-    MG_ERR_INTERRUPTED = -17 /* the caller gave up: mg_work_begin() */
+    MG_ERR_INTERRUPTED = -17, /* the caller gave up: mg_work_begin() */
+    MG_ERR_RECORDED = -18 /* what a program cannot do again */
 };
 
 /* Say in a few English words what a status means; never NULL. */
@@ -435,6 +436,24 @@ typedef struct mg_script_failure {
  * that is no leaf; MG_ERR_BUSY. */
 int mg_script_compile(mg_arena *arena, mg_node root, int64_t update_count,
                       mg_number_update *const *updates, int flags, mg_script **made);
+/* Or make a program of what calls do: record, from now on, numbers that are computed,
+ * backwards, gradients and data that are set, and steps of optimizers, of which
+ * mg_script_update() tells before each. inputs are leaves whose data mg_script_put() gives
+ * to each run. Other leaves that there are are read at each run and written; those that are
+ * made meanwhile are constants. It is one recording at a time, of all threads of the arena.
+ * Errors: MG_ERR_BUSY; MG_ERR_ARG for an input that is no leaf. Meanwhile MG_ERR_RECORDED
+ * of calls that read what depends on inputs or leaves, or that a program cannot do. */
+int mg_script_open(mg_arena *arena, int64_t input_count, const mg_node *inputs);
+int mg_script_update(mg_arena *arena, mg_number_update *update);
+/* Make the program; outputs are what mg_script_get() copies the data of, from the last run.
+ * Errors: MG_ERR_RECORDED where something failed meanwhile; MG_ERR_ARG where nothing is
+ * recorded. Then, too, it is over. */
+int mg_script_close(mg_arena *arena, int64_t output_count, const mg_node *outputs,
+                    int flags, mg_script **made);
+/* Give it up, if there is one. */
+int mg_script_cancel(mg_arena *arena);
+int mg_script_put(mg_script *script, const double *inputs);
+int mg_script_get(mg_script *script, double *outputs);
 /* Make `runs` steps, or fewer: after about `budget` operations (0: no budget) MG_MORE is
  * returned. *done gets the number of steps that were made, losses (runs) the data of root
  * at each. With `flags` MG_IEEE infinities and NaNs are no errors.

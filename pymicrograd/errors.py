@@ -16,6 +16,7 @@ __all__ = [
     "NodeLimitError",
     "OutOfMemoryError",
     "ReadOnlyError",
+    "RecordingError",
     "ScalarError",
     "ShapeError",
     "StaleNodeError",
@@ -87,3 +88,7 @@ class ChangedError(MicrogradError, RuntimeError):
 
 class ViewError(MicrogradError, RuntimeError):
     """Other views of a tensor's memory would show a change that is to be recorded."""
+
+
+class RecordingError(MicrogradError, RuntimeError):
+    """Something that a compiled function cannot do again, such as a branch on elements."""

@@ -17,7 +17,7 @@ import pytest
 
 import pymicrograd
 from pymicrograd import RNG, Value, compile, nn, optim
-from pymicrograd.errors import GradientError, OutOfMemoryError
+from pymicrograd.errors import GradientError, OutOfMemoryError, RecordingError
 from pymicrograd.nn import functional as F
 
 ISAS = ("baseline", "avx2", "avx512")
@@ -366,6 +366,144 @@ def test_a_backward_of_the_same_values_is_busy_no_longer_than_it_lasts() -> None
     y._backward = lambda: program.run()
     (y * 1.0).backward()
     assert x.grad == 4.0
+
+
+# ---- functions -------------------------------------------------------------------------------
+
+
+def make_steps(decorate: Callable[[Any], Any]) -> tuple[Any, list[Any], Any]:
+    """Return a training step of a few floats, its parameters and its optimizer."""
+    model = nn.MLP(2, [4, 3], rng=RNG(3))
+    optimizer = optim.AdamW(model.parameters(), lr=0.05, weight_decay=0.01)
+
+    @decorate
+    def step(rows: Any, targets: tuple[int, ...], scale: float) -> Any:
+        logits = model(rows)
+        loss = F.cross_entropy(logits, list(targets)) * scale
+        optimizer.zero_grad()
+        loss.backward()
+        before = logits[0][0] * 1.5  # with the parameters as they were
+        optimizer.step()
+        return loss, [before, model(rows)[0][1]]
+
+    return step, list(model.parameters()), optimizer
+
+
+def test_a_function_is_the_function() -> None:
+    step, parameters, optimizer = make_steps(compile(values=True))
+    twin, twins, twin_optimizer = make_steps(lambda function: function)
+    rng = random.Random(1)
+    for turn in range(9):
+        count = 2 + turn % 2
+        rows = [[rng.gauss(0, 2), rng.gauss(0, 2)] for _ in range(count)]
+        targets = tuple([turn % 3, 1, 2][:count])
+        optimizer.lr = twin_optimizer.lr = 0.1 / (1 + turn)
+        loss, others = step(rows, targets, 0.5 + turn)
+        expected, twin_others = twin(rows, targets, 0.5 + turn)
+        values, twin_values = [loss, *others], [expected, *twin_others]
+        assert bits([v.data for v in values]) == bits([v.data for v in twin_values])
+        assert state(parameters) == state(twins)
+    assert optimizer.state_dict() == twin_optimizer.state_dict()
+    assert len(step._variants) == 6
+
+
+def test_whatever_a_function_does_with_gradients() -> None:
+    def parts(decorate: Callable[[Any], Any]) -> Any:
+        w, v = Value(0.7), Value(-0.3)
+        first, second = optim.SGD([w], lr=0.1, momentum=0.5), optim.Adam([v, w], lr=0.2)
+
+        @decorate
+        def step(x: float) -> Any:
+            y = (w * x + v).tanh()
+            y.backward()
+            y.backward(2.0)  # gradients add up
+            first.step()
+            z = (w * v).exp() + y
+            z.backward()
+            second.step()
+            v.grad = 0.25
+            v.data = 0.5
+            return [y, z, w * v]
+
+        return step, [w, v]
+
+    step, leaves = parts(compile(values=True))
+    twin, twins = parts(lambda function: function)
+    for x in (1.0, -2.0, 0.0, 3.5):
+        for leaf in (leaves[1], twins[1]):
+            leaf.grad += x
+        found, expected = step(x), twin(x)
+        assert bits([a.data for a in found]) == bits([a.data for a in expected])
+        assert state(leaves) == state(twins)
+
+
+def test_a_function_stops_where_the_loop_does() -> None:
+    def parts(decorate: Callable[[Any], Any]) -> Any:
+        w = Value(1.0)
+        optimizer = optim.SGD([w], lr=0.5)
+
+        @decorate
+        def step(x: float) -> Any:
+            for factor in (1.0, x):
+                optimizer.zero_grad()
+                loss = (w * factor).log() * factor
+                loss.backward()
+                optimizer.step()
+            return loss
+
+        return step, w
+
+    step, w = parts(compile(values=True))
+    twin, v = parts(lambda function: function)
+    for x in (0.5, -1.0, 0.25):
+        assert outcome(functools.partial(step, x)) == outcome(functools.partial(twin, x))
+        assert state([w]) == state([v])
+
+
+REFUSED: dict[str, Callable[[Any, Any], Any]] = {
+    "data": lambda x, w: x * w.data,
+    "grad": lambda x, w: x * w.grad,
+    "compare": lambda x, w: x if x > 0.0 else w,
+    "float": lambda x, w: Value(float(x * w)),
+    "derivatives": lambda x, w: pymicrograd.autograd.grad(x * w, [w])[0],
+    "own": lambda x, w: Value(2.0, (x, w), (1.0, 2.0)),
+    "array": lambda x, w: 2.0,
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.filterwarnings("ignore:the graph ends here")
+def test_what_a_function_may_not_do(name: str) -> None:
+    w = Value(3.0)
+    step = compile(lambda x: REFUSED[name](x, w), values=True)
+    for _ in range(2):
+        with pytest.raises(TypeError if name == "array" else RecordingError):
+            step(2.0)
+    loss = w * 2.0
+    loss.backward()
+    assert (loss.data, w.grad) == (6.0, 2.0)
+
+
+def test_an_exception_ends_the_recording() -> None:
+    w = Value(-1.0)
+    step = compile(lambda x: (w * x).log(), values=True)
+    with pytest.raises(ValueError, match="log"):
+        step(1.0)
+    w.data = 2.0
+    assert step(1.0).data == step(1.0).data == math.log(2.0)
+    assert step(-1.0 if False else 3.0).data == math.log(6.0)
+
+
+def test_recording_leaves_no_nodes() -> None:
+    gc.collect()
+    before = pymicrograd.memory_usage()["nodes"]
+    step, parameters, _ = make_steps(compile(values=True))
+    for _ in range(3):
+        result = step([[0.5, 1.5]], (1,), 1.0)
+    step._variants.clear()
+    del result
+    gc.collect()
+    assert pymicrograd.memory_usage()["nodes"] == before + len(parameters)
 
 
 # ---- interrupts, memory ----------------------------------------------------------------------

@@ -149,6 +149,16 @@ typedef struct walk {
     struct walk *outer; /* the one that has stopped while this one runs */
 } walk;
 
+/* Who is told of what calls do with numbers, while they are recorded: programs/log.c. Each
+ * returns a status, with which the call fails. */
+typedef struct number_log {
+    int (*backward)(struct mg_arena *arena, uint32_t root, double seed);
+    int (*set)(struct mg_arena *arena, int64_t count, const mg_node *nodes,
+               const double *to, bool is_gradient); /* to NULL: 0.0 */
+    int (*read)(struct mg_arena *arena, int64_t count, const mg_node *nodes);
+    int (*step)(struct mg_arena *arena, int64_t count, const mg_node *parameters);
+} number_log;
+
 struct mg_arena {
     atomic_flag lock;
     atomic_bool lasting; /* whoever has the lock works for long: sleep until it is free */
@@ -178,6 +188,7 @@ struct mg_arena {
     bool building;    /* a builder is open */
     uint32_t first_generation;
     int64_t retired;
+    const number_log *log; /* NULL: nobody records; else no slot is used again */
 
     walk walk;
     bool ieee; /* see mg_set_ieee() */

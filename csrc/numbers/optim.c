@@ -58,6 +58,7 @@ static int step_open(mg_arena *arena, int64_t count, const mg_node *parameters,
 {
     MG_RETURN_IF(count < 0 || count > MAX_NODES, MG_ERR_ARG);
     MG_TRY(nodes_find_idle(arena, count, parameters));
+    if (arena->log) MG_TRY(arena->log->step(arena, count, parameters));
     *scratch = arena_allocate(arena, NULL, 0, 3 * (size_t)count * sizeof(double));
     MG_RETURN_IF(!*scratch && count, MG_ERR_NOMEM);
     return MG_OK;

@@ -131,8 +131,10 @@ static void uses_count(roller *r)
         use(r, ((const write_back *)t->writes.items)[i].value, 2);
     for (size_t u = 0; u < t->updates.count; u++) {
         const update_at *of = (const update_at *)t->updates.items + u;
-        for (uint32_t i = 0; i < of->count; i++) use(r, of->gradients[i], 2);
+        for (uint32_t i = of->count; i < 3 * of->count; i++) use(r, of->nodes[i], 2);
     }
+    for (size_t i = 0; i < t->outputs.count; i++)
+        use(r, ((const uint32_t *)t->outputs.items)[i], 2);
     for (uint32_t i = (uint32_t)r->count; i-- > 1;) {
         const operation *o = operation_at(t, i);
         if (!is_computed(o)) continue;
@@ -784,25 +786,34 @@ static int segment_emit(roller *r, uint32_t first, uint32_t end, bool is_rolled)
     return groups_emit(r, (size_t)count);
 }
 
+/* Return consecutive slots that hold these operations, or copies; 0: no memory. */
+static uint32_t gathered(roller *r, uint32_t count, const uint32_t *numbers)
+{
+    bool consecutive = true;
+    r->operands.count = 0;
+    uint32_t *slots = indices_take(r, &r->operands, count);
+    if (!slots) return 0;
+    for (uint32_t i = 0; i < count; i++) {
+        slots[i] = r->slot[numbers[i]];
+        consecutive &= slots[i] == slots[0] + i;
+    }
+    return consecutive ? slots[0] : pack(r, count, slots);
+}
+
 static int update_emit(roller *r, uint32_t number)
 {
     const update_at *of = (const update_at *)r->t->updates.items + number;
-    const outer_node *parameter = (const outer_node *)r->t->nodes.items + of->first;
     instruction made = {.kind = SCRIPT_UPDATE, .first = number, .count = of->count};
-    list *at = &r->script->update_ats;
-    r->operands.count = 0;
-    uint32_t *slots = indices_take(r, &r->operands, of->count);
-    uint32_t *when = indices_take(r, at, 1);
-    MG_RETURN_IF(!slots || !when, MG_ERR_NOMEM);
+    uint32_t *when = indices_take(r, &r->script->update_ats, 1);
+    MG_RETURN_IF(!when, MG_ERR_NOMEM);
     *when = of->at;
-    for (uint32_t i = 0; i < of->count; i++) slots[i] = r->slot[of->gradients[i]];
-    made.a = of->count ? r->slot[parameter->data] : 0;
-    made.g = of->count ? lanes_operand(r, of->count, slots, 0, &made) : 0;
-    if (of->count > 1 && slots[0] == slots[1] && made.g == slots[0])
-        made.g = pack(r, of->count, slots);
+    if (of->count) {
+        made.a = gathered(r, of->count, of->nodes + of->count);
+        made.g = gathered(r, of->count, of->nodes + 2 * (size_t)of->count);
+    }
     made.to = slots_take(r, of->count);
     instruction *added = instruction_add(r, SCRIPT_UPDATE);
-    MG_RETURN_IF(!made.to || !added || (of->count && !made.g), MG_ERR_NOMEM);
+    MG_RETURN_IF(!made.to || !added || (of->count && (!made.a || !made.g)), MG_ERR_NOMEM);
     *added = made;
     for (uint32_t i = 0; i < of->count; i++) r->slot[of->at + i] = made.to + i;
     return MG_OK;
@@ -822,6 +833,12 @@ static int inputs_place(roller *r)
         r->slot[i] = slot_of_number(r, o->number);
         MG_RETURN_IF(!r->slot[i], MG_ERR_NOMEM);
     }
+    r->script->input_count = t->arguments;
+    r->script->inputs = slots_take(r, t->arguments);
+    MG_RETURN_IF(!r->script->inputs, MG_ERR_NOMEM);
+    for (uint32_t i = 1; i < r->count; i++)
+        if (operation_at(t, i)->code == CODE_ARGUMENT)
+            r->slot[i] = r->script->inputs + operation_at(t, i)->a;
     for (size_t n = 0; n < t->nodes.count; n++) {
         const outer_node *o = (const outer_node *)t->nodes.items + n;
         if (!o->is_held) continue;
@@ -859,6 +876,10 @@ static int nodes_emit(roller *r)
         ((write_slot *)s->writes.items)[i] =
             (write_slot){w->at, w->node, w->is_gradient, r->slot[w->value]};
     }
+    uint32_t *outputs = indices_take(r, &s->outputs, t->outputs.count);
+    MG_RETURN_IF(t->outputs.count && !outputs, MG_ERR_NOMEM);
+    for (size_t i = 0; i < t->outputs.count; i++)
+        outputs[i] = r->slot[((const uint32_t *)t->outputs.items)[i]];
     s->nodes.count = t->nodes.count;
     s->writes.count = t->writes.count;
     s->loss = r->slot[t->loss];

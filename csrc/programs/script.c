@@ -32,6 +32,7 @@ static void script_free(struct mg_script *s)
     list_drop(arena, &s->updates, sizeof(mg_number_update *));
     list_drop(arena, &s->update_ats, sizeof(uint32_t));
     list_drop(arena, &s->slots, sizeof(double));
+    list_drop(arena, &s->outputs, sizeof(uint32_t));
     arena_allocate(arena, s, sizeof *s, 0);
 }
 
@@ -98,14 +99,14 @@ static int carries_find(struct mg_script *s)
     return MG_OK;
 }
 
-static int script_fill(struct mg_script *s, const trace *t,
-                       mg_number_update *const *given, int flags)
+static int script_fill(struct mg_script *s, const trace *t, int flags)
 {
     MG_TRY(script_roll(s, t, flags));
-    const size_t count = t->updates.count;
+    const size_t count = t->given.count;
     MG_TRY(list_reserve(s->arena, &s->updates, count, sizeof(mg_number_update *)));
     for (size_t u = 0; u < count; u++)
-        ((mg_number_update **)s->updates.items)[u] = given[u];
+        ((mg_number_update **)s->updates.items)[u] =
+            ((mg_number_update **)t->given.items)[u];
     s->updates.count = count;
     MG_TRY(scratch_open(s));
     MG_TRY(saves_find(s));
@@ -114,6 +115,23 @@ static int script_fill(struct mg_script *s, const trace *t,
         const script_node *n = (const script_node *)s->nodes.items + i;
         if (n->is_held) node_retain(s->arena, index_of(n->handle));
     }
+    return MG_OK;
+}
+
+/* Make a program of a list of operations. */
+int script_make(trace *t, int flags, struct mg_script **made)
+{
+    struct mg_script *s = arena_allocate(t->arena, NULL, 0, sizeof *s);
+    MG_RETURN_IF(!s, MG_ERR_NOMEM);
+    memset(s, 0, sizeof *s);
+    s->arena = t->arena;
+    int status = script_fill(s, t, flags);
+    if (status < 0) {
+        s->nodes.count = 0; /* not held yet */
+        script_free(s);
+        return status;
+    }
+    *made = s;
     return MG_OK;
 }
 
@@ -127,24 +145,10 @@ static int script_compile(mg_arena *arena, mg_node root, int64_t update_count,
                           struct mg_script **made)
 {
     trace t;
-    struct mg_script *s = NULL;
     MG_RETURN_IF(!are_flags(flags), MG_ERR_ARG);
     int status = trace_make(&t, arena, root, update_count, given);
-    if (status == MG_OK) {
-        s = arena_allocate(arena, NULL, 0, sizeof *s);
-        status = s ? MG_OK : MG_ERR_NOMEM;
-    }
-    if (s) {
-        memset(s, 0, sizeof *s);
-        s->arena = arena;
-        status = script_fill(s, &t, given, flags);
-        if (status < 0) {
-            s->nodes.count = 0; /* not held yet */
-            script_free(s);
-        }
-    }
+    if (status == MG_OK) status = script_make(&t, flags, made);
     trace_free(&t);
-    if (status == MG_OK) *made = s;
     return status;
 }
 
@@ -427,6 +431,7 @@ static int script_run(struct mg_script *s, int64_t runs, int64_t budget, int fla
                       int64_t *done, double *losses)
 {
     MG_RETURN_IF(runs < 0 || budget < 0, MG_ERR_ARG);
+    MG_RETURN_IF(s->arena->log, MG_ERR_RECORDED);
     MG_TRY(updates_check(s));
     MG_TRY(nodes_read(s));
     if (budget == 0) budget = INT64_MAX;
@@ -447,6 +452,27 @@ int mg_script_run(mg_script *script, int64_t runs, int64_t budget, int flags,
     arena_unlock(script->arena);
     if (done) *done = made;
     return status;
+}
+
+/* ---- inputs and outputs ------------------------------------------------------------ */
+
+int mg_script_put(mg_script *script, const double *inputs)
+{
+    arena_lock(script->arena);
+    memcpy((double *)script->slots.items + script->inputs, inputs,
+           script->input_count * sizeof(double));
+    arena_unlock(script->arena);
+    return MG_OK;
+}
+
+int mg_script_get(mg_script *script, double *outputs)
+{
+    arena_lock(script->arena);
+    const uint32_t *slots = script->outputs.items;
+    for (size_t i = 0; i < script->outputs.count; i++)
+        outputs[i] = ((const double *)script->slots.items)[slots[i]];
+    arena_unlock(script->arena);
+    return MG_OK;
 }
 
 /* ---- looking ----------------------------------------------------------------------- */

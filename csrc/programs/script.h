@@ -19,7 +19,8 @@ enum {
     CODE_PICK = 3 * MG_SCALAR_OP_COUNT, /* b if b > a, else a: a step of Python's max() */
     CODE_CONSTANT,                      /* `number` */
     CODE_INPUT,   /* data (b = 0) or gradient (b = 1) of node `a` of the list of nodes */
-    CODE_UPDATED, /* data of parameter b after update `a` */
+    CODE_UPDATED,  /* data of parameter b after update `a` */
+    CODE_ARGUMENT, /* input number `a` of a recording */
     CODE_NONE     /* nothing: the operation with number 0 */
 };
 
@@ -49,10 +50,10 @@ typedef struct write_back {
     uint32_t at, node, is_gradient, value;
 } write_back;
 
-/* A step of an optimizer after operation `at` - 1; `first` is its first node. */
+/* A step of an optimizer after operation `at` - 1. */
 typedef struct update_at {
-    uint32_t at, first, count;
-    uint32_t *gradients; /* (count) operations */
+    uint32_t at, count;
+    uint32_t *nodes; /* (3 * count) numbers of nodes; operations: their data, gradients */
 } update_at;
 
 /* A growing array of anything. */
@@ -61,6 +62,18 @@ typedef struct list {
     size_t count, capacity;
 } list;
 
+/* Of a node: the numbers of the operations that are its data, and its gradient so far; 0:
+ * none yet. Of a leaf of build_shift() `gradient` is the next of these. */
+typedef struct node_numbers {
+    uint32_t data, gradient;
+} node_numbers;
+
+/* A leaf that was there before a recording; place: in `nodes`, UINT32_MAX for an input. */
+typedef struct old_node {
+    uint32_t index, place;
+    node_numbers numbers;
+} old_node;
+
 typedef struct trace {
     mg_arena *arena;
     int status;
@@ -68,6 +81,14 @@ typedef struct trace {
     list nodes;      /* of outer_node: the parameters of all updates, then others */
     list writes;     /* of write_back */
     list updates;    /* of update_at */
+    list given;      /* of mg_number_update *, the caller's */
+    list outputs;    /* uint32_t: operations */
+    uint32_t arguments;
+    bool is_logged;  /* made of a recording, not of a graph: */
+    uint32_t first;  /* nodes below were there before it */
+    list made;       /* of node_numbers: of nodes from `first` on */
+    struct old_node *old; /* an open hash table of nodes below, index 0: free */
+    size_t old_count, old_size;
     uint32_t *table; /* operations by what they are, an open hash table; 0: free */
     size_t table_size;
     uint32_t loss;
@@ -75,6 +96,18 @@ typedef struct trace {
 
 int list_reserve(mg_arena *arena, list *l, size_t more, size_t size);
 void list_drop(mg_arena *arena, list *l, size_t size);
+uint32_t *data_number(const trace *t, uint32_t index);
+uint32_t *gradient_number(const trace *t, uint32_t index);
+uint32_t constant(trace *t, double number);
+int old_add(trace *t, uint32_t index, bool is_input);
+outer_node *outer_of(const trace *t, uint32_t index);
+int write_add(trace *t, const outer_node *o, bool is_gradient, uint32_t value);
+int leaf_trace(trace *t, uint32_t index);
+int node_trace_all(trace *t, indices *stack, uint32_t index);
+int backward_trace(trace *t, uint32_t root, double seed);
+int gradients_write(trace *t);
+int update_trace(trace *t, mg_number_update *given);
+int trace_begin(trace *t, mg_arena *arena);
 int trace_make(trace *t, mg_arena *arena, mg_node root, int64_t update_count,
                mg_number_update *const *given);
 void trace_free(trace *t);
@@ -143,6 +176,8 @@ struct mg_script {
     list update_ats;                           /* uint32_t: numbers of operations */
     list slots;                                /* of double */
     uint32_t loss;                             /* slot */
+    uint32_t inputs, input_count;              /* slots */
+    list outputs;                              /* uint32_t: slots */
     int64_t operations;                        /* that are computed in a run */
     double *held;    /* what all nodes hold: data, then gradients */
     double *scratch; /* of updates */
@@ -151,6 +186,7 @@ struct mg_script {
     bool runs;
 };
 
+int script_make(trace *t, int flags, struct mg_script **made);
 int script_roll(struct mg_script *script, const trace *t, int flags);
 
 /* ---- loops for an instruction set (lanes_*.c) -------------------------------------- */

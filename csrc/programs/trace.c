@@ -151,7 +151,7 @@ static bool is_minus_zero(double x)
     return x == 0.0 && signbit(x);
 }
 
-static uint32_t constant(trace *t, double number)
+uint32_t constant(trace *t, double number)
 {
     operation o = {CODE_CONSTANT, 0, 0, is_minus_zero(number) ? 0 : NEVER_MINUS_ZERO,
                    {.number = number}};
@@ -235,17 +235,59 @@ static uint32_t value_of(trace *t, uint32_t code, uint32_t a, uint32_t b)
 
 /* ---- forward ----------------------------------------------------------------------- */
 
-/* While a graph is traced, the gradient fields of the walk's nodes are free: slot is the
- * number of the operation that is a node's data, 0: none yet; gradient_node that of its
- * gradient so far. Of a leaf of build_shift() gradient_node is the next of these. */
-
 static node *at_index(const trace *t, uint32_t index)
 {
     return node_at(t->arena, index);
 }
 
-static int write_add(trace *t, uint32_t place, bool is_gradient, uint32_t value)
+/* Find a leaf that was there before the recording, or the free place for it. */
+static old_node *old_find(const trace *t, uint32_t index)
 {
+    size_t mask = t->old_size - 1, i = index * 2654435761u & mask;
+    while (t->old[i].index && t->old[i].index != index) i = (i + 1) & mask;
+    return &t->old[i];
+}
+
+/* Return where the numbers of a node are. While a graph is traced the gradient fields of
+ * its nodes are free for them; of a recording they lie in lists. */
+static node_numbers *numbers_of(const trace *t, uint32_t index)
+{
+    if (index >= t->first) return (node_numbers *)t->made.items + (index - t->first);
+    return &old_find(t, index)->numbers;
+}
+
+uint32_t *data_number(const trace *t, uint32_t index)
+{
+    return t->is_logged ? &numbers_of(t, index)->data : &at_index(t, index)->slot;
+}
+
+uint32_t *gradient_number(const trace *t, uint32_t index)
+{
+    return t->is_logged ? &numbers_of(t, index)->gradient
+                        : &at_index(t, index)->gradient_node;
+}
+
+static uint32_t data_at(const trace *t, uint32_t index)
+{
+    return *data_number(t, index);
+}
+
+/* Return the outer node that a leaf is, or NULL. */
+outer_node *outer_of(const trace *t, uint32_t index)
+{
+    outer_node *nodes = t->nodes.items;
+    if (t->is_logged) {
+        if (index >= t->first) return NULL;
+        const old_node *old = old_find(t, index);
+        return old->place == UINT32_MAX ? NULL : nodes + old->place;
+    }
+    const operation *data = operation_at(t, data_at(t, index));
+    return data->code == CODE_INPUT ? nodes + data->a : NULL;
+}
+
+int write_add(trace *t, const outer_node *o, bool is_gradient, uint32_t value)
+{
+    const uint32_t place = (uint32_t)(o - (const outer_node *)t->nodes.items);
     MG_TRY(list_reserve(t->arena, &t->writes, 1, sizeof(write_back)));
     write_back *w = (write_back *)t->writes.items + t->writes.count++;
     *w = (write_back){(uint32_t)t->operations.count, place, is_gradient, value};
@@ -271,21 +313,58 @@ static mg_node handle_of(const trace *t, uint32_t index)
 }
 
 /* Say what a leaf's data is. */
-static int leaf_trace(trace *t, uint32_t index)
+int leaf_trace(trace *t, uint32_t index)
 {
-    node *n = at_index(t, index);
-    if (n->slot) return MG_OK; /* a parameter */
+    const node *n = at_index(t, index);
+    if (data_at(t, index)) return MG_OK; /* a parameter */
     if (n->bits & SHIFT) {
-        if (n->operand[1]) at_index(t, n->operand[1])->gradient_node = index;
+        if (n->operand[1]) *gradient_number(t, n->operand[1]) = index;
         return MG_OK;
     }
-    if (slot_at(t->arena, index)->handles) {
+    if (!t->is_logged && slot_at(t->arena, index)->handles) {
         MG_TRY(outer_add(t, handle_of(t, index), true));
-        n->slot = ((outer_node *)t->nodes.items)[t->nodes.count - 1].data;
+        *data_number(t, index) = ((outer_node *)t->nodes.items)[t->nodes.count - 1].data;
     } else {
-        n->slot = constant(t, n->data);
+        *data_number(t, index) = constant(t, n->data);
     }
     return t->status;
+}
+
+static int old_grow(trace *t)
+{
+    const size_t before = t->old_size, size = before ? before * 2 : 64;
+    old_node *old = t->old;
+    old_node *all = arena_allocate(t->arena, NULL, 0, size * sizeof(old_node));
+    MG_RETURN_IF(!all, MG_ERR_NOMEM);
+    memset(all, 0, size * sizeof(old_node));
+    t->old = all;
+    t->old_size = size;
+    for (size_t i = 0; i < before; i++)
+        if (old[i].index) *old_find(t, old[i].index) = old[i];
+    if (before) arena_allocate(t->arena, old, before * sizeof(old_node), 0);
+    return MG_OK;
+}
+
+/* Take in a node that was there before the recording, a leaf. */
+int old_add(trace *t, uint32_t index, bool is_input)
+{
+    if (t->old_count * 2 >= t->old_size) MG_TRY(old_grow(t));
+    if (old_find(t, index)->index) return MG_OK;
+    const node *n = at_index(t, index);
+    MG_RETURN_IF(arity_of(n) || op_of(n) != MG_LEAF, MG_ERR_RECORDED);
+    old_node made = {index, UINT32_MAX, {0, 0}};
+    if (is_input) {
+        operation o = {CODE_ARGUMENT, t->arguments++, 0, 0, {.number = 0.0}};
+        made.numbers.data = operation_add(t, o);
+    } else {
+        made.place = (uint32_t)t->nodes.count;
+        MG_TRY(outer_add(t, handle_of(t, index), true));
+        made.numbers.data = ((outer_node *)t->nodes.items)[made.place].data;
+    }
+    MG_TRY(t->status);
+    *old_find(t, index) = made;
+    t->old_count++;
+    return MG_OK;
 }
 
 /* Find the data of the leaves that belong to the same softmax as one of build_shift():
@@ -295,16 +374,14 @@ static uint32_t shift_trace(trace *t, uint32_t index)
 {
     uint32_t first = index, most = 0;
     while (at_index(t, first)->operand[1]) first = at_index(t, first)->operand[1];
-    for (uint32_t i = first; i; i = at_index(t, i)->gradient_node)
-        if (!at_index(t, at_index(t, i)->operand[0])->slot)
-            return at_index(t, i)->operand[0];
-    for (uint32_t i = first; i; i = at_index(t, i)->gradient_node) {
-        uint32_t logit = at_index(t, at_index(t, i)->operand[0])->slot;
+    for (uint32_t i = first; i; i = *gradient_number(t, i))
+        if (!data_at(t, at_index(t, i)->operand[0])) return at_index(t, i)->operand[0];
+    for (uint32_t i = first; i; i = *gradient_number(t, i)) {
+        uint32_t logit = data_at(t, at_index(t, i)->operand[0]);
         most = most && most != logit ? value_of(t, CODE_PICK, most, logit) : logit;
     }
     most = value_of(t, 3 * MG_NEG, most, 0);
-    for (uint32_t i = first; i; i = at_index(t, i)->gradient_node)
-        at_index(t, i)->slot = most;
+    for (uint32_t i = first; i; i = *gradient_number(t, i)) *data_number(t, i) = most;
     return 0;
 }
 
@@ -312,40 +389,49 @@ static uint32_t shift_trace(trace *t, uint32_t index)
 static uint32_t missing_of(trace *t, const node *n)
 {
     for (uint32_t which = 0; which < arity_of(n); which++) {
-        const node *operand = at_index(t, n->operand[which]);
-        if (operand->slot) continue;
-        if (arity_of(operand)) return n->operand[which];
-        uint32_t logit = shift_trace(t, n->operand[which]);
+        const uint32_t index = n->operand[which];
+        if (t->is_logged && index < t->first) t->status = old_add(t, index, false);
+        if (t->status < 0) return 0;
+        if (data_at(t, index)) continue;
+        if (arity_of(at_index(t, index))) return index;
+        uint32_t logit = shift_trace(t, index);
         if (logit) return logit;
     }
     return 0;
 }
 
-/* Trace a node whose operands have been. */
-static void node_trace(trace *t, node *n)
+/* Return the number of operand b of a node, or of its exponent, or 0. */
+static uint32_t second_of(trace *t, const node *n)
 {
-    uint32_t op = (uint32_t)op_of(n), b = 0;
-    if (op == MG_POW_NUMBER) b = constant(t, at_index(t, n->operand[1])->data);
-    else if (arity_of(n) > 1) b = at_index(t, n->operand[1])->slot;
-    n->slot = value_of(t, 3 * op, at_index(t, n->operand[0])->slot, b);
+    if (op_of(n) == MG_POW_NUMBER) return constant(t, at_index(t, n->operand[1])->data);
+    return arity_of(n) > 1 ? data_at(t, n->operand[1]) : 0;
+}
+
+/* Trace a node whose operands have been. */
+static void node_trace(trace *t, uint32_t index)
+{
+    const node *n = at_index(t, index);
+    const uint32_t a = data_at(t, n->operand[0]), b = second_of(t, n);
+    uint32_t made = value_of(t, 3 * (uint32_t)op_of(n), a, b);
+    *data_number(t, index) = made;
 }
 
 /* Trace a node, and before it what it needs: that is there already but for the logits of
  * a softmax, of which the first exponential needs all. */
-static int node_trace_all(trace *t, indices *stack, uint32_t index)
+int node_trace_all(trace *t, indices *stack, uint32_t index)
 {
     MG_TRY(indices_reserve(t->arena, stack, 1));
     stack->items[stack->count++] = index;
     while (stack->count) {
-        node *n = at_index(t, stack->items[stack->count - 1]);
-        uint32_t missing = n->slot ? 0 : missing_of(t, n);
+        const uint32_t top = stack->items[stack->count - 1];
+        uint32_t missing = data_at(t, top) ? 0 : missing_of(t, at_index(t, top));
         MG_TRY(t->status);
         if (missing) {
             MG_TRY(indices_reserve(t->arena, stack, 1));
             stack->items[stack->count++] = missing;
             continue;
         }
-        if (!n->slot) node_trace(t, n);
+        if (!data_at(t, top)) node_trace(t, top);
         stack->count--;
     }
     return t->status;
@@ -367,12 +453,12 @@ static int forward_trace(trace *t)
 
 /* ---- backward ---------------------------------------------------------------------- */
 
-/* Return what node n passes on to its operand `which` of gradient g. */
-static uint32_t contribution(trace *t, const node *n, uint32_t which, uint32_t g)
+/* Return what a node passes on to its operand `which` of gradient g. */
+static uint32_t contribution(trace *t, uint32_t index, uint32_t which, uint32_t g)
 {
-    uint32_t op = (uint32_t)op_of(n), a = at_index(t, n->operand[0])->slot, b = 0;
-    if (op == MG_POW_NUMBER) b = constant(t, at_index(t, n->operand[1])->data);
-    else if (arity_of(n) > 1) b = at_index(t, n->operand[1])->slot;
+    const node *n = at_index(t, index);
+    const uint32_t op = (uint32_t)op_of(n), a = data_at(t, n->operand[0]),
+                   b = second_of(t, n);
     switch (op) {
     case MG_ADD: return g;
     case MG_MUL: return value_of(t, 3 * MG_MUL, which ? a : b, g);
@@ -380,68 +466,70 @@ static uint32_t contribution(trace *t, const node *n, uint32_t which, uint32_t g
     case MG_NEG: return value_of(t, 3 * MG_NEG, g, 0);
     default: break;
     }
-    operation o = {3 * op + 1 + which, a, b, 0, {{n->slot, g}}};
+    operation o = {3 * op + 1 + which, a, b, 0, {{data_at(t, index), g}}};
     return operation_add(t, o);
 }
 
 /* Return the gradient of a node before the first contribution: 0 of a node between, and
  * of a parameter; what it holds of another leaf; no number where nobody reads it. */
-static uint32_t gradient_before(trace *t, const node *n)
+static uint32_t gradient_before(trace *t, uint32_t index)
 {
-    if (arity_of(n)) return constant(t, 0.0);
-    const operation *data = operation_at(t, n->slot);
-    if (n->bits & SHIFT || data->code != CODE_INPUT) return 0;
-    outer_node *outer = (outer_node *)t->nodes.items + data->a;
-    return outer->gradient ? outer->gradient : input(t, data->a, true);
+    if (arity_of(at_index(t, index))) return constant(t, 0.0);
+    const outer_node *outer = outer_of(t, index);
+    if (!outer) return 0;
+    const size_t place = (size_t)(outer - (const outer_node *)t->nodes.items);
+    return outer->gradient ? outer->gradient : input(t, place, true);
 }
 
 static void contribution_add(trace *t, uint32_t index, uint32_t contributed)
 {
-    node *n = at_index(t, index);
-    if (n->bits & SHIFT) return;
-    uint32_t so_far = n->gradient_node ? n->gradient_node : gradient_before(t, n);
-    if (so_far) n->gradient_node = value_of(t, 3 * MG_ADD, so_far, contributed);
+    if (at_index(t, index)->bits & SHIFT) return;
+    uint32_t so_far = *gradient_number(t, index);
+    if (!so_far) so_far = gradient_before(t, index);
+    if (!so_far) return;
+    so_far = value_of(t, 3 * MG_ADD, so_far, contributed);
+    *gradient_number(t, index) = so_far;
 }
 
-static int backward_trace(trace *t, uint32_t root)
+/* Trace the backward of the walk under way. */
+int backward_trace(trace *t, uint32_t root, double seed)
 {
     const indices *order = &t->arena->walk.order;
-    at_index(t, root)->gradient_node = constant(t, 1.0);
+    uint32_t first = constant(t, seed);
+    *gradient_number(t, root) = first;
     for (size_t i = order->count; i-- > 0;) {
-        const node *n = at_index(t, order->items[i]);
-        const uint32_t g = n->gradient_node;
+        const uint32_t index = order->items[i], g = *gradient_number(t, index);
+        const node *n = at_index(t, index);
         for (uint32_t which = 0; which < arity_of(n); which++)
-            contribution_add(t, n->operand[which], contribution(t, n, which, g));
+            contribution_add(t, n->operand[which], contribution(t, index, which, g));
         MG_TRY(t->status);
         if (!work_steps((int64_t)i, 1 << 14)) return MG_ERR_INTERRUPTED;
     }
     return MG_OK;
 }
 
-/* Note the gradients of leaves as backward leaves them. */
-static int gradients_write(trace *t)
+/* Note the gradients of the walk's leaves as backward leaves them. */
+int gradients_write(trace *t)
 {
     for (size_t i = 0; i < t->nodes.count; i++) {
         outer_node *o = (outer_node *)t->nodes.items + i;
-        const node *n = at_index(t, index_of(o->handle));
-        if (!(n->bits & UNDER_WAY) || !o->is_held || !n->gradient_node) continue;
-        o->gradient = n->gradient_node;
-        MG_TRY(write_add(t, (uint32_t)i, true, o->gradient));
+        const uint32_t index = index_of(o->handle);
+        if (!o->is_held || !(at_index(t, index)->bits & UNDER_WAY)) continue;
+        if (!*gradient_number(t, index)) continue;
+        o->gradient = *gradient_number(t, index);
+        MG_TRY(write_add(t, o, true, o->gradient));
     }
     return MG_OK;
 }
 
 /* ---- a whole step ------------------------------------------------------------------ */
 
-/* Take in the parameters of the updates. */
-static int updates_trace(trace *t, int64_t count, mg_number_update *const *given)
+/* Take in the parameters of the updates of a graph. */
+static int parameters_trace(trace *t, int64_t count, mg_number_update *const *given)
 {
     for (int64_t u = 0; u < count; u++) {
         const mg_number_update *of = given[u];
         MG_TRY(nodes_find_idle(t->arena, of->count, of->parameters));
-        MG_TRY(list_reserve(t->arena, &t->updates, 1, sizeof(update_at)));
-        update_at *to = (update_at *)t->updates.items + t->updates.count++;
-        *to = (update_at){0, (uint32_t)t->nodes.count, (uint32_t)of->count, NULL};
         for (int64_t i = 0; i < of->count; i++) {
             const node *n = at_index(t, index_of(of->parameters[i]));
             MG_RETURN_IF(arity_of(n), MG_ERR_ARG);
@@ -479,28 +567,80 @@ static int parameters_mark(trace *t)
 static int parameters_write(trace *t, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        outer_node *o = (outer_node *)t->nodes.items + i;
-        MG_TRY(write_add(t, (uint32_t)i, true, o->gradient));
+        const outer_node *o = (const outer_node *)t->nodes.items + i;
+        MG_TRY(write_add(t, o, true, o->gradient));
     }
     return MG_OK;
 }
 
-/* Make the updates at the end. */
-static int updates_write(trace *t)
+/* Return the number of a parameter's data now. */
+static uint32_t parameter_data(const trace *t, const outer_node *o)
 {
-    for (size_t u = 0; u < t->updates.count; u++) {
-        update_at *of = (update_at *)t->updates.items + u;
-        size_t size = of->count * sizeof(uint32_t);
-        of->gradients = arena_allocate(t->arena, NULL, 0, size);
-        MG_RETURN_IF(!of->gradients && size, MG_ERR_NOMEM);
-        of->at = (uint32_t)t->operations.count;
-        for (uint32_t i = 0; i < of->count; i++) {
-            of->gradients[i] = ((outer_node *)t->nodes.items)[of->first + i].gradient;
-            operation o = {CODE_UPDATED, (uint32_t)u, i, 0, {.number = 0.0}};
-            uint32_t moved = operation_add(t, o);
-            MG_TRY(t->status);
-            MG_TRY(write_add(t, of->first + i, false, moved));
-        }
+    return t->is_logged ? data_at(t, index_of(o->handle)) : o->data;
+}
+
+/* Trace an update whose parameters are outer nodes, numbers in nodes[]. */
+static int update_fill(trace *t, update_at *of)
+{
+    uint32_t *data = of->nodes + of->count, *gradients = data + of->count;
+    for (uint32_t i = 0; i < of->count; i++) {
+        const outer_node *o = (const outer_node *)t->nodes.items + of->nodes[i];
+        data[i] = parameter_data(t, o);
+        gradients[i] = o->gradient ? o->gradient : input(t, of->nodes[i], true);
+    }
+    of->at = (uint32_t)t->operations.count;
+    const size_t number = (size_t)(of - (update_at *)t->updates.items);
+    for (uint32_t i = 0; i < of->count; i++) {
+        const outer_node *o = (const outer_node *)t->nodes.items + of->nodes[i];
+        operation moved = {CODE_UPDATED, (uint32_t)number, i, 0, {.number = 0.0}};
+        const uint32_t made = operation_add(t, moved);
+        MG_TRY(t->status);
+        if (t->is_logged) *data_number(t, index_of(o->handle)) = made;
+        MG_TRY(write_add(t, o, false, made));
+    }
+    return t->status;
+}
+
+/* Begin an update; its parameters' places are to be written. */
+static int update_begin(trace *t, mg_number_update *given, update_at **made)
+{
+    MG_TRY(list_reserve(t->arena, &t->updates, 1, sizeof(update_at)));
+    MG_TRY(list_reserve(t->arena, &t->given, 1, sizeof(mg_number_update *)));
+    const uint32_t count = (uint32_t)given->count;
+    const size_t size = 3 * (size_t)count * sizeof(uint32_t);
+    uint32_t *nodes = arena_allocate(t->arena, NULL, 0, size);
+    MG_RETURN_IF(!nodes && size, MG_ERR_NOMEM);
+    *made = (update_at *)t->updates.items + t->updates.count++;
+    **made = (update_at){0, count, nodes};
+    ((mg_number_update **)t->given.items)[t->given.count++] = given;
+    return MG_OK;
+}
+
+/* Trace an update of a recording. */
+int update_trace(trace *t, mg_number_update *given)
+{
+    update_at *of;
+    MG_TRY(nodes_find_idle(t->arena, given->count, given->parameters));
+    MG_TRY(update_begin(t, given, &of));
+    for (uint32_t i = 0; i < of->count; i++) {
+        const uint32_t index = index_of(given->parameters[i]);
+        MG_RETURN_IF(index >= t->first, MG_ERR_RECORDED);
+        MG_TRY(old_add(t, index, false));
+        MG_RETURN_IF(old_find(t, index)->place == UINT32_MAX, MG_ERR_RECORDED);
+        of->nodes[i] = old_find(t, index)->place;
+    }
+    return update_fill(t, of);
+}
+
+/* Make the updates at the end of a graph's step. */
+static int updates_trace(trace *t, int64_t count, mg_number_update *const *given)
+{
+    uint32_t place = 0;
+    for (int64_t u = 0; u < count; u++) {
+        update_at *of;
+        MG_TRY(update_begin(t, given[u], &of));
+        for (uint32_t i = 0; i < of->count; i++) of->nodes[i] = place++;
+        MG_TRY(update_fill(t, of));
     }
     return MG_OK;
 }
@@ -514,27 +654,30 @@ static bool has_formulas_only(const mg_arena *arena)
 }
 
 /* Trace with the graph walked and marked, its gradients put aside. */
-static int step_trace(trace *t, uint32_t root)
+static int step_trace(trace *t, uint32_t root, int64_t count,
+                      mg_number_update *const *given)
 {
     const size_t parameters = t->nodes.count;
     MG_TRY(parameters_mark(t));
     MG_TRY(parameters_clear(t));
     MG_TRY(forward_trace(t));
-    t->loss = at_index(t, root)->slot;
+    t->loss = data_at(t, root);
+    const size_t place = t->nodes.count;
+    const bool is_leaf = !arity_of(at_index(t, root));
     MG_TRY(outer_add(t, handle_of(t, root), false));
-    uint32_t loss_node = (uint32_t)t->nodes.count - 1;
-    if (arity_of(at_index(t, root))) MG_TRY(write_add(t, loss_node, false, t->loss));
+    if (!is_leaf) MG_TRY(write_add(t, (outer_node *)t->nodes.items + place, false, t->loss));
     MG_TRY(parameters_write(t, parameters));
-    MG_TRY(backward_trace(t, root));
+    MG_TRY(backward_trace(t, root, 1.0));
     MG_TRY(gradients_write(t));
-    if (arity_of(at_index(t, root)))
-        MG_TRY(write_add(t, loss_node, true, constant(t, 1.0)));
-    MG_TRY(updates_write(t));
+    const uint32_t one = constant(t, 1.0);
+    if (!is_leaf) MG_TRY(write_add(t, (outer_node *)t->nodes.items + place, true, one));
+    MG_TRY(updates_trace(t, count, given));
     return t->status;
 }
 
 /* Trace with the graph walked and marked. */
-static int walk_trace(trace *t, uint32_t root)
+static int walk_trace(trace *t, uint32_t root, int64_t count,
+                      mg_number_update *const *given)
 {
     mg_arena *arena = t->arena;
     MG_RETURN_IF(!has_formulas_only(arena), MG_ERR_RULE);
@@ -543,10 +686,21 @@ static int walk_trace(trace *t, uint32_t root)
     MG_RETURN_IF(!held, MG_ERR_NOMEM);
     memset(held, 0, size);
     gradients_swap(arena, held);
-    int status = step_trace(t, root);
+    int status = step_trace(t, root, count, given);
     gradients_swap(arena, held);
     arena_allocate(arena, held, size, 0);
     return status;
+}
+
+/* Begin a list: operation 0 is nothing. */
+int trace_begin(trace *t, mg_arena *arena)
+{
+    *t = (trace){.arena = arena};
+    operation nothing = {CODE_NONE, 0, 0, 0, {.number = 0.0}};
+    MG_TRY(operations_reserve(t));
+    *operation_at(t, 0) = nothing;
+    t->operations.count = 1;
+    return MG_OK;
 }
 
 int trace_make(trace *t, mg_arena *arena, mg_node root, int64_t update_count,
@@ -557,13 +711,10 @@ int trace_make(trace *t, mg_arena *arena, mg_node root, int64_t update_count,
     MG_RETURN_IF(update_count < 0, MG_ERR_ARG);
     MG_TRY(node_find(arena, root, &index));
     if (!arity_of(at_index(t, index))) at_index(t, index)->bits &= ~(uint32_t)SHIFT;
-    operation nothing = {CODE_NONE, 0, 0, 0, {.number = 0.0}};
-    MG_TRY(operations_reserve(t));
-    *operation_at(t, 0) = nothing;
-    t->operations.count = 1;
-    MG_TRY(updates_trace(t, update_count, given));
+    MG_TRY(trace_begin(t, arena));
+    MG_TRY(parameters_trace(t, update_count, given));
     MG_TRY(walk_whole(arena, index));
-    int status = walk_trace(t, index);
+    int status = walk_trace(t, index, update_count, given);
     walk_close(arena);
     return status;
 }
@@ -578,12 +729,16 @@ void trace_free(trace *t)
     }
     for (size_t u = 0; u < t->updates.count; u++) {
         update_at *of = (update_at *)t->updates.items + u;
-        if (of->gradients)
-            arena_allocate(arena, of->gradients, of->count * sizeof(uint32_t), 0);
+        if (of->nodes)
+            arena_allocate(arena, of->nodes, 3 * (size_t)of->count * sizeof(uint32_t), 0);
     }
     if (t->table) arena_allocate(arena, t->table, t->table_size * sizeof(uint32_t), 0);
     list_drop(arena, &t->operations, sizeof(operation));
     list_drop(arena, &t->nodes, sizeof(outer_node));
     list_drop(arena, &t->writes, sizeof(write_back));
     list_drop(arena, &t->updates, sizeof(update_at));
+    list_drop(arena, &t->given, sizeof(mg_number_update *));
+    list_drop(arena, &t->outputs, sizeof(uint32_t));
+    list_drop(arena, &t->made, sizeof(node_numbers));
+    if (t->old) arena_allocate(arena, t->old, t->old_size * sizeof(old_node), 0);
 }

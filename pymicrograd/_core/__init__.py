@@ -26,6 +26,7 @@ from .library import (
     INTERNAL,
     MAX_RANK,
     OPS,
+    RECORDED,
     REDUCTIONS,
     RULE,
     SHAPE,
@@ -65,7 +66,7 @@ from .nodes import (
     zero_gradients,
 )
 from .recording import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from .scripts import Script
+from .scripts import Recording, Script, recording
 from .sweeps import (
     ACCUMULATE,
     CREATE_GRAPH,
@@ -98,6 +99,7 @@ __all__ = [
     "INTERNAL",
     "MAX_RANK",
     "OPS",
+    "RECORDED",
     "REDUCTIONS",
     "RULE",
     "SHAPE",
@@ -106,6 +108,7 @@ __all__ = [
     "VIEW",
     "VIEWS",
     "Plan",
+    "Recording",
     "Script",
     "SizeBase",
     "TensorBase",
@@ -137,6 +140,7 @@ __all__ = [
     "no_grad",
     "op_of",
     "operand_of",
+    "recording",
     "references",
     "retain",
     "retain_gradient",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import get_ident
 
 from ..arithmetic import HINT
 from . import nodes
@@ -17,35 +18,69 @@ OPERATIONS = 4_000_000  # between two looks at Ctrl-C: a few milliseconds
 INFO = ("operations", "instructions", "lines", "lanes", "chains", "packs", "packed", "slots")
 
 
+class Updates:
+    """Structs of updates in C, and what they point to."""
+
+    def __init__(self) -> None:
+        self.structs: list[Any] = []
+        self.parameters: list[Any] = []
+        self._kept: list[dict[str, Any]] = []
+
+    def add(self, parameters: Any) -> Any:
+        """Add a struct for an array of handles."""
+        update = ffi.new("mg_number_update *")
+        update.count, update.parameters = len(parameters), parameters
+        self.structs.append(update)
+        self.parameters.append(parameters)
+        self._kept.append({})
+        return update
+
+    def set(self, number: int, **fields: Any) -> None:
+        """Set fields of a struct; an array stays alive as long as it is there."""
+        self._kept[number] = fields
+        for name, value in fields.items():
+            setattr(self.structs[number], name, pointer(value))
+
+
 class Script:
-    """A program of the graph below a node.
+    """A program of numbers.
 
     Args:
-        loss: the node.
-        parameters: for each update, an array of handles.
-        flags: mg_script_flags.
+        script: the core's, owned.
+        updates: whose steps it makes.
     """
 
-    def __init__(self, loss: int, parameters: Sequence[Any], flags: int = 0) -> None:
-        self._updates: list[Any] = [ffi.new("mg_number_update *") for _ in parameters]
-        self._parameters = list(parameters)
-        self._kept: list[dict[str, Any]] = [{} for _ in parameters]
-        for update, handles in zip(self._updates, parameters, strict=True):
-            update.count, update.parameters = len(handles), handles
-        made, updates = ffi.new("mg_script **"), ffi.new("mg_number_update *[]", self._updates)
-        with nodes.backward_turn:
-            status = lib.mg_script_compile(arena, loss, len(updates), updates, flags, made)
-        check(status, "compile")
-        self._script = ffi.gc(made[0], lib.mg_script_free)
+    def __init__(self, script: Any, updates: Updates) -> None:
+        self.updates = updates
+        self._script = ffi.gc(script, lib.mg_script_free)
         self._operations = 1 + self._info().operations
         self.begin()
 
-    def set_update(self, number: int, **fields: Any) -> None:
-        """Set fields of an update's struct; an array stays alive as long as it is there."""
-        update = self._updates[number]
-        self._kept[number] = fields
-        for name, value in fields.items():
-            setattr(update, name, pointer(value))
+    @classmethod
+    def of_graph(cls, loss: int, parameters: Sequence[Any], flags: int = 0) -> Script:
+        """Make a program of the graph below a node.
+
+        Args:
+            loss: the node.
+            parameters: for each update, an array of handles.
+            flags: mg_script_flags.
+        """
+        updates = Updates()
+        structs = ffi.new("mg_number_update *[]", [updates.add(p) for p in parameters])
+        made = ffi.new("mg_script **")
+        with nodes.backward_turn:
+            status = lib.mg_script_compile(arena, loss, len(structs), structs, flags, made)
+        check(status, "compile")
+        return cls(made[0], updates)
+
+    def call(self, inputs: Sequence[float], outputs: int, ieee: bool) -> list[float]:
+        """Run once on other inputs; returns the outputs."""
+        check(lib.mg_script_put(self._script, inputs), "a program's inputs")
+        self.begin()
+        self.run(1, ieee)
+        found = ffi.new("double[]", outputs)
+        check(lib.mg_script_get(self._script, found), "a program's outputs")
+        return list(found)
 
     def begin(self) -> None:
         """Forget the losses of the run before."""
@@ -97,3 +132,48 @@ class Script:
         info = self._info()
         counts = ", ".join(f"{getattr(info, name)} {name}" for name in INFO)
         return f"a step of {counts}; {info.bytes} bytes"
+
+
+class Recording:
+    """A recording under way, of a thread.
+
+    Args:
+        inputs: handles of leaves whose data come anew with each run.
+    """
+
+    def __init__(self, inputs: Sequence[int]) -> None:
+        global under_way
+        self.updates, self.thread = Updates(), get_ident()
+        self.steps: list[Any] = []
+        check(lib.mg_script_open(arena, len(inputs), inputs), "compile")
+        under_way = self
+
+    def update(self, parameters: Any, fields: Any) -> None:
+        """Take in the step of an optimizer that comes; fields() gives those of its struct."""
+        update = self.updates.add(parameters)
+        self.updates.set(len(self.steps), **fields())
+        self.steps.append(fields)
+        check(lib.mg_script_update(arena, update), "step")
+
+    def close(self, outputs: Sequence[int]) -> Script:
+        """Make the program."""
+        global under_way
+        made = ffi.new("mg_script **")
+        under_way = None
+        check(lib.mg_script_close(arena, len(outputs), outputs, 0, made), "compile")
+        return Script(made[0], self.updates)
+
+    def cancel(self) -> None:
+        """Give it up, if it is not over."""
+        global under_way
+        if under_way is self:
+            lib.mg_script_cancel(arena)
+            under_way = None
+
+
+under_way: Recording | None = None
+
+
+def recording() -> Recording | None:
+    """Return the recording of this thread, or None."""
+    return under_way if under_way is not None and under_way.thread == get_ident() else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -127,6 +128,7 @@ class ValueParameters(Parameters):
     def sgd_step(self, group: Mapping[str, Any]) -> None:
         """Move every parameter once."""
         momentum = as_float(group["momentum"])
+        self.tell(group)
         _core.sgd_step(
             self._handles,
             len(self._params),
@@ -184,6 +186,7 @@ class ValueParameters(Parameters):
         """Move every parameter once."""
         self.check_means()
         beta1, beta2 = group["betas"]
+        self.tell(group)
         _core.adam_step(
             self._handles,
             len(self._params),
@@ -199,6 +202,12 @@ class ValueParameters(Parameters):
         )
 
     # ---- programs
+
+    def tell(self, group: Mapping[str, Any]) -> None:
+        """Tell a recording under way of the step that comes."""
+        recording = _core.recording()
+        if recording is not None:
+            recording.update(self._handles, functools.partial(self.step_of, group))
 
     def step_of(self, group: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a step is made of, by the names of the core's mg_number_update."""

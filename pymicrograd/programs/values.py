@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 from .. import _core
 from ..arithmetic import is_ieee
+from ..scalars import is_array
+from ..value import Value
 
-__all__ = ["Program"]
+__all__ = ["Program", "Recorded"]
 
 OWN_STEP = "{} has a step of its own, in Python, which no program makes"
 
@@ -51,8 +55,8 @@ class Program:
             raise TypeError(f"a program is of a Value, the loss, not {type(loss).__name__}")
         self._optimizer = optimizer
         arms = [] if optimizer is None else arms_of(optimizer)
-        self._parameters = [arm._handles for arm in arms]
-        self._script = _core.Script(loss._handle, self._parameters)
+        parameters = [arm._handles for arm in arms]
+        self._script = _core.Script.of_graph(loss._handle, parameters)
 
     @property
     def losses(self) -> list[float]:
@@ -88,11 +92,12 @@ class Program:
         if self._optimizer is None:
             return
         arms = arms_of(self._optimizer)
-        if [id(arm._handles) for arm in arms] != list(map(id, self._parameters)):
+        updates = self._script.updates
+        if [id(arm._handles) for arm in arms] != list(map(id, updates.parameters)):
             raise ValueError("the optimizer has other parameters now: compile again")
         for i, (arm, group) in enumerate(zip(arms, self._optimizer.param_groups, strict=True)):
             self._optimizer._check_kind(arm, group)
-            self._script.set_update(i, **arm.step_of(group))
+            updates.set(i, **arm.step_of(group))
 
     def explain(self) -> str:
         """Say what the program consists of."""
@@ -114,3 +119,140 @@ def arms_of(optimizer: Any) -> list[Any]:
     if optimizer._hooks["step_pre"] or optimizer._hooks["step_post"]:
         raise ValueError("the optimizer has hooks, which are in Python: no program calls them")
     return arms
+
+
+# ---- functions -------------------------------------------------------------------------------
+
+
+class Recorded:
+    """A function of Values that is recorded at its first call, and then runs as a program.
+
+    A program belongs to a signature: floats among the arguments, also in lists and tuples, are its
+    inputs; everything else is told apart by what it is, or by its identity. Whatever the function
+    does with Values is part of it: forward, backward, `zero_grad`, steps of SGD, Adam and AdamW.
+    Values that it uses and did not make, such as parameters, are read at each call and written.
+    What else Python does in it, it does once a signature.
+
+    Args:
+        function: it returns a Value, or None, or tuples and lists of these. What it returns from
+            the second call on are leaves.
+
+    Raises:
+        RecordingError: when called, where the function reads what depends on data: `v.data`,
+            `float(v)`, `a < b`, or derives with `grad`.
+
+    Example:
+        >>> from pymicrograd import Value, compile, optim
+        >>> w = Value(0.0)
+        >>> optimizer = optim.SGD([w], lr=0.25)
+        >>> @compile(values=True)
+        ... def step(x, y):
+        ...     loss = (w * x - y) ** 2
+        ...     optimizer.zero_grad()
+        ...     loss.backward()
+        ...     optimizer.step()
+        ...     return loss
+        >>> [step(1.0, 2.0).data for _ in range(3)]
+        [4.0, 1.0, 0.25]
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self._variants: dict[Any, Variant] = {}
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        if _core.recording() is not None:
+            return self.function(*args, **named)
+        inputs: list[float] = []
+        key = key_of((args, named), inputs), _core.is_grad_enabled()
+        variant = self._variants.get(key)
+        if variant is not None and variant.refresh():
+            return variant.run(inputs)
+        variant = Variant(self.function, args, named, inputs)
+        self._variants[key] = variant
+        return variant.first
+
+
+class Variant:
+    """The program of a signature.
+
+    Attributes:
+        first: what the function returned when it was recorded.
+    """
+
+    def __init__(self, function: Any, args: Any, named: Any, inputs: list[float]) -> None:
+        leaves = [Value(x) for x in inputs]
+        each = iter(leaves)
+        with_leaves = filled((args, named), lambda x: type(x) is float, each)
+        recording = _core.Recording([leaf._handle for leaf in leaves])
+        try:
+            self.first = function(*with_leaves[0], **with_leaves[1])
+            outputs: list[Any] = []
+            self._template = taken(self.first, outputs)
+            self._script = recording.close([x._handle for x in outputs])
+        finally:
+            recording.cancel()
+        self._kept, self._outputs, self._steps = (args, named), len(outputs), recording.steps
+
+    def refresh(self) -> bool:
+        """Tell the program what optimizers have now; whether they have the same parameters."""
+        for i, step in enumerate(self._steps):
+            arm, (group,) = cast("Any", step.func.__self__), step.args
+            if getattr(group["params"], "arm", None) is not arm:
+                return False  # the group has other parameters now
+            if arm._handles is not self._script.updates.parameters[i]:
+                return False
+            self._script.updates.set(i, **step())
+        return True
+
+    def run(self, inputs: list[float]) -> Any:
+        """Return what the function returns on other inputs."""
+        self.first = None
+        numbers = self._script.call(inputs, self._outputs, is_ieee())
+        return filled(self._template, lambda x: x is OUTPUT, map(Value, numbers))
+
+
+OUTPUT = object()  # what stands for a Value in what a function returned
+
+
+def filled(x: Any, is_place: Callable[[Any], bool], each: Iterator[Any]) -> Any:
+    """Return tuples, lists and dicts with other things in some places, in order."""
+    if is_place(x):
+        return next(each)
+    if type(x) in (tuple, list):
+        return type(x)(filled(item, is_place, each) for item in x)
+    if type(x) is dict:
+        return {name: filled(item, is_place, each) for name, item in x.items()}
+    return x
+
+
+def taken(x: Any, outputs: list[Any]) -> Any:
+    """Return what a function returned with OUTPUT for each Value, which go to a list."""
+    if isinstance(x, Value):
+        outputs.append(x)
+        return OUTPUT
+    if type(x) in (tuple, list):
+        return type(x)(taken(item, outputs) for item in x)
+    if type(x) is dict:
+        return {name: taken(item, outputs) for name, item in x.items()}
+    if x is not None and not isinstance(x, (bool, int, str)):
+        raise TypeError(f"a compiled function returns Values or None, not {type(x).__name__}")
+    return x
+
+
+def key_of(x: Any, inputs: list[float]) -> Any:
+    """Return what tells signatures apart; floats go to a list."""
+    kind = type(x)
+    if kind is float:
+        inputs.append(x)
+        return float
+    if kind in (tuple, list):
+        return kind, *(key_of(item, inputs) for item in x)
+    if kind is dict:
+        return dict, *((name, key_of(item, inputs)) for name, item in x.items())
+    if kind in (int, bool, str, bytes, type(None)):
+        return kind, x
+    if isinstance(x, _core.TensorBase) or is_array(x):
+        raise TypeError(f"a compiled function of Values takes floats, not {kind.__name__}")
+    return kind, id(x)

@@ -256,6 +256,25 @@ static inline int64_t script_here(fixture *f, int64_t runs)
     return status;
 }
 
+/* Record an op and a step that is told of, and make a program of it. */
+static inline int64_t script_recorded(fixture *f)
+{
+    mg_script *script;
+    int64_t steps = 0;
+    mg_number_update update = {.is_adam = 1, .count = 1, .parameters = f->h + 3,
+                               .first = f->first, .second = f->second, .steps = &steps};
+    int64_t status = mg_script_open(f->arena, 1, f->h + 1);
+    if (status < 0) return status;
+    mg_node made = mg_record(f->arena, MG_MUL, f->h[1], f->h[1]);
+    status = made < 0 ? made : mg_script_update(f->arena, &update);
+    if (status == MG_OK) status = mg_script_close(f->arena, 1, &made, 0, &script);
+    if (made > 0) mg_release(f->arena, made);
+    if (status == MG_OK) mg_script_free(script);
+    mg_script_cancel(f->arena);
+    return status;
+}
+
+CALL(script_recorded, script_recorded(f))
 CALL(script, script_here(f, 0))
 CALL(script_run, script_here(f, 2))
 
@@ -321,6 +340,7 @@ static const number_call calls[] = {
     {"adam", call_adam, 1, OPTIMIZED, 0},
     {"adamw", call_adamw, 1, OPTIMIZED, 0},
     {"script", call_script, 0, 2, 0},
+    {"script_recorded", call_script_recorded, 1, 1, 0},
     {"script_run", call_script_run, 0, 2, 0},
 };
 

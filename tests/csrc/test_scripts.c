@@ -225,6 +225,39 @@ static void test_arguments(void)
     scene_close(&s);
 }
 
+/* A recording with an input: its program gives what the calls gave, for any input. */
+static void test_recording(void)
+{
+    ledger book;
+    mg_script *script;
+    mg_arena *arena = ledger_arena(&book);
+    mg_node w = mg_leaf(arena, 3.0), x = mg_leaf(arena, 2.0), other;
+    EXPECT(mg_script_close(arena, 0, NULL, 0, &script) == MG_ERR_ARG);
+    EXPECT(mg_script_open(arena, 1, &x) == MG_OK);
+    EXPECT(mg_script_open(arena, 1, &x) == MG_ERR_BUSY);
+    mg_node y = mg_record(arena, MG_MUL, w, x);
+    mg_node unused = mg_record(arena, MG_ADD, y, x);
+    mg_release(arena, unused);
+    EXPECT(mg_backward(arena, y, 1.0, 0) == MG_OK);
+    double number = 0.0, inputs[] = {-0.5};
+    EXPECT(mg_data(arena, 1, &y, &number) == MG_ERR_RECORDED);
+    EXPECT(mg_gradients(arena, 1, &w, &number) == MG_ERR_RECORDED);
+    EXPECT(mg_grad(arena, y, 1, &w, &other) == MG_ERR_RECORDED);
+    EXPECT(mg_script_close(arena, 1, &y, 0, &script) == MG_OK);
+    EXPECT(mg_script_put(script, inputs) == MG_OK);
+    EXPECT(mg_script_run(script, 2, 0, 0, NULL, NULL) == MG_OK);
+    EXPECT(mg_script_get(script, &number) == MG_OK && number == -1.5);
+    EXPECT(gradient_of(arena, w) == 2.0 - 0.5 - 0.5);
+    EXPECT(nodes_of(arena) == 3);
+    mg_script_free(script);
+    mg_release(arena, w);
+    mg_release(arena, x);
+    mg_release(arena, y);
+    EXPECT(mg_script_open(arena, 0, NULL) == MG_OK);
+    mg_script_cancel(arena);
+    ledger_arena_free(arena, &book);
+}
+
 /* A long sum is one chain; it takes memory in proportion. */
 static void test_long_chain(int64_t count)
 {
@@ -262,6 +295,7 @@ int main(int count, char **arguments)
     }
     for (int64_t seed = 1; seed <= graphs; seed++) test_graph((uint64_t)seed);
     test_arguments();
+    test_recording();
     test_long_chain(20000);
     return finish();
 }
