@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any
 
 from .. import _core
 from ..arithmetic import is_ieee
@@ -198,8 +198,9 @@ class Variant:
     def refresh(self) -> bool:
         """Tell the program what optimizers have now; whether they have the same parameters."""
         for i, step in enumerate(self._steps):
-            arm, (group,) = cast("Any", step.func.__self__), step.args
-            if getattr(group["params"], "arm", None) is not arm:
+            arm, (group,) = step.func.__self__, step.args
+            now: Any = getattr(group["params"], "arm", None)
+            if now is not arm:
                 return False  # the group has other parameters now
             if arm._handles is not self._script.updates.parameters[i]:
                 return False
