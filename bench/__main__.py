@@ -19,6 +19,7 @@ SUBJECTS = {
     "ops": "op by op",
     "train": "a training step",
     "microgpt": "a step of a small GPT",
+    "programs_of_values": "steps that run without their graph",
     "predecessors": "programs with only their imports changed",
     "graph": "time and bytes a node, by size",
     "demo": "the demo end to end",

@@ -4,7 +4,8 @@
  *
  * A set of kernels is made by compiling the same functions for another target, so there is
  * one set in a file: here the baseline's. With -DMG_X86_SETS those of AVX2 and AVX-512 are
- * used too: compile kernels/kernels_avx2.c and kernels/kernels_avx512.c beside it. */
+ * used too: compile kernels_avx2.c and kernels_avx512.c of kernels/, and lanes_avx2.c and
+ * lanes_avx512.c of programs/ beside it. */
 #if defined(__linux__)
 #define _GNU_SOURCE /* of threads.c, before the first header */
 #endif
@@ -60,4 +61,9 @@
 #include "arrays/update.c"
 #include "programs/tape.c"
 #include "programs/program.c"
+#include "programs/trace.c"
+#include "programs/roll.c"
+#include "programs/lanes_baseline.c"
+#include "programs/script.c"
+#include "programs/log.c"
 #include "lifetime.c"

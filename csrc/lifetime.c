@@ -6,6 +6,7 @@
 #include "store/store.h"
 #else
 #include "programs/programs.h"
+#include "programs/script.h"
 #endif
 
 /* Give up a backward under way, and those that have stopped for it. */
@@ -56,6 +57,7 @@ void mg_arena_free(mg_arena *arena)
     if (!arena) return;
     backwards_cancel(arena);
 #if !defined(MG_SCALARS_ONLY)
+    mg_script_cancel(arena);
     sweeps_free(arena);
     mg_record_cancel(arena);
     programs_free(arena);

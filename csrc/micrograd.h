@@ -379,6 +379,96 @@ int mg_adam_step(mg_arena *arena, int64_t count, const mg_node *parameters, doub
                  double *v, int64_t step, double lr, double beta1, double beta2,
                  double epsilon, double weight_decay, int flags);
 
+/* ---- programs of numbers ------------------------------------------------------------ */
+
+/* A step of SGD or Adam on numbers, as mg_sgd_step() and mg_adam_step() take it; all memory
+ * is the caller's, who may change the hyperparameters between two runs. */
+typedef struct mg_number_update {
+    int is_adam, decoupled, nesterov;
+    int64_t count;             /* of parameters */
+    const mg_node *parameters; /* (count), distinct leaves */
+    double *first, *second;    /* (count): m and v; or the velocity, NULL without momentum */
+    int64_t *steps;            /* of Adam: how many were made */
+    unsigned char *begun;      /* of SGD: whether the velocity has made a step */
+    double lr, weight_decay;
+    double beta1, beta2, epsilon; /* of SGD the first two are momentum and dampening */
+} mg_number_update;
+
+/* What one step of training does on a graph, to be done again and again: computes root
+ * from its leaves; sets the gradients of the parameters of all updates to 0; adds the
+ * gradients of root, as mg_backward(); makes the updates, one after the other. */
+typedef struct mg_script mg_script;
+
+enum mg_script_flags {
+    MG_UNROLLED = 16 /* one operation after the other: for tests, as 1, 4 and 8, the only
+                        width of blocks of lanes that is taken */
+};
+
+/* One instruction of a program. */
+typedef struct mg_script_part {
+    const char *kind; /* "line", "lanes", "chain", "pack", "update" */
+    int op, which;    /* of lanes: as mg_script_failure has it; else -1 */
+    int64_t count;    /* operations, lanes, blocks, numbers, parameters */
+    int64_t width, terms; /* of chains: lanes of a block, products of a lane */
+} mg_script_part;
+
+typedef struct mg_script_info {
+    int64_t operations;   /* computed in a run, of numbers */
+    int64_t instructions, lines, lanes, chains, packs, packed;
+    int64_t slots;        /* numbers that a run keeps */
+    int64_t bytes;
+} mg_script_info;
+
+/* What a run stopped at. */
+typedef struct mg_script_failure {
+    int op;         /* of ops.def; -1: an update */
+    int which;      /* 0: its value; 1, 2: what it passes on to its first, second operand */
+    double a, b;    /* its operands */
+    int64_t number; /* of the update, where it is one */
+} mg_script_failure;
+
+/* Make a program of the graph below root, which stays as it is and is not needed any more.
+ * Leaves that handles name, and the parameters of the updates, are read at each call of
+ * mg_script_run() and written at its end, as root is while it lives; other leaves are
+ * constants, but for those that mg_softmax() and mg_cross_entropy() subtract. updates[i]
+ * have to stay where they are. The program is to be freed before the arena.
+ * Errors: MG_ERR_RULE for a graph with nodes of the caller's; MG_ERR_ARG for a parameter
+ * that is no leaf; MG_ERR_BUSY. */
+int mg_script_compile(mg_arena *arena, mg_node root, int64_t update_count,
+                      mg_number_update *const *updates, int flags, mg_script **made);
+/* Or make a program of what calls do: record, from now on, numbers that are computed,
+ * backwards, gradients and data that are set, and steps of optimizers, of which
+ * mg_script_update() tells before each. inputs are leaves whose data mg_script_put() gives
+ * to each run. Other leaves that there are are read at each run and written; those that are
+ * made meanwhile are constants. It is one recording at a time, of all threads of the arena.
+ * Errors: MG_ERR_BUSY; MG_ERR_ARG for an input that is no leaf. Meanwhile MG_ERR_RECORDED
+ * of calls that read what depends on inputs or leaves, or that a program cannot do. */
+int mg_script_open(mg_arena *arena, int64_t input_count, const mg_node *inputs);
+int mg_script_update(mg_arena *arena, mg_number_update *update);
+/* Make the program; outputs are what mg_script_get() copies the data of, from the last run.
+ * Errors: MG_ERR_RECORDED where something failed meanwhile; MG_ERR_ARG where nothing is
+ * recorded. Then, too, it is over. */
+int mg_script_close(mg_arena *arena, int64_t output_count, const mg_node *outputs,
+                    int flags, mg_script **made);
+/* Give it up, if there is one. */
+int mg_script_cancel(mg_arena *arena);
+int mg_script_put(mg_script *script, const double *inputs);
+int mg_script_get(mg_script *script, double *outputs);
+/* Make `runs` steps, or fewer: after about `budget` operations (0: no budget) MG_MORE is
+ * returned. *done gets the number of steps that were made, losses (runs) the data of root
+ * at each. With `flags` MG_IEEE infinities and NaNs are no errors.
+ * Errors: those of the ops, the first that a loop of single calls would meet; the nodes
+ * then are as they would be after it. MG_ERR_BUSY where a backward uses one of them. */
+int mg_script_run(mg_script *script, int64_t runs, int64_t budget, int flags,
+                  int64_t *done, double *losses);
+/* Tell what the last run that failed stopped at; of what a program consists. */
+int mg_script_failed(mg_script *script, mg_script_failure *failure);
+int mg_script_describe(mg_script *script, mg_script_info *info);
+/* Describe instruction number `which`. Errors: MG_ERR_ARG where there is none. */
+int mg_script_part_of(mg_script *script, int64_t which, mg_script_part *part);
+/* Free a program; NULL is fine. */
+void mg_script_free(mg_script *script);
+
 /* ---- arrays: nodes that hold N-dimensional arrays -----------------------------------
  *
  * An array is a node like any other: named by a handle, alive while it is referred to. It

@@ -43,7 +43,7 @@ HOMES = {
     "optim": ("SGD", "Adam", "AdamW"),
     "pictures.graphs": ("draw_dot", "to_dot", "to_mermaid", "trace", "vis_color"),
     "pictures.modules": ("summary",),
-    "programs": ("compile",),
+    "programs": ("Program", "compile"),
     "random": (
         "RNG", "Generator", "get_rng_state", "initial_seed", "manual_seed", "seed",
         "set_rng_state",
@@ -160,7 +160,7 @@ PUBLIC_MODULES = (
 )  # fmt: skip
 MODULES = (
     *PUBLIC_MODULES, "arithmetic", "cli", "contexts", "copies", "files", "function", "handles",
-    "lazy", "losses", "modules", "networks", "recording", "scalars", "tensors", "value",
+    "lazy", "losses", "modules", "networks", "programs", "recording", "scalars", "tensors", "value",
 )  # fmt: skip
 
 # What `import *` gives: of modules those that hide no other, of names those that hide none of

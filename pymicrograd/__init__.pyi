@@ -739,6 +739,7 @@ __all__ = [
     "MLP",
     "Module",
     "Neuron",
+    "Program",
     "RNG",
     "SGD",
     "ShortTensor",

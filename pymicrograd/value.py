@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from . import _core
 from ._core import no_grad
 from .arithmetic import HINT, inverse, is_ieee
-from .errors import GradientError
+from .errors import GradientError, RecordingError
 from .scalars import (
     NO_FORMULA,
     Operands,
@@ -86,6 +86,10 @@ def fallback_set(self: Value, name: str, number: Any) -> None:
     setattr(self, name, as_float(number))
 
 
+NOT_RECORDED = (
+    "a compiled function cannot read what depends on its arguments or on parameters, nor use "
+    "gradients of its own: return the Value and read it outside, or choose by maximum() and relu()"
+)
 # Names in errors: of bulk builders, of one step, and of what it passes on.
 BULK = ("MLP", "cross_entropy", "softmax", "rmsnorm", "_backward", "_local_grads")
 
@@ -104,7 +108,11 @@ def fail(status: int, name: str, *operands: Any) -> Any:
             return ieee_result(name, *operands)
     if status == _core.RULE:
         raise GradientError(NO_FORMULA)
+    if status == _core.RECORDED:
+        raise RecordingError(f"{name}: {NOT_RECORDED}")
     if status == _core.STALE:  # of a Value without a node, such as Value.__new__(Value)
+        _core.fail(status, name)
+    if _core.recording() is not None:
         _core.fail(status, name)
     numbers = (x.data if isinstance(x, Value) else float(x) for x in operands)
     hint = HINT if status in _core.ARITHMETIC else ""

@@ -61,7 +61,7 @@ missed() { echo "-     $*"; }
 
 programs_of_c="test_api test_handles test_faults test_backward test_random test_deep test_threads
     test_waits test_pool test_arrays test_array_faults test_sweeps test_selftest test_gemm test_kernels
-    test_mode test_updates test_work test_programs test_large test_values
+    test_mode test_updates test_work test_programs test_large test_values test_scripts
     fuzz_arrays"
 
 check_asan() {

@@ -135,6 +135,7 @@ QUICK = (
     "test_threads 500", "test_waits 20 20", "test_pool 10", "test_arrays", "test_array_faults 0",
     "test_sweeps 20000", "test_deep 3000", "test_mode", "test_updates",
     "test_work", "test_large 1", "test_programs", "test_values", "fuzz_arrays 8000 1",
+    "test_scripts 60 2000",
 )  # fmt: skip
 FULL = (
     "test_api", "test_handles", "test_faults", "test_backward 2000", "test_random 30000 1",
@@ -142,6 +143,7 @@ FULL = (
     "test_arrays", "test_array_faults", "test_sweeps 20000", "fuzz_arrays 20000 1",
     "fuzz_arrays 20000 2", "test_kernels", "test_gemm 300 1", "test_mode",
     "test_updates", "test_work", "test_large 6", "test_programs", "test_values",
+    "test_scripts 3000 3000000",
 )  # fmt: skip
 
 

@@ -25,7 +25,10 @@ CSRC = ROOT / "csrc"
 PROGRAMS = ROOT / "tests" / "csrc"
 CC = os.environ.get("CC") or "cc"
 LAYERS = ("base", "store", "numbers", "kernels", "arrays", "programs")
-OTHER_SETS = ("kernels/kernels_avx2.c", "kernels/kernels_avx512.c")
+OTHER_SETS = (
+    "kernels/kernels_avx2.c", "kernels/kernels_avx512.c",
+    "programs/lanes_avx2.c", "programs/lanes_avx512.c",
+)  # fmt: skip
 FLAGS = "-O0 -Werror -DMG_BASELINE_ONLY"
 
 

@@ -42,6 +42,7 @@ LAYERS = (
     ("distributions", ("distributions",)),
     ("nn", ("nn", "func")),
     ("optim", ("optim",)),
+    ("programs", ("programs",)),
     ("data", ("data", "utils")),
     ("programs", ("programs",)),
     ("saving", ("saving",)),

@@ -70,6 +70,7 @@ enum {
     FREED = 1 << 17,     /* the slot holds no node */
     EXPOSED = 1 << 18,   /* a handle was given out: the slot needs a new generation */
     ARRAY = 1 << 19,     /* the node holds an array */
+    SHIFT = 1 << 20,     /* a number: a leaf that build_shift() made */
     REQUIRES = 1 << 20,  /* an array that a gradient flows to */
     RETAINS = 1 << 21,   /* one that keeps it, though it has operands */
     WATCHED = 1 << 22,   /* one at which sweeps stop */
@@ -148,6 +149,16 @@ typedef struct walk {
     struct walk *outer; /* the one that has stopped while this one runs */
 } walk;
 
+/* Who is told of what calls do with numbers, while they are recorded: programs/log.c. Each
+ * returns a status, with which the call fails. */
+typedef struct number_log {
+    int (*backward)(struct mg_arena *arena, uint32_t root, double seed);
+    int (*set)(struct mg_arena *arena, int64_t count, const mg_node *nodes,
+               const double *to, bool is_gradient); /* to NULL: 0.0 */
+    int (*read)(struct mg_arena *arena, int64_t count, const mg_node *nodes);
+    int (*step)(struct mg_arena *arena, int64_t count, const mg_node *parameters);
+} number_log;
+
 struct mg_arena {
     atomic_flag lock;
     atomic_bool lasting; /* whoever has the lock works for long: sleep until it is free */
@@ -177,6 +188,7 @@ struct mg_arena {
     bool building;    /* a builder is open */
     uint32_t first_generation;
     int64_t retired;
+    const number_log *log; /* NULL: nobody records; else no slot is used again */
 
     walk walk;
     bool ieee; /* see mg_set_ieee() */

@@ -1,5 +1,6 @@
 /* ops_undef.inc.c: forgets what the formulas of ops.def are made of, so that the next
  * includer can say what they stand for. */
+#undef FLOAT_POW
 #undef EXACT_FUNCTION
 #undef ARITHMETIC
 #undef ADD

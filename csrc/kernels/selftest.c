@@ -79,9 +79,9 @@ static bool product_rounds_twice(int place)
         set(place, &a, 2 * i, -(1.0 + 2.0 * e));              /* (ROWS, 2) */
     for (int j = 0; j < COLUMNS; j++) set(place, &b, j, 1.0); /* (2, COLUMNS) */
     uintptr_t line = ((uintptr_t)workspace + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
-    matrices p = {ROWS,      COLUMNS, 2, (char *)&a, (char *)&b, NULL,
-                  (char *)&c, 2,       1, COLUMNS,    1,          COLUMNS,
-                  NULL};
+    matrices p = {.m = ROWS, .n = COLUMNS, .k = 2, .a_column = 1, .b_column = 1};
+    p.a = (char *)&a, p.b = (char *)&b, p.c = (char *)&c;
+    p.a_row = 2, p.b_row = p.c_row = COLUMNS;
     kernels()->gemm[place](&p, (void *)line);
     return !is_all(place, &c, e * e);
 }

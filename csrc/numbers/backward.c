@@ -320,6 +320,8 @@ static int backward(mg_arena *arena, mg_node root, double seed, int64_t budget,
     uint32_t index;
     MG_RETURN_IF(budget < 0, MG_ERR_ARG);
     MG_TRY(node_find(arena, root, &index));
+    MG_RETURN_IF(arena->log && keeps, MG_ERR_RECORDED);
+    if (arena->log) MG_TRY(arena->log->backward(arena, index, seed));
     MG_TRY(walk_start(arena, index, !keeps));
     arena->walk.keeps = keeps;
     arena->walk.seed = seed;

@@ -183,6 +183,7 @@ static int grad(mg_arena *arena, mg_node root, int64_t count, const mg_node *inp
                 mg_node *out)
 {
     uint32_t index;
+    MG_RETURN_IF(arena->log, MG_ERR_RECORDED);
     MG_TRY(node_find(arena, root, &index));
     MG_TRY(nodes_find(arena, count, inputs));
     MG_TRY(walk_whole(arena, index));

@@ -48,6 +48,7 @@ mg_node mg_given(mg_arena *arena, double data, int64_t count, const mg_node *ope
     mg_node handle = 0;
     arena_lock(arena);
     int status = count < 1 ? MG_ERR_ARG : nodes_find(arena, count, operands);
+    if (arena->log && status == MG_OK) status = MG_ERR_RECORDED;
     if (status == MG_OK) {
         builder_open(&build, arena);
         uint32_t made = factors ? build_given(&build, data, count, operands, factors)
@@ -151,6 +152,7 @@ static int node_factors(mg_arena *arena, mg_node handle, double *out)
 {
     uint32_t index;
     MG_TRY(node_find(arena, handle, &index));
+    MG_RETURN_IF(arena->log, MG_ERR_RECORDED);
     const node *n = node_at(arena, index);
     MG_RETURN_IF(shown_op(n) == BARE, MG_ERR_ARG);
     if (shown_op(n) != GIVEN) return formula_factors(arena, n, out);
@@ -184,6 +186,7 @@ static int node_call(mg_arena *arena, mg_node handle, bool called)
 {
     uint32_t index;
     MG_TRY(node_find(arena, handle, &index));
+    MG_RETURN_IF(arena->log, MG_ERR_RECORDED);
     node *n = node_at(arena, index);
     uint32_t kind = (uint32_t)shown_op(n);
     uint32_t rest = n->bits & ~(uint32_t)0xFF & (((uint32_t)1 << HIDDEN_SHIFT) - 1);
@@ -217,6 +220,7 @@ static int node_flow(mg_arena *arena, mg_node handle)
     uint32_t index;
     int status = MG_OK;
     MG_TRY(nodes_find_idle(arena, 1, &handle));
+    MG_RETURN_IF(arena->log, MG_ERR_RECORDED);
     MG_TRY(node_find(arena, handle, &index));
     const node *n = node_at(arena, index);
     for (uint32_t i = 0; i < arity_of(n); i++)

@@ -273,14 +273,34 @@ static double largest(const mg_arena *arena, int64_t count, const mg_node *x)
     return most;
 }
 
+/* Record a leaf of -max that is to be added to a logit. It is linked to the logit and to
+ * the leaf before, so that a program can tell whose maximum to take when the logits have
+ * changed; a leaf has no operands for anybody else. */
+static uint32_t build_shift(builder *build, uint32_t logit, uint32_t before, double shift)
+{
+    uint32_t leaf = build_leaf(build, shift);
+    if (!leaf) return 0;
+    node *n = node_at(build->arena, leaf);
+    n->bits |= SHIFT;
+    n->operand[0] = logit;
+    n->operand[1] = before;
+    node_retain(build->arena, logit);
+    if (before) node_retain(build->arena, before);
+    return leaf;
+}
+
 /* exps[i] = exp(x[i] - max), or exp(x[i]) unshifted; returns their sum. */
 static uint32_t build_exponentials(builder *build, int64_t count, const mg_node *x,
                                    bool shifted, uint32_t *exps)
 {
     double most = shifted ? largest(build->arena, count, x) : 0.0;
+    uint32_t shift = 0;
     for (int64_t i = 0; i < count && build->status == MG_OK; i++) {
         uint32_t logit = index_of(x[i]);
-        if (shifted) logit = build_op_number(build, MG_ADD, logit, -most);
+        if (shifted) {
+            shift = build_shift(build, logit, shift, -most);
+            logit = build_op(build, MG_ADD, logit, shift);
+        }
         exps[i] = build_op(build, MG_EXP, logit, 0);
     }
     uint32_t total = 0;

@@ -26,42 +26,8 @@ MG_INLINE double float_larger(double x, double y)
     return x > y ? x : y > x ? y : x == y ? x : x + y;
 }
 
-/* The generic operations of ops.def for doubles. They use the name `status` of their
- * includer. */
-#define ADD(x, y) ((x) + (y))
-#define SUB(x, y) ((x) - (y))
-#define MUL(x, y) ((x) * (y))
-#define DIV(x, y) float_div((x), (y), status)
-#define NEG(x) (-(x))
-#define POW(x, y) float_pow((x), (y), status)
-#define POWK(x, k) float_pow((x), (k), status)
-#define EXP(x) float_exp((x), status)
-#define EXPM1(x) float_expm1((x), status)
-#define LOG(x) float_log((x), status)
-#define LOG_OR_NAN(x) ((x) < 0.0 ? NAN : float_log((x), status))
-#define LOG1P(x) float_log1p((x), status)
-#define SIN(x) float_sin((x), status)
-#define COS(x) float_cos((x), status)
-#define TANH(x) tanh(x)
-#define ERF(x) erf(x)
-#define SIGMOID(x) float_sigmoid(x)
-#define ABS(x) fabs(x)
-#define RELU(x) ((x) < 0.0 ? 0.0 : (x))
-#define POSITIVE(x) ((x) > 0.0 ? (x) : 0.0)
-#define LARGER(x, y) float_larger((x), (y))
-#define STEP(x) ((x) > 0.0 ? 1.0 : 0.0)
-#define SIGN(x) ((x) > 0.0 ? 1.0 : (x) < 0.0 ? -1.0 : 0.0)
-#define SHARE(x, y) ((x) < (y) ? 0.0 : (x) == (y) ? 0.5 : 1.0)
-#define MASK(m, x) MUL(m, x)
-#define IF_FLAT(x, y, then, otherwise) ((x) == 0.0 && (y) > 0.0 ? (then) : (otherwise))
-#define EITHER(number, element) (number)
-#define CONST(c) (c)
-#define NONE 0.0
-#define A a
-#define B b
-#define K b
-#define Y y
-#define G g
+#define FLOAT_POW float_pow
+#include "numbers/formulas.inc.c"
 
 /* Return op(a, b); b is the exponent of pow_number. With a constant op only one case is
  * left. */
@@ -125,6 +91,64 @@ MG_INLINE uint32_t build_op_number(builder *build, int op, uint32_t a, double nu
 MG_INLINE int shown_op(const node *n)
 {
     return op_of(n) == CALLED ? (int)(n->bits >> HIDDEN_SHIFT) : op_of(n);
+}
+
+/* ---- steps of optimizers (optim.c) ------------------------------------------------- */
+
+typedef struct sgd {
+    double lr, momentum, dampening, weight_decay;
+    bool first_step, nesterov;
+} sgd;
+
+typedef struct adam {
+    int64_t step;
+    double lr, beta1, beta2, epsilon, weight_decay;
+    bool decoupled, ieee;
+} adam;
+
+/* What a step makes of one parameter: its data, and what is remembered. */
+typedef struct number_move {
+    double data, first, second;
+} number_move;
+
+MG_INLINE number_move sgd_move(const sgd *set, double data, double gradient, double velocity)
+{
+    number_move to = {0.0, 0.0, 0.0};
+    double d = gradient;
+    if (set->weight_decay != 0.0) d = d + set->weight_decay * data;
+    if (set->momentum != 0.0) {
+        double moved =
+            set->first_step ? d : set->momentum * velocity + (1.0 - set->dampening) * d;
+        d = set->nesterov ? d + set->momentum * moved : moved;
+        to.first = moved;
+    }
+    to.data = data - set->lr * d;
+    return to;
+}
+
+/* The same for Adam, with a function for pow; unbias is 1 - beta ** step for both. */
+MG_INLINE number_move adam_move(const adam *set, const double unbias[2], double data,
+                           double gradient, double m, double v,
+                           double (*power)(double, double, int *), int *status)
+{
+    number_move to;
+    double g = gradient;
+    if (!set->decoupled && set->weight_decay != 0.0) g = g + set->weight_decay * data;
+    to.first = set->beta1 * m + (1.0 - set->beta1) * g;
+    to.second = set->beta2 * v + (1.0 - set->beta2) * power(g, 2.0, status);
+    double m_hat = float_div(to.first, unbias[0], status);
+    double v_hat = float_div(to.second, unbias[1], status);
+    double root = power(v_hat, 0.5, status);
+    double change = float_div(m_hat, root + set->epsilon, status);
+    if (set->decoupled) change = change + set->weight_decay * data;
+    to.data = data - set->lr * change;
+    return to;
+}
+
+MG_INLINE void adam_unbias(const adam *set, double unbias[2], int *status)
+{
+    unbias[0] = 1.0 - float_pow(set->beta1, (double)set->step, status);
+    unbias[1] = 1.0 - float_pow(set->beta2, (double)set->step, status);
 }
 
 /* ---- backward.c -------------------------------------------------------------------- */

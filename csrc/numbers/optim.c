@@ -16,55 +16,31 @@ static updates updates_in(double *scratch, int64_t count)
     return u;
 }
 
-typedef struct sgd {
-    double lr, momentum, dampening, weight_decay;
-    bool first_step, nesterov;
-} sgd;
-
 static void sgd_compute(const mg_arena *arena, int64_t count, const mg_node *parameters,
                         const double *velocity, const sgd *step, updates to)
 {
     for (int64_t i = 0; i < count; i++) {
         const node *p = node_at(arena, index_of(parameters[i]));
-        double d = p->gradient;
-        if (step->weight_decay != 0.0) d = d + step->weight_decay * p->data;
-        if (step->momentum != 0.0) {
-            double moved = step->first_step ? d
-                                            : step->momentum * velocity[i] +
-                                                  (1.0 - step->dampening) * d;
-            d = step->nesterov ? d + step->momentum * moved : moved;
-            to.first[i] = moved;
-        }
-        to.data[i] = p->data - step->lr * d;
+        double before = step->momentum != 0.0 ? velocity[i] : 0.0;
+        number_move moved = sgd_move(step, p->data, p->gradient, before);
+        to.first[i] = moved.first;
+        to.data[i] = moved.data;
     }
 }
-
-typedef struct adam {
-    int64_t step;
-    double lr, beta1, beta2, epsilon, weight_decay;
-    bool decoupled, ieee;
-} adam;
 
 static int adam_compute(const mg_arena *arena, int64_t count, const mg_node *parameters,
                         const double *m, const double *v, const adam *set, updates to)
 {
     int status = MG_OK;
-    double unbias1 = 1.0 - float_pow(set->beta1, (double)set->step, &status);
-    double unbias2 = 1.0 - float_pow(set->beta2, (double)set->step, &status);
+    double unbias[2];
+    adam_unbias(set, unbias, &status);
     for (int64_t i = 0; i < count && (status == MG_OK || set->ieee); i++) {
         const node *p = node_at(arena, index_of(parameters[i]));
-        double g = p->gradient;
-        if (!set->decoupled && set->weight_decay != 0.0)
-            g = g + set->weight_decay * p->data;
-        to.first[i] = set->beta1 * m[i] + (1.0 - set->beta1) * g;
-        to.second[i] =
-            set->beta2 * v[i] + (1.0 - set->beta2) * float_pow(g, 2.0, &status);
-        double m_hat = float_div(to.first[i], unbias1, &status);
-        double v_hat = float_div(to.second[i], unbias2, &status);
-        double root = float_pow(v_hat, 0.5, &status);
-        double change = float_div(m_hat, root + set->epsilon, &status);
-        if (set->decoupled) change = change + set->weight_decay * p->data;
-        to.data[i] = p->data - set->lr * change;
+        number_move moved = adam_move(set, unbias, p->data, p->gradient, m[i], v[i], float_pow,
+                                 &status);
+        to.first[i] = moved.first;
+        to.second[i] = moved.second;
+        to.data[i] = moved.data;
     }
     return set->ieee ? MG_OK : status;
 }
@@ -82,6 +58,7 @@ static int step_open(mg_arena *arena, int64_t count, const mg_node *parameters,
 {
     MG_RETURN_IF(count < 0 || count > MAX_NODES, MG_ERR_ARG);
     MG_TRY(nodes_find_idle(arena, count, parameters));
+    if (arena->log) MG_TRY(arena->log->step(arena, count, parameters));
     *scratch = arena_allocate(arena, NULL, 0, 3 * (size_t)count * sizeof(double));
     MG_RETURN_IF(!*scratch && count, MG_ERR_NOMEM);
     return MG_OK;

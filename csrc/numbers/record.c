@@ -127,6 +127,7 @@ static mg_node record_copy(mg_arena *arena, int op, mg_node a, mg_node b, double
     uint32_t index_a, index_b = 0;
     builder build;
     bool is_power = op == MG_POW_NUMBER && b == 0;
+    MG_RETURN_IF(arena->log, MG_ERR_RECORDED);
     MG_RETURN_IF(!is_power && handle_count(op) != (b ? 2 : 1), MG_ERR_ARG);
     MG_TRY(node_find(arena, a, &index_a));
     if (b) MG_TRY(node_find(arena, b, &index_b));
@@ -171,6 +172,7 @@ int mg_data(mg_arena *arena, int64_t count, const mg_node *nodes, double *out)
 {
     arena_lock(arena);
     int status = nodes_find(arena, count, nodes);
+    if (arena->log && status == MG_OK) status = arena->log->read(arena, count, nodes);
     for (int64_t i = 0; status == MG_OK && i < count; i++)
         out[i] = node_at(arena, index_of(nodes[i]))->data;
     arena_unlock(arena);
@@ -181,6 +183,7 @@ int mg_gradients(mg_arena *arena, int64_t count, const mg_node *nodes, double *o
 {
     arena_lock(arena);
     int status = nodes_find(arena, count, nodes);
+    if (arena->log && status == MG_OK) status = MG_ERR_RECORDED;
     for (int64_t i = 0; status == MG_OK && i < count; i++)
         out[i] = node_at(arena, index_of(nodes[i]))->gradient;
     arena_unlock(arena);
@@ -191,8 +194,13 @@ int mg_set_data(mg_arena *arena, int64_t count, const mg_node *nodes, const doub
 {
     arena_lock(arena);
     int status = nodes_find_idle(arena, count, nodes);
-    for (int64_t i = 0; status == MG_OK && i < count; i++)
-        node_at(arena, index_of(nodes[i]))->data = data[i];
+    if (arena->log && status == MG_OK)
+        status = arena->log->set(arena, count, nodes, data, false);
+    for (int64_t i = 0; status == MG_OK && i < count; i++) {
+        node *n = node_at(arena, index_of(nodes[i]));
+        n->data = data[i];
+        n->bits &= ~(uint32_t)SHIFT;
+    }
     arena_unlock(arena);
     return status;
 }
@@ -202,6 +210,8 @@ int mg_set_gradients(mg_arena *arena, int64_t count, const mg_node *nodes,
 {
     arena_lock(arena);
     int status = nodes_find_idle(arena, count, nodes);
+    if (arena->log && status == MG_OK)
+        status = arena->log->set(arena, count, nodes, to, true);
     for (int64_t i = 0; status == MG_OK && i < count; i++)
         node_at(arena, index_of(nodes[i]))->gradient = to ? to[i] : 0.0;
     arena_unlock(arena);

@@ -395,7 +395,7 @@ int mg_program_bind(mg_program *program, int64_t count, const mg_node *nodes)
     return status;
 }
 
-static tape_entry *update_at(const tape *t, int64_t which)
+static tape_entry *update_numbered(const tape *t, int64_t which)
 {
     for (size_t i = 0; i < t->entries.count; i++) {
         tape_entry *e = tape_entry_at(t, i);
@@ -407,7 +407,7 @@ static tape_entry *update_at(const tape *t, int64_t which)
 static int update_give(tape *t, int64_t which, int64_t count,
                        const mg_update_group *groups)
 {
-    tape_entry *e = update_at(t, which);
+    tape_entry *e = update_numbered(t, which);
     int numbers, scalars, arrays;
     MG_RETURN_IF(!e || e->update.group_count != count, MG_ERR_ARG);
     tape_update *u = &e->update;
@@ -539,7 +539,7 @@ static int64_t owned_size(const tape *t)
 static int64_t update_count(const tape *t)
 {
     int64_t count = 0;
-    while (update_at(t, count)) count++;
+    while (update_numbered(t, count)) count++;
     return count;
 }
 

@@ -145,6 +145,10 @@ static MG_NOINLINE void nodes_defer(mg_arena *arena, uint32_t index, uint32_t pe
 static MG_NOINLINE void free_slots_order(mg_arena *arena)
 {
     size_t count = 0;
+    if (arena->log) {
+        arena->free_count = 0;
+        return;
+    }
     if (arena->unfreed) return;
     for (uint32_t index = arena->fresh - 1; index > 0; index--) {
         bool retired = slot_at(arena, index)->generation >= GENERATION_END - 1;
@@ -161,6 +165,7 @@ void slots_turn_over(mg_arena *arena, size_t count)
 {
     enum { TURNOVERS = 4, KEPT = 16 }; /* what a program may still hold of it */
     arena->turned_over += count;
+    if (arena->log) return;
     if (arena->turned_over / TURNOVERS <= arena->fresh) return;
     arena->turned_over = 0;
     if (arena->free_count > count / 2)
@@ -217,6 +222,22 @@ static void unfreed_free(mg_arena *arena)
     arena->unfreed = 0;
     arena->allowance = ALLOWANCE;
     nodes_free(arena, index, pending);
+}
+
+/* From now on number nodes in the order they are made: no slot is used again. */
+void slots_keep(mg_arena *arena, const number_log *log)
+{
+    arena->log = log;
+    arena->free_count = 0;
+    arena->order_at = 0;
+}
+
+/* Use slots again. */
+void slots_reuse(mg_arena *arena)
+{
+    arena->log = NULL;
+    nodes_settle(arena);
+    free_slots_order(arena);
 }
 
 /* Free all of them. */

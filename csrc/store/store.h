@@ -140,6 +140,8 @@ void node_release(mg_arena *arena, uint32_t index);
 void node_drop(mg_arena *arena, uint32_t index);
 void nodes_settle(mg_arena *arena);
 void slots_turn_over(mg_arena *arena, size_t count);
+void slots_keep(mg_arena *arena, const number_log *log);
+void slots_reuse(mg_arena *arena);
 int nodes_find(mg_arena *arena, int64_t count, const mg_node *handles);
 int nodes_find_idle(mg_arena *arena, int64_t count, const mg_node *handles);
 void arrays_free(mg_arena *arena);

@@ -31,9 +31,9 @@ int get_number(PyObject *x, double *number)
 static PyObject *wrap_leaf(mg_node handle)
 {
     double data = 0.0;
-    mg_data(arena, 1, &handle, &data);
+    int status = mg_data(arena, 1, &handle, &data);
     mg_release(arena, handle);
-    mg_node leaf = mg_leaf(arena, data);
+    mg_node leaf = status < 0 ? status : mg_leaf(arena, data);
     if (leaf < 0) return fail_status(leaf, "Value", NULL, NULL);
     return adopt_node(leaf, NULL, NULL);
 }

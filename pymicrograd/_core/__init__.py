@@ -26,6 +26,7 @@ from .library import (
     INTERNAL,
     MAX_RANK,
     OPS,
+    RECORDED,
     REDUCTIONS,
     RULE,
     SHAPE,
@@ -77,6 +78,7 @@ from .programs import (
     unrecorded,
 )
 from .recording import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .scripts import Recording, Script, recording
 from .sweeps import (
     ACCUMULATE,
     CREATE_GRAPH,
@@ -110,6 +112,7 @@ __all__ = [
     "MAX_RANK",
     "OPS",
     "OTHER",
+    "RECORDED",
     "REDUCTIONS",
     "RULE",
     "SHAPE",
@@ -120,6 +123,8 @@ __all__ = [
     "ArrayProgram",
     "ArrayRecording",
     "Plan",
+    "Recording",
+    "Script",
     "SizeBase",
     "TensorBase",
     "Update",
@@ -155,6 +160,7 @@ __all__ = [
     "note_update",
     "op_of",
     "operand_of",
+    "recording",
     "references",
     "refuse_recording",
     "retain",

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ARGUMENT", "ARITHMETIC", "ARITIES", "CHANGED", "DOMAIN", "DTYPE", "EXCEPTIONS", "GIVEN",
-    "INDEX", "INTERNAL", "MAX_RANK", "OPS", "REDUCTIONS", "RULE", "SHAPE", "STALE", "SYMBOLS",
-    "VIEW", "VIEWS", "EnableGrad", "NoGrad", "SetGradEnabled", "Silence", "SizeBase",
+    "INDEX", "INTERNAL", "MAX_RANK", "OPS", "RECORDED", "REDUCTIONS", "RULE", "SHAPE", "STALE",
+    "SYMBOLS", "VIEW", "VIEWS", "EnableGrad", "NoGrad", "SetGradEnabled", "Silence", "SizeBase",
     "TensorBase",
     "ValueBase", "arena", "check", "fail", "ffi", "install", "keep_mode", "lib", "memory",
     "status_text",
@@ -85,6 +85,7 @@ SHAPE: int = lib.MG_ERR_SHAPE
 DTYPE: int = lib.MG_ERR_DTYPE
 INDEX: int = lib.MG_ERR_INDEX
 RULE: int = lib.MG_ERR_RULE
+RECORDED: int = lib.MG_ERR_RECORDED
 GIVEN: int = lib.MG_GIVEN  # what a node of the user's has as op
 ARGUMENT: int = lib.MG_ERR_ARG
 CHANGED: int = lib.MG_ERR_CHANGED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -115,19 +116,23 @@ class ValueParameters(Parameters):
         self.state = ("buffer",)
         self._buffer, self._begun = None, _core.truths([False])
 
-    def sgd_step(self, group: Mapping[str, Any]) -> None:
-        """Move every parameter once."""
+    def velocity(self, momentum: float) -> Any:
+        """Return the buffer that a step with this momentum uses, or None."""
         count = len(self._params)
-        momentum = as_float(group["momentum"])
         if momentum and self._buffer is None:
             self._buffer = _core.doubles(count)
         elif momentum and len(self._buffer) != count:
             self.check_state(self._buffer)
-        buffer = self._buffer if momentum else None
+        return self._buffer if momentum else None
+
+    def sgd_step(self, group: Mapping[str, Any]) -> None:
+        """Move every parameter once."""
+        momentum = as_float(group["momentum"])
+        self.tell(group)
         _core.sgd_step(
             self._handles,
-            count,
-            buffer,
+            len(self._params),
+            self.velocity(momentum),
             self._begun,
             as_float(group["lr"]),
             momentum,
@@ -171,18 +176,22 @@ class ValueParameters(Parameters):
     def t(self, number: int) -> None:
         self._t = _core.counts([number])
 
+    def check_means(self) -> None:
+        """Refuse means of more or fewer parameters than there are."""
+        if not len(self._m) == len(self._v) == len(self._params):
+            self.check_state(self._m)
+            self.check_state(self._v)
+
     def adam_step(self, group: Mapping[str, Any]) -> None:
         """Move every parameter once."""
-        m, v, count = self._m, self._v, len(self._params)
-        if not len(m) == len(v) == count:
-            self.check_state(m)
-            self.check_state(v)
+        self.check_means()
         beta1, beta2 = group["betas"]
+        self.tell(group)
         _core.adam_step(
             self._handles,
-            count,
-            m,
-            v,
+            len(self._params),
+            self._m,
+            self._v,
             self._t,
             as_float(group["lr"]),
             (as_float(beta1), as_float(beta2)),
@@ -191,3 +200,24 @@ class ValueParameters(Parameters):
             bool(group["decoupled_weight_decay"]),
             is_ieee(),
         )
+
+    # ---- programs
+
+    def tell(self, group: Mapping[str, Any]) -> None:
+        """Tell a recording under way of the step that comes."""
+        recording = _core.recording()
+        if recording is not None:
+            recording.update(self._handles, functools.partial(self.step_of, group))
+
+    def step_of(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a step is made of, by the names of the core's mg_number_update."""
+        fields = {"lr": as_float(group["lr"]), "weight_decay": as_float(group["weight_decay"])}
+        if "buffer" in self.state:
+            momentum, dampening = as_float(group["momentum"]), as_float(group["dampening"])
+            fields |= {"beta1": momentum, "beta2": dampening, "nesterov": bool(group["nesterov"])}
+            return {**fields, "first": self.velocity(momentum), "begun": self._begun}
+        self.check_means()
+        beta1, beta2 = (as_float(beta) for beta in group["betas"])
+        fields |= {"is_adam": True, "decoupled": bool(group["decoupled_weight_decay"])}
+        fields |= {"beta1": beta1, "beta2": beta2, "epsilon": as_float(group["eps"])}
+        return {**fields, "first": self._m, "second": self._v, "steps": self._t}

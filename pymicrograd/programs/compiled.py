@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import inspect
 import math
 import struct
 import time
@@ -19,12 +18,11 @@ from typing import Any
 
 from .. import _core
 from ..errors import RecordingError
-from ..modules import Module
 from ..tensors.ops import TensorBase
 from .fitting import Fitting
 from .signatures import Surroundings, Unrecorded, key_of, tensors_in
 
-__all__ = ["Compiled", "compile"]
+__all__ = ["Compiled"]
 
 PROGRAMS, VARIANTS = 64, 8  # signatures of a function, programs of a signature
 LONG = 0.05  # seconds
@@ -359,64 +357,3 @@ def has_values(x: Any) -> bool:
     if isinstance(x, dict):
         return any(has_values(item) for item in x.values())
     return isinstance(x, _core.ValueBase)
-
-
-def compile(
-    model: Callable[..., Any] | None = None,
-    *,
-    fullgraph: bool | None = None,
-    dynamic: bool | None = None,
-    backend: Any = None,
-    mode: str | None = None,
-    options: Any = None,
-    disable: bool = False,
-) -> Any:
-    """Return a function that runs as a program: its first call is recorded, later ones replay it.
-
-    A program computes the same bits as the function, without Python: forward, backward, the
-    optimizer's step, changes in place, random numbers. It belongs to the shapes and types of the
-    Tensors, and to the other arguments as they are; a call with others records another one.
-    Parameters and other Tensors from outside are read at each run. Python between the
-    operations, such as print(), runs when a call is recorded, and not again.
-
-    Args:
-        model: the function; without it a decorator is returned. A module is returned as it is.
-        fullgraph: False runs functions that cannot be recorded eagerly, with a warning, in place
-            of raising.
-        dynamic, backend, mode, options: change nothing.
-        disable: return the function as it is.
-
-    Raises:
-        RecordingError: in a call, where something depends on elements in a way that a program
-            cannot follow: item(), bool(), tolist(), masks as indices.
-
-    Example:
-        >>> import pymicrograd as mg
-        >>> w = mg.ones(3, requires_grad=True)
-        >>> optimizer = mg.optim.SGD([w], lr=0.5)
-        >>> @mg.compile
-        ... def step(x):
-        ...     loss = (w * x).sum()
-        ...     optimizer.zero_grad()
-        ...     loss.backward()
-        ...     optimizer.step()
-        ...     return loss
-        >>> [step(mg.ones(3)).item() for _ in range(3)]
-        [3.0, 1.5, 0.0]
-    """
-    if model is None:
-        return functools.partial(
-            compile,
-            fullgraph=fullgraph,
-            dynamic=dynamic,
-            backend=backend,
-            mode=mode,
-            options=options,
-            disable=disable,
-        )
-    eager = isinstance(model, (type, Module, Compiled)) or disable
-    if eager or inspect.iscoroutinefunction(model) or inspect.isgeneratorfunction(model):
-        return model
-    if not callable(model):
-        raise TypeError(f"compile() takes a function or a module, not {type(model).__name__}")
-    return Compiled(model, fullgraph)

@@ -240,6 +240,44 @@ CALL(adam, mg_adam_step(f->arena, OPTIMIZED, f->h + 1, f->first, f->second, 2, 0
                         0.95, 1e-8, 0.1, 0))
 CALL(adamw, mg_adam_step(f->arena, OPTIMIZED, f->h + 1, f->first, f->second, 1, 0.01, 0.9,
                          0.95, 1e-8, 0.1, 1))
+/* Make a program that trains one leaf, let it make steps, and free it. */
+static inline int64_t script_here(fixture *f, int64_t runs)
+{
+    mg_script *script;
+    int64_t steps = 3;
+    mg_number_update update = {.is_adam = 1, .count = 1, .parameters = f->h + 1,
+                               .first = f->first, .second = f->second, .steps = &steps,
+                               .lr = 0.001, .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8};
+    mg_number_update *all[] = {&update};
+    int status = mg_script_compile(f->arena, f->h[0], 1, all, 0, &script);
+    if (status < 0) return status;
+    status = mg_script_run(script, runs, 0, 0, NULL, NULL);
+    mg_script_free(script);
+    return status;
+}
+
+/* Record an op and a step that is told of, and make a program of it. */
+static inline int64_t script_recorded(fixture *f)
+{
+    mg_script *script;
+    int64_t steps = 0;
+    mg_number_update update = {.is_adam = 1, .count = 1, .parameters = f->h + 3,
+                               .first = f->first, .second = f->second, .steps = &steps};
+    int64_t status = mg_script_open(f->arena, 1, f->h + 1);
+    if (status < 0) return status;
+    mg_node made = mg_record(f->arena, MG_MUL, f->h[1], f->h[1]);
+    status = made < 0 ? made : mg_script_update(f->arena, &update);
+    if (status == MG_OK) status = mg_script_close(f->arena, 1, &made, 0, &script);
+    if (made > 0) mg_release(f->arena, made);
+    if (status == MG_OK) mg_script_free(script);
+    mg_script_cancel(f->arena);
+    return status;
+}
+
+CALL(script_recorded, script_recorded(f))
+CALL(script, script_here(f, 0))
+CALL(script_run, script_here(f, 2))
+
 #undef CALL
 
 /* A row: the handles that a call takes are h[first_handle .. first_handle + handles). */
@@ -304,6 +342,9 @@ static const number_call calls[] = {
     {"sgd_momentum", call_sgd_momentum, 1, OPTIMIZED, 0},
     {"adam", call_adam, 1, OPTIMIZED, 0},
     {"adamw", call_adamw, 1, OPTIMIZED, 0},
+    {"script", call_script, 0, 2, 0},
+    {"script_recorded", call_script_recorded, 1, 1, 0},
+    {"script_run", call_script_run, 0, 2, 0},
 };
 
 enum { CALLS = sizeof calls / sizeof *calls };

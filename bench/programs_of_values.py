@@ -1,0 +1,114 @@
+"""Programs of Values against the same steps one by one: what the graph and Python cost.
+
+Three jobs: the training step of train.py as its batch form has it; forward and backward of the GPT
+of microgpt.py on one name, again and again; micrograd's README expression. All digits are compared
+to the bit. A program makes its steps in calls of `run`, of which each counts as many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from . import engines, microgpt, train
+from .engines import C_ENGINE
+from .report import Report, contest_table
+from .runner import Contestant, Effort, contest
+from .worker import Job, clock
+
+LOOP, PROGRAM = "step by step", "program"
+# Jobs: title, unit in seconds, and steps that one call makes.
+JOBS = {
+    "train": ("MLP(2, [16, 3]), 80 points, AdamW", 1e-6, 100),
+    "microgpt": ("a GPT of 4192 weights, one name, forward and backward", 1e-6, 20),
+    "expression": ("micrograd's README expression, forward and backward", 1e-6, 10_000),
+}
+
+
+def training(engine: Any) -> tuple[Callable[[], Any], list[Any], Any]:
+    """Return what computes the loss, the leaves and the optimizer of train.py's step."""
+    weights, points, labels = train.start()
+    model = engine.MLP(train.SIZES[0], list(train.SIZES[1:]))
+    leaves = model.parameters()
+    for p, number in zip(leaves, train.parameters_of(weights), strict=True):
+        p.data = number
+    optimizer = engine.AdamW(
+        leaves, lr=train.LR, betas=train.BETAS, eps=train.EPS, weight_decay=train.WEIGHT_DECAY
+    )
+    return lambda: engine.cross_entropy(model(points), labels), leaves, optimizer
+
+
+def small_gpt(engine: Any) -> tuple[Callable[[], Any], list[Any], Any]:
+    """Return the same of microgpt.py's loss."""
+    weights = microgpt.first_weights(engine.Value)
+    leaves = [p for matrix in weights.values() for row in matrix for p in row]
+    return lambda: microgpt.loss_of(weights, microgpt.NAMES[0]), leaves, None
+
+
+def expression(engine: Any) -> tuple[Callable[[], Any], list[Any], Any]:
+    """Return the same of the expression in micrograd's README."""
+    a, b = engine.Value(-4.0), engine.Value(2.0)
+
+    def value() -> Any:
+        c = a + b
+        d = a * b + b**3
+        c = c + c + 1
+        c = c + 1 + c + (-a)
+        d = d + d * 2 + (b + a).relu()
+        d = d + 3 * d + (b - a).relu()
+        e = c - d
+        f = e**2
+        g = f / 2.0
+        return g + 10.0 / f
+
+    return value, [a, b], None
+
+
+MAKERS = {"train": training, "microgpt": small_gpt, "expression": expression}
+
+
+def step_by_step(loss_of: Callable[[], Any], optimizer: Any, steps: int) -> list[float]:
+    """Do steps without a program."""
+    losses = []
+    for _ in range(steps):
+        loss = loss_of()
+        if optimizer is not None:
+            optimizer.zero_grad()
+        loss.backward()
+        if optimizer is not None:
+            optimizer.step()
+        losses.append(loss.data)
+    return losses
+
+
+def make(engine: str, form: str, case: str) -> Job:
+    """Return the job of a contestant."""
+    module = engines.load(engine)
+    loss_of, leaves, optimizer = MAKERS[case](module)
+    count = JOBS[case][2]
+    if form == PROGRAM:
+        run = module.compile(loss_of(), optimizer).run
+    else:
+        count = 1
+
+        def run(steps: int) -> list[float]:
+            return step_by_step(loss_of, optimizer, steps)
+
+    def step() -> tuple[float]:
+        started = clock()
+        run(count)
+        return ((clock() - started) / count,)
+
+    return Job(step, lambda: run(3) + [x for p in leaves for x in (p.data, p.grad)])
+
+
+def run(report: Report, effort: Effort) -> None:
+    """Print a table for each job."""
+    loop, program = Contestant(C_ENGINE, LOOP), Contestant(C_ENGINE, PROGRAM)
+    names = {loop: "C engine, step by step", program: "C engine, program"}
+    with contest("programs_of_values", names, effort) as steps:
+        for case, (title, unit, _) in JOBS.items():
+            measured = steps.measure(case)
+            report.say(f"{title[0].upper()}{title[1:]}:")
+            contest_table(report, measured, program, names, unit, "us a step")
+    report.missing(steps.missing.values())

@@ -1,0 +1,533 @@
+/* script.c: making and running programs of numbers.
+ *
+ * A run reads nodes into slots, executes, and writes nodes; between two steps of one call
+ * what was written is in slots already. Instructions go on where a lane fails, with what
+ * IEEE 754 gives; then the lanes are looked at one by one, and the failure that comes first
+ * in the order of operations is kept: all that it depends on is right. It is the one that
+ * a loop of single calls would have met. What that loop would have written before takes
+ * effect, and nothing behind it. */
+#include "programs/script.h"
+
+#include "kernels/kernels.h"
+
+/* ---- making ------------------------------------------------------------------------ */
+
+static void script_free(struct mg_script *s)
+{
+    mg_arena *arena = s->arena;
+    for (size_t i = 0; i < s->nodes.count; i++) {
+        const script_node *n = (const script_node *)s->nodes.items + i;
+        if (n->is_held) node_release(arena, index_of(n->handle));
+    }
+    if (s->held) arena_allocate(arena, s->held, s->held_size, 0);
+    if (s->scratch) arena_allocate(arena, s->scratch, s->scratch_size, 0);
+    list_drop(arena, &s->instructions, sizeof(instruction));
+    list_drop(arena, &s->lines, sizeof(line));
+    list_drop(arena, &s->table, sizeof(uint32_t));
+    list_drop(arena, &s->sequence, sizeof(uint32_t));
+    list_drop(arena, &s->nodes, sizeof(script_node));
+    list_drop(arena, &s->writes, sizeof(write_slot));
+    list_drop(arena, &s->saves, sizeof(slot_run));
+    list_drop(arena, &s->carries, sizeof(slot_run));
+    list_drop(arena, &s->updates, sizeof(mg_number_update *));
+    list_drop(arena, &s->update_ats, sizeof(uint32_t));
+    list_drop(arena, &s->slots, sizeof(double));
+    list_drop(arena, &s->outputs, sizeof(uint32_t));
+    arena_allocate(arena, s, sizeof *s, 0);
+}
+
+/* Take memory for what all nodes hold, and for the results of the largest update. */
+static int scratch_open(struct mg_script *s)
+{
+    int64_t most = 0;
+    for (size_t u = 0; u < s->updates.count; u++) {
+        const mg_number_update *of = ((mg_number_update **)s->updates.items)[u];
+        if (of->count > most) most = of->count;
+    }
+    s->held_size = 2 * s->nodes.count * sizeof(double);
+    s->held = arena_allocate(s->arena, NULL, 0, s->held_size);
+    MG_RETURN_IF(!s->held, MG_ERR_NOMEM);
+    s->scratch_size = 3 * (size_t)most * sizeof(double);
+    s->scratch = arena_allocate(s->arena, NULL, 0, s->scratch_size);
+    return s->scratch || !most ? MG_OK : MG_ERR_NOMEM;
+}
+
+/* Add a copy to the last run of a list, or begin another one. */
+static int run_add(mg_arena *arena, list *runs, uint32_t from, uint32_t to)
+{
+    MG_TRY(list_reserve(arena, runs, 1, sizeof(slot_run)));
+    slot_run *next = (slot_run *)runs->items + runs->count;
+    if (runs->count && from - next[-1].from == next[-1].count &&
+        to - next[-1].to == next[-1].count) {
+        next[-1].count++;
+        return MG_OK;
+    }
+    *next = (slot_run){from, to, 1};
+    runs->count++;
+    return MG_OK;
+}
+
+static uint32_t held_place(const struct mg_script *s, const write_slot *w)
+{
+    return w->node + (w->is_gradient ? (uint32_t)s->nodes.count : 0);
+}
+
+/* Find what is copied after each step from where it was written to where it is held: what
+ * was written last. */
+static int saves_find(struct mg_script *s)
+{
+    const write_slot *writes = s->writes.items;
+    uint32_t *last = (uint32_t *)s->held;
+    for (uint32_t i = 0; i < s->writes.count; i++) last[held_place(s, &writes[i])] = i;
+    for (uint32_t i = 0; i < s->writes.count; i++) {
+        const uint32_t to = held_place(s, &writes[i]);
+        if (last[to] == i) MG_TRY(run_add(s->arena, &s->saves, writes[i].slot, to));
+    }
+    return MG_OK;
+}
+
+/* Find what is copied from there to where the next step reads it. */
+static int carries_find(struct mg_script *s)
+{
+    const uint32_t count = (uint32_t)s->nodes.count;
+    const script_node *nodes = s->nodes.items;
+    for (uint32_t i = 0; i < count; i++)
+        if (nodes[i].data) MG_TRY(run_add(s->arena, &s->carries, i, nodes[i].data));
+    for (uint32_t i = 0; i < count; i++)
+        if (nodes[i].gradient)
+            MG_TRY(run_add(s->arena, &s->carries, count + i, nodes[i].gradient));
+    return MG_OK;
+}
+
+static int script_fill(struct mg_script *s, const trace *t, int flags)
+{
+    MG_TRY(script_roll(s, t, flags));
+    const size_t count = t->given.count;
+    MG_TRY(list_reserve(s->arena, &s->updates, count, sizeof(mg_number_update *)));
+    for (size_t u = 0; u < count; u++)
+        ((mg_number_update **)s->updates.items)[u] =
+            ((mg_number_update **)t->given.items)[u];
+    s->updates.count = count;
+    MG_TRY(scratch_open(s));
+    MG_TRY(saves_find(s));
+    MG_TRY(carries_find(s));
+    for (size_t i = 0; i < s->nodes.count; i++) {
+        const script_node *n = (const script_node *)s->nodes.items + i;
+        if (n->is_held) node_retain(s->arena, index_of(n->handle));
+    }
+    return MG_OK;
+}
+
+/* Make a program of a list of operations. */
+int script_make(trace *t, int flags, struct mg_script **made)
+{
+    struct mg_script *s = arena_allocate(t->arena, NULL, 0, sizeof *s);
+    MG_RETURN_IF(!s, MG_ERR_NOMEM);
+    memset(s, 0, sizeof *s);
+    s->arena = t->arena;
+    int status = script_fill(s, t, flags);
+    if (status < 0) {
+        s->nodes.count = 0; /* not held yet */
+        script_free(s);
+        return status;
+    }
+    *made = s;
+    return MG_OK;
+}
+
+static bool are_flags(int flags)
+{
+    return flags == 0 || flags == 1 || flags == 4 || flags == 8 || flags == MG_UNROLLED;
+}
+
+static int script_compile(mg_arena *arena, mg_node root, int64_t update_count,
+                          mg_number_update *const *given, int flags,
+                          struct mg_script **made)
+{
+    trace t;
+    MG_RETURN_IF(!are_flags(flags), MG_ERR_ARG);
+    int status = trace_make(&t, arena, root, update_count, given);
+    if (status == MG_OK) status = script_make(&t, flags, made);
+    trace_free(&t);
+    return status;
+}
+
+int mg_script_compile(mg_arena *arena, mg_node root, int64_t update_count,
+                      mg_number_update *const *given, int flags, mg_script **made)
+{
+    *made = NULL;
+    MG_TRY(arena_enter(arena));
+    lasting_begin(arena);
+    const uint64_t mode = mode_enter();
+    int status = script_compile(arena, root, update_count, given, flags, made);
+    mode_leave(mode);
+    arena_unlock(arena);
+    return status;
+}
+
+void mg_script_free(mg_script *script)
+{
+    if (!script) return;
+    mg_arena *arena = script->arena;
+    arena_lock(arena);
+    script_free(script);
+    arena_unlock(arena);
+}
+
+/* ---- what nodes hold --------------------------------------------------------------- */
+
+static const script_node *script_nodes(const struct mg_script *s)
+{
+    return s->nodes.items;
+}
+
+/* Return a node that is written to, or NULL: a root that is no more. */
+static node *node_of(const struct mg_script *s, size_t i)
+{
+    uint32_t index;
+    const script_node *n = script_nodes(s) + i;
+    if (!n->is_held && node_find(s->arena, n->handle, &index) < 0) return NULL;
+    return node_at(s->arena, index_of(n->handle));
+}
+
+static int nodes_read(struct mg_script *s)
+{
+    double *slots = s->slots.items;
+    for (size_t i = 0; i < s->nodes.count; i++) {
+        const script_node *of = script_nodes(s) + i;
+        const node *n = node_of(s, i);
+        if (!n) continue;
+        MG_RETURN_IF(is_under_way(s->arena, index_of(of->handle)), MG_ERR_BUSY);
+        s->held[i] = n->data;
+        s->held[s->nodes.count + i] = n->gradient;
+        if (of->data) slots[of->data] = n->data;
+        if (of->gradient) slots[of->gradient] = n->gradient;
+    }
+    return MG_OK;
+}
+
+static void nodes_write(struct mg_script *s)
+{
+    for (size_t i = 0; i < s->writes.count; i++) {
+        const write_slot *w = (const write_slot *)s->writes.items + i;
+        node *n = node_of(s, w->node);
+        if (!n) continue;
+        if (w->is_gradient) n->gradient = s->held[held_place(s, w)];
+        else n->data = s->held[held_place(s, w)];
+    }
+}
+
+static void runs_copy(const list *runs, const double *from, double *to)
+{
+    const slot_run *r = runs->items, *end = r + runs->count;
+    for (; r < end; r++)
+        for (uint32_t i = 0; i < r->count; i++) to[r->to + i] = from[r->from + i];
+}
+
+/* Let a whole step take effect, also on the next one. */
+static void step_take(struct mg_script *s)
+{
+    runs_copy(&s->saves, s->slots.items, s->held);
+    runs_copy(&s->carries, s->held, s->slots.items);
+}
+
+/* Let that take effect which was written before operation `end`. */
+static void writes_take(struct mg_script *s, uint32_t end)
+{
+    const double *slots = s->slots.items;
+    for (size_t i = 0; i < s->writes.count; i++) {
+        const write_slot *w = (const write_slot *)s->writes.items + i;
+        if (w->at <= end) s->held[held_place(s, w)] = slots[w->slot];
+    }
+}
+
+/* ---- failures ---------------------------------------------------------------------- */
+
+/* The first failure of a step in the order of operations. */
+typedef struct first_failure {
+    int status; /* MG_OK: there is none */
+    uint32_t at;
+    mg_script_failure what;
+} first_failure;
+
+static void failure_note(first_failure *first, int status, uint32_t at, uint32_t code,
+                         double a, double b)
+{
+    if (status >= 0 || (first->status < 0 && first->at < at)) return;
+    first->status = status;
+    first->at = at;
+    first->what = (mg_script_failure){(int)(code / 3), (int)(code % 3), a, b, 0};
+}
+
+/* Find out which operation of a line failed. */
+static void line_search(const struct mg_script *s, const lane_set *set,
+                        const instruction *i, first_failure *first)
+{
+    double *slots = s->slots.items;
+    const line *lines = (const line *)s->lines.items + i->first;
+    for (uint32_t k = 0; k < i->count; k++) {
+        if (lines[k].code >= CODE_PICK || !code_may_raise(lines[k].code)) continue;
+        failure_note(first, set->line(&lines[k], 1, slots), lines[k].sequence,
+                     lines[k].code, slots[lines[k].a], slots[lines[k].b]);
+    }
+}
+
+static void lanes_search(const struct mg_script *s, const lane_set *set,
+                         const instruction *i, first_failure *first)
+{
+    double *slots = s->slots.items;
+    const uint32_t *sequence = (const uint32_t *)s->sequence.items + i->first;
+    for (uint32_t k = 0; k < i->count; k++) {
+        instruction one = *i;
+        one.count = 1;
+        one.to += k;
+        one.a += i->modes & SINGLE_A ? 0 : k;
+        one.b += i->modes & SINGLE_B ? 0 : k;
+        one.y += i->modes & SINGLE_Y ? 0 : k;
+        one.g += i->modes & SINGLE_G ? 0 : k;
+        failure_note(first, set->lanes(&one, slots), sequence[k], i->code, slots[one.a],
+                     slots[one.b]);
+    }
+}
+
+/* ---- updates ----------------------------------------------------------------------- */
+
+static int adam_run(struct mg_script *s, const lane_set *set, const mg_number_update *u,
+                    const instruction *i, bool ieee)
+{
+    double *slots = s->slots.items, *to = s->scratch;
+    const adam step = {*u->steps + 1, u->lr,           u->beta1,          u->beta2,
+                       u->epsilon,    u->weight_decay, u->decoupled != 0, ieee};
+    const size_t size = i->count * sizeof(double);
+    int status = set->adam(&step, i->count, slots + i->a, slots + i->g, u->first,
+                           u->second, to);
+    MG_RETURN_IF(status < 0 && !ieee, status);
+    memcpy(slots + i->to, to, size);
+    memcpy(u->first, to + i->count, size);
+    memcpy(u->second, to + 2 * (size_t)i->count, size);
+    ++*u->steps;
+    return MG_OK;
+}
+
+static void sgd_run(struct mg_script *s, const mg_number_update *u, const instruction *i)
+{
+    double *slots = s->slots.items;
+    const sgd step = {u->lr,           u->beta1,   u->beta2,
+                      u->weight_decay, !*u->begun, u->nesterov != 0};
+    for (uint32_t k = 0; k < i->count; k++) {
+        double before = step.momentum != 0.0 ? u->first[k] : 0.0;
+        number_move moved = sgd_move(&step, slots[i->a + k], slots[i->g + k], before);
+        slots[i->to + k] = moved.data;
+        if (step.momentum != 0.0) u->first[k] = moved.first;
+    }
+    *u->begun = step.momentum != 0.0;
+}
+
+static int update_run(struct mg_script *s, const lane_set *set, const instruction *i,
+                      bool ieee)
+{
+    const mg_number_update *u = ((mg_number_update **)s->updates.items)[i->first];
+    if (u->is_adam) return adam_run(s, set, u, i, ieee);
+    sgd_run(s, u, i);
+    return MG_OK;
+}
+
+/* Check what the caller can have changed. */
+static int updates_check(const struct mg_script *s)
+{
+    const instruction *i = s->instructions.items;
+    for (size_t k = 0; k < s->instructions.count; k++) {
+        if (i[k].kind != SCRIPT_UPDATE) continue;
+        const mg_number_update *u = ((mg_number_update **)s->updates.items)[i[k].first];
+        MG_RETURN_IF(u->count != i[k].count, MG_ERR_ARG);
+        if (u->is_adam) MG_RETURN_IF(u->count && (!u->first || !u->second), MG_ERR_ARG);
+        MG_RETURN_IF(u->is_adam ? !u->steps || *u->steps < 0 : !u->begun, MG_ERR_ARG);
+        MG_RETURN_IF(!u->is_adam && u->beta1 != 0.0 && !u->first, MG_ERR_ARG);
+    }
+    return MG_OK;
+}
+
+/* ---- running ----------------------------------------------------------------------- */
+
+static void pack_run(const instruction *i, const uint32_t *from, double *slots)
+{
+    for (uint32_t k = 0; k < i->count; k++) slots[i->to + k] = slots[from[k]];
+}
+
+/* Execute an instruction; returns the status of an update, failures of lanes go to first. */
+static int instruction_run(struct mg_script *s, const lane_set *set, const instruction *i,
+                           bool ieee, first_failure *first)
+{
+    double *slots = s->slots.items;
+    const uint32_t *table = s->table.items;
+    switch (i->kind) {
+    case SCRIPT_LINE:
+        if (set->line((const line *)s->lines.items + i->first, i->count, slots) < 0 &&
+            !ieee)
+            line_search(s, set, i, first);
+        return MG_OK;
+    case SCRIPT_LANES:
+        if (set->lanes(i, slots) < 0 && !ieee) lanes_search(s, set, i, first);
+        return MG_OK;
+    case SCRIPT_CHAIN: set->chain(i, table + i->first, slots); return MG_OK;
+    case SCRIPT_PACK: pack_run(i, table + i->first, slots); return MG_OK;
+    default: return first->status < 0 ? first->status : update_run(s, set, i, ieee);
+    }
+}
+
+/* Make one step. */
+static int step_run(struct mg_script *s, const lane_set *set, bool ieee)
+{
+    const instruction *all = s->instructions.items;
+    first_failure first = {.status = MG_OK};
+    for (size_t k = 0; k < s->instructions.count; k++) {
+        int status = instruction_run(s, set, &all[k], ieee, &first);
+        if (status >= 0) continue;
+        if (first.status < 0) break;
+        first.status = status;
+        first.at = ((const uint32_t *)s->update_ats.items)[all[k].first];
+        first.what = (mg_script_failure){-1, 0, 0.0, 0.0, (int64_t)all[k].first};
+        break;
+    }
+    if (first.status == MG_OK) {
+        step_take(s);
+    } else {
+        s->failure = first.what;
+        writes_take(s, first.at);
+    }
+    return first.status;
+}
+
+/* Find the loops for the instruction set in use. */
+static const lane_set *lanes_chosen(void)
+{
+#if defined(MG_HAS_X86_SETS)
+    static const lane_set *const sets[] = {&lanes_avx512, &lanes_avx2};
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        if (!strcmp(sets[i]->name, mg_isa())) return sets[i];
+#endif
+    return &lanes_baseline;
+}
+
+/* Make steps while there is budget. */
+static int steps_run(struct mg_script *s, int64_t runs, int64_t budget, bool ieee,
+                     int64_t *done, double *losses)
+{
+    const lane_set *set = lanes_chosen();
+    const double *loss = (const double *)s->slots.items + s->loss;
+    int status = MG_OK;
+    while (status == MG_OK && *done < runs) {
+        status = step_run(s, set, ieee);
+        if (status < 0) break;
+        if (losses) losses[*done] = *loss;
+        ++*done;
+        budget -= s->operations + 1;
+        if (budget <= 0 && *done < runs) status = MG_MORE;
+    }
+    return status;
+}
+
+static int script_run(struct mg_script *s, int64_t runs, int64_t budget, int flags,
+                      int64_t *done, double *losses)
+{
+    MG_RETURN_IF(runs < 0 || budget < 0, MG_ERR_ARG);
+    MG_RETURN_IF(s->arena->log, MG_ERR_RECORDED);
+    MG_TRY(updates_check(s));
+    MG_TRY(nodes_read(s));
+    if (budget == 0) budget = INT64_MAX;
+    lasting_work(s->arena, budget < s->operations * runs ? budget : s->operations * runs);
+    int status = steps_run(s, runs, budget, (flags & MG_IEEE) != 0, done, losses);
+    if (*done || status < 0) nodes_write(s);
+    return status;
+}
+
+int mg_script_run(mg_script *script, int64_t runs, int64_t budget, int flags,
+                  int64_t *done, double *losses)
+{
+    int64_t made = 0;
+    MG_TRY(arena_enter(script->arena));
+    const uint64_t mode = mode_enter();
+    int status = script_run(script, runs, budget, flags, &made, losses);
+    mode_leave(mode);
+    arena_unlock(script->arena);
+    if (done) *done = made;
+    return status;
+}
+
+/* ---- inputs and outputs ------------------------------------------------------------ */
+
+int mg_script_put(mg_script *script, const double *inputs)
+{
+    arena_lock(script->arena);
+    memcpy((double *)script->slots.items + script->inputs, inputs,
+           script->input_count * sizeof(double));
+    arena_unlock(script->arena);
+    return MG_OK;
+}
+
+int mg_script_get(mg_script *script, double *outputs)
+{
+    arena_lock(script->arena);
+    const uint32_t *slots = script->outputs.items;
+    for (size_t i = 0; i < script->outputs.count; i++)
+        outputs[i] = ((const double *)script->slots.items)[slots[i]];
+    arena_unlock(script->arena);
+    return MG_OK;
+}
+
+/* ---- looking ----------------------------------------------------------------------- */
+
+int mg_script_failed(mg_script *script, mg_script_failure *failure)
+{
+    arena_lock(script->arena);
+    *failure = script->failure;
+    arena_unlock(script->arena);
+    return MG_OK;
+}
+
+static void script_describe(const struct mg_script *s, mg_script_info *info)
+{
+    const instruction *all = s->instructions.items;
+    *info = (mg_script_info){.operations = s->operations};
+    info->instructions = (int64_t)s->instructions.count;
+    info->slots = (int64_t)s->slots.count;
+    for (size_t k = 0; k < s->instructions.count; k++) {
+        info->lines += all[k].kind == SCRIPT_LINE;
+        info->lanes += all[k].kind == SCRIPT_LANES;
+        info->chains += all[k].kind == SCRIPT_CHAIN;
+        info->packs += all[k].kind == SCRIPT_PACK;
+        if (all[k].kind == SCRIPT_PACK) info->packed += all[k].count;
+    }
+    size_t words = s->table.capacity + s->sequence.capacity;
+    info->bytes = (int64_t)(s->instructions.capacity * sizeof(instruction) +
+                            s->lines.capacity * sizeof(line) + words * sizeof(uint32_t) +
+                            s->slots.capacity * sizeof(double));
+}
+
+int mg_script_describe(mg_script *script, mg_script_info *info)
+{
+    arena_lock(script->arena);
+    script_describe(script, info);
+    arena_unlock(script->arena);
+    return MG_OK;
+}
+
+static int script_part(const struct mg_script *s, int64_t which, mg_script_part *part)
+{
+    static const char *const kinds[] = {"line", "lanes", "chain", "pack", "update"};
+    MG_RETURN_IF(which < 0 || which >= (int64_t)s->instructions.count, MG_ERR_ARG);
+    const instruction *i = (const instruction *)s->instructions.items + which;
+    *part = (mg_script_part){kinds[i->kind], -1, -1, i->count, i->width, i->terms};
+    if (i->kind != SCRIPT_LANES || i->code >= CODE_PICK) return MG_OK;
+    part->op = (int)(i->code / 3);
+    part->which = (int)(i->code % 3);
+    return MG_OK;
+}
+
+int mg_script_part_of(mg_script *script, int64_t which, mg_script_part *part)
+{
+    arena_lock(script->arena);
+    int status = script_part(script, which, part);
+    arena_unlock(script->arena);
+    return status;
+}

@@ -1,0 +1,179 @@
+"""Programs of numbers: a step of training that the core runs again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from threading import get_ident
+
+from ..arithmetic import HINT
+from . import nodes
+from .library import ARITHMETIC, ARITIES, OPS, arena, check, fail, ffi, lib
+from .updates import pointer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+OPERATIONS = 4_000_000  # between two looks at Ctrl-C: a few milliseconds
+INFO = ("operations", "instructions", "lines", "lanes", "chains", "packs", "packed", "slots")
+
+
+class Updates:
+    """Structs of updates in C, and what they point to."""
+
+    def __init__(self) -> None:
+        self.structs: list[Any] = []
+        self.parameters: list[Any] = []
+        self._kept: list[dict[str, Any]] = []
+
+    def add(self, parameters: Any) -> Any:
+        """Add a struct for an array of handles."""
+        update = ffi.new("mg_number_update *")
+        update.count, update.parameters = len(parameters), parameters
+        self.structs.append(update)
+        self.parameters.append(parameters)
+        self._kept.append({})
+        return update
+
+    def set(self, number: int, **fields: Any) -> None:
+        """Set fields of a struct; an array stays alive as long as it is there."""
+        self._kept[number] = fields
+        for name, value in fields.items():
+            setattr(self.structs[number], name, pointer(value))
+
+
+class Script:
+    """A program of numbers.
+
+    Args:
+        script: the core's, owned.
+        updates: whose steps it makes.
+    """
+
+    def __init__(self, script: Any, updates: Updates) -> None:
+        self.updates = updates
+        self._script = ffi.gc(script, lib.mg_script_free)
+        self._operations = 1 + self._info().operations
+        self.begin()
+
+    @classmethod
+    def of_graph(cls, loss: int, parameters: Sequence[Any], flags: int = 0) -> Script:
+        """Make a program of the graph below a node.
+
+        Args:
+            loss: the node.
+            parameters: for each update, an array of handles.
+            flags: mg_script_flags.
+        """
+        updates = Updates()
+        structs = ffi.new("mg_number_update *[]", [updates.add(p) for p in parameters])
+        made = ffi.new("mg_script **")
+        with nodes.backward_turn:
+            status = lib.mg_script_compile(arena, loss, len(structs), structs, flags, made)
+        check(status, "compile")
+        return cls(made[0], updates)
+
+    def call(self, inputs: Sequence[float], outputs: int, ieee: bool) -> list[float]:
+        """Run once on other inputs; returns the outputs."""
+        check(lib.mg_script_put(self._script, inputs), "a program's inputs")
+        self.begin()
+        self.run(1, ieee)
+        found = ffi.new("double[]", outputs)
+        check(lib.mg_script_get(self._script, found), "a program's outputs")
+        return list(found)
+
+    def begin(self) -> None:
+        """Forget the losses of the run before."""
+        self._slices: list[tuple[Any, Any]] = []
+
+    def losses(self) -> list[float]:
+        """Return what the loss was in each step since `begin`.
+
+        Each slice says itself how many it has made: an exception between the call that makes them
+        and the next line of Python loses none.
+        """
+        return [x for done, out in self._slices for x in out[0 : done[0]]]
+
+    def done(self) -> int:
+        """Return the number of steps since `begin`."""
+        return sum(done[0] for done, _ in self._slices)
+
+    def run(self, steps: int, ieee: bool) -> None:
+        """Make one step or more, for some milliseconds."""
+        count = min(steps, OPERATIONS // self._operations + 1)
+        done, out = ffi.new("int64_t *"), ffi.new("double[]", count)
+        self._slices.append((done, out))
+        flags = lib.MG_IEEE if ieee else 0
+        with nodes.backward_turn:
+            status = lib.mg_script_run(self._script, count, OPERATIONS, flags, done, out)
+        if status in ARITHMETIC:
+            fail(status, f"step {self.done() + 1}, {self._failed()}", HINT)
+        check(status, "a program's run")
+
+    def _failed(self) -> str:
+        """Name what the last run stopped at."""
+        found = ffi.new("mg_script_failure *")
+        lib.mg_script_failed(self._script, found)
+        if found.op < 0:
+            return f"update {found.number}"
+        takes_number = found.op == OPS["pow_number"]
+        operands = (found.a, found.b)[: 2 if takes_number else ARITIES[found.op]]
+        name = "pow" if takes_number else ffi.string(lib.mg_op_name(found.op)).decode()
+        text = f"{name}({', '.join(map(repr, operands))})"
+        return f"the gradient of {text}" if found.which else text
+
+    def _info(self) -> Any:
+        info = ffi.new("mg_script_info *")
+        lib.mg_script_describe(self._script, info)
+        return info
+
+    def describe(self) -> str:
+        """Say of what the program consists."""
+        info = self._info()
+        counts = ", ".join(f"{getattr(info, name)} {name}" for name in INFO)
+        return f"a step of {counts}; {info.bytes} bytes"
+
+
+class Recording:
+    """A recording under way, of a thread.
+
+    Args:
+        inputs: handles of leaves whose data come anew with each run.
+    """
+
+    def __init__(self, inputs: Sequence[int]) -> None:
+        global under_way
+        self.updates, self.thread = Updates(), get_ident()
+        self.steps: list[Any] = []
+        check(lib.mg_script_open(arena, len(inputs), inputs), "compile")
+        under_way = self
+
+    def update(self, parameters: Any, fields: Any) -> None:
+        """Take in the step of an optimizer that comes; fields() gives those of its struct."""
+        update = self.updates.add(parameters)
+        self.updates.set(len(self.steps), **fields())
+        self.steps.append(fields)
+        check(lib.mg_script_update(arena, update), "step")
+
+    def close(self, outputs: Sequence[int]) -> Script:
+        """Make the program."""
+        global under_way
+        made = ffi.new("mg_script **")
+        under_way = None
+        check(lib.mg_script_close(arena, len(outputs), outputs, 0, made), "compile")
+        return Script(made[0], self.updates)
+
+    def cancel(self) -> None:
+        """Give it up, if it is not over."""
+        global under_way
+        if under_way is self:
+            lib.mg_script_cancel(arena)
+            under_way = None
+
+
+under_way: Recording | None = None
+
+
+def recording() -> Recording | None:
+    """Return the recording of this thread, or None."""
+    return under_way if under_way is not None and under_way.thread == get_ident() else None

@@ -1,0 +1,301 @@
+/* test_scripts.c: programs of numbers. Whatever the width of lanes and the set, with one
+ * operation after the other, and in slices, they give the same bits and stop at the same
+ * failure; pow is spared only where it returns the same; wrong arguments change nothing.
+ * That they give the bits of single calls, tests/test_programs_of_values.py shows.
+ *
+ *     test_scripts GRAPHS NUMBERS */
+#include "expect.h"
+#include "programs/script.h"
+
+static const char *const set_names[] = {"baseline", "avx2", "avx512"};
+enum { SETS = sizeof set_names / sizeof *set_names, LEAVES = 6 };
+
+/* ---- pow --------------------------------------------------------------------------- */
+
+enum { BATCH = 64 };
+
+static const lane_set *set_named(const char *name)
+{
+    if (mg_set_isa(name) < 0) return NULL;
+#if defined(MG_HAS_X86_SETS)
+    const lane_set *sets[] = {&lanes_avx2, &lanes_avx512};
+    for (int i = 0; i < 2; i++)
+        if (!strcmp(sets[i]->name, name)) return sets[i];
+#endif
+    return &lanes_baseline;
+}
+
+/* Compare a batch of x ** k, slots[0 .. BATCH), with float_pow(). */
+static void expect_powers(const lane_set *set, double *slots, double k)
+{
+    const instruction i = {.kind = SCRIPT_LANES, .code = 3 * MG_POW_NUMBER, .count = BATCH,
+                           .modes = SINGLE_B, .a = 0, .b = 2 * BATCH, .to = BATCH};
+    int status = MG_OK;
+    slots[2 * BATCH] = k;
+    const int found = set->lanes(&i, slots);
+    for (int n = 0; n < BATCH; n++) {
+        double expected = float_pow(slots[n], k, &status), result = slots[BATCH + n];
+        if (isnan(expected) && isnan(result)) continue;
+        const int before = failures;
+        EXPECT(bits_of(expected) == bits_of(result));
+        if (failures > before && failures < 20) printf("    %a ** %g\n", slots[n], k);
+    }
+    EXPECT(found == status);
+}
+
+static void test_pow(const lane_set *set, int64_t numbers)
+{
+    static const double exponents[] = {2.0, -1.0, 0.5, -2.0, 3.0, 1.0, 0.0, -0.5};
+    double slots[2 * BATCH + 1];
+    mg_rng rng;
+    mg_rng_seed(&rng, 42);
+    for (size_t e = 0; e < sizeof exponents / sizeof *exponents; e++) {
+        for (int power = -1074; power <= 1024; power++) { /* each, and what is beside it */
+            for (int n = 0; n < BATCH; n++) {
+                double x = ldexp(1.0 + (n / 4) * 0x1p-52, power);
+                x = n & 2 ? nextafter(x, 0.0) : x;
+                slots[n] = n & 1 ? -x : x;
+            }
+            expect_powers(set, slots, exponents[e]);
+        }
+        for (int64_t done = 0; done < numbers; done += BATCH) {
+            for (int n = 0; n < BATCH; n++) {
+                uint64_t low = mg_rng_u32(&rng), high = mg_rng_u32(&rng);
+                double x = ldexp((double)(high << 21 | low >> 11), -52);
+                slots[n] = ldexp(x, (int)(low % 5) * (int)(high % 90) - 180);
+                if (high & 1) slots[n] = 1.0 + x / 4.0;
+            }
+            expect_powers(set, slots, exponents[e]);
+        }
+    }
+}
+
+/* ---- graphs ------------------------------------------------------------------------ */
+
+typedef struct scene {
+    mg_arena *arena;
+    ledger book;
+    mg_node leaves[LEAVES], root;
+    double data[LEAVES];
+} scene;
+
+/* Draw an op of one operand or two; those of numbers are left to Python's test. */
+static int op_drawn(mg_rng *rng)
+{
+    static const int common[] = {MG_ADD, MG_MUL, MG_ADD, MG_MUL, MG_TANH, MG_SUB};
+    uint32_t drawn = mg_rng_u32(rng) >> 8;
+    if (drawn % 3) return common[drawn / 3 % (sizeof common / sizeof *common)];
+    int op = 1 + (int)(drawn / 3 % (MG_SCALAR_OP_COUNT - 1));
+    return op == MG_POW_NUMBER ? MG_MAXIMUM : op;
+}
+
+/* Add rows of equal sums of products, so that there are lanes, and random ops. */
+static void graph_draw(scene *s, mg_rng *rng, int rows)
+{
+    enum { WIDTH = 5 };
+    mg_node x[WIDTH];
+    for (int i = 0; i < WIDTH; i++) x[i] = mg_record(s->arena, MG_TANH, s->leaves[i], 0);
+    for (int row = 0; row < rows; row++) {
+        mg_node y[WIDTH];
+        int op = op_drawn(rng);
+        for (int i = 0; i < WIDTH; i++) {
+            y[i] = row % 2 ? mg_dot(s->arena, LEAVES - 1, s->leaves + i % 2, x)
+                           : mg_record(s->arena, op, x[i],
+                                       mg_op_arity(op) > 1 ? x[(i + row) % WIDTH] : 0);
+            if (y[i] < 0) y[i] = mg_record(s->arena, MG_NEG, x[i], 0);
+        }
+        for (int i = 0; i < WIDTH; i++) mg_release(s->arena, x[i]);
+        memcpy(x, y, sizeof x);
+    }
+    s->root = mg_sum(s->arena, WIDTH, x);
+    for (int i = 0; i < WIDTH; i++) mg_release(s->arena, x[i]);
+}
+
+static void scene_open(scene *s, uint64_t seed)
+{
+    mg_rng rng;
+    memset(s, 0, sizeof *s);
+    mg_rng_seed(&rng, seed);
+    s->arena = ledger_arena(&s->book);
+    for (int i = 0; i < LEAVES; i++)
+        s->leaves[i] = mg_leaf(s->arena, mg_rng_normal(&rng, 0.0, 1.0));
+    graph_draw(s, &rng, 1 + (int)(seed % 12));
+    for (int i = 0; i < LEAVES; i++) s->data[i] = mg_rng_normal(&rng, 0.0, 2.0);
+}
+
+static void scene_close(scene *s)
+{
+    mg_release(s->arena, s->root);
+    EXPECT(mg_release_all(s->arena, LEAVES, s->leaves) == MG_OK);
+    ledger_arena_free(s->arena, &s->book);
+}
+
+/* Hash what a run does: status, losses, nodes, an optimizer's state. */
+static uint64_t outcome_of(scene *s, int flags, int64_t budget)
+{
+    enum { STEPS = 3 };
+    double first[LEAVES] = {0.0}, second[LEAVES] = {0.0}, losses[STEPS] = {0.0};
+    double numbers[LEAVES];
+    int64_t steps = 0, done = 0, total = 0;
+    mg_number_update update = {.is_adam = 1, .decoupled = 1, .count = 3,
+                               .parameters = s->leaves, .first = first, .second = second,
+                               .steps = &steps, .lr = 0.1, .beta1 = 0.9, .beta2 = 0.95,
+                               .epsilon = 1e-8, .weight_decay = 0.01};
+    mg_number_update *all[] = {&update};
+    mg_script *script;
+    uint64_t hash = 1;
+    EXPECT(mg_script_compile(s->arena, s->root, 1, all, flags, &script) == MG_OK);
+    mg_set_data(s->arena, LEAVES, s->leaves, s->data);
+    mg_zero_gradients(s->arena, LEAVES, s->leaves);
+    int status;
+    do {
+        status = mg_script_run(script, STEPS - total, budget, 0, &done, losses + total);
+        total += done;
+    } while (status == MG_MORE);
+    EXPECT(status < 0 || total == STEPS);
+    hash = mix(mix(mix(hash, (uint64_t)status), (uint64_t)total), (uint64_t)steps);
+    for (int i = 0; i < STEPS; i++) hash = mix(hash, isnan(losses[i]) ? 7 : bits_of(losses[i]));
+    for (int i = 0; i < 2; i++) {
+        (i ? mg_gradients : mg_data)(s->arena, LEAVES, s->leaves, numbers);
+        for (int n = 0; n < LEAVES; n++)
+            hash = mix(hash, isnan(numbers[n]) ? 7 : bits_of(numbers[n]));
+    }
+    if (status < 0) {
+        mg_script_failure failure;
+        EXPECT(mg_script_failed(script, &failure) == MG_OK);
+        hash = mix(mix(hash, (uint64_t)failure.op), (uint64_t)failure.which);
+        hash = mix(hash, bits_of(failure.a));
+    }
+    mg_script_free(script);
+    return hash;
+}
+
+/* Returns whether a run fails. */
+static void test_graph(uint64_t seed)
+{
+    static const int flags[] = {0, 1, 4, 8};
+    scene s;
+    const int before = failures;
+    scene_open(&s, seed);
+    const uint64_t expected = outcome_of(&s, MG_UNROLLED, 0);
+    for (int set = 0; set < SETS; set++) {
+        if (mg_set_isa(set_names[set]) < 0) continue;
+        for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+            EXPECT(outcome_of(&s, flags[i], i == 1 ? 1 : 0) == expected);
+    }
+    scene_close(&s);
+    explain(before, "graph", (int64_t)seed);
+}
+
+/* ---- arguments, sizes -------------------------------------------------------------- */
+
+static void test_arguments(void)
+{
+    scene s;
+    mg_script *script = NULL;
+    mg_script_info info;
+    mg_script_part part;
+    double velocity[1] = {0.0};
+    unsigned char begun = 0;
+    scene_open(&s, 5);
+    mg_node interior[] = {s.root};
+    mg_number_update update = {.count = 1, .parameters = interior, .begun = &begun};
+    mg_number_update *all[] = {&update};
+    EXPECT(mg_script_compile(s.arena, s.root, 1, all, 0, &script) == MG_ERR_ARG);
+    EXPECT(mg_script_compile(s.arena, s.root, -1, all, 0, &script) == MG_ERR_ARG);
+    EXPECT(mg_script_compile(s.arena, s.root, 0, NULL, 2, &script) == MG_ERR_ARG);
+    EXPECT(script == NULL);
+    update.parameters = s.leaves;
+    EXPECT(mg_script_compile(s.arena, s.root, 1, all, 0, &script) == MG_OK);
+    EXPECT(mg_script_run(script, -1, 0, 0, NULL, NULL) == MG_ERR_ARG);
+    EXPECT(mg_script_run(script, 1, -1, 0, NULL, NULL) == MG_ERR_ARG);
+    update.beta1 = 0.5;
+    EXPECT(mg_script_run(script, 1, 0, 0, NULL, NULL) == MG_ERR_ARG);
+    update.first = velocity;
+    EXPECT(mg_script_run(script, 1, 0, 0, NULL, NULL) == MG_OK && begun);
+    EXPECT(mg_script_describe(script, &info) == MG_OK && info.operations > 10);
+    EXPECT(mg_script_part_of(script, info.instructions, &part) == MG_ERR_ARG);
+    EXPECT(mg_script_part_of(script, info.instructions - 1, &part) == MG_OK);
+    EXPECT(!strcmp(part.kind, "update") && part.count == 1);
+    EXPECT(mg_backward(s.arena, s.root, 1.0, 1) == MG_MORE);
+    EXPECT(mg_script_run(script, 1, 0, 0, NULL, NULL) == MG_ERR_BUSY);
+    EXPECT(mg_backward_cancel(s.arena) == MG_OK);
+    mg_script_free(script);
+    mg_script_free(NULL);
+    scene_close(&s);
+}
+
+/* A recording with an input: its program gives what the calls gave, for any input. */
+static void test_recording(void)
+{
+    ledger book;
+    mg_script *script;
+    mg_arena *arena = ledger_arena(&book);
+    mg_node w = mg_leaf(arena, 3.0), x = mg_leaf(arena, 2.0), other;
+    EXPECT(mg_script_close(arena, 0, NULL, 0, &script) == MG_ERR_ARG);
+    EXPECT(mg_script_open(arena, 1, &x) == MG_OK);
+    EXPECT(mg_script_open(arena, 1, &x) == MG_ERR_BUSY);
+    mg_node y = mg_record(arena, MG_MUL, w, x);
+    mg_node unused = mg_record(arena, MG_ADD, y, x);
+    mg_release(arena, unused);
+    EXPECT(mg_backward(arena, y, 1.0, 0) == MG_OK);
+    double number = 0.0, inputs[] = {-0.5};
+    EXPECT(mg_data(arena, 1, &y, &number) == MG_ERR_RECORDED);
+    EXPECT(mg_gradients(arena, 1, &w, &number) == MG_ERR_RECORDED);
+    EXPECT(mg_grad(arena, y, 1, &w, &other) == MG_ERR_RECORDED);
+    EXPECT(mg_script_close(arena, 1, &y, 0, &script) == MG_OK);
+    EXPECT(mg_script_put(script, inputs) == MG_OK);
+    EXPECT(mg_script_run(script, 2, 0, 0, NULL, NULL) == MG_OK);
+    EXPECT(mg_script_get(script, &number) == MG_OK && number == -1.5);
+    EXPECT(gradient_of(arena, w) == 2.0 - 0.5 - 0.5);
+    EXPECT(nodes_of(arena) == 3);
+    mg_script_free(script);
+    mg_release(arena, w);
+    mg_release(arena, x);
+    mg_release(arena, y);
+    EXPECT(mg_script_open(arena, 0, NULL) == MG_OK);
+    mg_script_cancel(arena);
+    ledger_arena_free(arena, &book);
+}
+
+/* A long sum is one chain; it takes memory in proportion. */
+static void test_long_chain(int64_t count)
+{
+    ledger book;
+    mg_arena *arena = ledger_arena(&book);
+    mg_script *script;
+    mg_script_info info;
+    mg_node x = mg_leaf(arena, 0.5), sum = mg_leaf(arena, 0.0);
+    for (int64_t i = 0; i < count; i++) {
+        mg_node product = mg_record_number(arena, MG_MUL, x, (double)i);
+        mg_node next = mg_record(arena, MG_ADD, sum, product);
+        mg_release(arena, product);
+        mg_release(arena, sum);
+        sum = next;
+    }
+    EXPECT(mg_script_compile(arena, sum, 0, NULL, 0, &script) == MG_OK);
+    double loss = 0.0;
+    EXPECT(mg_script_run(script, 1, 0, 0, NULL, &loss) == MG_OK);
+    EXPECT(loss == data_of(arena, sum));
+    EXPECT(mg_script_describe(script, &info) == MG_OK);
+    EXPECT(info.instructions < 8 && info.bytes < 64 * count + 4096);
+    mg_script_free(script);
+    mg_release(arena, x);
+    mg_release(arena, sum);
+    ledger_arena_free(arena, &book);
+}
+
+int main(int count, char **arguments)
+{
+    const int64_t graphs = count > 1 ? atoll(arguments[1]) : 60;
+    const int64_t numbers = count > 2 ? atoll(arguments[2]) : 2000;
+    for (int set = 0; set < SETS; set++) {
+        const lane_set *lanes = set_named(set_names[set]);
+        if (lanes) test_pow(lanes, numbers);
+    }
+    for (int64_t seed = 1; seed <= graphs; seed++) test_graph((uint64_t)seed);
+    test_arguments();
+    test_recording();
+    test_long_chain(20000);
+    return finish();
+}

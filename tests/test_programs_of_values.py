@@ -1,0 +1,562 @@
+"""Programs of Values do, to the last bit, what the loop does that they stand for."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import gc
+import math
+import random
+import signal
+import struct
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+import pymicrograd
+from pymicrograd import RNG, Value, compile, nn, optim
+from pymicrograd.errors import GradientError, OutOfMemoryError, RecordingError
+from pymicrograd.nn import functional as F
+
+ISAS = ("baseline", "avx2", "avx512")
+ERRORS = (ArithmeticError, ValueError)
+HOSTILE = (0.0, -0.0, 1.0, -1.0, 2.0, 1e-320, 1e200, -1e200, math.inf, -math.inf, math.nan)
+
+
+def bits(numbers: Sequence[float]) -> list[Any]:
+    """Return what tells numbers apart; every NaN is the same."""
+    return [None if math.isnan(x) else struct.pack("d", x) for x in numbers]
+
+
+def state(values: Sequence[Value]) -> list[Any]:
+    return bits([x for v in values for x in (v.data, v.grad)])
+
+
+@pytest.fixture(params=ISAS)
+def every_isa(request: pytest.FixtureRequest) -> Any:
+    before = pymicrograd.isa()
+    try:
+        pymicrograd.set_isa(request.param)
+    except ValueError:
+        pytest.skip(f"this machine has no {request.param}")
+    yield request.param
+    pymicrograd.set_isa(before)
+
+
+# ---- training --------------------------------------------------------------------------------
+
+
+def points(count: int) -> tuple[list[list[float]], list[int]]:
+    rng = random.Random(5)
+    rows = [[rng.gauss(0, 1), rng.gauss(0, 1)] for _ in range(count)]
+    return rows, [int(x > 0) + int(y > 0.5) for x, y in rows]
+
+
+def classifier(optimizer: Any, hidden: int = 5, count: int = 7) -> Any:
+    """Return a model, its optimizer and a function that computes its loss."""
+    model = nn.MLP(2, [hidden, 3], rng=RNG(7))
+    xs, ys = points(count)
+    return model, optimizer(model.parameters()), lambda: F.cross_entropy(model(xs), ys)
+
+
+OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
+    "sgd": lambda ps: optim.SGD(ps, lr=0.3),
+    "momentum": lambda ps: optim.SGD(ps, lr=0.1, momentum=0.9, dampening=0.1, weight_decay=0.01),
+    "nesterov": lambda ps: optim.SGD(ps, lr=0.1, momentum=0.8, nesterov=True),
+    "adam": lambda ps: optim.Adam(ps, lr=0.05, weight_decay=0.02),
+    "adamw": lambda ps: optim.AdamW(ps, lr=0.05, weight_decay=0.02),
+    "groups": lambda ps: optim.AdamW(
+        [{"params": list(ps)[:4], "lr": 0.01}, {"params": list(ps)[4:], "betas": (0.5, 0.6)}]
+    ),
+}
+
+
+def loop(loss_of: Callable[[], Value], optimizer: Any, steps: int) -> list[float]:
+    """Do what a program stands for."""
+    losses = []
+    for _ in range(steps):
+        loss = loss_of()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.data)
+    return losses
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_training_is_the_loop(name: str) -> None:
+    model, optimizer, loss_of = classifier(OPTIMIZERS[name])
+    twin, twin_optimizer, twin_loss_of = classifier(OPTIMIZERS[name])
+    loss = loss_of()
+    program = compile(loss, optimizer)
+    losses = program.run(3) + program.run(9)
+    expected = loop(twin_loss_of, twin_optimizer, 12)
+    assert bits(losses) == bits(expected)
+    assert state(model.parameters()) == state(twin.parameters())
+    assert loss.data == losses[-1] and loss.grad == 1.0
+    saved, twin_saved = optimizer.state_dict(), twin_optimizer.state_dict()
+    assert saved == twin_saved
+    assert loop(loss_of, optimizer, 2) == loop(twin_loss_of, twin_optimizer, 2)
+
+
+def test_every_set_gives_the_same_bits(every_isa: str) -> None:
+    model, optimizer, loss_of = classifier(OPTIMIZERS["adamw"], 9, 21)
+    twin, twin_optimizer, twin_loss_of = classifier(OPTIMIZERS["adamw"], 9, 21)
+    assert compile(loss_of(), optimizer).run(8) == loop(twin_loss_of, twin_optimizer, 8)
+    assert state(model.parameters()) == state(twin.parameters())
+
+
+def test_options_and_state_are_read_at_each_run() -> None:
+    model, optimizer, loss_of = classifier(OPTIMIZERS["adam"])
+    twin, twin_optimizer, twin_loss_of = classifier(OPTIMIZERS["adam"])
+    program = compile(loss_of(), optimizer)
+    for lr in (0.1, 0.01):
+        for each in (optimizer, twin_optimizer):
+            each.lr = lr
+            each.m = [0.25] * len(each.m)
+        assert program.run(2) == loop(twin_loss_of, twin_optimizer, 2)
+    assert state(model.parameters()) == state(twin.parameters())
+
+
+def test_two_programs_share_parameters() -> None:
+    model, optimizer, loss_of = classifier(OPTIMIZERS["sgd"])
+    twin, twin_optimizer, twin_loss_of = classifier(OPTIMIZERS["sgd"])
+    first = compile(loss_of(), optimizer)
+    second = compile(sum(p * p for p in model.parameters()), optimizer)
+    for _ in range(3):
+        first.run(2)
+        second.run()
+        loop(twin_loss_of, twin_optimizer, 2)
+        loop(lambda: sum(p * p for p in twin.parameters()), twin_optimizer, 1)
+    assert state(model.parameters()) == state(twin.parameters())
+
+
+def test_a_program_does_not_need_its_graph() -> None:
+    gc.collect()
+    before = pymicrograd.memory_usage()
+    model, optimizer, loss_of = classifier(OPTIMIZERS["adamw"])
+    program = compile(loss_of(), optimizer)
+    gc.collect()
+    held = pymicrograd.memory_usage()["nodes"] - before["nodes"]
+    assert held == len(list(model.parameters()))
+    program.run(2)
+    del program, model, optimizer, loss_of
+    gc.collect()
+    after = pymicrograd.memory_usage()
+    assert after["nodes"] == before["nodes"]
+    assert after["bytes"] - before["bytes"] <= 1 << 19  # chunks of nodes stay
+
+
+# ---- any graph -------------------------------------------------------------------------------
+
+UNARY = (
+    "tanh", "relu", "exp", "log", "sin", "cos", "expm1", "log1p", "sigmoid", "softplus", "gelu",
+    "_gelu_tanh", "silu", "erf", "abs", "neg", "square",
+)  # fmt: skip
+EXPONENTS = (2, -1, 0.5, 3, -2, 1, 0, 1.7, -0.5)
+NUMBERS = (0.0, -0.0, 1.0, -1.0, 2.5)
+
+
+class Graph:
+    """A random expression, computed in the order in which backward walks it.
+
+    Args:
+        seed: what it is drawn from.
+        leaves: so many.
+        size: of operations, about.
+    """
+
+    def __init__(self, seed: int, leaves: int, size: int) -> None:
+        self.rng, self.leaves, self.steps = random.Random(seed), leaves, []
+        self.roots: list[int] = []
+        while len(self.steps) < size:
+            self.roots.append(self.draw(self.rng.randint(2, 6)))
+
+    def operand(self, depth: int) -> int:
+        used = self.leaves + len(self.steps)
+        if depth == 0 or self.rng.random() < 0.3:
+            recent = self.rng.random() < 0.5
+            return self.rng.randrange(max(0, used - 5) if recent else 0, used)
+        return self.draw(depth - 1)
+
+    def draw(self, depth: int) -> int:
+        rng, first = self.rng, self.operand(depth)
+        kind = rng.choice("+*+*+*-/mMufffpPnN")
+        second: Any = None
+        if kind in "+*-/mMP":
+            second = first if rng.random() < 0.1 else self.operand(depth)
+        elif kind in "uf":
+            second = rng.choice(UNARY)
+        elif kind in "nN":
+            second = rng.choice(NUMBERS)
+        elif kind == "p":
+            second = rng.choice(EXPONENTS)
+        self.steps.append((kind, first, second))
+        return self.leaves + len(self.steps) - 1
+
+    def compute(self, leaves: Sequence[Value]) -> Value:
+        values = list(leaves)
+        for kind, a, b in self.steps:
+            values.append(apply(kind, values[a], values[b] if kind in "+*-/mMP" else b))
+        total = values[self.roots[0]]
+        for root in self.roots[1:]:
+            total = total + values[root]
+        return total
+
+
+def apply(kind: str, a: Value, b: Any) -> Value:
+    """Do a step of a graph."""
+    if kind in "uf":
+        plain = {"abs": lambda: abs(a), "neg": lambda: -a, "square": lambda: a * a}
+        return plain[b]() if b in plain else getattr(a, b)()  # type: ignore[no-any-return]
+    steps: dict[str, Callable[[], Any]] = {
+        "+": lambda: a + b, "*": lambda: a * b, "-": lambda: a - b, "/": lambda: a / b,
+        "m": lambda: a.maximum(b), "M": lambda: a.minimum(b), "p": lambda: a**b,
+        "P": lambda: a**b, "n": lambda: a * b, "N": lambda: a + b,
+    }  # fmt: skip
+    return steps[kind]()  # type: ignore[no-any-return]
+
+
+def outcome(run: Callable[[], Any]) -> Any:
+    """Return the class of the exception that a function raises, or None."""
+    try:
+        run()
+    except ERRORS as error:
+        return type(error)
+    return None
+
+
+def in_order_of_walk(graph: Graph, leaves: Sequence[Value]) -> Value:
+    """Compute a graph with leaves that let it, to be walked."""
+    with pymicrograd.ieee():
+        return graph.compute(leaves)
+
+
+def backward(graph: Graph, leaves: Sequence[Value], losses: list[float]) -> None:
+    """Do a step on a graph."""
+    loss = graph.compute(leaves)
+    loss.backward()
+    losses.append(loss.data)
+
+
+def compare(seed: int, size: int, hostile: bool) -> bool:
+    """Compare a program with the loop on data that come after it is made; whether it raised."""
+    graph, rng = Graph(seed, 4, size), random.Random(seed)
+    data = [[rng.gauss(0, 1) for _ in range(4)] for _ in range(4)]
+    if hostile:
+        data[1:] = [[rng.choice((x, rng.choice(HOSTILE))) for x in row] for row in data[1:]]
+    leaves = [Value(x) for x in data[0]]
+    twins = [Value(x) for x in data[0]]
+    program = compile(in_order_of_walk(graph, leaves))
+    raised = False
+    for row in data:
+        for leaf, twin, x in zip(leaves, twins, row, strict=True):
+            leaf.data = twin.data = x
+        found: list[float] = []
+        expected = outcome(functools.partial(backward, graph, twins, found))
+        assert outcome(program.run) == expected, (seed, row)
+        assert bits(program.losses) == bits(found), (seed, row)
+        assert state(leaves) == state(twins), (seed, row)
+        raised |= expected is not None
+    return raised
+
+
+def test_random_graphs() -> None:
+    raised = [compare(seed, (8, 30, 120)[seed % 3], seed % 2 == 1) for seed in range(120)]
+    assert 20 < sum(raised) < 110
+
+
+@pytest.mark.all
+def test_many_random_graphs(every_isa: str) -> None:
+    for seed in range(1000, 4000):
+        compare(seed, (8, 30, 120, 400)[seed % 4], seed % 2 == 1)
+
+
+def test_infinities_go_on_where_ieee_says_so() -> None:
+    x, y = Value(0.0), Value(0.0)
+    with pymicrograd.ieee():
+        loss = (y.log() + y**-1).exp()
+        program = compile((x.log() + x**-1).exp())
+        loss.backward()
+        assert bits(program.run()) == bits([loss.data])
+    assert state([x]) == state([y])
+    with pytest.raises(ValueError, match=r"step 1, log\(0\.0\): math domain error"):
+        program.run()
+
+
+def test_softmax_looks_for_the_largest_logit_each_time() -> None:
+    xs, ys = [Value(1.0), Value(2.0), Value(-1.0)], [Value(1.0), Value(2.0), Value(-1.0)]
+    program = compile(F.softmax(xs)[0] + F.cross_entropy(xs, 1))
+    for data in ([300.0, -3.0, 5.0], [-900.0, -901.0, -902.5], [0.0, -0.0, 0.0]):
+        for x, y, number in zip(xs, ys, data, strict=True):
+            x.data = y.data = number
+        loss = F.softmax(ys)[0] + F.cross_entropy(ys, 1)
+        loss.backward()
+        assert bits(program.run()) == bits([loss.data])
+        assert state(xs) == state(ys)
+
+
+# ---- errors ----------------------------------------------------------------------------------
+
+
+def test_an_error_leaves_what_the_loop_leaves() -> None:
+    def parts() -> Any:
+        w, x = Value(1.0), Value(0.5)
+        return w, x, optim.SGD([w], lr=0.25, momentum=0.5), lambda: (w * x).log() + x * x
+
+    w, x, optimizer, loss_of = parts()
+    program = compile(loss_of(), optimizer)
+    v, y, twin, twin_loss_of = parts()
+    x.data = y.data = 0.7
+    with pytest.raises(ValueError, match="log"):
+        program.run(10)
+    with pytest.raises(ValueError):
+        loop(twin_loss_of, twin, 10)
+    assert 0 < len(program.losses) < 10
+    assert state([w, x]) == state([v, y])
+    assert optimizer.state_dict() == twin.state_dict()
+
+
+def test_an_update_that_fails_changes_nothing() -> None:
+    w, x, other = Value(1.0), Value(1e200), Value(2.0)
+    optimizer = optim.Adam([{"params": [other]}, {"params": [w]}], lr=0.1)
+    program = compile(w * x + other, optimizer)
+    with pytest.raises(OverflowError, match="step 1, update 1"):
+        program.run(2)
+    assert (w.data, w.grad, other.grad) == (1.0, 1e200, 1.0)
+    assert other.data != 2.0  # the first group has made its step
+    assert [optimizer.state[p].get("step", 0) for p in (other, w)] == [1, 0]
+
+
+def test_what_a_program_refuses() -> None:
+    w = Value(1.0)
+    own = Value(2.0, (w,), (3.0,))
+    with pytest.raises(GradientError):
+        compile(own * w)
+    hooked = optim.SGD([w], lr=0.1)
+    hooked.register_step_pre_hook(lambda *_: None)
+    with pytest.raises(ValueError, match="hooks"):
+        compile(w * w, hooked)
+    with pytest.raises(TypeError, match="of Tensors"):
+        compile(w * w, optim.SGD([pymicrograd.ones(2, requires_grad=True)], lr=0.1))
+    with pytest.raises(TypeError, match="optimizer"):
+        compile(w * w, "SGD")
+    optimizer = optim.SGD([w], lr=0.1)
+    program = compile(w * w, optimizer)
+    optimizer.params = [w, Value(2.0)]
+    with pytest.raises(ValueError, match="compile again"):
+        program.run()
+    with pytest.raises(ValueError, match="at least 0"):
+        program.run(-1)
+    assert w.data == 1.0 and compile(w * w).run(0) == []
+
+
+def test_other_things_are_returned_as_they_are() -> None:
+    assert compile(math.sin) is math.sin
+    assert compile(fullgraph=True)(math.sin) is math.sin
+
+
+def test_a_backward_of_the_same_values_is_busy_no_longer_than_it_lasts() -> None:
+    """A rule of the user's may run a program in the middle of a backward."""
+    w, x = Value(3.0), Value(2.0)
+    program = compile(x * x)
+    y = w * 2.0
+    y._backward = lambda: program.run()
+    (y * 1.0).backward()
+    assert x.grad == 4.0
+
+
+# ---- functions -------------------------------------------------------------------------------
+
+
+def make_steps(decorate: Callable[[Any], Any]) -> tuple[Any, list[Any], Any]:
+    """Return a training step of a few floats, its parameters and its optimizer."""
+    model = nn.MLP(2, [4, 3], rng=RNG(3))
+    optimizer = optim.AdamW(model.parameters(), lr=0.05, weight_decay=0.01)
+
+    @decorate
+    def step(rows: Any, targets: tuple[int, ...], scale: float) -> Any:
+        logits = model(rows)
+        loss = F.cross_entropy(logits, list(targets)) * scale
+        optimizer.zero_grad()
+        loss.backward()
+        before = logits[0][0] * 1.5  # with the parameters as they were
+        optimizer.step()
+        return loss, [before, model(rows)[0][1]]
+
+    return step, list(model.parameters()), optimizer
+
+
+def test_a_function_is_the_function() -> None:
+    step, parameters, optimizer = make_steps(compile(values=True))
+    twin, twins, twin_optimizer = make_steps(lambda function: function)
+    rng = random.Random(1)
+    for turn in range(9):
+        count = 2 + turn % 2
+        rows = [[rng.gauss(0, 2), rng.gauss(0, 2)] for _ in range(count)]
+        targets = tuple([turn % 3, 1, 2][:count])
+        optimizer.lr = twin_optimizer.lr = 0.1 / (1 + turn)
+        loss, others = step(rows, targets, 0.5 + turn)
+        expected, twin_others = twin(rows, targets, 0.5 + turn)
+        values, twin_values = [loss, *others], [expected, *twin_others]
+        assert bits([v.data for v in values]) == bits([v.data for v in twin_values])
+        assert state(parameters) == state(twins)
+    assert optimizer.state_dict() == twin_optimizer.state_dict()
+    assert len(step._variants) == 6
+
+
+def test_whatever_a_function_does_with_gradients() -> None:
+    def parts(decorate: Callable[[Any], Any]) -> Any:
+        w, v = Value(0.7), Value(-0.3)
+        first, second = optim.SGD([w], lr=0.1, momentum=0.5), optim.Adam([v, w], lr=0.2)
+
+        @decorate
+        def step(x: float) -> Any:
+            y = (w * x + v).tanh()
+            y.backward()
+            y.backward(2.0)  # gradients add up
+            first.step()
+            z = (w * v).exp() + y
+            z.backward()
+            second.step()
+            v.grad = 0.25
+            v.data = 0.5
+            return [y, z, w * v]
+
+        return step, [w, v]
+
+    step, leaves = parts(compile(values=True))
+    twin, twins = parts(lambda function: function)
+    for x in (1.0, -2.0, 0.0, 3.5):
+        for leaf in (leaves[1], twins[1]):
+            leaf.grad += x
+        found, expected = step(x), twin(x)
+        assert bits([a.data for a in found]) == bits([a.data for a in expected])
+        assert state(leaves) == state(twins)
+
+
+def test_a_function_stops_where_the_loop_does() -> None:
+    def parts(decorate: Callable[[Any], Any]) -> Any:
+        w = Value(1.0)
+        optimizer = optim.SGD([w], lr=0.5)
+
+        @decorate
+        def step(x: float) -> Any:
+            for factor in (1.0, x):
+                optimizer.zero_grad()
+                loss = (w * factor).log() * factor
+                loss.backward()
+                optimizer.step()
+            return loss
+
+        return step, w
+
+    step, w = parts(compile(values=True))
+    twin, v = parts(lambda function: function)
+    for x in (0.5, -1.0, 0.25):
+        assert outcome(functools.partial(step, x)) == outcome(functools.partial(twin, x))
+        assert state([w]) == state([v])
+
+
+REFUSED: dict[str, Callable[[Any, Any], Any]] = {
+    "data": lambda x, w: x * w.data,
+    "grad": lambda x, w: x * w.grad,
+    "compare": lambda x, w: x if x > 0.0 else w,
+    "float": lambda x, w: Value(float(x * w)),
+    "derivatives": lambda x, w: pymicrograd.autograd.grad(x * w, [w])[0],
+    "own": lambda x, w: Value(2.0, (x, w), (1.0, 2.0)),
+    "array": lambda x, w: 2.0,
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.filterwarnings("ignore:the graph ends here")
+def test_what_a_function_may_not_do(name: str) -> None:
+    w = Value(3.0)
+    step = compile(lambda x: REFUSED[name](x, w), values=True)
+    for _ in range(2):
+        with pytest.raises(TypeError if name == "array" else RecordingError):
+            step(2.0)
+    loss = w * 2.0
+    loss.backward()
+    assert (loss.data, w.grad) == (6.0, 2.0)
+
+
+def test_an_exception_ends_the_recording() -> None:
+    w = Value(-1.0)
+    step = compile(lambda x: (w * x).log(), values=True)
+    with pytest.raises(ValueError, match="log"):
+        step(1.0)
+    w.data = 2.0
+    assert step(1.0).data == step(1.0).data == math.log(2.0)
+    assert step(-1.0 if False else 3.0).data == math.log(6.0)
+
+
+def test_recording_leaves_no_nodes() -> None:
+    gc.collect()
+    before = pymicrograd.memory_usage()["nodes"]
+    step, parameters, _ = make_steps(compile(values=True))
+    for _ in range(3):
+        result = step([[0.5, 1.5]], (1,), 1.0)
+    step._variants.clear()
+    del result
+    gc.collect()
+    assert pymicrograd.memory_usage()["nodes"] == before + len(parameters)
+
+
+# ---- interrupts, memory ----------------------------------------------------------------------
+
+
+@pytest.mark.skipif(
+    threading.current_thread() is not threading.main_thread(), reason="signals are the main's"
+)
+def test_an_interrupt_falls_between_steps() -> None:
+    model, optimizer, loss_of = classifier(OPTIMIZERS["adamw"])
+    program = compile(loss_of(), optimizer)
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.03)
+        with pytest.raises(KeyboardInterrupt):
+            program.run(10**9)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert program.losses
+    assert optimizer.t == len(program.losses)
+    again = copy.deepcopy(model)
+    assert state(again.parameters()) == state(model.parameters())
+
+
+def test_no_memory_at_any_point_of_compiling() -> None:
+    model, optimizer, loss_of = classifier(OPTIMIZERS["adamw"])
+    loss = loss_of()
+    gc.collect()
+    before = pymicrograd.memory_usage()["nodes"]
+    grads = state(model.parameters())
+    for after in range(1000):
+        pymicrograd._core.fail_allocation(after)
+        try:
+            program = compile(loss, optimizer)
+        except OutOfMemoryError:
+            continue
+        finally:
+            pymicrograd._core.fail_allocation(-1)
+        break
+    assert 10 < after < 999
+    assert pymicrograd.memory_usage()["nodes"] == before
+    assert state(model.parameters()) == grads
+    assert math.isfinite(program.run()[0])
+
+
+def test_compiling_takes_time_in_proportion() -> None:
+    """Instructions and bytes of a program do not grow faster than its graph."""
+    w = Value(0.5)
+    sizes = {}
+    for count in (1000, 4000):
+        x = w
+        for _ in range(count):
+            x = (x * 0.5 + w).tanh()
+        text = compile(x).explain()
+        sizes[count] = int(text.split()[3])
+    assert 3.5 < sizes[4000] / sizes[1000] < 4.5
