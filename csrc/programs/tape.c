@@ -578,6 +578,7 @@ static tape *tape_open(mg_arena *arena)
     memset(t, 0, sizeof *t);
     t->program.arena = arena;
     t->first_write = SIZE_MAX;
+    t->fault = -1;
     t->recorder = (recorder){.thread = thread_mark(), .take = tape_take};
     t->recorder.give = tape_give, t->recorder.calls = tape_calls;
     t->recorder.acts = tape_acts, t->recorder.writes = tape_writes;
