@@ -6,6 +6,7 @@ import builtins
 import copy
 import functools
 import gc
+import os
 import random
 import signal
 import threading
@@ -544,6 +545,16 @@ def test_signatures() -> None:
     assert f(x).sum().item() == 18.0
 
 
+def test_an_argument_may_be_what_is_found_outside() -> None:
+    w, model = mg.ones(3), nn.Linear(3, 3)
+    f = mg.compile(lambda x: (x * 2 + w) @ model.weight.detach())
+    for x in (w, mg.zeros(3), w, mg.ones(3), w.clone(), w):
+        assert bits(f(x)) == bits((x * 2 + w) @ model.weight.detach())
+    g = mg.compile(lambda x: x @ model.weight.detach() + x.sum())
+    for x in (model.weight, model.weight.detach().clone() * 2, model.weight):
+        assert bits(g(x.detach())) == bits(x.detach() @ model.weight.detach() + x.sum())
+
+
 def test_modes_make_other_programs() -> None:
     mg.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5))
@@ -891,6 +902,26 @@ def test_a_loop_is_left_by_a_signal() -> None:
     assert len(set(steps)) == 1 and steps[0] > 1
     program(x, y)
     assert training.optimizer.steps[0] == steps[0] + 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_has_programs_of_its_own() -> None:
+    x, y = data((23, 4), 0), mg.randint(0, 3, (23,))
+    one, eager = classifier()
+    for _ in range(8):
+        eager(x, y)
+    other, step = classifier()
+    program = mg.compile(step)
+    for _ in range(4):
+        program(x, y)
+    child = os.fork()
+    if not child:  # pragma: no cover
+        program.run(4, x, y)
+        os._exit(0 if other.state() == one.state() else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    program.run(4, x, y)
+    assert other.state() == one.state()
 
 
 def test_threads_have_programs_at_once() -> None:

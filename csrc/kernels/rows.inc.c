@@ -137,6 +137,19 @@ static void OF(divide_long)(int64_t n, T *y, T c)
     OF(row_map)(row, 1.0);
 }
 
+/* y[r, i] = c[r]. */
+static void OF(spread)(int64_t rows, int64_t n, const T *c, T *y)
+{
+#define SPREAD(N) \
+    for (int64_t r = 0; r < rows; r++) \
+        for (int i = 0; i < N; i++) y[r * N + i] = c[r]; \
+    return
+    FEW(n, SPREAD)
+#undef SPREAD
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t i = 0; i < n; i++) y[r * n + i] = c[r];
+}
+
 /* y[r, i] = y[r, i] / c[r], none negative; the divisors of short rows are spread out, so
  * that divisions fill whole vectors. */
 static void OF(divide)(int64_t rows, int64_t n, T *y, const T *c)
@@ -150,8 +163,7 @@ static void OF(divide)(int64_t rows, int64_t n, T *y, const T *c)
         for (int64_t r = 0; r < rows; r++) OF(divide_row)(n, y + r * n, c[r]);
         return;
     }
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = 0; i < n; i++) spread[r * n + i] = c[r];
+    OF(spread)(rows, n, c, spread);
     MAP(div)(rows * n, y, spread, y, 0.0, 0);
 }
 

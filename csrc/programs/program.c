@@ -389,6 +389,7 @@ int mg_program_bind(mg_program *program, int64_t count, const mg_node *nodes)
     tape *t = tape_in(program);
     MG_RETURN_IF(!t, MG_ERR_ARG);
     arena_lock(program->arena);
+    t->fault = -1;
     int status = bind_check(t, count, nodes);
     if (status == MG_OK) bind_all(t, nodes);
     arena_unlock(program->arena);

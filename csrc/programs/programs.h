@@ -23,12 +23,12 @@ struct mg_program {
 /* ---- tapes: programs of arrays ---------------------------------------------------- */
 
 /* Where an array of a tape lies in its memory. */
-typedef struct place {
+typedef struct tape_place {
     array *at;
     struct storage *in;
     int64_t offset; /* bytes */
-    struct place *next; /* of those in the same storage */
-} place;
+    struct tape_place *next; /* of those in the same storage */
+} tape_place;
 
 /* What arrays of a tape lie in. OWNED: made by the tape, used again and again as eager's
  * frees allowed it. FOUND: somebody's, of whom another array may take its place.
@@ -39,7 +39,7 @@ struct storage {
     buffer *buffer;
     char *start; /* what offsets count from */
     size_t size; /* of what is owned, bytes */
-    place *places, *before; /* the last first; those of what lay there before */
+    tape_place *places, *before; /* the last first; those of what lay there before */
     storage *sibling;        /* of what was found, another array in the same buffer */
     storage *next_unused;    /* while recording, of what is owned */
     const array *array;     /* found, while recording: the node's */
@@ -82,7 +82,7 @@ typedef struct tape_entry {
     int array_count;
     array *arrays;
     const array **given; /* where they are */
-    place *places;       /* one for each */
+    tape_place *places;       /* one for each */
     size_t size;         /* of this and what lies behind it */
     union {
         call call;

@@ -123,10 +123,10 @@ static void storage_part(tape *t, storage *m)
     block->size = m->size;
     block->home = before;
     before->places = m->before;
-    place **end = &m->places;
+    tape_place **end = &m->places;
     while (*end != m->before) end = &(*end)->next;
     *end = m->before = NULL;
-    for (place *p = before->places; p; p = p->next) p->in = before;
+    for (tape_place *p = before->places; p; p = p->next) p->in = before;
     storage_move(before, block, before->start);
     storage_give(t, before);
 }
@@ -245,7 +245,7 @@ void storage_move(storage *m, buffer *to, char *start)
 {
     m->buffer = to;
     m->start = start;
-    for (place *p = m->places; p; p = p->next) {
+    for (tape_place *p = m->places; p; p = p->next) {
         p->at->buffer = to;
         p->at->data = start + p->offset;
     }
@@ -258,15 +258,15 @@ static tape_entry *entry_new(tape *t, enum entry_kind what, int array_count, siz
                              char **rest)
 {
     const size_t count = (size_t)array_count;
-    const size_t of_arrays = count * (sizeof(array) + sizeof(place) + sizeof(array *));
-    const size_t size = sizeof(tape_entry) + of_arrays + more;
+    const size_t of_array = sizeof(array) + sizeof(tape_place) + sizeof(array *);
+    const size_t size = sizeof(tape_entry) + count * of_array + more;
     tape_entry *e = item_new(t, &t->entries, size);
     if (!e) return NULL;
     e->what = what;
     e->size = size;
     e->array_count = array_count;
     e->arrays = (array *)(e + 1);
-    e->places = (place *)(e->arrays + count);
+    e->places = (tape_place *)(e->arrays + count);
     e->given = (const array **)(e->places + count);
     *rest = (char *)(e->given + count);
     return e;
@@ -282,7 +282,7 @@ static void entry_keep(tape_entry *e, int k, const array *a, storage *m)
     copy->attached = NULL;
     copy->operand_count = 0;
     e->given[k] = copy;
-    e->places[k] = (place){copy, m, a->data - m->start, m->places};
+    e->places[k] = (tape_place){copy, m, a->data - m->start, m->places};
     m->places = &e->places[k];
 }
 
@@ -578,6 +578,7 @@ static tape *tape_open(mg_arena *arena)
     memset(t, 0, sizeof *t);
     t->program.arena = arena;
     t->first_write = SIZE_MAX;
+    t->fault = -1;
     t->recorder = (recorder){.thread = thread_mark(), .take = tape_take};
     t->recorder.give = tape_give, t->recorder.calls = tape_calls;
     t->recorder.acts = tape_acts, t->recorder.writes = tape_writes;

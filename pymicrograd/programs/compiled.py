@@ -8,6 +8,7 @@ import functools
 import gc
 import math
 import struct
+import sys
 import time
 import traceback
 import warnings
@@ -158,9 +159,12 @@ def objects_of(nodes: Sequence[int], tensors: Sequence[Any]) -> list[Any]:
     if not wanted:
         return found
     others = [x for x in gc.get_objects() if isinstance(x, TensorBase)]
+    objects: dict[int, list[Any]] = {}
     for x, node in zip(others, _core.handles_of(others), strict=True):
         if node in wanted:
-            found[wanted.pop(node)] = x
+            objects.setdefault(node, []).append(x)
+    for node, several in objects.items():  # others than the user's are short-lived
+        found[wanted[node]] = max(several, key=sys.getrefcount)
     return found
 
 
@@ -221,6 +225,8 @@ class Compiled(Fitting):
         self.last = None
         if named or numbers != set(range(len(args))) or self.surroundings is None:
             return
+        if any(id(x) in self.surroundings.tensors for x in args):
+            return
         used = tuple([-1 - x if type(x) is Argument else x for x in variant.used])
         held = self.surroundings.held()
         self.last_held = variant.program.address, used, *held, _core.is_grad_enabled()
@@ -230,15 +236,19 @@ class Compiled(Fitting):
         """Return what tells programs apart, and the Tensors among the arguments."""
         if self.surroundings is None:
             self.surroundings = Surroundings(self.function)
+            found = dict(self.surroundings.tensors)
             for x in (*args, *named.values()):
                 self.surroundings.look_for_modules(x, 2)
+            self.surroundings.tensors = found
         tensors: list[Any] = []
         kept: list[Any] = []
-        key = [self.surroundings.number(), *[key_of(x, tensors, kept) for x in args]]
+        around = self.surroundings
+        key = [around.number(), *[key_of(x, tensors, kept) for x in args]]
         if named:
             key.append(key_of(named, tensors, kept))
         if kept:
             self.kept += [x for x in kept if not any(x is other for other in self.kept)]
+        key += [id(x) for x in tensors if id(x) in around.tensors]  # which it finds, too
         return tuple(key), tensors
 
     def call(self, args: tuple[Any, ...], named: dict[str, Any]) -> Any:

@@ -70,6 +70,7 @@ class Surroundings:
 
     Attributes:
         kept: objects that are told by where they are.
+        tensors: those that the function finds, by who they are.
         numbers: of what there was at some call, by all of it.
         last, last_number: what there was at the last call.
     """
@@ -81,6 +82,7 @@ class Surroundings:
         self.seen: set[int] = set()
         self.modules: dict[int, Module] = {}
         self.watched: list[Module] = []
+        self.tensors: dict[int, Any] = {}
         self.look(function)
         for thing in list(self.things()):
             self.look_for_modules(thing, 2)
@@ -118,8 +120,12 @@ class Surroundings:
             yield variables.get(name)
 
     def look_for_modules(self, thing: Any, depth: int) -> None:
-        """Note modules, also those in the attributes of an object, or in a list."""
-        if isinstance(thing, Module):
+        """Note modules and Tensors, also those in the attributes of an object, or in a list."""
+        if isinstance(thing, TensorBase):
+            self.tensors[id(thing)] = thing
+        elif isinstance(thing, Module):
+            for x in (*thing.parameters(), *thing.buffers()):
+                self.tensors[id(x)] = x
             for module in thing.modules():
                 if isinstance(module, Module):
                     self.modules.setdefault(id(module), module)
