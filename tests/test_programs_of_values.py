@@ -353,9 +353,10 @@ def test_what_a_program_refuses() -> None:
     assert w.data == 1.0 and compile(w * w).run(0) == []
 
 
-def test_other_things_are_returned_as_they_are() -> None:
-    assert compile(math.sin) is math.sin
-    assert compile(fullgraph=True)(math.sin) is math.sin
+def test_what_is_recorded_already_stays_as_it_is() -> None:
+    step = compile(math.sin, values=True)
+    assert compile(step) is step and compile(step, values=True) is step
+    assert compile(math.sin, values=True, disable=True) is math.sin
 
 
 def test_a_backward_of_the_same_values_is_busy_no_longer_than_it_lasts() -> None:

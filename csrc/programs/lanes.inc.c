@@ -18,8 +18,8 @@
     defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 28)
 #define LANES_KNOW_POW 1
 
-/* Tell whether pow returns r, which is not near the ends. `scale` is what the rest is
- * given in units of. */
+/* Tell whether pow returns r, which is not near the ends: the rest of a root below 1e-146
+ * is no double. `scale` is what the rest is given in units of. */
 MG_INLINE bool is_certain(double r, double rest, double scale)
 {
     const uint64_t exponent = 0x7FF0000000000000u, one = 1;
@@ -29,7 +29,7 @@ MG_INLINE bool is_certain(double r, double rest, double scale)
     const double most = bits & ((one << 52) - 1) ? 0.4499 * 0x1p-52 : 0.0;
     bits &= exponent;
     memcpy(&unit, &bits, sizeof unit);
-    return fabs(rest) <= most * unit * scale && fabs(r) > 1e-200 && fabs(r) < 1e200;
+    return fabs(rest) <= most * unit * scale && fabs(r) > 1e-140 && fabs(r) < 1e140;
 }
 
 MG_INLINE bool square_is_certain(double x, double *r)
