@@ -194,6 +194,8 @@ from torch.distributions.multinomial import Multinomial
 from torch.func import functional_call, grad, jacfwd, jacrev, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.parameter import Parameter
+from torch.nn.utils import clip_grad_norm_, spectral_norm, weight_norm
+from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.rnn import pad_sequence
 from torch.optim.lr_scheduler import StepLR
 from torch.optim.swa_utils import AveragedModel
