@@ -122,6 +122,16 @@ def test_former_arguments_of_losses_mean_reductions() -> None:
             assert call(logits, classes, None, False).shape == ()
 
 
+def test_an_axis_that_is_missing_is_pytorchs_choice() -> None:
+    for call, module in ((F.softmax, nn.Softmax()), (F.log_softmax, nn.LogSoftmax()),
+                         (F.softmin, nn.Softmin())):  # fmt: skip
+        for shape, axis in (((), 0), ((3,), 0), ((2, 3), 1), ((2, 3, 4), 0), ((1, 2, 3, 4), 1)):
+            x = torch.randn(shape)
+            for given in (call, module):
+                with pytest.warns(UserWarning, match=f"dim is missing.* taken to be {axis}"):
+                    assert given(x).tolist() == call(x, axis).tolist()  # type: ignore[operator]
+
+
 def test_hints_of_memory_change_nothing() -> None:
     x = torch.zeros(2, 3, pin_memory=True, layout=torch.strided)
     hints: dict[str, Any] = {"memory_format": torch.preserve_format, "pin_memory": False}
@@ -184,6 +194,8 @@ from torch.distributions.multinomial import Multinomial
 from torch.func import functional_call, grad, jacfwd, jacrev, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.parameter import Parameter
+from torch.nn.utils import clip_grad_norm_, spectral_norm, weight_norm
+from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.rnn import pad_sequence
 from torch.optim.lr_scheduler import StepLR
 from torch.optim.swa_utils import AveragedModel
@@ -251,7 +263,6 @@ def test_gradient_penalty_and_batched_gradients() -> None:
 OTHER = {
     "activation": "a function of PyTorch's, here its name",
     "betas lr weight_decay": "None, which of Values means micrograd's",
-    "dim": "PyTorch warns where it is missing, and it is needed here",
     "_stacklevel": "PyTorch's own", "memo": "PyTorch's own", "pickle_module": "there is no pickle",
     "static_k static_v": "PyTorch's own", "min_value max_value": "given up by PyTorch long ago",
     "modules values": "(), which is empty as well", "grad_variables": "given up by PyTorch",

@@ -201,7 +201,7 @@ class GLU(Applied):
 
 
 class AlongAxis(Applied):
-    """A function of rows along an axis; without one, of a Tensor's last or only row axis."""
+    """A function of rows along an axis; without one PyTorch's choice, with a warning."""
 
     options: ClassVar[dict[str, Any]] = {"dim": None}
 
@@ -209,10 +209,7 @@ class AlongAxis(Applied):
         """Return what the function gives for a Tensor, or for a list of Values."""
         if isinstance(input, (list, tuple)):
             return getattr(functional, self.function)(input)
-        dim = self.dim
-        if dim is None:  # PyTorch's choice, which it warns of
-            dim = 0 if input.ndim in (0, 1, 3) else 1
-        return getattr(functional, self.function)(input, dim)
+        return getattr(functional, self.function)(input, self.dim)
 
     def extra_repr(self) -> str:
         """Return the axis."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..._core import ValueBase
 from ...errors import ShapeError
 from ...tensors.leaves import UNIFORM, draw, ramp
+from ...tensors.warning import warn
 from .arguments import in_place_if, operand_of, tensor_of
 
 if TYPE_CHECKING:
@@ -154,43 +155,50 @@ def tanhshrink(input: Tensor) -> Tensor:
     return x - x.tanh()
 
 
-def softmin(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
-    """Return softmax of -x along an axis.
+def axis_for(call: str, input: Tensor, dim: int | None) -> int:
+    """Return an axis; where none is given the one that PyTorch takes, with its warning."""
+    if dim is not None:
+        return dim
+    chosen = 0 if input.ndim in (0, 1, 3) else 1
+    warn(f"{call}: dim is missing, the axis of what adds up to 1: it is taken to be {chosen}")
+    return chosen
 
-    Raises:
-        TypeError: input is no Tensor.
-        TensorIndexError: the axis is out of range.
-    """
-    return (-tensor_of("softmin", input)).softmax(dim, dtype=dtype)
+
+def softmin(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
+    """Return softmax of -x along an axis; arguments as for `softmax`."""
+    x = -tensor_of("softmin", input)
+    return x.softmax(axis_for("softmin", x, dim), dtype=dtype)
 
 
-def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+def softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     """Return exp(x - m) / sum(exp(x - m)) along an axis, m the largest x; the shape stays.
 
     Args:
         input: a Tensor; integers and bools are computed as float32.
-        dim: the axis; dtype: what input is cast to before.
+        dim: the axis, without which 0 is taken for 0, 1 or 3 axes, else 1, and a warning given.
+        dtype: what input is cast to before.
 
     Raises:
         TensorIndexError: the axis is out of range.
     """
-    return tensor_of("softmax", input).softmax(dim, dtype=dtype)
+    x = tensor_of("softmax", input)
+    return x.softmax(axis_for("softmax", x, dim), dtype=dtype)
 
 
-def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+def log_softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     """Return x - m - log(sum(exp(x - m))) along an axis, m the largest x; the shape stays.
 
     It is the logarithm of `softmax`, and finite where that is 0.
 
     Args:
-        input: a Tensor; integers and bools are computed as float32.
-        dim: the axis; dtype: what input is cast to before.
+        input, dim, dtype: as for `softmax`.
 
     Raises:
-        TypeError: input is no Tensor, or no axis is given.
+        TypeError: input is no Tensor.
         TensorIndexError: the axis is out of range.
     """
-    return tensor_of("log_softmax", input).log_softmax(dim, dtype=dtype)
+    x = tensor_of("log_softmax", input)
+    return x.log_softmax(axis_for("log_softmax", x, dim), dtype=dtype)
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:

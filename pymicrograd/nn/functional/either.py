@@ -38,7 +38,7 @@ def softmax(
 
     Args:
         input: a Tensor; or Values, a list, also called `logits`.
-        dim: the axis, of a Tensor.
+        dim: the axis, of a Tensor; without it PyTorch's choice, with a warning.
         dtype: what a Tensor is cast to before.
 
     Returns:
@@ -52,8 +52,6 @@ def softmax(
     if isinstance(input, TensorBase):
         from . import activations
 
-        if dim is None:
-            raise TypeError("softmax: 'dim' is missing, the axis along which a Tensor is summed")
         return activations.softmax(input, dim, dtype)
     if dim is not None or dtype is not None:
         raise TypeError(
