@@ -2,7 +2,7 @@
  *
  * Windows become columns of a matrix, of one group of one image at a time, and of so many
  * of its windows that they stay in a cache. Where images are fewer than threads, or a sum
- * has several spans, products are shared out or left to product.c. */
+ * has several spans, product.c shares the products out. */
 #include "arrays/arrays.h"
 #include "arrays/walk.h"
 
@@ -35,11 +35,18 @@ struct convolve_job {
 
 /* ---- columns ----------------------------------------------------------------------- */
 
-/* Go along a row of columns: number `first` and so on of the windows at one place. */
+/* Go along a row of columns: number `first` and so on of the windows at one place. They
+ * lie in lines along the last axis, and `planes` of lines along the last but one. */
 typedef struct run_walk {
-    strided_walk lines; /* of windows along the last axis */
+    strided_walk lines;
     int64_t start, line, stride;
+    int64_t plane, next; /* lines of a plane, and elements from one to the next */
 } run_walk;
+
+/* Windows in whole lines, or in a part of one. */
+typedef struct run_of {
+    int64_t at, lines, n; /* the first element; of each line n windows */
+} run_of;
 
 static void runs_open(const convolve_job *job, int64_t first, run_walk *w)
 {
@@ -48,18 +55,27 @@ static void runs_open(const convolve_job *job, int64_t first, run_walk *w)
     w->line = job->axes ? view->shape[view->rank - 1] : 1;
     w->stride = job->axes ? view->strides[view->rank - 1] : 1;
     w->start = first % w->line;
+    w->plane = lines ? view->shape[view->rank - 2] : 1;
+    w->next = lines ? view->strides[view->rank - 2] : 0;
     walk_open(&w->lines, lines, view->shape + steps, view->strides + steps, NULL);
     walk_to(&w->lines, first / w->line);
 }
 
-/* Return how many of `count` windows lie in one run, the first of them at *offset. */
-static int64_t runs_next(run_walk *w, int64_t count, int64_t *offset)
+/* Find the next run of `count` windows; returns how many are in it. */
+static int64_t runs_next(run_walk *w, int64_t count, run_of *part)
 {
-    const int64_t left = w->line - w->start;
-    *offset = w->lines.offset[0] + w->start * w->stride;
+    const int64_t left = w->line - w->start, last = w->lines.rank - 1;
+    *part = (run_of){w->lines.offset[0] + w->start * w->stride, 1, left};
+    if (count < left) part->n = count;
+    if (w->start == 0 && count >= w->line && last >= 0) {
+        const int64_t lines = count / w->line, rest = w->plane - w->lines.index[last];
+        part->lines = lines < rest ? lines : rest;
+        w->lines.index[last] += part->lines - 1;
+        w->lines.offset[0] += (part->lines - 1) * w->next;
+    }
     w->start = 0;
     walk_next(&w->lines);
-    return count < left ? count : left;
+    return part->lines * part->n;
 }
 
 /* Walk along the rows of columns: channels and places in a window. */
@@ -81,35 +97,41 @@ static void columns_copy(const convolve_job *job, const char *from, int64_t firs
                          int64_t count, char *to, int64_t to_row)
 {
     const int64_t size = dtype_sizes[job->dtype];
+    const lines_copy_kernel copy = job->set->lines_copy[size == 8];
     strided_walk rows;
     run_walk all, runs;
+    run_of part;
     if (job->k == 0) return;
     runs_open(job, first, &all);
     rows_open(job, &rows);
     do {
         runs = all;
-        for (int64_t done = 0, n, at; done < count; done += n) {
-            n = runs_next(&runs, count - done, &at);
-            const char *source = from + (rows.offset[0] + at) * size;
-            if (runs.stride == 1)
-                copy_bytes((size_t)(n * size), source, to + done * size);
-            else
-                copy_row(n, (size_t)size, source, runs.stride, to + done * size, 1);
+        for (int64_t done = 0, n; done < count; done += n) {
+            n = runs_next(&runs, count - done, &part);
+            const char *source = from + (rows.offset[0] + part.at) * size;
+            char *target = to + done * size;
+            if (runs.stride == 1) {
+                copy(part.lines, part.n, source, runs.next, target);
+                continue;
+            }
+            for (int64_t i = 0; i < part.lines; i++, target += part.n * size)
+                copy_row(part.n, (size_t)size, source + i * runs.next * size, runs.stride,
+                         target, 1);
         }
         to += to_row * size;
     } while (walk_next(&rows));
 }
 
-#define ADD_RUN(T, name) \
-    static void name(int64_t n, const T *restrict from, T *restrict to, int64_t stride) \
-    { \
-        if (stride == 1) \
-            for (int64_t i = 0; i < n; i++) to[i] = to[i] + from[i]; \
-        else \
-            for (int64_t i = 0; i < n; i++) to[i * stride] = to[i * stride] + from[i]; \
-    }
-ADD_RUN(float, add_run_float32)
-ADD_RUN(double, add_run_float64)
+/* Add n elements to some that lie `stride` apart. */
+#define ADD_RUN(T) \
+    for (int64_t i = 0; i < n; i++) ((T *)to)[i * stride] += ((const T *)from)[i]
+static void add_run(int dtype, int64_t n, const char *from, char *to, int64_t stride)
+{
+    if (dtype == MG_FLOAT32)
+        ADD_RUN(float);
+    else
+        ADD_RUN(double);
+}
 #undef ADD_RUN
 
 /* Add columns, rows of which lie from_row apart, where their windows lie. An element gets
@@ -119,20 +141,25 @@ static void columns_add(const convolve_job *job, const char *from, int64_t from_
                         int64_t first, int64_t count, char *to)
 {
     const int64_t size = dtype_sizes[job->dtype];
+    const lines_add_kernel add = job->set->lines_add[wide_index(job->dtype)];
     strided_walk rows;
     run_walk all, runs;
+    run_of part;
     runs_open(job, first, &all);
     rows_open(job, &rows);
     do {
         runs = all;
-        for (int64_t done = 0, n, at; done < count; done += n) {
-            n = runs_next(&runs, count - done, &at);
+        for (int64_t done = 0, n; done < count; done += n) {
+            n = runs_next(&runs, count - done, &part);
             const char *source = from + done * size;
-            char *target = to + (rows.offset[0] + at) * size;
-            if (job->dtype == MG_FLOAT32)
-                add_run_float32(n, (const float *)source, (float *)target, runs.stride);
-            else
-                add_run_float64(n, (const double *)source, (double *)target, runs.stride);
+            char *target = to + (rows.offset[0] + part.at) * size;
+            if (runs.stride == 1) {
+                add(part.lines, part.n, source, target, runs.next);
+                continue;
+            }
+            for (int64_t i = 0; i < part.lines; i++, source += part.n * size)
+                add_run(job->dtype, part.n, source, target + i * runs.next * size,
+                        runs.stride);
         }
         from += from_row * size;
     } while (walk_next(&rows));
