@@ -1365,6 +1365,11 @@ def convolve_cases(op: str, make: Maker) -> Cases:
         yield Case(op, (make(FLOATS[i % 3], kernels), make(FLOATS[i % 3], images)), how)
         yield Case(op, (make("float64", kernels), make("float64", images)), how,
                    smooth=count_of(images) < 20)  # fmt: skip
+        outputs = (kernels[0] * kernels[1],)
+        yield Case(op, (make(FLOATS[i % 3], kernels), make(FLOATS[i % 3], images),
+                        make(FLOATS[i % 3], outputs)), how)  # fmt: skip
+        yield Case(op, tuple(make("float64", x) for x in (kernels, images, outputs)), how,
+                   smooth=count_of(images) < 20)  # fmt: skip
         yield Case(op, (make.special(DTYPES[i % 6], kernels, 0.2),
                         make.special(DTYPES[(i + i // 6) % 6], images, 0.2)), how)  # fmt: skip
     how = {"size": (2, 2), "stride": (1, 1), "dilation": (1, 1)}
@@ -1384,6 +1389,10 @@ def bad_convolve(op: str, make: Maker) -> Cases:
                   stride=ones, dilation=ones)  # fmt: skip
     yield bad(op, TypeError, make("bool", (1, 1, 2)), make("bool", (1, 1, 3)), size=(2,),
               stride=(1,), dilation=(1,))  # fmt: skip
+    for bias, raised in ((make("float32", (3,)), ValueError), (make("float32", (2, 1)), ValueError),
+                         (make("float64", (2,)), TypeError)):  # fmt: skip
+        yield bad(op, raised, make("float32", (1, 2, 2)), make("float32", (1, 1, 5)), bias,
+                  size=(2,), stride=(1,), dilation=(1,))  # fmt: skip
 
 
 @good_of("linear")

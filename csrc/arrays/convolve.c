@@ -23,6 +23,7 @@ struct convolve_job {
     int64_t blocks;        /* of an image's windows */
     int64_t items, part;   /* in all, and of a thread */
     const char *weights;   /* contiguous: (groups, m, k), or (groups, k, m) */
+    const char *bias;      /* (groups * m), NULL: none */
     const char *g;         /* contiguous: (n, groups, m, windows) */
     char *out;
     array view;           /* of windows of a group: (channels, size x s, steps x s) */
@@ -254,6 +255,17 @@ static size_t workspace_of(const convolve_job *job, int64_t m, int64_t n, int64_
 
 /* ---- forward ----------------------------------------------------------------------- */
 
+/* Add the bias to what was made of one group of one image. */
+static void bias_add(const convolve_job *job, int64_t item, const matrices *p)
+{
+    const map_kernel add = job->set->value[MG_ADD][job->dtype];
+    const int64_t size = dtype_sizes[job->dtype];
+    const char *bias = job->bias + item % job->groups * p->m * size;
+    char *c = p->c;
+    for (int64_t i = 0; i < p->m; i++, bias += size, c += p->c_row * size)
+        add(p->n, c, bias, c, 0.0, 2);
+}
+
 /* kernels @ columns of one block. */
 static void convolve_item(const convolve_job *job, int64_t item, char *room)
 {
@@ -270,6 +282,7 @@ static void convolve_item(const convolve_job *job, int64_t item, char *room)
     p.work = job->work;
     columns_copy(job, windows_at(job, of_image), first, p.n, room, p.b_row);
     job->set->gemm[wide_index(job->dtype)](&p, room + job->columns);
+    if (job->bias) bias_add(job, of_image, &p);
 }
 
 /* Do one product after the other, each by all threads. */
@@ -288,6 +301,7 @@ static int convolve_each(mg_arena *arena, const convolve_job *job)
         p.b_row = p.c_row = n;
         columns_copy(job, windows_at(job, i), 0, n, columns, n);
         status = product_run(arena, job->dtype, &p);
+        if (job->bias) bias_add(job, i, &p);
     }
     if (columns) block_give(arena, columns, bytes);
     return status;
@@ -303,6 +317,18 @@ static int convolve_run(mg_arena *arena, convolve_job *job, int64_t images)
     job->compute = convolve_item;
     return items_run(arena, job, items_cost(job, images),
                      workspace_of(job, job->m, job->positions, job->k));
+}
+
+/* Get the bias, of a type that the result has room for. */
+static int get_bias(call *c, int result, convolve_job *job)
+{
+    if (c->operand_count < 3) return MG_OK;
+    const array *bias = operand_of(c, 2);
+    MG_RETURN_IF(bias->rank != 1 || bias->shape[0] != job->groups * job->m, MG_ERR_SHAPE);
+    MG_RETURN_IF(dtype_promote(result, bias->dtype) != result, MG_ERR_DTYPE);
+    MG_TRY(array_cast(c, bias, job->dtype, true, &bias));
+    job->bias = bias->data;
+    return MG_OK;
 }
 
 int forward_convolve(call *c)
@@ -324,6 +350,7 @@ int forward_convolve(call *c)
     memcpy(shape + 2, job.view.shape + 1 + s, (size_t)s * sizeof *shape);
     MG_RETURN_IF(job.m > INT64_MAX / 4 / job.groups, MG_ERR_LIMIT);
     shape[1] = job.groups * job.m;
+    MG_TRY(get_bias(c, result, &job));
     MG_TRY(array_cast(c, weights, job.dtype, true, &weights));
     MG_TRY(result_new(c, result, 2 + s, shape));
     MG_TRY(result_wide(c, job.dtype, &wide));

@@ -111,6 +111,9 @@ static bool convolve_has_kernel(const rule *r)
 /* The gradient of kernels @ columns, made of the windows: the product kept none. */
 uint32_t vjp_convolve(const rule *r)
 {
+    const unsigned but_channels = ((1u << array_in(r->s, r->y)->rank) - 1) & ~2u;
+    if (r->which == 2)
+        return rule_fit(r, scope_reduce(r->s, MG_SUM, r->g, but_channels, false));
     if (convolve_has_kernel(r)) return rule_fit(r, convolve_computed(r));
     scope *s = r->s;
     const array *kernels = operand_array(r, 0), *a = operand_array(r, 1);

@@ -761,13 +761,19 @@ def matmul(a: Array, b: Array) -> Array:
 
 @op
 def convolve(
-    kernels: Array, a: Array, size: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+    kernels: Array,
+    a: Array,
+    bias: Array | None = None,
+    size: Sequence[int] = (),
+    stride: Sequence[int] = (),
+    dilation: Sequence[int] = (),
 ) -> Array:
-    """Return the products of kernels with the windows of images.
+    """Return the products of kernels with the windows of images, plus bias.
 
     Args:
         kernels: (groups, m, k).
         a: (n, channels, d..), with as many axes d as there are sizes.
+        bias: (groups * m), or None.
         size, stride, dilation: as for `window`; k is channels / groups times the sizes.
 
     Returns:
@@ -779,12 +785,24 @@ def convolve(
     groups, m, k = kernels.shape
     if groups < 1 or a.shape[1] % groups or a.shape[1] // max(groups, 1) * count_of(size) != k:
         raise ValueError(f"convolve: shapes {kernels.shape} and {a.shape} do not fit")
-    product_dtypes("convolve", kernels, a)
+    if bias is not None and bias.shape != (groups * m,):
+        raise ValueError(f"convolve: bias {bias.shape} does not fit {groups * m} channels")
+    dtype, computed = product_dtypes("convolve", kernels, a)
+    if bias is not None and common_of((dtype, bias.dtype)) != dtype:
+        raise TypeError(f"convolve: a bias of {bias.dtype} is not added to {dtype}")
     s, seen = len(size), window(a, size, stride, dilation)
     steps = seen.shape[2 : 2 + s]
     seen = permute(seen, (0, 1, *range(2 + s, 2 + 2 * s), *range(2, 2 + s)))
     columns = reshape(seen, (a.shape[0], groups, k, count_of(steps)))
-    return reshape(matmul(kernels, columns), (a.shape[0], groups * m, *steps))
+    shape = (a.shape[0], groups * m, *steps)
+    if bias is None:
+        return reshape(matmul(kernels, columns), shape)
+    product = reshape(matmul(kernels.cast(computed), columns.cast(computed)), shape)
+
+    def element(index: Index) -> Any:
+        return of(Element(computed, product[index]) + bias[index[1:2]])
+
+    return Array.build(dtype, shape, element)
 
 
 @op

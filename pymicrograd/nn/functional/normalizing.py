@@ -252,13 +252,13 @@ class Grouped(Function):
 
     @staticmethod
     def backward(ctx: Any, g: Any) -> Any:
-        operands, needs = ctx.saved_tensors, ctx.needs_input_grad[:3]
+        x, weight, bias = ctx.saved_tensors
+        needs = ctx.needs_input_grad[:3]
         if is_grad_enabled():
-            y = composed_groups(operands[0], ctx.groups, *operands[1:], ctx.eps)
-            inputs = [x for x, need in zip(operands, needs, strict=True) if need]
+            y = composed_groups(x, ctx.groups, weight, bias, ctx.eps)
+            inputs = [p for p, need in zip((x, weight, bias), needs, strict=True) if need]
             found = iter(grad(y, inputs, g, create_graph=True))
             return (*(next(found) if need else None for need in needs), None, None)
-        x, weight, _ = operands
         how = (ctx.groups,), (ctx.eps,)
         of_x = apply(GROUP_BACK, (x, g, weight), *how) if needs[0] else None
         sums = apply(GROUP_SUMS, (x, g), *how).sum(1).unbind(0) if any(needs[1:]) else (None,) * 2
