@@ -107,3 +107,15 @@ def test_squares_of_differences(x: Any, t: Any, dtype: Any) -> None:
         needs = [p for p in leaves if p.requires_grad]
         whole = orders(F.mse_loss, leaves, needs)
         assert whole == orders(lambda x, t: ((x - t) * (x - t)).mean(), leaves, needs)
+
+
+@pytest.mark.parametrize("dtype", (*FLOATS, mg.float16))
+def test_a_square_passes_the_same_on_to_both(dtype: Any) -> None:
+    x = leaf(7, 5, seed=1, dtype=dtype)
+    for square in (
+        lambda x: x * x,
+        lambda x: x * x * x + x * x,
+        lambda x: (x + x) * (x + x) * x,
+        lambda x: (x * x) * (x * x) - x,
+    ):
+        orders(square, [x])

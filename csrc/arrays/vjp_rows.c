@@ -549,22 +549,8 @@ static uint32_t norm_all_computed(const rule *r, bool centered)
     kernels()->norm_all_back[wide_index(a->dtype)](
         p.b.outer, p.b.n, a->data, array_in(s, p.g)->data, weight->data, centered,
         number_of(r), lanes->data, out->data, sums[0]->data, sums[1]->data);
-    s->ahead->node = r->y;
-    for (int i = 0; i < 2; i++) {
-        node_retain(s->arena, others[i]);
-        s->ahead->made[i] = others[i];
-    }
+    for (int i = 0; i < 2; i++) ahead_put(r, 1 + i, others[i]);
     return made;
-}
-
-/* Return what came ahead for an operand, or 0. */
-static uint32_t ahead_take(const rule *r)
-{
-    ahead *of = r->s->ahead;
-    if (!of || of->node != r->y || r->which == 0 || r->s->status < 0) return 0;
-    uint32_t made = of->made[r->which - 1];
-    of->made[r->which - 1] = 0;
-    return made ? scope_keep(r->s, made) : 0;
 }
 
 static uint32_t vjp_norm(const rule *r, bool centered)
