@@ -76,7 +76,7 @@ static int spread_new(call *c, const groups_job *job, const array *numbers,
 static int groups_run(call *c, groups_job *job, double cost, range_task task)
 {
     const array *a = job->b.a;
-    MG_TRY(array_new(c->arena, a->dtype, a->rank, a->shape, &c->result));
+    MG_TRY(result_new(c, a->dtype, a->rank, a->shape));
     job->out = c->result->data;
     if (a->count) rows_share(&job->b, cost, task, job);
     return MG_OK;
@@ -157,7 +157,7 @@ int forward_group_sums(call *c)
     MG_TRY(get_gradient(c, job.b.a, operand_of(c, 1), &g));
     const array *a = job.b.a;
     const int64_t shape[] = {2, a->shape[0], a->shape[1]};
-    MG_TRY(array_new(c->arena, a->dtype, 3, shape, &c->result));
+    MG_TRY(result_new(c, a->dtype, 3, shape));
     array_fill(c->result, 0.0); /* of planes without elements */
     job.g = g->data;
     job.out = c->result->data;
@@ -226,7 +226,7 @@ int forward_plane_means(call *c)
     c->operand_count = count;
     MG_TRY(status);
     if (g) MG_TRY(get_gradient(c, a, g, &job.g));
-    MG_TRY(array_new(c->arena, a->dtype, 1, a->shape + 1, &c->result));
+    MG_TRY(result_new(c, a->dtype, 1, a->shape + 1));
     MG_TRY(scratch_new(c, a->dtype, 2, a->shape, &sums));
     job.out = sums->data;
     job.out_row = job.channels * dtype_sizes[a->dtype];
@@ -254,7 +254,7 @@ static void plane_scale_range(void *context, int64_t first, int64_t end)
 static int channels_map(call *c, channels_job *job, range_task task)
 {
     const array *a = job->a;
-    MG_TRY(array_new(c->arena, a->dtype, a->rank, a->shape, &c->result));
+    MG_TRY(result_new(c, a->dtype, a->rank, a->shape));
     job->out = c->result->data;
     job->out_row = job->channels * job->n * dtype_sizes[a->dtype];
     channels_run(job, task);

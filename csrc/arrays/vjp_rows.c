@@ -531,6 +531,18 @@ static bool goes_ahead(const rule *r)
     return same && weight->count <= 2 * STRIP && !asks && parallel_parts(cost) == 1;
 }
 
+static int norm_all_run(mg_arena *arena, const deed *of)
+{
+    const array *a = of->arrays[0];
+    const box b = rows_of(a, of->integers[0]);
+    (void)arena;
+    kernels()->norm_all_back[wide_index(a->dtype)](
+        b.outer, b.n, a->data, of->arrays[1]->data, of->arrays[2]->data,
+        of->integers[1] != 0, of->numbers[0], of->arrays[3]->data, of->arrays[4]->data,
+        of->arrays[5]->data, of->arrays[6]->data);
+    return MG_OK;
+}
+
 /* What the norm passes on to all operands, while rows are in a cache. */
 static uint32_t norm_all_computed(const rule *r, bool centered)
 {
@@ -541,14 +553,17 @@ static uint32_t norm_all_computed(const rule *r, bool centered)
     if (s->status < 0) return 0;
     const array *a = p.b.a, *weight = array_in(s, of_weight);
     const int64_t room[] = {2 * NORM_LANES, p.b.n};
-    array *out = array_made(s, a->dtype, a->rank, a->shape, &made), *sums[2];
-    array *lanes = array_made(s, a->dtype, 2, room, &of_lanes);
+    deed of = {.run = norm_all_run, .arrays = {a, array_in(s, p.g), weight}};
+    of.arrays[3] = array_made(s, a->dtype, 2, room, &of_lanes);
+    of.arrays[4] = array_made(s, a->dtype, a->rank, a->shape, &made);
     for (int i = 0; i < 2; i++)
-        sums[i] = array_made(s, a->dtype, weight->rank, weight->shape, &others[i]);
+        of.arrays[5 + i] =
+            array_made(s, a->dtype, weight->rank, weight->shape, &others[i]);
     if (s->status < 0) return 0;
-    kernels()->norm_all_back[wide_index(a->dtype)](
-        p.b.outer, p.b.n, a->data, array_in(s, p.g)->data, weight->data, centered,
-        number_of(r), lanes->data, out->data, sums[0]->data, sums[1]->data);
+    of.writes = of.fills = 0x78; /* 3 to 6 */
+    of.integers[0] = p.b.n, of.integers[1] = centered;
+    of.numbers[0] = number_of(r);
+    perform(s->arena, &of);
     for (int i = 0; i < 2; i++) ahead_put(r, 1 + i, others[i]);
     return made;
 }
