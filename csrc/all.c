@@ -46,6 +46,7 @@
 #include "arrays/reduce.c"
 #include "arrays/pool.c"
 #include "arrays/rows.c"
+#include "arrays/channels.c"
 #include "arrays/product.c"
 #include "arrays/convolve.c"
 #include "arrays/apply.c"

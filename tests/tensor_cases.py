@@ -143,6 +143,10 @@ FLAT: dict[str, Callable[..., tuple[Any, ...]]] = {
     ),
     "layer_norm": lambda operands, how: ((how.get("axes", 1),), (how.get("epsilon", 1e-5),)),
     "rms_norm": lambda operands, how: ((how.get("axes", 1),), (how.get("epsilon", 1e-5),)),
+    **dict.fromkeys(
+        ("group_norm", "group_back", "group_sums"),
+        lambda operands, how: ((how.get("groups", 1),), (how.get("epsilon", 1e-5),)),
+    ),
 }  # fmt: skip
 
 # Ops that a number as first operand is given to by Python's operators.
@@ -1361,6 +1365,11 @@ def convolve_cases(op: str, make: Maker) -> Cases:
         yield Case(op, (make(FLOATS[i % 3], kernels), make(FLOATS[i % 3], images)), how)
         yield Case(op, (make("float64", kernels), make("float64", images)), how,
                    smooth=count_of(images) < 20)  # fmt: skip
+        outputs = (kernels[0] * kernels[1],)
+        yield Case(op, (make(FLOATS[i % 3], kernels), make(FLOATS[i % 3], images),
+                        make(FLOATS[i % 3], outputs)), how)  # fmt: skip
+        yield Case(op, tuple(make("float64", x) for x in (kernels, images, outputs)), how,
+                   smooth=count_of(images) < 20)  # fmt: skip
         yield Case(op, (make.special(DTYPES[i % 6], kernels, 0.2),
                         make.special(DTYPES[(i + i // 6) % 6], images, 0.2)), how)  # fmt: skip
     how = {"size": (2, 2), "stride": (1, 1), "dilation": (1, 1)}
@@ -1380,6 +1389,10 @@ def bad_convolve(op: str, make: Maker) -> Cases:
                   stride=ones, dilation=ones)  # fmt: skip
     yield bad(op, TypeError, make("bool", (1, 1, 2)), make("bool", (1, 1, 3)), size=(2,),
               stride=(1,), dilation=(1,))  # fmt: skip
+    for bias, raised in ((make("float32", (3,)), ValueError), (make("float32", (2, 1)), ValueError),
+                         (make("float64", (2,)), TypeError)):  # fmt: skip
+        yield bad(op, raised, make("float32", (1, 2, 2)), make("float32", (1, 1, 5)), bias,
+                  size=(2,), stride=(1,), dilation=(1,))  # fmt: skip
 
 
 @good_of("linear")
@@ -1517,6 +1530,55 @@ def bad_norm(op: str, make: Maker) -> Cases:
         yield bad(op, TypeError, make(dtype, (2, 3)), axes=1)
     if op == "layer_norm":
         yield bad(op, ValueError, x, make("float32", (3,)), axes=1)
+
+
+PLANES: dict[str, tuple[int, int]] = {  # operands like a, and of channels, at least
+    "group_norm": (1, 2), "group_back": (2, 1), "group_sums": (2, 0),
+    "plane_means": (1, 1), "plane_scale": (1, 2), "plane_back": (2, 4),
+}  # fmt: skip
+PLANE_SHAPES: tuple[Shape, ...] = (
+    (2, 4, 3), (3, 4), (1, 2, 3, 3), (2, 2, 33), (1, 4, 1), (0, 2, 3), (2, 2, 0), (2, 0, 3),
+    (1, 1, 1),
+)  # fmt: skip
+
+
+def planes(op: str, make: Maker, dtype: str, shape: Shape, layout: str = "rows") -> list[Any]:
+    images, numbers = PLANES[op]
+    return [*(make(dtype, shape, layout) for _ in range(images)),
+            *(make(dtype, shape[1:2]) for _ in range(numbers))]  # fmt: skip
+
+
+@good_of(*PLANES)
+def plane_cases(op: str, make: Maker) -> Cases:
+    for i, shape in enumerate(PLANE_SHAPES):
+        groups = 2 - i % 2 if shape[1] % 2 == 0 else 1
+        how: How = {"groups": groups, "epsilon": (1e-5, 0.1)[i % 2]} if "group" in op else {}
+        for dtype in FLOATS[:2]:
+            made = planes(op, make, dtype, shape)
+            yield Case(op, (*made,), how)
+            yield Case(op, (make.special(dtype, shape, 0.2), *made[1:]), how)
+            if op == "plane_means":
+                yield Case(op, (*made, make(dtype, shape)), how)
+            if op == "plane_scale":
+                yield Case(op, (*made, make(dtype, shape[1:2])), how)
+    for layout in STRIDED:
+        yield Case(op, (*planes(op, make, "float32", (3, 4), layout),))
+
+
+@bad_of(*PLANES)
+def bad_planes(op: str, make: Maker) -> Cases:
+    good = planes(op, make, "float32", (2, 4, 3))
+    for dtype in ("float16", "int64", "bool"):
+        yield bad(op, TypeError, make(dtype, (2, 4, 3)), *good[1:])
+    for i in range(1, len(good)):
+        yield bad(op, TypeError, *good[:i], make("float64", good[i].shape), *good[i + 1 :])
+        yield bad(op, ValueError, *good[:i], make("float32", (3,)), *good[i + 1 :])
+    yield bad(op, ValueError, make("float32", (4,)), *good[1:])
+    if op == "plane_means":
+        yield bad(op, ValueError, *good, make("float32", (2, 4)))
+        yield bad(op, TypeError, *good, make("float64", (2, 4, 3)))
+    for groups in (0, 3, -1) if "group" in op else ():
+        yield bad(op, ValueError, *good, groups=groups)
 
 
 # ---- what the tests ask for ----------------------------------------------------------------------

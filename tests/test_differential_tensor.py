@@ -29,6 +29,7 @@ from tensor_cases import (
     FROM_THE_RIGHT,
     INTERNAL,
     OPS,
+    PLANES,
     SPECIAL,
     UNARY,
     WHOLE,
@@ -178,7 +179,7 @@ REDUCTIONS = ("sum", "mean", "prod", "amax", "amin", "any", "all", "var", "std",
               "argmax", "argmin", "cumsum", "softmax", "log_softmax")  # fmt: skip
 PRODUCTS = ("matmul", "linear", "convolve", "cross_entropy", "layer_norm", "rms_norm")
 KINDS = (TAME, ("add", "sub", "mul", "div", "maximum", "minimum"), MOVES, REDUCTIONS, PRODUCTS,
-         INDEXED, ("add", "mul"), (*UNARY, *BINARY, "pow_number"), (*UNARY, *BINARY),
+         tuple(PLANES), INDEXED, ("add", "mul"), (*UNARY, *BINARY, "pow_number"), (*UNARY, *BINARY),
          TAME)  # fmt: skip
 
 
@@ -287,7 +288,8 @@ class Composer:
         if op == "cast":
             return [a], {"dtype": self.one_of(DTYPES)}
         for kinds, draw in ((MOVES, self.movement), (INDEXED, self.indexed),
-                            (REDUCTIONS, self.reduction), (PRODUCTS, self.product)):  # fmt: skip
+                            (REDUCTIONS, self.reduction), (PRODUCTS, self.product),
+                            (PLANES, self.product)):  # fmt: skip
             if op in kinds:
                 return draw(op, a, self.shape(a))
         raise AssertionError(op)
@@ -435,6 +437,13 @@ class Composer:
             _, how = self.windowed("window", a, shape) or ("", {})
             kernels = (1, self.number(1, 3), shape[1] * how["size"][0])
             return [self.leaf(kernels, dtype), a], how
+        if op in PLANES:
+            if rank < 2 or dtype not in FLOATS[:2]:
+                return None
+            images, numbers = PLANES[op]
+            shapes = [shape] * (images - 1) + [shape[1:2]] * numbers
+            how = {"groups": 1, "epsilon": self.one_of((1e-5, 0.1))} if "group" in op else {}
+            return [a, *(self.leaf(other, dtype) for other in shapes)], how
         if op == "cross_entropy":
             if rank != 2 or not is_float(dtype) or shape[1] == 0:
                 return None

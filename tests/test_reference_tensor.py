@@ -805,6 +805,7 @@ CASES = [
          torch="F.layer_norm(a, (3, 4), b, c, 0.1)"),
     case("layer_norm", (3, 4), epsilon=0.1, torch="F.layer_norm(a, (4,), eps=0.1)"),
     case("rms_norm", (2, 3, 4), (4,), epsilon=0.1, torch="F.rms_norm(a, (4,), b, 0.1)"),
+    case("squared_difference", (2, 3), (3,), torch="(a - b) ** 2"),
     case("rms_norm", (3, 4), axes=2, epsilon=0.1, torch="F.rms_norm(a, (3, 4), eps=0.1)"),
 ]  # fmt: skip
 

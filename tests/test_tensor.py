@@ -932,7 +932,8 @@ def test_every_op_of_the_table_can_be_reached() -> None:
         "leaf", "pow_number", "gelu_tanh", "gelu_slope", "step", "share", "at_least", "below",
         "mask", "slice", "window", "argmax_window", "cast", "spread", "fold", "cat", "assign",
         "take", "add_at", "put_at", "linear", "convolve", "cross_entropy", "layer_norm", "rms_norm",
-        "function", "output",
+        "function", "output", "squared_difference", "group_norm", "group_back", "group_sums",
+        "plane_means", "plane_scale", "plane_back",
     }  # fmt: skip
     for name in set(_core.OPS) - inner:
         assert callable(getattr(mg.Tensor, name)), name

@@ -163,6 +163,7 @@ void scope_open(scope *s, mg_arena *arena, bool record)
     s->record = record;
     s->first = arena->temporaries.count;
     s->passed = NULL;
+    s->ahead = NULL;
 }
 
 /* Let go of the nodes made. */
@@ -174,8 +175,7 @@ int scope_close(scope *s)
     return s->status;
 }
 
-/* Keep a node to the end of the scope; takes over one reference. Returns 0 on failure. */
-static uint32_t scope_keep(scope *s, uint32_t index)
+uint32_t scope_keep(scope *s, uint32_t index)
 {
     int status = indices_reserve(s->arena, &s->arena->temporaries, 1);
     if (status < 0) {

@@ -55,7 +55,7 @@ MG_INLINE const array *operand_of(const call *c, int i)
 
 /* ---- what a program does again ----------------------------------------------------- */
 
-enum { DEED_ARRAYS = 5, DEED_INTEGERS = 10 };
+enum { DEED_ARRAYS = 7, DEED_INTEGERS = 10 };
 
 /* Work on arrays that is no op's. run() is all of it, and decides nothing by elements
  * that it does not look at itself: a program calls it with arrays of other elements. */
@@ -129,7 +129,7 @@ void map_add(const array *from, array *to);
 void map_choose(const array *test, const array *a, const array *b, array *out);
 bool map_has_zero(const array *a);
 void array_fill(array *a, double value);
-/* Copy some bytes; to find the quickest way takes memcpy() longer than a short row does. */
+/* Copy some bytes; memcpy() takes longer to find the quickest way than a short row does. */
 MG_INLINE void copy_bytes(size_t count, const char *from, char *to)
 {
     enum { LEAST = 16, MOST = 512, STEP = 64 };
@@ -278,6 +278,12 @@ typedef struct operands_passed {
     int64_t size; /* theirs along the axis of a cat */
 } operands_passed;
 
+/* Contributions to operands 1 and 2 of a node that came with that to operand 0; 0: none. A
+ * reference of each is held until it is asked for, or the next node is passed. */
+typedef struct ahead {
+    uint32_t node, made[2];
+} ahead;
+
 /* Several ops recorded in one go: the nodes it makes live to its end, on the arena's list
  * of temporaries. The first failure stays in status and later calls do nothing. */
 typedef struct scope {
@@ -286,6 +292,7 @@ typedef struct scope {
     bool record;
     size_t first; /* of its nodes in arena->temporaries */
     operands_passed *passed; /* of the sweep; NULL: none */
+    ahead *ahead;            /* the same */
 } scope;
 
 void scope_open(scope *s, mg_arena *arena, bool record);
@@ -298,6 +305,7 @@ uint32_t scope_apply_over(scope *s, int op, int operand_count, const uint32_t *o
 uint32_t scope_constant(scope *s, int dtype, double value); /* an array without axes */
 int call_forward(call *c); /* run an op */
 uint32_t scope_array(scope *s, array *a);                   /* a leaf; takes over a */
+uint32_t scope_keep(scope *s, uint32_t index); /* to its end; takes over a reference */
 
 /* ---- vjp.c ------------------------------------------------------------------------- */
 

@@ -2,7 +2,7 @@
  *
  * Windows become columns of a matrix, of one group of one image at a time, and of so many
  * of its windows that they stay in a cache. Where images are fewer than threads, or a sum
- * has several spans, products are shared out or left to product.c. */
+ * has several spans, product.c shares the products out. */
 #include "arrays/arrays.h"
 #include "arrays/walk.h"
 
@@ -23,6 +23,7 @@ struct convolve_job {
     int64_t blocks;        /* of an image's windows */
     int64_t items, part;   /* in all, and of a thread */
     const char *weights;   /* contiguous: (groups, m, k), or (groups, k, m) */
+    const char *bias;      /* (groups * m), NULL: none */
     const char *g;         /* contiguous: (n, groups, m, windows) */
     char *out;
     array view;           /* of windows of a group: (channels, size x s, steps x s) */
@@ -35,11 +36,18 @@ struct convolve_job {
 
 /* ---- columns ----------------------------------------------------------------------- */
 
-/* Go along a row of columns: number `first` and so on of the windows at one place. */
+/* Go along a row of columns: number `first` and so on of the windows at one place. They
+ * lie in lines along the last axis, and `planes` of lines along the last but one. */
 typedef struct run_walk {
-    strided_walk lines; /* of windows along the last axis */
+    strided_walk lines;
     int64_t start, line, stride;
+    int64_t plane, next; /* lines of a plane, and elements from one to the next */
 } run_walk;
+
+/* Windows in whole lines, or in a part of one. */
+typedef struct run_of {
+    int64_t at, lines, n; /* the first element; of each line n windows */
+} run_of;
 
 static void runs_open(const convolve_job *job, int64_t first, run_walk *w)
 {
@@ -48,18 +56,27 @@ static void runs_open(const convolve_job *job, int64_t first, run_walk *w)
     w->line = job->axes ? view->shape[view->rank - 1] : 1;
     w->stride = job->axes ? view->strides[view->rank - 1] : 1;
     w->start = first % w->line;
+    w->plane = lines ? view->shape[view->rank - 2] : 1;
+    w->next = lines ? view->strides[view->rank - 2] : 0;
     walk_open(&w->lines, lines, view->shape + steps, view->strides + steps, NULL);
     walk_to(&w->lines, first / w->line);
 }
 
-/* Return how many of `count` windows lie in one run, the first of them at *offset. */
-static int64_t runs_next(run_walk *w, int64_t count, int64_t *offset)
+/* Find the next run of `count` windows; returns how many are in it. */
+static int64_t runs_next(run_walk *w, int64_t count, run_of *part)
 {
-    const int64_t left = w->line - w->start;
-    *offset = w->lines.offset[0] + w->start * w->stride;
+    const int64_t left = w->line - w->start, last = w->lines.rank - 1;
+    *part = (run_of){w->lines.offset[0] + w->start * w->stride, 1, left};
+    if (count < left) part->n = count;
+    if (w->start == 0 && count >= w->line && last >= 0) {
+        const int64_t lines = count / w->line, rest = w->plane - w->lines.index[last];
+        part->lines = lines < rest ? lines : rest;
+        w->lines.index[last] += part->lines - 1;
+        w->lines.offset[0] += (part->lines - 1) * w->next;
+    }
     w->start = 0;
     walk_next(&w->lines);
-    return count < left ? count : left;
+    return part->lines * part->n;
 }
 
 /* Walk along the rows of columns: channels and places in a window. */
@@ -81,35 +98,41 @@ static void columns_copy(const convolve_job *job, const char *from, int64_t firs
                          int64_t count, char *to, int64_t to_row)
 {
     const int64_t size = dtype_sizes[job->dtype];
+    const lines_copy_kernel copy = job->set->lines_copy[size == 8];
     strided_walk rows;
     run_walk all, runs;
+    run_of part;
     if (job->k == 0) return;
     runs_open(job, first, &all);
     rows_open(job, &rows);
     do {
         runs = all;
-        for (int64_t done = 0, n, at; done < count; done += n) {
-            n = runs_next(&runs, count - done, &at);
-            const char *source = from + (rows.offset[0] + at) * size;
-            if (runs.stride == 1)
-                copy_bytes((size_t)(n * size), source, to + done * size);
-            else
-                copy_row(n, (size_t)size, source, runs.stride, to + done * size, 1);
+        for (int64_t done = 0, n; done < count; done += n) {
+            n = runs_next(&runs, count - done, &part);
+            const char *source = from + (rows.offset[0] + part.at) * size;
+            char *target = to + done * size;
+            if (runs.stride == 1) {
+                copy(part.lines, part.n, source, runs.next, target);
+                continue;
+            }
+            for (int64_t i = 0; i < part.lines; i++, target += part.n * size)
+                copy_row(part.n, (size_t)size, source + i * runs.next * size, runs.stride,
+                         target, 1);
         }
         to += to_row * size;
     } while (walk_next(&rows));
 }
 
-#define ADD_RUN(T, name) \
-    static void name(int64_t n, const T *restrict from, T *restrict to, int64_t stride) \
-    { \
-        if (stride == 1) \
-            for (int64_t i = 0; i < n; i++) to[i] = to[i] + from[i]; \
-        else \
-            for (int64_t i = 0; i < n; i++) to[i * stride] = to[i * stride] + from[i]; \
-    }
-ADD_RUN(float, add_run_float32)
-ADD_RUN(double, add_run_float64)
+/* Add n elements to some that lie `stride` apart. */
+#define ADD_RUN(T) \
+    for (int64_t i = 0; i < n; i++) ((T *)to)[i * stride] += ((const T *)from)[i]
+static void run_add(int dtype, int64_t n, const char *from, char *to, int64_t stride)
+{
+    if (dtype == MG_FLOAT32)
+        ADD_RUN(float);
+    else
+        ADD_RUN(double);
+}
 #undef ADD_RUN
 
 /* Add columns, rows of which lie from_row apart, where their windows lie. An element gets
@@ -119,20 +142,25 @@ static void columns_add(const convolve_job *job, const char *from, int64_t from_
                         int64_t first, int64_t count, char *to)
 {
     const int64_t size = dtype_sizes[job->dtype];
+    const lines_add_kernel add = job->set->lines_add[wide_index(job->dtype)];
     strided_walk rows;
     run_walk all, runs;
+    run_of part;
     runs_open(job, first, &all);
     rows_open(job, &rows);
     do {
         runs = all;
-        for (int64_t done = 0, n, at; done < count; done += n) {
-            n = runs_next(&runs, count - done, &at);
+        for (int64_t done = 0, n; done < count; done += n) {
+            n = runs_next(&runs, count - done, &part);
             const char *source = from + done * size;
-            char *target = to + (rows.offset[0] + at) * size;
-            if (job->dtype == MG_FLOAT32)
-                add_run_float32(n, (const float *)source, (float *)target, runs.stride);
-            else
-                add_run_float64(n, (const double *)source, (double *)target, runs.stride);
+            char *target = to + (rows.offset[0] + part.at) * size;
+            if (runs.stride == 1) {
+                add(part.lines, part.n, source, target, runs.next);
+                continue;
+            }
+            for (int64_t i = 0; i < part.lines; i++, source += part.n * size)
+                run_add(job->dtype, part.n, source, target + i * runs.next * size,
+                        runs.stride);
         }
         from += from_row * size;
     } while (walk_next(&rows));
@@ -227,6 +255,17 @@ static size_t workspace_of(const convolve_job *job, int64_t m, int64_t n, int64_
 
 /* ---- forward ----------------------------------------------------------------------- */
 
+/* Add the bias to what was made of one group of one image. */
+static void bias_add(const convolve_job *job, int64_t item, const matrices *p)
+{
+    const map_kernel add = job->set->value[MG_ADD][job->dtype];
+    const int64_t size = dtype_sizes[job->dtype];
+    const char *bias = job->bias + item % job->groups * p->m * size;
+    char *c = p->c;
+    for (int64_t i = 0; i < p->m; i++, bias += size, c += p->c_row * size)
+        add(p->n, c, bias, c, 0.0, 2);
+}
+
 /* kernels @ columns of one block. */
 static void convolve_item(const convolve_job *job, int64_t item, char *room)
 {
@@ -243,6 +282,7 @@ static void convolve_item(const convolve_job *job, int64_t item, char *room)
     p.work = job->work;
     columns_copy(job, windows_at(job, of_image), first, p.n, room, p.b_row);
     job->set->gemm[wide_index(job->dtype)](&p, room + job->columns);
+    if (job->bias) bias_add(job, of_image, &p);
 }
 
 /* Do one product after the other, each by all threads. */
@@ -261,6 +301,7 @@ static int convolve_each(mg_arena *arena, const convolve_job *job)
         p.b_row = p.c_row = n;
         columns_copy(job, windows_at(job, i), 0, n, columns, n);
         status = product_run(arena, job->dtype, &p);
+        if (job->bias) bias_add(job, i, &p);
     }
     if (columns) block_give(arena, columns, bytes);
     return status;
@@ -276,6 +317,18 @@ static int convolve_run(mg_arena *arena, convolve_job *job, int64_t images)
     job->compute = convolve_item;
     return items_run(arena, job, items_cost(job, images),
                      workspace_of(job, job->m, job->positions, job->k));
+}
+
+/* Get the bias, of a type that the result has room for. */
+static int get_bias(call *c, int result, convolve_job *job)
+{
+    if (c->operand_count < 3) return MG_OK;
+    const array *bias = operand_of(c, 2);
+    MG_RETURN_IF(bias->rank != 1 || bias->shape[0] != job->groups * job->m, MG_ERR_SHAPE);
+    MG_RETURN_IF(dtype_promote(result, bias->dtype) != result, MG_ERR_DTYPE);
+    MG_TRY(array_cast(c, bias, job->dtype, true, &bias));
+    job->bias = bias->data;
+    return MG_OK;
 }
 
 int forward_convolve(call *c)
@@ -297,6 +350,7 @@ int forward_convolve(call *c)
     memcpy(shape + 2, job.view.shape + 1 + s, (size_t)s * sizeof *shape);
     MG_RETURN_IF(job.m > INT64_MAX / 4 / job.groups, MG_ERR_LIMIT);
     shape[1] = job.groups * job.m;
+    MG_TRY(get_bias(c, result, &job));
     MG_TRY(array_cast(c, weights, job.dtype, true, &weights));
     MG_TRY(result_new(c, result, 2 + s, shape));
     MG_TRY(result_wide(c, job.dtype, &wide));

@@ -17,29 +17,6 @@ typedef struct pool_job {
     int64_t *out;
 } pool_job;
 
-/* Write the positions of a row of windows, the first of which begins at `at` in a plane:
- * of equals the first, and the first NaN, if there is one. */
-#define LARGEST_ROW(T) \
-    static void largest_row_##T(const pool_job *w, const char *plane, int64_t at, \
-                                int64_t *out) \
-    { \
-        for (int64_t j = 0; j < w->columns; j++, at += w->next) { \
-            const T *first = (const T *)plane + at; \
-            T largest = *first; \
-            int64_t distance = 0; \
-            for (int64_t k = 1; k < w->size; k++) { \
-                T x = first[w->distances[k]]; \
-                bool more = (x > largest) | ((x != x) & (largest == largest)); \
-                largest = more ? x : largest; \
-                distance = more ? w->distances[k] : distance; \
-            } \
-            out[j] = at + distance; \
-        } \
-    }
-LARGEST_ROW(float)
-LARGEST_ROW(double)
-LARGEST_ROW(int64_t)
-
 /* Do rows [first, end) of windows. */
 static void windows_range(void *context, int64_t first, int64_t end)
 {
@@ -52,11 +29,8 @@ static void windows_range(void *context, int64_t first, int64_t end)
         int64_t at = rows.offset[0] % w->plane;
         const char *plane = w->a->data + (rows.offset[0] - at) * size;
         int64_t *out = w->out + first * w->columns;
-        switch (w->a->dtype) {
-        case MG_FLOAT32: largest_row_float(w, plane, at, out); break;
-        case MG_FLOAT64: largest_row_double(w, plane, at, out); break;
-        default: largest_row_int64_t(w, plane, at, out);
-        }
+        kernels()->largest_places[wide_index(w->a->dtype)](
+            w->columns, plane + at * size, w->next, w->size, w->distances, at, out);
     }
 }
 

@@ -165,7 +165,7 @@ int forward_log_softmax(call *c)
 static void layer_norm_rows(const rows_job *job, int64_t rows, const char *a, char *y)
 {
     kernels()->layer_norm[wide_index(job->box->a->dtype)](
-        rows, job->box->n, a, job->weight, job->bias, job->number, y);
+        rows, job->box->n, a, job->weight, job->bias, 0, 1, job->number, y);
 }
 
 static void rms_norm_rows(const rows_job *job, int64_t rows, const char *a, char *y)

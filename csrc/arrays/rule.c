@@ -40,6 +40,26 @@ array *array_made(scope *s, int dtype, int rank, const int64_t *shape,
     return s->status < 0 ? NULL : a;
 }
 
+/* ---- contributions that come ahead ------------------------------------------------- */
+
+void ahead_put(const rule *r, int which, uint32_t made)
+{
+    ahead *of = r->s->ahead;
+    if (!of || r->s->status < 0) return;
+    node_retain(r->s->arena, made);
+    of->node = r->y;
+    of->made[which - 1] = made;
+}
+
+uint32_t ahead_take(const rule *r)
+{
+    ahead *of = r->s->ahead;
+    if (!of || of->node != r->y || r->which == 0 || r->s->status < 0) return 0;
+    uint32_t made = of->made[r->which - 1];
+    of->made[r->which - 1] = 0;
+    return made ? scope_keep(r->s, made) : 0;
+}
+
 /* ---- recording ops ----------------------------------------------------------------- */
 
 uint32_t scope_expand(scope *s, uint32_t a, const array *like)

@@ -66,6 +66,13 @@ bool has_kernel(const rule *r);
 /* Make an array for a rule to fill; its node goes to *made. */
 array *array_made(scope *s, int dtype, int rank, const int64_t *shape, uint32_t *made);
 
+/* ---- contributions that come ahead ------------------------------------------------- */
+
+/* Keep what operand 1 or 2 gets, known since operand 0 was asked for, until its turn. */
+void ahead_put(const rule *r, int which, uint32_t made);
+/* Return what came ahead for this operand, or 0. */
+uint32_t ahead_take(const rule *r);
+
 /* ---- recording ops ----------------------------------------------------------------- */
 
 MG_INLINE uint32_t apply1(scope *s, int op, uint32_t a)

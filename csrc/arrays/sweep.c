@@ -39,6 +39,7 @@ struct mg_sweep {
     int64_t elements; /* of all nodes met */
     uint32_t operand; /* of the visit under way, that its gradient goes to next */
     operands_passed passed;
+    ahead ahead;
 };
 
 /* ---- the order --------------------------------------------------------------------- */
@@ -284,6 +285,7 @@ static int pass_on(mg_sweep *s, const visit *v, int which)
     if (adds_slice(s, v, to)) return slice_pass(s, v, to);
     scope_open(&in, s->arena, records(s));
     in.passed = &s->passed;
+    in.ahead = &s->ahead;
     uint32_t contribution = vjp(&in, v->node, which, v->gradient);
     if (contribution) in.status = gradient_add(&in, s, to, contribution);
     bool sliced = op_of(node_at(s->arena, v->node)) == MG_SLICE && !records(s);
@@ -297,6 +299,14 @@ static void output_pass(mg_sweep *s, const visit *v)
 {
     int64_t function = visit_of(s, operand_index(s->arena, v->node, 0));
     if (function >= 0) gradient_set(s, &s->visits[function], v->gradient);
+}
+
+/* Let go of what came ahead and was not asked for. */
+static void ahead_close(mg_sweep *s)
+{
+    for (int i = 0; i < 2; i++)
+        if (s->ahead.made[i]) node_release(s->arena, s->ahead.made[i]);
+    s->ahead = (ahead){0};
 }
 
 /* Visit the next node. Returns MG_HOOK or MG_CALL when it is the caller's turn. */
@@ -325,6 +335,7 @@ static int visit_next(mg_sweep *s, int64_t *work)
     if (!v->keeps && passes != GRADIENT_PASS) gradient_set(s, v, 0);
     s->hook_offered = s->call_offered = false;
     s->operand = 0;
+    if (MG_UNLIKELY(s->ahead.node)) ahead_close(s);
     s->remaining--;
     return MG_OK;
 }
@@ -577,6 +588,7 @@ static void sweep_close(mg_sweep *s)
     }
     for (size_t i = 0; i < s->visit_count; i++)
         if (s->visits[i].gradient) node_release(arena, s->visits[i].gradient);
+    ahead_close(s);
     arena_allocate(arena, s->visits, s->visit_capacity * sizeof(visit), 0);
     list_free(arena, &s->order);
     list_free(arena, &s->stack);

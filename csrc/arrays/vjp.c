@@ -24,5 +24,6 @@ uint32_t vjp(scope *s, uint32_t y, int which, uint32_t g)
     if (is_element_op(op)) return vjp_elements(&r, op);
     rule_function find = rules[op - MG_MAP_OP_COUNT];
     uint32_t made = find ? find(&r) : 0;
+    s->status = work_status(s->status); /* kernels leave off without a word */
     return s->status < 0 ? 0 : made;
 }

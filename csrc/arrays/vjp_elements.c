@@ -199,5 +199,9 @@ uint32_t vjp_elements(const rule *r, int op)
     double number = y->extra && y->extra->number_count ? number_of(r) : 0.0;
     if (r->s->status < 0) return 0;
     if (r->s->record) return rule_fit(r, formula_recorded(r, op, a, b, number));
-    return rule_fit(r, formula_computed(r, op, a, b, number));
+    const bool twice = op == MG_MUL && a == b; /* x * x passes the same on to both */
+    uint32_t made = twice ? ahead_take(r) : 0;
+    if (!made) made = formula_computed(r, op, a, b, number);
+    if (twice && r->which == 0 && made) ahead_put(r, 1, made);
+    return rule_fit(r, made);
 }

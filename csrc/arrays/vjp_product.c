@@ -84,8 +84,8 @@ static uint32_t convolve_computed(const rule *r)
     const int64_t parts[] = {images->shape[0], shape[0], shape[2], shape[1]};
     const array sum = {.rank = 3, .shape = {shape[0], shape[2], shape[1]}};
     if (r->which == 1) other = contiguous(s, scope_transpose(s, other));
-    array *out = r->which ? array_made(s, images->dtype, images->rank, images->shape, &made)
-                          : array_made(s, images->dtype, 4, parts, &made);
+    array *out = array_made(s, images->dtype, r->which ? images->rank : 4,
+                            r->which ? images->shape : parts, &made);
     if (!out) return 0;
     deed of = {.writes = 1 << 3, .fills = 1 << 3};
     of.run = r->which ? convolve_images_back : convolve_kernels_back;
@@ -108,9 +108,12 @@ static bool convolve_has_kernel(const rule *r)
            convolve_goes_back(integers(r), weights, images);
 }
 
-/* The gradient of kernels @ columns: made of the windows that the product did not keep. */
+/* The gradient of kernels @ columns, made of the windows: the product kept none. */
 uint32_t vjp_convolve(const rule *r)
 {
+    const unsigned but_channels = ((1u << array_in(r->s, r->y)->rank) - 1) & ~2u;
+    if (r->which == 2)
+        return rule_fit(r, scope_reduce(r->s, MG_SUM, r->g, but_channels, false));
     if (convolve_has_kernel(r)) return rule_fit(r, convolve_computed(r));
     scope *s = r->s;
     const array *kernels = operand_array(r, 0), *a = operand_array(r, 1);

@@ -413,7 +413,7 @@ static uint32_t norm_recorded(const rule *r, bool centered)
 static void norm_rows(const rows_job *job, int64_t rows, const char *a, char *out)
 {
     kernels()->norm_back[wide_index(job->box->a->dtype)](
-        rows, job->box->n, a, job->g + (a - job->box->a->data), job->weight,
+        rows, job->box->n, a, job->g + (a - job->box->a->data), job->weight, 0, 1,
         job->centered, job->number, out);
 }
 
@@ -507,9 +507,74 @@ static uint32_t norm_weight_computed(const rule *r, bool centered)
     return made;
 }
 
+/* ---- computed for all operands at once --------------------------------------------- */
+
+/* Tell whether a sweep asks for what goes to weight and bias, too. */
+static bool others_ask(const rule *r)
+{
+    const scope *s = r->s;
+    if (!s->ahead || array_in(s, r->y)->operand_count != 3) return false;
+    return node_at(s->arena, operand(r, 1))->bits & REQUIRES &&
+           node_at(s->arena, operand(r, 2))->bits & REQUIRES;
+}
+
+/* Tell whether what goes to weight and bias comes ahead: they ask for it, rows are not
+ * shared among threads, nor many for work that may be given up, and lanes of both stay in
+ * a cache. */
+static bool goes_ahead(const rule *r)
+{
+    if (!others_ask(r) || !has_rows(r)) return false;
+    const array *a = operand_array(r, 0), *weight = operand_array(r, 1);
+    bool same = a->dtype == weight->dtype && a->dtype == operand_array(r, 2)->dtype;
+    const double cost = 4.0 * (double)a->count;
+    const bool asks = is_work_open() && cost > 4.0 * (double)ASKED_COST;
+    return same && weight->count <= 2 * STRIP && !asks && parallel_parts(cost) == 1;
+}
+
+static int norm_all_run(mg_arena *arena, const deed *of)
+{
+    const array *a = of->arrays[0];
+    const box b = rows_of(a, of->integers[0]);
+    (void)arena;
+    kernels()->norm_all_back[wide_index(a->dtype)](
+        b.outer, b.n, a->data, of->arrays[1]->data, of->arrays[2]->data,
+        of->integers[1] != 0, of->numbers[0], of->arrays[3]->data, of->arrays[4]->data,
+        of->arrays[5]->data, of->arrays[6]->data);
+    return MG_OK;
+}
+
+/* What the norm passes on to all operands, while rows are in a cache. */
+static uint32_t norm_all_computed(const rule *r, bool centered)
+{
+    scope *s = r->s;
+    uint32_t made, of_lanes, others[2];
+    norm_rows_of p = norm_rows_open(r);
+    uint32_t of_weight = contiguous(s, rule_value(r, 1));
+    if (s->status < 0) return 0;
+    const array *a = p.b.a, *weight = array_in(s, of_weight);
+    const int64_t room[] = {2 * NORM_LANES, p.b.n};
+    deed of = {.run = norm_all_run, .arrays = {a, array_in(s, p.g), weight}};
+    of.arrays[3] = array_made(s, a->dtype, 2, room, &of_lanes);
+    of.arrays[4] = array_made(s, a->dtype, a->rank, a->shape, &made);
+    for (int i = 0; i < 2; i++)
+        of.arrays[5 + i] =
+            array_made(s, a->dtype, weight->rank, weight->shape, &others[i]);
+    if (s->status < 0) return 0;
+    of.writes = of.fills = 0x78; /* 3 to 6 */
+    of.integers[0] = p.b.n, of.integers[1] = centered;
+    of.numbers[0] = number_of(r);
+    perform(s->arena, &of);
+    for (int i = 0; i < 2; i++) ahead_put(r, 1 + i, others[i]);
+    return made;
+}
+
 static uint32_t vjp_norm(const rule *r, bool centered)
 {
     scope *s = r->s;
+    uint32_t found = ahead_take(r);
+    if (found) return rule_fit(r, found);
+    if (r->which == 0 && has_kernel(r) && goes_ahead(r))
+        return rule_fit(r, norm_all_computed(r, centered));
     if (r->which == 2) { /* a bias, whose sum needs no more than g */
         uint32_t g = scope_cast(s, r->g, compute_dtype(operand_array(r, 0)->dtype));
         return rule_fit(r, scope_sum_to(s, g, operand_array(r, 2)));

@@ -18,9 +18,9 @@ const uint8_t op_gradients[] = {
 #include "ops.def"
 };
 
-/* The number of names, up to three. */
-#define COUNT(...) COUNT_(__VA_ARGS__, 3, 2, 1, 0)
-#define COUNT_(first, second, third, count, ...) count
+/* The number of names, up to six. */
+#define COUNT(...) COUNT_(__VA_ARGS__, 6, 5, 4, 3, 2, 1, 0)
+#define COUNT_(first, second, third, fourth, fifth, sixth, count, ...) count
 
 #define TAKES(...) .operands = COUNT(__VA_ARGS__),
 #define OPTIONAL(...) .optional = COUNT(__VA_ARGS__),

@@ -84,10 +84,11 @@ enum { WIDE_COUNT = 2 }; /* float32, float64: the types that are computed in */
 /* y[r] = sum of squares of (a - mean) / (n - correction), or its square root */
 typedef void (*variance_kernel)(int64_t rows, int64_t n, const void *a, int64_t stride,
                                 double correction, bool root, void *y);
-/* y[r, i] = (a[r, i] - mean) / sqrt(variance + epsilon) * weight[i] + bias[i] */
+/* y[r, i] = (a[r, i] - mean) / sqrt(variance + epsilon) * weight[i] + bias[i]; there are
+ * `period` rows of weight and bias, in turn, number `turn` for the first row. */
 typedef void (*layer_norm_kernel)(int64_t rows, int64_t n, const void *a,
-                                  const void *weight, const void *bias, double epsilon,
-                                  void *y);
+                                  const void *weight, const void *bias, int64_t turn,
+                                  int64_t period, double epsilon, void *y);
 /* y[r, i] = a[r, i] / sqrt(mean of squares + epsilon) * weight[i] */
 typedef void (*rms_norm_kernel)(int64_t rows, int64_t n, const void *a,
                                 const void *weight, double epsilon, void *y);
@@ -103,10 +104,43 @@ typedef void (*cross_entropy_kernel)(int64_t rows, int64_t n, const void *a,
  * centered, and scale[r] = 1 / sqrt(mean of squares + epsilon). */
 typedef void (*norm_scales_kernel)(int64_t rows, int64_t n, const void *a, bool centered,
                                    double epsilon, void *by, void *mean, void *scale);
-/* What rows of a norm pass on to a. */
+/* What rows of a norm pass on to a; turns as above. */
 typedef void (*norm_back_kernel)(int64_t rows, int64_t n, const void *a, const void *g,
-                                 const void *weight, bool centered, double epsilon,
-                                 void *out);
+                                 const void *weight, int64_t turn, int64_t period,
+                                 bool centered, double epsilon, void *out);
+/* The same of rows of one block, all of them, and what they pass on to weight and bias.
+ * `lanes` has room for 2 * NORM_LANES * n elements. */
+typedef void (*norm_all_back_kernel)(int64_t rows, int64_t n, const void *a,
+                                     const void *g, const void *weight, bool centered,
+                                     double epsilon, void *lanes, void *out,
+                                     void *of_weight, void *of_bias);
+/* y[r] = sum of g[r, i] * ((a[r, i] * by - mean) * scale), which `per` rows share. */
+typedef void (*norm_products_kernel)(int64_t rows, int64_t n, const void *a,
+                                     const void *g, int64_t per, const void *by,
+                                     const void *mean, const void *scale, void *y);
+/* Planes: row r is of channel r % channels, of each of which c is a number. y[r] = sum of
+ * (a[r, i] - c)^2, or with g, of g[r, i] * (a[r, i] - c). */
+typedef void (*plane_sums_kernel)(int64_t rows, int64_t n, const void *a, const void *g,
+                                  const void *c, int64_t channels, void *y);
+/* y[r, i] = (a[r, i] - c) * scale + bias; no bias where it is NULL. */
+typedef void (*plane_scale_kernel)(int64_t rows, int64_t n, const void *a, const void *c,
+                                   const void *scale, const void *bias, int64_t channels,
+                                   void *y);
+/* out[r, i] = ((g[r, i] - share) - (a[r, i] - c) * less) * scale. */
+typedef void (*plane_back_kernel)(int64_t rows, int64_t n, const void *a, const void *g,
+                                  const void *c, const void *share, const void *less,
+                                  const void *scale, int64_t channels, void *out);
+/* out[j] = at + j * next + the distance of the first largest, or first NaN, of the
+ * elements a[j * next + distances[k]], k < size; distances[0] is 0. */
+typedef void (*largest_places_kernel)(int64_t n, const void *a, int64_t next,
+                                      int64_t size, const int64_t *distances, int64_t at,
+                                      int64_t *out);
+/* Lines of n elements: copies of those that lie `line` apart, one behind the other; and
+ * y, lines of which lie so far apart, plus such. */
+typedef void (*lines_copy_kernel)(int64_t lines, int64_t n, const void *a, int64_t line,
+                                  void *y);
+typedef void (*lines_add_kernel)(int64_t lines, int64_t n, const void *a, void *y,
+                                 int64_t line);
 /* y[j] = sum over i of g[i, j] * ((a[i, j] * by[i] - mean[i]) * scale[i]); rows lie
  * `stride` apart. `lanes` has room for NORM_LANES * columns elements. */
 enum { NORM_LANES = 4 * LANES };

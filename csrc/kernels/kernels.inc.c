@@ -254,6 +254,7 @@ typedef int32_t index_f32; /* as large as T: loops over both have vectors of one
 typedef int64_t index_f64, index_i64;
 
 #define READ(x) (x) /* an element as operand */
+#define IS_NAN(x) ((x) != (x))
 #define KIND FLOAT
 #define IS_FLOAT 1
 #define LEAST (-(T)INFINITY)

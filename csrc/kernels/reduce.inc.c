@@ -61,6 +61,45 @@ MG_INLINE void OF(fetch)(int64_t n, const T *a)
 #define BETTER(x, y) ((x) < (y))
 #include "kernels/search.inc.c"
 
+/* Where x[j * step] is larger, or the first NaN, take it and its number k. */
+MG_INLINE void OF(take_larger)(int64_t n, const T *x, int64_t step, OF(index) k,
+                               T *largest, OF(index) *place)
+{
+    EACH for (int64_t j = 0; j < n; j++)
+    {
+        const T v = x[j * step], m = largest[j];
+        const bool more = (v > m) | (IS_NAN(v) & !IS_NAN(m));
+        largest[j] = more ? v : m;
+        place[j] = more ? k : place[j];
+    }
+}
+
+/* Windows go side by side: of each the first element, then the second .. */
+static void OF(largest_places)(int64_t n, const void *of_a, int64_t next, int64_t size,
+                               const int64_t *distances, int64_t at, int64_t *out)
+{
+    enum { MOST = 64 };
+    const T *a = of_a;
+    for (int64_t i = 0, some; i < n; i += some, a += some * next, out += some) {
+        T largest[MOST];
+        OF(index) place[MOST];
+        some = n - i < MOST ? n - i : MOST;
+        for (int64_t j = 0; j < some; j++) largest[j] = a[j * next], place[j] = 0;
+        for (int64_t k = 1; k < size; k++) {
+            const T *x = a + distances[k];
+            const OF(index) number = (OF(index))k;
+            if (next == 1)
+                OF(take_larger)(some, x, 1, number, largest, place);
+            else if (next == 2)
+                OF(take_larger)(some, x, 2, number, largest, place);
+            else
+                OF(take_larger)(some, x, next, number, largest, place);
+        }
+        for (int64_t j = 0; j < some; j++)
+            out[j] = at + (i + j) * next + distances[place[j]];
+    }
+}
+
 /* y[i] = y[i - 1] + a[i]: a chain for each row, and so four rows at a time. */
 static void OF(cumsum)(int64_t rows, int64_t n, const void *of_a, int64_t stride,
                        void *of_y)

@@ -553,22 +553,33 @@ static void OF(variance)(int64_t rows, int64_t n, const void *of_a, int64_t stri
     }
 }
 
-/* y[r, i] = ((a[r, i] * by[r] - mean[r]) * scale[r]) * weight[i] + bias[i]. */
-static void OF(normalize_rows)(int64_t rows, int64_t n, const T *a, const T *by, const T *mean,
-                          const T *scale, const T *weight, const T *bias, T *y)
+/* Weight and bias of norms, or NULL: `period` rows of them, in turn, number `turn` for the
+ * first row of all. */
+typedef struct OF(norm_turns) {
+    const T *weight, *bias;
+    int64_t turn, period;
+} OF(norm_turns);
+
+/* Return what stands for the row r in `rows`, of n elements. */
+MG_INLINE const T *OF(in_turn)(const OF(norm_turns) *of, const T *rows, int64_t r,
+                               int64_t n)
 {
-    for (int64_t r = 0; r < rows; r++, a += n, y += n) {
-        const T b = by[r], m = mean[r], s = scale[r];
-        if (weight && bias) {
-            EACH for (int64_t i = 0; i < n; i++)
-                y[i] = (a[i] * b - m) * s * weight[i] + bias[i];
-        } else if (weight) {
-            EACH for (int64_t i = 0; i < n; i++) y[i] = (a[i] * b - m) * s * weight[i];
-        } else if (bias) {
-            EACH for (int64_t i = 0; i < n; i++) y[i] = (a[i] * b - m) * s + bias[i];
-        } else {
-            EACH for (int64_t i = 0; i < n; i++) y[i] = (a[i] * b - m) * s;
-        }
+    return rows && of->period > 1 ? rows + (of->turn + r) % of->period * n : rows;
+}
+
+/* y[i] = ((a[i] * b - m) * s) * weight[i] + bias[i]. */
+MG_INLINE void OF(normalize_row)(int64_t n, const T *a, T b, T m, T s, const T *weight,
+                                 const T *bias, T *y)
+{
+    if (weight && bias) {
+        EACH for (int64_t i = 0; i < n; i++)
+            y[i] = (a[i] * b - m) * s * weight[i] + bias[i];
+    } else if (weight) {
+        EACH for (int64_t i = 0; i < n; i++) y[i] = (a[i] * b - m) * s * weight[i];
+    } else if (bias) {
+        EACH for (int64_t i = 0; i < n; i++) y[i] = (a[i] * b - m) * s + bias[i];
+    } else {
+        EACH for (int64_t i = 0; i < n; i++) y[i] = (a[i] * b - m) * s;
     }
 }
 
@@ -576,23 +587,23 @@ static void OF(normalize_block)(const OF(long_row) *row, int64_t first, int64_t 
                                 T *sums)
 {
     (void)sums;
-    OF(normalize_rows)(1, n, row->a + first, &row->by, &row->mean, &row->scale,
-                       row->weight ? row->weight + first : NULL,
-                       row->bias ? row->bias + first : NULL, row->y + first);
+    OF(normalize_row)(n, row->a + first, row->by, row->mean, row->scale,
+                      row->weight ? row->weight + first : NULL,
+                      row->bias ? row->bias + first : NULL, row->y + first);
 }
 
 static void OF(normalize)(int64_t rows, int64_t n, const T *a, const T *by, const T *mean,
-                          const T *scale, const T *weight, const T *bias, T *y)
+                          const T *scale, const OF(norm_turns) *turns, T *y)
 {
-    if (n <= REDUCE_BLOCK) {
-        OF(normalize_rows)(rows, n, a, by, mean, scale, weight, bias, y);
-        return;
-    }
     for (int64_t r = 0; r < rows; r++, a += n, y += n) {
         OF(long_row) row = {.compute = OF(normalize_block), .n = n, .a = a, .y = y};
         row.by = by[r], row.mean = mean[r], row.scale = scale[r];
-        row.weight = weight, row.bias = bias;
-        OF(row_map)(row, 1.0);
+        row.weight = OF(in_turn)(turns, turns->weight, r, n);
+        row.bias = OF(in_turn)(turns, turns->bias, r, n);
+        if (n <= REDUCE_BLOCK)
+            OF(normalize_block)(&row, 0, n, NULL);
+        else
+            OF(row_map)(row, 1.0);
     }
 }
 
@@ -629,27 +640,29 @@ static void OF(norm_scales)(int64_t rows, int64_t n, const void *of_a, bool cent
     }
 }
 
-static void OF(norm)(int64_t rows, int64_t n, const T *a, bool centered, const T *weight,
-                     const T *bias, double epsilon, T *y)
+static void OF(norm)(int64_t rows, int64_t n, const T *a, bool centered,
+                     OF(norm_turns) turns, double epsilon, T *y)
 {
     T by[OF(PIECE)], mean[OF(PIECE)], scale[OF(PIECE)];
     for (int64_t group; rows > 0; rows -= group, a += group * n, y += group * n) {
         group = OF(group)(rows, n);
         OF(norm_scales)(group, n, a, centered, epsilon, by, mean, scale);
-        OF(normalize)(group, n, a, by, mean, scale, weight, bias, y);
+        OF(normalize)(group, n, a, by, mean, scale, &turns, y);
+        turns.turn += group;
     }
 }
 
 static void OF(layer_norm)(int64_t rows, int64_t n, const void *a, const void *weight,
-                           const void *bias, double epsilon, void *y)
+                           const void *bias, int64_t turn, int64_t period,
+                           double epsilon, void *y)
 {
-    OF(norm)(rows, n, a, true, weight, bias, epsilon, y);
+    OF(norm)(rows, n, a, true, (OF(norm_turns)){weight, bias, turn, period}, epsilon, y);
 }
 
 static void OF(rms_norm)(int64_t rows, int64_t n, const void *a, const void *weight,
                          double epsilon, void *y)
 {
-    OF(norm)(rows, n, a, false, weight, NULL, epsilon, y);
+    OF(norm)(rows, n, a, false, (OF(norm_turns)){weight, NULL, 0, 1}, epsilon, y);
 }
 
 /* ---- what norms pass on ------------------------------------------------------------ */
@@ -715,32 +728,67 @@ static void OF(norm_long_back)(OF(long_row) row, bool centered, T *out)
     OF(row_map)(row, 2.0);
 }
 
-static void OF(norm_back)(int64_t rows, int64_t n, const void *of_a, const void *of_g,
-                          const void *of_weight, bool centered, double epsilon,
-                          void *of_out)
+enum { OF(NORM_ROWS) = 32 }; /* of a group at most: seven pieces are much for a stack */
+
+/* What norms know of the rows of a group. */
+typedef struct OF(norm_rows) {
+    T by[OF(NORM_ROWS)], mean[OF(NORM_ROWS)], scale[OF(NORM_ROWS)];
+} OF(norm_rows);
+
+/* What the rows of a group pass on to a; returns how many there are, and finds `of`. */
+static int64_t OF(norm_group_back)(int64_t rows, int64_t n, const T *a, const T *g,
+                                   const OF(norm_turns) *turns, bool centered,
+                                   double epsilon, OF(norm_rows) *of, T *out)
 {
-    const T *a = of_a, *g = of_g, *weight = of_weight;
-    enum { ROWS = 32 }; /* of a group at most: seven pieces are much for a small stack */
-    T *out = of_out, by[ROWS], mean[ROWS], scale[ROWS], sums_h[ROWS], sums_p[ROWS];
+    enum { ROWS = OF(NORM_ROWS) };
+    T sums_h[ROWS], sums_p[ROWS];
     _Alignas(CACHE_LINE) T h[OF(PIECE)], p[OF(PIECE)];
-    for (int64_t group; rows > 0; rows -= group) {
-        group = OF(group)(rows < ROWS ? rows : ROWS, n);
-        OF(norm_scales)(group, n, a, centered, epsilon, by, mean, scale);
-        if (n > OF(PIECE)) {
-            OF(long_row) row = {.n = n, .a = a, .g = g, .weight = weight};
-            row.by = *by, row.mean = *mean, row.scale = *scale;
-            OF(norm_long_back)(row, centered, out);
-            a += n, g += n, out += n;
-            continue;
-        }
-        for (int64_t r = 0; r < group; r++)
-            OF(norm_parts)(n, a + r * n, g + r * n, weight, by[r], mean[r], scale[r],
-                           h + r * n, p + r * n);
-        OF(rows_sum)(group, n, h, n, sums_h);
-        OF(rows_sum)(group, n, p, n, sums_p);
-        for (int64_t r = 0; r < group; r++, a += n, g += n, out += n)
-            OF(norm_row_back)(n, a, g, weight, by[r], mean[r], scale[r],
-                              centered ? sums_h[r] / (T)n : 0, sums_p[r] / (T)n, out);
+    const int64_t group = OF(group)(rows < ROWS ? rows : ROWS, n);
+    OF(norm_scales)(group, n, a, centered, epsilon, of->by, of->mean, of->scale);
+    if (n > OF(PIECE)) {
+        OF(long_row) row = {.n = n, .a = a, .g = g};
+        row.weight = OF(in_turn)(turns, turns->weight, 0, n);
+        row.by = *of->by, row.mean = *of->mean, row.scale = *of->scale;
+        OF(norm_long_back)(row, centered, out);
+        return group;
+    }
+    for (int64_t r = 0; r < group; r++)
+        OF(norm_parts)(n, a + r * n, g + r * n, OF(in_turn)(turns, turns->weight, r, n),
+                       of->by[r], of->mean[r], of->scale[r], h + r * n, p + r * n);
+    OF(rows_sum)(group, n, h, n, sums_h);
+    OF(rows_sum)(group, n, p, n, sums_p);
+    for (int64_t r = 0; r < group; r++, a += n, g += n, out += n)
+        OF(norm_row_back)(n, a, g, OF(in_turn)(turns, turns->weight, r, n), of->by[r],
+                          of->mean[r], of->scale[r], centered ? sums_h[r] / (T)n : 0,
+                          sums_p[r] / (T)n, out);
+    return group;
+}
+
+static void OF(norm_back)(int64_t rows, int64_t n, const void *of_a, const void *of_g,
+                          const void *of_weight, int64_t turn, int64_t period,
+                          bool centered, double epsilon, void *of_out)
+{
+    const T *a = of_a, *g = of_g;
+    T *out = of_out;
+    OF(norm_turns) turns = {of_weight, NULL, turn, period};
+    for (int64_t group; rows > 0; rows -= group, a += group * n, g += group * n) {
+        OF(norm_rows) of;
+        group = OF(norm_group_back)(rows, n, a, g, &turns, centered, epsilon, &of, out);
+        out += group * n, turns.turn += group;
+    }
+}
+
+/* Add g * x of row i, x normalized, to its lane of columns. */
+MG_INLINE void OF(norm_lane_add)(int64_t i, int64_t columns, const T *a, const T *g, T by,
+                                 T mean, T scale, T *lanes)
+{
+    T *lane = lanes + i % LANES * columns;
+    if (i < LANES) {
+        EACH for (int64_t j = 0; j < columns; j++)
+            lane[j] = 0 + g[j] * ((a[j] * by - mean) * scale);
+    } else {
+        EACH for (int64_t j = 0; j < columns; j++)
+            lane[j] = lane[j] + g[j] * ((a[j] * by - mean) * scale);
     }
 }
 
@@ -750,17 +798,8 @@ static void OF(norm_weight_block)(int64_t rows, int64_t columns, const T *a, con
                                   int64_t stride, const T *by, const T *mean,
                                   const T *scale, T *lanes, T *y)
 {
-    for (int64_t i = 0; i < rows; i++, a += stride, g += stride) {
-        T *lane = lanes + i % LANES * columns;
-        const T b = by[i], m = mean[i], s = scale[i];
-        if (i < LANES) {
-            EACH for (int64_t j = 0; j < columns; j++)
-                lane[j] = 0 + g[j] * ((a[j] * b - m) * s);
-        } else {
-            EACH for (int64_t j = 0; j < columns; j++)
-                lane[j] = lane[j] + g[j] * ((a[j] * b - m) * s);
-        }
-    }
+    for (int64_t i = 0; i < rows; i++, a += stride, g += stride)
+        OF(norm_lane_add)(i, columns, a, g, by[i], mean[i], scale[i], lanes);
     OF(join_columns_sum)(rows < LANES ? rows : LANES, columns, lanes, y);
 }
 
@@ -780,6 +819,175 @@ static void OF(norm_weight)(int64_t rows, int64_t columns, const void *of_a,
     }
     if (rows > REDUCE_BLOCK)
         OF(columns_end_sum)(OF(levels_of_sum)(rows), counts, columns, of_blocks, y);
+}
+
+/* What a block of rows at most passes on: while a and g of some rows are in a cache, to
+ * all operands. lanes: those of the weight, and those of the bias. */
+static void OF(norm_all_block)(int64_t rows, int64_t n, const T *a, const T *g,
+                               const OF(norm_turns) *turns, bool centered, double epsilon,
+                               T *lanes, T *out)
+{
+    OF(norm_rows) of;
+    T *of_bias = lanes + LANES * n;
+    for (int64_t i = 0, group; i < rows; i += group, out += group * n) {
+        group = OF(norm_group_back)(rows - i, n, a, g, turns, centered, epsilon, &of, out);
+        for (int64_t r = 0; r < group; r++, a += n, g += n) {
+            OF(norm_lane_add)(i + r, n, a, g, of.by[r], of.mean[r], of.scale[r], lanes);
+            OF(fold_rows_sum)(1, n, g, n, i + r < LANES, 0,
+                              of_bias + (i + r) % LANES * n);
+        }
+    }
+}
+
+static void OF(norm_all_back)(int64_t rows, int64_t n, const void *of_a, const void *of_g,
+                              const void *of_weight, bool centered, double epsilon,
+                              void *of_lanes, void *of_out, void *of_y, void *of_bias)
+{
+    const OF(norm_turns) turns = {of_weight, NULL, 0, 1};
+    const T *a = of_a, *g = of_g;
+    T *lanes = of_lanes, *blocks[2], *out = of_out, *y[2] = {of_y, of_bias};
+    int64_t counts[2][REDUCE_LEVELS] = {{0}};
+    for (int k = 0; k < 2; k++)
+        blocks[k] = lanes + (2 * LANES + k * (NORM_LANES - LANES)) * n;
+    for (int64_t i = 0; i < rows; i += REDUCE_BLOCK) {
+        const int64_t count = rows - i < REDUCE_BLOCK ? rows - i : REDUCE_BLOCK;
+        const int64_t used = count < LANES ? count : LANES;
+        OF(norm_all_block)(count, n, a + i * n, g + i * n, &turns, centered, epsilon,
+                           lanes, out + i * n);
+        for (int k = 0; k < 2; k++) {
+            OF(join_columns_sum)(used, n, lanes + k * LANES * n, y[k]);
+            if (rows > REDUCE_BLOCK) OF(columns_add_sum)(counts[k], n, blocks[k], y[k]);
+        }
+    }
+    for (int k = 0; k < 2 && rows > REDUCE_BLOCK; k++)
+        OF(columns_end_sum)(OF(levels_of_sum)(rows), counts[k], n, blocks[k], y[k]);
+}
+
+/* The sum of g * x of a block, x normalized. */
+static void OF(norm_products_block)(const OF(long_row) *row, int64_t first, int64_t n,
+                                    T *sums)
+{
+    const T *a = row->a + first, *g = row->g + first;
+    const T by = row->by, mean = row->mean, scale = row->scale;
+    const int64_t whole = WHOLE_BLOCKS(n, LANES);
+    T lanes[LANES] = {0};
+    for (int64_t i = 0; i < whole; i += LANES)
+        for (int l = 0; l < LANES; l++)
+            lanes[l] = lanes[l] + g[i + l] * ((a[i + l] * by - mean) * scale);
+    for (int64_t i = whole; i < n; i++)
+        lanes[i - whole] = lanes[i - whole] + g[i] * ((a[i] * by - mean) * scale);
+    OF(join_rows_sum)(1, lanes, sums);
+}
+
+static void OF(norm_products)(int64_t rows, int64_t n, const void *of_a, const void *of_g,
+                              int64_t per, const void *of_by, const void *of_mean,
+                              const void *of_scale, void *of_y)
+{
+    const T *a = of_a, *g = of_g, *by = of_by, *mean = of_mean, *scale = of_scale;
+    T *y = of_y;
+    for (int64_t r = 0; r < rows; r++, a += n, g += n) {
+        OF(long_row) row = {.compute = OF(norm_products_block), .n = n, .a = a, .g = g};
+        row.by = by[r / per], row.mean = mean[r / per], row.scale = scale[r / per];
+        if (n > REDUCE_BLOCK)
+            OF(row_sums)(row, 2.0, 1, y + r);
+        else
+            OF(norm_products_block)(&row, 0, n, y + r);
+    }
+}
+
+/* ---- planes ------------------------------------------------------------------------ */
+
+/* The sum of (a[i] - mean)^2 of a block, or of g[i] * (a[i] - mean). */
+static void OF(plane_block)(const OF(long_row) *row, int64_t first, int64_t n, T *sums)
+{
+    const T *a = row->a + first, *g = row->g ? row->g + first : NULL, c = row->mean;
+    const int64_t whole = WHOLE_BLOCKS(n, LANES);
+    T lanes[LANES] = {0};
+    if (g) {
+        for (int64_t i = 0; i < whole; i += LANES)
+            for (int l = 0; l < LANES; l++)
+                lanes[l] = lanes[l] + g[i + l] * (a[i + l] - c);
+        for (int64_t i = whole; i < n; i++)
+            lanes[i - whole] = lanes[i - whole] + g[i] * (a[i] - c);
+    } else {
+        for (int64_t i = 0; i < whole; i += LANES)
+            for (int l = 0; l < LANES; l++)
+                lanes[l] = lanes[l] + (a[i + l] - c) * (a[i + l] - c);
+        for (int64_t i = whole; i < n; i++)
+            lanes[i - whole] = lanes[i - whole] + (a[i] - c) * (a[i] - c);
+    }
+    OF(join_rows_sum)(1, lanes, sums);
+}
+
+static void OF(plane_sums)(int64_t rows, int64_t n, const void *of_a, const void *of_g,
+                           const void *of_c, int64_t channels, void *of_y)
+{
+    const T *a = of_a, *g = of_g, *c = of_c;
+    T *y = of_y;
+    for (int64_t r = 0, k = 0; r < rows; r++, k = k + 1 < channels ? k + 1 : 0, a += n) {
+        OF(long_row) row = {.compute = OF(plane_block), .n = n, .a = a, .mean = c[k]};
+        row.g = g ? g + r * n : NULL;
+        if (n > REDUCE_BLOCK)
+            OF(row_sums)(row, 2.0, 1, y + r);
+        else
+            OF(plane_block)(&row, 0, n, y + r);
+    }
+}
+
+static void OF(plane_scale)(int64_t rows, int64_t n, const void *of_a, const void *of_c,
+                            const void *of_scale, const void *of_bias, int64_t channels,
+                            void *of_y)
+{
+    const T *a = of_a, *c = of_c, *scale = of_scale, *bias = of_bias;
+    T *y = of_y;
+    for (int64_t r = 0, k = 0; r < rows; r++, k = k + 1 < channels ? k + 1 : 0) {
+        const T m = c[k], s = scale[k], b = bias ? bias[k] : 0;
+        if (bias) {
+            EACH for (int64_t i = 0; i < n; i++) y[i] = (a[i] - m) * s + b;
+        } else {
+            EACH for (int64_t i = 0; i < n; i++) y[i] = (a[i] - m) * s;
+        }
+        a += n, y += n;
+    }
+}
+
+static void OF(plane_back)(int64_t rows, int64_t n, const void *of_a, const void *of_g,
+                           const void *of_c, const void *of_share, const void *of_less,
+                           const void *of_scale, int64_t channels, void *of_out)
+{
+    const T *a = of_a, *g = of_g, *c = of_c, *share = of_share, *less = of_less;
+    const T *scale = of_scale;
+    T *out = of_out;
+    for (int64_t r = 0, k = 0; r < rows; r++, k = k + 1 < channels ? k + 1 : 0) {
+        const T m = c[k], part = share[k], slope = less[k], s = scale[k];
+        EACH for (int64_t i = 0; i < n; i++)
+            out[i] = ((g[i] - part) - (a[i] - m) * slope) * s;
+        a += n, g += n, out += n;
+    }
+}
+
+/* ---- lines ------------------------------------------------------------------------- */
+
+static void OF(lines_copy)(int64_t lines, int64_t n, const void *a, int64_t line, void *y)
+{
+    enum { STEP = 64, HALF = 16 };
+    const char *from = a;
+    char *to = y;
+    const int64_t size = n * (int64_t)sizeof(T);
+    for (; lines > 0; lines--, from += line * (int64_t)sizeof(T), to += size) {
+        int64_t i = 0;
+        for (; i + STEP <= size; i += STEP) memcpy(to + i, from + i, STEP);
+        for (; i + HALF <= size; i += HALF) memcpy(to + i, from + i, HALF);
+        for (; i < size; i += (int64_t)sizeof(T)) memcpy(to + i, from + i, sizeof(T));
+    }
+}
+
+static void OF(lines_add)(int64_t lines, int64_t n, const void *a, void *y, int64_t line)
+{
+    const T *from = a;
+    T *to = y;
+    for (; lines > 0; lines--, from += n, to += line)
+        EACH for (int64_t i = 0; i < n; i++) to[i] = to[i] + from[i];
 }
 
 #undef FEW

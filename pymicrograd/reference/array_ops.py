@@ -761,13 +761,19 @@ def matmul(a: Array, b: Array) -> Array:
 
 @op
 def convolve(
-    kernels: Array, a: Array, size: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+    kernels: Array,
+    a: Array,
+    bias: Array | None = None,
+    size: Sequence[int] = (),
+    stride: Sequence[int] = (),
+    dilation: Sequence[int] = (),
 ) -> Array:
-    """Return the products of kernels with the windows of images.
+    """Return the products of kernels with the windows of images, plus bias.
 
     Args:
         kernels: (groups, m, k).
         a: (n, channels, d..), with as many axes d as there are sizes.
+        bias: (groups * m), or None.
         size, stride, dilation: as for `window`; k is channels / groups times the sizes.
 
     Returns:
@@ -779,12 +785,24 @@ def convolve(
     groups, m, k = kernels.shape
     if groups < 1 or a.shape[1] % groups or a.shape[1] // max(groups, 1) * count_of(size) != k:
         raise ValueError(f"convolve: shapes {kernels.shape} and {a.shape} do not fit")
-    product_dtypes("convolve", kernels, a)
+    if bias is not None and bias.shape != (groups * m,):
+        raise ValueError(f"convolve: bias {bias.shape} does not fit {groups * m} channels")
+    dtype, computed = product_dtypes("convolve", kernels, a)
+    if bias is not None and common_of((dtype, bias.dtype)) != dtype:
+        raise TypeError(f"convolve: a bias of {bias.dtype} is not added to {dtype}")
     s, seen = len(size), window(a, size, stride, dilation)
     steps = seen.shape[2 : 2 + s]
     seen = permute(seen, (0, 1, *range(2 + s, 2 + 2 * s), *range(2, 2 + s)))
     columns = reshape(seen, (a.shape[0], groups, k, count_of(steps)))
-    return reshape(matmul(kernels, columns), (a.shape[0], groups * m, *steps))
+    shape = (a.shape[0], groups * m, *steps)
+    if bias is None:
+        return reshape(matmul(kernels, columns), shape)
+    product = reshape(matmul(kernels.cast(computed), columns.cast(computed)), shape)
+
+    def element(index: Index) -> Any:
+        return of(Element(computed, product[index]) + bias[index[1:2]])
+
+    return Array.build(dtype, shape, element)
 
 
 @op
@@ -1010,3 +1028,137 @@ def rms_norm(a: Array, weight: Array | None = None, axes: int = 1, epsilon: floa
         return y
 
     return rowwise(a, last_axes("rms_norm", a, axes, weight), result)
+
+
+# ---- channels of (n, channels, d..) ----------------------------------------------------------
+
+
+def check_channels(name: str, a: Array, *numbers: Array | None) -> None:
+    """Refuse what has no channels, or another number of them, or another type."""
+    if a.dtype not in FMAS or any(x is not None and x.dtype != a.dtype for x in numbers):
+        raise TypeError(f"{name} is of float32 or float64, all of one type")
+    if len(a.shape) < 2 or any(x is not None and x.shape != a.shape[1:2] for x in numbers):
+        raise ValueError(f"{name}: numbers do not fit the channels of shape {a.shape}")
+
+
+def channel_of(a: Array) -> list[int]:
+    """Return the channel of each element."""
+    return [index[1] for index in indices(a.shape)]
+
+
+def channelwise(a: Array, function: Callable[..., Any], *arrays: Array) -> Array:
+    """Return an array like a, of function(a's element, numbers): of a's shape, or of channels."""
+    spread = [
+        elements(x) if x.shape == a.shape else [elements(x)[c] for c in channel_of(a)]
+        for x in arrays
+    ]
+    return store(a.dtype, a.shape, map(function, elements(a), *spread))
+
+
+def groups_of(name: str, a: Array, groups: int, *numbers: Array) -> Shape:
+    """Return the shape (n, groups, row) of groups of channels as rows."""
+    check_channels(name, a, *numbers)
+    if groups < 1 or a.shape[1] % groups:
+        raise ValueError(f"{name}: {groups} groups do not divide the channels of {a.shape}")
+    return a.shape[0], groups, a.shape[1] // groups * count_of(a.shape[2:])
+
+
+def check_like(name: str, a: Array, g: Array) -> None:
+    """Refuse what is not like a."""
+    if g.dtype != a.dtype:
+        raise TypeError(f"{name}: g is of {g.dtype}, a of {a.dtype}")
+    if g.shape != a.shape:
+        raise ValueError(f"{name}: g has shape {g.shape}, a {a.shape}")
+
+
+@op
+def group_norm(
+    a: Array, weight: Array, bias: Array, groups: int = 1, epsilon: float = 1e-5
+) -> Array:
+    """Return layer_norm of groups of channels, times a weight, plus a bias of each channel.
+
+    Args:
+        a: (n, channels, d..), float32 or float64.
+        weight, bias: (channels).
+        groups: into how many parts the channels of each n are cut.
+        epsilon: as for `layer_norm`.
+    """
+    rows = groups_of("group_norm", a, groups, weight, bias)
+    normal = reshape(layer_norm(reshape(a, rows), None, None, 1, epsilon), a.shape)
+    return channelwise(normal, lambda x, w, b: x * w + b, weight, bias)
+
+
+@op
+def group_back(a: Array, g: Array, weight: Array, groups: int = 1, epsilon: float = 1e-5) -> Array:
+    """Return what group_norm passes on to a, given its gradient g; arguments as there."""
+    rows = groups_of("group_back", a, groups, weight)
+    check_like("group_back", a, g)
+    h = reshape(channelwise(g, lambda g, w: g * w, weight), rows)
+    passed = [
+        norm_passed(row, of_row, a.dtype, epsilon)
+        for row, of_row in zip(rows_of(reshape(a, rows), (2,)), rows_of(h, (2,)), strict=True)
+    ]
+    return store(a.dtype, a.shape, itertools.chain(*passed))
+
+
+def norm_passed(row: Elements, h: Elements, dtype: str, epsilon: float) -> Elements:
+    """Return what a row of layer_norm passes on of h."""
+    by = norm_power(row, dtype, epsilon, True)
+    row = [x * by for x in row]
+    m = mean_of(row, dtype)
+    r = 1.0 / norm_square(row, dtype, epsilon, by, True).sqrt()
+    normal = [(x - m) * r for x in row]
+    mean_h = mean_of(h, dtype)
+    mean_p = mean_of([hi * x for hi, x in zip(h, normal, strict=True)], dtype)
+    slope = r * by
+    return [slope * ((hi - mean_h) - x * mean_p) for hi, x in zip(h, normal, strict=True)]
+
+
+@op
+def group_sums(a: Array, g: Array, groups: int = 1, epsilon: float = 1e-5) -> Array:
+    """Return sums over d.. of g * layer_norm, and of g: (2, n, channels); arguments as there."""
+    rows = groups_of("group_sums", a, groups)
+    check_like("group_sums", a, g)
+    normal = reshape(layer_norm(reshape(a, rows), None, None, 1, epsilon), a.shape)
+    planes = (*a.shape[:2], count_of(a.shape[2:]))
+    products = channelwise(g, lambda g, x: g * x, normal)
+    made = [sum_(reshape(x, planes), (2,)) for x in (products, g)]
+    return Array(a.dtype, (2, *a.shape[:2]), [*made[0].values, *made[1].values])
+
+
+@op
+def plane_means(a: Array, c: Array, g: Array | None = None) -> Array:
+    """Return the mean over n of the means over d.. of (a - c)**2, or of (a - c) * g: (channels).
+
+    Args:
+        a: (n, channels, d..), float32 or float64; c: (channels); g: like a, or None.
+    """
+    check_channels("plane_means", a, c)
+    if g is None:
+        made = channelwise(a, lambda x, c: (x - c) * (x - c), c)
+    else:
+        check_like("plane_means", a, g)
+        made = channelwise(a, lambda x, c, g: g * (x - c), c, g)
+    planes = reshape(made, (*a.shape[:2], count_of(a.shape[2:])))
+    return mean(mean(planes, (2,)), (0,))
+
+
+@op
+def plane_scale(a: Array, c: Array, scale: Array, bias: Array | None = None) -> Array:
+    """Return (a - c) * scale + bias; arguments as for `plane_means`, numbers (channels)."""
+    check_channels("plane_scale", a, c, scale, bias)
+    if bias is None:
+        return channelwise(a, lambda x, c, s: (x - c) * s, c, scale)
+    return channelwise(a, lambda x, c, s, b: (x - c) * s + b, c, scale, bias)
+
+
+@op
+def plane_back(a: Array, g: Array, c: Array, share: Array, less: Array, scale: Array) -> Array:
+    """Return ((g - share) - (a - c) * less) * scale; arguments as for `plane_means`."""
+    check_channels("plane_back", a, c, share, less, scale)
+    check_like("plane_back", a, g)
+
+    def back(x: Any, g: Any, c: Any, share: Any, less: Any, scale: Any) -> Any:
+        return ((g - share) - (x - c) * less) * scale
+
+    return channelwise(a, back, g, c, share, less, scale)

@@ -379,6 +379,14 @@ Row(
 Row("neg", "neg", NUMBERS_ONLY, lambda a: -a, lambda a, y, g: -g)
 Row("sign", "sign", NUMBERS_AND_BOOLS, lambda a: 1 if a > 0 else -1 if a < 0 else 0, zero)
 Row("square", "square", NUMBERS, lambda a: a * a, lambda a, y, g: (2.0 * a) * g)
+Row(
+    "squared_difference",
+    "(a - b)^2",
+    FLOATS,
+    lambda a, b: (a - b) * (a - b),
+    lambda a, b, y, g: (a - b) * g + (a - b) * g,
+    lambda a, b, y, g: -((a - b) * g + (a - b) * g),
+)
 Row("sqrt", "sqrt", FLOATS, square_root, lambda a, y, g: g / (2.0 * y))
 Row(
     "rsqrt",

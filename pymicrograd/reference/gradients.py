@@ -358,9 +358,19 @@ def as_rows(x: Any) -> Any:
 
 @rule
 def convolve(
-    y: Any, g: Any, which: int, kernels: Any, a: Any, size: Axes, stride: Axes, dilation: Axes
+    y: Any,
+    g: Any,
+    which: int,
+    kernels: Any,
+    a: Any,
+    bias: Any,
+    size: Axes,
+    stride: Axes,
+    dilation: Axes,
 ) -> Any:
     """Return g @ columns.T for the kernels, and kernels.T @ g added up where windows lay."""
+    if which == 2:
+        return fit(g.sum((0, *range(2, len(y.shape))), False), y, bias)
     s, (groups, m, k) = len(size), kernels.shape
     n, steps = y.shape[0], y.shape[2:]
     order = (0, 1, *range(2 + s, 2 + 2 * s), *range(2, 2 + s))

@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import DTypeError
 
 __all__ = [
+    "COMPUTED",
     "DTYPES",
     "HALVES",
     "as_dtype",
@@ -82,6 +83,7 @@ DTYPES: tuple[dtype, ...] = (
     float32, float64, float16, bfloat16, int64, int32, int16, int8, uint8, bool_,
 )  # fmt: skip
 HALVES = (float16, bfloat16)  # what is computed in float32
+COMPUTED = (float32, float64)  # what is computed in as it is
 
 BY_NAME: dict[Any, dtype] = {kind.name: kind for kind in DTYPES}
 BY_NAME |= {float: float64, int: int64, bool: bool_}

@@ -758,7 +758,7 @@ static void call_rows(int kind, int place, int64_t lines, int64_t n, const void 
     case LOG_SOFTMAX: set->log_softmax[place](lines, n, a, stride, y); return;
     case LOGSUMEXP: set->logsumexp[place](lines, n, a, stride, y); return;
     case VARIANCE: set->variance[place](lines, n, a, stride, k, false, y); return;
-    case LAYER_NORM: set->layer_norm[place](lines, n, a, weight, bias, k, y); return;
+    case LAYER_NORM: set->layer_norm[place](lines, n, a, weight, bias, 0, 1, k, y); return;
     default: set->rms_norm[place](lines, n, a, weight, k, y); return;
     }
 }

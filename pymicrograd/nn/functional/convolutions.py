@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ArgumentError, DTypeError, ShapeError
+from ...tensors.dtypes import COMPUTED
 from ...tensors.ops import OPS, apply
 from .arguments import tensor_of
 from .spatial import (
@@ -105,7 +106,10 @@ def convolve(
     x = surround(x, paddings(call, padding, kernel, stride, dilation))
     check_windows(call, x, kernel, dilation)
     kernels = weight.reshape(groups, outputs // groups, channels * math.prod(kernel))
-    made = apply(CONVOLVE, (kernels, x), (s, *kernel, *stride, *dilation))
+    operands = (kernels, x)
+    if bias is not None and x.dtype in COMPUTED:
+        operands, bias = (kernels, x, bias), None
+    made = apply(CONVOLVE, operands, (s, *kernel, *stride, *dilation))
     return finish(made, bias, input, s)
 
 

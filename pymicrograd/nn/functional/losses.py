@@ -13,7 +13,7 @@ from ...losses import check_reduction
 from ...tensors.arrangement import broadcast_shapes
 from ...tensors.conversion import as_tensor
 from ...tensors.creation import zeros_like
-from ...tensors.dtypes import int64
+from ...tensors.dtypes import COMPUTED, int64
 from ...tensors.functions import where
 from ...tensors.ops import OPS, apply, cast
 from ...tensors.warning import warn
@@ -31,6 +31,8 @@ __all__ = [
     "multilabel_soft_margin_loss", "nll_loss", "poisson_nll_loss", "smooth_l1_loss",
     "soft_margin_loss", "triplet_margin_loss", "triplet_margin_with_distance_loss",
 ]  # fmt: skip
+
+SQUARED_DIFFERENCE = OPS["squared_difference"]
 
 
 def cross_entropy(
@@ -267,6 +269,9 @@ def mse_loss(
     """
     reduction = reduction_of(size_average, reduce, reduction)
     x, y = operands("mse_loss", input, target, reduction)
+    both = x.requires_grad and y.requires_grad  # who may share what is recorded of x - y
+    if x.dtype is y.dtype and x.dtype in COMPUTED and not both:
+        return of_weights(apply(SQUARED_DIFFERENCE, (x, y)), weight, reduction, "mse_loss")
     difference = x - y
     return of_weights(difference * difference, weight, reduction, "mse_loss")
 

@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from ..._core import is_grad_enabled, no_grad
 from ...errors import ArgumentError, ShapeError
+from ...tensors.dtypes import COMPUTED
 from ...tensors.function import Function
-from ...tensors.ops import OPS, apply
+from ...tensors.ops import OPS, apply, needs_recording
+from ...tensors.sweeps import grad
 from .arguments import tensor_of
 
 if TYPE_CHECKING:
     from ...tensors.tensor import Tensor
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "local_response_norm"]
+
+
+LAYER_NORM = OPS["layer_norm"]
+GROUP_NORM, GROUP_BACK, GROUP_SUMS = (OPS[f"group_{x}"] for x in ("norm", "back", "sums"))
+PLANE_MEANS, PLANE_SCALE, PLANE_BACK = (OPS[f"plane_{x}"] for x in ("means", "scale", "back"))
+SHORT_PLANE = 8  # elements of a plane; shorter ones are not worth a call each
 
 
 def check_channels(parameter: Any, x: Any, call: str, what: str) -> None:
@@ -45,6 +53,11 @@ def mean_of(rows: Any, x: Any) -> Any:
     return (rows if x.ndim == 2 else rows.mean(1).reshape(x.shape[:2])).mean(0)
 
 
+def is_plain(x: Any, *parameters: Any) -> bool:
+    """Tell whether kernels serve: all, but for None, are of one type that is computed in."""
+    return x.dtype in COMPUTED and all([p is None or p.dtype is x.dtype for p in parameters])
+
+
 def scaled(rows: Any, x: Any, scale: Any, bias: Any) -> Any:
     """Return rows times a scale for each channel, plus a bias, in the shape of x.
 
@@ -66,31 +79,46 @@ class Standardized(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Any, weight: Any, bias: Any, eps: float) -> Any:
-        rows = rows_of(x)
-        centred, mean, variance = centre(rows, x)
-        ctx.save_for_backward(x, weight, centred, variance)
-        ctx.eps = eps
+        ctx.eps, ctx.plain = eps, is_plain(x, weight, bias)
+        if ctx.plain:
+            mean = mean_of(rows_of(x), x)
+            variance = apply(PLANE_MEANS, (x, mean))
+        else:
+            centred, mean, variance = centre(rows_of(x), x)
+        ctx.save_for_backward(x, weight, mean if ctx.plain else centred, variance)
         ctx.mark_non_differentiable(mean, variance)
         scale = (variance + eps).rsqrt()
-        rows = centred * spread(scale if weight is None else scale * weight, x)
-        return scaled(rows, x, None, bias), mean, variance
+        scale = scale if weight is None else scale * weight
+        if ctx.plain:
+            return moved(x, mean, scale, bias), mean, variance
+        return scaled(centred * spread(scale, x), x, None, bias), mean, variance
 
     @staticmethod
     def backward(ctx: Any, g: Any, *_: Any) -> Any:
-        x, weight, centred, variance = ctx.saved_tensors
+        x, weight, kept, variance = ctx.saved_tensors
         recorded, of_y = is_grad_enabled(), rows_of(g)
+        plain = ctx.plain and not recorded
         if recorded:
-            centred, _, variance = centre(rows_of(x), x)
+            kept, _, variance = centre(rows_of(x), x)
         share, r = mean_of(of_y, x), (variance + ctx.eps).rsqrt()
-        product = mean_of(of_y * centred, x)
+        product = apply(PLANE_MEANS, (x, kept, g)) if plain else mean_of(of_y * kept, x)
         count = x.numel() // x.shape[1]
         of_weight = product * r * count if weight is not None else None
         if not ctx.needs_input_grad[0]:
             return None, of_weight, share * count, None
-        scale = spread(r if weight is None else r * weight, x)
-        of_x, less = of_y - spread(share, x), centred * spread(r * r * product, x)
+        scale, slope = r if weight is None else r * weight, r * r * product
+        if plain:
+            of_x = apply(PLANE_BACK, (x, g, kept, share, slope, scale))
+            return of_x, of_weight, share * count, None
+        of_x, less, scale = of_y - spread(share, x), kept * spread(slope, x), spread(scale, x)
         of_x = (of_x - less) * scale if recorded else of_x.sub_(less).mul_(scale)
         return of_x.reshape(x.shape), of_weight, share * count, None
+
+
+def moved(x: Any, mean: Any, scale: Any, bias: Any) -> Any:
+    """Return (x - mean) * scale + bias of each channel; not recorded."""
+    numbers = (mean, scale) if bias is None else (mean, scale, bias)
+    return apply(PLANE_SCALE, (x, *numbers))
 
 
 def standardized(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any]:
@@ -169,8 +197,12 @@ def batch_norm(
         raise ArgumentError(f"{call}: outside training running_mean and running_var are needed")
     check_channels(running_mean, x, call, "running_mean")
     check_channels(running_var, x, call, "running_var")
-    centred, scale = rows_of(x) - spread(running_mean, x), (running_var + eps).rsqrt()
-    return scaled(centred, x, scale if weight is None else scale * weight, bias)  # type: ignore[no-any-return]
+    scale = (running_var + eps).rsqrt()
+    scale = scale if weight is None else scale * weight
+    numbers = (running_mean, scale) if bias is None else (running_mean, scale, bias)
+    if is_plain(x, *numbers) and not needs_recording(x, *numbers):
+        return moved(x, running_mean, scale, bias)  # type: ignore[no-any-return]
+    return scaled(rows_of(x) - spread(running_mean, x), x, scale, bias)  # type: ignore[no-any-return]
 
 
 def group_norm(
@@ -191,9 +223,46 @@ def group_norm(
         raise ShapeError(f"{call}: {num_groups} groups do not divide the channels of {x.shape}")
     for parameter, what in ((weight, "a weight"), (bias, "a bias")):
         check_channels(parameter, x, call, what)
-    rows = x.reshape(x.shape[0], num_groups, math.prod(x.shape[1:]) // num_groups)
-    found = apply(OPS["layer_norm"], (rows,), (1,), (float(eps),)).reshape(x.shape)
+    return of_groups(x, num_groups, weight, bias, float(eps))
+
+
+def of_groups(x: Any, groups: int, weight: Any, bias: Any, eps: float) -> Tensor:
+    """Return x normalized over each group of channels, times a weight, plus a bias."""
+    has_both = weight is not None and bias is not None
+    if has_both and is_plain(x, weight, bias) and math.prod(x.shape[2:]) >= SHORT_PLANE:
+        return Grouped.apply(x, weight, bias, groups, eps)  # type: ignore[no-any-return]
+    return composed_groups(x, groups, weight, bias, eps)
+
+
+def composed_groups(x: Any, groups: int, weight: Any, bias: Any, eps: float) -> Tensor:
+    """Return the same, made of ops."""
+    rows = x.reshape(x.shape[0], groups, math.prod(x.shape[1:]) // groups)
+    found = apply(LAYER_NORM, (rows,), (1,), (eps,)).reshape(x.shape)
     return scaled(rows_of(found), x, weight, bias)  # type: ignore[no-any-return]
+
+
+class Grouped(Function):
+    """`composed_groups` in one pass over the elements, and its gradients in two."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, weight: Any, bias: Any, groups: int, eps: float) -> Any:
+        ctx.save_for_backward(x, weight, bias)
+        ctx.groups, ctx.eps = groups, eps
+        return apply(GROUP_NORM, (x, weight, bias), (groups,), (eps,))
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        x, weight, bias = ctx.saved_tensors
+        needs = ctx.needs_input_grad[:3]
+        if is_grad_enabled():
+            y = composed_groups(x, ctx.groups, weight, bias, ctx.eps)
+            inputs = [p for p, need in zip((x, weight, bias), needs, strict=True) if need]
+            found = iter(grad(y, inputs, g, create_graph=True))
+            return (*(next(found) if need else None for need in needs), None, None)
+        how = (ctx.groups,), (ctx.eps,)
+        of_x = apply(GROUP_BACK, (x, g, weight), *how) if needs[0] else None
+        sums = apply(GROUP_SUMS, (x, g), *how).sum(1).unbind(0) if any(needs[1:]) else (None,) * 2
+        return of_x, *sums, None, None
 
 
 def instance_norm(
@@ -232,8 +301,7 @@ def instance_norm(
         update(running_var, rows.detach().var(2).mean(0), momentum)
     for parameter, what in ((weight, "a weight"), (bias, "a bias")):
         check_channels(parameter, x, call, what)
-    found = apply(OPS["layer_norm"], (rows,), (1,), (float(eps),)).reshape(x.shape)
-    return scaled(rows_of(found), x, weight, bias)  # type: ignore[no-any-return]
+    return of_groups(x, x.shape[1], weight, bias, float(eps))
 
 
 def local_response_norm(
