@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from products import exact_fma, hostile_triples
+from reliability import MUTANTS
 
 import pymicrograd
 from pymicrograd import _micrograd
@@ -282,6 +283,13 @@ def test_no_program_is_forgotten() -> None:
     core = ROOT / "csrc"
     listed = run("make", "-s", "-C", core, "list").split()
     assert sorted(core / name for name in listed) == units(core)
+
+
+def test_mutants_change_what_is_there() -> None:
+    """Else R12 ends with an error, which few would see: it takes long."""
+    for name, before, after in MUTANTS:
+        assert (ROOT / "csrc" / name).read_text().count(before) == 1, (name, before)
+        assert before != after
 
 
 # ---- the demo --------------------------------------------------------------------------------
