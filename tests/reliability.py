@@ -74,8 +74,8 @@ PROGRAM = ("-O1", *DEFINES)  # the tests: most of the time is theirs
 PROGRAMS = (
     "test_api", "test_handles", "test_faults", "test_backward 300", "test_random 5000 1",
     "test_arrays", "test_array_faults 1", "test_sweeps 3000", "test_updates", "test_large 1",
-    "test_values", "test_work", "test_waits 10 10", "test_kernels", "test_gemm 40 1", "test_pool 3",
-    "test_threads 100", "test_mode", "test_selftest", "hash",
+    "test_values", "test_programs", "test_work", "test_waits 10 10", "test_kernels",
+    "test_gemm 40 1", "test_pool 3", "test_threads 100", "test_mode", "test_selftest", "hash",
 )  # fmt: skip
 
 
@@ -165,7 +165,12 @@ MUTANTS = (
     ("arrays/pool.c", "(x > largest)", "(x >= largest)"),
     ("arrays/product.c", "int64_t i = 0; i < p->m; i++", "int64_t i = 0; i <= p->m; i++"),
     ("arrays/product.c", "int64_t k = 0; k < p->k; k++", "int64_t k = 1; k < p->k; k++"),
-    ("arrays/product.c", "p->c += first * row * size", "p->c += row * size"),
+    (
+        "arrays/convolve.c",
+        "(of_image * p.m * job->windows + first)",
+        "(of_image * p.m * job->windows)",
+    ),
+    ("arrays/convolve.c", "char *target = to + (rows.offset[0] + at)", "char *target = to + (at)"),
     ("arrays/sweep.c", "work >= budget", "work < budget"),
     ("arrays/sweep.c", "        if (old) node_release(s->arena, old);\n", ""),
     ("arrays/vjp_product.c", "2 + (d + axes) % (2 * axes)", "2 + d"),
