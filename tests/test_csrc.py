@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import reliability
 from products import exact_fma, hostile_triples
 
 import pymicrograd
@@ -272,7 +273,7 @@ def test_no_call_is_forgotten() -> None:
 
 
 def test_no_program_is_forgotten() -> None:
-    """Every C test is run here, and by tests/long.sh; every source is in the Makefile."""
+    """Every C test is run here, by tests/long.sh, and in R11; every source is in the Makefile."""
     here, long = Path(__file__).read_text(), (ROOT / "tests" / "long.sh").read_text()
     for path in PROGRAMS.glob("*_*.c"):
         if path.name in ("vmath_check.c", "test_fma.c"):  # tests in Python give them their input
@@ -281,9 +282,19 @@ def test_no_program_is_forgotten() -> None:
         name = path.stem.removeprefix("fuzz_") if is_target else path.stem
         assert re.search(rf'"{name}[ "]', here), path.name
         assert re.search(rf"(?<![$/\w]){name}\b", long), path.name
+    measured = {command.split()[0] for command in reliability.PROGRAMS}
+    quick = {command.split()[0] for command in QUICK}
+    assert {name for name in quick - measured if name.startswith("test_")} == {"test_deep"}
     core = ROOT / "csrc"
     listed = run("make", "-s", "-C", core, "list").split()
     assert sorted(core / name for name in listed) == units(core)
+
+
+def test_mutants_change_what_is_there() -> None:
+    """Else R12 ends with an error, which few would see: it takes long."""
+    for name, before, after in reliability.MUTANTS:
+        assert (ROOT / "csrc" / name).read_text().count(before) == 1, (name, before)
+        assert before != after
 
 
 # ---- the demo --------------------------------------------------------------------------------
