@@ -126,7 +126,7 @@ static void columns_copy(const convolve_job *job, const char *from, int64_t firs
 /* Add n elements to some that lie `stride` apart. */
 #define ADD_RUN(T) \
     for (int64_t i = 0; i < n; i++) ((T *)to)[i * stride] += ((const T *)from)[i]
-static void run_add(int dtype, int64_t n, const char *from, char *to, int64_t stride)
+static void add_apart(int dtype, int64_t n, const char *from, char *to, int64_t stride)
 {
     if (dtype == MG_FLOAT32)
         ADD_RUN(float);
@@ -159,7 +159,7 @@ static void columns_add(const convolve_job *job, const char *from, int64_t from_
                 continue;
             }
             for (int64_t i = 0; i < part.lines; i++, source += part.n * size)
-                run_add(job->dtype, part.n, source, target + i * runs.next * size,
+                add_apart(job->dtype, part.n, source, target + i * runs.next * size,
                         runs.stride);
         }
         from += from_row * size;
