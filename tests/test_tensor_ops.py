@@ -34,8 +34,9 @@ C, REFERENCE = ENGINES
 # ---- the table -----------------------------------------------------------------------------------
 
 # Internal ops: x[...] with one index, beside a method of PyTorch's of flat indices; and the sums
-# of windows, beside a function of columns; and those that teenygrad has methods of.
-NAMESAKES = {"assign", "cast", "fold", "slice", "take"}
+# of windows, beside a function of columns; those that teenygrad has methods of;
+# and a part of a function of the same name.
+NAMESAKES = {"assign", "cast", "fold", "group_norm", "slice", "take"}
 # Their gradients are the caller's: tried below.
 OF_THE_CALLER = {"function", "output"}
 

@@ -203,7 +203,7 @@ static void test_runs(void)
 static void test_other_arrays(void)
 {
     model eager, other;
-    mg_program *program;
+    mg_program *program = NULL;
     int64_t done;
     mg_node found[3], arrays[3];
     mg_rng rng;
