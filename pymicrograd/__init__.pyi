@@ -31,6 +31,7 @@ from . import (
     optim as optim,
     pictures as pictures,
     programs as programs,
+    programs as programs,
     random as random,
     recording as recording,
     reference as reference,
@@ -142,6 +143,7 @@ from .pictures.modules import (
     summary as summary,
 )
 from .programs import (
+    Program as Program,
     compile as compile,
 )
 from .random import (
