@@ -7,6 +7,7 @@ import functools
 import gc
 import math
 import random
+import re
 import signal
 import struct
 import threading
@@ -131,6 +132,15 @@ def test_two_programs_share_parameters() -> None:
         loop(twin_loss_of, twin_optimizer, 2)
         loop(lambda: sum(p * p for p in twin.parameters()), twin_optimizer, 1)
     assert state(model.parameters()) == state(twin.parameters())
+
+
+def test_a_program_says_what_it_does() -> None:
+    _, optimizer, loss_of = classifier(OPTIMIZERS["adamw"], 16, 80)
+    text = compile(loss_of(), optimizer).explain()
+    assert "times tanh\n" in text and "gradient of tanh\n" in text
+    assert text.endswith("update: 99 parameters")
+    assert re.search(r"chain: \d+ times [148] sums of 80 products", text)
+    assert text.count("\n") < 60
 
 
 def test_a_program_does_not_need_its_graph() -> None:
