@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import gc
@@ -503,6 +504,19 @@ def test_an_exception_ends_the_recording() -> None:
     w.data = 2.0
     assert step(1.0).data == step(1.0).data == math.log(2.0)
     assert step(-1.0 if False else 3.0).data == math.log(6.0)
+
+
+def test_a_backward_that_fails_inside_of_a_function_is_refused() -> None:
+    w = Value(0.0)
+
+    def function(x: Any) -> Any:
+        with contextlib.suppress(ZeroDivisionError):
+            ((w * x) ** 0.5).backward()
+        return w * x
+
+    with pytest.raises(RecordingError):
+        compile(function, values=True)(1.0)
+    assert (w * 2.0).data == 0.0
 
 
 def test_recording_leaves_no_nodes() -> None:
