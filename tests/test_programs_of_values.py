@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import gc
 import math
 import random
+import re
 import signal
 import struct
 import threading
@@ -131,6 +133,15 @@ def test_two_programs_share_parameters() -> None:
         loop(twin_loss_of, twin_optimizer, 2)
         loop(lambda: sum(p * p for p in twin.parameters()), twin_optimizer, 1)
     assert state(model.parameters()) == state(twin.parameters())
+
+
+def test_a_program_says_what_it_does() -> None:
+    _, optimizer, loss_of = classifier(OPTIMIZERS["adamw"], 16, 80)
+    text = compile(loss_of(), optimizer).explain()
+    assert "times tanh\n" in text and "gradient of tanh\n" in text
+    assert text.endswith("update: 99 parameters")
+    assert re.search(r"chain: \d+ times [148] sums of 80 products", text)
+    assert text.count("\n") < 60
 
 
 def test_a_program_does_not_need_its_graph() -> None:
@@ -493,6 +504,19 @@ def test_an_exception_ends_the_recording() -> None:
     w.data = 2.0
     assert step(1.0).data == step(1.0).data == math.log(2.0)
     assert step(-1.0 if False else 3.0).data == math.log(6.0)
+
+
+def test_a_backward_that_fails_inside_of_a_function_is_refused() -> None:
+    w = Value(0.0)
+
+    def function(x: Any) -> Any:
+        with contextlib.suppress(ZeroDivisionError):
+            ((w * x) ** 0.5).backward()
+        return w * x
+
+    with pytest.raises(RecordingError):
+        compile(function, values=True)(1.0)
+    assert (w * 2.0).data == 0.0
 
 
 def test_recording_leaves_no_nodes() -> None:

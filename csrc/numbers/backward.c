@@ -311,6 +311,8 @@ static int backward_settle(mg_arena *arena, int status)
     if (status > 0 || (status == MG_OK && arena->walk.keeps)) return status;
     if (status < 0) backward_undo(arena);
     walk_close(arena);
+    /* A recording has it as done: like a step of which nobody told, it ends that. */
+    if (status < 0 && arena->log) arena->log->step(arena, INT64_MIN, NULL);
     return status;
 }
 

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 OPERATIONS = 4_000_000  # between two looks at Ctrl-C: a few milliseconds
+UNITS = {
+    "line": "operations",
+    "lanes": "choices of the larger",
+    "pack": "numbers copied",
+    "update": "parameters",
+}
 INFO = ("operations", "instructions", "lines", "lanes", "chains", "packs", "packed", "slots")
 
 
@@ -128,10 +134,24 @@ class Script:
         return info
 
     def describe(self) -> str:
-        """Say of what the program consists."""
+        """Say of what the program consists: counts, and a line for each instruction."""
         info = self._info()
         counts = ", ".join(f"{getattr(info, name)} {name}" for name in INFO)
-        return f"a step of {counts}; {info.bytes} bytes"
+        lines = [f"a step of {counts}; {info.bytes} bytes"]
+        lines += [f"  {self._part(i)}" for i in range(info.instructions)]
+        return "\n".join(lines)
+
+    def _part(self, number: int) -> str:
+        """Say what an instruction does."""
+        part = ffi.new("mg_script_part *")
+        check(lib.mg_script_part_of(self._script, number, part), "explain")
+        kind = ffi.string(part.kind).decode()
+        if kind == "chain":
+            return f"chain: {part.count} times {part.width} sums of {part.terms} products"
+        if kind == "lanes" and part.op >= 0:
+            name = ffi.string(lib.mg_op_name(part.op)).decode()
+            return f"lanes: {part.count} times {'gradient of ' if part.which else ''}{name}"
+        return f"{kind}: {part.count} {UNITS[kind]}"
 
 
 class Recording:
