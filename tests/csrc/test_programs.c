@@ -161,7 +161,7 @@ static int record(model *m, mg_program **made)
 static void test_runs(void)
 {
     model eager, other;
-    mg_program *program;
+    mg_program *program = NULL;
     int64_t done;
     double loss;
     mg_node found[8];
@@ -247,7 +247,7 @@ static void test_other_arrays(void)
 static void test_batches(void)
 {
     model eager, other;
-    mg_program *program;
+    mg_program *program = NULL;
     int64_t done, order[ALL];
     double losses[ALL / ROWS];
     mg_rng rng;
@@ -287,7 +287,7 @@ static void test_batches(void)
 static void test_errors(void)
 {
     model eager, other;
-    mg_program *program;
+    mg_program *program = NULL;
     const int64_t bad[] = {0, 1, 7, 0}, good[] = {0, 1, 1, 0};
     int64_t done;
     model_open(&eager);
@@ -342,7 +342,7 @@ static void test_faults(void)
 static void test_left(void)
 {
     model m;
-    mg_program *program;
+    mg_program *program = NULL;
     model_open(&m);
     EXPECT(record(&m, &program) == MG_OK);
     EXPECT(mg_record_open(m.arena) == MG_OK);
