@@ -638,6 +638,17 @@ typedef struct mg_update_group {
 int mg_array_update(mg_arena *arena, int update, int64_t group_count,
                     const mg_update_group *groups);
 
+/* ---- the functions of numbers ------------------------------------------------------- */
+
+enum mg_math { MG_MATH_LIBRARY, MG_MATH_PORTABLE };
+/* Choose what numbers take exp, tanh, pow and the like from, in this process: the C
+ * library, which gives the digits of CPython on this machine (as at the beginning), or
+ * SPEC.md's functions, which give the same digits everywhere. Graphs that exist stay as
+ * they are; set it before the first op. Errors: MG_ERR_ARG. */
+int mg_set_math(int math);
+/* Return what is in use. */
+int mg_math(void);
+
 /* ---- instruction sets and threads: neither changes any result ---------------------- */
 
 /* Choose the kernels that arrays are computed with: "baseline", "avx2", "avx512", or NULL

@@ -50,6 +50,7 @@ from .machine import (
     isa,
     memory_usage,
     set_isa,
+    set_math,
     set_memory_limit,
     set_num_threads,
 )
@@ -148,6 +149,7 @@ __all__ = [
     "rng_uniform",
     "set_grad_enabled",
     "set_isa",
+    "set_math",
     "set_memory_limit",
     "set_num_threads",
     "sgd_step",
