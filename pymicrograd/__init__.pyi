@@ -50,10 +50,12 @@ from ._core import (
     no_grad as no_grad,
     set_grad_enabled as set_grad_enabled,
     set_isa as set_isa,
+    set_math as set_math,
     set_memory_limit as set_memory_limit,
     set_num_threads as set_num_threads,
 )
 from .arithmetic import (
+    get_math as get_math,
     ieee as ieee,
     set_errors as set_errors,
 )
@@ -886,6 +888,7 @@ __all__ = [
     "get_default_device",
     "get_default_dtype",
     "get_float32_matmul_precision",
+    "get_math",
     "get_num_threads",
     "get_rng_state",
     "grad",
@@ -1091,6 +1094,7 @@ __all__ = [
     "set_float32_matmul_precision",
     "set_grad_enabled",
     "set_isa",
+    "set_math",
     "set_memory_limit",
     "set_num_threads",
     "set_printoptions",
