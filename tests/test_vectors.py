@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -119,6 +121,13 @@ def test_the_constants_of_the_specification_are_those_in_use() -> None:
         assert getattr(vmath, name) == float(text), name
         defined = re.search(rf"#define VM_{name} \(?({NUMBER})", VMATH_H)
         assert defined and float(defined[1]) == float(text), name
+
+
+def test_the_bits_of_two_over_pi_are_those_in_use() -> None:
+    stated = "".join(re.findall(r"^ {8}([0-9A-F]{48,64})$", SPEC, re.MULTILINE))
+    assert int(stated, 16) == vmath.TWO_OVER_PI_BITS
+    words = re.search(r"two_over_pi\[20\] = \{(.*?)\}", VMATH_H, re.DOTALL)
+    assert words and "".join(re.findall(r"0x([0-9A-F]{16})", words[1])).lstrip("0") == stated
 
 
 def test_the_series_of_the_specification_are_those_in_use() -> None:
@@ -343,3 +352,24 @@ def test_the_lines_of_the_demo() -> None:
     assert len(found) == 110
     for theirs, own in zip(lines_of("runs/demo_lines.txt"), found, strict=True):
         expect("the demo", "C", theirs, own)
+
+
+# ---- ports -----------------------------------------------------------------------------------
+
+
+def node() -> str:
+    """Return Node, of a version that has a test runner."""
+    found = shutil.which("node")
+    if found is None:
+        pytest.skip("no node here")
+    version = subprocess.run([found, "--version"], capture_output=True, text=True).stdout
+    if int(version.lstrip("v").split(".")[0]) < 20:
+        pytest.skip(f"node here is {version.strip()}, whose test runner is too old")
+    return found
+
+
+@pytest.mark.all
+def test_the_javascript_port() -> None:
+    done = subprocess.run([node(), "--test", "test/"], cwd=ROOT / "ports/javascript",
+                          capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:]
