@@ -8,6 +8,7 @@ engines again.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import random
@@ -311,8 +312,8 @@ def write_graphs(path: Path) -> None:
 # ---- ops on arrays ---------------------------------------------------------------------------
 
 Entry = dict[str, Any]
-BYTES = 6000  # of an op's cases, about
-LONGEST = 12  # elements of a case of elements
+BYTES = 5000  # of the cases of an op of elements an operand, else of all, about
+LONGEST = 12  # elements of a row that is left as it is
 
 
 def shown(dtype: str, shape: Sequence[int], numbers: Sequence[Any]) -> Entry:
@@ -425,16 +426,44 @@ def answer_array(engine: Any, case: Any, seeds: Entry | None, order: int = 2) ->
     return found
 
 
+def kind_of(x: Any) -> str:
+    """Return what is hostile in a number, if anything is."""
+    if not isinstance(x, float) or (x and 1e-37 < abs(x) < 1e37):
+        return ""
+    return "NaN" if x != x else repr(x) if x == 0.0 or math.isinf(x) else "tiny or huge"
+
+
 def shortened(case: Any) -> Any:
-    """Return a case of long rows of elements with some of them."""
-    longest = [x for x in case.operands if isinstance(x, cases.Operand) and len(x.shape) == 1]
-    n = max((x.shape[0] for x in longest), default=0)
-    if case.op not in cases.ELEMENTS or n <= LONGEST or len({x.shape for x in longest}) > 1:
+    """Return a case of long rows of elements with some of them: hostile ones and a few more."""
+    rows = [x for x in case.operands if isinstance(x, cases.Operand) and len(x.shape) == 1]
+    n = max((x.shape[0] for x in rows), default=0)
+    if case.op not in cases.ELEMENTS or n <= LONGEST or len({x.shape for x in rows}) > 1:
         return case
-    at = sorted(random.Random(f"{case.op} {longest[0].dtype}").sample(range(n), LONGEST))
-    made = {id(x): replace(x, shape=(LONGEST,), values=tuple(x.values[i] for i in at))
-            for x in longest}  # fmt: skip
+    firsts = {(k, kind_of(number)): i for k, x in enumerate(rows)
+              for i, number in reversed([*enumerate(x.values)])}  # fmt: skip
+    drawn = random.Random(f"{case.op} {rows[0].dtype}").sample(range(n), 4)
+    at = sorted({*firsts.values(), *drawn})
+    made = {id(x): replace(x, shape=(len(at),), values=tuple(x.values[i] for i in at))
+            for x in rows}  # fmt: skip
     return replace(case, operands=tuple(made.get(id(x), x) for x in case.operands))
+
+
+def hostile_first(op: str, found: list[Any]) -> list[Any]:
+    """Return cases with NaN and infinity, one a type, as far as there are; then the others."""
+    first = []
+    for dtype in ("float64", "float32", "bfloat16", "float16"):
+        of_type = [case for case in found if any(cases.is_long(x) and x.dtype == dtype
+                   for x in case.operands)]  # fmt: skip
+        ready = (
+            case
+            for case in of_type
+            if any(kind_of(n) == "NaN" for x in case.operands if cases.is_long(x) for n in x.values)
+        )
+        made = (cases.hostile(case, cases.Maker(op)) for case in of_type)
+        first += [*itertools.islice(itertools.chain(ready, made), 1)]
+    others = [case for case in found if not any(case is x for x in first)]
+    random.Random(op).shuffle(others)
+    return first + others
 
 
 def is_short(case: Any) -> bool:
@@ -446,11 +475,10 @@ def array_lines(op: Entry) -> list[str]:
     """Return the cases of an op, as lines."""
     name, engine = op["name"], cases.ENGINES[1]
     found = [case for case in map(shortened, cases.good(name)) if is_short(case)]
-    first, others = found[:4], found[4:]
-    random.Random(name).shuffle(others)
     lines: list[str] = []
-    for case in (*first, *others):
-        order = 2 if name in cases.ELEMENTS and len(lines) < 4 else 1
+    limit = BYTES * (len(op["operands"]) if name in cases.ELEMENTS else 1)
+    for case in hostile_first(name, found):
+        order = 2 if name in cases.ELEMENTS and len(lines) < 3 else 1
         integers, numbers = flat(case)
         entry = {
             "operands": operand_entries(case), "integers": list(integers),
@@ -458,7 +486,7 @@ def array_lines(op: Entry) -> list[str]:
             **answer_array(engine, case, None, order),
         }  # fmt: skip
         text = json.dumps(entry)
-        if len(lines) < 2 or sum(map(len, lines)) + len(text) < BYTES:
+        if len(lines) < 3 or sum(map(len, lines)) + len(text) < limit:
             lines.append(text)
     return lines
 
