@@ -2,10 +2,11 @@
  *
  * Trains MLP(2, [16, 3]) on 80 of 100 points for 100 steps of AdamW and prints, byte for
  * byte, the lines of the Python program; then the accuracy on the points it has never
- * seen. */
+ * seen. `demo portable` takes the functions that are the same everywhere. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "micrograd.h"
 
@@ -42,12 +43,24 @@ static void data_set_make(data_set *data, mg_rng *rng)
     }
 }
 
+/* Return x ** exponent, as numbers have it. */
+static double power(mg_arena *arena, double x, double exponent)
+{
+    double result = 0.0;
+    mg_node base = mg_leaf(arena, x);
+    mg_node y = mg_record_number(arena, MG_POW_NUMBER, base, exponent);
+    check(mg_data(arena, 1, &y, &result), "mg_data");
+    mg_release_all(arena, 2, (mg_node[]){base, y});
+    return result;
+}
+
 /* Draw the weights of a layer, uniform in (-1, 1) / sqrt(nin); biases are 0. */
 static mg_node *layer_make(model *net, mg_node *at, int nin, int nout, mg_rng *rng)
 {
+    double scale = power(net->arena, nin, -0.5);
     for (int neuron = 0; neuron < nout; neuron++) {
         for (int i = 0; i < nin; i++)
-            *at++ = mg_leaf(net->arena, mg_rng_uniform(rng, -1.0, 1.0) * pow(nin, -0.5));
+            *at++ = mg_leaf(net->arena, mg_rng_uniform(rng, -1.0, 1.0) * scale);
         *at++ = mg_leaf(net->arena, 0.0);
     }
     return at;
@@ -118,11 +131,12 @@ static void print_shortest(double x)
     fputs(text, stdout);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static model net;
     static data_set data;
     mg_rng rng;
+    if (argc > 1 && !strcmp(argv[1], "portable")) mg_set_math(MG_MATH_PORTABLE);
     check(mg_rng_seed(&rng, 42), "mg_rng_seed");
     data_set_make(&data, &rng);
     net.arena = mg_arena_new(NULL, NULL);

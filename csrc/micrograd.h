@@ -743,6 +743,16 @@ int64_t mg_program_fact(mg_program *program, int fact);
 const char *mg_program_name(mg_program *program, int64_t which);
 /* Free a program; NULL is fine. */
 void mg_program_free(mg_program *program);
+/* ---- the functions of numbers ------------------------------------------------------- */
+
+enum mg_math { MG_MATH_LIBRARY, MG_MATH_PORTABLE };
+/* Choose what numbers take exp, tanh, pow and the like from, in this process: the C
+ * library, which gives the digits of CPython on this machine (as at the beginning), or
+ * SPEC.md's functions, which give the same digits everywhere. Graphs that exist stay as
+ * they are; set it before the first op. Errors: MG_ERR_ARG. */
+int mg_set_math(int math);
+/* Return what is in use. */
+int mg_math(void);
 
 /* ---- instruction sets and threads: neither changes any result ---------------------- */
 

@@ -18,10 +18,11 @@ __version__ = "0.1.0"
 HOMES = {
     "_core": (
         "build_info", "enable_grad", "get_num_threads", "is_grad_enabled", "isa", "memory_usage",
-        "no_grad", "set_grad_enabled", "set_isa", "set_memory_limit", "set_num_threads",
+        "no_grad", "set_grad_enabled", "set_isa", "set_math",
+        "set_memory_limit", "set_num_threads",
     ),
     "amp": ("GradScaler", "autocast"),
-    "arithmetic": ("ieee", "set_errors"),
+    "arithmetic": ("get_math", "ieee", "set_errors"),
     "autograd": ("grad",),
     "data": ("gen_data", "gen_data_linear", "gen_data_moons", "gen_data_yinyang", "split"),
     "func": ("vmap",),

@@ -54,6 +54,7 @@ from ._core import (
     no_grad as no_grad,
     set_grad_enabled as set_grad_enabled,
     set_isa as set_isa,
+    set_math as set_math,
     set_memory_limit as set_memory_limit,
     set_num_threads as set_num_threads,
 )
@@ -62,6 +63,7 @@ from .amp import (
     autocast as autocast,
 )
 from .arithmetic import (
+    get_math as get_math,
     ieee as ieee,
     set_errors as set_errors,
 )
@@ -980,6 +982,7 @@ __all__ = [
     "get_device",
     "get_float32_matmul_precision",
     "get_num_interop_threads",
+    "get_math",
     "get_num_threads",
     "get_rng_state",
     "grad",
@@ -1206,6 +1209,7 @@ __all__ = [
     "set_float32_matmul_precision",
     "set_grad_enabled",
     "set_isa",
+    "set_math",
     "set_memory_limit",
     "set_num_interop_threads",
     "set_num_threads",

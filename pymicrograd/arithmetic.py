@@ -1,4 +1,7 @@
-"""What happens where Python's floats raise: they do, or a program asks for IEEE 754's numbers.
+"""What Values compute with: whose functions, and what happens where Python's floats raise.
+
+The functions are the C library's, as `math` has them, so that digits are those of this machine; or
+portable ones, whose digits are the same everywhere. One answer for the process and both engines.
 
 Values compute as Python's floats: `0.0**-1`, `math.exp(1000.0)` and `1e200**2` are exceptions.
 NumPy's numbers give inf and NaN there; a program on them that diverges goes on, and `ieee` lets it.
@@ -8,15 +11,54 @@ One answer for each thread and context, for both engines; it is asked for after 
 from __future__ import annotations
 
 import math
+import operator
+import os
+from collections.abc import Callable
 from contextlib import ContextDecorator
 from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["HINT", "ieee", "inverse", "is_ieee", "set_errors"]
+__all__ = [
+    "HINT",
+    "MATHS",
+    "choose_math",
+    "get_math",
+    "ieee",
+    "inverse",
+    "is_ieee",
+    "set_errors",
+]
 
 MODES = ("raise", "ieee")
 HINT = " (`with pymicrograd.ieee():` gives inf or nan, as NumPy's numbers do)"
 mode: ContextVar[str] = ContextVar("mode", default="raise")
+
+MATHS = ("library", "portable")
+in_use = "library"
+
+
+def choose_math(name: str) -> None:
+    """Set what `get_math` returns; the engines have to be told, too: see `set_math`.
+
+    Raises:
+        ValueError: the name is none of MATHS.
+    """
+    global in_use
+    if name not in MATHS:
+        raise ValueError(f"math {name!r} is none of {', '.join(MATHS)}")
+    in_use = name
+
+
+def get_math() -> str:
+    """Return whose functions Values take: "library" or "portable"."""
+    return in_use
+
+
+if os.environ.get("MG_MATH"):
+    try:
+        choose_math(os.environ["MG_MATH"])
+    except ValueError as error:
+        raise ValueError(f"MG_MATH={os.environ['MG_MATH']} in the environment: {error}") from None
 
 
 def is_ieee() -> bool:
@@ -24,14 +66,14 @@ def is_ieee() -> bool:
     return mode.get() == "ieee"
 
 
-def inverse(number: float) -> float:
-    """Return number ** -1.
+def inverse(number: float, power: Callable[[Any, Any], Any] = operator.pow) -> float:
+    """Return power(number, -1).
 
     Raises:
         ZeroDivisionError, OverflowError: the number is 0 or denormal, and errors are raised.
     """
     try:
-        return number**-1
+        return float(power(number, -1.0))
     except ArithmeticError as error:
         if is_ieee():
             return math.copysign(math.inf, number)

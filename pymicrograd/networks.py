@@ -92,7 +92,7 @@ class Neuron(Module):
         rng = self.default_generator() if rng is None else rng
         if not hasattr(rng, "uniform"):
             raise TypeError(f"rng has a method uniform(a, b); {type(rng).__name__} has not")
-        scale = nin**-0.5 if init == "llm101n" else 1.0
+        scale = (self.value_type(nin) ** -0.5).data if init == "llm101n" else 1.0
         weights = [self.value_type(rng.uniform(-1, 1) * scale) for _ in range(nin)]
         self.w = self.list_type(weights)
         self.b = self.value_type(0.0)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from . import _core
 from ._core import no_grad
-from .arithmetic import HINT, inverse, is_ieee
+from .arithmetic import HINT, get_math, inverse, is_ieee
 from .errors import GradientError, RecordingError
 from .scalars import (
     NO_FORMULA,
@@ -52,13 +52,19 @@ def fallback_operator(name: str, left: Any, right: Any) -> Any:
         return elementwise(UFUNCS[name], left, right)
     number = as_float(b)
     if name == "truediv" and a is left:
-        return a * inverse(number)
+        return a * inverse(number, portable_power if get_math() == "portable" else operator.pow)
     if name == "sub" and a is left:
         return a + negative(b)
     result = getattr(operator, name)(*((a, number) if a is left else (number, a)))
     if name == "pow" and a is left:
         result._set_exponent(b)  # as the user wrote it
     return result
+
+
+def portable_power(number: float, exponent: float) -> float:
+    """Return number ** exponent, the same digits everywhere."""
+    with no_grad():
+        return (Value(number) ** exponent).data
 
 
 UFUNCS = {

@@ -7,7 +7,8 @@ import math
 import operator
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -26,10 +27,22 @@ from programs import (
     programs,
 )
 
-from pymicrograd import _core, data
+from pymicrograd import _core, data, get_math, set_math
 from pymicrograd.reference.value import OPS as REFERENCE_OPS
 
 ENGINES = load("c"), load("reference")
+
+
+@contextmanager
+def functions_of(name: str) -> Iterator[None]:
+    """Let both engines take the functions of "library" or "portable"."""
+    before = get_math()
+    set_math(name)
+    try:
+        yield
+    finally:
+        set_math(before)
+
 
 # ---- every op ------------------------------------------------------------------------------------
 
@@ -128,8 +141,9 @@ def test_each_expression_of_the_table_records_its_op(op: str, engine: Any) -> No
             assert all(a in node._prev or op in ("sub", "div", "neg") for node in found)
 
 
+@pytest.mark.parametrize("functions", ["library", "portable"])
 @pytest.mark.parametrize("op", OPS)
-def test_values_and_gradients_of_an_op(op: str) -> None:
+def test_values_and_gradients_of_an_op(op: str, functions: str) -> None:
     def compute(engine: Any, numbers: tuple[float, ...]) -> list[Any]:
         try:
             node, operands = record(engine, op, numbers)
@@ -144,8 +158,9 @@ def test_values_and_gradients_of_an_op(op: str) -> None:
 
         return [bits(node.data), outcome(gradients), bits(node.grad, *(x.grad for x in operands))]
 
-    for numbers in operands_of(op):
-        assert compute(ENGINES[0], numbers) == compute(ENGINES[1], numbers), numbers
+    with functions_of(functions):
+        for numbers in operands_of(op):
+            assert compute(ENGINES[0], numbers) == compute(ENGINES[1], numbers), numbers
 
 
 @pytest.mark.parametrize("op", OPS)
@@ -238,6 +253,12 @@ def test_long_programs(program: Program) -> None:
 @given(programs(hostile=True))
 def test_programs_of_hostile_numbers(program: Program) -> None:
     assert_same_runs(program, ENGINES)
+
+
+@given(programs(hostile=True))
+def test_programs_in_portable_math(program: Program) -> None:
+    with functions_of("portable"):
+        assert_same_runs(program, ENGINES)
 
 
 @given(programs(max_steps=40, orders=2))

@@ -123,7 +123,7 @@ PROGRAMS = [
 
 
 def test_every_page_for_an_audience_has_programs() -> None:
-    assert {"from_micrograd", "from_numpy", "from_pytorch", "from_teenygrad", "for_porters"} <= {
+    assert {"from_micrograd", "from_numpy", "from_pytorch", "from_teenygrad", "porting"} <= {
         page.stem for page in PAGES
     }
     assert len(PROGRAMS) >= 8

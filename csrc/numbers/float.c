@@ -3,10 +3,31 @@
  * what is returned then is IEEE 754's infinity or NaN, for those who go on.
  *
  * The values are the C library's, as in CPython, so they are the same digits that Python
- * prints on the same machine, not the same on all machines. Source of the rules: the
- * Python language reference and the C standard's Annex F, observed on CPython 3.10
- * to 3.13. pow stays a call: x**2 is not x*x in one of 1400 results (glibc 2.36). */
+ * prints on the same machine, not the same on all machines; or, if the process has chosen
+ * so, vmath.h's, which are. Source of the rules: the Python language reference and the C
+ * standard's Annex F, observed on CPython 3.10 to 3.13. pow stays a call: x**2 is not x*x
+ * in one of 1400 results (glibc 2.36). */
 #include "numbers/numbers.h"
+#include "base/vmath.h"
+#include <stdatomic.h>
+
+static atomic_int math = MG_MATH_LIBRARY;
+
+int mg_set_math(int which)
+{
+    MG_RETURN_IF(which != MG_MATH_LIBRARY && which != MG_MATH_PORTABLE, MG_ERR_ARG);
+    atomic_store_explicit(&math, which, memory_order_relaxed);
+    return MG_OK;
+}
+
+int mg_math(void)
+{
+    return atomic_load_explicit(&math, memory_order_relaxed);
+}
+
+/* f(x) of the functions in use. */
+#define MATH(f, ...) \
+    (MG_UNLIKELY(mg_math() == MG_MATH_PORTABLE) ? vm_##f(__VA_ARGS__) : f(__VA_ARGS__))
 
 /* Note what Python would raise; the first error stays. */
 static void note(int *status, int error)
@@ -56,21 +77,21 @@ double float_pow(double x, double y, int *status)
         note(status, MG_ERR_DOMAIN);
         return NAN;
     }
-    double result = pow(fabs(x), y);
+    double result = MATH(pow, fabs(x), y);
     if (isinf(result)) note(status, MG_ERR_OVERFLOW);
     return x < 0.0 && is_odd(y) ? -result : result;
 }
 
 double float_exp(double x, int *status)
 {
-    double y = exp(x);
+    double y = MATH(exp, x);
     if (isinf(y) && !isinf(x)) note(status, MG_ERR_OVERFLOW);
     return y;
 }
 
 double float_expm1(double x, int *status)
 {
-    double y = expm1(x);
+    double y = MATH(expm1, x);
     if (isinf(y) && !isinf(x)) note(status, MG_ERR_OVERFLOW);
     return y;
 }
@@ -78,30 +99,40 @@ double float_expm1(double x, int *status)
 double float_log(double x, int *status)
 {
     if (x <= 0.0) note(status, MG_ERR_DOMAIN);
-    return log(x);
+    return MATH(log, x);
 }
 
 double float_log1p(double x, int *status)
 {
     if (x <= -1.0) note(status, MG_ERR_DOMAIN);
-    return x == 0.0 ? x : log1p(x);
+    return x == 0.0 ? x : MATH(log1p, x);
 }
 
 double float_sin(double x, int *status)
 {
     if (isinf(x)) note(status, MG_ERR_DOMAIN);
-    return sin(x);
+    return MATH(sin, x);
 }
 
 double float_cos(double x, int *status)
 {
     if (isinf(x)) note(status, MG_ERR_DOMAIN);
-    return cos(x);
+    return MATH(cos, x);
+}
+
+double float_tanh(double x)
+{
+    return MATH(tanh, x);
+}
+
+double float_erf(double x)
+{
+    return MATH(erf, x);
 }
 
 double float_sigmoid(double x)
 {
-    if (x >= 0.0) return 1.0 / (1.0 + exp(-x));
-    double e = exp(x);
+    if (x >= 0.0) return 1.0 / (1.0 + MATH(exp, -x));
+    double e = MATH(exp, x);
     return e / (1.0 + e);
 }

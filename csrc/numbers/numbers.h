@@ -19,6 +19,8 @@ double float_log(double x, int *status);
 double float_log1p(double x, int *status);
 double float_sin(double x, int *status);
 double float_cos(double x, int *status);
+double float_tanh(double x);
+double float_erf(double x);
 double float_sigmoid(double x);
 
 MG_INLINE double float_larger(double x, double y)

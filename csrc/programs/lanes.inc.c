@@ -72,6 +72,7 @@ MG_INLINE bool inverse_square_is_certain(double x, double *r)
 MG_INLINE double lane_pow(double x, double k, int *status)
 {
     double r;
+    if (mg_math() == MG_MATH_PORTABLE) return float_pow(x, k, status);
     if (k == 2.0 ? square_is_certain(x, &r)
         : k == -1.0 ? inverse_is_certain(x, &r)
         : k == 0.5 ? root_is_certain(x, &r)

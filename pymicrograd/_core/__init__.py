@@ -51,6 +51,7 @@ from .machine import (
     isa,
     memory_usage,
     set_isa,
+    set_math,
     set_memory_limit,
     set_num_threads,
 )
@@ -173,6 +174,7 @@ __all__ = [
     "rng_uniform",
     "set_grad_enabled",
     "set_isa",
+    "set_math",
     "set_memory_limit",
     "set_num_threads",
     "sgd_step",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import warnings
 
+from ..arithmetic import MATHS, choose_math, get_math
 from .library import arena, ffi, lib
 
-# ---- instruction sets and threads ------------------------------------------------------------
+# ---- instruction sets, threads, functions ----------------------------------------------------
 
 
 KERNELS = ("baseline", "avx2", "avx512")
@@ -53,8 +54,27 @@ def get_num_threads() -> int:
     return int(lib.mg_num_threads())
 
 
+def set_math(name: str) -> None:
+    """Choose the functions that Values take: exp, tanh, pow and the like.
+
+    Graphs that exist keep their numbers: choose before the first operation. MG_MATH in the
+    environment chooses for the whole process.
+
+    Args:
+        name: "library", the C library's, so that digits are Python's on this machine, as at the
+            beginning; or "portable", those of csrc/SPEC.md, whose digits are the same on every
+            machine, in the browser and in other languages' ports.
+
+    Raises:
+        ValueError: name is neither.
+    """
+    choose_math(name)
+    lib.mg_set_math(MATHS.index(name))
+
+
 def read_environment() -> None:
-    """Do what MG_ISA and MG_NUM_THREADS ask for."""
+    """Do what MG_ISA, MG_NUM_THREADS and MG_MATH, which arithmetic.py reads, ask for."""
+    set_math(get_math())
     name, count = os.environ.get("MG_ISA"), os.environ.get("MG_NUM_THREADS")
     if name:
         try:

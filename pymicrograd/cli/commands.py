@@ -24,6 +24,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ..arithmetic import MATHS, get_math
+
 if TYPE_CHECKING:
     from .demo import Training
 
@@ -189,6 +191,8 @@ def add_demo(commands: Any) -> None:
         ("--engine", ("c", "reference"), "C core or pure Python"),
     ):
         add(name, choices=values, default=values[0], help=f"{text} [%(default)s]")
+    text = "exp, tanh and pow of the C library, or the same on every machine [%(default)s]"
+    add("--math", choices=MATHS, default=get_math(), help=text)
     for name, kind, default, text in (
         ("--points", whole(MIN_POINTS), "100", "points: 80 %% train, 10 %% val, 10 %% test"),
         ("--layers", layer_sizes, "16", "sizes of the hidden layers, such as 16,16"),
@@ -293,6 +297,7 @@ def prepared(engine: str, arguments: argparse.Namespace, state: dict[str, Any] |
         lr=arguments.lr,
         weight_decay=arguments.weight_decay,
         seed=arguments.seed,
+        math=arguments.math,
     )
     try:
         training = Training(engine, settings)
@@ -508,6 +513,7 @@ def run_info(_: argparse.Namespace, output: Output) -> int:
         status = 1
     facts += [
         ("math library", " ".join(platform.libc_ver()).strip() or "the system's"),
+        ("math of Values", get_math()),
         ("python", f"{platform.python_implementation()} {platform.python_version()}"),
         ("  built with", platform.python_compiler()),
         ("cffi", installed("cffi")),

@@ -49,6 +49,7 @@ class Settings:
     lr: float = 0.1
     weight_decay: float = 1e-4
     seed: int = 42
+    math: str = "library"
 
 
 class Training:
@@ -72,6 +73,7 @@ class Training:
     def __init__(self, engine: str, settings: Settings) -> None:
         self.settings = settings
         self.engine: Any = importlib.import_module(ENGINES[engine])
+        self.engine.set_math(settings.math)
         dataset = DATASETS[settings.data]
         rng = self.engine.RNG(settings.seed)  # one generator: first the points, then the weights
         parts = dataset.make(rng, settings.points)

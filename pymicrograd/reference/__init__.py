@@ -16,6 +16,7 @@ Example:
 
 from typing import TYPE_CHECKING, Any
 
+from ..arithmetic import choose_math as set_math
 from . import functional, nn, optim, random
 from .functional import cross_entropy
 from .nn import MLP, Layer, Module, Neuron
@@ -45,6 +46,7 @@ __all__ = [
     "no_grad",
     "optim",
     "random",
+    "set_math",
 ]
 
 

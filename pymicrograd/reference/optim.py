@@ -159,8 +159,8 @@ class Adam(Optimizer):
             g = p.grad + decay * p.data if decay and not self.decoupled else p.grad
             m = beta1 * m + (1 - beta1) * g
             v = beta2 * v + (1 - beta2) * power(g, 2.0)
-            m_hat = m / (1 - beta1**t)
-            v_hat = v / (1 - beta2**t)
+            m_hat = m / (1 - power(beta1, float(t)))
+            v_hat = v / (1 - power(beta2, float(t)))
             change = divide(m_hat, power(v_hat, 0.5) + eps)
             if self.decoupled:
                 change = change + decay * p.data

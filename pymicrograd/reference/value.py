@@ -6,7 +6,7 @@ expression is evaluated twice: on floats by `Value.backward`, and on Values by
 `*` mean the same in both; micrograd's own `a - b` is `a + b * -1` and its `a / b` is `a * b**-1`,
 so the gradients write the true operations as SUB, DIV and NEG.
 
-Numbers are Python floats and functions are `math`'s; nothing is simplified, because `b**-1` is
+Numbers are Python floats and functions are `math`'s, or those of floats.py; nothing is simplified, because `b**-1` is
 not `1/b` and `y**2` is not `y*y` in the last digit. A node refers to its operands only, never to
 its users, so that a graph has no reference cycle and is freed as soon as its root is dropped.
 """
@@ -34,6 +34,7 @@ from ..scalars import (
     is_number,
     negative,
 )
+from .floats import functions
 
 __all__ = ["OPS", "Op", "Scalar", "Value", "as_float", "grad", "no_grad"]
 
@@ -130,12 +131,12 @@ def log_beyond(a: float) -> float:
     return -math.inf if a == 0.0 else math.nan
 
 
-exp = going_on(lambda a: math.inf)(math.exp)
-expm1 = going_on(lambda a: math.inf)(math.expm1)
-log = going_on(log_beyond)(math.log)
-log1p = going_on(lambda a: log_beyond(1.0 + a))(math.log1p)
-sin = going_on(lambda a: math.nan)(math.sin)
-cos = going_on(lambda a: math.nan)(math.cos)
+exp = going_on(lambda a: math.inf)(lambda a: functions().exp(a))
+expm1 = going_on(lambda a: math.inf)(lambda a: functions().expm1(a))
+log = going_on(log_beyond)(lambda a: functions().log(a))
+log1p = going_on(lambda a: log_beyond(1.0 + a))(lambda a: functions().log1p(a))
+sin = going_on(lambda a: math.nan)(lambda a: functions().sin(a))
+cos = going_on(lambda a: math.nan)(lambda a: functions().cos(a))
 divide = going_on(lambda a, b: a * math.copysign(math.inf, b))(operator.truediv)
 
 
@@ -146,7 +147,7 @@ def power(a: Any, k: float) -> Any:
         return a**k if k else 1.0  # differentiating a**0 would ask for a**-1
     if a < 0.0 and math.isfinite(a) and math.isfinite(k) and not k.is_integer():
         raise ValueError(f"math domain error: {a!r} ** {k!r} is a complex number")
-    return a**k
+    return functions().power(a, k)
 
 
 def power_gradients(a: Any, b: Any, y: Any, g: Any) -> tuple[Any, Any]:
@@ -168,8 +169,8 @@ def share(x: Any, other: Any) -> float:
 def sigmoid(a: float) -> float:
     """Return 1 / (1 + exp(-a)) without overflow."""
     if a >= 0.0:
-        return 1.0 / (1.0 + math.exp(-a))
-    e = math.exp(a)
+        return 1.0 / (1.0 + functions().exp(-a))
+    e = functions().exp(a)
     return e / (1.0 + e)
 
 
@@ -213,7 +214,12 @@ RELU = Op(
     lambda a: 0.0 if a < 0.0 else a,
     lambda a, y, g: (1.0 if y > 0.0 else 0.0) * g,
 )
-TANH = Op("tanh", "tanh", math.tanh, lambda a, y, g: SUB(1.0, power(y, 2.0)) * g)
+TANH = Op(
+    "tanh",
+    "tanh",
+    lambda a: functions().tanh(a),
+    lambda a, y, g: SUB(1.0, power(y, 2.0)) * g,
+)
 EXP = Op("exp", "exp", exp, lambda a, y, g: y * g)
 LOG = Op("log", "log", log, lambda a, y, g: DIV(1.0, a) * g)
 SIN = Op("sin", "sin", sin, lambda a, y, g: COS(a) * g)
@@ -224,13 +230,13 @@ SIGMOID = Op("sigmoid", "sigmoid", sigmoid, lambda a, y, g: (y * SUB(1.0, y)) * 
 SOFTPLUS = Op(
     "softplus",
     "softplus",
-    lambda a: math.log1p(math.exp(-abs(a))) + (a if a > 0.0 else 0.0),
+    lambda a: functions().log1p(functions().exp(-abs(a))) + (a if a > 0.0 else 0.0),
     lambda a, y, g: SIGMOID(a) * g,
 )
 GELU = Op(
     "gelu",
     "gelu",
-    lambda a: (0.5 * a) * (1.0 + math.erf(a / SQRT_2)),
+    lambda a: (0.5 * a) * (1.0 + functions().erf(a / SQRT_2)),
     gelu_gradient,
 )
 GELU_TANH = Op(
@@ -240,7 +246,12 @@ GELU_TANH = Op(
     gelu_tanh_gradient,
 )
 SILU = Op("silu", "silu", lambda a: a * sigmoid(a), silu_gradient)
-ERF = Op("erf", "erf", math.erf, lambda a, y, g: (TWO_OVER_SQRT_PI * EXP(NEG(a * a))) * g)
+ERF = Op(
+    "erf",
+    "erf",
+    lambda a: functions().erf(a),
+    lambda a, y, g: (TWO_OVER_SQRT_PI * EXP(NEG(a * a))) * g,
+)
 ABS = Op(
     "abs",
     "abs",
@@ -482,7 +493,7 @@ class Value(Scalar):
             return self * other**-1
         if not is_number(other):
             return elementwise("divide", self, other)
-        return self * inverse(as_float(other))
+        return self * inverse(as_float(other), functions().power)
 
     def __radd__(self, other: Any) -> Value:
         return self + other if is_number(other) else elementwise("add", other, self)
