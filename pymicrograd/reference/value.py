@@ -6,9 +6,10 @@ expression is evaluated twice: on floats by `Value.backward`, and on Values by
 `*` mean the same in both; micrograd's own `a - b` is `a + b * -1` and its `a / b` is `a * b**-1`,
 so the gradients write the true operations as SUB, DIV and NEG.
 
-Numbers are Python floats and functions are `math`'s, or those of floats.py; nothing is simplified, because `b**-1` is
-not `1/b` and `y**2` is not `y*y` in the last digit. A node refers to its operands only, never to
-its users, so that a graph has no reference cycle and is freed as soon as its root is dropped.
+Numbers are Python floats and functions are `math`'s, or those of floats.py; nothing is simplified,
+because `b**-1` is not `1/b` and `y**2` is not `y*y` in the last digit. A node refers to its
+operands only, never to its users, so that a graph has no reference cycle and is freed as soon as
+its root is dropped.
 """
 
 from __future__ import annotations
