@@ -139,7 +139,7 @@ static inline void arrays_close(arrays *f)
 /* A call of mg_apply(); operands are slots. */
 typedef struct example {
     int op;
-    int operand_count, operands[4];
+    int operand_count, operands[6];
     int integer_count;
     int64_t integers[8];
     int number_count;
@@ -208,6 +208,13 @@ static const example examples[] = {
     {MG_LAYER_NORM, 3, {X34, R4, Q4}, 1, {1}, 1, {1e-5}},
     {MG_LAYER_NORM, 1, {X34}, 1, {2}, 1, {1e-5}},
     {MG_RMS_NORM, 2, {X34, R4}, 1, {1}, 1, {1e-5}},
+    {MG_GROUP_NORM, 3, {IMAGES, R4, Q4}, 1, {2}, 1, {1e-5}},
+    {MG_GROUP_BACK, 3, {IMAGES, IMAGES, R4}, 1, {2}, 1, {1e-5}},
+    {MG_GROUP_SUMS, 2, {IMAGES, IMAGES}, 1, {1}, 1, {1e-5}},
+    {MG_PLANE_MEANS, 2, {IMAGES, R4}, 0, {0}, 0, {0}},
+    {MG_PLANE_MEANS, 3, {IMAGES, R4, IMAGES}, 0, {0}, 0, {0}},
+    {MG_PLANE_SCALE, 4, {IMAGES, R4, Q4, R4}, 0, {0}, 0, {0}},
+    {MG_PLANE_BACK, 6, {IMAGES, IMAGES, R4, Q4, R4, Q4}, 0, {0}, 0, {0}},
     {MG_FUNCTION, 3, {X34, R4, I3}, 0, {0}, 0, {0}},
     {MG_OUTPUT, 2, {HUB, Y34}, 1, {3}, 0, {0}},
 };
@@ -241,7 +248,7 @@ static inline example example_at(int i)
 
 static inline mg_node example_apply(arrays *f, const example *e, int record)
 {
-    mg_node operands[4];
+    mg_node operands[6];
     for (int i = 0; i < e->operand_count; i++) operands[i] = f->h[e->operands[i]];
     return mg_apply(f->arena, e->op, e->operand_count, operands, e->integer_count,
                     e->integers, e->number_count, e->numbers, 0, record);

@@ -368,6 +368,25 @@ static void test_powers(mg_arena *arena)
     EXPECT(nodes_of(arena) == 0);
 }
 
+/* Functions of numbers are the C library's or vmath.h's, as it was set when an op is made. */
+static void test_math(mg_arena *arena)
+{
+    EXPECT(mg_math() == MG_MATH_LIBRARY);
+    EXPECT(mg_set_math(-1) == MG_ERR_ARG && mg_set_math(2) == MG_ERR_ARG);
+    for (int i = 0; i < 200; i++) {
+        double x = -3.0 + 0.0301 * i;
+        mg_node a = mg_leaf(arena, x), of_library = mg_record(arena, MG_TANH, a, 0);
+        EXPECT(mg_set_math(MG_MATH_PORTABLE) == MG_OK && mg_math() == MG_MATH_PORTABLE);
+        mg_node portable = mg_record(arena, MG_TANH, a, 0);
+        EXPECT(same_bits(data_of(arena, portable), vm_tanh(x)));
+        EXPECT(same_bits(data_of(arena, of_library), tanh(x)));
+        EXPECT(mg_set_math(MG_MATH_LIBRARY) == MG_OK && mg_math() == MG_MATH_LIBRARY);
+        const mg_node made[] = {a, of_library, portable};
+        EXPECT(mg_release_all(arena, 3, made) == MG_OK);
+    }
+    EXPECT(nodes_of(arena) == 0);
+}
+
 /* Errors of Python's arithmetic are statuses, and change nothing. */
 static void test_arithmetic(mg_arena *arena)
 {
@@ -478,6 +497,7 @@ int main(void)
     for (uint64_t seed = 1; seed <= 100; seed++) test_steps(arena, seed);
     test_one_element(arena);
     test_powers(arena);
+    test_math(arena);
     test_arithmetic(arena);
     test_ieee(arena);
     ledger_arena_free(arena, &book);

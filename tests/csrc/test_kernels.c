@@ -824,8 +824,8 @@ static void call_back(const back_case *c, void *out)
         set->cross_entropy_back[p](c->lines, c->n, c->a, c->targets, -100, SMOOTHING, c->g, out);
         return;
     default:
-        set->norm_back[p](c->lines, c->n, c->a, c->g, c->weight, IS_CENTERED(c->kind), EPSILON,
-                          out);
+        set->norm_back[p](c->lines, c->n, c->a, c->g, c->weight, 0, 1, IS_CENTERED(c->kind),
+                          EPSILON, out);
     }
 }
 

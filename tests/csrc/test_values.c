@@ -318,6 +318,11 @@ static void test_convolution(const windows *w, int dtype, bool turned)
                          i % places);
     windows_list(w, how);
     expect_numbers(apply(MG_CONVOLVE, 2, pair, 7, how), dtype, count, y);
+    double bias[MOST];
+    const mg_node three[] = {pair[0], pair[1], array_make(dtype, 1, &filters, 4, bias)};
+    for (int64_t i = 0; i < count; i++) y[i] += bias[i / places % filters];
+    expect_numbers(apply(MG_CONVOLVE, 3, three, 7, how), dtype, count, y);
+    mg_release(arena, three[2]);
     mg_release(arena, pair[0]);
     mg_release(arena, pair[1]);
     free(a);
@@ -443,6 +448,52 @@ static void test_repeats(int dtype)
         }
 }
 
+/* ---- channels ------------------------------------------------------------------------ */
+
+/* An op of channels is what the ops give of which it is made. */
+static void test_channels(int dtype)
+{
+    enum { N = 3, CHANNELS = 6, PLANE = 700, GROUPS = 2 };
+    const int64_t shape[] = {N, CHANNELS, PLANE}, of_c[] = {CHANNELS}, beside[] = {CHANNELS, 1};
+    const int64_t rows[] = {N * GROUPS, CHANNELS / GROUPS * PLANE}, one = 1, groups = GROUPS;
+    const int64_t planes[] = {4, 0}, first[] = {1, 0};
+    const double epsilon = 1e-5;
+    mg_node a = full_make(dtype, 3, shape), g = full_make(dtype, 3, shape), n[4], c[4];
+    for (int i = 0; i < 4; i++) {
+        n[i] = full_make(dtype, 1, of_c);
+        c[i] = apply(MG_RESHAPE, 1, &n[i], 2, beside);
+    }
+#define OP(op, x, y) apply((op), 2, (const mg_node[]){(x), (y)}, 0, NULL)
+    mg_node moved = OP(MG_SUB, a, c[0]), scaled = OP(MG_MUL, moved, c[1]);
+    expect_same(apply(MG_PLANE_SCALE, 3, (const mg_node[]){a, n[0], n[1]}, 0, NULL),
+                apply(MG_CLONE, 1, &scaled, 0, NULL));
+    expect_same(apply(MG_PLANE_SCALE, 4, (const mg_node[]){a, n[0], n[1], n[2]}, 0, NULL),
+                OP(MG_ADD, scaled, c[2]));
+    mg_node less = OP(MG_MUL, moved, c[2]), left = OP(MG_SUB, g, c[1]);
+    mg_node both = OP(MG_SUB, left, less);
+    const mg_node back[] = {a, g, n[0], n[1], n[2], n[3]};
+    expect_same(apply(MG_PLANE_BACK, 6, back, 0, NULL), OP(MG_MUL, both, c[3]));
+    mg_node terms[] = {OP(MG_MUL, moved, moved), OP(MG_MUL, moved, g)};
+    for (int i = 0; i < 2; i++) {
+        mg_node means = apply(MG_MEAN, 1, &terms[i], 2, planes);
+        expect_same(apply(MG_PLANE_MEANS, 2 + i, (const mg_node[]){a, n[0], g}, 0, NULL),
+                    apply(MG_MEAN, 1, &means, 2, first));
+        mg_release(arena, means);
+        mg_release(arena, terms[i]);
+    }
+    mg_node row = apply(MG_RESHAPE, 1, &a, 2, rows);
+    mg_node normal = mg_apply(arena, MG_LAYER_NORM, 1, &row, 1, &one, 1, &epsilon, 0, 0);
+    mg_node shaped = apply(MG_RESHAPE, 1, &normal, 3, shape);
+    mg_node weighed = OP(MG_MUL, shaped, c[0]);
+    expect_same(mg_apply(arena, MG_GROUP_NORM, 3, (const mg_node[]){a, n[0], n[1]}, 1,
+                         &groups, 1, &epsilon, 0, 0),
+                OP(MG_ADD, weighed, c[1]));
+    const mg_node made[] = {a, g, moved, scaled, less, left, both, row, normal, shaped, weighed};
+    for (int i = 0; i < 11; i++) mg_release(arena, made[i]);
+    for (int i = 0; i < 4; i++) mg_release(arena, n[i]), mg_release(arena, c[i]);
+#undef OP
+}
+
 /* ---- threads ------------------------------------------------------------------------- */
 
 /* Columns of many rows, whose blocks go to several threads, are those of one thread. */
@@ -475,6 +526,7 @@ int main(void)
         }
         for (int dtype = MG_FLOAT32; dtype <= MG_FLOAT64; dtype++) {
             test_large_convolutions(dtype);
+            test_channels(dtype);
             test_spans(dtype, 3, 5, 9000);
             test_spans(dtype, 9, 6, 4097);
         }
