@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from typing import Any
 
 from .. import _core
@@ -69,6 +68,8 @@ def compile(
         return Program(model, optimizer)
     if optimizer is not None:
         raise TypeError(f"compile() takes an optimizer with a loss, not {type(model).__name__}")
+    import inspect  # which `import *` does not wait for
+
     eager = isinstance(model, (type, Module, Compiled, Recorded)) or disable
     if eager or inspect.iscoroutinefunction(model) or inspect.isgeneratorfunction(model):
         return model

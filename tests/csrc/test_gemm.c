@@ -176,10 +176,10 @@ static void definition_run(const product *p, void *c)
     const void *a = at(&p->a, p->wide, 0, 0), *b = at(&p->b, p->wide, 0, 0);
     gemm_job_f32 narrow = {p->m,        p->n,    p->k,     a,           p->a.row,
                            p->a.column, b,       p->b.row, p->b.column, c,
-                           p->c_stride, p->bias, NULL, NULL};
+                           p->c_stride, p->bias, false, NULL, NULL};
     gemm_job_f64 wide = {p->m,        p->n,    p->k,     a,           p->a.row,
                          p->a.column, b,       p->b.row, p->b.column, c,
-                         p->c_stride, p->bias, NULL, NULL};
+                         p->c_stride, p->bias, false, NULL, NULL};
     if (p->wide)
         gemm_product_f64(&wide);
     else
