@@ -179,23 +179,26 @@ class ArrayProgram:
 
 
 class ArrayRecording:
-    """A context in which this thread's calls are recorded; `close` makes the program.
-
-    Raises:
-        BusyError: on entering, another thread records.
-    """
+    """A context in which this thread's calls are recorded, from `begin` to `close`."""
 
     notes: Any = None
     is_refused = False
 
     def __enter__(self) -> ArrayRecording:
-        global notes
-        check(lib.mg_record_open(arena), "a program")
-        self.notes = notes = Notes()
         return self
 
+    def begin(self) -> bool:
+        """Record from now on; False: another thread does."""
+        global notes
+        status = lib.mg_record_open(arena)
+        if status == lib.MG_ERR_BUSY:
+            return False
+        check(status, "a program")
+        self.notes = notes = Notes()
+        return True
+
     def close(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> ArrayProgram | None:
-        """Return the program.
+        """Return the program of what was recorded.
 
         None: something was done that it could not do again (then `is_refused`), or there is no
         memory for it.

@@ -299,6 +299,8 @@ class Compiled(Fitting):
         begin = time.perf_counter()
         try:
             with _core.ArrayRecording() as recording:
+                if not recording.begin():  # another thread has begun meanwhile
+                    return self.function(*args, **named)
                 result = self.function(*args, **named)
                 outputs = list(tensors_in(result))
                 program = recording.close(tensors, outputs)
