@@ -426,6 +426,7 @@ FRAMES = {
     "update.c": 5 << 8,  # the views of a parameter, its gradient and its state
     "convolve.c": 9 << 8,  # views of all windows and of a group's, and walks along them
     "pool.c": 5 << 8,  # the view of all windows, and a walk
+    "reduce.inc.c": 5 << 8,  # vectors of maxima and their positions, which do not fit registers
     "search.inc.c": 17 << 10,  # short rows, turned
     "lanes.inc.c": 17 << 10,  # 32 lanes of some columns
     "rows.inc.c": 17 << 10,  # two pieces of 512 elements, and partial sums by level

@@ -106,7 +106,7 @@ def convolve(
     x = surround(x, paddings(call, padding, kernel, stride, dilation))
     check_windows(call, x, kernel, dilation)
     kernels = weight.reshape(groups, outputs // groups, channels * math.prod(kernel))
-    operands = (kernels, x)
+    operands: tuple[Any, ...] = (kernels, x)
     if bias is not None and x.dtype in COMPUTED:
         operands, bias = (kernels, x, bias), None
     made = apply(CONVOLVE, operands, (s, *kernel, *stride, *dilation))
