@@ -18,6 +18,8 @@ from contextlib import ContextDecorator
 from contextvars import ContextVar
 from typing import Any
 
+from .errors import SettingError
+
 __all__ = [
     "HINT",
     "MATHS",
@@ -58,7 +60,7 @@ if os.environ.get("MG_MATH"):
     try:
         choose_math(os.environ["MG_MATH"])
     except ValueError as error:
-        raise ValueError(f"MG_MATH={os.environ['MG_MATH']} in the environment: {error}") from None
+        raise SettingError(f"MG_MATH={os.environ['MG_MATH']} in the environment: {error}") from None
 
 
 def is_ieee() -> bool:

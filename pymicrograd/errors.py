@@ -18,6 +18,7 @@ __all__ = [
     "ReadOnlyError",
     "RecordingError",
     "ScalarError",
+    "SettingError",
     "ShapeError",
     "StaleNodeError",
     "StateError",
@@ -44,6 +45,10 @@ class StaleNodeError(MicrogradError, RuntimeError):
 
 class BusyError(MicrogradError, RuntimeError):
     """A backward that is under way in another thread uses the node."""
+
+
+class SettingError(MicrogradError, ValueError):
+    """A variable of the environment, such as MG_ISA, has a value without meaning."""
 
 
 class ScalarError(MicrogradError, RuntimeError):

@@ -78,6 +78,10 @@ UFUNCS = {
 
 def fallback_init(self: Value, *args: Any, **names: Any) -> None:
     """Initialize a Value from anything but one float."""
+    if (recording := _core.recording()) is not None and len(args) == 1 and not names:
+        if id(args[0]) in recording.inputs:  # a number to the user, and a Value already
+            _core.ValueBase._copy(self, args[0])
+            return
     data, operands, factors, attributes = as_arguments(*args, **names)
     _core.ValueBase._given(self, data, operands, factors)
     for name, text in attributes.items():

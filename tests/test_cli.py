@@ -510,3 +510,14 @@ def test_the_command_line_starts_without_numpy_and_the_core() -> None:
     code = "import sys, pymicrograd.cli; print({'numpy', '_cffi_backend'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    "variable", ["MG_MATH=fast", "MG_ISA=sse9", "MG_NUM_THREADS=many"], ids=lambda text: text[3:7]
+)
+def test_a_variable_without_meaning_is_one_line(variable: str) -> None:
+    name, _, value = variable.partition("=")
+    process = start("info", env={**os.environ, name: value}, stdout=subprocess.PIPE)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert err.count("\n") == 1 and err.startswith("pymicrograd") and variable in err

@@ -46,10 +46,10 @@ static int scratch_open(struct mg_script *s)
     }
     s->held_size = 2 * s->nodes.count * sizeof(double);
     s->held = arena_allocate(s->arena, NULL, 0, s->held_size);
-    MG_RETURN_IF(!s->held, MG_ERR_NOMEM);
+    MG_RETURN_IF(!s->held && s->held_size, MG_ERR_NOMEM);
     s->scratch_size = 3 * (size_t)most * sizeof(double);
     s->scratch = arena_allocate(s->arena, NULL, 0, s->scratch_size);
-    return s->scratch || !most ? MG_OK : MG_ERR_NOMEM;
+    return s->scratch || !s->scratch_size ? MG_OK : MG_ERR_NOMEM;
 }
 
 /* Add a copy to the last run of a list, or begin another one. */

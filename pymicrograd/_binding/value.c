@@ -148,6 +148,19 @@ static PyObject *multiply_number(PyObject *a, double number)
     return result_of(made, "mul", a, NULL);
 }
 
+/* _copy(self, a): initialize a Value as a * 1.0, which holds what a holds. */
+static PyObject *value_copy(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    PyObject *self, *a;
+    if (!PyArg_ParseTuple(args, "O!O!", value_base, &self, value_base, &a)) return NULL;
+    if (handle_of(self))
+        return PyErr_Format(PyExc_ValueError, "a Value that is made is no copy");
+    mg_node made = record_number(MG_MUL, handle_of(a), 1.0);
+    if (made < 0) return fail_status(made, "mul", a, NULL);
+    if (value_set_node((value *)self, made, a, NULL, 0) < 0) return NULL;
+    return Py_NewRef(Py_None);
+}
+
 static PyObject *value_add(PyObject *left, PyObject *right)
 {
     double number;
@@ -570,6 +583,7 @@ static PyMethodDef methods[] = {
     {"_attributes", value_attributes, METH_NOARGS, NULL},
     {"_record", value_record, METH_NOARGS, NULL},
     {"_restore", value_restore, METH_VARARGS | METH_STATIC, NULL},
+    {"_copy", value_copy, METH_VARARGS | METH_STATIC, NULL},
     {"_given", value_given, METH_VARARGS | METH_STATIC, NULL},
     {"_call", value_call, METH_O | METH_STATIC, NULL},
     {"_await", value_await, METH_VARARGS | METH_STATIC, NULL},

@@ -6,6 +6,7 @@ import os
 import warnings
 
 from ..arithmetic import MATHS, choose_math, get_math
+from ..errors import SettingError
 from .library import arena, ffi, lib
 
 # ---- instruction sets, threads, functions ----------------------------------------------------
@@ -80,12 +81,12 @@ def read_environment() -> None:
         try:
             set_isa(name)
         except ValueError as error:
-            raise ValueError(f"MG_ISA={name} in the environment: {error}") from None
+            raise SettingError(f"MG_ISA={name} in the environment: {error}") from None
     if count:
         try:
             set_num_threads(int(count))
         except ValueError:
-            raise ValueError(
+            raise SettingError(
                 f"MG_NUM_THREADS={count} in the environment: a number of threads is from 1 to "
                 "1024, or 0 for all cores"
             ) from None

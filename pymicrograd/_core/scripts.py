@@ -159,12 +159,16 @@ class Recording:
 
     Args:
         inputs: handles of leaves whose data come anew with each run.
+
+    Attributes:
+        inputs: ids of the leaves' objects.
     """
 
     def __init__(self, inputs: Sequence[int]) -> None:
         global under_way
         self.updates, self.thread = Updates(), get_ident()
         self.steps: list[Any] = []
+        self.inputs: frozenset[int] = frozenset()
         check(lib.mg_script_open(arena, len(inputs), inputs), "compile")
         under_way = self
 

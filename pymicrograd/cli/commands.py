@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ..arithmetic import MATHS, get_math
+from ..errors import SettingError
 
 if TYPE_CHECKING:
     from .demo import Training
@@ -122,6 +122,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except CommandError as error:
         return fail(str(error), error.status)
+    except SettingError as error:
+        return fail(str(CommandError(program, str(error))), 2)
     except KeyboardInterrupt:
         return fail(f"{program}: interrupted", 130)
     except (ImportError, OSError, MemoryError, subprocess.SubprocessError) as error:
@@ -191,6 +193,8 @@ def add_demo(commands: Any) -> None:
         ("--engine", ("c", "reference"), "C core or pure Python"),
     ):
         add(name, choices=values, default=values[0], help=f"{text} [%(default)s]")
+    from ..arithmetic import MATHS, get_math
+
     text = "exp, tanh and pow of the C library, or the same on every machine [%(default)s]"
     add("--math", choices=MATHS, default=get_math(), help=text)
     for name, kind, default, text in (
@@ -500,6 +504,8 @@ def check_import(option: str, module: str, package: str, command: str = "demo") 
 
 def run_info(_: argparse.Namespace, output: Output) -> int:
     """Print what this installation is; 1 if its C core does not load."""
+    from ..arithmetic import get_math
+
     facts: list[tuple[str, str]] = [("pymicrograd", version())]
     status = 0
     try:

@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import functools
 import gc
+import itertools
 import math
 import struct
 import sys
 import time
-import traceback
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from threading import RLock
 from typing import Any
 
@@ -21,58 +20,23 @@ from .. import _core
 from ..errors import RecordingError
 from ..tensors.ops import TensorBase
 from .fitting import Fitting
+from .refusals import explained
 from .signatures import Surroundings, Unrecorded, key_of, tensors_in
+from .templates import filled
 
 __all__ = ["Compiled"]
 
 PROGRAMS, VARIANTS = 64, 8  # signatures of a function, programs of a signature
 LONG = 0.05  # seconds
-FOLDER = str(Path(__file__).resolve().parents[1])
-INSTEAD = {
-    "item": "return the Tensor and read it outside, or choose with where()",
-    "tolist": "return the Tensor and read it outside",
-    "hooks": "do it outside, or in a callback of fit()",
-    "numpy()": "return the Tensor and read it outside",
-    "nonzero": "multiply by a mask, or choose with where(): a program has fixed shapes",
-}
-
-
-def place_of(error: BaseException) -> str:
-    """Return the user's line that an error comes from."""
-    frames = traceback.extract_tb(error.__traceback__)
-    for frame in reversed(frames):
-        if not frame.filename.startswith(FOLDER):
-            return f"{Path(frame.filename).name}:{frame.lineno}: {(frame.line or '').strip()}"
-    return "the function"
-
-
-def explained(error: RecordingError) -> RecordingError:
-    """Return a refusal with the line that it is about, and what to write instead."""
-    text = str(error)
-    advice = next((advice for word, advice in INSTEAD.items() if text.startswith(word)), None)
-    return RecordingError(f"{place_of(error)}: {text}" + (f": {advice}" if advice else ""))
-
-
-def filled(template: Any, results: Iterable[Any]) -> Any:
-    """Return nested tuples, lists and dicts with other Tensors, in order."""
-    each = iter(results)
-
-    def fill(x: Any) -> Any:
-        if isinstance(x, TensorBase) or x is Blank:
-            return next(each)
-        if isinstance(x, tuple) and hasattr(x, "_fields"):
-            return type(x)(*[fill(item) for item in x])
-        if isinstance(x, (tuple, list)):
-            return type(x)([fill(item) for item in x])
-        if isinstance(x, dict):
-            return {name: fill(item) for name, item in x.items()}
-        return x
-
-    return fill(template)
 
 
 class Blank:
     """What stands for a Tensor in a template."""
+
+
+def is_place(x: Any) -> bool:
+    """Tell whether x is a Tensor, or stands for one."""
+    return isinstance(x, TensorBase) or x is Blank
 
 
 class Variant:
@@ -94,7 +58,7 @@ class Variant:
         outputs = list(tensors_in(result))
         known = [x for x in self.used if isinstance(x, TensorBase)]
         self.given = [self.place(x, tensors, known) for x in outputs]
-        self.template = filled(result, [Blank] * len(outputs))
+        self.template = filled(result, is_place, itertools.repeat(Blank))
         self.is_single = self.template is Blank and self.given == [None]
         self.count = len(outputs)
         self.is_long = False
@@ -137,7 +101,7 @@ class Variant:
             new if x is None else tensors[x] if isinstance(x, Argument) else x
             for x, new in zip(self.given, made, strict=True)
         ]
-        return filled(self.template, found)
+        return filled(self.template, is_place, iter(found))
 
     def act(self) -> None:
         """Call again what Python did beside."""
@@ -318,7 +282,8 @@ class Compiled(Fitting):
             if not program.fact("SWEEPS"):  # backward comes later, from outside
                 self.variants[key] = None
                 return result
-            result = filled(result, [x if x.is_leaf else x.detach() for x in outputs])
+            leaves = (x if x.is_leaf else x.detach() for x in outputs)
+            result = filled(result, is_place, leaves)
         variant = Variant(program, tensors, result)
         variant.is_long = time.perf_counter() - begin > LONG
         self.variants.setdefault(key, [])

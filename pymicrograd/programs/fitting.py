@@ -21,6 +21,8 @@ SLICE = 0.02  # seconds between two looks at signals
 
 def as_count(name: str, number: Any, least: int = 0) -> int:
     """Return a whole number that is not too small."""
+    if not hasattr(number, "__index__"):
+        raise TypeError(f"{name} is a whole number, not {number!r}")
     count = operator.index(number)
     if count < least:
         raise ArgumentError(f"{name} is at least {least}, not {count}")

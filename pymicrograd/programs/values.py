@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from .. import _core
 from ..arithmetic import is_ieee
+from ..errors import RecordingError
 from ..scalars import is_array
 from ..value import Value
+from .fitting import as_count
+from .refusals import explained
+from .templates import filled
 
 __all__ = ["Program", "Recorded"]
 
@@ -77,10 +81,10 @@ class Program:
                 of single steps would raise first; with Values, gradients and the optimizer as they
                 would then be. In `pymicrograd.ieee()` there are infinities and NaNs instead.
             ValueError: the optimizer has other parameters now, or steps is below 0.
+            TypeError: steps is no int.
             BusyError: a backward that is under way in this thread uses the same Values.
         """
-        if steps < 0:
-            raise ValueError(f"a number of steps is at least 0, not {steps}")
+        steps = as_count("steps", steps)
         self._prepare()
         self._script.begin()
         while left := steps - self._script.done():  # slices: Ctrl-C falls in between
@@ -128,7 +132,8 @@ class Recorded:
     """A function of Values that is recorded at its first call, and then runs as a program.
 
     A program belongs to a signature: floats among the arguments, also in lists and tuples, are its
-    inputs; everything else is told apart by what it is, or by its identity. Whatever the function
+    inputs, which the function gets as Values; everything else is told apart by what it is, or by
+    its identity. Whatever the function
     does with Values is part of it: forward, backward, `zero_grad`, steps of SGD, Adam and AdamW.
     Values that it uses and did not make, such as parameters, are read at each call and written.
     What else Python does in it, it does once a signature.
@@ -169,7 +174,10 @@ class Recorded:
         variant = self._variants.get(key)
         if variant is not None and variant.refresh():
             return variant.run(inputs)
-        variant = Variant(self.function, args, named, inputs)
+        try:
+            variant = Variant(self.function, args, named, inputs)
+        except RecordingError as error:
+            raise explained(error) from error
         self._variants[key] = variant
         return variant.first
 
@@ -187,6 +195,7 @@ class Variant:
         with_leaves = filled((args, named), lambda x: type(x) is float, each)
         recording = _core.Recording([leaf._handle for leaf in leaves])
         try:
+            recording.inputs = frozenset(map(id, leaves))
             self.first = function(*with_leaves[0], **with_leaves[1])
             outputs: list[Any] = []
             self._template = taken(self.first, outputs)
@@ -215,17 +224,6 @@ class Variant:
 
 
 OUTPUT = object()  # what stands for a Value in what a function returned
-
-
-def filled(x: Any, is_place: Callable[[Any], bool], each: Iterator[Any]) -> Any:
-    """Return tuples, lists and dicts with other things in some places, in order."""
-    if is_place(x):
-        return next(each)
-    if type(x) in (tuple, list):
-        return type(x)(filled(item, is_place, each) for item in x)
-    if type(x) is dict:
-        return {name: filled(item, is_place, each) for name, item in x.items()}
-    return x
 
 
 def taken(x: Any, outputs: list[Any]) -> Any:

@@ -1,0 +1,35 @@
+"""What a program cannot do, by the user's line and with what to write instead."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+from ..errors import RecordingError
+
+__all__ = ["explained"]
+
+FOLDER = str(Path(__file__).resolve().parents[1])
+INSTEAD = {
+    "item": "return the Tensor and read it outside, or choose with where()",
+    "tolist": "return the Tensor and read it outside",
+    "hooks": "do it outside, or in a callback of fit()",
+    "numpy()": "do outside what reads its memory, or what NumPy computes: sort(), linalg, fft",
+    "nonzero": "multiply by a mask, or choose with where(): a program has fixed shapes",
+}
+
+
+def place_of(error: BaseException) -> str:
+    """Return the user's line that an error comes from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    for frame in reversed(frames):
+        if not frame.filename.startswith(FOLDER):
+            return f"{Path(frame.filename).name}:{frame.lineno}: {(frame.line or '').strip()}"
+    return "the function"
+
+
+def explained(error: RecordingError) -> RecordingError:
+    """Return a refusal with the line that it is about, and what to write instead."""
+    text = str(error)
+    advice = next((advice for word, advice in INSTEAD.items() if text.startswith(word)), None)
+    return RecordingError(f"{place_of(error)}: {text}" + (f": {advice}" if advice else ""))
