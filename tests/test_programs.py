@@ -36,7 +36,7 @@ def bits(x: Any) -> Any:
 
 
 def program_count(step: Any) -> int:
-    return sum(len(variants or ()) for variants in step.variants.values())
+    return sum(len(found) for found in step.variants.values() if not isinstance(found, str))
 
 
 # ---- ops -----------------------------------------------------------------------------------------

@@ -142,7 +142,7 @@ class Compiled(Fitting):
     def __init__(self, function: Callable[..., Any], fullgraph: bool | None = None) -> None:
         functools.update_wrapper(self, function)
         self.function, self.fullgraph = function, fullgraph
-        self.variants: dict[Any, list[Variant] | None] = {}  # None: runs eagerly
+        self.variants: dict[Any, list[Variant] | str] = {}  # text: why it runs eagerly
         self.surroundings: Surroundings | None = None
         self.kept: list[Any] = []
         self.lock = RLock()
@@ -221,8 +221,8 @@ class Compiled(Fitting):
             key, tensors = self.signature(args, named)
         except Unrecorded:
             return self.function(*args, **named)
-        variants = self.variants.get(key, ())
-        if variants is None:
+        variants = self.variants.get(key, [])
+        if isinstance(variants, str):
             return self.function(*args, **named)
         for variant in variants:
             if not variant.refresh():
@@ -236,11 +236,12 @@ class Compiled(Fitting):
                 return variant.results(tensors, made)
             if made not in _core.OTHER or variant.program.fact("FAULT") >= 0:
                 variant.program.fail(made)
-        return self.record(key, args, named, tensors)
+        return self.record(key, variants, args, named, tensors)
 
     def ready(self, tensors: Sequence[Any], key: Any) -> Variant | None:
         """Return a program of a signature that has these Tensors now."""
-        for variant in self.variants.get(key) or ():
+        variants = self.variants.get(key, ())
+        for variant in () if isinstance(variants, str) else variants:
             if not variant.refresh():
                 continue
             nodes = variant.nodes(tensors)
@@ -249,14 +250,19 @@ class Compiled(Fitting):
         return None
 
     def record(
-        self, key: Any, args: tuple[Any, ...], named: dict[str, Any], tensors: list[Any]
+        self,
+        key: Any,
+        variants: list[Variant],
+        args: tuple[Any, ...],
+        named: dict[str, Any],
+        tensors: list[Any],
     ) -> Any:
-        """Call the function, and make a program of what it does."""
-        variants = self.variants.get(key) or []
+        """Call the function, and make a program of what it does, beside those of its signature."""
         if len(variants) >= VARIANTS or (not variants and len(self.variants) >= PROGRAMS):
+            others = "Tensors from outside" if variants else "shapes or numbers"
             warnings.warn(
-                f"{self.function.__qualname__}: there are {PROGRAMS} programs of it already, of "
-                "other shapes or numbers; this call and those like it run eagerly",
+                f"{self.function.__qualname__}: there are {len(variants) or PROGRAMS} programs of "
+                f"it already, of other {others}; this call and those like it run eagerly",
                 stacklevel=4,
             )
             return self.function(*args, **named)
@@ -270,36 +276,39 @@ class Compiled(Fitting):
                 program = recording.close(tensors, outputs)
         except RecordingError as error:
             if self.fullgraph is False:
-                warnings.warn(f"runs eagerly: {explained(error)}", stacklevel=4)
-                self.variants[key] = None
+                self.variants[key] = str(explained(error))
+                warnings.warn(f"runs eagerly: {self.variants[key]}", stacklevel=4)
                 return self.function(*args, **named)
             raise explained(error) from error
-        if program is None or has_values(result):
-            if program is not None or recording.is_refused:
-                self.variants[key] = None
+        if has_values(result):
+            self.variants[key] = "it is of Values: compile(values=True) makes programs of these"
+            return result
+        if program is None:
+            if recording.is_refused:
+                self.variants[key] = "it does what a program cannot do again"
             return result
         if any(x.requires_grad and not x.is_leaf for x in outputs):
             if not program.fact("SWEEPS"):  # backward comes later, from outside
-                self.variants[key] = None
+                self.variants[key] = "its results are differentiated outside"
                 return result
             leaves = (x if x.is_leaf else x.detach() for x in outputs)
             result = filled(result, is_place, leaves)
         variant = Variant(program, tensors, result)
         variant.is_long = time.perf_counter() - begin > LONG
-        self.variants.setdefault(key, [])
-        self.variants[key].append(variant)  # type: ignore[union-attr]
+        self.variants[key] = [*variants, variant]
         return result
 
     # ---- to see
 
     def explain(self) -> str:
         """Say which programs there are, and what each does."""
-        lines = [f"{self.function.__qualname__}: {len(self.variants)} signatures"]
+        lines = [f"{self.function.__qualname__}: {len(self.variants)} signature(s)"]
         for key, variants in self.variants.items():
             shapes = shapes_in(key[1:])
-            if variants is None:
-                lines.append(f"  {shapes}: runs eagerly, as its results are differentiated outside")
-            for variant in variants or ():
+            if isinstance(variants, str):
+                lines.append(f"  {shapes}: runs eagerly: {variants}")
+                continue
+            for variant in variants:
                 names = variant.program.names()
                 lines.append(
                     f"  {shapes}: {len(names)} entries, {variant.program.fact('BYTES')} bytes, "
