@@ -703,13 +703,13 @@ int64_t mg_program_found(mg_program *program, int64_t count, mg_node *out);
  * where one has another type, shape or strides, or stands twice; nothing changes. */
 int mg_program_bind(mg_program *program, int64_t count, const mg_node *nodes);
 /* Give update number `which` of a program what mg_array_update() takes; counts and scalars
- * have to live as long. Errors: MG_ERR_ARG where there are other parameters. */
+ * have to live as long. Errors: MG_ERR_ARG where there are more parameters, or fewer. */
 int mg_program_update(mg_program *program, int64_t which, int64_t group_count,
                       const mg_update_group *groups);
 /* Run a program so many times. *done is how many times it ran to its end. Returns MG_MORE
- * before a run for which a leaf has a gradient, or has none, other than when it was
- * recorded: that is another program. Errors: those of what was recorded, with everything
- * as it is after the same calls. */
+ * before a run that would be another program: where a leaf has a gradient, or has none,
+ * other than when it was recorded, or an update has other parameters than are bound.
+ * Errors: those of what was recorded, with everything as it is after the same calls. */
 int mg_program_run(mg_program *program, int64_t runs, int64_t *done);
 /* Copy data into an input, or out of an output, contiguous and of its type. */
 int mg_program_put(mg_program *program, int64_t which, const void *data);

@@ -420,6 +420,33 @@ def test_options_that_change_outside_count() -> None:
         assert one.state() == other.state()
 
 
+@pytest.mark.parametrize("size", [3, 1, 40])
+@pytest.mark.parametrize("is_argument", [False, True])
+def test_a_gradient_moves_no_other_parameter(size: int, is_argument: bool) -> None:
+    def trained(compiled: bool) -> tuple[Any, Any]:
+        w = mg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+        other = mg.full((size,), 5.0).requires_grad_()
+        optimizer = optim.SGD([w], lr=0.1)
+
+        def step(x: Any) -> Any:
+            optimizer.zero_grad()
+            loss = (x * x).sum()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        f = mg.compile(step) if compiled else step
+        for _ in range(3):
+            f(w)
+        if not is_argument:
+            optimizer.param_groups[0]["params"][0] = other
+        for _ in range(3):
+            f(other if is_argument else w)
+        return w.tolist(), other.tolist()
+
+    assert trained(True) == trained(False)
+
+
 def test_instruction_sets_and_threads_do_not_matter() -> None:
     threads, isa = mg.get_num_threads(), mg.isa()
     try:

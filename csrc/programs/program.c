@@ -127,11 +127,27 @@ static int leaves_begin(tape *t)
     return MG_OK;
 }
 
+/* Tell whether the parameters of an update are the arrays that the program has: their
+ * gradients are those of these. */
+static bool has_parameters(const tape_update *u)
+{
+    storage *const *found = u->found;
+    for (int64_t g = 0; g < u->group_count; g++)
+        for (int64_t i = 0; i < u->groups[g].count; i++, found++)
+            if (*found && (*found)->node != index_of(u->groups[g].parameters[i]))
+                return false;
+    return true;
+}
+
 /* Prepare a run; what can fail changes nothing that others see. */
 static int run_begin(tape *t)
 {
     int status = leaves_begin(t);
     if (status != MG_OK) return status;
+    for (size_t i = 0; i < t->updates.count; i++) {
+        const tape_entry *e = t->updates.items[i];
+        MG_RETURN_IF(!has_parameters(&e->update), MG_MORE);
+    }
     for (size_t i = 0; i < t->shown.count; i++) {
         storage *m = t->shown.items[i];
         if (m->buffer->references > 1 && !is_gradient_alone(t, m))
@@ -396,32 +412,36 @@ int mg_program_bind(mg_program *program, int64_t count, const mg_node *nodes)
     return status;
 }
 
-static tape_entry *update_numbered(const tape *t, int64_t which)
+/* Find the arrays of a group that follows another one; *same turns false where it has
+ * others. */
+static int group_find(mg_arena *arena, const mg_update_group *old,
+                      const mg_update_group *new, int arrays, bool *same)
 {
-    for (size_t i = 0; i < t->entries.count; i++) {
-        tape_entry *e = tape_entry_at(t, i);
-        if (e->what == UPDATES && which-- == 0) return e;
-    }
-    return NULL;
+    MG_RETURN_IF(old->count != new->count, MG_ERR_ARG);
+    const size_t n = (size_t)new->count, beside = new->arrays ? n * (size_t)arrays : 0;
+    uint32_t index;
+    if (memcmp(old->parameters, new->parameters, n * sizeof(mg_node)) != 0 ||
+        !old->arrays != !new->arrays ||
+        (beside && memcmp(old->arrays, new->arrays, beside * sizeof(mg_node)) != 0))
+        *same = false;
+    for (size_t i = 0; !*same && i < n; i++)
+        MG_TRY(array_find(arena, new->parameters[i], &index));
+    for (size_t i = 0; !*same && i < beside; i++)
+        if (new->arrays[i]) MG_TRY(array_find(arena, new->arrays[i], &index));
+    return MG_OK;
 }
 
 static int update_give(tape *t, int64_t which, int64_t count,
                        const mg_update_group *groups)
 {
-    tape_entry *e = update_numbered(t, which);
     int numbers, scalars, arrays;
-    MG_RETURN_IF(!e || e->update.group_count != count, MG_ERR_ARG);
-    tape_update *u = &e->update;
+    MG_RETURN_IF(which < 0 || which >= (int64_t)t->updates.count, MG_ERR_ARG);
+    tape_update *u = &((tape_entry *)t->updates.items[which])->update;
+    MG_RETURN_IF(u->group_count != count, MG_ERR_ARG);
     update_sizes(u->update, &numbers, &scalars, &arrays);
     bool same = true;
-    for (int64_t g = 0; g < count; g++) {
-        const mg_update_group *old = &u->groups[g], *new = &groups[g];
-        MG_RETURN_IF(old->count != new->count, MG_ERR_ARG);
-        const size_t n = (size_t)new->count * sizeof(mg_node);
-        if (memcmp(old->parameters, new->parameters, n) || !old->arrays != !new->arrays ||
-            (new->arrays && memcmp(old->arrays, new->arrays, (size_t)arrays * n)))
-            same = false;
-    }
+    for (int64_t g = 0; g < count; g++)
+        MG_TRY(group_find(t->program.arena, &u->groups[g], &groups[g], arrays, &same));
     if (!same) return tape_groups(t, u, count, groups);
     for (int64_t g = 0; g < count; g++) {
         memcpy((double *)(uintptr_t)u->groups[g].numbers, groups[g].numbers,
@@ -537,13 +557,6 @@ static int64_t owned_size(const tape *t)
     return size;
 }
 
-static int64_t update_count(const tape *t)
-{
-    int64_t count = 0;
-    while (update_numbered(t, count)) count++;
-    return count;
-}
-
 int64_t mg_program_fact(mg_program *program, int fact)
 {
     const tape *t = tape_in(program);
@@ -552,7 +565,7 @@ int64_t mg_program_fact(mg_program *program, int fact)
     case MG_ENTRIES: return (int64_t)t->entries.count;
     case MG_BYTES: return owned_size(t);
     case MG_SWEEPS: return t->recorder.swept;
-    case MG_UPDATES: return update_count(t);
+    case MG_UPDATES: return (int64_t)t->updates.count;
     case MG_FAULT: return t->fault;
     default: return MG_ERR_ARG;
     }

@@ -72,6 +72,7 @@ typedef struct tape_update {
     int64_t group_count;
     mg_update_group *groups;
     const array **gradients; /* of all parameters, NULL: none */
+    storage **found;         /* what these parameters are, NULL: made while recording */
     size_t size;             /* of the memory of the groups */
 } tape_update;
 
@@ -102,6 +103,7 @@ typedef struct tape {
     recorder recorder;
     int status;       /* of recording: the first failure */
     tape_list storages, entries, leaves;
+    tape_list updates;  /* entries */
     tape_list found;    /* storages, in the order in which they were met */
     tape_list shown;    /* storages that others may hold when a run begins */
     tape_list restored; /* storages that begin with what they held when recorded */

@@ -497,13 +497,14 @@ static int64_t parameter_count(int64_t count, const mg_update_group *groups)
     return parameters;
 }
 
-/* Keep the gradient that parameter number k of an update has. */
+/* Keep what parameter number k of an update is, and the gradient that it has. */
 static void gradient_keep(tape *t, tape_entry *e, int k, mg_node parameter)
 {
     mg_arena *arena = t->program.arena;
     const uint32_t index = index_of(parameter);
     storage *m = storage_of(t, array_at(arena, index), index);
     if (m) m->written = true;
+    if (m && m->node == index) e->update.found[k] = m;
     tape_looks(&t->recorder, index);
     const uint32_t gradient = node_at(arena, index)->gradient_node;
     if (!gradient) return;
@@ -520,10 +521,12 @@ static void tape_updates(recorder *r, int update, int64_t count,
     char *rest;
     const int64_t parameters = parameter_count(count, groups);
     if (t->first_write > t->entries.count) t->first_write = t->entries.count;
-    tape_entry *e = entry_new(t, UPDATES, (int)parameters, 0, &rest);
-    if (!e) return;
+    const size_t more = (size_t)parameters * sizeof(storage *);
+    tape_entry *e = entry_new(t, UPDATES, (int)parameters, more, &rest);
+    if (!e || !tape_list_add(t, &t->updates, e)) return;
     e->update.update = update;
     e->update.gradients = e->given;
+    e->update.found = (storage **)(void *)rest;
     int k = 0;
     for (int64_t g = 0; g < count; g++)
         for (int64_t i = 0; i < groups[g].count; i++)
@@ -665,6 +668,7 @@ void tape_free(mg_program *program)
     tape_list_free(arena, &t->entries);
     tape_list_free(arena, &t->storages);
     tape_list_free(arena, &t->leaves);
+    tape_list_free(arena, &t->updates);
     tape_list_free(arena, &t->found);
     tape_list_free(arena, &t->shown);
     tape_list_free(arena, &t->restored);

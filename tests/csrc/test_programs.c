@@ -244,6 +244,40 @@ static void test_other_arrays(void)
     model_close(&other);
 }
 
+/* The gradient of a parameter belongs to no other array: a program runs where its update
+ * and the rest of it have the same one. */
+static void test_other_parameters(void)
+{
+    model m;
+    mg_program *program = NULL;
+    mg_node found[3], arrays[3];
+    int64_t done;
+    mg_rng rng;
+    model_open(&m);
+    EXPECT(record(&m, &program) == MG_OK);
+    EXPECT(mg_program_found(program, 3, found) == 3);
+    mg_rng_seed(&rng, 5);
+    const mg_node twin = random_array(m.arena, &rng, INPUTS, CLASSES);
+    EXPECT(mg_require_gradient(m.arena, twin, 1) == MG_OK);
+    for (int i = 0; i < 3; i++)
+        if (found[i] == m.w) found[i] = twin;
+    mg_update_group group = group_of_model(&m, arrays);
+    group.parameters = &twin;
+    EXPECT(mg_program_update(program, 0, 1, &group) == MG_OK);
+    EXPECT(mg_program_run(program, 1, &done) == MG_MORE && done == 0);
+    EXPECT(mg_program_bind(program, 3, found) == MG_OK);
+    EXPECT(mg_program_run(program, 1, &done) == MG_OK && done == 1);
+    EXPECT(mg_set_gradient(m.arena, twin, 0) == MG_OK);
+    group.parameters = &m.w;
+    EXPECT(mg_program_update(program, 0, 1, &group) == MG_OK);
+    EXPECT(mg_program_run(program, 1, &done) == MG_MORE && done == 0);
+    arrays[1] = arrays[0] + ((mg_node)1 << 32);
+    EXPECT(mg_program_update(program, 0, 1, &group) == MG_ERR_STALE);
+    mg_program_free(program);
+    mg_release(m.arena, twin);
+    model_close(&m);
+}
+
 static void test_batches(void)
 {
     model eager, other;
@@ -354,6 +388,7 @@ int main(void)
 {
     test_runs();
     test_other_arrays();
+    test_other_parameters();
     test_batches();
     test_errors();
     test_faults();
