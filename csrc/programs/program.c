@@ -4,21 +4,27 @@
 
 /* ---- programs of an arena ---------------------------------------------------------- */
 
-void program_open(mg_arena *arena, const program_kind *kind, mg_program *program)
+int mg_record_close(mg_arena *arena, int64_t input_count, const mg_node *inputs,
+                    int64_t output_count, const mg_node *outputs, mg_program **made)
 {
-    program->kind = kind;
-    program->arena = arena;
-    program->next = arena->programs;
-    program->link = &arena->programs;
-    if (program->next) program->next->link = &program->next;
-    arena->programs = program;
+    tape *t;
+    arena_lock(arena);
+    int status = tape_close(arena, input_count, inputs, output_count, outputs, &t);
+    if (status == MG_OK) {
+        t->next = arena->programs;
+        t->link = &arena->programs;
+        if (t->next) t->next->link = &t->next;
+        *made = arena->programs = t;
+    }
+    arena_unlock(arena);
+    return status;
 }
 
-void program_close(mg_program *program)
+static void program_close(tape *t)
 {
-    *program->link = program->next;
-    if (program->next) program->next->link = program->link;
-    program->kind->free(program);
+    *t->link = t->next;
+    if (t->next) t->next->link = t->link;
+    tape_free(t);
 }
 
 void programs_free(mg_arena *arena)
@@ -35,48 +41,13 @@ void mg_program_free(mg_program *program)
     arena_unlock(arena);
 }
 
-int mg_program_run(mg_program *program, int64_t runs, int64_t *done)
-{
-    mg_arena *arena = program->arena;
-    *done = 0;
-    MG_TRY(arena_enter(arena));
-    const uint64_t mode = mode_enter();
-    int status = program->kind->run(program, runs, done);
-    mode_leave(mode);
-    arena_unlock(arena);
-    return status;
-}
-
-int mg_program_put(mg_program *program, int64_t which, const void *data)
-{
-    arena_lock(program->arena);
-    int status = program->kind->put(program, which, data);
-    arena_unlock(program->arena);
-    return status;
-}
-
-int mg_program_get(mg_program *program, int64_t which, void *data)
-{
-    arena_lock(program->arena);
-    int status = program->kind->get(program, which, data);
-    arena_unlock(program->arena);
-    return status;
-}
-
 /* ---- what a run begins with -------------------------------------------------------- */
-
-static int tape_run(mg_program *program, int64_t runs, int64_t *done);
-
-static tape *tape_in(mg_program *program)
-{
-    return program->kind->run == tape_run ? (tape *)(void *)program : NULL;
-}
 
 /* Tell whether the only one who holds memory is a leaf whose gradient it is, which the
  * run sets anew. */
 static bool is_gradient_alone(const tape *t, const storage *m)
 {
-    mg_arena *arena = t->program.arena;
+    mg_arena *arena = t->arena;
     const tape_leaf *l = m->leaf;
     if (!l || l->begins || m->late || m->buffer->references != 2) return false;
     const uint32_t index = node_at(arena, l->of->node)->gradient_node;
@@ -88,7 +59,7 @@ static bool is_gradient_alone(const tape *t, const storage *m)
 /* Leave memory that others hold to them, and take other memory. */
 static int storage_replace(tape *t, storage *m)
 {
-    buffer *made = block_take(t->program.arena, BLOCK_ALIGNMENT + m->size);
+    buffer *made = block_take(t->arena, BLOCK_ALIGNMENT + m->size);
     MG_RETURN_IF(!made, MG_ERR_NOMEM);
     memset(made, 0, sizeof *made);
     made->data = (char *)made + BLOCK_ALIGNMENT;
@@ -113,7 +84,7 @@ static bool is_alike(const storage *m, const array *a)
 /* Have the gradients that leaves have now. MG_MORE: they are others than recorded. */
 static int leaves_begin(tape *t)
 {
-    mg_arena *arena = t->program.arena;
+    mg_arena *arena = t->arena;
     for (size_t i = 0; i < t->leaves.count; i++) {
         const tape_leaf *l = t->leaves.items[i];
         const uint32_t index = node_at(arena, l->of->node)->gradient_node;
@@ -172,7 +143,7 @@ static int call_again(tape_entry *e)
 
 static int entry_run(tape *t, tape_entry *e)
 {
-    mg_arena *arena = t->program.arena;
+    mg_arena *arena = t->arena;
     const tape_update *u = &e->update;
     switch (e->what) {
     case CALLS: return call_again(e);
@@ -196,7 +167,7 @@ static int array_show(mg_arena *arena, const array *of, uint32_t *made)
 /* Set the gradient of a leaf to that of an entry. */
 static int leaf_show(tape *t, const tape_entry *e)
 {
-    mg_arena *arena = t->program.arena;
+    mg_arena *arena = t->arena;
     node *n = node_at(arena, e->leaf->of->node);
     const uint32_t old = n->gradient_node;
     uint32_t made = 0;
@@ -265,17 +236,28 @@ static int run_once(tape *t)
     return status;
 }
 
-static int tape_run(mg_program *program, int64_t runs, int64_t *done)
+static int runs_make(tape *t, int64_t runs, int64_t *done)
 {
-    tape *t = (tape *)(void *)program;
     MG_RETURN_IF(runs < 0, MG_ERR_ARG);
-    lasting_work(program->arena, t->elements);
-    for (*done = 0; *done < runs; ++*done) {
+    lasting_work(t->arena, t->elements);
+    for (; *done < runs; ++*done) {
         if (*done > 0 && !work_goes_on()) return MG_ERR_INTERRUPTED;
         int status = run_once(t);
         if (status != MG_OK) return status;
     }
     return MG_OK;
+}
+
+int mg_program_run(mg_program *program, int64_t runs, int64_t *done)
+{
+    mg_arena *arena = program->arena;
+    *done = 0;
+    MG_TRY(arena_enter(arena));
+    const uint64_t mode = mode_enter();
+    int status = runs_make(program, runs, done);
+    mode_leave(mode);
+    arena_unlock(arena);
+    return status;
 }
 
 /* ---- inputs and outputs ------------------------------------------------------------ */
@@ -289,13 +271,12 @@ static array memory_like(const array *like, const void *data)
     return a;
 }
 
-static int tape_put(mg_program *program, int64_t which, const void *data)
+static int input_put(const tape *t, int64_t which, const void *data)
 {
-    const tape *t = (tape *)(void *)program;
     MG_RETURN_IF(which < 0 || which >= t->input_count, MG_ERR_ARG);
     const storage *m = t->inputs[which];
     if (!m) return MG_OK;
-    array *a = array_at(program->arena, m->node);
+    array *a = array_at(t->arena, m->node);
     MG_RETURN_IF(a->buffer->read_only, MG_ERR_READONLY);
     const array from = memory_like(a, data);
     map_copy(&from, a);
@@ -303,40 +284,32 @@ static int tape_put(mg_program *program, int64_t which, const void *data)
     return MG_OK;
 }
 
-static int tape_get(mg_program *program, int64_t which, void *data)
+int mg_program_put(mg_program *program, int64_t which, const void *data)
 {
-    const tape *t = (tape *)(void *)program;
-    MG_RETURN_IF(which < 0 || which >= t->output_count, MG_ERR_ARG);
-    const array *a = &t->outputs[which]->arrays[0];
-    array to = memory_like(a, data);
-    map_copy(a, &to);
-    return MG_OK;
+    arena_lock(program->arena);
+    int status = input_put(program, which, data);
+    arena_unlock(program->arena);
+    return status;
 }
 
-static const program_kind tape_kind = {tape_run, tape_put, tape_get, tape_free};
-
-int mg_record_close(mg_arena *arena, int64_t input_count, const mg_node *inputs,
-                    int64_t output_count, const mg_node *outputs, mg_program **made)
+int mg_program_get(mg_program *program, int64_t which, void *data)
 {
-    tape *t;
-    arena_lock(arena);
-    int status = tape_close(arena, input_count, inputs, output_count, outputs, &t);
-    if (status == MG_OK) {
-        program_open(arena, &tape_kind, &t->program);
-        *made = &t->program;
-    }
-    arena_unlock(arena);
-    return status;
+    MG_RETURN_IF(which < 0 || which >= program->output_count, MG_ERR_ARG);
+    arena_lock(program->arena);
+    const array *a = &program->outputs[which]->arrays[0];
+    array to = memory_like(a, data);
+    map_copy(a, &to);
+    arena_unlock(program->arena);
+    return MG_OK;
 }
 
 mg_node mg_program_output(mg_program *program, int64_t which)
 {
     mg_arena *arena = program->arena;
-    const tape *t = tape_in(program);
     uint32_t made = 0;
-    MG_RETURN_IF(!t || which < 0 || which >= t->output_count, MG_ERR_ARG);
+    MG_RETURN_IF(which < 0 || which >= program->output_count, MG_ERR_ARG);
     arena_lock(arena);
-    mg_node shown = array_show(arena, &t->outputs[which]->arrays[0], &made);
+    mg_node shown = array_show(arena, &program->outputs[which]->arrays[0], &made);
     if (shown == MG_OK) shown = handle_retain(arena, made);
     arena_unlock(arena);
     return shown;
@@ -345,15 +318,14 @@ mg_node mg_program_output(mg_program *program, int64_t which)
 int64_t mg_program_found(mg_program *program, int64_t count, mg_node *out)
 {
     mg_arena *arena = program->arena;
-    const tape *t = tape_in(program);
-    MG_RETURN_IF(!t || count < 0, MG_ERR_ARG);
+    MG_RETURN_IF(count < 0, MG_ERR_ARG);
     arena_lock(arena);
-    for (size_t i = 0; i < t->found.count && i < (size_t)count; i++) {
-        const uint32_t index = ((const storage *)t->found.items[i])->node;
+    for (size_t i = 0; i < program->found.count && i < (size_t)count; i++) {
+        const uint32_t index = ((const storage *)program->found.items[i])->node;
         out[i] = (mg_node)((uint64_t)slot_at(arena, index)->generation << 32 | index);
     }
     arena_unlock(arena);
-    return (int64_t)t->found.count;
+    return (int64_t)program->found.count;
 }
 
 /* ---- other arrays ------------------------------------------------------------------ */
@@ -369,7 +341,7 @@ static bool stands_twice(int64_t count, const mg_node *nodes, int64_t at)
 /* Check what is to take the place of what was found. */
 static int bind_check(const tape *t, int64_t count, const mg_node *nodes)
 {
-    mg_arena *arena = t->program.arena;
+    mg_arena *arena = t->arena;
     MG_RETURN_IF(count != (int64_t)t->found.count, MG_ERR_ARG);
     for (int64_t i = 0; i < count; i++) {
         const storage *m = t->found.items[i];
@@ -386,7 +358,7 @@ static int bind_check(const tape *t, int64_t count, const mg_node *nodes)
 
 static void bind_all(tape *t, const mg_node *nodes)
 {
-    mg_arena *arena = t->program.arena;
+    mg_arena *arena = t->arena;
     for (size_t i = 0; i < t->found.count; i++) {
         storage *m = t->found.items[i];
         const uint32_t index = index_of(nodes[i]);
@@ -402,12 +374,10 @@ static void bind_all(tape *t, const mg_node *nodes)
 
 int mg_program_bind(mg_program *program, int64_t count, const mg_node *nodes)
 {
-    tape *t = tape_in(program);
-    MG_RETURN_IF(!t, MG_ERR_ARG);
     arena_lock(program->arena);
-    t->fault = -1;
-    int status = bind_check(t, count, nodes);
-    if (status == MG_OK) bind_all(t, nodes);
+    program->fault = -1;
+    int status = bind_check(program, count, nodes);
+    if (status == MG_OK) bind_all(program, nodes);
     arena_unlock(program->arena);
     return status;
 }
@@ -441,7 +411,7 @@ static int update_give(tape *t, int64_t which, int64_t count,
     update_sizes(u->update, &numbers, &scalars, &arrays);
     bool same = true;
     for (int64_t g = 0; g < count; g++)
-        MG_TRY(group_find(t->program.arena, &u->groups[g], &groups[g], arrays, &same));
+        MG_TRY(group_find(t->arena, &u->groups[g], &groups[g], arrays, &same));
     if (!same) return tape_groups(t, u, count, groups);
     for (int64_t g = 0; g < count; g++) {
         memcpy((double *)(uintptr_t)u->groups[g].numbers, groups[g].numbers,
@@ -455,10 +425,8 @@ static int update_give(tape *t, int64_t which, int64_t count,
 int mg_program_update(mg_program *program, int64_t which, int64_t group_count,
                       const mg_update_group *groups)
 {
-    tape *t = tape_in(program);
-    MG_RETURN_IF(!t, MG_ERR_ARG);
     arena_lock(program->arena);
-    int status = update_give(t, which, group_count, groups);
+    int status = update_give(program, which, group_count, groups);
     arena_unlock(program->arena);
     return status;
 }
@@ -512,7 +480,7 @@ static double loss_of(const tape *t, int64_t output)
 
 static int fit_steps(tape *t, const mg_fit *plan, int64_t *done)
 {
-    mg_arena *arena = t->program.arena;
+    mg_arena *arena = t->arena;
     for (int64_t i = 0; i < t->input_count; i++)
         if (plan->sources[i] && t->inputs[i])
             MG_TRY(source_check(arena, plan, plan->sources[i], t->inputs[i]));
@@ -531,17 +499,17 @@ static int fit_steps(tape *t, const mg_fit *plan, int64_t *done)
 
 int mg_program_fit(mg_program *program, const mg_fit *plan, int64_t *done)
 {
-    tape *t = tape_in(program);
     mg_arena *arena = program->arena;
     *done = 0;
-    MG_RETURN_IF(!t || plan->steps < 0 || plan->rows < 0, MG_ERR_ARG);
+    MG_RETURN_IF(plan->steps < 0 || plan->rows < 0, MG_ERR_ARG);
     const bool tells = plan->losses;
-    const bool is_output = plan->output >= 0 && plan->output < t->output_count;
+    const bool is_output = plan->output >= 0 && plan->output < program->output_count;
     MG_RETURN_IF(tells && !is_output, MG_ERR_ARG);
-    MG_RETURN_IF(tells && t->outputs[plan->output]->arrays[0].count != 1, MG_ERR_SHAPE);
+    MG_RETURN_IF(tells && program->outputs[plan->output]->arrays[0].count != 1,
+                 MG_ERR_SHAPE);
     MG_TRY(arena_enter(arena));
     const uint64_t mode = mode_enter();
-    int status = fit_steps(t, plan, done);
+    int status = fit_steps(program, plan, done);
     mode_leave(mode);
     arena_unlock(arena);
     return status;
@@ -559,23 +527,20 @@ static int64_t owned_size(const tape *t)
 
 int64_t mg_program_fact(mg_program *program, int fact)
 {
-    const tape *t = tape_in(program);
-    MG_RETURN_IF(!t, MG_ERR_ARG);
     switch (fact) {
-    case MG_ENTRIES: return (int64_t)t->entries.count;
-    case MG_BYTES: return owned_size(t);
-    case MG_SWEEPS: return t->recorder.swept;
-    case MG_UPDATES: return (int64_t)t->updates.count;
-    case MG_FAULT: return t->fault;
+    case MG_ENTRIES: return (int64_t)program->entries.count;
+    case MG_BYTES: return owned_size(program);
+    case MG_SWEEPS: return program->recorder.swept;
+    case MG_UPDATES: return (int64_t)program->updates.count;
+    case MG_FAULT: return program->fault;
     default: return MG_ERR_ARG;
     }
 }
 
 const char *mg_program_name(mg_program *program, int64_t which)
 {
-    const tape *t = tape_in(program);
-    if (!t || which < 0 || which >= (int64_t)t->entries.count) return NULL;
-    const tape_entry *e = tape_entry_at(t, (size_t)which);
+    if (which < 0 || which >= (int64_t)program->entries.count) return NULL;
+    const tape_entry *e = tape_entry_at(program, (size_t)which);
     switch (e->what) {
     case CALLS: return mg_op_name(e->call.op);
     case ACTS: return e->act.run == random_run ? "random" : "gradient";

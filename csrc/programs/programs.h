@@ -1,26 +1,12 @@
-/* programs.h: programs, of arrays or of numbers, as the files of this layer see them. */
+/* programs.h: tapes, the programs of arrays.
+ *
+ * A tape does calls again, each of which works on whole arrays; what it has to know is whose
+ * memory that is. Programs of numbers (script.h) have nothing in common with it: a call for
+ * each number would take longer than its operation, so they are made of instructions. */
 #ifndef MG_PROGRAMS_H
 #define MG_PROGRAMS_H
 
 #include "arrays/arrays.h"
-
-/* What a kind of programs does. Each is called with the arena locked, in the mode of
- * SPEC.md. */
-typedef struct program_kind {
-    int (*run)(mg_program *program, int64_t runs, int64_t *done);
-    int (*put)(mg_program *program, int64_t which, const void *data);
-    int (*get)(mg_program *program, int64_t which, void *data);
-    void (*free)(mg_program *program);
-} program_kind;
-
-/* What every program begins with. */
-struct mg_program {
-    const program_kind *kind;
-    mg_arena *arena;
-    mg_program *next, **link; /* of those of the arena */
-};
-
-/* ---- tapes: programs of arrays ---------------------------------------------------- */
 
 /* Where an array of a tape lies in its memory. */
 typedef struct tape_place {
@@ -98,8 +84,10 @@ typedef struct tape_list {
     size_t count, capacity;
 } tape_list;
 
-typedef struct tape {
-    mg_program program;
+typedef struct mg_program tape;
+struct mg_program {
+    mg_arena *arena;
+    tape *next, **link; /* of those of the arena */
     recorder recorder;
     int status;       /* of recording: the first failure */
     tape_list storages, entries, leaves;
@@ -116,7 +104,7 @@ typedef struct tape {
     size_t first_write; /* the first entry that changes what others see */
     int64_t elements;   /* of all results */
     int64_t fault;      /* the entry that failed in the last run, or -1 */
-} tape;
+};
 
 MG_INLINE storage *tape_storage(const tape *t, size_t i)
 {
@@ -128,7 +116,7 @@ MG_INLINE tape_entry *tape_entry_at(const tape *t, size_t i)
     return t->entries.items[i];
 }
 
-void tape_free(mg_program *program);
+void tape_free(tape *t);
 int tape_close(mg_arena *arena, int64_t input_count, const mg_node *inputs,
                int64_t output_count, const mg_node *outputs, tape **made);
 int tape_groups(tape *t, tape_update *u, int64_t count, const mg_update_group *groups);
@@ -137,8 +125,6 @@ int random_run(mg_arena *arena, const deed *a);
 
 /* ---- program.c --------------------------------------------------------------------- */
 
-void program_open(mg_arena *arena, const program_kind *kind, mg_program *program);
-void program_close(mg_program *program);
 void programs_free(mg_arena *arena);
 
 #endif

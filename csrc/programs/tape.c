@@ -24,7 +24,7 @@ static void tape_fail(tape *t, int status)
 
 static bool tape_list_add(tape *t, tape_list *list, void *item)
 {
-    mg_arena *arena = t->program.arena;
+    mg_arena *arena = t->arena;
     if (list->count == list->capacity) {
         size_t capacity = list->capacity * 2 + 16;
         void **grown = arena_allocate(arena, list->items, list->capacity * sizeof item,
@@ -49,7 +49,7 @@ static void tape_list_free(mg_arena *arena, tape_list *list)
 /* Allocate zeros; NULL, and the tape has failed. */
 static void *tape_allocate(tape *t, size_t size)
 {
-    void *made = arena_allocate(t->program.arena, NULL, 0, size);
+    void *made = arena_allocate(t->arena, NULL, 0, size);
     if (made) memset(made, 0, size);
     else tape_fail(t, MG_ERR_NOMEM);
     return made;
@@ -60,7 +60,7 @@ static void *item_new(tape *t, tape_list *list, size_t size)
 {
     void *made = tape_allocate(t, size);
     if (made && tape_list_add(t, list, made)) return made;
-    if (made) arena_allocate(t->program.arena, made, size, 0);
+    if (made) arena_allocate(t->arena, made, size, 0);
     return NULL;
 }
 
@@ -86,7 +86,7 @@ static buffer *tape_take(recorder *r, size_t size, storage **home)
         m->unused = m->made = m->read = m->written = false;
         m->before = m->places;
     } else {
-        buffer *block = block_take(t->program.arena, BLOCK_ALIGNMENT + size);
+        buffer *block = block_take(t->arena, BLOCK_ALIGNMENT + size);
         m = block ? storage_new(t, block, size) : NULL;
         if (!m) return block;
     }
@@ -111,10 +111,10 @@ static void tape_give(recorder *r, buffer *unused)
 static void storage_part(tape *t, storage *m)
 {
     if (!m->before) return;
-    buffer *block = block_take(t->program.arena, BLOCK_ALIGNMENT + m->size);
+    buffer *block = block_take(t->arena, BLOCK_ALIGNMENT + m->size);
     storage *before = block ? storage_new(t, block, m->size) : NULL;
     if (!before) {
-        if (block) block_give(t->program.arena, block, BLOCK_ALIGNMENT + m->size);
+        if (block) block_give(t->arena, block, BLOCK_ALIGNMENT + m->size);
         tape_fail(t, MG_ERR_NOMEM);
         return;
     }
@@ -143,7 +143,7 @@ static void inside_set(tape *t, uint32_t index)
     if (index >= t->inside_size) {
         size_t size = (size_t)index * 2 + 1024;
         uint8_t *grown =
-            arena_allocate(t->program.arena, t->inside, t->inside_size, size);
+            arena_allocate(t->arena, t->inside, t->inside_size, size);
         if (!grown) {
             tape_fail(t, MG_ERR_NOMEM);
             return;
@@ -167,8 +167,8 @@ static storage *storage_found(tape *t, const array *a, uint32_t index)
     m->array = a;
     m->like = *a;
     m->node = index;
-    m->requires = node_at(t->program.arena, index)->bits & REQUIRES;
-    node_retain(t->program.arena, index);
+    m->requires = node_at(t->arena, index)->bits & REQUIRES;
+    node_retain(t->arena, index);
     if (a->buffer->home) {
         m->sibling = a->buffer->home->sibling;
         a->buffer->home->sibling = m;
@@ -225,7 +225,7 @@ static void tape_writes(recorder *r, const array *a, bool all)
 static void tape_constant(recorder *r, uint32_t made)
 {
     tape *t = tape_of(r);
-    array *a = array_at(t->program.arena, made);
+    array *a = array_at(t->arena, made);
     storage *m = a->buffer->home;
     inside_set(t, made);
     if (!m || m->role != OWNED) return;
@@ -238,7 +238,7 @@ static void tape_constant(recorder *r, uint32_t made)
 static void tape_sees(recorder *r, uint32_t index)
 {
     tape *t = tape_of(r);
-    storage_of(t, array_at(t->program.arena, index), index);
+    storage_of(t, array_at(t->arena, index), index);
 }
 
 void storage_move(storage *m, buffer *to, char *start)
@@ -365,7 +365,7 @@ static void tape_acts(recorder *r, const deed *a)
 /* Return what is known of a leaf that was there before, else NULL. *met: it is new. */
 static tape_leaf *leaf_of(tape *t, uint32_t index, bool *met)
 {
-    storage *m = storage_of(t, array_at(t->program.arena, index), index);
+    storage *m = storage_of(t, array_at(t->arena, index), index);
     *met = false;
     if (!m || m->role != FOUND || m->node != index) return NULL;
     for (size_t i = 0; i < t->leaves.count; i++) {
@@ -384,10 +384,10 @@ static void tape_looks(recorder *r, uint32_t index)
     bool met;
     tape_leaf *l = leaf_of(t, index, &met);
     if (!l || !met) return;
-    uint32_t gradient = node_at(t->program.arena, index)->gradient_node;
+    uint32_t gradient = node_at(t->arena, index)->gradient_node;
     l->begins = true;
     if (!gradient) return;
-    storage *m = storage_of(t, array_at(t->program.arena, gradient), gradient);
+    storage *m = storage_of(t, array_at(t->arena, gradient), gradient);
     if (!m) return;
     if (m->role != FOUND || m->node != gradient) tape_fail(t, MG_ERR_RECORDED);
     m->role = GRADIENT;
@@ -401,14 +401,14 @@ static void tape_sets(recorder *r, uint32_t index)
     char *rest;
     tape_leaf *l = leaf_of(t, index, &met);
     if (!l) return;
-    uint32_t gradient = node_at(t->program.arena, index)->gradient_node;
+    uint32_t gradient = node_at(t->arena, index)->gradient_node;
     tape_entry *e = entry_new(t, SETS, gradient != 0, 0, &rest);
     if (!e) return;
     e->leaf = l;
     l->last = e;
     if (!l->first) l->first = e;
     if (!gradient) return;
-    const array *a = array_at(t->program.arena, gradient);
+    const array *a = array_at(t->arena, gradient);
     storage *m = storage_of(t, a, gradient);
     storage_read(t, m);
     if (m && m->role == OWNED) storage_part(t, m);
@@ -454,7 +454,7 @@ static void groups_copy(tape *t, tape_update *u, const mg_update_group *groups)
     for (mg_node *n = (mg_node *)(void *)((double *)(void *)(u->groups + u->group_count) +
                                           numbers * u->group_count);
          n < nodes; n++)
-        if (*n) node_retain(t->program.arena, index_of(*n));
+        if (*n) node_retain(t->arena, index_of(*n));
 }
 
 /* Let go of the nodes of groups, and free them. */
@@ -479,11 +479,11 @@ int tape_groups(tape *t, tape_update *u, int64_t count, const mg_update_group *g
 {
     tape_update next = {.update = u->update, .group_count = count};
     next.size = groups_size(u->update, count, groups);
-    next.groups = arena_allocate(t->program.arena, NULL, 0, next.size);
+    next.groups = arena_allocate(t->arena, NULL, 0, next.size);
     MG_RETURN_IF(!next.groups, MG_ERR_NOMEM);
     memset(next.groups, 0, next.size);
     groups_copy(t, &next, groups);
-    groups_free(t->program.arena, u);
+    groups_free(t->arena, u);
     u->group_count = count;
     u->groups = next.groups;
     u->size = next.size;
@@ -500,7 +500,7 @@ static int64_t parameter_count(int64_t count, const mg_update_group *groups)
 /* Keep what parameter number k of an update is, and the gradient that it has. */
 static void gradient_keep(tape *t, tape_entry *e, int k, mg_node parameter)
 {
-    mg_arena *arena = t->program.arena;
+    mg_arena *arena = t->arena;
     const uint32_t index = index_of(parameter);
     storage *m = storage_of(t, array_at(arena, index), index);
     if (m) m->written = true;
@@ -579,7 +579,7 @@ static tape *tape_open(mg_arena *arena)
     tape *t = arena_allocate(arena, NULL, 0, sizeof *t);
     if (!t) return NULL;
     memset(t, 0, sizeof *t);
-    t->program.arena = arena;
+    t->arena = arena;
     t->first_write = SIZE_MAX;
     t->fault = -1;
     t->recorder = (recorder){.thread = thread_mark(), .take = tape_take};
@@ -656,10 +656,9 @@ static void entry_free(mg_arena *arena, tape_entry *e)
 }
 
 /* Free a tape whose buffers know it no more. */
-void tape_free(mg_program *program)
+void tape_free(tape *t)
 {
-    tape *t = (tape *)(void *)program;
-    mg_arena *arena = program->arena;
+    mg_arena *arena = t->arena;
     for (size_t i = 0; i < t->entries.count; i++) entry_free(arena, tape_entry_at(t, i));
     for (size_t i = 0; i < t->storages.count; i++)
         storage_free(arena, tape_storage(t, i));
@@ -681,8 +680,8 @@ void tape_free(mg_program *program)
 static void tape_cancel(tape *t)
 {
     buffers_leave(t);
-    t->program.arena->recorder = NULL;
-    tape_free(&t->program);
+    t->arena->recorder = NULL;
+    tape_free(t);
 }
 
 void mg_record_cancel(mg_arena *arena)
@@ -702,7 +701,7 @@ static int inputs_keep(tape *t, int64_t count, const mg_node *inputs)
     t->input_count = count;
     for (int64_t i = 0; i < count; i++) {
         uint32_t index;
-        MG_TRY(array_find(t->program.arena, inputs[i], &index));
+        MG_TRY(array_find(t->arena, inputs[i], &index));
         for (size_t k = 0; k < t->storages.count; k++) {
             storage *m = tape_storage(t, k);
             if (m->role == FOUND && m->node == index) t->inputs[i] = m;
@@ -719,8 +718,8 @@ static int outputs_keep(tape *t, int64_t count, const mg_node *outputs)
     t->output_count = count;
     for (int64_t i = 0; i < count; i++) {
         uint32_t index;
-        MG_TRY(array_find(t->program.arena, outputs[i], &index));
-        const array *a = array_at(t->program.arena, index);
+        MG_TRY(array_find(t->arena, outputs[i], &index));
+        const array *a = array_at(t->arena, index);
         storage *m = storage_of(t, a, index);
         storage_read(t, m);
         t->outputs[i] = entry_new(t, SHOWS, 1, 0, &rest);
@@ -793,7 +792,7 @@ int tape_close(mg_arena *arena, int64_t input_count, const mg_node *inputs,
     buffers_leave(t);
     arena->recorder = NULL;
     status = shown_find(t);
-    if (status < 0) tape_free(&t->program);
+    if (status < 0) tape_free(t);
     else *made = t;
     return status;
 }
