@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import pickle
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -242,7 +242,7 @@ def test_a_refused_call_draws_nothing() -> None:
         lambda **o: engine.normal(x, 1.0, **o),
     ]  # fmt: skip
     wrong = ({"device": "cuda"}, {"requires_grad": 3}, {"unknown": 1})
-    for maker, options in itertools.product(makers, wrong):
+    for maker, options in product(makers, wrong):
         before = engine.get_rng_state().tolist()
         with pytest.raises((TypeError, ValueError)):
             maker(**options)
