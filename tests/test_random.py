@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import pickle
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -230,3 +230,20 @@ def test_a_generator_is_on_the_cpu() -> None:
     assert engine.Generator(device=engine.device("cpu")).initial_seed() == 67280421310721
     with pytest.raises(ValueError, match="on the device 'cpu', not 'cuda'"):
         engine.Generator("cuda")
+
+
+def test_a_refused_call_draws_nothing() -> None:
+    engine, x = pymicrograd, pymicrograd.ones(2)
+    makers: list[Callable[..., Any]] = [
+        lambda **o: engine.rand(2, **o), lambda **o: engine.randn(2, **o),
+        lambda **o: engine.randint(3, (2,), **o), lambda **o: engine.randperm(3, **o),
+        lambda **o: engine.rand_like(x, **o), lambda **o: engine.randn_like(x, **o),
+        lambda **o: engine.randint_like(x, 3, **o), lambda **o: engine.normal(0.0, 1.0, (2,), **o),
+        lambda **o: engine.normal(x, 1.0, **o),
+    ]  # fmt: skip
+    wrong = ({"device": "cuda"}, {"requires_grad": 3}, {"unknown": 1})
+    for maker, options in product(makers, wrong):
+        before = engine.get_rng_state().tolist()
+        with pytest.raises((TypeError, ValueError)):
+            maker(**options)
+        assert engine.get_rng_state().tolist() == before

@@ -60,7 +60,7 @@ class SequentialSampler(Sampler[int]):
 
 
 class DrawingSampler(Sampler[int]):
-    """A sampler whose order comes from a seed, one an epoch."""
+    """A sampler whose order comes from a seed, one an epoch: a subclass defines `draw`."""
 
     generator: Any
     _seed: int | None = None  # of the epoch under way

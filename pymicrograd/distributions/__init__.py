@@ -19,4 +19,7 @@ HOMES = {
 
 MODULES = tuple(HOMES)
 
-__all__, __getattr__, __dir__ = names_of(globals(), HOMES, MODULES)
+# What PyTorch has and this package has not.
+INSTEAD = {"Independent": "sum log_prob() and entropy() over the last axes"}
+
+__all__, __getattr__, __dir__ = names_of(globals(), HOMES, MODULES, INSTEAD)

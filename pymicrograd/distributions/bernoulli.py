@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Any
 
 from ..tensors.conversion import as_tensor
-from .distribution import Distribution, parameters
+from ..tensors.functions import where
+from .distribution import Distribution, batched, parameters
 
 __all__ = ["Bernoulli"]
 
@@ -18,6 +20,9 @@ class Bernoulli(Distribution):
         probs: the probability; or logits: log(probs / (1 - probs)).
     """
 
+    has_enumerate_support = True
+    rule = "is 0 or 1"
+
     def __init__(
         self, probs: Any = None, logits: Any = None, validate_args: bool | None = None
     ) -> None:
@@ -27,7 +32,9 @@ class Bernoulli(Distribution):
         else:
             (self.logits,) = parameters(logits)
         super().__init__((self.probs if logits is None else self.logits).shape, (), validate_args)
-        if logits is None:
+        if logits is not None:
+            self._check(self.logits == self.logits, "logits", "is no NaN")
+        else:
             self._check((self.probs >= 0) & (self.probs <= 1), "probs", "is from 0 to 1")
 
     @cached_property
@@ -45,12 +52,20 @@ class Bernoulli(Distribution):
 
     sample.__doc__ = Distribution.sample.__doc__
 
+    def _supports(self, value: Any) -> Any:
+        return (value == 0) | (value == 1)
+
     def log_prob(self, value: Any) -> Any:
-        value = as_tensor(value)
-        self._check((value == 0) | (value == 1), "a value", "is 0 or 1")
+        value = self._value(value)
         return value * self.logits - self.logits.softplus()
 
     log_prob.__doc__ = Distribution.log_prob.__doc__
+
+    def enumerate_support(self, expand: bool = True) -> Any:
+        values = as_tensor([0.0, 1.0], dtype=self.probs.dtype)
+        return batched(values, self.batch_shape, expand)
+
+    enumerate_support.__doc__ = Distribution.enumerate_support.__doc__
 
     def entropy(self) -> Any:
         return self.logits.softplus() - self.probs * self.logits
@@ -61,6 +76,12 @@ class Bernoulli(Distribution):
     def mean(self) -> Any:
         """The mean, probs."""
         return self.probs
+
+    @property
+    def mode(self) -> Any:
+        """The likelier value; NaN where both are as likely."""
+        likelier = (self.probs > 0.5).to(self.probs.dtype)
+        return where(self.probs == 0.5, math.nan, likelier)
 
     @property
     def variance(self) -> Any:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..tensors.arrangement import broadcast_shapes
 from ..tensors.conversion import as_tensor
+from ..tensors.creation import arange
 from ..tensors.kinds import finfo
 from .bernoulli import one_of
-from .distribution import Distribution
+from .distribution import Distribution, batched
 
 __all__ = ["Categorical"]
 
@@ -23,6 +25,8 @@ class Categorical(Distribution):
     Attributes:
         probs, logits: (..., classes), of sum 1, and their logarithms.
     """
+
+    has_enumerate_support = True
 
     def __init__(
         self, probs: Any = None, logits: Any = None, validate_args: bool | None = None
@@ -39,6 +43,7 @@ class Categorical(Distribution):
             least = finfo(self.probs.dtype).eps
             self.logits = self.probs.clamp(least, 1 - least).log()
         else:
+            self._check(given == given, "logits", "are no NaN")
             self.logits = given - given.logsumexp(-1, keepdim=True)
             self.probs = self.logits.exp()
 
@@ -50,15 +55,26 @@ class Categorical(Distribution):
 
     sample.__doc__ = Distribution.sample.__doc__
 
+    @property
+    def rule(self) -> str:  # type: ignore[override]
+        """What holds for values."""
+        return f"is a whole number from 0 to {self.probs.shape[-1] - 1}"
+
+    def _supports(self, value: Any) -> Any:
+        return (value >= 0) & (value < self.probs.shape[-1]) & (value == value.long())
+
     def log_prob(self, value: Any) -> Any:
-        value = as_tensor(value).long()
-        classes = self.probs.shape[-1]
-        self._check((value >= 0) & (value < classes), "a value", f"is from 0 to {classes - 1}")
-        places = value.unsqueeze(-1)
-        places = places + (self.logits[..., :1] * 0).long()  # in the shape of both
-        return self.logits.expand((*places.shape[:-1], classes)).gather(-1, places).squeeze(-1)
+        value = self._value(value).long()
+        shape = broadcast_shapes(value.shape, self.batch_shape)
+        logits = self.logits.expand((*shape, self.logits.shape[-1]))
+        return logits.gather(-1, value.expand(shape).unsqueeze(-1)).squeeze(-1)
 
     log_prob.__doc__ = Distribution.log_prob.__doc__
+
+    def enumerate_support(self, expand: bool = True) -> Any:
+        return batched(arange(self.probs.shape[-1]), self.batch_shape, expand)
+
+    enumerate_support.__doc__ = Distribution.enumerate_support.__doc__
 
     def entropy(self) -> Any:
         least = finfo(self.logits.dtype).min

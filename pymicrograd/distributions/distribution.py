@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import Any
 
 from .._core import no_grad
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ShapeError
 from ..tensors.arrangement import broadcast_tensors
 from ..tensors.conversion import as_tensor
+from ..tensors.dtypes import float32
 from ..tensors.ops import TensorBase
 
-__all__ = ["Distribution", "check", "parameters"]
+__all__ = ["Distribution", "batched", "parameters"]
 
 
 def parameters(*given: Any) -> tuple[Any, ...]:
-    """Return parameters as Tensors of floats in one shape."""
-    kinds = [x.dtype for x in given if isinstance(x, TensorBase)]
-    kind = kinds[0] if kinds else None
-    made = [x if isinstance(x, TensorBase) else as_tensor(float(x), dtype=kind) for x in given]
+    """Return parameters, numbers or Tensors, as Tensors of floats in one shape."""
+    tensors = [x for x in given if isinstance(x, TensorBase)]
+    kind = next((x.dtype for x in tensors if is_of_floats(x)), float32)
+    numbers = [x if isinstance(x, TensorBase) else float(x) for x in given]
+    made = [x if is_of_floats(x) else as_tensor(x, dtype=kind) for x in numbers]
     return tuple(broadcast_tensors(*made))
 
 
-def check(holds: Any, what: str) -> None:
-    """Raise unless all elements of a Tensor of bools hold."""
-    if not bool(holds.all()):
-        raise ArgumentError(what)
+def is_of_floats(x: Any) -> bool:
+    """Tell whether x is a Tensor of floats."""
+    return isinstance(x, TensorBase) and x.dtype.is_floating_point
 
 
 class Distribution:
@@ -35,9 +37,15 @@ class Distribution:
         batch_shape: of the parameters; event_shape: of one draw of one of them.
         mean, variance, stddev: of the distributions.
         has_rsample: whether gradients flow through draws of `rsample`.
+        has_enumerate_support: whether there is `enumerate_support`.
+        validate_args: refuse parameters and values that a rule excludes.
+
+    A subclass defines what it can of `rsample` or `sample`, `log_prob`, `entropy`, `mean` and the
+    others; those that it does not define raise NotImplementedError.
     """
 
-    has_rsample = False
+    has_rsample = has_enumerate_support = False
+    rule = "is no NaN"  # of values, as a sentence goes on
 
     def __init__(
         self, batch_shape: Any = (), event_shape: Any = (), validate_args: bool | None = None
@@ -51,8 +59,44 @@ class Distribution:
 
     def _check(self, holds: Any, name: str, rule: str) -> None:
         """Refuse parameters or values that break a rule, unless validate_args is False."""
-        if self.validate_args:
-            check(holds, f"{type(self).__name__}: {name} {rule}")
+        if self.validate_args and not bool(holds.all()):
+            raise ArgumentError(f"{type(self).__name__}: {name} {rule}")
+
+    def _supports(self, value: Any) -> Any:
+        """Return which elements of a value can be drawn, as `rule` says."""
+        return value == value
+
+    def _value(self, value: Any) -> Any:
+        """Return a value as a Tensor; refuse what cannot be drawn, unless validate_args is False.
+
+        A float gets the parameters' type.
+        """
+        kind = next((x.dtype for x in vars(self).values() if isinstance(x, TensorBase)), None)
+        value = as_tensor(value, kind if isinstance(value, float) else None)
+        found = tuple(value.shape[value.ndim - len(self.event_shape) :])
+        if self.validate_args and found != self.event_shape:
+            raise ShapeError(
+                f"{type(self).__name__}: the last axes of a value of shape {tuple(value.shape)} "
+                f"are {self.event_shape}"
+            )
+        self._check(self._supports(value), "a value", self.rule)
+        return value
+
+    def _lacks(self, what: str) -> NotImplementedError:
+        """Return the error of a distribution without something."""
+        return NotImplementedError(f"{type(self).__name__} has no {what}")
+
+    def expand(self, batch_shape: Any) -> Any:
+        """Return the distribution with parameters expanded to a larger batch_shape."""
+        made, shape = copy.copy(self), tuple(batch_shape)
+        for name, x in vars(self).items():
+            if isinstance(x, TensorBase):
+                rest = x.shape[len(self.batch_shape) :]
+                setattr(made, name, x.expand((*shape, *rest)))
+            elif isinstance(x, Distribution):
+                setattr(made, name, x.expand(shape))
+        made.batch_shape = shape
+        return made
 
     def sample(self, sample_shape: Any = ()) -> Any:
         """Return draws (*sample_shape, *batch_shape, *event_shape), without gradients."""
@@ -65,25 +109,50 @@ class Distribution:
         Raises:
             NotImplementedError: there are none of this distribution.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no gradients of draws")
+        raise self._lacks("gradients of draws")
 
     def log_prob(self, value: Any) -> Any:
-        """Return the logarithm of the probability, or the density, of values."""
-        raise NotImplementedError
+        """Return the logarithm of the probability, or the density, of values.
+
+        Raises:
+            ValueError: a value cannot be drawn, as with validate_args alone is found.
+        """
+        raise self._lacks("log_prob")
+
+    def cdf(self, value: Any) -> Any:
+        """Return the probability of at most a value; errors as for `log_prob`."""
+        raise self._lacks("cdf")
+
+    def icdf(self, value: Any) -> Any:
+        """Return the number that a draw is at most with a probability, from 0 to 1."""
+        raise self._lacks("icdf")
+
+    def enumerate_support(self, expand: bool = True) -> Any:
+        """Return all values, (n, *batch_shape), or with expand=False axes of 1 in its place."""
+        raise self._lacks("finite number of values")
 
     def entropy(self) -> Any:
         """Return the entropy."""
-        raise NotImplementedError
+        raise self._lacks("entropy")
+
+    def perplexity(self) -> Any:
+        """Return exp(entropy)."""
+        return self.entropy().exp()
 
     @property
     def mean(self) -> Any:
         """The mean."""
-        raise NotImplementedError
+        raise self._lacks("mean")
+
+    @property
+    def mode(self) -> Any:
+        """The likeliest value."""
+        raise self._lacks("mode")
 
     @property
     def variance(self) -> Any:
         """The variance."""
-        raise NotImplementedError
+        raise self._lacks("variance")
 
     @property
     def stddev(self) -> Any:
@@ -97,3 +166,9 @@ class Distribution:
             if hasattr(x, "numel")
         )
         return f"{type(self).__name__}({shown})"
+
+
+def batched(values: Any, batch_shape: tuple[int, ...], expand: bool) -> Any:
+    """Return what `enumerate_support` does, of a row of values."""
+    row = values.reshape(-1, *[1] * len(batch_shape))
+    return row.expand((-1, *batch_shape)) if expand else row

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..tensors.creation import rand
+from ..tensors.conversion import as_tensor
+from ..tensors.creation import rand, zeros_like
 from .distribution import Distribution, parameters
 
 __all__ = ["Exponential"]
@@ -18,6 +19,7 @@ class Exponential(Distribution):
     """
 
     has_rsample = True
+    rule = "is at least 0"
 
     def __init__(self, rate: Any, validate_args: bool | None = None) -> None:
         (self.rate,) = parameters(rate)
@@ -29,15 +31,23 @@ class Exponential(Distribution):
 
     rsample.__doc__ = Distribution.rsample.__doc__
 
+    def _supports(self, value: Any) -> Any:
+        return value >= 0
+
     def log_prob(self, value: Any) -> Any:
-        self._check(value >= 0, "a value", "is at least 0")
-        return self.rate.log() - self.rate * value
+        return self.rate.log() - self.rate * self._value(value)
 
     log_prob.__doc__ = Distribution.log_prob.__doc__
 
     def cdf(self, value: Any) -> Any:
-        """Return the probability of less than a value."""
-        return -(-self.rate * value).expm1()
+        return -(-self.rate * self._value(value)).expm1()
+
+    cdf.__doc__ = Distribution.cdf.__doc__
+
+    def icdf(self, value: Any) -> Any:
+        return -(-as_tensor(value)).log1p() / self.rate
+
+    icdf.__doc__ = Distribution.icdf.__doc__
 
     def entropy(self) -> Any:
         return 1 - self.rate.log()
@@ -48,6 +58,11 @@ class Exponential(Distribution):
     def mean(self) -> Any:
         """The mean, 1 / rate."""
         return 1 / self.rate
+
+    @property
+    def mode(self) -> Any:
+        """The mode, 0."""
+        return zeros_like(self.rate)
 
     @property
     def variance(self) -> Any:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..tensors.conversion import as_tensor
-from ..tensors.creation import zeros
+from ..errors import ArgumentError
+from ..tensors.arguments import as_int
+from ..tensors.creation import arange, zeros
+from ..tensors.functions import where
 from .categorical import Categorical
 from .distribution import Distribution
 
@@ -26,7 +28,9 @@ class Multinomial(Distribution):
         logits: Any = None,
         validate_args: bool | None = None,
     ) -> None:
-        self.total_count = total_count
+        self.total_count = as_int(total_count, "Multinomial: total_count")
+        if self.total_count < 0:
+            raise ArgumentError(f"Multinomial: total_count is at least 0, not {total_count}")
         self._one = Categorical(probs, logits, validate_args)
         self.probs, self.logits = self._one.probs, self._one.logits
         super().__init__(self._one.batch_shape, self.probs.shape[-1:], validate_args)
@@ -38,17 +42,29 @@ class Multinomial(Distribution):
 
     sample.__doc__ = Distribution.sample.__doc__
 
+    @property
+    def rule(self) -> str:  # type: ignore[override]
+        """What holds for values."""
+        return f"has whole counts of 0 or more, whose sum is {self.total_count}"
+
+    def _supports(self, value: Any) -> Any:
+        is_count = (value >= 0) & (value == value.long())
+        return is_count & (value.sum(-1, keepdim=True) == self.total_count)
+
     def log_prob(self, value: Any) -> Any:
-        value = as_tensor(value)
-        self._check(
-            (value >= 0) & (value.sum(-1, keepdim=True) == self.total_count),
-            "a value", f"has counts of 0 or more, whose sum is {self.total_count}",
-        )  # fmt: skip
-        value = value.to(self.logits.dtype)
+        value = self._value(value).to(self.logits.dtype)
         ways = (value.sum(-1) + 1).lgamma() - (value + 1).lgamma().sum(-1)
-        return ways + (self.logits * value).sum(-1)
+        return ways + where(value == 0, 0.0, self.logits * value).sum(-1)
 
     log_prob.__doc__ = Distribution.log_prob.__doc__
+
+    def entropy(self) -> Any:
+        """Return the entropy: total_count times that of one draw, less log(draws in any order)."""
+        n, p = self.total_count, self.probs.unsqueeze(-1)
+        k = arange(n + 1, dtype=p.dtype)  # what each count may be; it is binomial
+        orders = (k + 1).lgamma()
+        chances = k.xlogy(p) + (n - k).xlogy(1 - p) - orders - orders.flip(0)
+        return n * self._one.entropy() - orders[-1] + (chances.softmax(-1) * orders).sum((-1, -2))
 
     @property
     def mean(self) -> Any:

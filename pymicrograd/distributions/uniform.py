@@ -20,6 +20,7 @@ class Uniform(Distribution):
     """
 
     has_rsample = True
+    rule = "is from low to high"
 
     def __init__(self, low: Any, high: Any, validate_args: bool | None = None) -> None:
         self.low, self.high = parameters(low, high)
@@ -32,15 +33,25 @@ class Uniform(Distribution):
 
     rsample.__doc__ = Distribution.rsample.__doc__
 
+    def _supports(self, value: Any) -> Any:
+        return (value >= self.low) & (value <= self.high)
+
     def log_prob(self, value: Any) -> Any:
-        self._check((value >= self.low) & (value <= self.high), "a value", "is from low to high")
-        return where(value < self.high, -(self.high - self.low).log(), -math.inf)
+        value = self._value(value)
+        is_inside = (value >= self.low) & (value < self.high)
+        return where(is_inside, -(self.high - self.low).log(), -math.inf)
 
     log_prob.__doc__ = Distribution.log_prob.__doc__
 
     def cdf(self, value: Any) -> Any:
-        """Return the probability of less than a value."""
-        return ((value - self.low) / (self.high - self.low)).clamp(0, 1)
+        return ((self._value(value) - self.low) / (self.high - self.low)).clamp(0, 1)
+
+    cdf.__doc__ = Distribution.cdf.__doc__
+
+    def icdf(self, value: Any) -> Any:
+        return self.low + value * (self.high - self.low)
+
+    icdf.__doc__ = Distribution.icdf.__doc__
 
     def entropy(self) -> Any:
         return (self.high - self.low).log()

@@ -149,8 +149,18 @@ class Lazy(ByChannel):
 
     becomes: type[ByChannel]
 
-    def _wait(self, device: Any, dtype: Any) -> None:
-        """Have no parameters until the first input."""
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(0, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
         for name in ("weight", "bias"):
             if getattr(self, name) is not None:
                 item = UninitializedParameter(device=device, dtype=dtype)
@@ -177,20 +187,6 @@ class Lazy(ByChannel):
 
 class LazyBatchNorm(Lazy, BatchNorm):
     """A batch normalization whose number of channels is that of its first input."""
-
-    def __init__(
-        self,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        bias: bool = True,
-    ) -> None:
-        super().__init__(0, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
-        self._wait(device, dtype)
 
 
 class LazyBatchNorm1d(LazyBatchNorm):
@@ -272,20 +268,6 @@ class InstanceNorm3d(InstanceNorm):
 
 class LazyInstanceNorm(Lazy, InstanceNorm):
     """An instance normalization whose number of channels is that of its first input."""
-
-    def __init__(
-        self,
-        eps: float = 1e-5,
-        momentum: float = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        bias: bool = True,
-    ) -> None:
-        super().__init__(0, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
-        self._wait(device, dtype)
 
     def _channel_axis(self, input: Any) -> int:
         return -self.axes[0]  # with a batch or without

@@ -24,10 +24,7 @@ class Composed(Optimizer):
     is_shaped = False
 
     def _check_kind(self, arm: Any, group: Mapping[str, Any]) -> None:
-        if arm.kind == "Values":
-            raise TypeError(
-                f"{type(self).__name__} is for Tensors; for Values there are SGD, Adam and AdamW"
-            )
+        self._refuse_values(arm)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         from .tensors import working

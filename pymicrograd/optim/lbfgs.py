@@ -79,8 +79,7 @@ class LBFGS(Optimizer):
     add_param_group.__doc__ = Optimizer.add_param_group.__doc__
 
     def _check_kind(self, arm: Any, group: Mapping[str, Any]) -> None:
-        if arm.kind == "Values":
-            raise TypeError("LBFGS is for Tensors; for Values there are SGD, Adam and AdamW")
+        self._refuse_values(arm)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move the parameters up to max_iter times.

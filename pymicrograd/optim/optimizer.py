@@ -136,6 +136,12 @@ class Optimizer:
     def _check_kind(self, arm: Any, group: Mapping[str, Any]) -> None:
         """Refuse parameters of a kind, or options, that the rule is not for."""
 
+    def _refuse_values(self, arm: Any) -> None:
+        """Refuse parameters that are Values, which few rules are for."""
+        if arm.kind == "Values":
+            name = type(self).__name__
+            raise TypeError(f"{name} is for Tensors; for Values there are SGD, Adam and AdamW")
+
     # ---- groups
 
     @property

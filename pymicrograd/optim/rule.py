@@ -122,9 +122,7 @@ class Rule(Optimizer):
         if arm.kind != "Values":
             return
         if self._update.name not in arm.rules:
-            raise TypeError(
-                f"{type(self).__name__} is for Tensors; for Values there are SGD, Adam and AdamW"
-            )
+            self._refuse_values(arm)
         for name in ("amsgrad", "maximize"):
             if group.get(name):
                 raise ValueError(f"{name} is for Tensors; of Values the rule is LLM101n's")

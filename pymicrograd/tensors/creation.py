@@ -368,6 +368,26 @@ def floating(kind: Any, what: str) -> dtype:
     return found
 
 
+Options = tuple[bool, Any, dict[str, Any]]  # requires_grad, device, hints, as for `finish`
+
+
+def check_options(options: Options, kind: dtype) -> None:
+    """Refuse options of a leaf of random numbers before one is drawn."""
+    if any(options):
+        finish(blank((0,), kind, "random numbers"), *options)
+
+
+def drawn(
+    which: int, shape: tuple[int, ...], kind: dtype, options: Options, generator: Any,
+    a: float = 0.0, b: float = 0.0, low: int = 0, high: int = 0,
+) -> Tensor:  # fmt: skip
+    """Return random numbers as a new leaf of a type; other arguments are those of `draw`."""
+    check_options(options, kind)
+    source = kind if which in (UNIFORM, NORMAL) else int64
+    made = draw(which, shape, source, a, b, generator, low, high)
+    return finish(cast(made, kind), *options)
+
+
 def rand(
     *sizes: Any,
     size: Any = None,
@@ -378,10 +398,8 @@ def rand(
     **hints: Any,
 ) -> Tensor:
     """Return multiples of 2**-24 from [0, 1), `generator.random()` for each element."""
-    made = draw(
-        UNIFORM, shape_from(sizes, size, "rand"), floating(dtype, "rand"), 0.0, 1.0, generator
-    )
-    return finish(made, requires_grad, device, hints)
+    kind, options = floating(dtype, "rand"), (requires_grad, device, hints)
+    return drawn(UNIFORM, shape_from(sizes, size, "rand"), kind, options, generator, 0.0, 1.0)
 
 
 def randn(
@@ -394,10 +412,8 @@ def randn(
     **hints: Any,
 ) -> Tensor:
     """Return normal numbers, `generator.normal()` for each element."""
-    made = draw(
-        NORMAL, shape_from(sizes, size, "randn"), floating(dtype, "randn"), 0.0, 1.0, generator
-    )
-    return finish(made, requires_grad, device, hints)
+    kind, options = floating(dtype, "randn"), (requires_grad, device, hints)
+    return drawn(NORMAL, shape_from(sizes, size, "randn"), kind, options, generator, 0.0, 1.0)
 
 
 def randint(
@@ -434,8 +450,8 @@ def randint(
         raise ArgumentError(f"randint: there are no ints of 64 bits from {low} to below {high}")
     kind = int64 if dtype is None else as_dtype(dtype)
     shape = as_shape((size,), "randint")
-    made = draw(INTEGERS, shape, int64, 0.0, 0.0, generator, low, high)
-    return finish(cast(made, kind), requires_grad, device, hints)
+    options = requires_grad, device, hints
+    return drawn(INTEGERS, shape, kind, options, generator, low=low, high=high)
 
 
 def randperm(
@@ -448,10 +464,8 @@ def randperm(
     **hints: Any,
 ) -> Tensor:
     """Return 0 .. n - 1 in random order, as `generator.shuffle` leaves `list(range(n))`."""
-    made = draw(PERMUTATION, as_shape((n,), "randperm"), int64, 0.0, 0.0, generator)
-    return finish(
-        cast(made, int64 if dtype is None else as_dtype(dtype)), requires_grad, device, hints
-    )
+    kind, options = int64 if dtype is None else as_dtype(dtype), (requires_grad, device, hints)
+    return drawn(PERMUTATION, as_shape((n,), "randperm"), kind, options, generator)
 
 
 def rand_like(
@@ -464,8 +478,11 @@ def rand_like(
     **hints: Any,
 ) -> Tensor:
     """Return `rand` of input's shape and, unless told otherwise, type."""
-    made = rand(input.shape, generator=generator, dtype=input.dtype if dtype is None else dtype)
-    return finish(made, requires_grad, device, hints)
+    kind = input.dtype if dtype is None else dtype
+    return rand(
+        input.shape, generator=generator, dtype=kind, requires_grad=requires_grad, device=device,
+        **hints,
+    )  # fmt: skip
 
 
 def randn_like(
@@ -478,5 +495,8 @@ def randn_like(
     **hints: Any,
 ) -> Tensor:
     """Return `randn` of input's shape and, unless told otherwise, type."""
-    made = randn(input.shape, generator=generator, dtype=input.dtype if dtype is None else dtype)
-    return finish(made, requires_grad, device, hints)
+    kind = input.dtype if dtype is None else dtype
+    return randn(
+        input.shape, generator=generator, dtype=kind, requires_grad=requires_grad, device=device,
+        **hints,
+    )  # fmt: skip

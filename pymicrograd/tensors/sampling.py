@@ -12,7 +12,7 @@ from ..errors import ArgumentError, DTypeError, ShapeError
 from .arguments import as_float, as_int, as_shape
 from .attributes import Attributes
 from .conversion import as_tensor
-from .creation import finish, floating, randint
+from .creation import check_options, drawn, finish, floating, randint
 from .derived import spread_over
 from .dtypes import float64, int64
 from .elementwise import check_floats
@@ -51,14 +51,14 @@ def normal(
         ValueError: a deviation is negative.
         ShapeError: mean and std have not as many elements.
     """
+    options = requires_grad, device, hints
     tensors: list[Any] = [x for x in (mean, std) if isinstance(x, TensorBase)]
     if size is not None or not tensors:
         shape = as_shape((() if size is None else size,), "normal")
         a, b = as_float(mean, "normal: the mean"), as_float(std, "normal: the deviation")
         if not b >= 0:
             raise ArgumentError(f"normal: the standard deviation is at least 0, not {b}")
-        made = draw(NORMAL, shape, floating(dtype, "normal"), a, b, generator)
-        return finish(made, requires_grad, device, hints)
+        return drawn(NORMAL, shape, floating(dtype, "normal"), options, generator, a, b)
     kind = tensors[0].dtype
     if not all(x.is_floating_point() for x in tensors):
         raise DTypeError(f"normal: is for floats, not {kind.name}")
@@ -67,7 +67,8 @@ def normal(
         raise ArgumentError("normal: the standard deviations are at least 0")
     parts = [as_tensor(x, dtype=kind).detach() for x in (mean, std)]
     a, b = call_as("normal", spread_over, *parts)
-    return cast(draw(NORMAL, a.shape, kind, 0.0, 1.0, generator) * b + a, kind)
+    check_options(options, kind)
+    return finish(cast(draw(NORMAL, a.shape, kind, 0.0, 1.0, generator) * b + a, kind), *options)
 
 
 def randint_like(
@@ -80,8 +81,10 @@ def randint_like(
     if high is None:
         raise TypeError("randint_like: high is missing: randint_like(input, high)")
     kind = input.dtype if dtype is None else dtype
-    made = randint(int(low), int(high), input.shape, generator=generator, dtype=kind)
-    return finish(made, requires_grad, device, hints)
+    return randint(
+        int(low), int(high), input.shape, generator=generator, dtype=kind,
+        requires_grad=requires_grad, device=device, **hints,
+    )  # fmt: skip
 
 
 def poisson(input: Any, generator: Any = None) -> Tensor:
