@@ -2,7 +2,8 @@
 
 Prints a line each (goal, figure, limit, ok or FAIL) and exits with 1 if one failed. What a goal
 needs and is not installed is said, and fails it. Full forms are in `tests/long.sh`. The rows name
-the tests that hold a goal; the few measures that no test makes are functions here.
+the tests that hold a goal; the few measures that no test makes are functions here. Two goals are
+checked at a time, for most wait now and then for one compiler or one emulator.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-Result = tuple[str, bool]  # the figure, and whether it keeps the limit
+Result = tuple[str, bool, list[str]]  # the figure, whether it keeps the limit, what did not
 FLAGS = [word for line in (ROOT / "csrc" / "flags.txt").read_text().splitlines()
          for word in line.split("#")[0].split()]  # fmt: skip
 
@@ -49,11 +50,10 @@ def tests(*selection: str) -> Callable[[], Result]:
     def check() -> Result:
         options = ("-q", "-n", "2", "-p", "no:cacheprovider", f"--made={made().name}")
         status, output = run(sys.executable, "-m", "pytest", *options, *selection)
-        for line in re.findall(r"^(?:FAILED|ERROR) .*", output, re.MULTILINE):
-            print("      ", line)
+        failures = re.findall(r"^(?:FAILED|ERROR) .*", output, re.MULTILINE)
         summary = ["", *output.strip().splitlines()][-1]
         counts = re.findall(r"\d+ (?:passed|failed|errors?|skipped)", summary)
-        return ", ".join(counts) or "no tests", status == 0 and "passed" in output
+        return ", ".join(counts) or "no tests", status == 0 and "passed" in output, failures
 
     return check
 
@@ -62,7 +62,7 @@ def same_bits() -> Result:
     """Count the configurations with one hash."""
     with tempfile.TemporaryDirectory() as folder:
         status, output = run("bash", "tests/bits.sh", "quick", folder)
-    return (output.strip().splitlines() or ["nothing"])[-1], status == 0
+    return (output.strip().splitlines() or ["nothing"])[-1], status == 0, []
 
 
 # ---- coverage and mutants of csrc ------------------------------------------------------------
@@ -116,7 +116,7 @@ def coverage() -> Result:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if not compile_library(folder, *UNOPTIMIZED, "--coverage"):
-            return "does not compile", False
+            return "does not compile", False, []
 
         objects = list(folder.glob("*.o"))
         (folder / "tests").mkdir()
@@ -144,11 +144,11 @@ def coverage() -> Result:
                     way = (*place, i)
                     branches[way] = branches.get(way, False) or branch["count"] > 0
     if not lines:
-        return "gcov found nothing", False
+        return "gcov found nothing", False, []
     of_lines, of_branches = (
         100.0 * sum(reached.values()) / len(reached) for reached in (lines, branches)
     )
-    return f"{of_lines:.1f} % lines, {of_branches:.1f} % branches", of_lines >= 95
+    return f"{of_lines:.1f} % lines, {of_branches:.1f} % branches", of_lines >= 95, []
 
 
 # A change of a source that a test in C is to notice: the file, what stands there, what then does.
@@ -199,8 +199,7 @@ def unit_of(name: str) -> str:
 
 def compile_mutant(folder: Path, name: str, before: str, after: str) -> Path:
     """Compile a source with a change; returns the object."""
-    core, target = folder / "mutant", folder / "mutant.o"
-    run("rm", "-rf", core)
+    core, target = folder / "csrc", folder / "mutant.o"
     run("cp", "-r", ROOT / "csrc", core)
     text = (core / name).read_text()
     assert text.count(before) == 1, f"{name}: {before!r} is not there, or not once"
@@ -211,35 +210,36 @@ def compile_mutant(folder: Path, name: str, before: str, after: str) -> Path:
     return target
 
 
-def is_killed(folder: Path, mutant: Path, replaced: Path) -> bool:
+def is_killed(library: Path, change: tuple[str, str, str]) -> bool:
     """Tell whether a test in C fails with one object in the place of another."""
-    others = [path for path in folder.glob("*.o") if path not in (mutant, replaced)]
-    for command in WATCHERS:
-        test, *arguments = command.split()
-        program = link(folder / test, folder / "tests" / f"{test}.o", *others, mutant)
-        if run(program, *arguments, limit=120)[0] != 0:
-            return True
+    replaced = Path(unit_of(change[0])).with_suffix(".o").name
+    others = [path for path in library.glob("*.o") if path.name != replaced]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        mutant = compile_mutant(folder, *change)
+        for command in WATCHERS:
+            test, *arguments = command.split()
+            program = link(folder / test, library / "tests" / f"{test}.o", *others, mutant)
+            if run(program, *arguments, limit=120)[0] != 0:
+                return True
     return False
 
 
 def mutants() -> Result:
     """Count the changes of csrc that the C tests notice."""
-    left = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if not compile_library(folder, *UNOPTIMIZED):
-            return "does not compile", False
+            return "does not compile", False, []
         (folder / "tests").mkdir()
-        for command in WATCHERS:
-            compile_test(folder / "tests", command.split()[0])
-        for mutant in MUTANTS:
-            replaced = folder / Path(unit_of(mutant[0])).with_suffix(".o").name
-            if not is_killed(folder, compile_mutant(folder, *mutant), replaced):
-                left.append(mutant)
-    for mutant in left:
-        print("      not noticed:", *mutant)
+        with ThreadPoolExecutor(2) as pool:
+            names = [command.split()[0] for command in WATCHERS]
+            list(pool.map(functools.partial(compile_test, folder / "tests"), names))
+            killed_ones = list(pool.map(functools.partial(is_killed, folder), MUTANTS))
+    left = [" ".join(("not noticed:", *mutant))
+            for mutant, killed in zip(MUTANTS, killed_ones, strict=True) if not killed]  # fmt: skip
     killed = len(MUTANTS) - len(left)
-    return f"{killed} of {len(MUTANTS)} noticed", killed >= 0.95 * len(MUTANTS)
+    return f"{killed} of {len(MUTANTS)} noticed", killed >= 0.95 * len(MUTANTS), left
 
 
 def no_code() -> Result:
@@ -250,7 +250,7 @@ def no_code() -> Result:
     found = [path.name for path in (ROOT / "pymicrograd").rglob("*.py")
              if path.name != "_cffi_build.py"
              and any(pattern.search(line) for line in path.read_text().splitlines())]  # fmt: skip
-    return f"{len(found)} modules {' '.join(found)}".strip(), not found
+    return f"{len(found)} modules {' '.join(found)}".strip(), not found, []
 
 
 # ---- the goals -------------------------------------------------------------------------------
@@ -287,23 +287,27 @@ GOALS: dict[str, tuple[str, str, Callable[[], Result]]] = {
 }  # fmt: skip
 
 
-def processor_seconds() -> float:
-    """Return what this process and those that it has waited for have used."""
-    return sum(os.times()[:4])
+def verdict(name: str) -> bool:
+    """Check a goal, and print its line; tells whether it holds."""
+    text, limit, check = GOALS[name]
+    start = time.monotonic()
+    figure, holds, failures = check()
+    end = f"{'ok' if holds else 'FAIL':4} {time.monotonic() - start:4.0f} s"
+    lines = [f"{name:4} {text:24} {figure:44} {limit:14} {end}"]
+    print("\n       ".join(lines + failures), flush=True)
+    return holds
 
 
 def main(names: list[str]) -> int:
     """Check the goals of these names, or all; returns 1 if one failed."""
-    failed = 0
-    for name in names or GOALS:
-        text, limit, check = GOALS[name]
-        start, start_cpu = time.monotonic(), processor_seconds()
-        figure, holds = check()
-        failed += not holds
-        seconds, cpu = time.monotonic() - start, processor_seconds() - start_cpu
-        verdict = f"{'ok' if holds else 'FAIL':4} {seconds:4.0f} s, {cpu:4.0f} s of processors"
-        print(f"{name:4} {text:24} {figure:44} {limit:14} {verdict}", flush=True)
-    return int(failed > 0)
+    start = time.monotonic()
+    made()  # once, before two ask for it
+    with ThreadPoolExecutor(2) as pool:
+        holding = list(pool.map(verdict, names or GOALS))
+    used = sum(os.times()[:4])  # of this process and those that it has waited for
+    print(f"{sum(holding)} of {len(holding)} hold; {time.monotonic() - start:.0f} s, "
+          f"{used:.0f} s of processors")  # fmt: skip
+    return int(not all(holding))
 
 
 if __name__ == "__main__":

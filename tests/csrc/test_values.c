@@ -295,6 +295,35 @@ static double convolved(const windows *w, const double *kernels, const double *a
     return sum;
 }
 
+/* Give the gradients of a convolution of leaves, for itself as the seed. */
+static void convolution_back(const mg_node *pair, const int64_t *how, int flags, mg_node *out)
+{
+    mg_node y = mg_apply(arena, MG_CONVOLVE, 2, pair, 7, how, 0, NULL, 0, 1);
+    mg_sweep *sweep;
+    if (!EXPECT(mg_sweep_open(arena, 1, &y, &y, 2, pair, flags | MG_GIVE, &sweep) == MG_OK))
+        exit(finish());
+    EXPECT(mg_sweep_run(sweep, 0) == MG_OK && mg_sweep_give(sweep, out) == MG_OK);
+    mg_sweep_close(sweep);
+    mg_release(arena, y);
+}
+
+/* Gradients that are recorded are made of ops, the others by kernels. */
+static void test_ways_back(const mg_node *pair, const int64_t *how)
+{
+    mg_node by_kernels[2], by_ops[2];
+    for (int i = 0; i < 2; i++) EXPECT(mg_require_gradient(arena, pair[i], 1) == MG_OK);
+    convolution_back(pair, how, 0, by_kernels);
+    convolution_back(pair, how, MG_CREATE_GRAPH, by_ops);
+    for (int i = 0; i < 2; i++)
+        expect_same(apply(MG_CONTIGUOUS, 1, &by_kernels[i], 0, NULL),
+                    apply(MG_CONTIGUOUS, 1, &by_ops[i], 0, NULL));
+    for (int i = 0; i < 2; i++) {
+        mg_release(arena, by_kernels[i]);
+        mg_release(arena, by_ops[i]);
+        EXPECT(mg_require_gradient(arena, pair[i], 0) == MG_OK);
+    }
+}
+
 static void test_convolution(const windows *w, int dtype, bool turned)
 {
     const int64_t depth = w->channels / w->groups * w->size[0] * w->size[1];
@@ -322,6 +351,7 @@ static void test_convolution(const windows *w, int dtype, bool turned)
     const mg_node three[] = {pair[0], pair[1], array_make(dtype, 1, &filters, 4, bias)};
     for (int64_t i = 0; i < count; i++) y[i] += bias[i / places % filters];
     expect_numbers(apply(MG_CONVOLVE, 3, three, 7, how), dtype, count, y);
+    if (!turned && (dtype == MG_FLOAT32 || dtype == MG_FLOAT64)) test_ways_back(pair, how);
     mg_release(arena, three[2]);
     mg_release(arena, pair[0]);
     mg_release(arena, pair[1]);
