@@ -2,7 +2,8 @@
 
 `pytest` runs the tier quick, `pytest --tier all` everything, and `--tier long` everything with
 10,000 random programs where the others try a hundred or a few. Tests that are of the tier all carry
-the mark `all`; a quick run names them at its end.
+the mark `all`; a quick run names them at its end. `--tier brief` is quick with ten programs where
+that tries a hundred, for builds that are ten times as slow (tests/long.sh asan).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from programs import ENGINES, load
 
 # ---- tiers ---------------------------------------------------------------------------------------
 
-PROGRAMS_OF = {"quick": 100, "all": 250, "long": 10_000}  # random programs a test
+PROGRAMS_OF = {"brief": 10, "quick": 100, "all": 250, "long": 10_000}  # random programs a test
 LEFT_OUT = pytest.StashKey[list[str]]()
 
 
@@ -48,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is not of this tier."""
-    if config.getoption("tier") != "quick":
+    if config.getoption("tier") not in ("brief", "quick"):
         return
     left = [item for item in items if item.get_closest_marker("all")]
     items[:] = [item for item in items if item not in left]
@@ -72,7 +73,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if left_out:
         names = Counter(name.split("[")[0].split("::")[-1] for name in left_out)
         listed = ", ".join(f"{name} ({count})" for name, count in names.items())
-        line = f"tier quick: {len(left_out)} tests are left to pytest --tier all: {listed}"
+        tier = config.getoption("tier")
+        line = f"tier {tier}: {len(left_out)} tests are left to pytest --tier all: {listed}"
         terminalreporter.write_line(line)
 
 

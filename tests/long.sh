@@ -107,7 +107,7 @@ check_asan() {
 import pymicrograd
 assert 'fsanitize=address' in pymicrograd.build_info(), 'not the sanitized library'
 import pytest, sys
-sys.exit(pytest.main(['-q', '-x', '-n', '0', '-p', 'no:cacheprovider', 'tests',
+sys.exit(pytest.main(['-q', '-x', '-n', '2', '--tier', 'brief', '-p', 'no:cacheprovider', 'tests',
     '--ignore=tests/test_csrc.py', '--ignore=tests/test_csrc_layers.py',
     '--ignore=tests/test_package.py',
     '-k', 'not million_rounds and not bytes_of and not small_stack and not fork_under_way']))

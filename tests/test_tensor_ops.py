@@ -70,7 +70,7 @@ def test_the_cases_are_worth_their_name(op: str) -> None:
 @pytest.mark.parametrize("op", OPS)
 def test_values_and_derivatives_of_an_op(op: str, request: pytest.FixtureRequest) -> None:
     """In the tier quick of the first cases, which are of special numbers, and each third."""
-    step = 3 if request.config.getoption("tier") == "quick" else 1
+    step = 3 if request.config.getoption("tier") in ("brief", "quick") else 1
     for case in [*good(op)[:8], *good(op)[8::step]]:
         mine, its = outcome(C, case), outcome(REFERENCE, case)
         for what in {**its, **mine}:
