@@ -111,15 +111,20 @@ def our_step(name: str) -> tuple[Step, list[Any]]:
     return eager_step(package.functional, optimizer, (parameters, SHAPES[name][1]), data)
 
 
-def torch_step(name: str) -> tuple[Step, list[Any]]:
-    """Return the step on torch's."""
+def torch_parts(name: str) -> tuple[Any, Any, list[Any], tuple[Any, Any]]:
+    """Return torch's functional, an optimizer and its parameters, and inputs and classes."""
     torch = engines.load(TORCH)
     weights, inputs, classes = start(name)
     parameters = [torch.tensor(p, requires_grad=True) for p in weights]
     optimizer = torch.optim.AdamW(parameters, LR, BETAS, EPS, WEIGHT_DECAY, fused=True)
     functional = torch.nn.functional
     functional.tanh = torch.tanh  # the one of functional is to be avoided
-    data = torch.tensor(inputs), torch.tensor(classes)
+    return functional, optimizer, parameters, (torch.tensor(inputs), torch.tensor(classes))
+
+
+def torch_step(name: str) -> tuple[Step, list[Any]]:
+    """Return the step on torch's."""
+    functional, optimizer, parameters, data = torch_parts(name)
     return eager_step(functional, optimizer, (parameters, SHAPES[name][1]), data)
 
 

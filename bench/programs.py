@@ -13,7 +13,9 @@ from typing import Any
 
 from . import engines
 from .engines import C_ENGINE, JAX, TORCH
-from .networks import BETAS, EPS, LR, SHAPES, STEPS, TOLERANCE, WEIGHT_DECAY, jax_train, start
+from .networks import (
+    BETAS, EPS, LR, SHAPES, STEPS, TOLERANCE, WEIGHT_DECAY, jax_train, start, torch_parts,
+)  # fmt: skip
 from .report import Report, pair, ratio
 from .runner import Contestant, Effort, contest
 from .worker import Job, clock
@@ -57,14 +59,8 @@ def ours(form: str, name: str) -> tuple[Callable[[int], Any], Callable[[], float
 
 def torchs(name: str) -> tuple[Callable[[int], Any], Callable[[], float]]:
     """Return the same on torch's."""
-    torch = engines.load(TORCH)
-    weights, inputs, classes = start(name)
-    parameters = [torch.tensor(p, requires_grad=True) for p in weights]
-    optimizer = torch.optim.AdamW(parameters, LR, BETAS, EPS, WEIGHT_DECAY, fused=True)
-    functional = torch.nn.functional
-    functional.tanh = torch.tanh  # the one of functional is to be avoided
-    step = one_step(functional, optimizer, parameters, name)
-    return loop_of(step, EAGER, (torch.tensor(inputs), torch.tensor(classes)))
+    functional, optimizer, parameters, data = torch_parts(name)
+    return loop_of(one_step(functional, optimizer, parameters, name), EAGER, data)
 
 
 def loop_of(
