@@ -14,7 +14,16 @@ from typing import Any
 from . import engines
 from .engines import C_ENGINE, JAX, TORCH
 from .networks import (
-    BETAS, EPS, LR, SHAPES, STEPS, TOLERANCE, WEIGHT_DECAY, jax_train, start, torch_parts,
+    BETAS,
+    EPS,
+    LR,
+    SHAPES,
+    STEPS,
+    TOLERANCE,
+    WEIGHT_DECAY,
+    jax_train,
+    start,
+    torch_parts,
 )  # fmt: skip
 from .report import Report, pair, ratio
 from .runner import Contestant, Effort, contest
