@@ -161,7 +161,7 @@ def test_the_bits_are_those_that_the_specification_states(build: Build, flags: s
     assert run(build("hash", flags)).split()[:1] == stated
 
 
-@pytest.mark.parametrize("name", ["handles", "shared", "sweeps"])
+@pytest.mark.parametrize("name", ["handles", "shared", "sweeps", "programs"])
 def test_kept_inputs_of_fuzzers(build: Build, name: str) -> None:
     """What reached most calls, or failed once; and a few new ones."""
     program, kept = build(f"fuzz_{name}"), sorted((ROOT / "tests" / "corpus" / name).iterdir())

@@ -99,7 +99,7 @@ static bool is_fixed(const roller *r, uint32_t slot)
 static uint32_t *indices_take(roller *r, list *l, size_t count)
 {
     if (list_reserve(r->arena, l, count, sizeof(uint32_t)) < 0) return NULL;
-    uint32_t *first = (uint32_t *)l->items + l->count;
+    uint32_t *first = l->count ? (uint32_t *)l->items + l->count : l->items;
     l->count += count;
     return first;
 }
@@ -902,8 +902,8 @@ static int program_emit(roller *r, bool is_rolled)
     uint32_t first = 1;
     MG_TRY(inputs_place(r));
     for (uint32_t u = 0; u <= t->updates.count; u++) {
-        const update_at *of = (const update_at *)t->updates.items + u;
-        uint32_t end = u < t->updates.count ? of->at : (uint32_t)r->count;
+        uint32_t end = (uint32_t)r->count;
+        if (u < t->updates.count) end = ((const update_at *)t->updates.items)[u].at;
         MG_TRY(segment_emit(r, first, end, is_rolled));
         if (u < t->updates.count) MG_TRY(update_emit(r, u));
         first = end;

@@ -117,8 +117,8 @@ static void copies_find(saver *v)
     const instruction *all = v->s->instructions.items;
     for (uint32_t i = 0; i < v->slots; i++) v->from[i] = i;
     for (size_t k = 0; k < v->s->instructions.count; k++) {
-        const uint32_t *table = (const uint32_t *)v->s->table.items + all[k].first;
         if (all[k].kind != SCRIPT_PACK) continue;
+        const uint32_t *table = (const uint32_t *)v->s->table.items + all[k].first;
         for (uint32_t i = 0; i < all[k].count; i++)
             v->from[all[k].to + i] = v->from[table[i]];
     }
@@ -334,16 +334,15 @@ static void write_put(saver *v, const write_slot *w)
 }
 
 /* Write the updates before an operation, and what comes before them. */
-static void updates_put(saver *v, const instruction **i, uint32_t *next, uint32_t end)
+static void updates_put(saver *v, size_t *i, uint32_t *next, uint32_t end)
 {
-    const instruction *last =
-        (const instruction *)v->s->instructions.items + v->s->instructions.count;
+    const instruction *all = v->s->instructions.items;
     const uint32_t *ats = v->s->update_ats.items;
-    for (; *i < last; ++*i) {
-        if ((*i)->kind != SCRIPT_UPDATE) continue;
-        if (ats[(*i)->first] >= end) return;
-        operations_put(v, next, ats[(*i)->first]);
-        update_put(v, *i);
+    for (; *i < v->s->instructions.count; ++*i) {
+        if (all[*i].kind != SCRIPT_UPDATE) continue;
+        if (ats[all[*i].first] >= end) return;
+        operations_put(v, next, ats[all[*i].first]);
+        update_put(v, &all[*i]);
     }
 }
 
@@ -367,7 +366,7 @@ static void values_begin(saver *v)
 /* Write the list. */
 static void list_put(saver *v)
 {
-    const instruction *i = v->s->instructions.items;
+    size_t i = 0;
     const write_slot *w = v->s->writes.items;
     uint32_t next = 1;
     values_begin(v);
