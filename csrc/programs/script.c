@@ -232,8 +232,8 @@ static void nodes_write(struct mg_script *s)
 
 static void runs_copy(const list *runs, const double *from, double *to)
 {
-    const slot_run *r = runs->items, *end = r + runs->count;
-    for (; r < end; r++)
+    const slot_run *r = runs->items;
+    for (size_t k = 0; k < runs->count; k++, r++)
         for (uint32_t i = 0; i < r->count; i++) to[r->to + i] = from[r->from + i];
 }
 
