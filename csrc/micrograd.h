@@ -57,7 +57,8 @@ enum mg_status {
     MG_ERR_CHANGED = -15,  /* a value that a gradient needs was written to since */
     MG_ERR_RULE = -16,     /* a rule of the caller's has no gradient of its own */
     MG_ERR_INTERRUPTED = -17, /* the caller gave up: mg_work_begin() */
-    MG_ERR_RECORDED = -18 /* what a program cannot do again */
+    MG_ERR_RECORDED = -18, /* what a program cannot do again */
+    MG_ERR_FILE = -19      /* no program file, or a damaged one */
 };
 
 /* Say in a few English words what a status means; never NULL. */
@@ -417,6 +418,9 @@ typedef struct mg_script_info {
     int64_t instructions, lines, lanes, chains, packs, packed;
     int64_t slots;        /* numbers that a run keeps */
     int64_t bytes;
+    int64_t inputs, outputs, updates;
+    int has_loss;         /* mg_script_run() tells it; a recording has none */
+    int is_portable;      /* read from a file whose functions were those of SPEC.md */
 } mg_script_info;
 
 /* What a run stopped at. */
@@ -466,6 +470,24 @@ int mg_script_failed(mg_script *script, mg_script_failure *failure);
 int mg_script_describe(mg_script *script, mg_script_info *info);
 /* Describe instruction number `which`. Errors: MG_ERR_ARG where there is none. */
 int mg_script_part_of(mg_script *script, int64_t which, mg_script_part *part);
+/* Write to out[0..count) the leaves that a program reads or writes, its own still; returns
+ * how many there are. */
+int64_t mg_script_found(mg_script *script, int64_t count, mg_node *out);
+/* Write a program to a file's bytes to[0..size), as SPEC.md has them, with what its nodes,
+ * its inputs and its updates hold; names (one for each of mg_script_found(), NULL or "":
+ * none) are UTF-8; names NULL: those of the file that it was read from. Returns the size of
+ * the file; where there is less room nothing is written. */
+int64_t mg_script_save(mg_script *script, const char *const *names, size_t size, void *to);
+/* Make a program of a whole file, which is checked; its nodes are new leaves and its updates
+ * its own: mg_script_given() returns number `which`, whose numbers may be changed between
+ * runs, NULL where there is none. It computes the same bits as the one that was saved.
+ * Errors: MG_ERR_FILE; MG_ERR_NOMEM, MG_ERR_BUSY while a recording is open. */
+int mg_script_load(mg_arena *arena, const void *from, size_t size, mg_script **made);
+mg_number_update *mg_script_given(mg_script *script, int64_t which);
+/* Return the name of a node of mg_script_found(), "" for none; the program's. */
+const char *mg_script_name(mg_script *script, int64_t which);
+/* Tell what a whole file has a program of: 1 numbers, 2 arrays. Errors: MG_ERR_FILE. */
+int mg_file_kind(const void *from, size_t size);
 /* Free a program; NULL is fine. */
 void mg_script_free(mg_script *script);
 

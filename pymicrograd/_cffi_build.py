@@ -60,10 +60,13 @@ def hash_source() -> str:
     return digest.hexdigest()[:16]
 
 
+PROGRAMS = ("all.c", "demo.c", "run_program.c")  # no parts of the library
+
+
 def units() -> list[Path]:
     """Return the sources of the core that are compiled: not those that others include."""
     found = [path for path in CSRC.rglob("*.c") if not path.name.endswith(".inc.c")]
-    return sorted(path for path in found if path.name not in ("all.c", "demo.c"))
+    return sorted(path for path in found if path.name not in PROGRAMS)
 
 
 def quoted(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and whole files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
-__all__ = ["Path", "replacing"]
+__all__ = ["Path", "content_of", "replacing"]
 
 Path = str | os.PathLike[str]
 
@@ -55,6 +55,19 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     finally:
         _open.discard(temporary)
     _synchronize_folder(folder)
+
+
+def content_of(path: Path) -> bytes:
+    """Return the bytes of a regular file.
+
+    Raises:
+        ValueError: it is none, but a directory, a device or a pipe.
+        OSError: it cannot be read.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for its writer
+        raise ValueError(f"{os.fspath(path)}: not a regular file")
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def _prefix(target: str) -> str:

@@ -176,13 +176,13 @@ check_fuzz() {
     # shellcheck disable=SC2086
     (cd "$work/fuzz" && printf '%s\n' $sources | xargs -P 2 -n 1 "$clang" $strict \
         -I "$root/csrc" $flags -fsanitize=fuzzer-no-link -c)
-    for name in handles shared sweeps; do
+    for name in handles shared sweeps programs; do
         # shellcheck disable=SC2086
         "$clang" $strict $flags -fsanitize=fuzzer -I "$root/csrc" -I "$root/tests/csrc" \
             -o "$work/fuzz/$name" "$root/tests/csrc/fuzz_$name.c" "$work/fuzz"/*.o -lm -lpthread
         cp -r "$root/tests/corpus/$name" "$work/fuzz/corpus-$name"
         # what it finds is left beside the tree, to be kept in tests/corpus
-        run "$work/fuzz/$name" -max_total_time="$seconds" -max_len=1000 -timeout=30 \
+        run "$work/fuzz/$name" -max_total_time="$seconds" -max_len=4000 -timeout=30 \
             -artifact_prefix="$PWD/found-$name-" "$work/fuzz/corpus-$name"
         passed "fuzzing $name: $(tail -n 1 "$work/log")"
     done

@@ -83,7 +83,7 @@ PROGRAMS = (
 def sources() -> list[Path]:
     """Return the sources of the library."""
     found = (ROOT / "csrc").rglob("*.c")
-    others = ("all.c", "demo.c")
+    others = ("all.c", "demo.c", "run_program.c")
     return sorted(p for p in found if ".inc." not in p.name and p.name not in others)
 
 

@@ -52,7 +52,7 @@ def sources() -> list[Path]:
 def units(core: Path) -> list[Path]:
     """Return the sources of the library that are compiled: not those that others include."""
     found = [path for path in core.rglob("*.c") if not path.name.endswith(".inc.c")]
-    return sorted(path for path in found if path.name not in ("all.c", "demo.c"))
+    return sorted(path for path in found if path.name not in ("all.c", "demo.c", "run_program.c"))
 
 
 def copy_of_core(folder: Path) -> Path:
@@ -161,7 +161,7 @@ def test_the_bits_are_those_that_the_specification_states(build: Build, flags: s
     assert run(build("hash", flags)).split()[:1] == stated
 
 
-@pytest.mark.parametrize("name", ["handles", "shared", "sweeps"])
+@pytest.mark.parametrize("name", ["handles", "shared", "sweeps", "programs"])
 def test_kept_inputs_of_fuzzers(build: Build, name: str) -> None:
     """What reached most calls, or failed once; and a few new ones."""
     program, kept = build(f"fuzz_{name}"), sorted((ROOT / "tests" / "corpus" / name).iterdir())
@@ -496,7 +496,7 @@ def test_newest_clang_has_no_warnings() -> None:
         pytest.skip("clang is not installed")
     core = ROOT / "csrc"
     flags = [*strict_flags(core), "-O0", "-Werror", "-fsyntax-only", "-I", core, "-I", PROGRAMS]
-    files = [core / "all.c", core / "demo.c", *sorted(PROGRAMS.glob("*.c"))]
+    files = [core / "all.c", core / "demo.c", core / "run_program.c", *sorted(PROGRAMS.glob("*.c"))]
     run(CLANG, *flags, *(path for path in files if path.name != "hash.c"))
 
 

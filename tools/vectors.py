@@ -632,12 +632,113 @@ def write_runs(folder: Path) -> None:
     write_lines(folder / "demo_lines.txt", demo_lines())
 
 
+# ---- programs --------------------------------------------------------------------------------
+
+
+def classifier(optimizer: str, **numbers: Any) -> Any:
+    """Return a program that trains an MLP, and the model."""
+    run = {"optimizer": optimizer, "numbers": numbers}
+    rng = pymicrograd.RNG(7)
+    model = pymicrograd.MLP(2, [4, 3], rng=rng)
+    loss = pymicrograd.cross_entropy(
+        model([[rng.uniform(-2.0, 2.0), rng.uniform(-2.0, 2.0)] for _ in range(6)]), [0, 1, 2] * 2
+    )
+    return pymicrograd.compile(loss, optimizer_of(pymicrograd, run, model.parameters())), model
+
+
+def every_op() -> Any:
+    """Return a program with the value and the gradients of each op."""
+    a, b, c = (pymicrograd.Value(x) for x in (0.7, -1.3, 2.1))
+    parts = [a + b, a * b, c**3, c**-1, a**0.5, c**1.7, c**a, (a * b).relu(), a.tanh(), b.exp(),
+             c.log(), a.sin(), b.cos(), a.expm1(), c.log1p(), b.sigmoid(), b.softplus(), b.gelu(),
+             a.gelu("tanh"), b.silu(), b.erf(), abs(b), a.maximum(c), b.minimum(a), a - c, a / c,
+             -b]  # fmt: skip
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return pymicrograd.compile(total), {"a": a, "b": b, "c": c}
+
+
+def with_inputs() -> Any:
+    """Return a compiled function of three inputs, which has been called, and its Values."""
+    w, v = pymicrograd.Value(0.5), pymicrograd.Value(-0.25)
+    optimizer = pymicrograd.SGD([w, v], lr=0.1, momentum=0.9)
+
+    @pymicrograd.compile(values=True)
+    def step(x: Any, y: Any, z: Any) -> Any:
+        shares = pymicrograd.nn.functional.softmax([x * w, y * v, z])
+        loss = -(shares[0].log()) + (w - v) ** 2
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss, shares[2]
+
+    step(0.5, -1.5, 2.0)
+    return step, {"w": w, "v": v}
+
+
+def until_an_error() -> Any:
+    """Return a program whose second step takes the logarithm of what is below 0."""
+    w = pymicrograd.Value(1.0)
+    loss = (w - 0.5).log() * 3.0 + w * w
+    return pymicrograd.compile(loss, pymicrograd.SGD([w], lr=0.1)), {"w": w}
+
+
+PROGRAMS: dict[str, tuple[Callable[[], Any], Sequence[Any]]] = {
+    "adamw": (lambda: classifier("AdamW", lr=0.05, weight_decay=0.01), (3, 4)),
+    "adam": (lambda: classifier("Adam", lr=0.05, weight_decay=0.01), (4,)),
+    "nesterov": (lambda: classifier("SGD", lr=0.1, momentum=0.8, nesterov=True), (4,)),
+    "every_op": (every_op, (2,)),
+    "with_inputs": (with_inputs, ((1.0, 0.25, -2.0), (-0.5, 3.0, 700.0), (0.0, -0.0, 1e-5))),
+    "until_an_error": (until_an_error, (5,)),
+}
+
+
+def program_answers(program: Any, call: Any) -> Iterator[str]:
+    """Run a program of the reference, or call it; yield what stands in the file of it."""
+    if isinstance(call, tuple):
+        program.inputs = list(call)
+        yield f"inputs {line(*call)}"
+    steps, losses, error = (1 if isinstance(call, tuple) else call), [], ""
+    yield f"run {steps}"
+    while steps and not error:
+        try:
+            losses += program.run()
+        except (ArithmeticError, ValueError) as raised:
+            error = next(word for kind, word in ERRORS.items() if isinstance(raised, kind))
+        steps -= 1
+    yield f"losses {line(*losses)}".rstrip()
+    if not error:
+        yield f"outputs {line(*program.outputs)}".rstrip()
+    yield f"data {line(*program.data)}"
+    yield f"gradients {line(*program.gradients)}"
+    if error:
+        yield f"error {error}"
+
+
+def program_lines(content: bytes, calls: Sequence[Any]) -> list[str]:
+    """Return the answers of the reference about a file."""
+    from pymicrograd.reference.program import NumberProgram
+
+    program = NumberProgram(content)
+    return [line for call in calls for line in program_answers(program, call)]
+
+
+def write_programs(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, (make, calls) in PROGRAMS.items():
+        program, names = make()
+        path = folder / f"{name}.mgp"
+        program.save(path, names=names)
+        write_lines(folder / f"{name}.txt", program_lines(path.read_bytes(), calls))
+
+
 # ---- all -------------------------------------------------------------------------------------
 
 
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "vectors"
-    reference.set_math("portable")
+    pymicrograd.set_math("portable")
     folder.mkdir(parents=True, exist_ok=True)
     write_table(folder)
     write_functions(folder / "functions")
@@ -645,6 +746,7 @@ def main() -> None:
     write_graphs(folder / "graphs.txt")
     write_arrays(folder / "arrays")
     write_runs(folder / "runs")
+    write_programs(folder / "programs")
     write_generator(folder / "generator")
     files = [path for path in folder.rglob("*") if path.is_file()]
     print(f"{len(files)} files, {sum(path.stat().st_size for path in files)} bytes in {folder}")

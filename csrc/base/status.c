@@ -38,6 +38,7 @@ const char *mg_status_text(int status)
     case MG_ERR_DTYPE: return "not for this dtype";
     case MG_ERR_INDEX: return "an index is out of range";
     case MG_ERR_RECORDED: return "a program cannot do it again";
+    case MG_ERR_FILE: return "no intact program file";
     case MG_ERR_INTERRUPTED: return "given up before it was done";
     case MG_ERR_RULE: return "a caller's own rule cannot be differentiated again";
     case MG_ERR_READONLY: return "the memory is read-only";

@@ -99,7 +99,7 @@ static bool is_fixed(const roller *r, uint32_t slot)
 static uint32_t *indices_take(roller *r, list *l, size_t count)
 {
     if (list_reserve(r->arena, l, count, sizeof(uint32_t)) < 0) return NULL;
-    uint32_t *first = (uint32_t *)l->items + l->count;
+    uint32_t *first = l->count ? (uint32_t *)l->items + l->count : l->items;
     l->count += count;
     return first;
 }
@@ -338,11 +338,14 @@ static int line_of(roller *r, uint32_t number)
 }
 
 /* Add a term to a sum in slot `sum`, 0: there is none yet. */
-static line line_of_term(const uint32_t *pair, uint32_t one, uint32_t sum, uint32_t to)
+static line line_of_term(const uint32_t *pair, uint32_t one, uint32_t sum, line made)
 {
-    if (pair[0] == one) return (line){CHAIN_CODE, to, sum, pair[1], 0, 0, 0};
-    if (!sum) return (line){PRODUCT_CODE, to, pair[0], pair[1], 0, 0, 0};
-    return (line){LINE_ADD_PRODUCT, to, pair[0], pair[1], sum, 0, 0};
+    const bool is_product = pair[0] != one;
+    made.code = !is_product ? CHAIN_CODE : sum ? LINE_ADD_PRODUCT : PRODUCT_CODE;
+    made.a = is_product ? pair[0] : sum;
+    made.b = pair[1];
+    made.y = is_product ? sum : 0;
+    return made;
 }
 
 /* A chain as a line, with its operands as slots. */
@@ -351,8 +354,9 @@ static int lines_of_chain(roller *r, uint32_t number, const uint32_t *operands)
     uint32_t to = slots_take(r, 1);
     uint32_t sum = operands[0] == r->minus_zero ? 0 : operands[0];
     MG_RETURN_IF(!to, MG_ERR_NOMEM);
+    const line made = {.to = to, .sequence = number};
     for (uint32_t k = 0; k < r->length[number]; k++, sum = to)
-        MG_TRY(line_add(r, line_of_term(operands + 1 + 2 * (size_t)k, r->one, sum, to)));
+        MG_TRY(line_add(r, line_of_term(operands + 1 + 2 * (size_t)k, r->one, sum, made)));
     r->slot[number] = to;
     return MG_OK;
 }
@@ -596,8 +600,15 @@ static int group_emit(roller *r, const group *g, const unit *numbers)
             const int64_t number = index - UINT32_MAX / 2;
             *table++ = number < 0 ? (uint32_t)index : tuple_at(r, (uint32_t)number)->to;
         }
-    for (uint32_t lane = 0; lane < g->lanes; lane++)
-        r->slot[numbers[g->units[lane].number].number] = i->to + lane;
+    i->y = (uint32_t)r->script->sequence.count;
+    uint32_t *sequence =
+        indices_take(r, &r->script->sequence, (size_t)i->count * g->width);
+    MG_RETURN_IF(!sequence, MG_ERR_NOMEM);
+    memset(sequence, 0, (size_t)i->count * g->width * sizeof *sequence);
+    for (uint32_t lane = 0; lane < g->lanes; lane++) {
+        sequence[lane] = numbers[g->units[lane].number].number;
+        r->slot[sequence[lane]] = i->to + lane;
+    }
     return MG_OK;
 }
 
@@ -741,7 +752,6 @@ static int lanes_emit(roller *r, unit *units, uint32_t lanes, unit *scratch)
     MG_RETURN_IF(!made.to || !added, MG_ERR_NOMEM);
     *added = made;
     for (uint32_t i = 0; i < lanes; i++) r->slot[units[i].number] = made.to + i;
-    if (!code_may_raise(made.code)) return MG_OK;
     uint32_t *sequence = indices_take(r, &r->script->sequence, lanes);
     MG_RETURN_IF(!sequence, MG_ERR_NOMEM);
     for (uint32_t i = 0; i < lanes; i++) sequence[i] = units[i].number;
@@ -892,8 +902,8 @@ static int program_emit(roller *r, bool is_rolled)
     uint32_t first = 1;
     MG_TRY(inputs_place(r));
     for (uint32_t u = 0; u <= t->updates.count; u++) {
-        const update_at *of = (const update_at *)t->updates.items + u;
-        uint32_t end = u < t->updates.count ? of->at : (uint32_t)r->count;
+        uint32_t end = (uint32_t)r->count;
+        if (u < t->updates.count) end = ((const update_at *)t->updates.items)[u].at;
         MG_TRY(segment_emit(r, first, end, is_rolled));
         if (u < t->updates.count) MG_TRY(update_emit(r, u));
         first = end;

@@ -12,13 +12,26 @@
 
 /* ---- making ------------------------------------------------------------------------ */
 
-static void script_free(struct mg_script *s)
+/* Free updates that were read from a file. */
+void own_updates_free(mg_arena *arena, list *own)
+{
+    for (size_t u = 0; u < own->count; u++) {
+        own_update *of = ((own_update **)own->items)[u];
+        arena_allocate(arena, of, of->size, 0);
+    }
+    own->count = 0;
+}
+
+/* Free a program, also one that is not whole. */
+void script_free(struct mg_script *s)
 {
     mg_arena *arena = s->arena;
     for (size_t i = 0; i < s->nodes.count; i++) {
         const script_node *n = (const script_node *)s->nodes.items + i;
         if (n->is_held) node_release(arena, index_of(n->handle));
     }
+    if (s->owns_updates) own_updates_free(arena, &s->updates);
+    if (s->names) arena_allocate(arena, s->names, s->names_size, 0);
     if (s->held) arena_allocate(arena, s->held, s->held_size, 0);
     if (s->scratch) arena_allocate(arena, s->scratch, s->scratch_size, 0);
     list_drop(arena, &s->instructions, sizeof(instruction));
@@ -182,7 +195,7 @@ static const script_node *script_nodes(const struct mg_script *s)
 }
 
 /* Return a node that is written to, or NULL: a root that is no more. */
-static node *node_of(const struct mg_script *s, size_t i)
+node *script_node_of(const struct mg_script *s, size_t i)
 {
     uint32_t index;
     const script_node *n = script_nodes(s) + i;
@@ -195,7 +208,7 @@ static int nodes_read(struct mg_script *s)
     double *slots = s->slots.items;
     for (size_t i = 0; i < s->nodes.count; i++) {
         const script_node *of = script_nodes(s) + i;
-        const node *n = node_of(s, i);
+        const node *n = script_node_of(s, i);
         if (!n) continue;
         MG_RETURN_IF(is_under_way(s->arena, index_of(of->handle)), MG_ERR_BUSY);
         s->held[i] = n->data;
@@ -210,7 +223,7 @@ static void nodes_write(struct mg_script *s)
 {
     for (size_t i = 0; i < s->writes.count; i++) {
         const write_slot *w = (const write_slot *)s->writes.items + i;
-        node *n = node_of(s, w->node);
+        node *n = script_node_of(s, w->node);
         if (!n) continue;
         if (w->is_gradient) n->gradient = s->held[held_place(s, w)];
         else n->data = s->held[held_place(s, w)];
@@ -219,8 +232,8 @@ static void nodes_write(struct mg_script *s)
 
 static void runs_copy(const list *runs, const double *from, double *to)
 {
-    const slot_run *r = runs->items, *end = r + runs->count;
-    for (; r < end; r++)
+    const slot_run *r = runs->items;
+    for (size_t k = 0; k < runs->count; k++, r++)
         for (uint32_t i = 0; i < r->count; i++) to[r->to + i] = from[r->from + i];
 }
 
@@ -333,7 +346,7 @@ static int update_run(struct mg_script *s, const lane_set *set, const instructio
 }
 
 /* Check what the caller can have changed. */
-static int updates_check(const struct mg_script *s)
+int script_updates_check(const struct mg_script *s)
 {
     const instruction *i = s->instructions.items;
     for (size_t k = 0; k < s->instructions.count; k++) {
@@ -432,7 +445,7 @@ static int script_run(struct mg_script *s, int64_t runs, int64_t budget, int fla
 {
     MG_RETURN_IF(runs < 0 || budget < 0, MG_ERR_ARG);
     MG_RETURN_IF(s->arena->log, MG_ERR_RECORDED);
-    MG_TRY(updates_check(s));
+    MG_TRY(script_updates_check(s));
     MG_TRY(nodes_read(s));
     if (budget == 0) budget = INT64_MAX;
     lasting_work(s->arena, budget < s->operations * runs ? budget : s->operations * runs);
@@ -491,6 +504,11 @@ static void script_describe(const struct mg_script *s, mg_script_info *info)
     *info = (mg_script_info){.operations = s->operations};
     info->instructions = (int64_t)s->instructions.count;
     info->slots = (int64_t)s->slots.count;
+    info->inputs = s->input_count;
+    info->outputs = (int64_t)s->outputs.count;
+    info->updates = (int64_t)s->updates.count;
+    info->has_loss = s->loss != 0;
+    info->is_portable = s->is_portable;
     for (size_t k = 0; k < s->instructions.count; k++) {
         info->lines += all[k].kind == SCRIPT_LINE;
         info->lanes += all[k].kind == SCRIPT_LANES;

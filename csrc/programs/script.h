@@ -101,6 +101,9 @@ uint32_t *gradient_number(const trace *t, uint32_t index);
 uint32_t constant(trace *t, double number);
 int old_add(trace *t, uint32_t index, bool is_input);
 outer_node *outer_of(const trace *t, uint32_t index);
+uint32_t operation_add(trace *t, operation o);
+uint32_t node_input(trace *t, size_t place, bool is_gradient);
+int outer_add(trace *t, mg_node handle, bool is_held);
 int write_add(trace *t, const outer_node *o, bool is_gradient, uint32_t value);
 int leaf_trace(trace *t, uint32_t index);
 int node_trace_all(trace *t, indices *stack, uint32_t index);
@@ -112,6 +115,7 @@ int trace_make(trace *t, mg_arena *arena, mg_node root, int64_t update_count,
                mg_number_update *const *given);
 void trace_free(trace *t);
 bool code_may_raise(uint32_t code);
+uint32_t code_operands(uint32_t code);
 
 MG_INLINE operation *operation_at(const trace *t, uint32_t number)
 {
@@ -138,7 +142,8 @@ typedef struct line {
  *         of the operand is SINGLE; sequence[first + i] is its operation's number
  * CHAIN   blocks of `width` lanes; each a sum of an initial number and `terms` products
  *         a * b, in order. An operand is found by an index of the table for each block
- *         and term, of which it takes `width` slots, or 1 where its mode is SINGLE
+ *         and term, of which it takes `width` slots, or 1 where its mode is SINGLE;
+ *         sequence[y + i] is the operation that lane i ends with, 0 where it fills up
  * PACK    copies slots table[first + i] to slot to + i
  * UPDATE  number `first`: data from slot a, gradients from slot g, to slot `to` */
 typedef struct instruction {
@@ -167,6 +172,15 @@ typedef struct script_node {
     uint32_t data, gradient; /* slots that the node is read to; 0: it is not */
 } script_node;
 
+/* An update that a program has read from a file, and so owns. */
+typedef struct own_update {
+    mg_number_update of; /* its first member: what the program is given */
+    size_t size;         /* of this and what lies behind it */
+    int64_t steps;
+    unsigned char begun;
+    double state[];
+} own_update;
+
 struct mg_script {
     mg_arena *arena;
     list instructions, lines, table, sequence; /* .., .., uint32_t, uint32_t */
@@ -184,10 +198,27 @@ struct mg_script {
     size_t held_size, scratch_size;
     mg_script_failure failure;
     bool runs;
+    bool owns_updates; /* each is an own_update */
+    bool is_portable;  /* it was saved with the functions of SPEC.md */
+    char *names;       /* of the nodes of a file, each with a zero behind it; or NULL */
+    size_t names_size;
 };
 
 int script_make(trace *t, int flags, struct mg_script **made);
+void script_free(struct mg_script *s);
+void own_updates_free(mg_arena *arena, list *own);
+node *script_node_of(const struct mg_script *s, size_t i);
+int script_updates_check(const struct mg_script *s);
 int script_roll(struct mg_script *script, const trace *t, int flags);
+
+/* ---- lists in files (script_save.c) ------------------------------------------------ */
+
+/* What a list does beside computing: behind the codes of operations. */
+enum { DO_SET_DATA = CODE_NONE, DO_SET_GRADIENT, DO_UPDATE, DO_COUNT };
+
+const char *code_name(uint32_t code);
+uint32_t code_which(uint32_t code);
+uint32_t code_words(uint32_t code);
 
 /* ---- loops for an instruction set (lanes_*.c) -------------------------------------- */
 

@@ -79,6 +79,17 @@ bool code_may_raise(uint32_t code)
     return code_raises[code];
 }
 
+/* Return how many numbers what is computed is of: of a gradient also the value and its
+ * gradient; of pow_number the exponent, too. */
+uint32_t code_operands(uint32_t code)
+{
+    if (code == CODE_PICK) return 2;
+    const uint32_t op = code / 3;
+    const uint32_t of_value = (uint32_t)op_arity((int)op) +
+                              ((op_traits[op] & MG_TAKES_NUMBER) != 0);
+    return code % 3 ? of_value + 2 : of_value;
+}
+
 /* ---- the list of operations -------------------------------------------------------- */
 
 static uint64_t bits_of_operation(const operation *o)
@@ -134,7 +145,7 @@ static int operations_reserve(trace *t)
 }
 
 /* Return the number of an operation, a new one or that of its equal; 0 after a failure. */
-static uint32_t operation_add(trace *t, operation o)
+uint32_t operation_add(trace *t, operation o)
 {
     if (t->status < 0) return 0;
     t->status = operations_reserve(t);
@@ -175,7 +186,7 @@ static bool never_minus_zero(const trace *t, uint32_t number)
     return operation_at(t, number)->traits & NEVER_MINUS_ZERO;
 }
 
-static uint32_t input(trace *t, size_t place, bool is_gradient)
+uint32_t node_input(trace *t, size_t place, bool is_gradient)
 {
     operation o = {CODE_INPUT, (uint32_t)place, is_gradient, 0, {.number = 0.0}};
     return operation_add(t, o);
@@ -295,7 +306,7 @@ int write_add(trace *t, const outer_node *o, bool is_gradient, uint32_t value)
 }
 
 /* Add a node to those that the program reads; it has been held. */
-static int outer_add(trace *t, mg_node handle, bool is_held)
+int outer_add(trace *t, mg_node handle, bool is_held)
 {
     MG_TRY(list_reserve(t->arena, &t->nodes, 1, sizeof(outer_node)));
     size_t place = t->nodes.count++;
@@ -303,7 +314,7 @@ static int outer_add(trace *t, mg_node handle, bool is_held)
     *o = (outer_node){handle, is_held, 0, 0};
     if (!is_held) return MG_OK;
     node_retain(t->arena, index_of(handle));
-    o->data = input(t, place, false);
+    o->data = node_input(t, place, false);
     return t->status;
 }
 
@@ -478,7 +489,7 @@ static uint32_t gradient_before(trace *t, uint32_t index)
     const outer_node *outer = outer_of(t, index);
     if (!outer) return 0;
     const size_t place = (size_t)(outer - (const outer_node *)t->nodes.items);
-    return outer->gradient ? outer->gradient : input(t, place, true);
+    return outer->gradient ? outer->gradient : node_input(t, place, true);
 }
 
 static void contribution_add(trace *t, uint32_t index, uint32_t contributed)
@@ -586,7 +597,7 @@ static int update_fill(trace *t, update_at *of)
     for (uint32_t i = 0; i < of->count; i++) {
         const outer_node *o = (const outer_node *)t->nodes.items + of->nodes[i];
         data[i] = parameter_data(t, o);
-        gradients[i] = o->gradient ? o->gradient : input(t, of->nodes[i], true);
+        gradients[i] = o->gradient ? o->gradient : node_input(t, of->nodes[i], true);
     }
     of->at = (uint32_t)t->operations.count;
     const size_t number = (size_t)(of - (update_at *)t->updates.items);

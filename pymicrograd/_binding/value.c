@@ -562,6 +562,17 @@ static PyObject *value_grad(PyObject *Py_UNUSED(module), PyObject *args)
     return list;
 }
 
+/* _adopt(handle): the object of a leaf that is none's, whose reference the caller has. */
+static PyObject *value_adopt(PyObject *Py_UNUSED(none), PyObject *handle)
+{
+    double data;
+    mg_node leaf = PyLong_AsLongLong(handle);
+    if (leaf == -1 && PyErr_Occurred()) return NULL;
+    int status = mg_data(arena, 1, &leaf, &data); /* refuses what is no handle */
+    if (status < 0) return fail_status(status, "Value", NULL, NULL);
+    return adopt_again(leaf, NULL, NULL);
+}
+
 static PyMethodDef methods[] = {
 #define METHOD_ROW(NAME, name, documentation) \
     {#name, value_##name, METH_NOARGS, documentation},
@@ -582,6 +593,7 @@ static PyMethodDef methods[] = {
     {"_store", value_store, METH_VARARGS, NULL},
     {"_attributes", value_attributes, METH_NOARGS, NULL},
     {"_record", value_record, METH_NOARGS, NULL},
+    {"_adopt", value_adopt, METH_O | METH_STATIC, NULL},
     {"_restore", value_restore, METH_VARARGS | METH_STATIC, NULL},
     {"_copy", value_copy, METH_VARARGS | METH_STATIC, NULL},
     {"_given", value_given, METH_VARARGS | METH_STATIC, NULL},

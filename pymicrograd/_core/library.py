@@ -116,6 +116,7 @@ EXCEPTIONS: dict[int, type[Exception]] = {
     lib.MG_ERR_CHANGED: ChangedError,
     lib.MG_ERR_RULE: GradientError,
     lib.MG_ERR_RECORDED: RecordingError,
+    lib.MG_ERR_FILE: ValueError,
 }
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from threading import get_ident
 
 from ..arithmetic import HINT
+from ..errors import BusyError
 from . import nodes
-from .library import ARITHMETIC, ARITIES, OPS, arena, check, fail, ffi, lib
+from .library import ARITHMETIC, ARITIES, OPS, ValueBase, arena, check, fail, ffi, lib
 from .updates import pointer
 
 TYPE_CHECKING = False
@@ -79,9 +80,61 @@ class Script:
         check(status, "compile")
         return cls(made[0], updates)
 
+    @classmethod
+    def of_file(cls, content: bytes, what: str) -> Script:
+        """Make a program of a whole file; what names it in an error."""
+        made = ffi.new("mg_script **")
+        with nodes.backward_turn:
+            status = lib.mg_script_load(arena, content, len(content), made)
+        check(status, what)
+        return cls(made[0], Updates())
+
+    def to_file(self, names: dict[int, str] | None) -> bytes:
+        """Return a whole file, with the names of nodes by their handles; None: those it has."""
+        texts = ffi.NULL
+        if names is not None:
+            kept = [ffi.new("char[]", names.get(node, "").encode()) for node in self.found()]
+            texts = ffi.new("char *[]", kept)
+        with nodes.backward_turn:
+            size = check(lib.mg_script_save(self._script, texts, 0, ffi.NULL), "save")
+            content = ffi.new("uint8_t[]", size)
+            if check(lib.mg_script_save(self._script, texts, size, content), "save") != size:
+                raise BusyError("save: another thread changed the program meanwhile")
+        return bytes(ffi.buffer(content, size))
+
+    def found(self) -> list[int]:
+        """Return the nodes that it reads or writes."""
+        count = lib.mg_script_found(self._script, 0, ffi.NULL)
+        out = ffi.new("mg_node[]", count)
+        lib.mg_script_found(self._script, count, out)
+        return list(out)
+
+    def leaves(self) -> list[tuple[str, Any]]:
+        """Return the names and the objects of a file's nodes."""
+        made = []
+        for i, node in enumerate(self.found()):
+            name = ffi.string(lib.mg_script_name(self._script, i)).decode()
+            check(lib.mg_retain(arena, node), "a program's leaf")
+            made.append((name, ValueBase._adopt(node)))
+        return made
+
+    def given(self) -> list[Any]:
+        """Return the structs of a file's updates, which live as long as the program."""
+        count = self._info().updates
+        return [lib.mg_script_given(self._script, i) for i in range(count)]
+
+    def counts(self) -> tuple[int, int, bool]:
+        """Return the numbers of inputs and of outputs, and whether a file's math is portable."""
+        info = self._info()
+        return info.inputs, info.outputs, bool(info.is_portable)
+
+    def put(self, inputs: Sequence[float]) -> None:
+        """Set what inputs are from now on."""
+        check(lib.mg_script_put(self._script, inputs), "a program's inputs")
+
     def call(self, inputs: Sequence[float], outputs: int, ieee: bool) -> list[float]:
         """Run once on other inputs; returns the outputs."""
-        check(lib.mg_script_put(self._script, inputs), "a program's inputs")
+        self.put(inputs)
         self.begin()
         self.run(1, ieee)
         found = ffi.new("double[]", outputs)

@@ -8,9 +8,10 @@ from typing import Any
 from .. import _core
 from ..modules import Module
 from .compiled import Compiled
+from .stored import StoredProgram, load
 from .values import Program, Recorded
 
-__all__ = ["Compiled", "Program", "Recorded", "compile"]
+__all__ = ["Compiled", "Program", "Recorded", "StoredProgram", "compile", "load"]
 
 
 def compile(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import _core
 from ..arithmetic import is_ieee
 from ..errors import RecordingError
+from ..files import Path
+from ..modules import Module
 from ..scalars import is_array
 from ..value import Value
 from .fitting import as_count
 from .refusals import explained
+from .stored import store
 from .templates import filled
 
 __all__ = ["Program", "Recorded"]
@@ -107,6 +110,19 @@ class Program:
         """Say what the program consists of."""
         return self._script.describe()
 
+    def save(self, path: Path, names: Module | Mapping[str, Any] | None = None) -> None:
+        """Write the program to a file, with what Values and the optimizer hold now.
+
+        `programs.load` reads it, and so do csrc/run_program.c and the ports: csrc/SPEC.md
+        describes the format.
+
+        Args:
+            path: where; a file that is there is replaced as a whole.
+            names: a module, whose parameters' names are kept, or Values by name.
+        """
+        self._prepare()
+        store(self._script, path, names)
+
 
 def arms_of(optimizer: Any) -> list[Any]:
     """Return the parameters of an optimizer's groups, if a program can make its steps."""
@@ -181,6 +197,28 @@ class Recorded:
         self._variants[key] = variant
         return variant.first
 
+    def save(
+        self, path: Path, *args: Any, names: Module | Mapping[str, Any] | None = None, **named: Any
+    ) -> None:
+        """Write the program of a signature to a file: see `Program.save`.
+
+        Args:
+            path: where; a file that is there is replaced as a whole.
+            args, named: arguments of a call that was made; none, where there is one program.
+            names: a module, whose parameters' names are kept, or Values by name.
+
+        Raises:
+            ValueError: no call was recorded that was like this one.
+        """
+        inputs: list[float] = []
+        variants = list(self._variants.values())
+        if args or named or len(variants) != 1:
+            key = key_of((args, named), inputs), _core.is_grad_enabled()
+            variants = [self._variants[key]] if key in self._variants else []
+        if not variants or not variants[0].refresh():
+            raise ValueError("save: there is no program of such a call: call the function first")
+        variants[0].save(path, names)
+
 
 class Variant:
     """The program of a signature.
@@ -203,6 +241,7 @@ class Variant:
         finally:
             recording.cancel()
         self._kept, self._outputs, self._steps = (args, named), len(outputs), recording.steps
+        self._script.put(inputs)
 
     def refresh(self) -> bool:
         """Tell the program what optimizers have now; whether they have the same parameters."""
@@ -221,6 +260,10 @@ class Variant:
         self.first = None
         numbers = self._script.call(inputs, self._outputs, is_ieee())
         return filled(self._template, lambda x: x is OUTPUT, map(Value, numbers))
+
+    def save(self, path: Path, names: Module | Mapping[str, Any] | None) -> None:
+        """Write the program to a file."""
+        store(self._script, path, names)
 
 
 OUTPUT = object()  # what stands for a Value in what a function returned

@@ -17,13 +17,12 @@ import hashlib
 import io
 import math
 import os
-import stat
 import struct
 import zipfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..files import Path, replacing
+from ..files import Path, content_of, replacing
 from ..modules import Module
 
 if TYPE_CHECKING:
@@ -115,19 +114,6 @@ def load(path: Path) -> dict[str, Array]:
         return read_archive(content, ("float64",))[0]
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)}: {error}") from None
-
-
-def content_of(path: Path) -> bytes:
-    """Return the bytes of a regular file.
-
-    Raises:
-        ValueError: it is none, but a directory, a device or a pipe.
-        OSError: it cannot be read.
-    """
-    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for its writer
-        raise ValueError(f"{os.fspath(path)}: not a regular file")
-    with open(path, "rb") as file:
-        return file.read()
 
 
 def load_weights(module: Any, path: Path) -> None:

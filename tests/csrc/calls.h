@@ -274,7 +274,27 @@ static inline int64_t script_recorded(fixture *f)
     return status;
 }
 
+/* Make a program, save it, and make one of what was saved. */
+static inline int64_t script_stored(fixture *f)
+{
+    static uint8_t bytes[1 << 16];
+    mg_script *script, *loaded = NULL;
+    int64_t steps = 3;
+    mg_number_update update = {.is_adam = 1, .count = 1, .parameters = f->h + 1,
+                               .first = f->first, .second = f->second, .steps = &steps};
+    mg_number_update *all[] = {&update};
+    int64_t status = mg_script_compile(f->arena, f->h[0], 1, all, 0, &script);
+    if (status < 0) return status;
+    int64_t size = mg_script_save(script, NULL, sizeof bytes, bytes);
+    mg_script_free(script);
+    if (size < 0) return size;
+    status = mg_script_load(f->arena, bytes, (size_t)size, &loaded);
+    mg_script_free(loaded);
+    return status;
+}
+
 CALL(script_recorded, script_recorded(f))
+CALL(script_stored, script_stored(f))
 CALL(script, script_here(f, 0))
 CALL(script_run, script_here(f, 2))
 
@@ -345,6 +365,7 @@ static const number_call calls[] = {
     {"script", call_script, 0, 2, 0},
     {"script_recorded", call_script_recorded, 1, 1, 0},
     {"script_run", call_script_run, 0, 2, 0},
+    {"script_stored", call_script_stored, 0, 2, 0},
 };
 
 enum { CALLS = sizeof calls / sizeof *calls };

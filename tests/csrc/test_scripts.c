@@ -1,6 +1,7 @@
 /* test_scripts.c: programs of numbers. Whatever the width of lanes and the set, with one
  * operation after the other, and in slices, they give the same bits and stop at the same
- * failure; pow is spared only where it returns the same; wrong arguments change nothing.
+ * failure, also from a file; pow is spared only where it returns the same; wrong arguments
+ * change nothing.
  * That they give the bits of single calls, tests/test_programs_of_values.py shows.
  *
  *     test_scripts GRAPHS NUMBERS */
@@ -170,6 +171,75 @@ static uint64_t outcome_of(scene *s, int flags, int64_t budget)
     return hash;
 }
 
+/* ---- files ------------------------------------------------------------------------- */
+
+enum { STEPS_OF_FILE = 3, MOST_NODES = 16 };
+
+/* What a program does, and the bytes that it is saved as then. */
+typedef struct after {
+    int status;
+    int64_t done, size;
+    double losses[STEPS_OF_FILE], data[MOST_NODES], gradients[MOST_NODES];
+    mg_script_failure failure;
+    uint8_t bytes[1 << 17];
+} after;
+
+static void script_go(mg_arena *arena, mg_script *script, after *found)
+{
+    mg_node nodes[MOST_NODES];
+    memset(found, 0, sizeof *found);
+    found->status = mg_script_run(script, STEPS_OF_FILE, 0, 0, &found->done, found->losses);
+    if (found->status < 0) mg_script_failed(script, &found->failure);
+    const int64_t count = mg_script_found(script, MOST_NODES, nodes);
+    EXPECT(count <= MOST_NODES);
+    EXPECT(mg_data(arena, count, nodes, found->data) == MG_OK);
+    EXPECT(mg_gradients(arena, count, nodes, found->gradients) == MG_OK);
+    found->size = mg_script_save(script, NULL, sizeof found->bytes, found->bytes);
+    EXPECT(found->size > 0 && found->size <= (int64_t)sizeof found->bytes);
+}
+
+static bool same_numbers(const double *a, const double *b, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (bits_of(a[i]) != bits_of(b[i]) && !(isnan(a[i]) && isnan(b[i]))) return false;
+    return true;
+}
+
+static void test_file(scene *s, int flags)
+{
+    static after saved, mine, its;
+    double first[LEAVES] = {0.0}, second[LEAVES] = {0.0};
+    int64_t steps = 0;
+    mg_number_update update = {.is_adam = 1, .count = 3, .parameters = s->leaves,
+                               .first = first, .second = second, .steps = &steps,
+                               .lr = 0.1, .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8};
+    mg_number_update *all[] = {&update};
+    mg_script *script, *loaded;
+    mg_script_info info;
+    EXPECT(mg_script_compile(s->arena, s->root, 1, all, flags, &script) == MG_OK);
+    mg_set_data(s->arena, LEAVES, s->leaves, s->data);
+    saved.size = mg_script_save(script, NULL, sizeof saved.bytes, saved.bytes);
+    EXPECT(mg_file_kind(saved.bytes, (size_t)saved.size) == 1);
+    if (EXPECT(mg_script_load(s->arena, saved.bytes, (size_t)saved.size, &loaded) == MG_OK)) {
+        its.size = mg_script_save(loaded, NULL, sizeof its.bytes, its.bytes);
+        EXPECT(its.size <= saved.size); /* a * b and b * a have become one */
+        script_go(s->arena, script, &mine);
+        script_go(s->arena, loaded, &its);
+        EXPECT(mine.status == its.status && mine.done == its.done);
+        EXPECT(mine.failure.op == its.failure.op && mine.failure.which == its.failure.which);
+        EXPECT(same_numbers(mine.losses, its.losses, (int)mine.done));
+        EXPECT(same_numbers(mine.data, its.data, MOST_NODES));
+        EXPECT(same_numbers(mine.gradients, its.gradients, MOST_NODES));
+        EXPECT(mg_script_describe(loaded, &info) == MG_OK && info.updates == 1);
+        EXPECT(*mg_script_given(loaded, 0)->steps == steps);
+        EXPECT(!mg_script_given(loaded, 1) && !*mg_script_name(loaded, 0));
+        mg_script_free(loaded);
+    }
+    mg_script_free(script);
+}
+
+/* ---- every layout ------------------------------------------------------------------ */
+
 /* Returns whether a run fails. */
 static void test_graph(uint64_t seed)
 {
@@ -183,8 +253,41 @@ static void test_graph(uint64_t seed)
         for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
             EXPECT(outcome_of(&s, flags[i], i == 1 ? 1 : 0) == expected);
     }
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) test_file(&s, flags[i]);
+    test_file(&s, MG_UNROLLED);
     scene_close(&s);
     explain(before, "graph", (int64_t)seed);
+}
+
+/* ---- names and damage -------------------------------------------------------------- */
+
+/* Names go along; other bytes are no program, and change nothing. */
+static void test_names_and_damage(void)
+{
+    static uint8_t bytes[1 << 14];
+    const char *names[MOST_NODES] = {"w", NULL, "b"};
+    scene s;
+    mg_script *script, *loaded;
+    scene_open(&s, 3);
+    EXPECT(mg_script_compile(s.arena, s.root, 0, NULL, 0, &script) == MG_OK);
+    const size_t size = (size_t)mg_script_save(script, names, sizeof bytes, bytes);
+    EXPECT(size < sizeof bytes);
+    EXPECT(mg_script_save(script, names, size - 1, bytes) == (int64_t)size);
+    EXPECT(mg_script_load(s.arena, bytes, size, &loaded) == MG_OK);
+    EXPECT(!strcmp(mg_script_name(loaded, 0), "w") && !*mg_script_name(loaded, 1));
+    EXPECT(!strcmp(mg_script_name(loaded, 2), "b") && !*mg_script_name(loaded, -1));
+    mg_script_free(loaded);
+    for (size_t i = 0; i < size; i += 7) {
+        bytes[i] ^= 16;
+        EXPECT(mg_script_load(s.arena, bytes, size, &loaded) == MG_ERR_FILE && !loaded);
+        EXPECT(mg_script_load(s.arena, bytes, i, &loaded) == MG_ERR_FILE);
+        bytes[i] ^= 16;
+    }
+    EXPECT(mg_script_open(s.arena, 0, NULL) == MG_OK);
+    EXPECT(mg_script_load(s.arena, bytes, size, &loaded) == MG_ERR_BUSY);
+    mg_script_cancel(s.arena);
+    mg_script_free(script);
+    scene_close(&s);
 }
 
 /* ---- arguments, sizes -------------------------------------------------------------- */
@@ -295,6 +398,7 @@ int main(int count, char **arguments)
     }
     for (int64_t seed = 1; seed <= graphs; seed++) test_graph((uint64_t)seed);
     test_arguments();
+    test_names_and_damage();
     test_recording();
     test_long_chain(20000);
     return finish();

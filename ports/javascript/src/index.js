@@ -9,5 +9,6 @@ export { Generator } from "./generator.js";
 export { crossEntropy, marginLoss, mean, mseLoss, softmax, sum } from "./losses.js";
 export { Layer, MLP, Neuron } from "./network.js";
 export { Adam, AdamW, SGD } from "./optimizers.js";
+export { Program } from "./program.js";
 export { OPS, Value } from "./value.js";
 export * as vmath from "./vmath.js";

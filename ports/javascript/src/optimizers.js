@@ -34,6 +34,11 @@ export class SGD extends Optimizer {
     Object.assign(this, { ...defaults, ...options });
   }
 
+  /** Go on from a velocity, or null. */
+  restore(buffer) {
+    this.#buffer = buffer;
+  }
+
   step() {
     const { lr, momentum, dampening, weightDecay } = this;
     const gradients = this.parameters.map((p) =>
@@ -61,6 +66,12 @@ export class Adam extends Optimizer {
     const defaults = { lr: 0.1, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0 };
     Object.assign(this, { ...defaults, ...options });
     this.#state = parameters.map(() => ({ m: 0, v: 0 }));
+  }
+
+  /** Go on from the means of a number of steps. */
+  restore(m, v, steps) {
+    this.#state = m.map((x, i) => ({ m: x, v: v[i] }));
+    this.#steps = steps;
   }
 
   /** What is differentiated: the loss, and the squares of the parameters with weight decay. */

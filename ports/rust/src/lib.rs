@@ -22,6 +22,7 @@ pub mod generator;
 pub mod losses;
 pub mod network;
 pub mod optimizers;
+pub mod program;
 pub mod value;
 pub mod vmath;
 
@@ -29,4 +30,5 @@ pub use floats::MathError;
 pub use generator::Generator;
 pub use network::Mlp;
 pub use optimizers::{Adam, Optimizer, Sgd};
+pub use program::Program;
 pub use value::{Op, Value};

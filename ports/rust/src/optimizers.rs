@@ -41,6 +41,11 @@ impl Sgd {
         let (lr, nesterov, buffer) = (0.1, false, Vec::new());
         Self { lr, momentum, dampening, weight_decay, nesterov, parameters, buffer }
     }
+
+    /// Go on from a velocity; it is empty before the first step.
+    pub fn restore(&mut self, buffer: Vec<f64>) {
+        self.buffer = buffer;
+    }
 }
 
 impl Optimizer for Sgd {
@@ -91,6 +96,12 @@ impl Adam {
     /// AdamW.
     pub fn decoupled(parameters: Vec<Value>) -> Self {
         Self { is_decoupled: true, ..Self::new(parameters) }
+    }
+
+    /// Go on from the means of a number of steps.
+    pub fn restore(&mut self, means: Vec<(f64, f64)>, steps: i32) {
+        self.means = means;
+        self.steps = steps;
     }
 }
 

@@ -93,7 +93,7 @@ impl Op {
     }
 
     /// The result of a, or of a and b.
-    fn value(self, a: f64, b: f64, errors: &mut Errors) -> f64 {
+    pub(crate) fn value(self, a: f64, b: f64, errors: &mut Errors) -> f64 {
         match self {
             Op::Add => a + b,
             Op::Mul => a * b,
@@ -132,7 +132,14 @@ impl Op {
     }
 
     /// What y = op(a, b) with the gradient g passes on to a and b.
-    fn gradients(self, a: f64, b: f64, y: f64, g: f64, errors: &mut Errors) -> (f64, f64) {
+    pub(crate) fn gradients(
+        self,
+        a: f64,
+        b: f64,
+        y: f64,
+        g: f64,
+        errors: &mut Errors,
+    ) -> (f64, f64) {
         match self {
             Op::Add => (g, g),
             Op::Mul => (b * g, a * g),

@@ -1,7 +1,7 @@
 //! The answers of ../../vectors; a difference tells of what, the input and both results.
 
 use pymicrograd::losses::{cross_entropy, margin_loss, mse_loss};
-use pymicrograd::{vmath, Adam, Generator, MathError, Mlp, Op, Optimizer, Sgd, Value};
+use pymicrograd::{vmath, Adam, Generator, MathError, Mlp, Op, Optimizer, Program, Sgd, Value};
 use std::collections::HashMap;
 use std::fs;
 
@@ -252,6 +252,71 @@ fn training_runs() {
             expect("a run", name, theirs, own);
         }
     }
+}
+
+fn program_of(name: &str) -> Vec<u8> {
+    let file = format!("{}/../../vectors/programs/{name}.mgp", env!("CARGO_MANIFEST_DIR"));
+    fs::read(file).expect("the vectors are there")
+}
+
+/// Make steps; gives the lines of their answers.
+fn answers_of(program: &mut Program, steps: usize) -> Vec<String> {
+    let (mut losses, mut error) = (Vec::new(), None);
+    for _ in 0..steps {
+        match program.step() {
+            Ok(loss) => losses.extend(loss),
+            Err(raised) => {
+                error = Some(raised);
+                break;
+            }
+        }
+    }
+    let shown = |key: &str, numbers: &[f64]| {
+        format!("{key} {}", hexes(numbers.iter().copied())).trim_end().to_owned()
+    };
+    let mut lines = vec![shown("losses", &losses)];
+    if error.is_none() {
+        lines.push(shown("outputs", &program.outputs));
+    }
+    lines.push(shown("data", &program.data));
+    lines.push(shown("gradients", &program.gradients));
+    lines.extend(error.map(|error| format!("error {}", word_of(error))));
+    lines
+}
+
+#[test]
+fn programs() {
+    let names: std::collections::HashSet<String> = names_in("programs").into_iter().collect();
+    assert!(names.len() > 4);
+    for name in names {
+        let mut program = Program::new(&program_of(&name)).unwrap();
+        let (text, mut found) = (text_of(&format!("programs/{name}.txt")), Vec::new());
+        for line in text.lines() {
+            let (key, rest) = line.split_once(' ').unwrap_or((line, ""));
+            if key == "inputs" {
+                program.inputs = rest.split(' ').map(number).collect();
+            }
+            if key == "inputs" || key == "run" {
+                found.push(line.to_owned());
+            }
+            if key == "run" {
+                found.extend(answers_of(&mut program, rest.parse().unwrap()));
+            }
+        }
+        assert_eq!(found, text.lines().collect::<Vec<_>>(), "{name}");
+    }
+}
+
+#[test]
+fn a_damaged_program_is_refused() {
+    let bytes = program_of("adamw");
+    assert_eq!(Program::new(&bytes).unwrap().names[0], "layers.0.neurons.0.w.0");
+    for at in [0, 5, 9, 17, 25, 70, 600] {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 4;
+        assert!(Program::new(&damaged).is_err());
+    }
+    assert!(Program::new(&bytes[..40]).is_err());
 }
 
 #[test]

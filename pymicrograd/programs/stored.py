@@ -1,0 +1,178 @@
+"""Programs in files: saved by one process, run by another, or by C, JavaScript, Rust."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from .. import _core
+from ..arithmetic import get_math, is_ieee
+from ..files import Path, content_of, replacing
+from ..modules import Module
+from ..scalars import as_float
+from .fitting import as_count
+
+__all__ = ["StoredProgram", "load", "store"]
+
+
+def named(names: Any) -> dict[int, str]:
+    """Return names by handles, of a module's parameters or of Values by name."""
+    if names is None:
+        return {}
+    items = names.named_parameters() if isinstance(names, Module) else names.items()
+    found: dict[int, str] = {}
+    for name, value in items:
+        if not isinstance(name, str) or "\0" in name:
+            raise ValueError(f"{name!r} cannot name a Value")
+        if isinstance(value, _core.ValueBase):
+            found[value._handle] = name
+    return found
+
+
+def store(script: Any, path: Path, names: Module | Mapping[str, Any] | None) -> None:
+    """Write a program of Values to a file."""
+    content = script.to_file(named(names))
+    with replacing(path) as file:
+        file.write(content)
+
+
+def load(path: Path) -> StoredProgram:
+    """Return the program in a file, with the numbers that it was saved with.
+
+    A file is checked as a whole before anything is made of it, and holds no code: ops by their
+    names, and numbers. The program gives the same bits as the one that was saved.
+
+    Args:
+        path: a file that `save` of a program has written.
+
+    Raises:
+        ValueError: the file is damaged, or no program. The message names it.
+        OSError: the file cannot be read.
+    """
+    return StoredProgram(content_of(path), os.fspath(path))
+
+
+class StoredProgram:
+    """A program of Values from a file.
+
+    Args:
+        content: the file's bytes.
+        name: what errors call it.
+
+    Attributes:
+        parameters: the Values that the program reads and writes, by the names that they were saved
+            with, else by their numbers: "0", "1" ... They may be read and set between runs.
+        inputs: how many numbers a call takes.
+        math: whose functions it was saved with, "library" or "portable": its digits are the same
+            where `pymicrograd.get_math()` is the same.
+
+    Example:
+        >>> import os, tempfile
+        >>> from pymicrograd import Value, compile, optim, programs
+        >>> w = Value(1.0)
+        >>> program = compile((w * 3.0 - 6.0) ** 2, optim.SGD([w], lr=0.05))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "step.mgp")
+        ...     program.save(path, names={"w": w})
+        ...     stored = programs.load(path)
+        >>> [round(loss, 3) for loss in stored.run(3)], round(stored.parameters["w"].data, 3)
+        ([9.0, 0.09, 0.001], 1.999)
+        >>> w.data
+        1.0
+    """
+
+    def __init__(self, content: bytes, name: str = "a program") -> None:
+        self._script = _core.Script.of_file(content, name)
+        try:
+            leaves = self._script.leaves()
+        except UnicodeDecodeError:
+            raise ValueError(f"{name}: a name that is no UTF-8") from None
+        self.parameters: dict[str, Any] = {}
+        for i, (text, value) in enumerate(leaves):
+            key = text or str(i)
+            self.parameters[f"{key}.{i}" if key in self.parameters else key] = value
+        self._names = {value._handle: text for text, value in leaves}
+        self.inputs, self._outputs, is_portable = self._script.counts()
+        self.math = "portable" if is_portable else "library"
+
+    @property
+    def losses(self) -> list[float]:
+        """The data of the loss in each step of the last `run`, also of one that raised."""
+        return self._script.losses()
+
+    def run(self, steps: int = 1) -> list[float]:
+        """Make some steps, as `Program.run`; inputs are those of the last call."""
+        steps = as_count("steps", steps)
+        self._script.begin()
+        while left := steps - self._script.done():
+            self._script.run(left, is_ieee())
+        return self.losses
+
+    def __call__(self, *inputs: float) -> list[float]:
+        """Make one step on other inputs.
+
+        Args:
+            inputs: floats, in the order in which the compiled function took them.
+
+        Returns:
+            What the function returned, as a flat list of floats.
+
+        Raises:
+            TypeError: there are more inputs or fewer than the program has.
+        """
+        if len(inputs) != self.inputs:
+            raise TypeError(f"a program of {self.inputs} inputs, not {len(inputs)}")
+        return self._script.call([as_float(x) for x in inputs], self._outputs, is_ieee())
+
+    @property
+    def optimizers(self) -> list[Any]:
+        """The updates, each with `lr`, `weight_decay`, `beta1`, `beta2` and `epsilon` to set."""
+        return [Update(self._script, of) for of in self._script.given()]
+
+    def save(self, path: Path) -> None:
+        """Write the program to a file, with the numbers that it has now."""
+        content = self._script.to_file(None)
+        with replacing(path) as file:
+            file.write(content)
+
+    def explain(self) -> str:
+        """Say what the program consists of."""
+        return self._script.describe()
+
+    def __repr__(self) -> str:
+        names = ", ".join(list(self.parameters)[:3])
+        more = " ..." if len(self.parameters) > 3 else ""
+        differs = "" if self.math == get_math() else f", saved with {self.math} functions"
+        return f"StoredProgram({self.inputs} inputs, {names}{more}{differs})"
+
+
+OPTIONS = ("lr", "weight_decay", "beta1", "beta2", "epsilon")
+
+
+class Update:
+    """The options of an update of a program: lr, weight_decay, beta1, beta2, epsilon.
+
+    Of SGD beta1 is the momentum and beta2 the dampening.
+    """
+
+    __slots__ = ("_of", "_script")
+
+    def __init__(self, script: Any, of: Any) -> None:
+        object.__setattr__(self, "_script", script)  # whose memory it is
+        object.__setattr__(self, "_of", of)
+
+    def __getattr__(self, name: str) -> float:
+        if name not in OPTIONS:
+            raise AttributeError(f"an update has {', '.join(OPTIONS)}, no {name}")
+        return float(getattr(self._of, name))
+
+    def __setattr__(self, name: str, value: float) -> None:
+        if name not in OPTIONS:
+            raise AttributeError(f"an update has {', '.join(OPTIONS)}, no {name}")
+        setattr(self._of, name, as_float(value))
+
+    def __repr__(self) -> str:
+        of: Any = object.__getattribute__(self, "_of")
+        kind = "Adam" if of.is_adam else "SGD"
+        return f"{kind}({', '.join(f'{name}={getattr(self, name)}' for name in OPTIONS)})"

@@ -1,0 +1,180 @@
+"""Programs from files, run in pure Python: one operation after the other, in the file's order.
+
+The format is that of csrc/SPEC.md, "Program files". What an op computes is its row of value.py;
+so are the digits. A file that is damaged is refused, but what a checksum does not show is left to
+the loader in C: this one reads what `save` has written.
+
+Example:
+    >>> import pymicrograd, tempfile, os
+    >>> from pymicrograd.reference.program import NumberProgram
+    >>> w = pymicrograd.Value(1.0)
+    >>> program = pymicrograd.compile((w * 3.0 - 6.0) ** 2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     program.save(os.path.join(folder, "step.mgp"))
+    ...     content = open(os.path.join(folder, "step.mgp"), "rb").read()
+    >>> NumberProgram(content).run(1)
+    [9.0]
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from .optim import SGD, Adam
+from .value import OPS, Value
+
+__all__ = ["NumberProgram", "header_of"]
+
+HEADER = struct.Struct("<4s3IQ10I")
+NUMBERS, ARRAYS = 1, 2
+NONE = 0xFFFFFFFF
+
+
+def header_of(content: bytes) -> tuple[int, int, Sequence[int]]:
+    """Return the kind of a file, its flags and its counts.
+
+    Raises:
+        ValueError: it is no program file, or damaged.
+    """
+    if len(content) < HEADER.size:
+        raise ValueError("no program file: it is shorter than a header")
+    mark, kind, checksum, flags, size, *counts = HEADER.unpack_from(content)
+    if mark != b"MGP1" or kind not in (NUMBERS, ARRAYS) or size != len(content):
+        raise ValueError("no program file, or not a whole one")
+    if zlib.crc32(content[16:]) != checksum:
+        raise ValueError("a damaged program file: its checksum is another one")
+    return kind, flags, counts
+
+
+class Reader:
+    """Bytes that are read from the front to the end."""
+
+    def __init__(self, content: bytes, at: int) -> None:
+        self.content, self.at = content, at
+
+    def take(self, kind: str, count: int) -> tuple[Any, ...]:
+        """Return the next so many items: "d" numbers, "I" and "Q" whole ones."""
+        layout = struct.Struct(f"<{count}{kind}")
+        found = layout.unpack_from(self.content, self.at)
+        self.at += layout.size
+        return found
+
+
+def pick(a: float, b: float) -> float:
+    """Return a step of Python's max()."""
+    return b if b > a else a
+
+
+def function_of(name: str, which: int) -> Callable[..., float]:
+    """Return what an op computes of floats: its value, or what it passes on to an operand."""
+    if name == "pick":
+        return pick
+    op = OPS[name]
+    if not which:
+        return op.value
+    if op.arity == 1 or name == "pow_number":
+        return op.gradient
+    return lambda a, b, y, g: float(op.gradient(a, b, y, g)[which - 1])
+
+
+class NumberProgram:
+    """A program of numbers.
+
+    Args:
+        content: a whole file.
+
+    Attributes:
+        data, gradients: what its nodes hold; names: theirs.
+        inputs: the numbers that it takes, at first those of the file.
+        outputs: what they were after the last step.
+        optimizers: SGD and Adam, of Values that stand for the parameters.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        kind, _, counts = header_of(content)
+        if kind != NUMBERS:
+            raise ValueError("a program of arrays, not of numbers")
+        constants, inputs, nodes, updates, ops, words, outputs, self.loss, text, _ = counts
+        r = Reader(content, HEADER.size)
+        self.constants = list(r.take("d", constants))
+        self.inputs = list(r.take("d", inputs))
+        state = r.take("d", 2 * nodes)
+        self.data, self.gradients = list(state[::2]), list(state[1::2])
+        self.optimizers = [optimizer_of(r) for _ in range(updates)]
+        self.ops = [op_of(r) for _ in range(ops)]
+        self.words = r.take("I", words)
+        self.output_values = r.take("I", outputs)
+        self.outputs: list[float] = []
+        self.names = content[r.at : r.at + text].decode().split("\0")[:-1]
+
+    def run(self, steps: int = 1) -> list[float]:
+        """Make steps; returns the loss of each, if there is one."""
+        losses = []
+        for _ in range(steps):
+            values = self.step()
+            self.outputs = [values[i] for i in self.output_values]
+            if self.loss != NONE:
+                losses.append(values[self.loss])
+        return losses
+
+    def step(self) -> list[float]:
+        """Make one step; returns all values."""
+        values = [*self.constants, *self.inputs, *self.data, *self.gradients]
+        words = iter(self.words)
+        for op in words:
+            name, function, count = self.ops[op]
+            if name == "update":
+                self.update(values, next(words), words)
+                continue
+            operands = [next(words) for _ in range(count)]
+            if name == "set_data":
+                self.data[operands[0]] = values[operands[1]]
+            elif name == "set_gradient":
+                self.gradients[operands[0]] = values[operands[1]]
+            else:
+                values.append(function(*[values[i] for i in operands]))
+        return values
+
+    def update(self, values: list[float], which: int, words: Iterator[int]) -> None:
+        """Make the step of an optimizer: the next values are what the parameters' data become."""
+        optimizer = self.optimizers[which]
+        for p in optimizer.params:
+            p.data = values[next(words)]
+        for p in optimizer.params:
+            p.grad = values[next(words)]
+        if optimizer.params:
+            optimizer.step()
+        elif isinstance(optimizer, Adam):
+            optimizer.t += 1
+        values += [p.data for p in optimizer.params]
+
+
+def op_of(r: Reader) -> tuple[str, Any, int]:
+    """Read a row of the table of ops: its name, what it computes, and of how many words."""
+    text = b"".join(r.take("c", 24)).rstrip(b"\0").decode()
+    which, count = r.take("I", 2)
+    is_done = text in ("set_data", "set_gradient", "update")
+    return text, None if is_done else function_of(text, which), count
+
+
+def optimizer_of(r: Reader) -> Any:
+    """Read an update."""
+    is_adam, flags = r.take("I", 2)
+    count, steps = r.take("Q", 2)
+    lr, weight_decay, *rest = r.take("d", 5)
+    params = [Value(0.0) for _ in range(count)]
+    made: Any = (Adam if is_adam else SGD)(params or [Value(0.0)])
+    made.params, made.lr, made.weight_decay = params, lr, weight_decay
+    if is_adam:
+        made.decoupled, made.t = bool(flags & 1), steps
+        made.betas, made.eps = tuple(rest[:2]), rest[2]
+        made.m, made.v = list(r.take("d", count)), list(r.take("d", count))
+        return made
+    made.momentum, made.dampening, made.nesterov = *rest[:2], bool(flags & 2)
+    if made.momentum:
+        buffer = list(r.take("d", count))
+        made.buffer = buffer if flags & 4 else None
+    return made

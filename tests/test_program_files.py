@@ -1,0 +1,199 @@
+"""Programs in files: what is loaded goes on as what was saved would; what is damaged is refused."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import random
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import test_programs_of_values as of_values
+from test_programs_of_values import HOSTILE, OPTIMIZERS, bits, classifier, loop, outcome, state
+
+import pymicrograd
+from pymicrograd import Value, compile, optim, programs
+from pymicrograd.reference.program import NumberProgram
+
+
+def sealed(content: bytes) -> bytes:
+    """Return a file with the size and the checksum that it should have."""
+    size = struct.pack("<Q", len(content))
+    content = content[:16] + size + content[24:]
+    return content[:8] + struct.pack("<I", zlib.crc32(content[16:])) + content[12:]
+
+
+def saved(program: Any, folder: Path, *args: Any, **named: Any) -> bytes:
+    program.save(folder / "program.mgp", *args, **named)
+    return (folder / "program.mgp").read_bytes()
+
+
+def numbers_of(program: Any) -> list[Any]:
+    """Return what all nodes of a program hold, of the library or of the reference."""
+    if isinstance(program, NumberProgram):
+        both = zip(program.data, program.gradients, strict=True)
+        return bits([x for pair in both for x in pair])
+    return state(list(program.parameters.values()))
+
+
+# ---- programs of Values ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_training_goes_on_from_a_file(name: str, tmp_path: Path) -> None:
+    model, optimizer, loss_of = classifier(OPTIMIZERS[name])
+    twin, twin_optimizer, twin_loss_of = classifier(OPTIMIZERS[name])
+    program = compile(loss_of(), optimizer)
+    assert program.run(3) == loop(twin_loss_of, twin_optimizer, 3)
+    content = saved(program, tmp_path, names=model)
+    stored = programs.load(tmp_path / "program.mgp")
+    assert saved(stored, tmp_path) == content
+    reference = NumberProgram(content)
+    expected = loop(twin_loss_of, twin_optimizer, 5)
+    assert stored.run(2) + stored.run(3) == expected == reference.run(5)
+    assert numbers_of(stored) == numbers_of(reference)
+    named = dict(twin.named_parameters())
+    assert state([stored.parameters[key] for key in named]) == state(list(named.values()))
+    assert state(list(model.parameters())) != state(list(twin.parameters()))  # which stay
+    assert reference.names[: len(named)] == list(named)
+    again = programs.load(tmp_path / "program.mgp")  # a file is a state
+    assert again.run(5) == expected
+    assert saved(again, tmp_path) == saved(stored, tmp_path)
+
+
+def test_random_graphs(tmp_path: Path) -> None:
+    """Also what they raise, and what they leave then."""
+    raised = 0
+    for seed in range(48):
+        graph, rng = of_values.Graph(seed, 4, (8, 30, 120)[seed % 3]), random.Random(seed)
+        leaves = [Value(rng.gauss(0, 1)) for _ in range(4)]
+        program = compile(of_values.in_order_of_walk(graph, leaves))
+        content = saved(program, tmp_path, names={f"x{i}": x for i, x in enumerate(leaves)})
+        stored, reference = programs.load(tmp_path / "program.mgp"), NumberProgram(content)
+        used = [i for i in range(4) if f"x{i}" in stored.parameters]
+        kept, twins = [stored.parameters[f"x{i}"] for i in used], [leaves[i] for i in used]
+        for turn in range(3):
+            row = [rng.gauss(0, 1) for _ in leaves]
+            if seed % 2 and turn:
+                row = [rng.choice((x, rng.choice(HOSTILE))) for x in row]
+            for i in used:
+                stored.parameters[f"x{i}"].data = leaves[i].data = row[i]
+                reference.data[reference.names.index(f"x{i}")] = row[i]
+            expected = outcome(program.run)
+            raised += expected is not None
+            assert outcome(stored.run) == outcome(reference.run) == expected, (seed, row)
+            assert bits(stored.losses) == bits(program.losses)
+            assert numbers_of(stored) == numbers_of(reference), (seed, row)
+            assert state(kept) == state(twins)
+    assert 10 < raised < 130
+
+
+def test_a_function_with_inputs(tmp_path: Path) -> None:
+    step, parameters, _ = of_values.make_steps(functools.partial(compile, values=True))
+    rows, targets = [[0.5, -1.0], [2.0, 0.25]], (1, 2)
+    with pytest.raises(ValueError, match="call the function first"):
+        step.save(tmp_path / "none.mgp")
+    for _ in range(2):
+        step(rows, targets, 0.5)
+    content = saved(step, tmp_path, names={"first": parameters[0]})
+    assert content == saved(step, tmp_path, rows, targets, 0.5, names={"first": parameters[0]})
+    stored, reference = programs.load(tmp_path / "program.mgp"), NumberProgram(content)
+    assert stored.inputs == 5 and "first" in stored.parameters
+    for scale in (2.0, 0.125):
+        loss, others = step(rows, targets, scale)
+        assert stored(0.5, -1.0, 2.0, 0.25, scale) == [x.data for x in (loss, *others)]
+        reference.inputs = [0.5, -1.0, 2.0, 0.25, scale]
+        reference.run()
+        assert reference.outputs == [x.data for x in (loss, *others)]
+    assert numbers_of(stored) == numbers_of(reference)
+    step(rows, (1, 1), 0.5)
+    with pytest.raises(ValueError, match="no program of such a call"):
+        step.save(tmp_path / "program.mgp")
+    with pytest.raises(TypeError, match="5 inputs, not 1"):
+        stored(1.0)
+
+
+def test_options_and_numbers_may_be_set(tmp_path: Path) -> None:
+    w = Value(1.0)
+    program = compile(w * w, optim.SGD([w], lr=0.25))
+    saved(program, tmp_path, names={"w": w})
+    stored = programs.load(tmp_path / "program.mgp")
+    (update,) = stored.optimizers
+    update.lr = 0.5
+    stored.parameters["w"].data = 3.0
+    assert stored.run(2) == [9.0, 0.0] and w.data == 1.0
+    with pytest.raises(AttributeError, match="no rate"):
+        update.rate = 1.0
+    update.beta1 = 0.5
+    assert stored.run(1) == [0.0]
+    assert "SGD(lr=0.5" in repr(update) and "1 lanes" not in repr(stored)
+    with pytest.raises(ValueError, match="cannot name"):
+        program.save(tmp_path / "program.mgp", names={"a\0b": w})
+
+
+# ---- damage ----------------------------------------------------------------------------------
+
+
+def small_file(folder: Path) -> bytes:
+    model, optimizer, loss_of = classifier(OPTIMIZERS["groups"], 2, 2)
+    return saved(compile(loss_of(), optimizer), folder, names=model)
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    content, path = small_file(tmp_path), tmp_path / "damaged.mgp"
+    gc.collect()
+    before = pymicrograd.memory_usage()["nodes"]
+    cases = [b"", b"MGP1", content[:-1], content + b"\0", b"PK" + content[2:]]
+    rng = random.Random(3)
+    for at in (*range(0, 64, 3), *rng.sample(range(len(content)), 60)):
+        changed = bytearray(content)
+        changed[at] ^= 1 << rng.randrange(8)
+        cases.append(bytes(changed))
+    for case in cases:
+        path.write_bytes(case)
+        with pytest.raises(ValueError, match=r"damaged\.mgp: no intact program file"):
+            programs.load(path)
+    gc.collect()
+    assert pymicrograd.memory_usage()["nodes"] == before
+    with pytest.raises(OSError):
+        programs.load(tmp_path / "missing.mgp")
+    with pytest.raises(ValueError, match="not a regular file"):
+        programs.load(tmp_path)
+    with pytest.raises(ValueError):
+        NumberProgram(cases[2])
+
+
+def test_wrong_words_under_a_right_checksum(tmp_path: Path) -> None:
+    """Refused, or a program of something else."""
+    content, path, rng = small_file(tmp_path), tmp_path / "wrong.mgp", random.Random(4)
+    refused = 0
+    for _ in range(120):
+        changed = bytearray(content)
+        at = rng.choice((rng.randrange(24, 64), rng.randrange(64, len(content)))) // 4 * 4
+        changed[at : at + 4] = struct.pack("<I", rng.choice((0, 1, 7, 2**31, 2**32 - 1)))
+        path.write_bytes(sealed(bytes(changed)))
+        try:
+            stored = programs.load(path)
+        except ValueError as error:
+            assert "wrong.mgp" in str(error)
+            refused += 1
+        else:
+            outcome(stored.run)
+    assert 40 < refused < 120
+
+
+def test_nothing_is_left_in_memory(tmp_path: Path) -> None:
+    small_file(tmp_path)
+    for turn in range(3):
+        stored = programs.load(tmp_path / "program.mgp")
+        stored.run(2)
+        saved(stored, tmp_path)
+        del stored
+        gc.collect()
+        usage = pymicrograd.memory_usage()
+        if turn == 0:
+            before = usage
+    assert (usage["nodes"], usage["bytes"]) == (before["nodes"], before["bytes"])
