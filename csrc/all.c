@@ -67,4 +67,5 @@
 #include "programs/lanes_baseline.c"
 #include "programs/script.c"
 #include "programs/log.c"
+#include "programs/show.c"
 #include "lifetime.c"

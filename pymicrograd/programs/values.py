@@ -13,6 +13,7 @@ from ..scalars import is_array
 from ..value import Value
 from .fitting import as_count
 from .refusals import explained
+from .source_of_values import c_of_values
 from .templates import filled
 
 __all__ = ["Program", "Recorded"]
@@ -107,6 +108,30 @@ class Program:
         """Say what the program consists of."""
         return self._script.describe()
 
+    def to_c(self, path: Any = None, name: str = "train_step") -> str:
+        """Return a step as C that stands alone, with what all numbers are now.
+
+        The file has two functions, `train_step_begin`, which sets a `struct train_step` to these
+        numbers, and `train_step`, which returns what failed; its head says how it is compiled. The
+        bits are those of `run`.
+
+        Args:
+            path: a file to write, or None.
+            name: of the function and the struct.
+
+        Raises:
+            ValueError: the name is none, or that of something else.
+
+        Example:
+            >>> from pymicrograd import Value, compile, optim
+            >>> w = Value(1.0)
+            >>> text = compile((w * 3.0 - 6.0) ** 2, optim.SGD([w], lr=0.05)).to_c()
+            >>> [line.strip() for line in text.splitlines() if "leaf_0 *" in line]
+            ['const double mul_9 = leaf_0 * 3.0;']
+        """
+        self._prepare()
+        return c_of_values(self._script, path, name)
+
 
 def arms_of(optimizer: Any) -> list[Any]:
     """Return the parameters of an optimizer's groups, if a program can make its steps."""
@@ -181,6 +206,18 @@ class Recorded:
         self._variants[key] = variant
         return variant.first
 
+    def to_c(self, path: Any = None, name: str = "train_step") -> str:
+        """Return the program as C that stands alone, as `Program.to_c`; inputs are as last given.
+
+        Raises:
+            ValueError: there is none, as it was not called yet, or there are several.
+        """
+        if len(self._variants) != 1:
+            count = len(self._variants) or "no"
+            raise ValueError(f"there are {count} programs of {self.function.__name__}(), not one")
+        (variant,) = self._variants.values()
+        return variant.to_c(path, name)
+
 
 class Variant:
     """The program of a signature.
@@ -192,6 +229,7 @@ class Variant:
     def __init__(self, function: Any, args: Any, named: Any, inputs: list[float]) -> None:
         leaves = [Value(x) for x in inputs]
         each = iter(leaves)
+        self._inputs = inputs
         with_leaves = filled((args, named), lambda x: type(x) is float, each)
         recording = _core.Recording([leaf._handle for leaf in leaves])
         try:
@@ -218,9 +256,15 @@ class Variant:
 
     def run(self, inputs: list[float]) -> Any:
         """Return what the function returns on other inputs."""
-        self.first = None
+        self.first, self._inputs = None, inputs
         numbers = self._script.call(inputs, self._outputs, is_ieee())
         return filled(self._template, lambda x: x is OUTPUT, map(Value, numbers))
+
+    def to_c(self, path: Any, name: str) -> str:
+        """Return it as C."""
+        if not self.refresh():
+            raise ValueError("an optimizer has other parameters now: call the function again")
+        return c_of_values(self._script, path, name, self._inputs)
 
 
 OUTPUT = object()  # what stands for a Value in what a function returned
