@@ -2,12 +2,14 @@
 
 import functools
 import os
+import shutil
 import sys
 import sysconfig
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from setuptools import setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 from setuptools.errors import CompileError, LinkError, PlatformError
 
 HELP = """
@@ -99,11 +101,29 @@ class BuildCore(build_ext):
             raise SystemExit(HELP.format(reason=error)) from error
 
 
+# Sources of the core of which programs written as C have excerpts (programs/excerpts.py).
+EXCERPTS = ("base/vmath.h", "base/fma.h", "numbers/float.c", "numbers/numbers.h",
+            "programs/lanes.inc.c")  # fmt: skip
+
+
+class BuildPackage(build_py):
+    """Build the Python files, with what they take from the core's sources beside them."""
+
+    def run(self):
+        super().run()
+        if self.editable_mode:  # these read csrc itself
+            return
+        for name in EXCERPTS:
+            to = os.path.join(self.build_lib, "pymicrograd", "programs", "csrc", name)
+            os.makedirs(os.path.dirname(to), exist_ok=True)
+            shutil.copyfile(os.path.join("csrc", name), to)
+
+
 options = {}
 if not sysconfig.get_config_var("Py_GIL_DISABLED"):  # which has no limited API
     options["bdist_wheel"] = {"py_limited_api": "cp310"}
 setup(
     cffi_modules=["pymicrograd/_cffi_build.py:ffibuilder"],
-    cmdclass={"build_ext": BuildCore},
+    cmdclass={"build_ext": BuildCore, "build_py": BuildPackage},
     options=options,
 )

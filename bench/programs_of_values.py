@@ -2,12 +2,18 @@
 
 Three jobs: the training step of train.py as its batch form has it; forward and backward of the GPT
 of microgpt.py on one name, again and again; micrograd's README expression. All digits are compared
-to the bit. A program makes its steps in calls of `run`, of which each counts as many.
+to the bit. A program makes its steps in calls of `run`, of which each counts as many, and where
+there is a C compiler, so does what it makes of `to_c`.
 """
 
 from __future__ import annotations
 
+import ctypes
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from . import engines, microgpt, train
@@ -16,7 +22,27 @@ from .report import Report, contest_table
 from .runner import Contestant, Effort, contest
 from .worker import Job, clock
 
-LOOP, PROGRAM = "step by step", "program"
+LOOP, PROGRAM, SOURCE = "step by step", "program", "program as C"
+COMPILE = ["-O2", "-ffp-contract=off", "-fno-builtin-pow", "-shared", "-fPIC"]
+# What is added to a program's text: steps and losses, and what the leaves are then.
+TRAINING = """
+static struct train_step all;
+
+void train(long steps, double *losses)
+{
+    for (long i = 0; i < steps; i++) {
+        train_step(&all);
+        losses[i] = all.loss;
+    }
+}
+
+void begin(double **data, double **gradient)
+{
+    train_step_begin(&all);
+    *data = all.data;
+    *gradient = all.gradient;
+}
+"""
 # Jobs: title, unit in seconds, and steps that one call makes.
 JOBS = {
     "train": ("MLP(2, [16, 3]), 80 points, AdamW", 1e-6, 100),
@@ -81,13 +107,52 @@ def step_by_step(loss_of: Callable[[], Any], optimizer: Any, steps: int) -> list
     return losses
 
 
+class Source:
+    """A program of Values as a compiler has it, with the numbers that its leaves have now."""
+
+    def __init__(self, program: Any, leaves: list[Any]) -> None:
+        places = {node[-1]: i for i, node in enumerate(program._script.layout().nodes)}
+        self.leaves = [(leaf, places.get(leaf._handle)) for leaf in leaves]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "step.c")
+            path.write_text(program.to_c() + TRAINING)
+            library = str(path.with_suffix(".so"))
+            compiler = shutil.which("cc") or "cc"
+            subprocess.run([compiler, *COMPILE, str(path), "-lm", "-o", library], check=True)
+            self.library = ctypes.CDLL(library)
+        self.data, self.gradient = (
+            ctypes.POINTER(ctypes.c_double)(),
+            ctypes.POINTER(ctypes.c_double)(),
+        )
+        self.library.begin(ctypes.byref(self.data), ctypes.byref(self.gradient))
+
+    def run(self, steps: int) -> Any:
+        """Make steps; return an array of losses."""
+        losses = (ctypes.c_double * steps)()
+        self.library.train(ctypes.c_long(steps), losses)
+        return losses
+
+    def state(self) -> list[float]:
+        """Return data and gradient of each leaf; a program does not have those it does not use."""
+        return [
+            x
+            for leaf, i in self.leaves
+            for x in ((leaf.data, leaf.grad) if i is None else (self.data[i], self.gradient[i]))
+        ]
+
+
 def make(engine: str, form: str, case: str) -> Job:
     """Return the job of a contestant."""
     module = engines.load(engine)
     loss_of, leaves, optimizer = MAKERS[case](module)
     count = JOBS[case][2]
-    if form == PROGRAM:
-        run = module.compile(loss_of(), optimizer).run
+    source = None
+    if form in (PROGRAM, SOURCE):
+        program = module.compile(loss_of(), optimizer)
+        run = program.run
+        if form == SOURCE:
+            source = Source(program, leaves)
+            run = source.run
     else:
         count = 1
 
@@ -99,13 +164,20 @@ def make(engine: str, form: str, case: str) -> Job:
         run(count)
         return ((clock() - started) / count,)
 
-    return Job(step, lambda: run(3) + [x for p in leaves for x in (p.data, p.grad)])
+    def state() -> list[float]:
+        if source is not None:
+            return source.state()
+        return [x for p in leaves for x in (p.data, p.grad)]
+
+    return Job(step, lambda: [*run(3), *state()])
 
 
 def run(report: Report, effort: Effort) -> None:
     """Print a table for each job."""
     loop, program = Contestant(C_ENGINE, LOOP), Contestant(C_ENGINE, PROGRAM)
     names = {loop: "C engine, step by step", program: "C engine, program"}
+    if shutil.which("cc"):
+        names[Contestant(C_ENGINE, SOURCE)] = "C engine, program as C"
     with contest("programs_of_values", names, effort) as steps:
         for case, (title, unit, _) in JOBS.items():
             measured = steps.measure(case)

@@ -67,6 +67,7 @@
 #include "programs/lanes_baseline.c"
 #include "programs/script.c"
 #include "programs/log.c"
+#include "programs/show.c"
 #include "programs/file.c"
 #include "programs/script_save.c"
 #include "programs/script_load.c"

@@ -491,6 +491,51 @@ int mg_file_kind(const void *from, size_t size);
 /* Free a program; NULL is fine. */
 void mg_script_free(mg_script *script);
 
+/* What an instruction does, for those who write it elsewhere. Slots are numbers of an array
+ * of doubles, each written once a step. `words`, the program's:
+ *   line    for each of `count` operations code, to, a, b, y, g (slots), sequence
+ *   lanes   a sequence for each lane, or nothing: lane i computes `code` of slots a + i ..,
+ *           or of a .. where modes has 1 (a), 2 (b), 4 (y), 8 (g), to slot to + i
+ *   chain   for each of `count` blocks a start, and slots a, b of each of `terms` products:
+ *           of `width` slots, or of one where modes has 1 (a), 2 (b), 4 (start)
+ *   pack    the slots that are copied to `to` + i
+ *   update  nothing: number `first`, data from a, gradients from g, to `to`
+ * Code 3 * op + which is as in mg_script_failure; behind those of all ops comes "b if b > a,
+ * else a", and, in lines, y + a * b. A sequence is the number of what is computed in the
+ * order of the loop that the program stands for. */
+typedef struct mg_script_code {
+    const char *kind;
+    int64_t code, width, modes, count, terms, to, a, b, y, g, first, sequence;
+    const uint32_t *words;
+    int64_t word_count;
+} mg_script_code;
+
+/* How a program begins a step and ends it. A node is read to slots data and gradient (0: it
+ * is not); what is held, data of all nodes, then gradients, gets `saves`, runs of slots
+ * (from, to, count), or after a failure those of `writes` (sequence, node, is_gradient,
+ * slot) that come no later. */
+typedef struct mg_script_layout {
+    int64_t slots, nodes, updates, loss, inputs, input_count, output_count;
+    int64_t write_count, save_count;
+    const double *values; /* (slots), of the last run; constants lie there */
+    const uint32_t *outputs, *writes, *saves;
+} mg_script_layout;
+
+typedef struct mg_script_node {
+    int64_t data, gradient; /* slots */
+    mg_node handle;
+    double value, slope; /* its data and its gradient now; 0 of one that is no more */
+} mg_script_node;
+
+/* Errors of the two with a number: MG_ERR_ARG where there is none. */
+int mg_script_code_of(mg_script *script, int64_t which, mg_script_code *code);
+int mg_script_node_of(mg_script *script, int64_t which, mg_script_node *shown);
+int mg_script_layout_of(mg_script *script, mg_script_layout *layout);
+/* Return the formula of an op in C: of its value (which = 0), or of what it passes on to its
+ * first (1) or second (2) operand. It is of a, b, y, g, functions of numbers/float.c and of
+ * formulas of their own names; NULL for an op that numbers do not have. */
+const char *mg_op_formula(int op, int which);
+
 /* ---- arrays: nodes that hold N-dimensional arrays -----------------------------------
  *
  * An array is a node like any other: named by a handle, alive while it is referred to. It

@@ -68,18 +68,22 @@ MG_INLINE bool inverse_square_is_certain(double x, double *r)
     return is_certain(*r, rest - (*r - first), 1.0);
 }
 
+/* Tell whether pow(x, k) is known without a call, and what it is. */
+MG_INLINE bool pow_is_certain(double x, double k, double *r)
+{
+    return k == 2.0    ? square_is_certain(x, r)
+           : k == -1.0 ? inverse_is_certain(x, r)
+           : k == 0.5  ? root_is_certain(x, r)
+           : k == -2.0 ? inverse_square_is_certain(x, r)
+                       : k == 3.0 && cube_is_certain(x, r);
+}
+
 /* float_pow() */
 MG_INLINE double lane_pow(double x, double k, int *status)
 {
     double r;
     if (mg_math() == MG_MATH_PORTABLE) return float_pow(x, k, status);
-    if (k == 2.0 ? square_is_certain(x, &r)
-        : k == -1.0 ? inverse_is_certain(x, &r)
-        : k == 0.5 ? root_is_certain(x, &r)
-        : k == -2.0 ? inverse_square_is_certain(x, &r)
-        : k == 3.0 && cube_is_certain(x, &r))
-        return r;
-    return float_pow(x, k, status);
+    return pow_is_certain(x, k, &r) ? r : float_pow(x, k, status);
 }
 #else
 #define lane_pow float_pow

@@ -122,6 +122,10 @@ EXCEPTIONS: dict[int, type[Exception]] = {
 
 # What Python's floats raise.
 ARITHMETIC = (lib.MG_ERR_DOMAIN, lib.MG_ERR_OVERFLOW, lib.MG_ERR_ZERODIV)
+STATUSES: dict[str, int] = {  # of numbers, by their names in C
+    name: getattr(lib, name)
+    for name in ("MG_OK", "MG_ERR_DOMAIN", "MG_ERR_OVERFLOW", "MG_ERR_ZERODIV")
+}
 
 
 def status_text(status: int) -> str:

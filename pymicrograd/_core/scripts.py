@@ -22,6 +22,8 @@ UNITS = {
     "pack": "numbers copied",
     "update": "parameters",
 }
+NUMBERS = next(i for i in range(len(OPS) + 1) if lib.mg_op_formula(i, 0) == ffi.NULL)
+SUM, COPY = 3 * NUMBERS + 1, 3 * NUMBERS + 2  # codes behind that of the larger of two
 INFO = ("operations", "instructions", "lines", "lanes", "chains", "packs", "packed", "slots")
 
 
@@ -151,7 +153,10 @@ class Script:
         Each slice says itself how many it has made: an exception between the call that makes them
         and the next line of Python loses none.
         """
-        return [x for done, out in self._slices for x in out[0 : done[0]]]
+        found: list[float] = []
+        for done, out in self._slices:
+            found += ffi.unpack(out, done[0])
+        return found
 
     def done(self) -> int:
         """Return the number of steps since `begin`."""
@@ -205,6 +210,113 @@ class Script:
             name = ffi.string(lib.mg_op_name(part.op)).decode()
             return f"lanes: {part.count} times {'gradient of ' if part.which else ''}{name}"
         return f"{kind}: {part.count} {UNITS[kind]}"
+
+    # ---- for those who write it elsewhere
+
+    @property
+    def operations(self) -> int:
+        """How many operations a step has."""
+        return int(self._operations) - 1
+
+    def instructions(self) -> list[Instruction]:
+        """Return what the program does."""
+        code = ffi.new("mg_script_code *")
+        found = []
+        for i in range(self._info().instructions):
+            check(lib.mg_script_code_of(self._script, i, code), "a program's text")
+            found.append(Instruction(code))
+        return found
+
+    def layout(self) -> Layout:
+        """Return where a step begins and ends."""
+        return Layout(self._script)
+
+
+class Instruction:
+    """An instruction, as micrograd.h has it.
+
+    Attributes:
+        kind: "line", "lanes", "chain", "pack" or "update"; formula: of lanes.
+        words: the numbers behind it.
+    """
+
+    code: int
+    width: int
+    modes: int
+    count: int
+    terms: int
+    to: int
+    a: int
+    b: int
+    y: int
+    g: int
+    first: int
+    sequence: int
+
+    def __init__(self, code: Any) -> None:
+        self.kind = ffi.string(code.kind).decode()
+        for name in Instruction.__annotations__:
+            setattr(self, name, int(getattr(code, name)))
+        self.words = ffi.unpack(code.words, code.word_count) if code.word_count else []
+
+
+class LineInstruction(Instruction):
+    """A LINE of other words."""
+
+    def __init__(self, words: list[int]) -> None:
+        for name in Instruction.__annotations__:
+            setattr(self, name, 0)
+        self.kind, self.words = "line", words
+
+
+class Layout:
+    """What a program reads and writes, as mg_script_layout has it.
+
+    Attributes:
+        values: of all slots now; outputs: slots.
+        nodes: (data, gradient, value, slope, handle) of each.
+        writes: (sequence, node, is_gradient, slot) of each; saves: (from, to, count).
+    """
+
+    def __init__(self, script: Any) -> None:
+        made = ffi.new("mg_script_layout *")
+        lib.mg_script_layout_of(script, made)
+        self.loss, self.inputs, self.input_count = made.loss, made.inputs, made.input_count
+        self.values: list[float] = ffi.unpack(made.values, made.slots)
+        self.outputs = ffi.unpack(made.outputs, made.output_count) if made.output_count else []
+        self.writes = rows_of(made.writes, made.write_count, 4)
+        self.saves = rows_of(made.saves, made.save_count, 3)
+        node = ffi.new("mg_script_node *")
+        self.nodes = []
+        for i in range(made.nodes):
+            lib.mg_script_node_of(script, i, node)
+            self.nodes.append((node.data, node.gradient, node.value, node.slope, node.handle))
+
+
+def rows_of(words: Any, count: int, width: int) -> list[tuple[int, ...]]:
+    """Return words of C as rows."""
+    flat = ffi.unpack(words, count * width) if count else []
+    return [tuple(flat[i : i + width]) for i in range(0, len(flat), width)]
+
+
+def numbers_at(pointer: Any, count: int) -> list[float]:
+    """Return doubles that C points to."""
+    return ffi.unpack(pointer, count) if count else []
+
+
+def formula_of(code: int) -> str:
+    """Return the formula of a code of instructions, in C: of a, b, y, g and status."""
+    if code < 3 * NUMBERS:
+        return str(ffi.string(lib.mg_op_formula(code // 3, code % 3)).decode())
+    return {SUM: "(y + (a * b))", COPY: "a"}.get(code, "(b > a ? b : a)")
+
+
+def name_of(code: int) -> str:
+    """Return a name for what a code of instructions computes."""
+    if code < 3 * NUMBERS:
+        name = ffi.string(lib.mg_op_name(code // 3)).decode().removesuffix("_number")
+        return f"{name}_grad" if code % 3 else str(name)
+    return {SUM: "sum", COPY: "copy"}.get(code, "larger")
 
 
 class Recording:

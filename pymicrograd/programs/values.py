@@ -15,6 +15,7 @@ from ..scalars import is_array
 from ..value import Value
 from .fitting import as_count
 from .refusals import explained
+from .source_of_values import c_of_values
 from .stored import store
 from .templates import filled
 
@@ -123,6 +124,30 @@ class Program:
         self._prepare()
         store(self._script, path, names)
 
+    def to_c(self, path: Path | None = None, name: str = "train_step") -> str:
+        """Return a step as C that stands alone, with what all numbers are now.
+
+        The file has two functions, `train_step_begin`, which sets a `struct train_step` to these
+        numbers, and `train_step`, which returns what failed; its head says how it is compiled. The
+        bits are those of `run`.
+
+        Args:
+            path: a file to write, or None.
+            name: of the function and the struct.
+
+        Raises:
+            ValueError: the name is none, or that of something else.
+
+        Example:
+            >>> from pymicrograd import Value, compile, optim
+            >>> w = Value(1.0)
+            >>> text = compile((w * 3.0 - 6.0) ** 2, optim.SGD([w], lr=0.05)).to_c()
+            >>> [line.strip() for line in text.splitlines() if "leaf_0 *" in line]
+            ['const double mul_9 = leaf_0 * 3.0;']
+        """
+        self._prepare()
+        return c_of_values(self._script, path, name)
+
 
 def arms_of(optimizer: Any) -> list[Any]:
     """Return the parameters of an optimizer's groups, if a program can make its steps."""
@@ -210,14 +235,35 @@ class Recorded:
         Raises:
             ValueError: no call was recorded that was like this one.
         """
+        self._variant("save", args, named).save(path, names)
+
+    def to_c(
+        self, path: Path | None = None, *args: Any, name: str = "train_step", **named: Any
+    ) -> str:
+        """Return the program of a signature as C that stands alone, as `Program.to_c`.
+
+        Args:
+            path: a file to write, or None.
+            args, named: arguments of a call that was made; none, where there is one program.
+            name: of the function and the struct.
+
+        Raises:
+            ValueError: no call was recorded that was like this one.
+        """
+        return self._variant("to_c", args, named).to_c(path, name)
+
+    def _variant(self, caller: str, args: tuple[Any, ...], named: dict[str, Any]) -> Variant:
+        """Return what a call with such arguments runs; without any, the only one there is."""
         inputs: list[float] = []
         variants = list(self._variants.values())
         if args or named or len(variants) != 1:
             key = key_of((args, named), inputs), _core.is_grad_enabled()
             variants = [self._variants[key]] if key in self._variants else []
         if not variants or not variants[0].refresh():
-            raise ValueError("save: there is no program of such a call: call the function first")
-        variants[0].save(path, names)
+            raise ValueError(
+                f"{caller}: there is no program of such a call: call the function first"
+            )
+        return variants[0]
 
 
 class Variant:
@@ -230,6 +276,7 @@ class Variant:
     def __init__(self, function: Any, args: Any, named: Any, inputs: list[float]) -> None:
         leaves = [Value(x) for x in inputs]
         each = iter(leaves)
+        self._inputs = inputs
         with_leaves = filled((args, named), lambda x: type(x) is float, each)
         recording = _core.Recording([leaf._handle for leaf in leaves])
         try:
@@ -257,13 +304,17 @@ class Variant:
 
     def run(self, inputs: list[float]) -> Any:
         """Return what the function returns on other inputs."""
-        self.first = None
+        self.first, self._inputs = None, inputs
         numbers = self._script.call(inputs, self._outputs, is_ieee())
         return filled(self._template, lambda x: x is OUTPUT, map(Value, numbers))
 
     def save(self, path: Path, names: Module | Mapping[str, Any] | None) -> None:
         """Write the program to a file."""
         store(self._script, path, names)
+
+    def to_c(self, path: Path | None, name: str) -> str:
+        """Return it as C."""
+        return c_of_values(self._script, path, name, self._inputs)
 
 
 OUTPUT = object()  # what stands for a Value in what a function returned

@@ -1,0 +1,170 @@
+"""Programs as C: what gcc and clang make of it has the bits of the program."""
+
+from __future__ import annotations
+
+import math
+import random
+import shutil
+import struct
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_programs_of_values import HOSTILE, OPTIMIZERS, Graph, classifier, in_order_of_walk
+
+import pymicrograd
+from pymicrograd import Value, compile, optim
+
+COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
+FLAGS = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-fno-builtin-pow"]
+ERRORS = {
+    ZeroDivisionError: "division by zero",
+    ValueError: "no real result",
+    OverflowError: "a number is too large",
+}
+
+
+def bits(x: float | str) -> Any:
+    """Return what tells numbers apart; every NaN is the same; text is text."""
+    if isinstance(x, str):
+        return x
+    return None if math.isnan(x) else struct.pack("d", x)
+
+
+def number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def printed(folder: Path, texts: Sequence[str], flags: Sequence[str], steps: int) -> list[Any]:
+    """Compile programs, called program_0 and so on, in one go; return what each prints."""
+    files, calls = [], ""
+    for i, text in enumerate(texts):
+        file = folder / f"program_{i}.c"
+        file.write_text(f"#define MAIN main_{i}\nint main_{i}(int, char **);\n{text}")
+        files.append(str(file))
+        calls += f'int main_{i}(int, char **); puts("--"); main_{i}(argc, argv);\n'
+    driver = folder / "driver.c"
+    driver.write_text(f"#include <stdio.h>\nint main(int argc, char **argv) {{\n{calls}}}\n")
+    program = str(folder / "program")
+    subprocess.run([*flags, *files, str(driver), "-lm", "-o", program], check=True)
+    run = subprocess.run([program, str(steps), "all"], check=True, capture_output=True, text=True)
+    parts = run.stdout.split("--\n")[1:]
+    return [[bits(number(x)) for line in part.splitlines() for x in lines_of(line)]
+            for part in parts]  # fmt: skip
+
+
+def lines_of(line: str) -> list[str]:
+    return [line] if line in ERRORS.values() else line.split()
+
+
+def expected_of(program: Any, steps: int) -> list[Any]:
+    """Return what a program does, as `printed` has it."""
+    error = []
+    try:
+        program.run(steps)
+    except tuple(ERRORS) as raised:
+        error = [ERRORS[type(raised)]]
+    nodes = [x for node in program._script.layout().nodes for x in node[2:4]]
+    return [bits(x) for x in [*program.losses, *error, *nodes]]
+
+
+def graph_program(seed: int, size: int) -> Any:
+    """Return a program of a random graph, on other data than it was made on; half of the seeds
+    take hostile ones.
+    """
+    graph, rng = Graph(seed, 4, size), random.Random(seed)
+    leaves = [Value(rng.gauss(0, 1)) for _ in range(4)]
+    loss = in_order_of_walk(graph, leaves)
+    program = compile(loss)
+    for leaf in leaves:
+        leaf.data = rng.choice(HOSTILE) if seed % 2 and rng.random() < 0.4 else rng.gauss(0, 1)
+    program.kept = leaves, loss  # which it reads and writes
+    return program
+
+
+def compared(folder: Path, programs: Sequence[Any], flags: Sequence[Sequence[str]]) -> int:
+    """Compare programs with what compilers make of them; return how many raise."""
+    texts = [program.to_c(name=f"program_{i}") for i, program in enumerate(programs)]
+    assert all(len(line) <= 100 for text in texts for line in text.splitlines())
+    expected = [expected_of(program, 3) for program in programs]
+    for each in flags:
+        assert printed(folder, texts, each, 3) == expected, each
+    return sum(any(isinstance(x, str) for x in one) for one in expected)
+
+
+def training_programs() -> list[Any]:
+    """Return a program for each optimizer, one of them large enough for loops."""
+    found = []
+    for i, make in enumerate(OPTIMIZERS.values()):
+        model, optimizer, loss_of = classifier(make, *((9, 11) if i == 3 else (3, 2)))
+        loss = loss_of()
+        program = compile(loss, optimizer)
+        program.kept = model, loss
+        found.append(program)
+    return found
+
+
+def test_values_in_c_have_the_bits_of_the_program(tmp_path: Path) -> None:
+    programs = [graph_program(seed, (60, 8, 30)[seed]) for seed in range(3)]
+    flags = [[COMPILERS[0], "-O1", *FLAGS], [COMPILERS[-1], "-O0", *FLAGS]]
+    assert compared(tmp_path, [*programs, *training_programs()[3:4]], flags) > 0
+
+
+def test_a_recorded_function_in_c_has_its_inputs(tmp_path: Path) -> None:
+    w = Value(0.5)
+    sgd = optim.SGD([w], lr=0.1)
+
+    @compile(values=True)
+    def step(x: Any, y: Any) -> Any:
+        loss = (Value(x) * w - y) ** 2
+        sgd.zero_grad()
+        loss.backward()
+        sgd.step()
+        return loss
+
+    with pytest.raises(ValueError, match="there is no program of such a call"):
+        step.to_c()
+    step(1.0, 2.0)
+    text = step.to_c(name="program_0")
+    losses = [bits(step(1.0, 2.0).data) for _ in range(3)]
+    assert printed(tmp_path, [text], [COMPILERS[0], "-O1", *FLAGS], 3) == [
+        [*losses, bits(w.data), bits(w.grad)]
+    ]
+
+
+@pytest.mark.parametrize("name", ["", "1x", "a b", "int", "float_pow", "main", "ü", "x;", None])
+def test_names_that_c_cannot_have_are_refused(name: Any) -> None:
+    w = Value(1.0)
+    program = compile((w * 3.0) ** 2, optim.SGD([w]))
+    with pytest.raises(ValueError, match="name="):
+        program.to_c(name=name)
+
+
+def test_a_file_is_what_is_returned(tmp_path: Path) -> None:
+    w = Value(1.0)
+    program = compile((w * 3.0) ** 2, optim.SGD([w]))
+    text = program.to_c(tmp_path / "two.c", name="two")
+    assert (tmp_path / "two.c").read_text() == text
+    assert "int two(struct two *p)" in text
+
+
+@pytest.mark.all
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("option", ["-O1", "-O3 -mavx2 -mfma"])
+@pytest.mark.parametrize("math", ["library", "portable"])
+def test_many_programs(tmp_path: Path, compiler: str, option: str, math: str) -> None:
+    pymicrograd.set_math(math)
+    try:
+        first = COMPILERS.index(compiler) * 100 + len(option)
+        programs = [
+            graph_program(seed, (8, 30, 200)[seed % 3]) for seed in range(first, first + 18)
+        ]
+        programs += training_programs()
+        assert compared(tmp_path, programs, [[compiler, *option.split(), *FLAGS]]) > 3
+    finally:
+        pymicrograd.set_math("library")
