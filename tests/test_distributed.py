@@ -26,7 +26,7 @@ from pymicrograd import nn, optim
 from pymicrograd.data import DataLoader
 from pymicrograd.data.reading import seed_of_batch
 from pymicrograd.distributed import DataParallel, DistributedSampler, shards
-from pymicrograd.distributed.exchange import array_of, summed
+from pymicrograd.distributed.exchange import Scratch, array_of, summed
 from pymicrograd.distributed.group import AGREE, END, STEP, Group
 from pymicrograd.distributed.step import Step
 from pymicrograd.errors import ArgumentError, DistributedError, MicrogradError
@@ -134,7 +134,7 @@ def test_any_ranks_give_the_bits_of_the_written_tree(
             for n in nodes
         ]
         filler = mg.full((length,), 9.0, dtype=kind)
-        return bits(summed(comm, present, owned, rows or [filler]))
+        return bits(summed(comm, present, owned, rows or [filler], Scratch()))
 
     assert set(on_ranks(ranks, rank)) == {expected}
 

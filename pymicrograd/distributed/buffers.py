@@ -11,9 +11,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from .. import _core
 from ..errors import ArgumentError
 from ..recording import no_grad
-from ..tensors.creation import empty
+from ..tensors.creation import zeros, zeros_like
 from ..tensors.joining import cat
 
 __all__ = ["Contribution", "Layout", "lay_out"]
@@ -37,10 +38,6 @@ class Layout:
             end = self.lengths[kind] = begin + math.prod(shape)
             self.places.append((kind, begin, end, tuple(shape)))
 
-    def new(self) -> dict[Any, Any]:
-        """Return buffers by type, whose elements are nothing yet."""
-        return {kind: empty(length, dtype=kind) for kind, length in self.lengths.items()}
-
     def views(self, buffers: dict[Any, Any]) -> list[Any]:
         """Return the Tensors that lie in buffers."""
         return [buffers[kind][a:b].reshape(shape) for kind, a, b, shape in self.places]
@@ -49,38 +46,35 @@ class Layout:
 class Contribution:
     """What a shard contributes, or the sum of several.
 
-    It is copied into buffers when something is to be added to it, and not before: of two shards
-    one is added where it is.
+    Gradients are added up in the memory that they came in, and copied into buffers at the end.
 
     Args:
-        layout: of the buffers.
         items: the Tensors; None stands for zeros.
     """
 
-    def __init__(self, layout: Layout, items: list[Any]) -> None:
-        self.layout, self.items = layout, items
-        self.buffers: dict[Any, Any] | None = None
-
-    def pack(self) -> dict[Any, Any]:
-        """Return the buffers."""
-        if self.buffers is None:
-            self.buffers = self.layout.new()
-            views = self.layout.views(self.buffers)
-            for view, item in zip(views, self.items, strict=True):
-                view.zero_() if item is None else view.copy_(item)
-            self.items = views
-        return self.buffers
+    def __init__(self, items: list[Any]) -> None:
+        self.items = items
 
     def add(self, other: Contribution) -> Contribution:
         """Return the sum of this one and another one, which is this one from then on."""
-        buffers = self.pack()
-        if other.buffers is None:
-            for view, item in zip(self.items, other.items, strict=True):
-                view.add_(0.0 if item is None else item)
-        else:
-            for kind, buffer in buffers.items():
-                buffer.add_(other.buffers[kind])
+        for i, (item, more) in enumerate(zip(self.items, other.items, strict=True)):
+            if item is None and more is None:
+                continue
+            if item is None:
+                item = zeros_like(more)
+            elif _core.memory_handles(item._handle) > 1 or not item.is_contiguous():
+                item = (
+                    item.clone().contiguous()
+                )  # that others have, too, or elements more than once
+            self.items[i] = item.add_(0.0 if more is None else more)
         return self
+
+    def packed(self, layout: Layout) -> dict[Any, Any]:
+        """Return buffers with the items."""
+        parts: dict[Any, list[Any]] = {kind: [] for kind in layout.lengths}
+        for item, (kind, begin, end, _) in zip(self.items, layout.places, strict=True):
+            parts[kind].append(zeros(end - begin, dtype=kind) if item is None else item.reshape(-1))
+        return {kind: cat(found) for kind, found in parts.items()}
 
 
 @no_grad()

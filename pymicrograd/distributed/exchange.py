@@ -18,7 +18,7 @@ from ..tensors.dtypes import bfloat16
 from ..tensors.joining import cat
 from .shards import ROOT, Node, joined, pieces
 
-__all__ = ["array_of", "summed"]
+__all__ = ["Scratch", "array_of", "summed"]
 
 
 def array_of(x: Any) -> Any:
@@ -26,7 +26,27 @@ def array_of(x: Any) -> Any:
     return as_bits(x) if x.dtype is bfloat16 else x.detach().numpy()
 
 
-def summed(comm: Any, shards: int, owned: Sequence[Sequence[int]], rows: Sequence[Any]) -> Any:
+class Scratch:
+    """Memory for what is received, kept from step to step: anew it costs as much as to fill it."""
+
+    def __init__(self) -> None:
+        self.kept: dict[Any, Any] = {}
+
+    def take(self, count: int, kind: Any) -> Any:
+        """Return a Tensor of some elements, until the next one of this type is taken."""
+        kept = self.kept.get(kind)
+        if kept is None or kept.shape[0] < count:
+            kept = self.kept[kind] = empty(count, dtype=kind)
+        return kept[:count]
+
+
+def summed(
+    comm: Any,
+    shards: int,
+    owned: Sequence[Sequence[int]],
+    rows: Sequence[Any],
+    scratch: Scratch,
+) -> Any:
     """Return the sum over all shards, the same bits on every rank.
 
     Args:
@@ -35,6 +55,7 @@ def summed(comm: Any, shards: int, owned: Sequence[Sequence[int]], rows: Sequenc
         owned: the shards of each rank.
         rows: the sums of this rank's pieces of the tree, those that have a shard: Tensors (n,),
             which are overwritten. A rank without any brings a Tensor to be filled.
+        scratch: memory.
 
     Returns:
         A Tensor (n,).
@@ -42,12 +63,12 @@ def summed(comm: Any, shards: int, owned: Sequence[Sequence[int]], rows: Sequenc
     ranks = len(owned)
     total = sum(map(len, owned))
     if ranks & (ranks - 1) == 0 and total % ranks == 0:
-        return halved(comm, shards, ranks, rows[0])
+        return halved(comm, shards, ranks, rows[0], scratch)
     found = [[node for node in pieces(total, own) if node[0] < shards] for own in owned]
-    return scattered(comm, shards, found, rows)
+    return scattered(comm, shards, found, rows, scratch)
 
 
-def halved(comm: Any, shards: int, ranks: int, row: Any) -> Any:
+def halved(comm: Any, shards: int, ranks: int, row: Any, scratch: Scratch) -> Any:
     """Sum rows by recursive halving, and gather by recursive doubling; see `summed`.
 
     With stride h rank l, below h modulo 2 h, has a part of node (l, 2 h), and rank l + h the same
@@ -55,7 +76,8 @@ def halved(comm: Any, shards: int, ranks: int, row: Any) -> Any:
     """
     rank: int = comm.Get_rank()
     begin, end = 0, row.shape[0]
-    received = empty(end - end // 2, dtype=row.dtype)
+    received = scratch.take(end - end // 2, row.dtype)
+    array, into = array_of(row), array_of(received)
     parts, stride = [], ranks // 2
     while stride:
         is_right = bool(rank & stride)
@@ -63,17 +85,17 @@ def halved(comm: Any, shards: int, ranks: int, row: Any) -> Any:
         halves = (begin, middle), (middle, end)
         (a, b), (c, d) = halves[is_right], halves[not is_right]
         parts.append((rank ^ stride, c, d, a, b))
-        swap(comm, rank ^ stride, row[c:d], received[: b - a])
+        swap(comm, rank ^ stride, array[c:d], into[: b - a])
         add_part(row[a:b], received[: b - a], is_right, rank % stride + stride < shards)
         begin, end, stride = a, b, stride // 2
     for partner, c, d, a, b in reversed(parts):
-        swap(comm, partner, row[a:b], row[c:d])
+        swap(comm, partner, array[a:b], array[c:d])
     return row
 
 
 def swap(comm: Any, partner: int, sent: Any, received: Any) -> None:
-    """Send elements to a rank and receive as many as there is room for."""
-    comm.Sendrecv(array_of(sent), partner, 0, array_of(received), partner, 0)
+    """Send an array to a rank and receive as many elements as there is room for."""
+    comm.Sendrecv(sent, partner, 0, received, partner, 0)
 
 
 def add_part(own: Any, other: Any, is_right: bool, is_there: bool) -> None:
@@ -84,21 +106,26 @@ def add_part(own: Any, other: Any, is_right: bool, is_there: bool) -> None:
         own.copy_(other)
 
 
-def scattered(comm: Any, shards: int, found: Sequence[Sequence[Node]], rows: Sequence[Any]) -> Any:
+def scattered(
+    comm: Any,
+    shards: int,
+    found: Sequence[Sequence[Node]],
+    rows: Sequence[Any],
+    scratch: Scratch,
+) -> Any:
     """Sum rows of any numbers of ranks and pieces; see `summed`.
 
     Args:
         found: the pieces of each rank that have a shard.
     """
     count, ranks, rank = rows[0].shape[0], len(found), comm.Get_rank()
+    kind = rows[0].dtype
     cuts = [count * i // ranks for i in range(ranks + 1)]
     spans = list(itertools.pairwise(cuts))
     lengths = [b - a for a, b in spans]
     own = rows[: len(found[rank])]
-    sent = (
-        cat([row[a:b] for a, b in spans for row in own]) if own else empty(0, dtype=rows[0].dtype)
-    )
-    received = empty(lengths[rank] * sum(map(len, found)), dtype=rows[0].dtype)
+    sent = cat([row[a:b] for a, b in spans for row in own]) if own else empty(0, dtype=kind)
+    received = scratch.take(lengths[rank] * sum(map(len, found)), kind)
     comm.Alltoallv(
         [array_of(sent), [length * len(own) for length in lengths]],
         [array_of(received), [lengths[rank] * len(nodes) for nodes in found]],
@@ -107,6 +134,6 @@ def scattered(comm: Any, shards: int, found: Sequence[Sequence[Node]], rows: Seq
     sums = dict(zip(nodes, received.reshape(len(nodes), -1), strict=True))
     first = {node[0]: part for node, part in sums.items()}
     part = joined(shards, ROOT, first.__getitem__, lambda a, b: a.add_(b), sums)
-    whole = empty(count, dtype=part.dtype)
+    whole = empty(count, dtype=kind)
     comm.Allgatherv(array_of(part), [array_of(whole), lengths])
     return whole

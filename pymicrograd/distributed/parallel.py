@@ -23,9 +23,10 @@ from ..random import get_rng_state
 from ..recording import no_grad
 from ..tensors.interchange import to_bytes
 from .buffers import lay_out
-from .exchange import array_of
+from .exchange import Scratch, array_of
 from .group import STEP, Group, world
 from .shards import as_shards, owners
+from .statistics import Statistics
 from .step import LossOf, Step
 
 __all__ = ["DataParallel"]
@@ -39,6 +40,20 @@ FACTS = (
     "the number of elements of the gradients",
     "the batch, by a check sum of its first and last example",
 )
+
+
+class Kept:
+    """What stays the same from step to step, out of sight of those who look for parameters.
+
+    Args:
+        module: the model, with the parameters and layers that it has from then on.
+        number: of the model, of those that the ranks train.
+    """
+
+    def __init__(self, module: Module, number: int) -> None:
+        self.number, self.steps = number, 0
+        self.parameters = list(module.parameters())
+        self.statistics, self.scratch = Statistics(module), Scratch()
 
 
 class DataParallel(Module):
@@ -74,14 +89,12 @@ class DataParallel(Module):
     def __init__(self, module: Module, shards: int = 8, group: Any = None) -> None:
         check_parameters(module)
         self.module, self.shards = module, as_shards(shards)
-        self.group = world() if group is None else group
-        if not isinstance(self.group, Group):
-            self.group = Group(group)
+        self.group = group if isinstance(group, Group) else Group(group) if group else world()
         self._owned = tuple(map(tuple, owners(self.shards, self.group.size)))
         self.own = self._owned[self.group.rank]
         self.group.agree(facts_of(module, self.shards))
-        self._number, self._steps = self.group.number_model(), 0
         self._broadcast()
+        self._kept = Kept(module, self.group.number_model())
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the model makes of its arguments, all of them, on this rank."""
@@ -156,8 +169,8 @@ class DataParallel(Module):
             step.compute()
         except Exception as error:
             failure = error
-        self._steps += 1
-        said = self.group.meet(STEP, failure is not None, step.kind, *step.facts(self._steps))
+        self._kept.steps += 1
+        said = self.group.meet(STEP, failure is not None, step.kind, *step.facts())
         if failure is not None:
             raise failure
         self._compare(said)
@@ -167,7 +180,9 @@ class DataParallel(Module):
         """Refuse to go on if ranks have failed or say different things."""
         failed = [rank for rank, facts in enumerate(said) if facts[0]]
         if failed:
-            self.group.refuse(f"rank {failed[0]} has failed in step {self._steps}, and says why")
+            self.group.refuse(
+                f"rank {failed[0]} has failed in step {self._kept.steps}, and says why"
+            )
         for i, name in enumerate(FACTS, 2):
             for rank, facts in enumerate(said):
                 if facts[i] != said[0][i]:

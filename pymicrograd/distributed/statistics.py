@@ -16,8 +16,12 @@ __all__ = ["Statistics"]
 class Statistics:
     """The running statistics of a model, which every shard begins with as they were.
 
+    Args:
+        module: the model, with the layers that it has from then on.
+
     Attributes:
-        layers: those that have them; arrays: the statistics that are means.
+        layers: those that have statistics.
+        before: these as they were at the beginning of the step, counts: the batches that were.
     """
 
     def __init__(self, module: Module) -> None:
@@ -26,13 +30,19 @@ class Statistics:
             for layer in module.modules()
             if isinstance(layer, ByChannel) and layer.running_mean is not None
         ]
-        self.arrays = [x for a in self.layers for x in (a.running_mean, a.running_var)]
+        own = {id(x) for x in self.arrays} | {id(a.num_batches_tracked) for a in self.layers}
+        self.others = [(name, x) for name, x in module.named_buffers() if id(x) not in own]
+
+    @property
+    def arrays(self) -> list[Any]:
+        """The statistics that are means."""
+        return [x for layer in self.layers for x in (layer.running_mean, layer.running_var)]
+
+    def begin(self) -> None:
+        """Note how everything is before a step."""
         self.before = [x.detach().clone() for x in self.arrays]
         self.counts = [int(layer.num_batches_tracked.item()) for layer in self.layers]
-        own = {id(x) for x in self.arrays} | {id(a.num_batches_tracked) for a in self.layers}
-        self.others = [
-            (name, x, x._version) for name, x in module.named_buffers() if id(x) not in own
-        ]
+        self.versions = [x._version for _, x in self.others]
 
     def changes(self) -> list[float]:
         """Return how many batches a shard has counted in each layer.
@@ -40,7 +50,7 @@ class Statistics:
         Raises:
             ArgumentError: it has changed another buffer.
         """
-        for name, x, version in self.others:
+        for (name, x), version in zip(self.others, self.versions, strict=True):
             if x._version != version:
                 raise ArgumentError(
                     f"the model changes the buffer {name!r}: shards may change running statistics "

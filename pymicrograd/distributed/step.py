@@ -15,6 +15,7 @@ from ..errors import ArgumentError, DistributedError, ScalarError
 from ..random import RNG, drawing_from
 from ..recording import no_grad
 from ..tensors.conversion import as_tensor
+from ..tensors.creation import empty
 from ..tensors.dtypes import DTYPES, float32
 from ..tensors.interchange import tensor, to_bytes
 from ..tensors.sweeps import grad
@@ -47,18 +48,18 @@ class Step:
     ) -> None:
         self.parallel, self.loss_of, self.batch = parallel, loss_of, batch
         self.is_mean, self.is_part = is_mean, is_part
-        self.parameters = [p for p in parallel.module.parameters() if p.requires_grad]
-        self.statistics = Statistics(parallel.module)
+        self.parameters = [p for p in parallel._kept.parameters if p.requires_grad]
+        self.statistics: Statistics = parallel._kept.statistics
+        self.statistics.begin()
         self.seed = draw_seed(None)
         self.count = self.kind = self.digest = 0
         self.sizes: list[int] = []
-        self.layout: Layout | None = None
         self.sums: list[Contribution] = []
 
-    def facts(self, number: int) -> tuple[int, ...]:
+    def facts(self) -> tuple[int, ...]:
         """Return what FACTS names."""
-        elements = sum(p.numel() for p in self.parameters)
-        return self.parallel._number, number, self.count, self.seed, elements, self.digest
+        kept, elements = self.parallel._kept, sum(p.numel() for p in self.parameters)
+        return kept.number, kept.steps, self.count, self.seed, elements, self.digest
 
     def compute(self) -> None:
         """Compute the sums of this rank's pieces of the tree."""
@@ -86,7 +87,7 @@ class Step:
             raise
         self.count = count
         if not self.is_part:
-            self.digest = digest_of(self.batch)
+            self.digest = digest_of(self.batch) if group.size > 1 else 0
         else:
             said = group.meet(COUNT, 0, count)
             if any(failed for failed, _ in said):
@@ -117,16 +118,14 @@ class Step:
             flags = [float(g is not None) for g in gradients] + changed
             items = [*gradients, *self.statistics.scaled(share), loss.detach().reshape(()) * weight]
         self.kind = loss.dtype.number
-        return Contribution(self.layout_for(loss.dtype), [*items, tensor(flags, dtype=float32)])
+        return Contribution([*items, tensor(flags, dtype=float32)])
 
-    def layout_for(self, kind: Any) -> Layout:
+    def layout(self, kind: Any) -> Layout:
         """Return where contributions lie, whose loss is of a type."""
-        if self.layout is None:
-            shown = [*self.parameters, *self.statistics.arrays]
-            items = [(tuple(x.shape), x.dtype) for x in shown]
-            flags = len(self.parameters) + len(self.statistics.layers)
-            self.layout = Layout([*items, ((), kind), ((flags,), float32)])
-        return self.layout
+        shown = [*self.parameters, *self.statistics.arrays]
+        items = [(tuple(x.shape), x.dtype) for x in shown]
+        flags = len(self.parameters) + len(self.statistics.layers)
+        return Layout([*items, ((), kind), ((flags,), float32)])
 
     @no_grad()
     def finish(self, kind: int) -> Any:
@@ -135,18 +134,20 @@ class Step:
         Args:
             kind: the number of the loss's type, which rank 0 has, for it has shard 0.
         """
-        parallel, layout = self.parallel, self.layout_for(DTYPES[kind])
-        packed = [piece.pack() for piece in self.sums] or [layout.new()]
-        total = packed[0]
-        if parallel.group.size > 1:
+        parallel, layout = self.parallel, self.layout(DTYPES[kind])
+        packed = [piece.packed(layout) for piece in self.sums]
+        if parallel.group.size == 1:
+            (total,) = packed
+        else:
             total = {
                 kind: summed(
                     parallel.group.comm,
                     len(self.sizes),
                     parallel._owned,
-                    [buffers[kind] for buffers in packed],
+                    [buffers[kind] for buffers in packed] or [empty(length, dtype=kind)],
+                    parallel._kept.scratch,
                 )
-                for kind in layout.lengths
+                for kind, length in layout.lengths.items()
             }
         *found, loss, flags = layout.views(total)
         used = flags.tolist()
