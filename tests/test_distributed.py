@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from isolated import run_python
 from ranks import Simulated, needs_mpi, on_ranks, run_ranks
 from test_cli import run
+from test_docs import python_blocks
 
 import pymicrograd as mg
 from pymicrograd import nn, optim
@@ -597,6 +598,40 @@ def test_train_cuts_batches_into_shards() -> None:
     status, found, err = run(*FAST, "--epochs", "2", "--shards", "4")
     assert (status, err) == (0, "") and found[0] == plain[0]
     assert lines("\n".join(found)) != lines("\n".join(plain))
+
+
+# ---- docs/scaling.md ---------------------------------------------------------------------------
+
+
+def test_tables_of_the_page_follow_from_its_measurements() -> None:
+    program = """
+from bench import scaling
+text = scaling.PAGE.read_text(encoding="utf-8")
+assert scaling.written(text, scaling.read(text)) == text, "python -m bench.scaling --again --write"
+"""
+    run_python(program, PYTHONPATH=str(ROOT))
+
+
+def program_of_the_page(folder: Path) -> str:
+    """Return the program in docs/scaling.md, which writes to a folder."""
+    (block,) = python_blocks((ROOT / "docs/scaling.md").read_text(encoding="utf-8"))
+    return f"import os\nos.chdir({str(folder)!r})\n{block}"
+
+
+def test_the_program_of_the_page_runs(tmp_path: Path) -> None:
+    assert len(run_python(program_of_the_page(tmp_path)).splitlines()) == 3
+    assert set(mg.load(tmp_path / "moons.npz")) == {"model", "optimizer"}
+
+
+@needs_mpi
+@pytest.mark.all
+def test_the_program_of_the_page_prints_the_same_on_three_ranks(tmp_path: Path) -> None:
+    program = program_of_the_page(tmp_path)
+    printed, saved = run_python(program), (tmp_path / "moons.npz").read_bytes()
+    (tmp_path / "program.py").write_text(program)
+    done = run_ranks(3, str(tmp_path / "program.py"))
+    assert (done.returncode, done.stdout) == (0, printed), done.stderr
+    assert (tmp_path / "moons.npz").read_bytes() == saved
 
 
 # ---- processes ---------------------------------------------------------------------------------
