@@ -107,5 +107,14 @@ def odd(how: str) -> None:
     print(f"rank {get_rank()} is through")
 
 
+def train_on(*arguments: str) -> None:
+    """Run `pymicrograd train`, rank 1 with other data, which it does not find."""
+    from pymicrograd.cli import main
+
+    sys.exit(
+        main(["train", *arguments, *(["--data", "none.csv"] * (os.environ["PMI_RANK"] == "1"))])
+    )
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]](*sys.argv[2:])

@@ -220,7 +220,9 @@ class Taken(Group):
         pass
 
 
-def step_of(model: Any, ranks: int, cut: int, parts: Any) -> list[list[bytes]]:
+def step_of(
+    model: Any, ranks: int, cut: int, parts: Any, loss_of: Any = loss_on
+) -> list[list[bytes]]:
     """Make a step on ranks that compute one after the other; return what each gets, as bits."""
     counts = [len(part[0]) for part in parts]
     made = []
@@ -229,7 +231,7 @@ def step_of(model: Any, ranks: int, cut: int, parts: Any) -> list[list[bytes]]:
         is_part = len(parts) > 1
         parallel = DataParallel(own, cut, group=Taken(rank, ranks, counts if is_part else ()))
         mg.manual_seed(4)
-        step = Step(parallel, loss_on(own), parts[rank if is_part else 0], True, is_part)
+        step = Step(parallel, loss_of(own), parts[rank if is_part else 0], True, is_part)
         step.compute()
         made.append((own, step))
 
@@ -324,6 +326,27 @@ def test_frozen_parameters_and_other_types_take_part() -> None:
     assert model[0].weight.grad is None and model[0].bias.grad.dtype is mg.bfloat16
     (alone,) = step_of(model, 1, 4, [(x.to("bfloat16"), y)])
     assert all(found == alone for found in step_of(model, 3, 4, [(x.to("bfloat16"), y)]))
+
+
+class Shares(nn.Module):
+    """A model whose parameters get one gradient in common, and an element more than once."""
+
+    def __init__(self) -> None:
+        self.a, self.b = (nn.Parameter(mg.tensor([1.0, 2.0])) for _ in range(2))
+        self.c = nn.Parameter(mg.ones(3))
+
+    def forward(self, x: Any) -> Any:
+        return ((self.a + self.b) * x[0]).sum() + (self.c.expand(2, 3)).sum() * x[0]
+
+
+def test_gradients_that_share_memory_are_added_apart() -> None:
+    model = Shares()
+    DataParallel(model, 3).backward(model, mg.tensor([1.0, 2.0, 4.0]), reduction="sum")
+    assert [p.grad.tolist() for p in model.parameters()] == [[7.0] * 2, [7.0] * 2, [14.0] * 3]
+    (alone,) = step_of(model, 1, 3, [(mg.tensor([1.0, 2.0, 4.0]),)], lambda m: m)
+    assert set(map(tuple, step_of(model, 2, 3, [(mg.tensor([1.0, 2.0, 4.0]),)], lambda m: m))) == {
+        tuple(alone)
+    }
 
 
 # ---- buffers -----------------------------------------------------------------------------------
@@ -715,6 +738,8 @@ def test_train_goes_on_with_other_ranks(tmp_path: Path) -> None:
     done = run_ranks(3, *command, "--epochs", "4", "--resume", str(part), "--save", str(part))
     assert (done.returncode, lines(done.stdout)[1:]) == (0, lines("\n".join(alone))[3:])
     assert part.read_bytes() == whole.read_bytes()
+    done = run_ranks(2, *command, "--epochs", "1", "--save", str(tmp_path / "none" / "x.npz"))
+    assert done.returncode == 2 and done.stdout == ""
     run(*FAST, "--epochs", "1", "--save", str(part))
     done = run_ranks(2, *command, "--epochs", "2", "--resume", str(part))
     assert done.returncode != 0 and "a run without --shards goes on in one process" in done.stderr

@@ -137,9 +137,10 @@ def mistake(message: str, command: str = "train", status: int = 2) -> CommandErr
 
 def run_train(arguments: argparse.Namespace, output: Output) -> int:
     """Train, print, and write the files asked for; of several ranks the first one does it."""
+    rank = number_among_ranks()
     check_files(arguments)
     fit = prepared(arguments)
-    if fit.parallel is not None and fit.parallel.group.rank:
+    if rank:
         output = Unread()
         arguments.save = arguments.plot = arguments.log = None
         arguments.progress = False
@@ -225,6 +226,19 @@ def prepared(arguments: argparse.Namespace) -> Fit:
         raise mistake(describe(error)) from error
     except ImportError as error:
         raise mistake(str(error)) from error
+
+
+def number_among_ranks() -> int:
+    """Return the number of this process, if mpiexec has started it; 0 if not.
+
+    From then on the other ranks are told when this one ends.
+    """
+    from ..distributed.group import get_rank, is_started_by_mpiexec
+
+    try:
+        return get_rank() if is_started_by_mpiexec() else 0
+    except ImportError as error:
+        raise mistake(str(error), status=1) from error
 
 
 def among_ranks(settings: Settings, resumed: str | None) -> Settings:

@@ -67,11 +67,14 @@ class Group:
         self.rank: int = 0 if comm is None else comm.Get_rank()
         self.size: int = 1 if comm is None else comm.Get_size()
         self.is_over = False
-        self._models = 0
+        self._models, self._process = 0, os.getpid()
         if self.size > 1:
             self.comm = comm.Dup()  # whose messages are nobody else's
             share_cores(comm)
             watch(self)
+
+    def __deepcopy__(self, memo: Any) -> Group:
+        return self  # of which copies of models have one
 
     def number_model(self) -> int:
         """Return the number of one more model, in the order in which they are made."""
@@ -121,7 +124,6 @@ class Group:
 
     def refuse(self, message: str) -> NoReturn:
         """Raise an error that every rank raises at this place."""
-        self.is_over = True
         raise DistributedError(message)
 
     def agree(self, facts: Mapping[str, str]) -> None:
@@ -152,7 +154,7 @@ class Group:
 
     def end(self) -> None:
         """Tell the others, at the end of the program, that this rank goes no further."""
-        if self.size > 1 and not self.is_over:
+        if self.size > 1 and not self.is_over and os.getpid() == self._process:  # no fork of it
             self.is_over = True
             self._gather(END)
 
@@ -233,8 +235,10 @@ def watch(group: Group) -> None:
 
     def abort(kind: Any, error: Any, trace: Any) -> None:
         before(kind, error, trace)
-        if group.is_over and isinstance(error, DistributedError):
+        if isinstance(error, DistributedError):
             return  # which all have raised, and all may say
+        if sys.stdout is not None:
+            sys.stdout.flush()
         print(
             f"rank {group.rank} of {group.size} has failed, by {kind.__name__}; all are ended",
             file=sys.stderr,
