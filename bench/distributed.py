@@ -42,7 +42,7 @@ def mpiexec() -> list[str]:
     if found is None:
         raise FileNotFoundError("no mpiexec: pip install 'pymicrograd[mpi]'")
     version = subprocess.run([found, "--version"], capture_output=True, text=True).stdout
-    return [found, *OPEN_MPI] if "Open" in version else [found]
+    return [found, *OPEN_MPI] if "Open MPI" in version or "OpenRTE" in version else [found]
 
 
 def run_ranks(ranks: int, *job: Any, **environment: str) -> Any:

