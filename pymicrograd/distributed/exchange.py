@@ -30,14 +30,15 @@ class Scratch:
     """Memory for what is received, kept from step to step: anew it costs as much as to fill it."""
 
     def __init__(self) -> None:
-        self.kept: dict[Any, Any] = {}
+        self.kept: dict[Any, tuple[Any, Any]] = {}
 
-    def take(self, count: int, kind: Any) -> Any:
-        """Return a Tensor of some elements, until the next one of this type is taken."""
+    def take(self, count: int, kind: Any) -> tuple[Any, Any]:
+        """Return a Tensor of some elements and its ndarray, until the next one is taken."""
         kept = self.kept.get(kind)
-        if kept is None or kept.shape[0] < count:
-            kept = self.kept[kind] = empty(count, dtype=kind)
-        return kept[:count]
+        if kept is None or kept[0].shape[0] < count:
+            made = empty(count, dtype=kind)
+            kept = self.kept[kind] = made, array_of(made)
+        return kept[0][:count], kept[1][:count]
 
 
 def summed(
@@ -76,8 +77,8 @@ def halved(comm: Any, shards: int, ranks: int, row: Any, scratch: Scratch) -> An
     """
     rank: int = comm.Get_rank()
     begin, end = 0, row.shape[0]
-    received = scratch.take(end - end // 2, row.dtype)
-    array, into = array_of(row), array_of(received)
+    received, into = scratch.take(end - end // 2, row.dtype)
+    array = array_of(row)
     parts, stride = [], ranks // 2
     while stride:
         is_right = bool(rank & stride)
@@ -125,10 +126,10 @@ def scattered(
     lengths = [b - a for a, b in spans]
     own = rows[: len(found[rank])]
     sent = cat([row[a:b] for a, b in spans for row in own]) if own else empty(0, dtype=kind)
-    received = scratch.take(lengths[rank] * sum(map(len, found)), kind)
+    received, into = scratch.take(lengths[rank] * sum(map(len, found)), kind)
     comm.Alltoallv(
         [array_of(sent), [length * len(own) for length in lengths]],
-        [array_of(received), [lengths[rank] * len(nodes) for nodes in found]],
+        [into, [lengths[rank] * len(nodes) for nodes in found]],
     )
     nodes = [node for of_rank in found for node in of_rank]
     sums = dict(zip(nodes, received.reshape(len(nodes), -1), strict=True))

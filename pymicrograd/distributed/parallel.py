@@ -170,6 +170,8 @@ class DataParallel(Module):
         except Exception as error:
             failure = error
         self._kept.steps += 1
+        if failure is not None and self.group.is_over:
+            raise failure
         said = self.group.meet(STEP, failure is not None, step.kind, *step.facts())
         if failure is not None:
             raise failure
