@@ -154,10 +154,10 @@ HOMES = {
 }  # fmt: skip
 # The modules that are imported when their name is first used, in `docs/names.md` and besides.
 PUBLIC_MODULES = (
-    "accelerator", "amp", "array_api", "autograd", "backends", "cuda", "data", "distributions",
-    "engine", "errors", "fft", "func", "linalg", "llm101n", "microgpt", "micrograd", "nn", "optim",
-    "pictures", "programs", "random", "reference", "saving", "special", "testing", "utils",
-    "version",
+    "accelerator", "amp", "array_api", "autograd", "backends", "cuda", "data", "distributed",
+    "distributions", "engine", "errors", "fft", "func", "linalg", "llm101n", "microgpt",
+    "micrograd", "nn", "optim", "pictures", "programs", "random", "reference", "saving", "special",
+    "testing", "utils", "version",
 )  # fmt: skip
 MODULES = (
     *PUBLIC_MODULES, "arithmetic", "cli", "contexts", "copies", "files", "function", "handles",
@@ -205,7 +205,6 @@ INSTEAD = {
     },
     "sparse_coo_tensor": "there are no sparse tensors",
     "default_generator": "random.default_generator() returns it",
-    "distributed": "there is one process",
     "hub": "nothing is fetched from a network",
     "jit": "programs run as they are",
     "multiprocessing": "DataLoader has num_workers, other programs Python's multiprocessing",

@@ -11,6 +11,7 @@ from . import (
     copies as copies,
     cuda as cuda,
     data as data,
+    distributed as distributed,
     distributions as distributions,
     engine as engine,
     errors as errors,

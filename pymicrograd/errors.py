@@ -10,6 +10,7 @@ __all__ = [
     "BusyError",
     "ChangedError",
     "DTypeError",
+    "DistributedError",
     "EmptyError",
     "GradientError",
     "MicrogradError",
@@ -93,6 +94,10 @@ class ChangedError(MicrogradError, RuntimeError):
 
 class ViewError(MicrogradError, RuntimeError):
     """Other views of a tensor's memory would show a change that is to be recorded."""
+
+
+class DistributedError(MicrogradError, RuntimeError):
+    """Processes that train together do not do the same; each of them raises it."""
 
 
 class RecordingError(MicrogradError, RuntimeError):

@@ -46,6 +46,7 @@ LAYERS = (
     ("data", ("data", "utils")),
     ("programs", ("programs",)),
     ("saving", ("saving",)),
+    ("distributed", ("distributed",)),
     ("pictures", ("pictures",)),
     ("predecessors", ("micrograd", "llm101n", "microgpt")),
     ("cli", ("cli", "__main__")),

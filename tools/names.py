@@ -78,13 +78,15 @@ def page() -> str:
         "# Public names",
         "",
         "What `pymicrograd` has, `pymicrograd.nn`, `pymicrograd.nn.functional`, `F` here, and its",
-        "`optim`, `data`, `linalg`, `special`, `fft`, `distributions`, `pictures`; `help()`",
-        "says more. Written by `tools/names.py`.",
+        "`optim`, `data`, `distributed`, `linalg`, `special`, `fft`, `distributions`, `pictures`;",
+        "`help()` says more. Written by `tools/names.py`.",
         "",
     ]
     nn = pymicrograd.nn
     packages = {"pymicrograd": pymicrograd, "nn": nn, "F": nn.functional}
-    for name in ("optim", "data", "linalg", "special", "fft", "distributions", "pictures"):
+    for name in (
+        "optim", "data", "distributed", "linalg", "special", "fft", "distributions", "pictures",
+    ):  # fmt: skip
         packages[name] = getattr(pymicrograd, name)
     for title, module in packages.items():
         lines += [f"| `{title}.` | kind | |", "| --- | --- | --- |"]
@@ -137,6 +139,7 @@ FILES = {
     "pymicrograd/linalg/__init__.pyi": lambda: package_stub(pymicrograd.linalg),
     "pymicrograd/special/__init__.pyi": lambda: package_stub(pymicrograd.special),
     "pymicrograd/distributions/__init__.pyi": lambda: package_stub(pymicrograd.distributions),
+    "pymicrograd/distributed/__init__.pyi": lambda: package_stub(pymicrograd.distributed),
     "pymicrograd/fft/__init__.pyi": lambda: package_stub(pymicrograd.fft),
     "pymicrograd/pictures/__init__.pyi": lambda: package_stub(pymicrograd.pictures),
     "docs/names.md": page,

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ..errors import SettingError
+from ..errors import DistributedError, SettingError
 
 if TYPE_CHECKING:
     from .demo import Training
@@ -126,7 +126,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail(str(CommandError(program, str(error))), 2)
     except KeyboardInterrupt:
         return fail(f"{program}: interrupted", 130)
-    except (ImportError, OSError, MemoryError, subprocess.SubprocessError) as error:
+    except (
+        ImportError, OSError, MemoryError, subprocess.SubprocessError, DistributedError,
+    ) as error:  # fmt: skip
         return fail(str(CommandError(program, describe(error))), 1)
 
 

@@ -59,6 +59,7 @@ class Settings:
     width: int = 32
     heads: int = 4
     depth: int = 2
+    shards: int | None = None
 
 
 @dataclass
@@ -279,6 +280,7 @@ class Fit:
         self.val_losses: list[float] = []
         if saved is not None:
             self._go_on(saved)
+        self.parallel = self._in_shards() if settings.shards else None
 
     def _split(self, x: Any, y: Any) -> None:
         """Cut the examples at random into 80 % to train, 10 % to validate and 10 % to test.
@@ -320,6 +322,15 @@ class Fit:
         lr = 0.005 if wanted.lr is None else wanted.lr
         return AdamW(parameters, lr=lr, weight_decay=wanted.weight_decay)
 
+    def _in_shards(self) -> Any:
+        """Return what computes gradients on all ranks, of which all have to do the same."""
+        from ..distributed import DataParallel, world
+
+        settings = {name: str(x) for name, x in asdict(self.settings).items() if name != "data"}
+        parallel = DataParallel(self.model, self.settings.shards or 1)
+        world().agree({**settings, "examples": str(self.examples.checksum())})
+        return parallel
+
     # ---- epochs
 
     def run(self, epochs: int, each: Callable[[int], None] | None = None) -> Iterator[str]:
@@ -334,9 +345,8 @@ class Fit:
             total, count = 0.0, 0
             self.model.train()
             for x, y in self.loader:
-                loss = self.loss_of(self.model(x), y)
                 self.optimizer.zero_grad()
-                loss.backward()
+                loss = self.backward(x, y)
                 self.optimizer.step()
                 total, count = total + loss.item() * len(x), count + len(x)
                 batches += 1
@@ -348,6 +358,18 @@ class Fit:
             self.val_losses.append(loss)
             line = f"epoch {self.epoch}, train loss {total / count:.6f}, val loss {loss:.6f}"
             yield line if right is None else f"{line}, val accuracy {100.0 * right:.1f} %"
+
+    def backward(self, x: Any, y: Any) -> Any:
+        """Compute the gradients of a batch's loss, and return it."""
+
+        def loss_on(x: Any, y: Any) -> Any:
+            return self.loss_of(self.model(x), y)
+
+        if self.parallel is not None:
+            return self.parallel.backward(loss_on, x, y)
+        loss = loss_on(x, y)
+        loss.backward()
+        return loss
 
     def loss_of(self, outputs: Any, y: Any) -> Any:
         """Return the mean cross-entropy of classes, or the mean squared error of numbers."""

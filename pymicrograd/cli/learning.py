@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .commands import (
@@ -37,6 +38,7 @@ TEXTS = ("names",)
 FILES = (".csv", ".npz", ".txt")
 MODELS = ("mlp", "cnn", "gpt")
 SAVE_EXTENSIONS = (".npz", ".safetensors")
+SHARDS = 8  # under mpiexec
 SAVE_EVERY = 1.0  # seconds; a checkpoint is written after an epoch, but not more often
 
 
@@ -106,6 +108,8 @@ def add_train(commands: Any) -> None:
         ("--depth", "2", "layers"),
     ):
         add(name, type=whole(1), default=default, metavar="N", help=f"gpt: {text} [%(default)s]")
+    text = "cut every batch into N shards, which the ranks of mpiexec share [mpiexec: 8]"
+    add("--shards", type=whole(1), metavar="N", help=text)
     add("--lr", type=positive_real, metavar="N", help="learning rate [adam: 0.005, sgd: 0.1]")
     add("--save", metavar="FILE", help="write a checkpoint, .npz or .safetensors, while training")
     add("--resume", metavar="FILE", help="go on from a checkpoint, with its settings and data")
@@ -132,9 +136,14 @@ def mistake(message: str, command: str = "train", status: int = 2) -> CommandErr
 
 
 def run_train(arguments: argparse.Namespace, output: Output) -> int:
-    """Train, print, and write the files asked for."""
+    """Train, print, and write the files asked for; of several ranks the first one does it."""
+    rank = number_among_ranks()
     check_files(arguments)
     fit = prepared(arguments)
+    if rank:
+        output = Unread()
+        arguments.save = arguments.plot = arguments.log = None
+        arguments.progress = False
     seconds, saved = 0.0, time.monotonic()
     with logging(arguments.log) as writer:
         output.line(description(fit.settings, fit))
@@ -212,11 +221,50 @@ def prepared(arguments: argparse.Namespace) -> Fit:
     try:
         if arguments.resume is not None:
             settings, saved = checkpoint_of(arguments.resume)
-        return Fit(settings, saved)
+        return Fit(among_ranks(settings, arguments.resume), saved)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise mistake(describe(error)) from error
     except ImportError as error:
         raise mistake(str(error)) from error
+
+
+def number_among_ranks() -> int:
+    """Return the number of this process, if mpiexec has started it; 0 if not.
+
+    From then on the other ranks are told when this one ends.
+    """
+    from ..distributed.group import get_rank, is_started_by_mpiexec
+
+    try:
+        return get_rank() if is_started_by_mpiexec() else 0
+    except ImportError as error:
+        raise mistake(str(error), status=1) from error
+
+
+def among_ranks(settings: Settings, resumed: str | None) -> Settings:
+    """Return settings with shards, if mpiexec has started this process.
+
+    Raises:
+        ValueError: several ranks shall go on with a run that is not cut into shards.
+    """
+    from ..distributed.group import get_world_size, is_started_by_mpiexec
+
+    if settings.shards is not None or not is_started_by_mpiexec():
+        return settings
+    if resumed is None:
+        return replace(settings, shards=SHARDS)
+    if get_world_size() > 1:
+        raise ValueError(
+            f"{resumed}: a run without --shards goes on in one process, not in several"
+        )
+    return settings
+
+
+class Unread(Output):
+    """The output of a rank that says nothing, for another one does."""
+
+    def line(self, text: str = "") -> None:
+        """Drop a line."""
 
 
 def description(settings: Settings, fit: Fit) -> str:

@@ -73,7 +73,7 @@ MODULES = ("attention", "functional", "init", "parameter", "utils")
 INSTEAD = {
     "AdaptiveLogSoftmaxWithLoss": "CrossEntropyLoss takes all classes",
     "CTCLoss": "the loss of unaligned sequences is left out",
-    "DataParallel": "the only device is 'cpu': call the module itself",
+    "DataParallel": "the only device is 'cpu': call the module itself; see distributed",
     "SyncBatchNorm": "there is one process: BatchNorm1d, BatchNorm2d, BatchNorm3d",
 }
 
