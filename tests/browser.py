@@ -11,7 +11,6 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 CHROMIUM = next(
@@ -58,9 +57,7 @@ class Browser:
     def __enter__(self) -> Browser:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, *reason: object) -> None:
         os.close(self.tell)
         os.close(self.hear)
         os.killpg(self.process.pid, signal.SIGKILL)  # a session of its own: it and its children

@@ -32,6 +32,7 @@ export class Points {
   choices() {
     const fill = (id, names, named = (i) => names[i]) =>
       byId(id).replaceChildren(...names.map((name, i) => new Option(name, named(i))));
+    byId("controls").onsubmit = (event) => event.preventDefault();
     fill("data", DATA);
     fill("activation", ACTIVATIONS);
     fill("optimizer", OPTIMIZERS, (i) => i);
