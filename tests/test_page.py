@@ -467,3 +467,30 @@ def test_the_build_that_is_kept_is_that_of_these_sources(answers: Any, tmp_path:
         pytest.skip(f"no clang builds for wasm32-wasi: {done.stderr.splitlines()[0]}")
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
     assert answers_of(built, tmp_path) == answers
+
+
+@pytest.mark.all
+def test_the_sources_use_memory_well(tmp_path: Path) -> None:
+    """On this machine, at every limit; no warnings, and the demo's lines."""
+    from test_csrc import CC, SANITIZERS  # finding out what there is takes a compiler
+
+    core, program = ROOT / "csrc", tmp_path / "check"
+    sources = subprocess.check_output([ROOT / "web" / "build.sh", "--list"], text=True).split()
+    required = re.findall(r"^-\S+", (core / "flags.txt").read_text(), re.MULTILINE)
+    flags = [*required, "-O0", "-g", "-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Werror"]
+    flags += [
+        "-DMG_SCALARS_ONLY",
+        "-DMG_NO_THREADS",
+        "-DMG_BASELINE_ONLY",
+        '-DMG_VERSION=""',
+        '-DMG_FLAGS=""',
+        "-I.",
+    ]
+    end = [*sources, "../tests/page_check.c", "-o", str(program), "-lm"]
+    command = [*CC.split(), *flags, *SANITIZERS.split(), *end]
+    done = subprocess.run(command, cwd=core, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    names = (FOLDER / "names.txt").read_text()
+    ran = subprocess.run([program], input=names, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout == LINES

@@ -237,6 +237,7 @@ static int surface_compile(classifier *c)
     static mg_node inputs[2 * ROWS], probabilities[ROWS * MAX_CLASSES], handles[MOST];
     static mg_node outputs[MOST];
     int64_t used = 0;
+    int ieee = mg_set_ieee(c->arena, 1); /* a network that diverged can be looked at, too */
     for (int i = 0; i < 2 * ROWS; i++) inputs[i] = mg_leaf(c->arena, 0.5);
     int status = mg_script_open(c->arena, 2 * ROWS, inputs);
     if (status == MG_OK) {
@@ -250,6 +251,7 @@ static int surface_compile(classifier *c)
     mg_release_all(c->arena, used, handles);
     mg_release_all(c->arena, ROWS * c->points.classes, probabilities);
     mg_release_all(c->arena, 2 * ROWS, inputs);
+    mg_set_ieee(c->arena, ieee);
     return status;
 }
 
