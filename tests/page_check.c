@@ -11,7 +11,7 @@ typedef struct gpt gpt;
 classifier *classifier_new(void);
 void classifier_free(classifier *c);
 int classifier_start(classifier *c, uint64_t seed, int data_set, int count, int layers,
-                     const int32_t *hidden, int activation);
+                     const int32_t *hidden, int activation, int keep);
 void classifier_optimize(classifier *c, int optimizer, double lr, double weight_decay);
 int classifier_step(classifier *c);
 double classifier_loss(classifier *c, int part);
@@ -46,7 +46,7 @@ static void network(classifier *c, int data_set, int layers, int width, int acti
 {
     int32_t hidden[MAX_HIDDEN];
     for (int i = 0; i < MAX_HIDDEN; i++) hidden[i] = width;
-    int status = classifier_start(c, 7, data_set, MAX_POINTS, layers, hidden, activation);
+    int status = classifier_start(c, 7, data_set, MAX_POINTS, layers, hidden, activation, 0);
     expect(status == MG_OK, "start", status);
     for (int optimizer = 0; optimizer < 4; optimizer++) {
         classifier_optimize(c, optimizer, 0.01, 1e-4);
@@ -92,9 +92,9 @@ int main(void)
     network(c, QUADRANTS, 1, 16, MG_TANH);
     network(c, MOONS, MAX_HIDDEN, MAX_WIDTH, MG_RELU);
     network(c, YINYANG, 0, 1, MG_SIN);
-    expect(classifier_start(c, 0, 0, 9, 1, hidden, MG_TANH) == MG_ERR_ARG, "seed", 0);
-    expect(classifier_start(c, 1, 0, 9, 5, hidden, MG_TANH) == MG_ERR_ARG, "layers", 5);
-    expect(classifier_start(c, 1, 0, 9, 4, hidden, MG_EXP) == MG_OK, "start", 4);
+    expect(classifier_start(c, 0, 0, 9, 1, hidden, MG_TANH, 1) == MG_ERR_ARG, "seed", 0);
+    expect(classifier_start(c, 1, 0, 9, 5, hidden, MG_TANH, 1) == MG_ERR_ARG, "layers", 5);
+    expect(classifier_start(c, 1, 0, 9, 4, hidden, MG_EXP, 1) == MG_OK, "start", 4);
     classifier_optimize(c, 2, 1e300, 0.0); /* leads to numbers that are too large */
     int status = MG_OK;
     for (int i = 0; i < 9 && status == MG_OK; i++) status = classifier_step(c);

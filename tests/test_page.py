@@ -439,6 +439,23 @@ def use_controls(page: browser.Browser) -> None:
             assert page.run(f"{POINTS}.classifier.steps") > 0
     for name, value, then in (("layers", "99", "16"), ("seed", "x", "42"), ("lr", "-1", "0")):
         assert page.run(f"{change.format(POINTS)}({json.dumps([name, value])})") == then
+    asked = {"lr": "0.1", "data": "moons", "layers": "8 8", "count": "50", "seed": "7"}
+    for name, value in asked.items():
+        page.run(f"{change.format(POINTS)}({json.dumps([name, value])})")
+    command = text_of(page, "command").split()
+    expected = "demo --math portable --data moons --points 50 --layers 8,8 --seed 7"
+    assert command[1:] == expected.split()
+    done = subprocess.run(
+        [sys.executable, "-m", "pymicrograd", *command[1:], "--steps", "1", "--no-compare"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert f"step 0, train loss {text_of(page, 'points-loss')}\n" in done.stdout
+    page.run(f"{POINTS}.surface.move(0, 1, 1)")
+    assert text_of(page, "command") == ""
+    page.run(f"{change.format(POINTS)}({json.dumps(['layers', '16'])})")
+    assert page.run(f"[...{POINTS}.classifier.xy.slice(0, 2)]") == [1, 1]
+    page.run(f"{change.format(POINTS)}({json.dumps(['data', 'quadrants'])})")
+    assert text_of(page, "command") != ""
     page.run("document.getElementById('graph-in').click()")
     page.run("document.getElementById('graph-fit').click()")
     assert re.search(r"point \d+ at .*295 nodes", text_of(page, "graph-of"))

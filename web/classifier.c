@@ -502,18 +502,20 @@ EXPORT void classifier_rates(classifier *c, double lr, double weight_decay)
     c->weight_decay = weight_decay;
 }
 
-/* Draw points, then weights. hidden (layers) are the sizes of hidden layers; the activation
- * is an op's number. */
+/* Draw points, then weights; with `keep` the points that there were take the place of
+ * those. hidden (layers) are the sizes of hidden layers; the activation is an op's number. */
 EXPORT int classifier_start(classifier *c, uint64_t seed, int data_set, int count,
-                            int layers, const int32_t *hidden, int activation)
+                            int layers, const int32_t *hidden, int activation, int keep)
 {
     mg_rng rng;
+    const points kept = c->points;
     mg_set_math(MG_MATH_PORTABLE);
     if (layers < 0 || layers > MAX_HIDDEN || mg_rng_seed(&rng, seed) < 0) return MG_ERR_ARG;
     network_free(c);
     c->arena = mg_arena_new(NULL, NULL);
     if (!c->arena) return MG_ERR_NOMEM;
     points_make(&c->points, data_set, count, &rng);
+    if (keep && kept.classes == c->points.classes) c->points = kept;
     c->layers = layers + 1;
     c->activation = activation;
     c->count = c->neurons = 0;
@@ -561,7 +563,7 @@ EXPORT int classifier_demo(classifier *c)
 {
     char number[32];
     const int32_t hidden[] = {16};
-    int length = 0, status = classifier_start(c, 42, QUADRANTS, 100, 1, hidden, MG_TANH);
+    int length = 0, status = classifier_start(c, 42, QUADRANTS, 100, 1, hidden, MG_TANH, 0);
     for (int step = 0; status == MG_OK && step < 100; step++) {
         char *end = c->text + length;
         if (step % 10 == 0)

@@ -83,14 +83,14 @@ export class Classifier {
     return this.engine.view(kind, this.c.classifier_part(this.it, which), count);
   }
 
-  start({ data, points, hidden, activation, optimizer, lr, decay, seed }) {
+  start({ data, points, hidden, activation, optimizer, lr, decay, seed, keep = false }) {
     const { c, it } = this;
     const room = c.classifier_part(it, 15);
     this.engine.view(Int32Array, room, hidden.length).set(hidden);
     this.sizes = [2, ...hidden];
     const status = c.classifier_start(
       it, BigInt(seed), DATA.indexOf(data), points, hidden.length, room,
-      this.engine.op(activation),
+      this.engine.op(activation), keep ? 1 : 0,
     );
     if (status < 0) throw new Error(this.engine.status(status));
     this.sizes.push(this.classes);

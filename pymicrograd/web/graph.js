@@ -5,7 +5,7 @@ import { colour, drawing, short } from "./picture.js";
 
 const [WIDE, HIGH] = [92, 46]; // of a node
 const [COLUMN, ROW] = [128, 54]; // distances
-const LEGIBLE = 0.62; // the least scale at which numbers are read with ease
+const LEGIBLE = 0.9; // the least scale at which numbers are read with ease
 const KINDS = ["constant", "parameter", "input", "operation"];
 
 export class Graph {

@@ -13,7 +13,7 @@ export class Points {
   constructor(engine) {
     this.engine = engine;
     this.classifier = new Classifier(engine);
-    this.surface = new Surface(byId("surface"), this.classifier, () => this.touched());
+    this.surface = new Surface(byId("surface"), this.classifier, (edited) => this.touched(edited));
     this.graph = new Graph(byId("graph"), engine);
     this.table = new Table(this.classifier);
     this.chart = new Chart(byId("points-chart"), ["train", "val"], true);
@@ -39,8 +39,13 @@ export class Points {
     byId("optimizer").addEventListener("change", () => {
       byId("lr").value = RATES[byId("optimizer").value];
     });
-    for (const id of ["data", "count", "layers", "activation", "optimizer", "seed"])
+    for (const id of ["data", "count", "seed"])
       byId(id).addEventListener("change", () => this.player.again());
+    for (const id of ["layers", "activation", "optimizer"])
+      byId(id).addEventListener("change", () => {
+        this.player.play(false);
+        this.reset(this.edited);
+      });
     for (const id of ["lr", "decay"])
       byId(id).addEventListener("change", () => this.rates());
     byId("lines").onchange = () => {
@@ -81,10 +86,14 @@ export class Points {
 
   rates() {
     this.classifier.rates(this.number("lr"), this.number("decay"));
+    if (this.classifier.steps) this.edited = true;
+    this.command();
   }
 
-  reset() {
+  // Begin anew from the seed; with `keep` the points stay where a user has put them.
+  reset(keep = false) {
     this.say("");
+    this.edited = keep;
     const optimizer = +byId("optimizer").value;
     const seed = byId("seed");
     if (!/^[0-9]{1,19}$/.test(seed.value) || BigInt(seed.value) < 1n) seed.value = seed.defaultValue;
@@ -97,13 +106,34 @@ export class Points {
       lr: this.number("lr"),
       decay: this.number("decay"),
       seed: seed.value,
+      keep,
     });
     this.surface.selected = -1;
     this.surface.label = 0;
     this.classButtons();
     this.table.build(optimizer);
     this.chart.clear();
+    this.command();
     this.show(true);
+  }
+
+  // Say which command prints the same losses, if there is one.
+  command() {
+    const value = (id) => byId(id).value.trim();
+    const { sizes } = this.classifier;
+    const usual = value("activation") === "tanh" && value("optimizer") === "0" && sizes.length > 2;
+    const words = ["pymicrograd demo --math portable"];
+    const say = (option, id, text = value(id)) =>
+      text !== byId(id).defaultValue && words.push(`--${option} ${text}`);
+    if (value("data") !== "quadrants") words.push(`--data ${value("data")}`);
+    say("points", "count");
+    say("layers", "layers", sizes.slice(1, -1).join(","));
+    say("lr", "lr");
+    say("weight-decay", "decay");
+    say("seed", "seed");
+    const same = usual && !this.edited && +value("lr") > 0;
+    byId("command").textContent = same ? words.join(" ") : "";
+    byId("command-line").hidden = !same;
   }
 
   classButtons() {
@@ -139,8 +169,12 @@ export class Points {
 
   // ---- showing
 
-  touched() {
+  touched(edited) {
     if (!this.player) return;
+    if (edited && !this.edited) {
+      this.edited = true;
+      this.command();
+    }
     if (!this.player.playing) this.show(true);
     this.pointText();
   }

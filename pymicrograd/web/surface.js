@@ -162,7 +162,7 @@ export class Surface {
       if (at >= 0) this.remove(at);
     });
     canvas.addEventListener("keydown", (event) => this.key(event));
-    for (const name of ["focus", "blur"]) canvas.addEventListener(name, () => this.changed());
+    for (const name of ["focus", "blur"]) canvas.addEventListener(name, () => this.changed(false));
   }
 
   key(event) {
@@ -195,7 +195,7 @@ export class Surface {
     } else {
       const [x, y] = this.cursor ?? [0, 0];
       this.cursor = [inside(x + dx), inside(y + dy)];
-      this.changed();
+      this.changed(false);
     }
   }
 
@@ -204,32 +204,32 @@ export class Surface {
     if (count) this.select((Math.max(this.selected, by > 0 ? -1 : 0) + by + count) % count);
   }
 
-  select(i) {
+  select(i, edited = false) {
     this.selected = i;
     this.cursor = null;
-    this.changed();
+    this.changed(edited);
   }
 
   move(i, x, y) {
     this.classifier.xy.set([x, y], 2 * i);
-    this.changed();
+    this.changed(true);
   }
 
   relabel(label) {
     if (label < this.classifier.classes) this.label = label;
     if (this.selected >= 0) this.classifier.labels[this.selected] = this.label;
-    this.changed();
+    this.changed(this.selected >= 0);
   }
 
   add(x, y) {
     const i = this.classifier.add(x, y, this.label);
-    if (i >= 0) this.select(i);
+    if (i >= 0) this.select(i, true);
   }
 
   remove(i) {
     if (i < 0) return;
     this.classifier.remove(i);
-    this.select(-1);
+    this.select(-1, true);
   }
 }
 
