@@ -122,6 +122,19 @@ def test_the_demo_in_node(answers: Any) -> None:
 
 
 @needs_node
+def test_the_known_answers() -> None:
+    """Those of Values and of the generator in vectors/, by the engine that is in the page."""
+    command = [str(NODE), str(ROOT / "tests" / "page_vectors.mjs")]
+    command += [str(FOLDER / "page.wasm"), str(ROOT / "vectors")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = re.fullmatch(r"(\d+) ops, (\d+) answers\n", done.stdout)
+    assert found
+    assert int(found[1]) == len(list((ROOT / "vectors" / "scalars").iterdir()))
+    assert int(found[2]) > 20_000
+
+
+@needs_node
 def test_texts_of_numbers_and_hashes(answers: Any) -> None:
     assert answers["reprs"] == [repr(x) for x in hostile_numbers()]
     assert answers["hashes"] == [hashlib.sha256(text.encode()).hexdigest() for text in TEXTS]
