@@ -1,4 +1,7 @@
-"""A headless Chromium that is told what to do through two pipes; it needs no other package."""
+"""A headless Chromium that is told what to do through two pipes; it needs no other package.
+
+Run as a script it prints the lines of the demo that the page trains there.
+"""
 
 from __future__ import annotations
 
@@ -153,3 +156,22 @@ class Browser:
         for kind in ("keyDown", "keyUp"):
             more = text if kind == "keyDown" else {}
             self.call("Input.dispatchKeyEvent", type=kind, key=key, **more)
+
+
+def print_the_demo() -> None:
+    """Print the lines of the demo, as the page's button has trained it."""
+    import threading
+
+    from pymicrograd.cli.live import PageServer
+
+    with PageServer() as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        with Browser() as page:
+            page.open(server.url)
+            page.run("document.getElementById('verify').click()")
+            print(page.run("document.getElementById('demo-lines').textContent"), end="")
+        server.shutdown()
+
+
+if __name__ == "__main__":
+    print_the_demo()
