@@ -524,3 +524,16 @@ def test_the_sources_use_memory_well(tmp_path: Path) -> None:
     ran = subprocess.run([program], input=names, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout == LINES
+
+
+@pytest.mark.all
+def test_one_hash_of_the_demo_everywhere(tmp_path: Path) -> None:
+    """Compilers, processors, engines, ports, Node and Chromium: those that there are."""
+    done = subprocess.run(
+        ["bash", ROOT / "tests" / "demo.sh", tmp_path], capture_output=True, text=True,
+        check=False, env={**os.environ, "PYTHON": sys.executable},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f" 0 with other digits; {HASH[:16]} in vectors/" in done.stdout
+    if missing := re.findall("not installed: (.+)", done.stdout):
+        pytest.skip(f"the others agree; not installed: {', '.join(missing)}")

@@ -113,7 +113,7 @@ export class Chart {
 
 // Steps a second; the last is as many as fit into a frame.
 const SPEEDS = [1, 5, 20, 60, 1e9];
-const FRAME = 7; // milliseconds that steps may take of one
+const FRAME = 6; // milliseconds that steps may take of one
 
 // Play, pause, step, reset: the buttons of a tab and the loop behind them. One loop runs.
 export class Player {
