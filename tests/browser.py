@@ -150,6 +150,15 @@ class Browser:
             buttons=1 if button == "left" else 2, clickCount=1,
         )  # fmt: skip
 
+    def touch(self, *places: tuple[float, float]) -> None:
+        """Put a finger down, take it along places, and lift it."""
+        self.call("Emulation.setTouchEmulationEnabled", enabled=True)
+        for i, (x, y) in enumerate(places):
+            kind = "touchMove" if i else "touchStart"
+            self.call("Input.dispatchTouchEvent", type=kind, touchPoints=[{"x": x, "y": y}])
+        self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+        self.call("Emulation.setTouchEmulationEnabled", enabled=False)
+
     def key(self, key: str) -> None:
         """Press and release a key."""
         text = {"text": key} if len(key) == 1 else {"text": "\r"} if key == "Enter" else {}

@@ -1,5 +1,5 @@
-// What the page's engine answers in Node, as one object of JSON: tests/test_page.py compares it with
-// Python. Arguments: page.wasm, and a file with what is asked.
+// What the page's engine answers in Node, as one object of JSON: tests/test_page.py compares it
+// with Python. Arguments: page.wasm, and a file with what is asked.
 
 import { readFileSync } from "node:fs";
 import { Classifier, load, Speller, TABLES } from "../pymicrograd/web/engine.js";
@@ -47,6 +47,7 @@ function trained(settings) {
     gradients: [...classifier.gradients],
     m: [...classifier.m],
     v: [...classifier.v],
+    moves: [...classifier.moves],
     val: classifier.loss(1),
     correct: [0, 1, 2].map((part) => classifier.correct(part)),
   };

@@ -1,5 +1,5 @@
 // Checks the engine in page.wasm against vectors/: ops and graphs of Values, and the generator.
-// Arguments: page.wasm, the folder. Prints how many numbers were compared; a difference is an error.
+// Arguments: page.wasm, the folder. Prints how many were compared; a difference is an error.
 
 import { readFileSync, readdirSync } from "node:fs";
 import { load } from "../pymicrograd/web/engine.js";
@@ -38,7 +38,7 @@ function linesOf(name) {
   return readFileSync(`${folder}/${name}`, "utf8").trimEnd().split("\n");
 }
 
-// ---- Values --------------------------------------------------------------------------------------
+// ---- Values -------------------------------------------------------------------------------------
 
 function read(arena, call, nodes) {
   new BigInt64Array(c.memory.buffer, HANDLES, nodes.length).set(nodes);
@@ -60,7 +60,8 @@ function answer(arena, name, operands, g) {
   if (y < 0n) return `value ${ERRORS[y]}`;
   const status = c.mg_backward(arena, y, g, 0n);
   if (status < 0) return `gradient ${ERRORS[status]}`;
-  return [...read(arena, c.mg_data, [y]), ...read(arena, c.mg_gradients, leaves)].map(hex).join(" ");
+  const gradients = read(arena, c.mg_gradients, leaves);
+  return [...read(arena, c.mg_data, [y]), ...gradients].map(hex).join(" ");
 }
 
 function checkOp(arena, file) {
@@ -115,7 +116,7 @@ function checkGraphs(arena) {
   }
 }
 
-// ---- the generator -------------------------------------------------------------------------------
+// ---- the generator ------------------------------------------------------------------------------
 
 function checkGenerator(file) {
   const seed = BigInt(`0x${file.replace(".txt", "")}`);

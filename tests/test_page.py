@@ -160,7 +160,9 @@ def test_a_run_is_python_s(answers: Any, portable: None, which: int) -> None:
     parameters = model.parameters()
     optimizer = OPTIMIZERS[run["optimizer"]](parameters, run["lr"], run["decay"])
     gradients = []
+    before: list[float] = []
     for step in range(run["steps"]):
+        before = [p.data for p in parameters]
         loss = loss_of(model, splits[0])
         loss.backward()
         gradients = [p.grad for p in parameters]
@@ -168,6 +170,7 @@ def test_a_run_is_python_s(answers: Any, portable: None, which: int) -> None:
         optimizer.zero_grad()
         assert found["losses"][step] == loss.data
     assert found["data"] == [p.data for p in parameters]
+    assert found["moves"] == [p.data - x for p, x in zip(parameters, before, strict=True)]
     assert found["gradients"] == found["again"] == gradients
     if run["optimizer"] < 2:
         assert found["m"] == list(optimizer.m)
@@ -298,6 +301,7 @@ def test_every_element_that_is_asked_for_is_there() -> None:
     assert set(referred) - set(ids) == set()
 
 
+@pytest.mark.all
 def test_the_command_that_the_page_names_prints_the_lines() -> None:
     command = [sys.executable, "-m", "pymicrograd", "demo", "--math", "portable", "--no-compare"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -378,10 +382,15 @@ def test_the_page_in_chromium() -> None:
         for tab in ("points", "names"):
             page.run(f"document.getElementById('tab-{tab}').click()")
             assert page.run("document.documentElement.scrollWidth") <= 390
+        use_fingers(page)
         assert page.complaints == []
 
 
 POINTS = "window.page.tabs.points"
+# Where the first point is in the window, and a place where there is none.
+PLACES = """(() => {{ const {{ surface }} = {0}, box = surface.canvas.getBoundingClientRect();
+    const [x, y] = surface.classifier.xy, {{ left, top }} = box;
+    return [left + surface.px(x), top + surface.py(y), left + 40, top + 40]; }})()"""
 
 
 def text_of(page: browser.Browser, name: str) -> str:
@@ -400,11 +409,8 @@ def use_points(page: browser.Browser) -> None:
     assert text_of(page, "points-play") == "Play"
     page.run("document.getElementById('points-reset').click()")
     assert text_of(page, "points-steps") == "0"
-    script = """(() => {{ const {{ surface }} = {0}, box = surface.canvas.getBoundingClientRect();
-        const [x, y] = surface.classifier.xy, {{ left, top }} = box;
-        return [left + surface.px(x), top + surface.py(y), left + 40, top + 40]; }})()"""
     page.run("document.getElementById('surface').scrollIntoView({block: 'center'})")
-    x, y, left, top = page.run(script.format(POINTS))
+    x, y, left, top = page.run(PLACES.format(POINTS))
     page.mouse("Moved", x, y)
     page.mouse("Pressed", x, y)
     page.mouse("Moved", x + 30, y)
@@ -431,6 +437,22 @@ def use_points(page: browser.Browser) -> None:
     page.mouse("Pressed", left, top, "right")
     page.mouse("Released", left, top, "right")
     assert page.run(f"{POINTS}.classifier.count") == 100
+
+
+def use_fingers(page: browser.Browser) -> None:
+    """Drag a point, and add one by a tap."""
+    page.run("document.getElementById('tab-points').click()")
+    page.run("document.getElementById('points-reset').click()")
+    page.run("document.getElementById('surface').scrollIntoView({block: 'center'})")
+    x, y, left, top = page.run(PLACES.format(POINTS))
+    page.touch((x, y), (x + 5, y - 20), (left, top))
+    moved = page.run(f"[...{POINTS}.classifier.xy.slice(0, 2)]")
+    assert moved[0] < -1.5 < 1.5 < moved[1]
+    count = page.run(f"{POINTS}.classifier.count")
+    page.touch((left - 34, top - 34))
+    assert page.run(f"{POINTS}.classifier.count") == count + 1
+    page.run("document.getElementById('remove').click()")
+    assert page.run(f"{POINTS}.classifier.count") == count
 
 
 def use_controls(page: browser.Browser) -> None:

@@ -1,7 +1,7 @@
 /* classifier.c: the first tab: an MLP that learns to tell points of the plane apart.
  *
- * A step is the one of `pymicrograd demo`, call for call: csrc/demo.c. What is shown beside
- * it, a surface or a graph, changes no number of the training. */
+ * A step is the one of `pymicrograd demo`, call for call: csrc/demo.c. What is shown
+ * beside it, a surface or a graph, changes no number of the training. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +39,7 @@ typedef struct classifier {
     mg_node parameters[MAX_PARAMETERS];
     double data[MAX_PARAMETERS], gradients[MAX_PARAMETERS];
     double m[MAX_PARAMETERS], v[MAX_PARAMETERS]; /* what the optimizer remembers */
+    double moves[MAX_PARAMETERS];                /* what the last step added to data */
     mg_script *surface_program;
     int neurons; /* hidden ones */
     int grid;    /* points in a row of the surface */
@@ -50,7 +51,7 @@ typedef struct classifier {
     char text[TEXT];
 } classifier;
 
-/* ---- the network ---------------------------------------------------------------------- */
+/* ---- the network ------------------------------------------------------------------- */
 
 /* Return x ** exponent, as numbers have it. */
 static double power(mg_arena *arena, double x, double exponent)
@@ -78,10 +79,12 @@ static void layer_make(classifier *c, int64_t nin, int64_t nout, mg_rng *rng)
 /* Record the outputs of a layer, for `rows` rows of inputs, numbers where these are NULL.
  * before, if it is not NULL, gets what goes into the activation. */
 static int layer_apply(const classifier *c, int layer, const mg_node *parameters,
-                       int64_t rows, const mg_node *inputs, mg_node *before, mg_node *after)
+                       int64_t rows, const mg_node *inputs, mg_node *before,
+                       mg_node *after)
 {
     int64_t nin = c->sizes[layer], nout = c->sizes[layer + 1];
-    int status = mg_dense(c->arena, nin, nout, -1, parameters, rows, inputs, NULL, before);
+    int status =
+        mg_dense(c->arena, nin, nout, -1, parameters, rows, inputs, NULL, before);
     for (int64_t i = 0; status == MG_OK && i < rows * nout; i++) {
         after[i] = mg_record(c->arena, c->activation, before[i], 0);
         if (after[i] < 0) status = (int)after[i];
@@ -89,7 +92,7 @@ static int layer_apply(const classifier *c, int layer, const mg_node *parameters
     return status;
 }
 
-/* ---- training ------------------------------------------------------------------------- */
+/* ---- training ---------------------------------------------------------------------- */
 
 /* Copy the points of a part, to numbers and targets; returns how many there are. */
 static int64_t part_copy(const points *p, int part, double *numbers, int64_t *targets)
@@ -152,7 +155,9 @@ EXPORT int classifier_step(classifier *c)
     mg_gradients(c->arena, c->count, c->parameters, c->gradients);
     status = parameters_move(c);
     mg_zero_gradients(c->arena, c->count, c->parameters);
+    memcpy(c->moves, c->data, sizeof c->moves);
     mg_data(c->arena, c->count, c->parameters, c->data);
+    for (int i = 0; i < c->count; i++) c->moves[i] = c->data[i] - c->moves[i];
     if (status == MG_OK) c->step++;
     return status;
 }
@@ -185,7 +190,7 @@ EXPORT int classifier_correct(classifier *c, int part)
     return correct;
 }
 
-/* ---- the surface ---------------------------------------------------------------------- */
+/* ---- the surface ------------------------------------------------------------------- */
 
 /* Record ROWS points from inputs to probabilities: outputs (ROWS, classes), and of each
  * layer what goes into its neurons, (ROWS, size). handles get all that is to be released;
@@ -237,7 +242,7 @@ static int surface_compile(classifier *c)
     static mg_node inputs[2 * ROWS], probabilities[ROWS * MAX_CLASSES], handles[MOST];
     static mg_node outputs[MOST];
     int64_t used = 0;
-    int ieee = mg_set_ieee(c->arena, 1); /* a network that diverged can be looked at, too */
+    int ieee = mg_set_ieee(c->arena, 1); /* one that diverged can be looked at, too */
     for (int i = 0; i < 2 * ROWS; i++) inputs[i] = mg_leaf(c->arena, 0.5);
     int status = mg_script_open(c->arena, 2 * ROWS, inputs);
     if (status == MG_OK) {
@@ -340,8 +345,8 @@ static int cell_lines(classifier *c, int neuron, int corner, int count)
     return count;
 }
 
-/* Find where what goes into each hidden neuron is 0, on the surface computed last; returns
- * the number of pieces. */
+/* Find where what goes into each hidden neuron is 0, on the surface computed last;
+ * returns the number of pieces. */
 EXPORT int classifier_find_lines(classifier *c)
 {
     int count = 0;
@@ -352,9 +357,10 @@ EXPORT int classifier_find_lines(classifier *c)
     return count;
 }
 
-/* ---- the graph of one example ---------------------------------------------------------- */
+/* ---- the graph of one example ------------------------------------------------------ */
 
-/* Return the place of a node in the list, adding it if it is new; -1: the list is full. */
+/* Return the place of a node in the list, adding it if it is new; -1: the list is
+ * full. */
 static int graph_place(classifier *c, mg_node node, int *is_new)
 {
     graph *g = c->graph;
@@ -434,8 +440,8 @@ EXPORT int classifier_graph(classifier *c, double x, double y, int label)
     mg_node inputs[2] = {mg_leaf(c->arena, x), mg_leaf(c->arena, y)};
     mg_node logits[MAX_CLASSES], loss = 0;
     int64_t target = label;
-    int status = mg_mlp(c->arena, c->layers, c->sizes, c->activation, -1, c->parameters, 1,
-                        inputs, NULL, logits);
+    int status = mg_mlp(c->arena, c->layers, c->sizes, c->activation, -1, c->parameters,
+                        1, inputs, NULL, logits);
     if (status == MG_OK) {
         status = mg_cross_entropy(c->arena, 1, c->points.classes, logits, &target, 1,
                                   MG_REDUCE_NONE, &loss);
@@ -447,7 +453,7 @@ EXPORT int classifier_graph(classifier *c, double x, double y, int label)
     return status;
 }
 
-/* ---- making and changing -------------------------------------------------------------- */
+/* ---- making and changing ----------------------------------------------------------- */
 
 static void network_free(classifier *c)
 {
@@ -503,14 +509,16 @@ EXPORT void classifier_rates(classifier *c, double lr, double weight_decay)
 }
 
 /* Draw points, then weights; with `keep` the points that there were take the place of
- * those. hidden (layers) are the sizes of hidden layers; the activation is an op's number. */
+ * those. hidden (layers) are the sizes of hidden layers; the activation is an op's
+ * number. */
 EXPORT int classifier_start(classifier *c, uint64_t seed, int data_set, int count,
                             int layers, const int32_t *hidden, int activation, int keep)
 {
     mg_rng rng;
     const points kept = c->points;
     mg_set_math(MG_MATH_PORTABLE);
-    if (layers < 0 || layers > MAX_HIDDEN || mg_rng_seed(&rng, seed) < 0) return MG_ERR_ARG;
+    if (layers < 0 || layers > MAX_HIDDEN) return MG_ERR_ARG;
+    if (mg_rng_seed(&rng, seed) < 0) return MG_ERR_ARG;
     network_free(c);
     c->arena = mg_arena_new(NULL, NULL);
     if (!c->arena) return MG_ERR_NOMEM;
@@ -527,6 +535,7 @@ EXPORT int classifier_start(classifier *c, uint64_t seed, int data_set, int coun
     }
     mg_data(c->arena, c->count, c->parameters, c->data);
     memset(c->gradients, 0, sizeof c->gradients);
+    memset(c->moves, 0, sizeof c->moves);
     c->loss = NAN;
     classifier_optimize(c, ADAMW, 0.1, 1e-4);
     return MG_OK;
@@ -555,15 +564,16 @@ EXPORT int classifier_remove(classifier *c, int i)
     return MG_OK;
 }
 
-/* ---- the run that is compared with Python's -------------------------------------------- */
+/* ---- the run that is compared with Python's ---------------------------------------- */
 
-/* Write the lines that `pymicrograd demo --math portable` prints of its steps; returns the
- * length of the text, or a status. */
+/* Write the lines that `pymicrograd demo --math portable` prints of its steps; returns
+ * the length of the text, or a status. */
 EXPORT int classifier_demo(classifier *c)
 {
     char number[32];
     const int32_t hidden[] = {16};
-    int length = 0, status = classifier_start(c, 42, QUADRANTS, 100, 1, hidden, MG_TANH, 0);
+    int length = 0;
+    int status = classifier_start(c, 42, QUADRANTS, 100, 1, hidden, MG_TANH, 0);
     for (int step = 0; status == MG_OK && step < 100; step++) {
         char *end = c->text + length;
         if (step % 10 == 0)
@@ -571,12 +581,13 @@ EXPORT int classifier_demo(classifier *c)
                                classifier_loss(c, VALIDATE));
         status = classifier_step(c);
         text_of(c->loss, number);
-        length += snprintf(c->text + length, 64, "step %d, train loss %s\n", step, number);
+        end = c->text + length;
+        length += snprintf(end, 64, "step %d, train loss %s\n", step, number);
     }
     return status < 0 ? status : length;
 }
 
-/* ---- the engine's words ---------------------------------------------------------------- */
+/* ---- the engine's words ------------------------------------------------------------ */
 
 /* Return the number of the op whose name stands in the text, or -1. */
 EXPORT int classifier_op(const classifier *c)
@@ -596,7 +607,7 @@ EXPORT const char *status_text(int status)
     return mg_status_text(status);
 }
 
-/* ---- what JavaScript reads ------------------------------------------------------------ */
+/* ---- what JavaScript reads --------------------------------------------------------- */
 
 /* Addresses of what is read and written in place, by the numbers that engine.js has. */
 EXPORT void *classifier_part(classifier *c, int which)
@@ -605,7 +616,7 @@ EXPORT void *classifier_part(classifier *c, int which)
         c->points.xy, c->points.labels, c->points.parts, c->data,          c->gradients,
         c->m,         c->v,             c->surface,      c->lines,         c->graph->op,
         c->graph->kind, c->graph->operands, c->graph->data, c->graph->gradient,
-        c->graph->exponent, c->text};
+        c->graph->exponent, c->text, c->moves};
     return parts[which];
 }
 

@@ -1,8 +1,8 @@
-/* gpt.c: the second tab: a GPT of microgpt's size that learns to spell names, one name a
- * step. Number for number it is the program examples/microgpt.py in portable math.
+/* gpt.c: the second tab: a GPT of microgpt's size that learns to spell names, one name
+ * a step. Number for number it is the program examples/microgpt.py in portable math.
  *
- * Each call keeps the handles it is given in one list and gives them back at its end. What
- * fails stops nothing: the status stays, and is looked at once, at the end. */
+ * Each call keeps the handles it is given in one list and gives them back at its end.
+ * What fails stops nothing: the status stays, and is looked at once, at the end. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +49,7 @@ typedef struct gpt {
     char sample[BLOCK + 1];
 } gpt;
 
-/* ---- recording ------------------------------------------------------------------------ */
+/* ---- recording --------------------------------------------------------------------- */
 
 static mg_node keep(gpt *g, mg_node node)
 {
@@ -94,7 +94,8 @@ static double data_of(gpt *g, mg_node node)
 static mg_node quotient(gpt *g, mg_node total, int count)
 {
     mg_node leaf = keep(g, mg_leaf(g->arena, count));
-    return op_number(g, MG_MUL, total, data_of(g, op_number(g, MG_POW_NUMBER, leaf, -1.0)));
+    mg_node inverse = op_number(g, MG_POW_NUMBER, leaf, -1.0);
+    return op_number(g, MG_MUL, total, data_of(g, inverse));
 }
 
 /* y (rows) = rows of w (rows, columns) times x (columns). */
@@ -165,7 +166,7 @@ static void logits_of(gpt *g, int token, int at, mg_node *logits)
     apply(g, OUT, x, logits);
 }
 
-/* ---- training ------------------------------------------------------------------------- */
+/* ---- training ---------------------------------------------------------------------- */
 
 /* Take the name of a step between two ends; returns how many tokens there are to tell. */
 static int name_take(gpt *g, int step)
@@ -216,7 +217,7 @@ EXPORT int gpt_step(gpt *g)
     return MG_OK;
 }
 
-/* ---- samples -------------------------------------------------------------------------- */
+/* ---- samples ----------------------------------------------------------------------- */
 
 /* Draw a token from probabilities. */
 static int token_draw(gpt *g, const double *probabilities)
@@ -260,7 +261,7 @@ EXPORT const char *gpt_sample(gpt *g, double temperature)
     return g->sample;
 }
 
-/* ---- making --------------------------------------------------------------------------- */
+/* ---- making ------------------------------------------------------------------------ */
 
 EXPORT void gpt_free(gpt *g)
 {

@@ -1,8 +1,10 @@
-/* page.h: what the sources of the page share. They stand on micrograd.h alone, and compile
- * for any machine: in a browser the names marked EXPORT are what JavaScript calls.
+/* page.h: what the sources of the page share. They stand on micrograd.h alone, and
+ * compile for any machine: in a browser the names marked EXPORT are what JavaScript
+ * calls.
  *
- * Statuses are those of micrograd.h. Whatever the page shows, losses, gradients, surfaces,
- * texts of numbers, is computed here, in portable math, so that it is what Python prints. */
+ * Statuses are those of micrograd.h. Whatever the page shows, losses, gradients,
+ * surfaces, texts of numbers, is computed here, in portable math, so that it is what
+ * Python prints. */
 #ifndef PAGE_H
 #define PAGE_H
 
@@ -26,7 +28,7 @@ enum {
                      MAX_CLASSES * (MAX_WIDTH + 1)
 };
 
-/* ---- points.c: data sets ------------------------------------------------------------ */
+/* ---- points.c: data sets ----------------------------------------------------------- */
 
 enum data_set { QUADRANTS, YINYANG, MOONS };
 enum part { TRAIN, VALIDATE, TEST };
@@ -41,9 +43,10 @@ typedef struct points {
 /* Draw `count` points, the first 80 % to train on, 10 % to validate, 10 % to test. */
 void points_make(points *p, int data_set, int count, mg_rng *rng);
 
-/* ---- text.c: numbers as texts ------------------------------------------------------- */
+/* ---- text.c: numbers as texts ------------------------------------------------------ */
 
-/* Write a number as Python's repr() does, into 32 characters at least; returns the length. */
+/* Write a number as Python's repr() does, into 32 characters at least; returns the
+ * length. */
 int text_of(double x, char *text);
 /* Write the SHA-256 of a text as 64 hex digits and a 0. */
 void text_hash(const char *text, int32_t length, char *hex);

@@ -27,7 +27,7 @@ EXPORT int text_of(double x, char *text)
     return snprintf(text, 32, "%.*f", decimals > 1 ? decimals : 1, x);
 }
 
-/* ---- SHA-256 (FIPS 180-4): the browser's own is not there on every address -------------- */
+/* ---- SHA-256 (FIPS 180-4): the browser's own is not there on every address --------- */
 
 static const uint32_t constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1,

@@ -10,6 +10,7 @@ export const OPTIMIZERS = ["AdamW", "Adam", "SGD", "SGD, momentum 0.9"];
 export const ACTIVATIONS = [
   "tanh", "relu", "sigmoid", "gelu", "silu", "softplus", "sin",
 ];
+const LIMIT = -2; // MG_ERR_LIMIT
 export const MOST = { points: 400, hidden: 4, width: 32 };
 
 // Load the engine from the bytes of page.wasm.
@@ -119,6 +120,7 @@ export class Classifier {
   get gradients() { return this.part(Float64Array, 4, this.parameters); }
   get m() { return this.part(Float64Array, 5, this.parameters); }
   get v() { return this.part(Float64Array, 6, this.parameters); }
+  get moves() { return this.part(Float64Array, 16, this.parameters); }
   probabilities(grid) { return this.part(Float64Array, 7, grid * grid * this.classes); }
 
   lines() {
@@ -129,6 +131,7 @@ export class Classifier {
   // Return the graph of the loss of one example, the loss first, or what is wrong.
   graph(x, y, label) {
     const status = this.c.classifier_graph(this.it, x, y, label);
+    if (status === LIMIT) return { error: "a graph of more than 8,192 nodes is not drawn" };
     if (status < 0) return { error: this.engine.status(status) };
     const count = this.c.classifier_fact(this.it, 4);
     // Copies, since memory that grows leaves views behind.

@@ -96,7 +96,8 @@ export class Chart {
       to.moveTo(44, py);
       to.lineTo(width - 12, py);
       to.stroke();
-      to.fillText(label < 0.001 ? label.toExponential(0) : String(+label.toPrecision(2)), 38, py + 4);
+      const text = label < 0.001 ? label.toExponential(0) : String(+label.toPrecision(2));
+      to.fillText(text, 38, py + 4);
     }
     to.fillText(`step ${end}`, width - 12, height - 6);
     to.textAlign = "left";
@@ -132,7 +133,8 @@ export class Player {
 
   tell() {
     const speed = SPEEDS[this.speed.value];
-    const text = speed > 1e6 ? "as fast as it goes" : `${speed} step${speed > 1 ? "s" : ""} a second`;
+    const steps = `${speed} step${speed > 1 ? "s" : ""} a second`;
+    const text = speed > 1e6 ? "as fast as it goes" : steps;
     this.speed.setAttribute("aria-valuetext", text);
     this.told.textContent = text;
   }

@@ -96,7 +96,8 @@ export class Points {
     this.edited = keep;
     const optimizer = +byId("optimizer").value;
     const seed = byId("seed");
-    if (!/^[0-9]{1,19}$/.test(seed.value) || BigInt(seed.value) < 1n) seed.value = seed.defaultValue;
+    const fits = /^[0-9]{1,19}$/.test(seed.value) && BigInt(seed.value) > 0n;
+    if (!fits) seed.value = seed.defaultValue;
     this.classifier.start({
       data: byId("data").value,
       points: Math.round(this.number("count")),
@@ -228,7 +229,8 @@ export class Points {
     const i = Math.max(this.surface.selected, 0);
     const [x, y] = classifier.xy.slice(2 * i, 2 * i + 2);
     const graph = classifier.graph(x, y, classifier.labels[i]);
-    const key = `${classifier.sizes} ${byId("activation").value} ${graph.count} ${classifier.labels[i]}`;
+    const { sizes, labels } = classifier;
+    const key = [sizes, byId("activation").value, graph.count, labels[i]].join(" ");
     byId("graph-of").textContent =
       `the loss of point ${i} at (${x.toFixed(2)}, ${y.toFixed(2)}), ${graph.count ?? 0} nodes`;
     this.graph.show(graph, key, this.table.names.names);

@@ -1,5 +1,5 @@
-// The optimizer's table: of each parameter of a layer its value, the gradient of the last step, and
-// what the optimizer remembers of it.
+// The optimizer's table: of each parameter of a layer its value, by how much the last step moved
+// it, that step's gradient, and what the optimizer remembers.
 
 import { byId, short } from "./picture.js";
 
@@ -17,7 +17,7 @@ export class Table {
 
   // Make the choice of layers and the rows of another network or optimizer.
   build(optimizer) {
-    this.columns = ["value", "gradient", ...REMEMBERED[optimizer]];
+    this.columns = ["value", "moved by", "gradient", ...REMEMBERED[optimizer]];
     this.names = this.classifier.names();
     const { sizes } = this.classifier;
     this.layer.replaceChildren(
@@ -56,7 +56,8 @@ export class Table {
   // Write the numbers; `whole` also as Python prints them, which the pointer shows.
   show(whole) {
     const { classifier } = this;
-    const columns = [classifier.data, classifier.gradients, classifier.m, classifier.v];
+    const { data, moves, gradients, m, v } = classifier;
+    const columns = [data, moves, gradients, m, v];
     this.cells.forEach((cells, i) => {
       cells.forEach((cell, j) => {
         const x = columns[j][this.first + i];
