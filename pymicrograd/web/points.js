@@ -183,7 +183,7 @@ export class Points {
   // Show all that there is; while steps are made, numbers only now and then.
   show(whole) {
     if (byId("points").hidden) return;
-    this.surface.draw();
+    this.surface.draw(whole);
     const now = performance.now();
     if (!whole && now - this.looked < EVERY) return;
     this.looked = now;

@@ -3,7 +3,7 @@
 
 import { colour, drawing, rgb } from "./picture.js";
 
-const GRID = 50;
+const GRIDS = [50, 100]; // points in a row: while steps are made, else
 const REACH = 2.4; // the plane from -REACH to REACH
 const NEAR = 14; // pixels
 
@@ -11,7 +11,6 @@ export class Surface {
   constructor(canvas, classifier, changed) {
     Object.assign(this, { canvas, classifier, changed });
     this.image = document.createElement("canvas");
-    this.image.width = this.image.height = GRID;
     this.selected = -1;
     this.cursor = null; // where the keyboard would add a point
     this.label = 0; // of new points
@@ -21,10 +20,11 @@ export class Surface {
 
   // ---- drawing
 
-  draw() {
+  draw(whole) {
     const { to, width } = drawing(this.canvas);
     this.size = width;
-    const status = this.classifier.surface(-REACH, REACH, REACH, -REACH, GRID);
+    this.grid = GRIDS[whole ? 1 : 0];
+    const status = this.classifier.surface(-REACH, REACH, REACH, -REACH, this.grid);
     if (status === 0) this.colours(to);
     if (status === 0 && this.lines) this.neurons(to);
     this.points(to);
@@ -32,11 +32,12 @@ export class Surface {
   }
 
   colours(to) {
+    const { grid } = this;
     const { classes } = this.classifier;
-    const found = this.classifier.probabilities(GRID);
-    const image = new ImageData(GRID, GRID);
+    const found = this.classifier.probabilities(grid);
+    const image = new ImageData(grid, grid);
     const mixed = Array.from({ length: classes }, (_, k) => rgb(`area${k}`));
-    for (let i = 0; i < GRID * GRID; i++) {
+    for (let i = 0; i < grid * grid; i++) {
       for (let channel = 0; channel < 3; channel++) {
         let sum = 0;
         for (let k = 0; k < classes; k++) sum += found[i * classes + k] * mixed[k][channel];
@@ -44,10 +45,11 @@ export class Surface {
       }
       image.data[4 * i + 3] = 255;
     }
+    this.image.width = this.image.height = grid;
     this.image.getContext("2d").putImageData(image, 0, 0);
     to.imageSmoothingEnabled = true;
     // The grid's first and last points lie on the edges: half a cell stands out on each side.
-    const cell = this.size / (GRID - 1);
+    const cell = this.size / (grid - 1);
     to.drawImage(this.image, -cell / 2, -cell / 2, this.size + cell, this.size + cell);
   }
 
