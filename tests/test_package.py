@@ -267,6 +267,8 @@ def test_wheel(source_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         text = contents.read(metadata).decode()
         contents.extractall(tmp_path / "installed")
     assert {"pymicrograd/py.typed", "pymicrograd/__init__.py"} <= names
+    page = {f"pymicrograd/web/{path.name}" for path in (PACKAGE / "web").iterdir()}
+    assert page <= names and "pymicrograd/web/page.wasm" in page
     assert len([name for name in names if name.startswith("pymicrograd/_micrograd.")]) >= 1
     assert not [name for name in names if name.startswith(("csrc/", "tests/", "bench/"))]
     needed = re.findall(r"^Requires-Dist: (\w+)(?!.*extra ==)", text, re.MULTILINE)

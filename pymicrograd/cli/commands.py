@@ -1,4 +1,4 @@
-"""The command line: `pymicrograd demo` and `pymicrograd info`; learning.py has the others.
+"""The command line: `pymicrograd demo` and `info`; learning.py and live.py have the others.
 
 A mistake in the arguments is one line on stderr and exit status 2, found before any work starts.
 Ctrl-C is one line and status 130. A reader that closes the pipe early is no error: nothing is
@@ -166,9 +166,11 @@ def parser() -> OneLineParser:
     top.add_argument("--version", action="version", version=f"pymicrograd {version()}")
     commands = top.add_subparsers(dest="command", metavar="command", required=True)
     add_demo(commands)
-    from .learning import add_commands  # which uses what stands here
+    from .learning import add_commands  # which use what stands here
+    from .live import add_live
 
     add_commands(commands)
+    add_live(commands)
     info = commands.add_parser(
         "info",
         help="version, compiler, flags, math library, machine",

@@ -11,6 +11,7 @@ import operator
 from typing import Any, TypeVar
 
 from .. import _core
+from ..arithmetic import get_math
 
 __all__ = [
     "gen_data", "gen_data_linear", "gen_data_moons", "gen_data_yinyang", "moon_points",
@@ -148,8 +149,8 @@ def moon_points(random: Any, n: int, noise: float) -> list[tuple[list[float], in
     """Make what `gen_data_moons` splits."""
     n, noise = as_count(n), as_noise(noise)
     upper = n // 2
-    points = [([math.cos(t), math.sin(t)], 0) for t in angles(upper)]
-    points += [([1.0 - math.cos(t), 0.5 - math.sin(t)], 1) for t in angles(n - upper)]
+    points = [([x, y], 0) for x, y in half_circle(upper)]
+    points += [([1.0 - x, 0.5 - y], 1) for x, y in half_circle(n - upper)]
     for i in range(n - 1, 0, -1):
         j = int(random.random() * (i + 1))
         points[i], points[j] = points[j], points[i]
@@ -159,9 +160,19 @@ def moon_points(random: Any, n: int, noise: float) -> list[tuple[list[float], in
     return points
 
 
-def angles(n: int) -> list[float]:
-    """Return n angles from 0 to pi, at equal distances."""
-    return [math.pi * i / max(n - 1, 1) for i in range(n)]
+def half_circle(n: int) -> list[tuple[float, float]]:
+    """Return n points of the upper half circle of radius 1, at equal distances.
+
+    Their cosines and sines are the C library's or, in portable math, those of Tensors.
+    """
+    angles = [math.pi * i / max(n - 1, 1) for i in range(n)]
+    if get_math() == "library":
+        return [(math.cos(t), math.sin(t)) for t in angles]
+    from ..tensors.dtypes import float64
+    from ..tensors.interchange import tensor
+
+    found = tensor(angles, dtype=float64)
+    return list(zip(found.cos().tolist(), found.sin().tolist(), strict=True))
 
 
 def gen_data_linear(random: Any, n: int = 10, noise: float = 0.01) -> list[tuple[float, float]]:
