@@ -43,17 +43,20 @@ static void expect(int holds, const char *what, int number)
     fprintf(stderr, "%s: %d\n", what, number);
 }
 
-/* Train a network of `layers` hidden layers of `width` neurons, and look at it. */
+/* Train a network of `layers` hidden layers of `width` neurons, and look at it. From the
+ * 11th step on a program makes them, if the network is small. */
 static void network(classifier *c, int data_set, int layers, int width, int activation)
 {
     int32_t hidden[MAX_HIDDEN];
+    int steps = layers * width > 20 ? 1 : 13;
     for (int i = 0; i < MAX_HIDDEN; i++) hidden[i] = width;
     int status =
         classifier_start(c, 7, data_set, MAX_POINTS, layers, hidden, activation, 0);
     expect(status == MG_OK, "start", status);
     for (int optimizer = 0; optimizer < 4; optimizer++) {
         classifier_optimize(c, optimizer, 0.01, 1e-4);
-        expect(classifier_step(c) == MG_OK, "step", optimizer);
+        for (int i = 0; i < steps; i++)
+            expect(classifier_step(c) > 0, "step", optimizer);
     }
     status = classifier_surface(c, -2, 2, 2, -2, 128);
     expect(status == MG_OK, "surface", status);
@@ -65,10 +68,11 @@ static void network(classifier *c, int data_set, int layers, int width, int acti
     while (classifier_fact(c, 0)) classifier_remove(c, classifier_fact(c, 0) / 2);
     expect(classifier_remove(c, 0) == MG_ERR_ARG, "remove of none", 0);
     status = classifier_step(c);
-    expect(status == MG_OK && classifier_correct(c, TRAIN) == 0, "no points", status);
+    expect(status == 0 && classifier_correct(c, TRAIN) == 0, "no points", status);
     for (int i = 0; i < MAX_POINTS; i++)
         expect(classifier_add(c, 0.001 * i, -0.001 * i, i % 2) == i, "add", i);
-    expect(classifier_step(c) == MG_OK, "step of added points", 0);
+    for (int i = 0; i < steps; i++)
+        expect(classifier_step(c) == MAX_POINTS, "step of added points", i);
 }
 
 static void speller(void)
@@ -100,7 +104,7 @@ int main(void)
     expect(classifier_start(c, 1, 0, 9, 4, hidden, MG_EXP, 1) == MG_OK, "start", 4);
     classifier_optimize(c, 2, 1e300, 0.0); /* leads to numbers that are too large */
     int status = MG_OK;
-    for (int i = 0; i < 9 && status == MG_OK; i++) status = classifier_step(c);
+    for (int i = 0; i < 9 && status >= 0; i++) status = classifier_step(c);
     expect(status == MG_ERR_OVERFLOW || status == MG_ERR_DOMAIN, "diverges", status);
     status = classifier_surface(c, -2, 2, 2, -2, 9);
     expect(status == MG_OK, "its surface", status);

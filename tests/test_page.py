@@ -54,7 +54,7 @@ MAKERS = {"quadrants": data.gen_data, "yinyang": data.gen_data_yinyang,
 def settings(**changed: Any) -> dict[str, Any]:
     """Return settings of a run: the page's at first, but for what is changed."""
     usual = {"data": "quadrants", "points": 100, "hidden": [16], "activation": "tanh",
-             "optimizer": 0, "lr": 0.1, "decay": 1e-4, "seed": "42", "steps": 12}  # fmt: skip
+             "optimizer": 0, "lr": 0.1, "decay": 1e-4, "seed": "42", "steps": 15}  # fmt: skip
     return {**usual, **changed}
 
 

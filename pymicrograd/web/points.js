@@ -160,7 +160,7 @@ export class Points {
       this.say(`step ${classifier.steps}: ${this.engine.status(status)}; the training diverged`);
       return false;
     }
-    if (Number.isNaN(classifier.lastLoss)) {
+    if (status === 0) {
       this.say("there is no point to train on");
       return false;
     }
