@@ -68,4 +68,5 @@
 #include "programs/script.c"
 #include "programs/log.c"
 #include "programs/show.c"
+#include "programs/entries.c"
 #include "lifetime.c"
