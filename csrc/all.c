@@ -68,6 +68,7 @@
 #include "programs/script.c"
 #include "programs/log.c"
 #include "programs/show.c"
+#include "programs/entries.c"
 #include "programs/file.c"
 #include "programs/script_save.c"
 #include "programs/script_load.c"

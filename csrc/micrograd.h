@@ -810,6 +810,48 @@ int64_t mg_program_fact(mg_program *program, int fact);
 const char *mg_program_name(mg_program *program, int64_t which);
 /* Free a program; NULL is fine. */
 void mg_program_free(mg_program *program);
+
+/* What an entry of a program does, for those who write it elsewhere; pointers are the
+ * program's. kind: "call", of an op; "act", work of a gradient rule; "update"; "set", of a
+ * leaf's gradient, array 0 or none; "output". */
+typedef struct mg_entry {
+    const char *kind, *name;
+    int array_count, integer_count, number_count; /* a result comes last */
+    const int64_t *integers;
+    const double *numbers;
+    unsigned weak, writes; /* bit i: operand i is a number of Python's; is written to */
+    int takes_memory;      /* the result lies where operand 0 does */
+    int64_t leaf;          /* of "set": the storage of the leaf */
+    int64_t group_count;
+    const mg_update_group *groups;
+} mg_entry;
+
+/* An array of an entry: in which storage (-1: there is none), from which byte on. Of an
+ * update they are the gradients, and behind these the parameters. */
+typedef struct mg_placed {
+    int64_t storage, offset;
+    int dtype, rank;
+    int64_t shape[16], strides[16]; /* in elements */
+} mg_placed;
+
+/* Memory of a program. data: what it holds when a run begins, where that matters: in what
+ * is found, what no run changes, what is restored; else NULL. */
+typedef struct mg_storage {
+    enum { MG_STORAGE_OWNED, MG_STORAGE_FOUND, MG_STORAGE_GRADIENT } role;
+    int64_t size, input, output; /* bytes; number among inputs, outputs, or -1 */
+    int is_shared, is_contiguous; /* of what is found: with others' views */
+    const void *data;
+    int is_restored;
+} mg_storage;
+
+/* Tell them by number. Errors: MG_ERR_ARG where there is none. */
+int mg_program_entry(mg_program *program, int64_t which, mg_entry *entry);
+int mg_program_placed(mg_program *program, int64_t entry, int which, mg_placed *placed);
+int mg_program_storage(mg_program *program, int64_t which, mg_storage *found);
+/* Return the formula of an elementwise op of arrays in C: as mg_op_formula(), of a, b, y, g,
+ * `number` and T, the type. VM_f is f of base/vmath.h, f_T of floats.inc.c or of the C
+ * library, POWK(x, k) power. */
+const char *mg_element_formula(int op, int which);
 /* ---- the functions of numbers ------------------------------------------------------- */
 
 enum mg_math { MG_MATH_LIBRARY, MG_MATH_PORTABLE };

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 import shutil
@@ -12,9 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import test_programs
 from test_programs_of_values import HOSTILE, OPTIMIZERS, Graph, classifier, in_order_of_walk
 
 import pymicrograd
+import pymicrograd as mg
+import pymicrograd.nn as tnn
+import pymicrograd.nn.functional as tF
 from pymicrograd import Value, compile, optim
 
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
@@ -151,6 +156,162 @@ def test_a_file_is_what_is_returned(tmp_path: Path) -> None:
     text = program.to_c(tmp_path / "two.c", name="two")
     assert (tmp_path / "two.c").read_text() == text
     assert "int two(struct two *p)" in text
+
+
+# ---- Tensors ---------------------------------------------------------------------------------
+
+
+class Block(tnn.Module):
+    """A block of a small GPT."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = tnn.LayerNorm(8), tnn.RMSNorm(8)
+        self.qkv, self.out = tnn.Linear(8, 24, bias=False), tnn.Linear(8, 8)
+        self.wide, self.narrow = tnn.Linear(8, 16), tnn.Linear(16, 8)
+
+    def forward(self, x: Any) -> Any:
+        n, t = x.shape[:2]
+        parts = self.qkv(self.first(x)).split(8, dim=-1)
+        q, k, v = (part.reshape(n, t, 2, 4).transpose(1, 2) for part in parts)
+        hidden = mg.tril(mg.ones(t, t)) == 0
+        scores = (q @ k.transpose(-1, -2) * 0.5).masked_fill(hidden, float("-inf"))
+        x = x + self.out((scores.softmax(-1) @ v).transpose(1, 2).reshape(n, t, 8))
+        return x + tF.dropout(self.narrow(tF.gelu(self.wide(self.second(x)))), 0.2)
+
+
+class Gpt(tnn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens, self.places = tnn.Embedding(7, 8), tnn.Embedding(5, 8)
+        self.block, self.head = Block(), tnn.Linear(8, 7)
+
+    def forward(self, x: Any) -> Any:
+        return self.head(self.block(self.tokens(x) + self.places(mg.arange(x.shape[1]))))
+
+
+def perceptron() -> Any:
+    return tnn.Sequential(tnn.Linear(4, 5), tnn.Tanh(), tnn.Linear(5, 3))
+
+
+def convolutional() -> Any:
+    return tnn.Sequential(
+        tnn.Conv2d(2, 3, 3, padding=1), tnn.BatchNorm2d(3), tnn.ReLU(), tnn.MaxPool2d(2),
+        tnn.Conv2d(3, 4, 2, stride=2), tnn.GELU(), tnn.AvgPool2d(2), tnn.Flatten(),
+        tnn.Linear(4, 3),
+    )  # fmt: skip
+
+
+def inputs_of(model: Any) -> tuple[Any, Any]:
+    if isinstance(model, Gpt):
+        return mg.randint(0, 7, (2, 5)), mg.randint(0, 7, (2, 5))
+    shape = (6, 4) if isinstance(model[0], tnn.Linear) else (3, 2, 8, 8)
+    return mg.randn(*shape), mg.randint(0, 3, (shape[0],))
+
+
+TENSOR_OPTIMIZERS: dict[str, Any] = {
+    "sgd": lambda ps: optim.SGD(ps, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "adam": lambda ps: optim.Adam(ps, lr=0.05, amsgrad=True),
+    "adamw": lambda ps: optim.AdamW(ps, lr=0.05),
+    "rmsprop": lambda ps: optim.RMSprop(ps, lr=0.01, momentum=0.5, centered=True),
+    "nadam": lambda ps: optim.NAdam(ps, lr=0.01),
+}
+
+
+def tensor_program(make: Any, optimizer: str, smoothing: float = 0.0) -> Any:
+    """Return a compiled training step that has run twice, and its arguments."""
+    mg.manual_seed(3)
+    model = make()
+    steps = TENSOR_OPTIMIZERS[optimizer](model.parameters())
+
+    @mg.compile
+    def step(x: Any, y: Any) -> Any:
+        rows = model(x)
+        rows = rows.reshape(-1, rows.shape[-1])
+        loss = tF.cross_entropy(rows, y.reshape(-1), label_smoothing=smoothing)
+        steps.zero_grad()
+        loss.backward()
+        steps.step()
+        return loss
+
+    x, y = inputs_of(model)
+    step(x, y), step(x, y)
+    return step, x, y
+
+
+def compared_tensors(folder: Path, programs: Sequence[Any], flags: Sequence[str]) -> None:
+    texts = [step.to_c(name=f"program_{i}") for i, (step, *_) in enumerate(programs)]
+    expected = [[bits(step(x, y).item()) for _ in range(3)] for step, x, y in programs]
+    found = [one[:3] for one in printed(folder, texts, flags, 3)]
+    assert found == expected
+
+
+def test_tensors_in_c_have_the_bits_of_the_program(tmp_path: Path) -> None:
+    programs = [tensor_program(convolutional, "sgd", 0.1), tensor_program(Gpt, "adamw")]
+    compared_tensors(tmp_path, programs, [COMPILERS[-1], "-O0", *FLAGS])
+
+
+@pytest.mark.all
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("option", ["-O0", "-O3 -mavx2 -mfma"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_networks_in_c(tmp_path: Path, compiler: str, option: str, dtype: str) -> None:
+    before = mg.get_default_dtype()
+    mg.set_default_dtype(getattr(mg, dtype))
+    try:
+        programs = [
+            tensor_program(make, optimizer)
+            for make in (perceptron, convolutional, Gpt)
+            for optimizer in TENSOR_OPTIMIZERS
+        ]
+        compared_tensors(tmp_path, programs, [compiler, *option.split(), *FLAGS])
+    finally:
+        mg.set_default_dtype(before)
+
+
+@pytest.mark.all
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_random_programs_in_c(tmp_path: Path, compiler: str) -> None:
+    programs = []
+    for seed in range(60):
+        model = test_programs.Random(test_programs.random_program(random.Random(seed)))
+        x = test_programs.data((3, 3), 20)
+        mg.manual_seed(5)
+
+        @mg.compile
+        def step(x: Any, _: Any, of: Any = model.step) -> Any:
+            outputs, loss = of(x)
+            return sum((y.sum() for y in outputs), loss)
+
+        with contextlib.suppress(NotImplementedError, mg.errors.MicrogradError):
+            step(x, 0), step(x, 0)
+            step.to_c()
+            programs.append((step, x, 0))
+    assert len(programs) > 20
+    compared_tensors(tmp_path, programs, [compiler, "-O1", *FLAGS])
+
+
+def test_what_has_no_plain_form_is_named() -> None:
+    w = mg.ones(3, requires_grad=True)
+
+    @mg.compile
+    def adds_up(x: Any) -> Any:
+        (w * x).sum().backward()
+        return w.grad
+
+    with pytest.raises(ValueError, match="programs of no signatures"):
+        adds_up.to_c()
+    adds_up(mg.ones(3)), adds_up(mg.ones(3))
+    with pytest.raises(NotImplementedError, match=r"zero_grad\(\) first"):
+        adds_up.to_c()
+
+    half = mg.compile(lambda x: x.half() * 2)
+    half(mg.ones(3))
+    with pytest.raises(NotImplementedError, match="float16 elements"):
+        half.to_c()
+
+
+# ---- many ------------------------------------------------------------------------------------
 
 
 @pytest.mark.all

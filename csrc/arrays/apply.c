@@ -431,7 +431,7 @@ static MG_NOINLINE int write_in_place(call *c)
     recorder *r = recorder_of(c->arena);
     for (int i = 0; MG_UNLIKELY(r != NULL) && i < c->operand_count; i++)
         r->sees(r, c->operands[i]);
-    deed of = {.run = over_run, .arrays = {a, b}, .writes = 1};
+    deed of = {DEED(over_run), .arrays = {a, b}, .writes = 1};
     of.fills = !is_element_op(c->op);
     of.integers[0] = c->op, of.integers[1] = c->weak;
     return perform(c->arena, &of);

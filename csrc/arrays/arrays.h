@@ -62,12 +62,15 @@ enum { DEED_ARRAYS = 7, DEED_INTEGERS = 10 };
 typedef struct deed deed;
 struct deed {
     int (*run)(mg_arena *arena, const deed *a);
+    const char *name; /* for those who look at programs */
     const array *arrays[DEED_ARRAYS]; /* those written to are somebody's; NULL: none */
     unsigned writes;                 /* bit k: array k is written to, */
     unsigned fills;                  /* and in full, before it is read */
     int64_t integers[DEED_INTEGERS];
     double numbers[2];
 };
+
+#define DEED(function) .run = function, .name = #function
 
 /* Let a program that is recorded do something, which is done elsewhere. */
 MG_INLINE void deed_remember(mg_arena *arena, const deed *a)

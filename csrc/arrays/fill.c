@@ -157,7 +157,7 @@ static mg_node linear_index(mg_arena *arena, int axes, const mg_node *nodes,
     }
     const array *first = array_at(arena, at[0]);
     MG_TRY(array_new(arena, MG_INT64, first->rank, first->shape, &made));
-    perform(arena, &(deed){.run = zeros_run, .arrays = {made}, .writes = 1, .fills = 1});
+    perform(arena, &(deed){DEED(zeros_run), .arrays = {made}, .writes = 1, .fills = 1});
     int64_t behind = 1;
     recorder *r = recorder_of(arena);
     for (int axis = axes - 1; axis >= 0; behind *= sizes[axis--]) {
@@ -170,7 +170,7 @@ static mg_node linear_index(mg_arena *arena, int axes, const mg_node *nodes,
             return status;
         }
         if (MG_UNLIKELY(r != NULL)) r->sees(r, at[axis]);
-        deed add = {.run = indices_run, .arrays = {index, made}, .writes = 2};
+        deed add = {DEED(indices_run), .arrays = {index, made}, .writes = 2};
         add.integers[0] = sizes[axis], add.integers[1] = behind;
         deed_remember(arena, &add);
     }

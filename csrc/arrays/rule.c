@@ -101,7 +101,7 @@ uint32_t scope_zeros_like(scope *s, const array *like)
     s->status = array_new(s->arena, like->dtype, like->rank, like->shape, &zeros);
     if (s->status < 0) return 0;
     perform(s->arena,
-            &(deed){.run = zeros_run, .arrays = {zeros}, .writes = 1, .fills = 1});
+            &(deed){DEED(zeros_run), .arrays = {zeros}, .writes = 1, .fills = 1});
     return scope_array(s, zeros);
 }
 

@@ -174,7 +174,7 @@ static int add_run(mg_arena *arena, const deed *of)
 /* a += b for contiguous arrays of one shape and type. */
 static void add_into(mg_arena *arena, array *a, const array *b)
 {
-    perform(arena, &(deed){.run = add_run, .arrays = {a, b}, .writes = 1});
+    perform(arena, &(deed){DEED(add_run), .arrays = {a, b}, .writes = 1});
 }
 
 /* Note that a visit's gradient, which nobody else has, was added to. */
@@ -259,7 +259,7 @@ static int slice_add(mg_sweep *s, visit *to, uint32_t slice, const array *gradie
     const int64_t *how = slice_integers(s, slice);
     array part = *array_at(s->arena, to->gradient);
     MG_TRY(slice_of(&part, how, how + part.rank, how + 2 * part.rank));
-    const deed of = {.run = slice_add_run, .arrays = {&part, gradient}, .writes = 1};
+    const deed of = {DEED(slice_add_run), .arrays = {&part, gradient}, .writes = 1};
     return perform(s->arena, &of);
 }
 

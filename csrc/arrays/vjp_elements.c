@@ -179,7 +179,7 @@ static uint32_t formula_computed(const rule *r, int op, uint32_t a, uint32_t b,
     array *out;
     s->status = array_new(s->arena, y->dtype, y->rank, y->shape, &out);
     if (s->status < 0) return 0;
-    deed of = {.run = gradient_run, .writes = 1 << 4, .fills = 1 << 4};
+    deed of = {DEED(gradient_run), .writes = 1 << 4, .fills = 1 << 4};
     of.arrays[0] = of_a, of.arrays[1] = of_b, of.arrays[2] = of_y, of.arrays[3] = g;
     of.arrays[4] = out;
     of.integers[0] = op, of.integers[1] = r->which;

@@ -148,7 +148,7 @@ uint32_t vjp_put_at(const rule *r)
     s->status = array_new(s->arena, MG_INT64, 1, a->shape, &winners);
     if (s->status < 0) return 0;
     perform(s->arena,
-            &(deed){.run = zeros_run, .arrays = {winners}, .writes = 1, .fills = 1});
+            &(deed){DEED(zeros_run), .arrays = {winners}, .writes = 1, .fills = 1});
     uint32_t last = apply3(s, MG_PUT_AT, scope_array(s, winners), index, numbers);
     uint32_t wins = apply2(s, MG_EQ, apply2(s, MG_TAKE, last, index), numbers);
     if (s->status < 0) return 0;

@@ -89,6 +89,7 @@ static uint32_t convolve_computed(const rule *r)
     if (!out) return 0;
     deed of = {.writes = 1 << 3, .fills = 1 << 3};
     of.run = r->which ? convolve_images_back : convolve_kernels_back;
+    of.name = r->which ? "convolve_images_back" : "convolve_kernels_back";
     of.arrays[0] = weights, of.arrays[1] = array_in(s, other);
     of.arrays[2] = array_in(s, g), of.arrays[3] = out;
     const int64_t *how = integers(r);

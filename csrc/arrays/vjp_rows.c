@@ -36,7 +36,7 @@ static uint32_t rows_back(const rule *r, bool is_log)
     const array *y = array_in(s, of_y);
     array *out = array_made(s, y->dtype, y->rank, y->shape, &made);
     if (!out) return 0;
-    deed of = {.run = rows_back_run, .arrays = {y, array_in(s, of_g), out}};
+    deed of = {DEED(rows_back_run), .arrays = {y, array_in(s, of_g), out}};
     of.writes = of.fills = 1 << 2;
     of.integers[0] = is_log;
     perform(s->arena, &of);
@@ -161,7 +161,7 @@ static uint32_t cross_entropy_computed(const rule *r, uint32_t logits, uint32_t 
     const array *a = array_in(s, logits);
     array *out = array_made(s, a->dtype, 2, a->shape, &made);
     if (!out) return 0;
-    deed of = {.run = cross_entropy_run, .writes = 1 << 3, .fills = 1 << 3};
+    deed of = {DEED(cross_entropy_run), .writes = 1 << 3, .fills = 1 << 3};
     of.arrays[0] = a, of.arrays[1] = array_in(s, weights);
     of.arrays[2] = array_in(s, targets), of.arrays[3] = out;
     of.integers[0] = integers(r)[1], of.numbers[0] = number_of(r);
@@ -202,7 +202,7 @@ uint32_t vjp_cross_entropy(const rule *r)
     array *expected = NULL;
     if (s->record) expected = array_made(s, dtype, 2, a->shape, &of_expected);
     if (s->status < 0) return 0;
-    deed of = {.run = targets_run, .arrays = {t, weights, counts, expected}};
+    deed of = {DEED(targets_run), .arrays = {t, weights, counts, expected}};
     of.writes = of.fills = expected ? 14 : 6;
     of.integers[0] = integers(r)[0] == MG_REDUCE_MEAN, of.integers[1] = integers(r)[1];
     of.integers[2] = a->shape[1];
@@ -295,7 +295,7 @@ static const array *norm_scales(const rule *r, const box *b, bool centered)
     const int64_t three[] = {3, b->outer};
     array *scales = array_made(s, b->a->dtype, 2, three, &made);
     if (!scales) return NULL;
-    deed of = {.run = norm_scales_run, .arrays = {b->a, scales}, .writes = 2, .fills = 2};
+    deed of = {DEED(norm_scales_run), .arrays = {b->a, scales}, .writes = 2, .fills = 2};
     of.integers[0] = b->n, of.integers[1] = centered;
     of.numbers[0] = number_of(r);
     perform(s->arena, &of);
@@ -350,7 +350,7 @@ static uint32_t norm_powers(const rule *r, bool centered)
     const array *a = p.b.a;
     const array *scales = norm_scales(r, &p.b, centered);
     if (!scales) return 0;
-    deed same = {.run = norm_powers_check, .arrays = {scales}};
+    deed same = {DEED(norm_powers_check), .arrays = {scales}};
     same.integers[0] = p.b.outer;
     same.integers[1] = is_all_one(a, scales->data, p.b.outer);
     deed_remember(s->arena, &same);
@@ -358,7 +358,7 @@ static uint32_t norm_powers(const rule *r, bool centered)
     for (int d = 0; d < a->rank; d++)
         shape[d] = d < a->rank - (int)integers(r)[0] ? a->shape[d] : 1;
     array *by = array_made(s, a->dtype, a->rank, shape, &made);
-    deed of = {.run = norm_powers_run, .arrays = {scales, by}, .writes = 2, .fills = 2};
+    deed of = {DEED(norm_powers_run), .arrays = {scales, by}, .writes = 2, .fills = 2};
     if (by) perform(s->arena, &of);
     return made;
 }
@@ -443,7 +443,7 @@ static uint32_t norm_computed(const rule *r, bool centered)
         weight = contiguous(s, scope_cast(s, rule_value(r, 1), a->dtype));
     array *out = array_made(s, a->dtype, a->rank, a->shape, &made);
     if (!out) return 0;
-    deed of = {.run = norm_run, .arrays = {a, array_in(s, p.g), NULL, out}};
+    deed of = {DEED(norm_run), .arrays = {a, array_in(s, p.g), NULL, out}};
     of.arrays[2] = weight ? array_in(s, weight) : NULL;
     of.writes = of.fills = 1 << 3;
     of.integers[0] = p.b.n, of.integers[1] = centered;
@@ -499,7 +499,7 @@ static uint32_t norm_weight_computed(const rule *r, bool centered)
     array *lanes = array_made(s, p.b.a->dtype, 2, room, &of_lanes);
     array *out = array_made(s, p.b.a->dtype, weight->rank, weight->shape, &made);
     if (!out) return 0;
-    deed of = {.run = norm_weight_run, .writes = 24, .fills = 24};
+    deed of = {DEED(norm_weight_run), .writes = 24, .fills = 24};
     of.arrays[0] = p.b.a, of.arrays[1] = array_in(s, p.g), of.arrays[2] = scales;
     of.arrays[3] = lanes, of.arrays[4] = out;
     of.integers[0] = p.b.n;
@@ -553,7 +553,7 @@ static uint32_t norm_all_computed(const rule *r, bool centered)
     if (s->status < 0) return 0;
     const array *a = p.b.a, *weight = array_in(s, of_weight);
     const int64_t room[] = {2 * NORM_LANES, p.b.n};
-    deed of = {.run = norm_all_run, .arrays = {a, array_in(s, p.g), weight}};
+    deed of = {DEED(norm_all_run), .arrays = {a, array_in(s, p.g), weight}};
     of.arrays[3] = array_made(s, a->dtype, 2, room, &of_lanes);
     of.arrays[4] = array_made(s, a->dtype, a->rank, a->shape, &made);
     for (int i = 0; i < 2; i++)

@@ -543,7 +543,7 @@ const char *mg_program_name(mg_program *program, int64_t which)
     const tape_entry *e = tape_entry_at(program, (size_t)which);
     switch (e->what) {
     case CALLS: return mg_op_name(e->call.op);
-    case ACTS: return e->act.run == random_run ? "random" : "gradient";
+    case ACTS: return e->act.name;
     case UPDATES: return mg_update_name(e->update.update);
     case SETS: return e->array_count ? "set_gradient" : "drop_gradient";
     default: return "output";

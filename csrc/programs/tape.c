@@ -561,7 +561,7 @@ int mg_record_random(mg_arena *arena, mg_node drawn, mg_rng *rng, int distributi
     arena_lock(arena);
     int status = array_find(arena, drawn, &index);
     if (status == MG_OK) {
-        deed of = {.run = random_run, .arrays = {array_at(arena, index)}};
+        deed of = {DEED(random_run), .arrays = {array_at(arena, index)}};
         of.writes = of.fills = 1;
         of.integers[0] = (int64_t)(uintptr_t)rng, of.integers[1] = distribution;
         of.integers[2] = low, of.integers[3] = high;

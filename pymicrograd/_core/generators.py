@@ -22,6 +22,15 @@ rng_uniform = lib.mg_rng_uniform
 rng_normal = lib.mg_rng_normal
 
 
+UNIFORM, NORMAL = int(lib.MG_UNIFORM), int(lib.MG_NORMAL)
+
+
+def rng_state_at(address: int) -> tuple[int, float, int]:
+    """Return the state of a generator that lies at an address: state, spare, has_spare."""
+    state = ffi.cast("mg_rng *", address)
+    return state.state, state.spare, state.has_spare
+
+
 def rng_permutation(state: Any, count: int) -> list[int]:
     """Return 0 .. count - 1 in random order."""
     out = ffi.new("int64_t[]", count)

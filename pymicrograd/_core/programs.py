@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import re
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ..errors import RecordingError
-from .library import TensorBase, arena, check, fail, ffi, lib, memory
+from .library import OPS, TensorBase, arena, check, fail, ffi, lib, memory
+from .scripts import numbers_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,6 +137,18 @@ class ArrayProgram:
             for i in range(self.fact("ENTRIES"))
         ]
 
+    def entries(self) -> list[Entry]:
+        """Return what it does, one after the other."""
+        return [Entry(self.pointer, i) for i in range(self.fact("ENTRIES"))]
+
+    def storages(self) -> list[Storage]:
+        """Return its memory."""
+        found: list[Storage] = []
+        made = ffi.new("mg_storage *")
+        while lib.mg_program_storage(self.pointer, len(found), made) == lib.MG_OK:
+            found.append(Storage(made))
+        return found
+
     def fact(self, name: str) -> int:
         """Return a number of mg_program_fact()."""
         return int(lib.mg_program_fact(self.pointer, getattr(lib, f"MG_{name}")))
@@ -176,6 +190,101 @@ class ArrayProgram:
         address = memory(int(ffi.cast("uintptr_t", plan)))
         status, done = TensorBase._program_fit(self.address, address, is_long)
         return status, done, list(losses[0:done]) if tells else []
+
+
+class Entry:
+    """An entry of a program, as mg_entry of micrograd.h.
+
+    Attributes:
+        arrays: a `Placed` or None for each.
+        groups: of an update, a `Group` for each.
+    """
+
+    def __init__(self, program: Any, number: int) -> None:
+        made = ffi.new("mg_entry *")
+        check(lib.mg_program_entry(program, number, made), "a program's text")
+        self.kind, self.name = ffi.string(made.kind).decode(), ffi.string(made.name).decode()
+        self.integers = numbers_at(made.integers, made.integer_count)
+        self.numbers = numbers_at(made.numbers, made.number_count)
+        self.weak, self.writes = made.weak, made.writes
+        self.takes_memory, self.leaf = bool(made.takes_memory), made.leaf
+        self.arrays = []
+        for k in range(made.array_count * (2 if self.kind == "update" else 1)):
+            placed = ffi.new("mg_placed *")
+            check(lib.mg_program_placed(program, number, k, placed), "a program's text")
+            self.arrays.append(Placed(placed) if placed.storage >= 0 else None)
+        self.groups = [Group(made.groups[i], self.name) for i in range(made.group_count)]
+
+
+class Placed:
+    """An array of an entry: where its elements lie."""
+
+    def __init__(self, made: Any) -> None:
+        self.storage, self.offset, self.dtype = made.storage, made.offset, made.dtype
+        self.shape = tuple(made.shape[0 : made.rank])
+        self.strides = tuple(made.strides[0 : made.rank])
+
+
+class Storage:
+    """Memory of a program; data: bytes that it begins with, or None."""
+
+    def __init__(self, made: Any) -> None:
+        self.is_owned = made.role == lib.MG_STORAGE_OWNED
+        self.is_gradient = made.role == lib.MG_STORAGE_GRADIENT
+        self.size, self.input, self.output = made.size, made.input, made.output
+        self.is_shared, self.is_contiguous = bool(made.is_shared), bool(made.is_contiguous)
+        self.is_restored = bool(made.is_restored)
+        self.data = None if made.data == ffi.NULL else bytes(ffi.buffer(made.data, made.size))
+
+
+class Group:
+    """Parameters of an update, and what it remembers of them.
+
+    Attributes:
+        fields: names of the numbers of its rule, of which `numbers` are the first.
+        moments: of each parameter, bytes for each array, or None.
+        address: of its memory.
+    """
+
+    def __init__(self, made: Any, name: str) -> None:
+        takes = ffi.string(lib.mg_update_takes(update_number(name))).decode()
+        self.fields = {
+            kind: [x.strip() for x in text.split(",")]
+            for kind, text in re.findall(r"(NUMBERS|SCALARS|FACTORS)\(([^)]*)\)", takes)
+        }
+        count, arrays = made.count, len(re.findall(r"ARRAYS|WHERE", takes))
+        plain = re.search(r"ARRAYS\(([^)]*)\)", takes)
+        arrays += len(plain[1].split(",")) - 1 if plain else 0
+        self.numbers = numbers_at(made.numbers, len(self.fields["NUMBERS"]))
+        scalars = len(self.fields.get("SCALARS", ()))
+        self.scalars = [[made.scalars[k * count + i] for k in range(scalars)] for i in range(count)]
+        self.steps = numbers_at(made.steps, count)
+        self.address = int(ffi.cast("uintptr_t", made.steps))
+        self.moments = [
+            [bytes_of(made.arrays[k * count + i]) for k in range(arrays)] for i in range(count)
+        ]
+
+
+def update_number(name: str) -> int:
+    """Return the number of a rule."""
+    names = [ffi.string(lib.mg_update_name(i)).decode() for i in range(lib.mg_update_count())]
+    return names.index(name)
+
+
+def bytes_of(node: int) -> bytes | None:
+    """Return the elements of a contiguous array of floats, or None without one."""
+    if not node:
+        return None
+    info = ffi.new("mg_array_info *")
+    check(lib.mg_array_describe(arena, node, info), "a program's text")
+    size = 4 if info.dtype == lib.MG_FLOAT32 else 8
+    return bytes(ffi.buffer(info.data, info.count * size))
+
+
+def element_formula(op: str, which: int) -> str:
+    """Return the formula of an elementwise op of arrays, in C; "": it has none."""
+    text = lib.mg_element_formula(OPS[op], which) if op in OPS else ffi.NULL
+    return "" if text == ffi.NULL else str(ffi.string(text).decode())
 
 
 class ArrayRecording:

@@ -22,6 +22,7 @@ from ..tensors.ops import TensorBase
 from .fitting import Fitting
 from .refusals import explained
 from .signatures import Surroundings, Unrecorded, key_of, tensors_in
+from .source_of_tensors import c_of_tensors
 from .templates import filled
 
 __all__ = ["Compiled"]
@@ -316,6 +317,41 @@ class Compiled(Fitting):
                 )
                 lines += [f"    {name} x {n}" for name, n in counted(names)]
         return "\n".join(lines)
+
+    def to_c(self, path: Any = None, name: str = "train_step") -> str:
+        """Return the program as C that stands alone, with what its arrays hold now.
+
+        The file has static arrays and a function `train_step`, which makes a step and returns
+        0, or below 0 where an index is out of range; its head says how it is compiled. Arguments
+        are arrays `train_step_input_0` and so on, results `train_step_output_0`. The bits are
+        those of the program, the speed is not: loops are plain.
+
+        Args:
+            path: a file to write, or None.
+            name: of the function, and what the names of those arrays begin with.
+
+        Raises:
+            ValueError: there are no programs yet, or of several signatures (of several of one
+                signature the last is written); the name is none.
+            NotImplementedError: something in it has no plain form yet: random numbers, float16,
+                gradients that add up over steps, rarer ops; the message names it.
+
+        Example:
+            >>> import pymicrograd as mg
+            >>> @mg.compile
+            ... def double(x):
+            ...     return x * 2
+            >>> _ = double(mg.ones(3))
+            >>> [x.strip() for x in double.to_c().splitlines() if "* 2" in x]
+            ['t1_f32[i] = train_step_input_0[i] * (float)t2_i64[0];']
+        """
+        made = [some for some in self.variants.values() if not isinstance(some, str)]
+        if len(made) != 1:
+            called = getattr(self.function, "__qualname__", "the function")
+            raise ValueError(f"there are programs of {len(made) or 'no'} signatures of {called}()")
+        if not made[0][-1].refresh():
+            raise ValueError("an optimizer has other parameters now: call the function again")
+        return c_of_tensors(made[0][-1].program, path, name)
 
 
 def counted(names: Iterable[str]) -> list[tuple[str, int]]:

@@ -11,7 +11,18 @@ from typing import Any
 
 from .. import _core
 
-__all__ = ["GLUE", "comment", "defined_in", "finished", "literal", "numbers", "runs_of", "table"]
+__all__ = [
+    "bare",
+    "comment",
+    "defined_in",
+    "finished",
+    "literal",
+    "numbers",
+    "runs_of",
+    "statement",
+    "statuses",
+    "table",
+]
 
 COLUMNS = 90
 GLUE = "\0"  # a blank at which no line ends
@@ -98,6 +109,27 @@ def finished(path: Any, name: str, text: str) -> str:
         with open(os.fspath(path), "w", encoding="utf-8") as file:
             file.write(text)
     return text
+
+
+def bare(text: str) -> str:
+    """Return an expression without brackets around all of it."""
+    while text.startswith("(") and text.endswith(")"):
+        depth = 0
+        for i, character in enumerate(text):
+            depth += (character == "(") - (character == ")")
+            if depth == 0 and i < len(text) - 1:
+                return text
+        text = text[1:-1]
+    return text
+
+
+def statement(text: str, indent: int = 4) -> str:
+    """Return a statement, in lines that are not too long."""
+    text = re.sub(r"\[[^][]*\]", lambda match: match[0].replace(" ", GLUE), text)
+    lines = textwrap.wrap(
+        text, 90 - indent, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
+    return textwrap.indent("\n".join(lines), " " * indent).replace(GLUE, " ")
 
 
 def statuses() -> str:

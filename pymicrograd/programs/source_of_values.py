@@ -8,7 +8,6 @@ with are excerpts of the core's own sources.
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -20,12 +19,13 @@ from ..version import __version__
 from .excerpts import excerpt, words_of
 from .source import (
     CONDITIONS,
-    GLUE,
+    bare,
     comment,
     defined_in,
     finished,
     literal,
     runs_of,
+    statement,
     statuses,
     table,
 )
@@ -831,18 +831,6 @@ def live_lines(lines: list[list[int]], live: set[int]) -> list[int]:
     return [word for line in reversed(kept) for word in line]
 
 
-def bare(text: str) -> str:
-    """Return an expression without brackets around all of it."""
-    while text.startswith("(") and text.endswith(")"):
-        depth = 0
-        for i, character in enumerate(text):
-            depth += (character == "(") - (character == ")")
-            if depth == 0 and i < len(text) - 1:
-                return text
-        text = text[1:-1]
-    return text
-
-
 def split_call(text: str) -> list[str]:
     """Return the arguments of a call whose opening bracket comes before a text."""
     depth, parts = 0, [""]
@@ -865,15 +853,6 @@ def known_number(text: str) -> float | None:
     except ValueError:
         return None
     return number - 1.0 if less else number
-
-
-def statement(text: str, indent: int = 4) -> str:
-    """Return a statement, in lines that are not too long."""
-    text = re.sub(r"\[[^][]*\]", lambda match: match[0].replace(" ", GLUE), text)
-    lines = textwrap.wrap(
-        text, 90 - indent, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
-    )
-    return textwrap.indent("\n".join(lines), " " * indent).replace(GLUE, " ")
 
 
 def unread(text: str, used: set[str]) -> str:
