@@ -21,7 +21,7 @@ PAGE = ROOT / "docs/scaling.md"
 BEGIN, END = "<!-- measured: ", "<!-- end of what bench/scaling.py writes -->\n"
 RANKS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 SHARDS, EXAMPLES = 1024, 64  # of the predictions: shards of a batch, examples of a shard
-ROUNDS, STEPS = 5, 60
+ROUNDS, STEPS = 12, 60
 PAYS = 1.5  # how many times as fast twice as many ranks have to be
 BY_TCP = {
     "MPIR_CVAR_NOLOCAL": "1",
