@@ -16,7 +16,7 @@ from typing import Any
 import distributed_programs
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from isolated import run_python
 from ranks import Simulated, needs_mpi, on_ranks, run_ranks, version
@@ -71,7 +71,7 @@ def test_the_tree_is_what_lanes_give() -> None:
 
 
 def test_ranks_share_all_shards_evenly_in_whole_subtrees() -> None:
-    for count in range(1, 34):
+    for count in range(1, 20):
         for ranks in range(1, count + 1):
             owned = shards.owners(count, ranks)
             assert sorted(shard for own in owned for shard in own) == list(range(count))
@@ -87,6 +87,7 @@ def test_ranks_share_all_shards_evenly_in_whole_subtrees() -> None:
                 ]
 
 
+@settings(max_examples=30)
 @given(st.integers(1, 300), st.integers(1, 20), st.integers(1, 8))
 def test_examples_have_one_shard_each(count: int, cut: int, ranks: int) -> None:
     ranks = min(ranks, cut)
@@ -245,7 +246,7 @@ def step_of(
     return list(on_ranks(ranks, rank_of))
 
 
-@pytest.mark.parametrize("count", [5, 32, 45])
+@pytest.mark.parametrize("count", [5, 45])
 def test_one_to_eight_ranks_make_the_same_step(count: int) -> None:
     model = network(nn.Dropout(0.2))
     x, y = batch(count)
@@ -526,29 +527,22 @@ def test_a_rank_that_has_ended_is_missed_by_the_others() -> None:
     assert END == 0  # as words are that nobody has filled
 
 
-def test_one_process_needs_no_mpi4py() -> None:
+def test_one_process_needs_no_mpi4py_and_several_are_told_what_to_install() -> None:
     program = """
-import sys
+import os, sys
 from pymicrograd import nn, ones, distributed as d
 model = nn.Linear(2, 1)
 d.DataParallel(model).backward(lambda x: model(x).sum(), ones(3, 2))
 assert (d.get_rank(), d.get_world_size()) == (0, 1) and d.barrier() is None
 assert not any(name.startswith("mpi4py") for name in sys.modules)
-"""
-    run_python(program)
-
-
-def test_several_ranks_without_mpi4py_are_told_what_to_install() -> None:
-    program = """
-import sys
-sys.modules["mpi4py"] = None
-from pymicrograd import distributed
+os.environ["PMI_RANK"], sys.modules["mpi4py"] = "0", None
+sys.modules[d.world.__module__].group = None
 try:
-    distributed.get_rank()
+    d.get_rank()
 except ImportError as error:
     print(error)
 """
-    said = run_python(program, PMI_RANK="0")
+    said = run_python(program)
     assert said.startswith("several ranks need mpi4py and an MPI: pip install 'pymicrograd[mpi]'")
 
 
@@ -572,6 +566,7 @@ def test_samplers_take_what_pytorchs_take(drop_last: bool) -> None:
                 assert ours.total_size == theirs.total_size
 
 
+@settings(max_examples=30)
 @given(st.integers(1, 70), st.integers(1, 8), st.integers(1, 12), st.booleans())
 def test_samplers_of_any_ranks_make_the_same_batches(
     count: int, ranks: int, cut: int, drops: bool
