@@ -352,6 +352,8 @@ class Fit:
                 batches += 1
                 if each is not None:
                     each(batches)
+            if self.parallel is not None:
+                self.parallel.verify()
             self.epoch += 1
             self.train_losses.append(total / count)
             loss, right = self.measure("val")

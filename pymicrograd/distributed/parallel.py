@@ -87,9 +87,9 @@ class DataParallel(Module):
     """
 
     def __init__(self, module: Module, shards: int = 8, group: Any = None) -> None:
+        self.group = group if isinstance(group, Group) else Group(group) if group else world()
         check_parameters(module)
         self.module, self.shards = module, as_shards(shards)
-        self.group = group if isinstance(group, Group) else Group(group) if group else world()
         self._owned = tuple(map(tuple, owners(self.shards, self.group.size)))
         self.own = self._owned[self.group.rank]
         self.group.agree(facts_of(module, self.shards))
@@ -121,9 +121,10 @@ class DataParallel(Module):
         Raises:
             DistributedError: a rank has others.
         """
-        state = self.module.state_dict()
-        sums = {name: f"{zlib.crc32(to_bytes(x)):08x}" for name, x in state.items()}
-        self.group.agree({f"the bits of {name}": text for name, text in sums.items()})
+        if self.group.size > 1:
+            state = self.module.state_dict()
+            sums = {name: f"{zlib.crc32(to_bytes(x)):08x}" for name, x in state.items()}
+            self.group.agree({f"the bits of {name}": text for name, text in sums.items()})
 
     def local_size(self, batch_size: int) -> int:
         """Return how many examples of a batch are of this rank's shards.
