@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import signal
 import sys
@@ -81,6 +82,10 @@ def odd(how: str) -> None:
     is_odd = get_rank() == 1
     mg.manual_seed(6 if is_odd and how == "seed" else 5)
     model = nn.Linear(4, 2 if is_odd and how == "shape" else 3)
+    if is_odd and how == "type":
+        model.double()
+    if is_odd and how == "version":
+        importlib.import_module(DataParallel.__module__).__version__ = "9.9"
     parallel = DataParallel(model, 4 if is_odd and how == "shards" else 8)
     x = mg.ones(16, 4) * (2.0 if is_odd and how == "batch" else 1.0)
     if is_odd and how == "draw":

@@ -671,6 +671,8 @@ SAID = {
     "seed": "the ranks differ in the default generator, which manual_seed() sets: rank 1 has",
     "draw": "the ranks differ in the default generator, from which the step draws a seed: rank 1",
     "shape": "the ranks differ in the model: rank 1 has Linear(in_features=4, out_features=2,",
+    "type": "the ranks differ in parameters and buffers: rank 1 has weight: float64 (3, 4), rank 0",
+    "version": "the ranks differ in the version of pymicrograd: rank 1 has 9.9, rank 0 has",
     "shards": "the ranks differ in the number of shards: rank 1 has 4, rank 0 has 8",
     "batch": "the ranks differ in the batch, by a check sum of its first and last example: rank 1",
     "short": "the ranks differ in the number of examples in the batch: rank 1 has 9, rank 0 has 16",
