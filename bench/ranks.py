@@ -1,6 +1,7 @@
 """What ranks run: `mpiexec -n 2 python -m bench.ranks JOB NUMBER ..`; rank 0 prints a line of JSON.
 
-`train SHARDS BATCH STEPS` times training steps of the network below, 0 shards for a plain loop;
+`train SHARDS BATCH TURNS` times training steps of the network below: of a plain loop, of one rank
+and of all, which take turns of a few steps, so that a slow second of the machine hits all of them;
 `link` times messages between two ranks; `parts` times what a step consists of, on one.
 """
 
@@ -17,11 +18,12 @@ from typing import Any
 
 import pymicrograd as mg
 from pymicrograd import nn, optim
-from pymicrograd.distributed import DataParallel, world
+from pymicrograd.distributed import DataParallel, Group, world
 from pymicrograd.nn import functional as F
+from pymicrograd.random import drawing_from
 
 SIZES = (784, 512, 512, 10)
-WARMUP = 3
+STEPS = 6  # a turn
 
 
 def network() -> Any:
@@ -44,31 +46,73 @@ def least(function: Callable[[], Any], count: int) -> float:
     return min(found)
 
 
-def train(shards: int, batch: int, steps: int) -> dict[str, Any]:
-    """Return the seconds of each step, of the clock and of the processor, and a hash."""
-    model, optimizer = network()
-    x, y = mg.randn(batch, SIZES[0]), mg.randint(SIZES[-1], (batch,))
-    parallel = DataParallel(model, shards) if shards else None
+class Training:
+    """The network in training, by a plain loop or in shards, by some ranks."""
 
-    def loss_on(x: Any, y: Any) -> Any:
-        return F.cross_entropy(model(x), y)
+    def __init__(self, shards: int, batch: int, group: Group | None = None) -> None:
+        self.model, self.optimizer = network()
+        self.x, self.y = mg.randn(batch, SIZES[0]), mg.randint(SIZES[-1], (batch,))
+        self.parallel = DataParallel(self.model, shards, group) if shards else None
+        self.generator = mg.RNG(1)  # which the others do not draw from
 
-    def step() -> None:
-        optimizer.zero_grad()
-        if parallel is None:
-            loss_on(x, y).backward()
+    def loss_of(self, x: Any, y: Any) -> Any:
+        """Return the loss of examples."""
+        return F.cross_entropy(self.model(x), y)
+
+    def step(self) -> None:
+        """Make a step."""
+        self.optimizer.zero_grad()
+        if self.parallel is None:
+            self.loss_of(self.x, self.y).backward()
         else:
-            parallel.backward(loss_on, x, y)
-        optimizer.step()
+            self.parallel.backward(self.loss_of, self.x, self.y)
+        self.optimizer.step()
 
-    found = []
-    for _ in range(WARMUP + steps):
-        clock, used = time.perf_counter(), time.process_time()
-        step()
-        found.append((time.perf_counter() - clock, time.process_time() - used))
-    made = hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in model.parameters()))
-    wall, processor = zip(*found[WARMUP:], strict=True)
-    return {"wall": wall, "processor": processor, "hash": made.hexdigest()}
+    def turn(self) -> tuple[float, float]:
+        """Make some steps; return the least seconds of the clock, and of the processor."""
+        found = []
+        for _ in range(STEPS):
+            clock, used = time.perf_counter(), time.process_time()
+            with drawing_from(self.generator):
+                self.step()
+            found.append((time.perf_counter() - clock, time.process_time() - used))
+        wall, processor = zip(*found[1:], strict=True)  # the first one fills the caches
+        return min(wall), min(processor)
+
+    def hash(self) -> str:
+        """Return a hash of the weights."""
+        parts = [p.detach().numpy().tobytes() for p in self.model.parameters()]
+        return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def train(shards: int, batch: int, turns: int) -> dict[str, Any]:
+    """Return what each turn of each contestant took, and the hashes of one rank and of all.
+
+    All but rank 0 sleep while it works alone.
+    """
+    group = world()
+    all_ranks = Training(shards, batch)
+    alone = [Training(0, batch), Training(shards, batch, Group())] if group.rank == 0 else []
+    found: dict[str, list[tuple[float, float]]] = {"plain": [], "one": [], "all": []}
+    for _ in range(turns):
+        for name, training in zip(("plain", "one"), alone, strict=False):
+            found[name].append(training.turn())
+        wait_for_rank_0(group)
+        found["all"].append(all_ranks.turn())
+    return {**found, "hashes": [training.hash() for training in (*alone[1:], all_ranks)]}
+
+
+def wait_for_rank_0(group: Group) -> None:
+    """Sleep until rank 0 is here, too; to wait in MPI would keep a core busy."""
+    if group.size == 1:
+        return
+    if group.rank == 0:
+        for rank in range(1, group.size):
+            group.comm.Send(bytearray(1), rank, 1)
+    else:
+        while not group.comm.Iprobe(0, 1):
+            time.sleep(1e-3)
+        group.comm.Recv(bytearray(1), 0, 1)
 
 
 def link() -> dict[str, float]:

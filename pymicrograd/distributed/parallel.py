@@ -22,10 +22,10 @@ from ..nn.parameter import UninitializedParameter
 from ..random import get_rng_state
 from ..recording import no_grad
 from ..tensors.interchange import to_bytes
-from .buffers import lay_out
+from .buffers import Layout, lay_out
 from .exchange import Scratch, array_of
 from .group import STEP, Group, world
-from .shards import as_shards, owners
+from .shards import Node, as_shards, owners, pieces
 from .statistics import Statistics
 from .step import LossOf, Step
 
@@ -48,10 +48,12 @@ class Kept:
     Args:
         module: the model, with the parameters and layers that it has from then on.
         number: of the model, of those that the ranks train.
+        pieces: of the tree, which this rank has.
     """
 
-    def __init__(self, module: Module, number: int) -> None:
-        self.number, self.steps = number, 0
+    def __init__(self, module: Module, number: int, pieces: list[Node]) -> None:
+        self.number, self.steps, self.pieces = number, 0, pieces
+        self.layouts: dict[Any, Layout] = {}
         self.parameters = list(module.parameters())
         self.statistics, self.scratch = Statistics(module), Scratch()
 
@@ -94,7 +96,8 @@ class DataParallel(Module):
         self.own = self._owned[self.group.rank]
         self.group.agree(facts_of(module, self.shards))
         self._broadcast()
-        self._kept = Kept(module, self.group.number_model())
+        number = self.group.number_model()
+        self._kept = Kept(module, number, pieces(self.shards, self.own))
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the model makes of its arguments, all of them, on this rank."""

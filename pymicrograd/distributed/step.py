@@ -23,7 +23,7 @@ from ..tensors.tensor import Tensor
 from .buffers import Contribution, Layout
 from .exchange import summed
 from .group import COUNT
-from .shards import joined, pieces, rows_of, sizes
+from .shards import joined, rows_of, sizes
 from .statistics import Statistics
 
 __all__ = ["LossOf", "Step"]
@@ -63,12 +63,10 @@ class Step:
 
     def compute(self) -> None:
         """Compute the sums of this rank's pieces of the tree."""
-        own, shards = self.parallel.own, self.parallel.shards
         self.count_examples()
-        self.sizes = sizes(self.count, shards)
-        here = pieces(shards, own)
+        self.sizes = sizes(self.count, self.parallel.shards)
         try:
-            for node in here:
+            for node in self.parallel._kept.pieces:
                 if node[0] < len(self.sizes):
                     self.sums.append(
                         joined(len(self.sizes), node, self.contribution, Contribution.add)
@@ -123,9 +121,12 @@ class Step:
     def layout(self, kind: Any) -> Layout:
         """Return where contributions lie, whose loss is of a type."""
         shown = [*self.parameters, *self.statistics.arrays]
-        items = [(tuple(x.shape), x.dtype) for x in shown]
-        flags = len(self.parameters) + len(self.statistics.layers)
-        return Layout([*items, ((), kind), ((flags,), float32)])
+        items = (*((tuple(x.shape), x.dtype) for x in shown), ((), kind))
+        layouts: dict[Any, Layout] = self.parallel._kept.layouts
+        if items not in layouts:
+            flags = len(self.parameters) + len(self.statistics.layers)
+            layouts[items] = Layout([*items, ((flags,), float32)])
+        return layouts[items]
 
     @no_grad()
     def finish(self, kind: int) -> Any:
