@@ -79,7 +79,7 @@ from .programs import (
     unrecorded,
 )
 from .recording import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from .scripts import Recording, Script, recording
+from .scripts import Recording, Script, file_kind, recording
 from .sweeps import (
     ACCUMULATE,
     CREATE_GRAPH,
@@ -146,6 +146,7 @@ __all__ = [
     "exponent_of",
     "fail",
     "fail_allocation",
+    "file_kind",
     "get_num_threads",
     "gradients",
     "handles_of",

@@ -207,6 +207,11 @@ class Script:
         return f"{kind}: {part.count} {UNITS[kind]}"
 
 
+def file_kind(content: bytes, what: str) -> int:
+    """Return what a whole file has a program of: 1 numbers, 2 arrays."""
+    return check(lib.mg_file_kind(content, len(content)), what)
+
+
 class Recording:
     """A recording under way, of a thread.
 
