@@ -803,11 +803,34 @@ enum mg_program_fact {
     MG_BYTES,   /* of memory that the program owns */
     MG_SWEEPS,  /* whether leaves got gradients from a sweep */
     MG_UPDATES, /* how many updates there are */
+    MG_INPUTS,
+    MG_OUTPUTS, /* how many inputs and outputs there are */
     MG_FAULT    /* which entry failed in the last run, or -1 */
 };
 /* Return a fact about a program. Name an entry, NULL for a number that is none. */
 int64_t mg_program_fact(mg_program *program, int fact);
 const char *mg_program_name(mg_program *program, int64_t which);
+
+/* Write a program to a file's bytes to[0..size), aligned to 8, as SPEC.md has them, with what
+ * its arrays, their gradients, generators and updates hold; names (one for each of
+ * mg_program_arrays(), NULL or "": none) are UTF-8. Returns the size of the file; where there
+ * is less room nothing is whole. Errors: MG_ERR_RECORDED where the program does what a file
+ * cannot tell, of which mg_program_unsaved() says what it is, else NULL. */
+int64_t mg_program_save(mg_program *program, const char *const *names, size_t size,
+                        void *to);
+const char *mg_program_unsaved(mg_program *program);
+/* Write to out[0..count) the arrays that a file would have, borrowed; returns how many. */
+int64_t mg_program_arrays(mg_program *program, int64_t count, mg_node *out);
+/* Make a program of a whole file: what it does is done once and recorded, by the calls above,
+ * then all is as the file says. Its arrays, generators and counts are its own.
+ * Errors: MG_ERR_FILE; MG_ERR_NOMEM; MG_ERR_BUSY where something is recorded. */
+int mg_program_load(mg_arena *arena, const void *from, size_t size, mg_program **made);
+/* Return an input, borrowed; 0 for one that the program does not use. */
+mg_node mg_program_input(mg_program *program, int64_t which);
+/* Write to out and names[0..count) the arrays of the file that a program is from, borrowed,
+ * and their names; returns how many there are, 0 for a program from none. */
+int64_t mg_program_names(mg_program *program, int64_t count, mg_node *out,
+                         const char **names);
 /* Free a program; NULL is fine. */
 void mg_program_free(mg_program *program);
 

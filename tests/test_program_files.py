@@ -15,7 +15,9 @@ import test_programs_of_values as of_values
 from test_programs_of_values import HOSTILE, OPTIMIZERS, bits, classifier, loop, outcome, state
 
 import pymicrograd
-from pymicrograd import Value, compile, optim, programs
+from pymicrograd import Value, compile, nn, optim, programs
+from pymicrograd.errors import OutOfMemoryError, RecordingError
+from pymicrograd.nn import functional as F
 from pymicrograd.reference.program import NumberProgram
 
 
@@ -197,3 +199,124 @@ def test_nothing_is_left_in_memory(tmp_path: Path) -> None:
         if turn == 0:
             before = usage
     assert (usage["nodes"], usage["bytes"]) == (before["nodes"], before["bytes"])
+
+
+# ---- programs of Tensors ---------------------------------------------------------------------
+
+
+def conv() -> Any:
+    layers = [nn.Conv2d(1, 3, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
+    return nn.Sequential(*layers, nn.Dropout(0.25), nn.Linear(12, 3))
+
+
+MODELS: dict[str, tuple[Any, tuple[int, ...]]] = {
+    "mlp": (lambda: nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 3)), (6, 2)),
+    "conv": (conv, (4, 1, 6, 6)),
+    "norm": (lambda: nn.Sequential(nn.Linear(5, 4), nn.LayerNorm(4), nn.GELU(), nn.Dropout(0.5),
+                                   nn.Linear(4, 3)), (6, 5)),
+}  # fmt: skip
+RULES: dict[str, Any] = {
+    "SGD": lambda ps: optim.SGD(ps, lr=0.1, momentum=0.9, nesterov=True),
+    "AdamW": lambda ps: optim.AdamW(ps, lr=0.01, amsgrad=True),
+    "NAdam": lambda ps: optim.NAdam(ps, lr=0.01),
+    "RMSprop": lambda ps: optim.RMSprop(ps, lr=0.01, centered=True),
+    "Rprop": lambda ps: optim.Rprop(ps, lr=0.01),
+}
+
+
+def training(model_name: str, rule: str) -> Any:
+    """Return a model, a step that trains it, and a batch."""
+    make, shape = MODELS[model_name]
+    pymicrograd.manual_seed(3)
+    model = make()
+    optimizer = RULES[rule](model.parameters())
+    x, y = pymicrograd.randn(*shape), pymicrograd.randint(0, 3, shape[:1])
+
+    def step(x: Any, y: Any) -> Any:
+        loss = F.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        return loss
+
+    return model, step, (x, y)
+
+
+def elements(tensors: Any) -> list[Any]:
+    return [x.tolist() for x in tensors]
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("model_name", MODELS)
+def test_tensors_go_on_from_a_file(model_name: str, rule: str, tmp_path: Path) -> None:
+    twin, twin_step, batch = training(model_name, rule)
+    expected = [twin_step(*batch).item() for _ in range(6)]
+    twin_state = elements(twin.state_dict().values())
+    model, step, batch = training(model_name, rule)
+    compiled = compile(step)
+    assert [compiled(*batch).item() for _ in range(2)] == expected[:2]
+    content = saved(compiled, tmp_path, *batch, names=model)
+    stored = programs.load(tmp_path / "program.mgp")
+    assert saved(stored, tmp_path) == content
+    assert [stored(*batch)[0].item() for _ in range(2)] == expected[2:4]
+    again = programs.StoredTensorProgram(saved(stored, tmp_path))
+    assert stored.run(2)[0].item() == again.run(2)[0].item() == expected[5]
+    for program in (stored, again):
+        named = [program.parameters[name] for name in twin.state_dict() if "num_" not in name]
+        known = [x for name, x in twin.state_dict().items() if "num_" not in name]
+        assert elements(named) == elements(known)
+    assert elements(model.state_dict().values()) != twin_state
+
+
+def test_what_a_file_of_tensors_cannot_tell(tmp_path: Path) -> None:
+    x = pymicrograd.ones(3, requires_grad=True)
+    hooked = pymicrograd.ones(3, requires_grad=True)
+    hooked.register_hook(lambda g: g * 2.0)
+    images = nn.BatchNorm2d(1)
+
+    cases = {
+        "recorded": lambda v: pymicrograd.autograd.grad((x * v).sum(), x)[0],
+        "batch_norm": lambda v: images((v * x)[0].expand(1, 1, 9, 9)).sum().backward(),
+        "hooks": lambda v: ((hooked * v).sum().backward(), v * 2.0)[1],
+    }
+    for text, function in cases.items():
+        compiled = compile(function)
+        compiled(pymicrograd.ones(3))
+        with pytest.raises(RecordingError, match=text):
+            compiled.save(tmp_path / "program.mgp")
+    compiled = compile(lambda v: v + 1.0)
+    with pytest.raises(ValueError, match="make the call first"):
+        compiled.save(tmp_path / "program.mgp")
+    compiled(pymicrograd.ones(3))
+    saved(compiled, tmp_path)
+    stored = programs.load(tmp_path / "program.mgp")
+    assert stored(pymicrograd.zeros(3))[0].tolist() == [1.0] * 3
+    with pytest.raises(ValueError, match=r"of shape \(3,\), not"):
+        stored(pymicrograd.zeros(4))
+    with pytest.raises(TypeError, match="1 inputs, not 2"):
+        stored(x, x)
+    assert not (tmp_path / "program.mgp2").exists()
+
+
+def test_damaged_files_of_tensors(tmp_path: Path) -> None:
+    model, step, batch = training("norm", "AdamW")
+    compiled = compile(step)
+    compiled(*batch)
+    content, rng, path = saved(compiled, tmp_path, names=model), random.Random(5), tmp_path / "w"
+    gc.collect()
+    before, refused = pymicrograd.memory_usage()["nodes"], 0
+    for _ in range(150):
+        changed = bytearray(content)
+        at = rng.choice((rng.randrange(24, 64), rng.randrange(64, len(content)))) // 4 * 4
+        changed[at : at + 4] = struct.pack("<I", rng.choice((0, 1, 7, 2**31, 2**32 - 1)))
+        path.write_bytes(sealed(bytes(changed)))
+        try:
+            stored = programs.load(path)
+            stored.run(1)
+        except (ValueError, RuntimeError, ArithmeticError, OutOfMemoryError):
+            refused += 1
+        stored = None
+    gc.collect()
+    assert pymicrograd.memory_usage()["nodes"] == before
+    assert 20 < refused < 150

@@ -397,7 +397,7 @@ static int elements_write(call *c, array *a, const array *b)
 }
 
 /* Write op(a, b), or a cast of b, over a. */
-static int over_run(mg_arena *arena, const deed *of)
+int over_run(mg_arena *arena, const deed *of)
 {
     array *a = deed_output(of, 0);
     const array *b = of->arrays[1];

@@ -99,6 +99,7 @@ MG_INLINE void constant_remember(mg_arena *arena, uint32_t made)
     if (MG_UNLIKELY(r != NULL)) r->constant(r, made);
 }
 
+int over_run(mg_arena *arena, const deed *of);
 int result_place(call *c, int dtype, int rank, const int64_t *shape);
 
 /* Make the result of a call, whose elements are not set. */

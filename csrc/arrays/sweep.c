@@ -629,8 +629,13 @@ int mg_sweep_open(mg_arena *arena, int64_t root_count, const mg_node *roots,
                   int flags, mg_sweep **sweep)
 {
     MG_TRY(arena_enter(arena));
+    recorder *r = recorder_of(arena);
+    if (MG_UNLIKELY(r != NULL)) r->within++;
     int status =
         sweep_open(arena, root_count, roots, seeds, input_count, inputs, flags, sweep);
+    if (MG_UNLIKELY(r != NULL)) r->within--;
+    if (MG_UNLIKELY(r != NULL) && status == MG_OK)
+        r->sweeps(r, root_count, roots, seeds, input_count, flags);
     arena_unlock(arena);
     return status;
 }
@@ -640,7 +645,11 @@ int mg_sweep_run(mg_sweep *sweep, int64_t budget)
     mg_arena *arena = sweep->arena;
     if (arena_enter(arena) < 0) return MG_MORE;
     const uint64_t mode = mode_enter();
+    recorder *r = recorder_of(arena);
+    if (MG_UNLIKELY(r != NULL)) r->within++;
     int status = sweep_run(sweep, budget);
+    if (MG_UNLIKELY(r != NULL)) r->within--;
+    if (MG_UNLIKELY(r != NULL) && (status == MG_HOOK || status == MG_CALL)) r->stops(r);
     mode_leave(mode);
     arena_unlock(arena);
     return status;

@@ -532,6 +532,8 @@ int64_t mg_program_fact(mg_program *program, int fact)
     case MG_BYTES: return owned_size(program);
     case MG_SWEEPS: return program->recorder.swept;
     case MG_UPDATES: return (int64_t)program->updates.count;
+    case MG_INPUTS: return program->input_count;
+    case MG_OUTPUTS: return program->output_count;
     case MG_FAULT: return program->fault;
     default: return MG_ERR_ARG;
     }

@@ -84,6 +84,39 @@ typedef struct tape_list {
     size_t count, capacity;
 } tape_list;
 
+/* A copy of the elements of an array, contiguous. */
+typedef struct story_array {
+    size_t size; /* of this and the elements behind it */
+    int64_t shape[MG_MAX_RANK];
+    int dtype, rank;
+    size_t bytes;
+    char data[];
+} story_array;
+
+/* The value that an array is. */
+typedef struct story_place {
+    const array *at;
+    uint32_t value;
+} story_place;
+
+/* What a tape tells of its calls to a file (story.c): words, as SPEC.md has them, with the
+ * numbers of ops in place of those of a file's table. A value is the result of an event, or
+ * FOUND_VALUE + n: array n. */
+enum { FOUND_VALUE = 1u << 31, NO_ARRAY = 0xFFFFFFFFu };
+typedef struct story {
+    const char *refused; /* why there is none, or NULL */
+    uint32_t *words;
+    size_t word_count, word_capacity;
+    story_place *places; /* an open hash table */
+    size_t place_count, place_size;
+    uint32_t values;      /* so many there are */
+    tape_list arrays;     /* of storage: what was found */
+    tape_list constants;  /* of story_array */
+    tape_list generators; /* of mg_rng, somebody's */
+    tape_list updates;    /* of tape_entry */
+    uint32_t *outputs;    /* (output_count) values */
+} story;
+
 typedef struct mg_program tape;
 struct mg_program {
     mg_arena *arena;
@@ -104,6 +137,8 @@ struct mg_program {
     size_t first_write; /* the first entry that changes what others see */
     int64_t elements;   /* of all results */
     int64_t fault;      /* the entry that failed in the last run, or -1 */
+    story story;
+    struct tape_own *own; /* what a program from a file owns; or NULL */
 };
 
 MG_INLINE storage *tape_storage(const tape *t, size_t i)
@@ -122,6 +157,52 @@ int tape_close(mg_arena *arena, int64_t input_count, const mg_node *inputs,
 int tape_groups(tape *t, tape_update *u, int64_t count, const mg_update_group *groups);
 void storage_move(storage *m, buffer *to, char *start);
 int random_run(mg_arena *arena, const deed *a);
+
+/* Memory of a program from a file. */
+typedef struct own_block {
+    struct own_block *next;
+    size_t size; /* of this and what lies behind it */
+    double data[];
+} own_block;
+
+typedef struct tape_own {
+    own_block *blocks;
+    mg_node *arrays; /* (array_count), held */
+    size_t array_count;
+    const char *names; /* each with a zero behind it */
+} tape_own;
+
+/* ---- story.c ----------------------------------------------------------------------- */
+
+/* What happens, beside ops: behind the numbers of these. */
+enum {
+    STORY_CONSTANT = MG_OP_COUNT,
+    STORY_IN_PLACE,
+    STORY_GRADIENT,
+    STORY_SET_GRADIENT,
+    STORY_BACKWARD,
+    STORY_UPDATE,
+    STORY_RANDOM,
+    STORY_COUNT
+};
+enum { STORY_RECORDS = 1, STORY_OVER = 2, STORY_REQUIRES = 4 }; /* of a call */
+
+bool tape_list_add(tape *t, tape_list *list, void *item);
+void tape_list_free(mg_arena *arena, tape_list *list);
+void story_refuse(tape *t, const char *why);
+uint32_t story_value(tape *t, const array *a, storage *m);
+void story_call(tape *t, const call *c, uint32_t made, const uint32_t *values);
+void story_constant(tape *t, const array *a);
+void story_in_place(tape *t, const deed *a, const uint32_t *values);
+void story_random(tape *t, const deed *a, uint32_t value);
+void story_set(tape *t, uint32_t leaf, uint32_t gradient);
+void story_backward(tape *t, int64_t count, const uint32_t *roots, const uint32_t *seeds);
+void story_update(tape *t, tape_entry *e);
+void story_end(tape *t);
+void story_free(tape *t);
+const char *story_name(uint32_t op);
+size_t story_length(uint32_t op, const uint32_t *words, size_t left);
+void tape_own_free(mg_arena *arena, struct tape_own *own);
 
 /* ---- program.c --------------------------------------------------------------------- */
 

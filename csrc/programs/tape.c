@@ -22,30 +22,6 @@ static void tape_fail(tape *t, int status)
 
 /* ---- lists and memory -------------------------------------------------------------- */
 
-static bool tape_list_add(tape *t, tape_list *list, void *item)
-{
-    mg_arena *arena = t->arena;
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity * 2 + 16;
-        void **grown = arena_allocate(arena, list->items, list->capacity * sizeof item,
-                                      capacity * sizeof item);
-        if (!grown) {
-            tape_fail(t, MG_ERR_NOMEM);
-            return false;
-        }
-        list->items = grown;
-        list->capacity = capacity;
-    }
-    list->items[list->count++] = item;
-    return true;
-}
-
-static void tape_list_free(mg_arena *arena, tape_list *list)
-{
-    arena_allocate(arena, list->items, list->capacity * sizeof(void *), 0);
-    *list = (tape_list){0};
-}
-
 /* Allocate zeros; NULL, and the tape has failed. */
 static void *tape_allocate(tape *t, size_t size)
 {
@@ -228,6 +204,7 @@ static void tape_constant(recorder *r, uint32_t made)
     array *a = array_at(t->arena, made);
     storage *m = a->buffer->home;
     inside_set(t, made);
+    if (!r->within) story_constant(t, a);
     if (!m || m->role != OWNED) return;
     if (!m->constant) storage_part(t, m);
     m->constant = m->made = true;
@@ -321,10 +298,26 @@ static void call_keep(tape *t, const call *c, uint32_t made)
     e->call.place = &e->arrays[n];
 }
 
+/* Tell of a call. */
+static void call_tell(tape *t, const call *c, uint32_t made)
+{
+    enum { FEW = 16 };
+    uint32_t few[FEW], *values = few;
+    const size_t size = (size_t)c->operand_count * sizeof *values;
+    if (t->story.refused) return;
+    if (c->operand_count > FEW) values = tape_allocate(t, size);
+    for (int i = 0; values && i < c->operand_count; i++)
+        values[i] = story_value(t, operand_of(c, i),
+                                storage_of(t, operand_of(c, i), c->operands[i]));
+    if (values) story_call(t, c, made, values);
+    if (values && values != few) arena_allocate(t->arena, values, size, 0);
+}
+
 static void tape_calls(recorder *r, const call *c, uint32_t made)
 {
     tape *t = tape_of(r);
     inside_set(t, made);
+    if (!r->within) call_tell(t, c, made);
     const bool is_view = is_view_call(c);
     for (int i = 0; i < c->operand_count; i++) {
         storage *m = storage_of(t, operand_of(c, i), c->operands[i]);
@@ -337,6 +330,21 @@ static void tape_calls(recorder *r, const call *c, uint32_t made)
     if (c->result->count > 0) call_keep(t, c, made);
 }
 
+/* Tell of a deed that no sweep does. */
+static void deed_tell(tape *t, const deed *a, storage *const *in)
+{
+    uint32_t values[2] = {NO_ARRAY, NO_ARRAY};
+    if (t->story.refused) return;
+    if (a->run != over_run && a->run != random_run) {
+        story_refuse(t, "indices of several axes");
+        return;
+    }
+    for (int k = 0; k < 2; k++)
+        if (a->arrays[k]) values[k] = story_value(t, a->arrays[k], in[k]);
+    if (a->run == over_run) story_in_place(t, a, values);
+    else story_random(t, a, values[0]);
+}
+
 static void tape_acts(recorder *r, const deed *a)
 {
     tape *t = tape_of(r);
@@ -347,6 +355,7 @@ static void tape_acts(recorder *r, const deed *a)
         in[k] = at ? storage_of(t, at, 0) : NULL;
         if (at && !(a->writes >> k & 1)) storage_read(t, in[k]);
     }
+    if (!r->within) deed_tell(t, a, in);
     for (int k = 0; k < DEED_ARRAYS; k++)
         if (in[k] && a->writes >> k & 1) tape_writes(r, a->arrays[k], a->fills >> k & 1);
     if (a->run == random_run && t->first_write > t->entries.count)
@@ -394,7 +403,8 @@ static void tape_looks(recorder *r, uint32_t index)
     l->gradient = m;
 }
 
-static void tape_sets(recorder *r, uint32_t index)
+/* Note the gradient that a leaf has now. */
+static void gradient_sets(recorder *r, uint32_t index)
 {
     tape *t = tape_of(r);
     bool met;
@@ -413,6 +423,45 @@ static void tape_sets(recorder *r, uint32_t index)
     storage_read(t, m);
     if (m && m->role == OWNED) storage_part(t, m);
     entry_keep(e, 0, a, m);
+}
+
+/* The same, told. */
+static void tape_sets(recorder *r, uint32_t index)
+{
+    tape *t = tape_of(r);
+    gradient_sets(r, index);
+    if (r->within || t->story.refused || t->status < 0) return;
+    const array *a = array_at(t->arena, index);
+    const uint32_t leaf = story_value(t, a, storage_of(t, a, index));
+    if (node_at(t->arena, index)->gradient_node)
+        story_refuse(t, "a gradient is set that is no backward's");
+    story_set(t, leaf, NO_ARRAY);
+}
+
+/* ---- sweeps ------------------------------------------------------------------------ */
+
+static void tape_sweeps(recorder *r, int64_t count, const mg_node *roots,
+                        const mg_node *seeds, int64_t input_count, int flags)
+{
+    enum { MOST = 16 };
+    tape *t = tape_of(r);
+    uint32_t of_roots[MOST], of_seeds[MOST];
+    if (input_count || flags != MG_ACCUMULATE || count > MOST)
+        story_refuse(t, "a backward to some arrays, or one that is recorded");
+    if (r->within || t->story.refused) return;
+    for (int64_t i = 0; i < count; i++) {
+        const uint32_t root = index_of(roots[i]), seed = seeds ? index_of(seeds[i]) : 0;
+        const array *a = array_at(t->arena, root);
+        of_roots[i] = story_value(t, a, storage_of(t, a, root));
+        a = seed ? array_at(t->arena, seed) : NULL;
+        of_seeds[i] = a ? story_value(t, a, storage_of(t, a, seed)) : NO_ARRAY;
+    }
+    story_backward(t, count, of_roots, of_seeds);
+}
+
+static void tape_stops(recorder *r)
+{
+    story_refuse(tape_of(r), "hooks and Functions are in Python");
 }
 
 /* ---- updates ----------------------------------------------------------------------- */
@@ -533,6 +582,7 @@ static void tape_updates(recorder *r, int update, int64_t count,
             gradient_keep(t, e, k++, groups[g].parameters[i]);
     int status = tape_groups(t, &e->update, count, groups);
     if (status < 0) tape_fail(t, status);
+    else story_update(t, e);
 }
 
 /* ---- numbers of generators --------------------------------------------------------- */
@@ -588,6 +638,7 @@ static tape *tape_open(mg_arena *arena)
     t->recorder.constant = tape_constant, t->recorder.sees = tape_sees;
     t->recorder.looks = tape_looks, t->recorder.sets = tape_sets;
     t->recorder.updates = tape_updates;
+    t->recorder.sweeps = tape_sweeps, t->recorder.stops = tape_stops;
     return t;
 }
 
@@ -655,6 +706,22 @@ static void entry_free(mg_arena *arena, tape_entry *e)
     arena_allocate(arena, e, e->size, 0);
 }
 
+/* Free what a program from a file owns. */
+void tape_own_free(mg_arena *arena, tape_own *own)
+{
+    if (!own) return;
+    for (size_t i = 0; i < own->array_count; i++)
+        if (own->arrays[i] > 0) {
+            slot_at(arena, index_of(own->arrays[i]))->handles--;
+            node_release(arena, index_of(own->arrays[i]));
+        }
+    for (own_block *block = own->blocks, *next; block; block = next) {
+        next = block->next;
+        arena_allocate(arena, block, block->size, 0);
+    }
+    arena_allocate(arena, own, sizeof *own, 0);
+}
+
 /* Free a tape whose buffers know it no more. */
 void tape_free(tape *t)
 {
@@ -671,6 +738,8 @@ void tape_free(tape *t)
     tape_list_free(arena, &t->found);
     tape_list_free(arena, &t->shown);
     tape_list_free(arena, &t->restored);
+    story_free(t);
+    tape_own_free(arena, t->own);
     arena_allocate(arena, t->inside, t->inside_size, 0);
     arena_allocate(arena, t->inputs, (size_t)t->input_count * sizeof *t->inputs, 0);
     arena_allocate(arena, t->outputs, (size_t)t->output_count * sizeof *t->outputs, 0);
@@ -716,11 +785,14 @@ static int outputs_keep(tape *t, int64_t count, const mg_node *outputs)
     if (count) t->outputs = tape_allocate(t, (size_t)count * sizeof *t->outputs);
     MG_RETURN_IF(count && !t->outputs, MG_ERR_NOMEM);
     t->output_count = count;
+    if (count) t->story.outputs = tape_allocate(t, (size_t)count * sizeof(uint32_t));
+    MG_RETURN_IF(count && !t->story.outputs, MG_ERR_NOMEM);
     for (int64_t i = 0; i < count; i++) {
         uint32_t index;
         MG_TRY(array_find(t->arena, outputs[i], &index));
         const array *a = array_at(t->arena, index);
         storage *m = storage_of(t, a, index);
+        if (!t->story.refused) t->story.outputs[i] = story_value(t, a, m);
         storage_read(t, m);
         t->outputs[i] = entry_new(t, SHOWS, 1, 0, &rest);
         if (t->outputs[i]) entry_keep(t->outputs[i], 0, a, m);
@@ -790,6 +862,7 @@ int tape_close(mg_arena *arena, int64_t input_count, const mg_node *inputs,
         return status;
     }
     buffers_leave(t);
+    story_end(t);
     arena->recorder = NULL;
     status = shown_find(t);
     if (status < 0) tape_free(t);

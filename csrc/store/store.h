@@ -76,6 +76,7 @@ struct recorder {
     const void *thread; /* its thread_mark() */
     bool paused;
     bool swept; /* leaves got gradients */
+    int within; /* sweeps that are under way: what they call is their affair */
     /* Return memory for a buffer, and what is to be its home; or NULL. */
     buffer *(*take)(recorder *r, size_t size, struct storage **home);
     void (*give)(recorder *r, buffer *unused);
@@ -89,6 +90,10 @@ struct recorder {
     void (*looks)(recorder *r, uint32_t index);
     void (*sets)(recorder *r, uint32_t index);
     void (*updates)(recorder *r, int update, int64_t count, const mg_update_group *groups);
+    /* A sweep is opened; it stops, and the caller does something. */
+    void (*sweeps)(recorder *r, int64_t count, const mg_node *roots, const mg_node *seeds,
+                   int64_t input_count, int flags);
+    void (*stops)(recorder *r);
 };
 
 /* Return what hears of the calls of this thread, mostly NULL. */

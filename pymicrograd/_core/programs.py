@@ -110,6 +110,12 @@ def handles_of(tensors: Sequence[Any]) -> Any:
     return nodes
 
 
+def retained(node: int) -> Any:
+    """Return the Tensor of a node that is somebody's."""
+    check(lib.mg_retain(arena, node), "a program's array")
+    return TensorBase._adopt(node)
+
+
 class ArrayProgram:
     """A program of arrays.
 
@@ -122,6 +128,54 @@ class ArrayProgram:
         self.pointer, self.notes = pointer, found
         self.address = memory(int(ffi.cast("uintptr_t", pointer)))
         weakref.finalize(self, lib.mg_program_free, pointer)
+
+    @classmethod
+    def of_file(cls, content: bytes, what: str) -> ArrayProgram:
+        """Make a program of a whole file; what names it in an error."""
+        made = ffi.new("mg_program **")
+        check(lib.mg_program_load(arena, content, len(content), made), what)
+        return cls(made[0], Notes())
+
+    def to_file(self, names: dict[int, str]) -> bytes:
+        """Return a whole file, with the names of arrays by their nodes."""
+        why = lib.mg_program_unsaved(self.pointer)
+        if why != ffi.NULL:
+            raise RecordingError(f"save: {ffi.string(why).decode()}: no file can tell it")
+        count = check(lib.mg_program_arrays(self.pointer, 0, ffi.NULL), "save")
+        nodes = ffi.new("mg_node[]", count)
+        lib.mg_program_arrays(self.pointer, count, nodes)
+        kept = [ffi.new("char[]", names.get(node, "").encode()) for node in nodes]
+        texts = ffi.new("char *[]", kept)
+        size = check(lib.mg_program_save(self.pointer, texts, 0, ffi.NULL), "save")
+        content = ffi.new("uint64_t[]", size // 8 + 1)
+        check(lib.mg_program_save(self.pointer, texts, size, content), "save")
+        return bytes(ffi.buffer(content, size))
+
+    def leaves(self) -> list[tuple[str, Any]]:
+        """Return the names and the objects of a file's arrays."""
+        count = lib.mg_program_names(self.pointer, 0, ffi.NULL, ffi.NULL)
+        nodes, names = ffi.new("mg_node[]", count), ffi.new("char *[]", count)
+        lib.mg_program_names(self.pointer, count, nodes, names)
+        return [
+            (ffi.string(name).decode(), retained(node))
+            for node, name in zip(nodes, names, strict=True)
+        ]
+
+    def inputs(self) -> list[Any]:
+        """Return the Tensors that are its inputs; None for one that it does not use."""
+        nodes = [lib.mg_program_input(self.pointer, i) for i in range(self.fact("INPUTS"))]
+        return [retained(node) if node else None for node in nodes]
+
+    def put(self, which: int, data: int) -> None:
+        """Copy contiguous elements at an address to an input."""
+        address = ffi.cast("void *", data)
+        check(lib.mg_program_put(self.pointer, which, address), "a program's input")
+
+    def outputs(self) -> list[Any]:
+        """Return the outputs of the last run."""
+        count = self.fact("OUTPUTS")
+        made = [lib.mg_program_output(self.pointer, i) for i in range(count)]
+        return [TensorBase._adopt(check(node, "a program's output")) for node in made]
 
     def found(self) -> list[int]:
         """Return the nodes that it uses and does not make."""

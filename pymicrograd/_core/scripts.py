@@ -319,6 +319,11 @@ def name_of(code: int) -> str:
     return {SUM: "sum", COPY: "copy"}.get(code, "larger")
 
 
+def file_kind(content: bytes, what: str) -> int:
+    """Return what a whole file has a program of: 1 numbers, 2 arrays."""
+    return check(lib.mg_file_kind(content, len(content)), what)
+
+
 class Recording:
     """A recording under way, of a thread.
 

@@ -8,10 +8,12 @@ from typing import Any
 from .. import _core
 from ..modules import Module
 from .compiled import Compiled
-from .stored import StoredProgram, load
+from .stored import StoredProgram, StoredTensorProgram, load
 from .values import Program, Recorded
 
-__all__ = ["Compiled", "Program", "Recorded", "StoredProgram", "compile", "load"]
+__all__ = [
+    "Compiled", "Program", "Recorded", "StoredProgram", "StoredTensorProgram", "compile", "load",
+]  # fmt: skip
 
 
 def compile(

@@ -12,17 +12,20 @@ import struct
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import RLock
 from typing import Any
 
 from .. import _core
 from ..errors import RecordingError
+from ..files import Path
+from ..modules import Module
 from ..tensors.ops import TensorBase
 from .fitting import Fitting
 from .refusals import explained
 from .signatures import Surroundings, Unrecorded, key_of, tensors_in
 from .source_of_tensors import c_of_tensors
+from .stored import store_arrays
 from .templates import filled
 
 __all__ = ["Compiled"]
@@ -298,6 +301,41 @@ class Compiled(Fitting):
         variant.is_long = time.perf_counter() - begin > LONG
         self.variants[key] = [*variants, variant]
         return result
+
+    # ---- to keep
+
+    def save(
+        self,
+        path: Path,
+        *args: Any,
+        names: Module | Mapping[str, Any] | None = None,
+        **named: Any,
+    ) -> None:
+        """Write the program of a call to a file, with what its Tensors hold now.
+
+        `programs.load` reads it. A file has ops, backward, steps of optimizers, random numbers;
+        a program that calls Python again, with hooks or schedulers, or that uses `grad`, cannot be
+        saved.
+
+        Args:
+            path: where; a file that is there is replaced as a whole.
+            args, named: arguments of a call that was made; none, where there is one program.
+            names: a module, whose parameters' and buffers' names are kept, or Tensors by name.
+
+        Raises:
+            ValueError: no call was recorded that was like this one.
+            RecordingError: it does what a file cannot tell.
+        """
+        with self.lock:
+            if args or named:
+                key, tensors = self.signature(args, named)
+                variant = self.ready(tensors, key)
+            else:
+                all_of = [v for vs in self.variants.values() if not isinstance(vs, str) for v in vs]
+                variant = all_of[0] if len(all_of) == 1 else None
+            if variant is None or not variant.refresh():
+                raise ValueError("save: there is no program of such a call: make the call first")
+            store_arrays(variant.program, path, names)
 
     # ---- to see
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from .. import _core
 from ..arithmetic import get_math, is_ieee
+from ..errors import RecordingError
 from ..files import Path, content_of, replacing
 from ..modules import Module
 from ..scalars import as_float
 from .fitting import as_count
 
-__all__ = ["StoredProgram", "load", "store"]
+__all__ = ["StoredProgram", "StoredTensorProgram", "load", "store", "store_arrays"]
 
 
 def named(names: Any) -> dict[int, str]:
@@ -30,6 +31,32 @@ def named(names: Any) -> dict[int, str]:
     return found
 
 
+def named_arrays(names: Any) -> dict[int, str]:
+    """Return names by nodes, of a module's parameters and buffers or of Tensors by name."""
+    if names is None:
+        return {}
+    if isinstance(names, Module):
+        items = [*names.named_parameters(), *names.named_buffers()]
+    else:
+        items = list(names.items())
+    for name, _ in items:
+        if not isinstance(name, str) or "\0" in name:
+            raise ValueError(f"{name!r} cannot name a Tensor")
+    tensors = [(name, x) for name, x in items if isinstance(x, _core.TensorBase)]
+    nodes = _core.handles_of([x for _, x in tensors])
+    return {node: name for node, (name, _) in zip(nodes, tensors, strict=True)}
+
+
+def store_arrays(program: Any, path: Path, names: Module | Mapping[str, Any] | None) -> None:
+    """Write a program of Tensors to a file."""
+    if program.notes.actions:
+        name = program.notes.actions[0].__qualname__
+        raise RecordingError(f"save: {name}() is in Python, which no file calls")
+    content = program.to_file(named_arrays(names))
+    with replacing(path) as file:
+        file.write(content)
+
+
 def store(script: Any, path: Path, names: Module | Mapping[str, Any] | None) -> None:
     """Write a program of Values to a file."""
     content = script.to_file(named(names))
@@ -37,11 +64,12 @@ def store(script: Any, path: Path, names: Module | Mapping[str, Any] | None) -> 
         file.write(content)
 
 
-def load(path: Path) -> StoredProgram:
+def load(path: Path) -> StoredProgram | StoredTensorProgram:
     """Return the program in a file, with the numbers that it was saved with.
 
     A file is checked as a whole before anything is made of it, and holds no code: ops by their
-    names, and numbers. The program gives the same bits as the one that was saved.
+    names, and numbers. The program gives the same bits as the one that was saved. What one of
+    Tensors does is done once while it is loaded, to be recorded; no number changes by it.
 
     Args:
         path: a file that `save` of a program has written.
@@ -50,7 +78,9 @@ def load(path: Path) -> StoredProgram:
         ValueError: the file is damaged, or no program. The message names it.
         OSError: the file cannot be read.
     """
-    return StoredProgram(content_of(path), os.fspath(path))
+    content, name = content_of(path), os.fspath(path)
+    kind = _core.file_kind(content, name)
+    return StoredProgram(content, name) if kind == 1 else StoredTensorProgram(content, name)
 
 
 class StoredProgram:
@@ -145,6 +175,109 @@ class StoredProgram:
         more = " ..." if len(self.parameters) > 3 else ""
         differs = "" if self.math == get_math() else f", saved with {self.math} functions"
         return f"StoredProgram({self.inputs} inputs, {names}{more}{differs})"
+
+
+class StoredTensorProgram:
+    """A program of Tensors from a file.
+
+    Args:
+        content: the file's bytes.
+        name: what errors call it.
+
+    Attributes:
+        parameters: the Tensors that the program reads and writes, by the names that they were
+            saved with, else by their numbers: parameters, buffers, what optimizers remember, and
+            the inputs of the last call.
+
+    Example:
+        >>> import os, tempfile
+        >>> import pymicrograd as mg
+        >>> from pymicrograd import programs
+        >>> w = mg.zeros(2, requires_grad=True)
+        >>> optimizer = mg.optim.SGD([w], lr=0.5)
+        >>> @mg.compile
+        ... def step(x):
+        ...     loss = ((w * x).sum() - 1.0) ** 2
+        ...     optimizer.zero_grad()
+        ...     loss.backward()
+        ...     optimizer.step()
+        ...     return loss
+        >>> step(mg.ones(2)).item()
+        1.0
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     step.save(os.path.join(folder, "step.mgp"), names={"w": w})
+        ...     stored = programs.load(os.path.join(folder, "step.mgp"))
+        >>> [x.item() for x in stored(mg.ones(2))], stored.parameters["w"].tolist()
+        ([1.0], [0.0, 0.0])
+    """
+
+    def __init__(self, content: bytes, name: str = "a program") -> None:
+        self._program = _core.ArrayProgram.of_file(content, name)
+        try:
+            leaves = self._program.leaves()
+        except UnicodeDecodeError:
+            raise ValueError(f"{name}: a name that is no UTF-8") from None
+        self.parameters: dict[str, Any] = {}
+        for i, (text, tensor) in enumerate(leaves):
+            key = text or str(i)
+            self.parameters[f"{key}.{i}" if key in self.parameters else key] = tensor
+        self._names = leaves
+        self._inputs = self._program.inputs()
+
+    def __call__(self, *inputs: Any) -> list[Any]:
+        """Run once on other inputs, which are copied.
+
+        Args:
+            inputs: Tensors of the shapes and types that the function was recorded with.
+
+        Returns:
+            The Tensors that the function returned, as a flat list.
+
+        Raises:
+            TypeError, ValueError: other inputs than the program has; what its ops raise.
+        """
+        if len(inputs) != len(self._inputs):
+            raise TypeError(f"a program of {len(self._inputs)} inputs, not {len(inputs)}")
+        for i, (x, place) in enumerate(zip(inputs, self._inputs, strict=True)):
+            if not isinstance(x, _core.TensorBase):
+                raise TypeError(f"input {i} is a Tensor, not {type(x).__name__}")
+            if place is None:
+                continue
+            if x.shape != place.shape or x.dtype != place.dtype:
+                raise ValueError(
+                    f"input {i} is {place.dtype} of shape {tuple(place.shape)}, not {x.dtype} of "
+                    f"shape {tuple(x.shape)}"
+                )
+        for i, x in enumerate(inputs):
+            if self._inputs[i] is not None:
+                held: Any = x.detach().contiguous()
+                self._program.put(i, held.data_ptr())
+        return self.run(1)
+
+    def run(self, steps: int = 1) -> list[Any]:
+        """Run so many times on the inputs of the last call; return the last results."""
+        steps = as_count("steps", steps)
+        status, _ = _core.TensorBase._program_run(self._program.address, steps, True)
+        if status == 1:
+            raise RuntimeError(
+                "a Tensor has a gradient, or has none, other than when the program was saved"
+            )
+        if status:
+            self._program.fail(status)
+        return self._program.outputs()
+
+    def save(self, path: Path) -> None:
+        """Write the program to a file, with the numbers that it has now."""
+        tensors = [tensor for _, tensor in self._names]
+        nodes = _core.handles_of(tensors)
+        names = {node: text for node, (text, _) in zip(nodes, self._names, strict=True)}
+        content = self._program.to_file(names)
+        with replacing(path) as file:
+            file.write(content)
+
+    def __repr__(self) -> str:
+        names = ", ".join(list(self.parameters)[:3])
+        return f"StoredTensorProgram({len(self._inputs)} inputs, {names} ...)"
 
 
 OPTIONS = ("lr", "weight_decay", "beta1", "beta2", "epsilon")

@@ -372,6 +372,83 @@ static void test_faults(void)
     }
 }
 
+/* ---- files ------------------------------------------------------------------------- */
+
+enum { FILE_ROOM = 1 << 13, FILE_ARRAYS_MOST = 16 };
+static uint64_t file_words[FILE_ROOM / 8];
+
+static int64_t saved(mg_program *program, const char *const *names)
+{
+    return mg_program_save(program, names, sizeof file_words, file_words);
+}
+
+/* What is loaded goes on as what was saved. */
+static void test_files(void)
+{
+    model m;
+    mg_program *program = NULL, *loaded;
+    const char *names[FILE_ARRAYS_MOST] = {NULL}, *found[FILE_ARRAYS_MOST];
+    mg_node nodes[FILE_ARRAYS_MOST];
+    int64_t done;
+    model_open(&m);
+    EXPECT(record(&m, &program) == MG_OK && mg_program_run(program, 2, &done) == MG_OK);
+    const int64_t count = mg_program_arrays(program, FILE_ARRAYS_MOST, nodes);
+    for (int64_t i = 0; i < count; i++) names[i] = nodes[i] == m.w ? "w" : NULL;
+    const int64_t size = saved(program, names);
+    EXPECT(size > 64 && size <= (int64_t)sizeof file_words && !mg_program_unsaved(program));
+    EXPECT(mg_file_kind(file_words, (size_t)size) == 2);
+    EXPECT(mg_record_open(m.arena) == MG_OK);
+    EXPECT(mg_program_load(m.arena, file_words, (size_t)size, &loaded) == MG_ERR_BUSY);
+    mg_record_cancel(m.arena);
+    EXPECT(mg_program_load(m.arena, file_words, (size_t)size, &loaded) == MG_OK);
+    EXPECT(mg_program_names(loaded, FILE_ARRAYS_MOST, nodes, found) == count);
+    for (int64_t i = 0; i < count; i++) EXPECT(!strcmp(found[i], names[i] ? "w" : ""));
+    EXPECT(mg_program_input(loaded, 0) > 0 && mg_program_input(loaded, 2) < 0);
+    for (int i = 0; i < STEPS; i++) {
+        double loss[2];
+        EXPECT(mg_program_run(program, 1, &done) == MG_OK);
+        EXPECT(mg_program_run(loaded, 1, &done) == MG_OK);
+        EXPECT(mg_program_get(program, 0, &loss[0]) == MG_OK);
+        EXPECT(mg_program_get(loaded, 0, &loss[1]) == MG_OK);
+        EXPECT(!memcmp(&loss[0], &loss[1], sizeof *loss));
+    }
+    for (int64_t i = 0; i < size; i += 5) {
+        mg_program *none;
+        ((uint8_t *)file_words)[i] ^= 4;
+        EXPECT(mg_program_load(m.arena, file_words, (size_t)size, &none) == MG_ERR_FILE);
+        EXPECT(!none);
+        ((uint8_t *)file_words)[i] ^= 4;
+    }
+    mg_program_free(loaded);
+    mg_program_free(program);
+    model_close(&m);
+}
+
+/* Refuse each allocation in turn, of saving and of loading. */
+static void test_file_faults(void)
+{
+    for (int64_t after = 0, left = 1; left && after < 3000; after++) {
+        model m;
+        mg_program *program = NULL, *loaded = NULL;
+        int64_t done;
+        model_open(&m);
+        EXPECT(record(&m, &program) == MG_OK);
+        mg_arena_fail(m.arena, after, 0);
+        const int64_t size = saved(program, NULL);
+        EXPECT(size > 0 || size == MG_ERR_NOMEM);
+        int status = MG_ERR_NOMEM;
+        if (size > 0) status = mg_program_load(m.arena, file_words, (size_t)size, &loaded);
+        EXPECT(status == MG_OK || (status == MG_ERR_NOMEM && !loaded));
+        left = status != MG_OK;
+        mg_arena_fail(m.arena, -1, 0);
+        EXPECT(mg_program_run(program, 1, &done) == MG_OK);
+        if (loaded) EXPECT(mg_program_run(loaded, 1, &done) == MG_OK);
+        mg_program_free(loaded);
+        mg_program_free(program);
+        model_close(&m);
+    }
+}
+
 /* What is open is freed with its arena. */
 static void test_left(void)
 {
@@ -392,6 +469,8 @@ int main(void)
     test_batches();
     test_errors();
     test_faults();
+    test_files();
+    test_file_faults();
     test_left();
     return finish();
 }

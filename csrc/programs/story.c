@@ -1,0 +1,270 @@
+/* story.c: what a program did in words that a file can have: ops by the caller's calls, and
+ * backward as one, not the calls that it is made of, which are the core's own affair.
+ *
+ * A loader makes the same calls again while it records, so that all are checked as every
+ * call is, and the program that comes of it is the one that this core would make. What a
+ * file cannot tell, such as hooks, is refused when the program is saved, not before. */
+#include "programs/programs.h"
+
+/* ---- lists ------------------------------------------------------------------------- */
+
+bool tape_list_add(tape *t, tape_list *list, void *item)
+{
+    mg_arena *arena = t->arena;
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity * 2 + 16;
+        void **grown = arena_allocate(arena, list->items, list->capacity * sizeof item,
+                                      capacity * sizeof item);
+        if (!grown) {
+            if (t->status == MG_OK) t->status = MG_ERR_NOMEM;
+            return false;
+        }
+        list->items = grown;
+        list->capacity = capacity;
+    }
+    list->items[list->count++] = item;
+    return true;
+}
+
+void tape_list_free(mg_arena *arena, tape_list *list)
+{
+    arena_allocate(arena, list->items, list->capacity * sizeof(void *), 0);
+    *list = (tape_list){0};
+}
+
+void story_refuse(tape *t, const char *why)
+{
+    if (!t->story.refused) t->story.refused = why;
+}
+
+static void no_memory(tape *t)
+{
+    if (t->status == MG_OK) t->status = MG_ERR_NOMEM;
+}
+
+static void tell(tape *t, uint64_t x)
+{
+    story *s = &t->story;
+    if (s->word_count == s->word_capacity) {
+        const size_t capacity = s->word_capacity * 2 + 64;
+        uint32_t *grown = arena_allocate(t->arena, s->words, s->word_capacity * sizeof *grown,
+                                         capacity * sizeof *grown);
+        if (!grown) {
+            no_memory(t);
+            return;
+        }
+        s->words = grown;
+        s->word_capacity = capacity;
+    }
+    s->words[s->word_count++] = (uint32_t)x;
+}
+
+static void tell_pair(tape *t, uint64_t x)
+{
+    tell(t, x & 0xFFFFFFFFu);
+    tell(t, x >> 32);
+}
+
+static void tell_number(tape *t, double x)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    tell_pair(t, bits);
+}
+
+/* ---- values ------------------------------------------------------------------------ */
+
+static story_place *place_of(const story *s, const array *a)
+{
+    const uint64_t h = (uint64_t)(uintptr_t)a * 0x9E3779B97F4A7C15u;
+    size_t mask = s->place_size - 1, i = (size_t)(h >> 32) & mask;
+    while (s->places[i].at && s->places[i].at != a) i = (i + 1) & mask;
+    return &s->places[i];
+}
+
+static bool places_grow_twice(tape *t)
+{
+    story *s = &t->story;
+    const size_t old_size = s->place_size, size = old_size ? 2 * old_size : 64;
+    story_place *old = s->places;
+    story_place *made = arena_allocate(t->arena, NULL, 0, size * sizeof *made);
+    if (!made) {
+        no_memory(t);
+        return false;
+    }
+    memset(made, 0, size * sizeof *made);
+    s->places = made;
+    s->place_size = size;
+    for (size_t i = 0; i < old_size; i++)
+        if (old[i].at) *place_of(s, old[i].at) = old[i];
+    if (old) arena_allocate(t->arena, old, old_size * sizeof *old, 0);
+    return true;
+}
+
+/* Let an array be a value from now on. */
+static void value_set(tape *t, const array *a, uint32_t value)
+{
+    story *s = &t->story;
+    if (2 * s->place_count >= s->place_size && !places_grow_twice(t)) return;
+    story_place *place = place_of(s, a);
+    if (!place->at) s->place_count++;
+    *place = (story_place){a, value};
+}
+
+/* Return the value that what was found is. */
+static uint32_t found_value(tape *t, storage *m)
+{
+    tape_list *arrays = &t->story.arrays;
+    for (size_t i = 0; i < arrays->count; i++)
+        if (arrays->items[i] == m) return FOUND_VALUE + (uint32_t)i;
+    if (m->shared) story_refuse(t, "two arrays from outside share memory");
+    tape_list_add(t, arrays, m);
+    return FOUND_VALUE + (uint32_t)arrays->count - 1;
+}
+
+/* Return the value that an array in some storage is. */
+uint32_t story_value(tape *t, const array *a, storage *m)
+{
+    for (size_t i = 0; i < t->leaves.count; i++) {
+        storage *leaf = ((tape_leaf *)t->leaves.items[i])->of;
+        const uint32_t gradient = node_at(t->arena, leaf->node)->gradient_node;
+        if (!gradient || array_at(t->arena, gradient) != a) continue;
+        const uint32_t of = found_value(t, leaf);
+        tell(t, STORY_GRADIENT);
+        tell(t, of);
+        return t->story.values++;
+    }
+    const story_place *place = t->story.place_size ? place_of(&t->story, a) : NULL;
+    if (place && place->at) return place->value; /* also a view of what was found */
+    if (m && m->role != OWNED && m->array == a) return found_value(t, m);
+    story_refuse(t, "it uses an array that no call of its own has made");
+    return NO_ARRAY;
+}
+
+/* ---- events ------------------------------------------------------------------------ */
+
+void story_call(tape *t, const call *c, uint32_t made, const uint32_t *values)
+{
+    const bool requires = node_at(t->arena, made)->bits & REQUIRES;
+    if (op_gradients[c->op] == GRADIENT_CALL) story_refuse(t, "a Function, as batch_norm of images is");
+    tell(t, (uint32_t)c->op);
+    tell(t, (uint32_t)c->operand_count);
+    tell(t, (uint32_t)c->integer_count);
+    tell(t, (uint32_t)c->number_count);
+    tell(t, c->weak);
+    tell(t, (c->record ? STORY_RECORDS : 0) | (c->takes_memory ? STORY_OVER : 0) |
+                (requires ? STORY_REQUIRES : 0));
+    for (int i = 0; i < c->operand_count; i++) tell(t, values[i]);
+    for (int i = 0; i < c->integer_count; i++) tell_pair(t, (uint64_t)c->integers[i]);
+    for (int i = 0; i < c->number_count; i++) tell_number(t, c->numbers[i]);
+    const uint32_t value = t->story.values++;
+    if (!c->takes_memory || requires) value_set(t, array_at(t->arena, made), value);
+}
+
+void story_constant(tape *t, const array *a)
+{
+    const size_t bytes = (size_t)a->count * dtype_sizes[a->dtype];
+    const size_t size = sizeof(story_array) + bytes;
+    story_array *copy = arena_allocate(t->arena, NULL, 0, size);
+    if (!copy || !tape_list_add(t, &t->story.constants, copy)) {
+        if (copy) arena_allocate(t->arena, copy, size, 0);
+        no_memory(t);
+        return;
+    }
+    *copy = (story_array){.size = size, .dtype = a->dtype, .rank = a->rank, .bytes = bytes};
+    for (int d = 0; d < a->rank; d++) copy->shape[d] = a->shape[d];
+    array to = *a;
+    to.data = copy->data;
+    array_set_shape(&to, a->rank, a->shape, NULL);
+    map_copy(a, &to);
+    tell(t, STORY_CONSTANT);
+    tell(t, t->story.constants.count - 1);
+    value_set(t, a, t->story.values++);
+}
+
+void story_in_place(tape *t, const deed *a, const uint32_t *values)
+{
+    tell(t, STORY_IN_PLACE);
+    tell(t, (uint64_t)a->integers[0]);
+    tell(t, (uint64_t)a->integers[1]);
+    tell(t, values[0]);
+    tell(t, a->arrays[1] ? values[1] : NO_ARRAY);
+}
+
+void story_random(tape *t, const deed *a, uint32_t value)
+{
+    tape_list *all = &t->story.generators;
+    void *rng = (void *)(uintptr_t)a->integers[0];
+    size_t which = 0;
+    while (which < all->count && all->items[which] != rng) which++;
+    if (which == all->count) tape_list_add(t, all, rng);
+    tell(t, STORY_RANDOM);
+    tell(t, value);
+    tell(t, which);
+    tell(t, (uint64_t)a->integers[1]);
+    tell_number(t, a->numbers[0]);
+    tell_number(t, a->numbers[1]);
+    tell_pair(t, (uint64_t)a->integers[2]);
+    tell_pair(t, (uint64_t)a->integers[3]);
+}
+
+void story_set(tape *t, uint32_t leaf, uint32_t gradient)
+{
+    tell(t, STORY_SET_GRADIENT);
+    tell(t, leaf);
+    tell(t, gradient);
+}
+
+void story_backward(tape *t, int64_t count, const uint32_t *roots, const uint32_t *seeds)
+{
+    tell(t, STORY_BACKWARD);
+    tell(t, (uint64_t)count);
+    for (int64_t i = 0; i < count; i++) tell(t, roots[i]);
+    for (int64_t i = 0; i < count; i++) tell(t, seeds[i]);
+}
+
+/* An update of the counts of an earlier one is made again. */
+void story_update(tape *t, tape_entry *e)
+{
+    tape_list *all = &t->story.updates;
+    const tape_update *of = &e->update;
+    size_t which = 0;
+    for (; which < all->count; which++) {
+        const tape_update *other = &((tape_entry *)all->items[which])->update;
+        if (of->group_count && other->group_count &&
+            of->groups[0].steps == other->groups[0].steps)
+            break;
+    }
+    if (which == all->count) tape_list_add(t, all, e);
+    else story_refuse(t, "an optimizer makes two steps in it");
+    tell(t, STORY_UPDATE);
+    tell(t, which);
+}
+
+/* Forget what is only needed while recording. */
+void story_end(tape *t)
+{
+    story *s = &t->story;
+    if (s->places)
+        arena_allocate(t->arena, s->places, s->place_size * sizeof *s->places, 0);
+    s->places = NULL;
+    s->place_size = s->place_count = 0;
+}
+
+void story_free(tape *t)
+{
+    story *s = &t->story;
+    mg_arena *arena = t->arena;
+    story_end(t);
+    for (size_t i = 0; i < s->constants.count; i++) {
+        story_array *a = s->constants.items[i];
+        arena_allocate(arena, a, a->size, 0);
+    }
+    if (s->words) arena_allocate(arena, s->words, s->word_capacity * sizeof *s->words, 0);
+    if (s->outputs)
+        arena_allocate(arena, s->outputs, (size_t)t->output_count * sizeof *s->outputs, 0);
+    tape_list_free(arena, &s->arrays);
+    tape_list_free(arena, &s->constants);
+    tape_list_free(arena, &s->generators);
+    tape_list_free(arena, &s->updates);
+}

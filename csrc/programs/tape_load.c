@@ -1,0 +1,589 @@
+/* tape_load.c: making a program of arrays of a file.
+ *
+ * What the file tells is done once, by the calls of micrograd.h, while it is recorded: so
+ * each shape, type, index and op is checked as it is for every caller. Then arrays, gradients,
+ * generators and counts are set to what the file says, as if nothing had been done. Counts
+ * and numbers of values are checked here, before they are used. */
+#include "programs/file.h"
+#include "programs/programs.h"
+
+typedef struct array_part {
+    int dtype, rank;
+    unsigned flags;
+    int64_t shape[MG_MAX_RANK];
+    const uint8_t *data, *gradient;
+    size_t bytes;
+} array_part;
+
+typedef struct update_part {
+    int update;
+    int64_t group_count;
+    mg_update_group *groups;
+} update_part;
+
+typedef struct arrays_file {
+    uint32_t arrays, constants, generators, updates, ops, words, inputs, outputs, names_size;
+    array_part *array; /* (arrays + constants) */
+    mg_rng *generator, *generator_now;
+    update_part *update;
+    const uint8_t *op, *word, *input, *output, *name;
+} arrays_file;
+
+typedef struct tape_loader {
+    mg_arena *arena;
+    tape_own *own;
+    arrays_file file;
+    uint32_t *ops;   /* (ops) */
+    mg_node *values; /* (words) handles */
+    size_t value_count;
+    reader r;
+} tape_loader;
+
+/* ---- memory ------------------------------------------------------------------------ */
+
+/* Allocate zeros that live as long as the program. */
+static void *own_memory(tape_loader *l, uint64_t count, size_t size)
+{
+    const uint64_t bytes = count * size + sizeof(own_block);
+    if (count > SIZE_MAX / 2 / size) return NULL;
+    arena_lock(l->arena);
+    own_block *block = arena_allocate(l->arena, NULL, 0, (size_t)bytes);
+    arena_unlock(l->arena);
+    if (!block) return NULL;
+    memset(block, 0, (size_t)bytes);
+    block->size = (size_t)bytes;
+    block->next = l->own->blocks;
+    l->own->blocks = block;
+    return block->data;
+}
+
+/* ---- parts ------------------------------------------------------------------------- */
+
+/* Skip what fills up to whole multiples of 8 bytes, which is zeros. */
+static int padding_take(reader *r)
+{
+    while (r->at % 8) {
+        const uint8_t *zero = take(r, 1, 1);
+        MG_RETURN_IF(!zero || *zero, MG_ERR_FILE);
+    }
+    return MG_OK;
+}
+
+static int elements_take(reader *r, const array_part *of, const uint8_t **data)
+{
+    *data = take(r, of->bytes, 1);
+    MG_RETURN_IF(!*data, MG_ERR_FILE);
+    for (size_t i = 0; of->dtype == MG_BOOL && i < of->bytes; i++)
+        MG_RETURN_IF((*data)[i] > 1, MG_ERR_FILE);
+    return padding_take(r);
+}
+
+static int array_take(reader *r, array_part *of, unsigned most_flags)
+{
+    const uint8_t *from = take(r, 16, 1);
+    MG_RETURN_IF(!from || u32_at(from) >= MG_DTYPE_COUNT, MG_ERR_FILE);
+    MG_RETURN_IF(u32_at(from + 4) > MG_MAX_RANK || u32_at(from + 8) > most_flags, MG_ERR_FILE);
+    MG_RETURN_IF(u32_at(from + 12), MG_ERR_FILE);
+    of->dtype = (int)u32_at(from), of->rank = (int)u32_at(from + 4);
+    of->flags = u32_at(from + 8);
+    from = take(r, (uint64_t)of->rank, 8);
+    MG_RETURN_IF(!from, MG_ERR_FILE);
+    uint64_t count = 1;
+    bool is_empty = false;
+    for (int d = 0; d < of->rank; d++) {
+        const uint64_t size = u64_at(from + 8 * (size_t)d);
+        MG_RETURN_IF(size > INT64_MAX / 16, MG_ERR_FILE);
+        of->shape[d] = (int64_t)size;
+        is_empty |= size == 0;
+        if (size && count <= r->size) count *= size < r->size + 1 ? size : r->size + 1;
+    }
+    MG_RETURN_IF(!is_empty && count > r->size, MG_ERR_FILE);
+    of->bytes = is_empty ? 0 : (size_t)count * dtype_sizes[of->dtype];
+    MG_TRY(elements_take(r, of, &of->data));
+    return of->flags & 2 ? elements_take(r, of, &of->gradient) : MG_OK;
+}
+
+static int generator_take(reader *r, mg_rng *made)
+{
+    const uint8_t *from = take(r, 24, 1);
+    MG_RETURN_IF(!from || !u64_at(from) || u64_at(from + 16) > 1, MG_ERR_FILE);
+    *made = (mg_rng){u64_at(from), f64_at(from + 8), (int)u64_at(from + 16)};
+    return MG_OK;
+}
+
+static double *numbers_take(tape_loader *l, uint64_t count)
+{
+    const uint8_t *from = take(&l->r, count, 8);
+    double *made = from ? own_memory(l, count, sizeof *made) : NULL;
+    for (uint64_t i = 0; made && i < count; i++) made[i] = f64_at(from + 8 * i);
+    return made;
+}
+
+/* Read numbers of arrays as their nodes. */
+static const mg_node *nodes_take(tape_loader *l, uint64_t count, bool may_be_none)
+{
+    const uint8_t *from = take(&l->r, count, 4);
+    mg_node *made = from ? own_memory(l, count, sizeof *made) : NULL;
+    for (uint64_t i = 0; made && i < count; i++) {
+        const uint32_t which = u32_at(from + 4 * i);
+        if (which < l->file.arrays) made[i] = l->own->arrays[which];
+        else if (which != NO_ARRAY || !may_be_none) l->r.failed = true;
+    }
+    return made;
+}
+
+static int group_take(tape_loader *l, int update, mg_update_group *of)
+{
+    int numbers, scalars, arrays;
+    const uint8_t *from = take(&l->r, 8, 1);
+    MG_RETURN_IF(!from || u32_at(from + 4) > 1, MG_ERR_FILE);
+    update_sizes(update, &numbers, &scalars, &arrays);
+    const uint64_t count = u32_at(from);
+    const bool has_arrays = u32_at(from + 4);
+    MG_RETURN_IF(count > l->r.size, MG_ERR_FILE);
+    of->count = (int64_t)count;
+    of->numbers = numbers_take(l, (uint64_t)numbers);
+    const uint8_t *steps = take(&l->r, count, 8);
+    of->steps = steps ? own_memory(l, count, sizeof(int64_t)) : NULL;
+    for (uint64_t i = 0; of->steps && i < count; i++) {
+        of->steps[i] = (int64_t)u64_at(steps + 8 * i);
+        if (of->steps[i] < 0 || of->steps[i] > INT64_MAX / 2) l->r.failed = true;
+    }
+    if (scalars) of->scalars = numbers_take(l, (uint64_t)scalars * count);
+    of->parameters = nodes_take(l, count, false);
+    if (has_arrays) of->arrays = nodes_take(l, (uint64_t)arrays * count, true);
+    MG_RETURN_IF(l->r.failed, MG_ERR_FILE);
+    const bool is_whole = of->numbers && of->steps && of->parameters &&
+                          (of->scalars || !scalars) && (of->arrays || !has_arrays);
+    return is_whole ? padding_take(&l->r) : MG_ERR_NOMEM;
+}
+
+static int update_named(const uint8_t *name)
+{
+    if (!memchr(name, 0, FILE_NAME)) return -1;
+    for (int i = 0; i < MG_UPDATE_COUNT; i++)
+        if (!strcmp(mg_update_name(i), (const char *)name)) return i;
+    return -1;
+}
+
+static int update_part_take(tape_loader *l, update_part *of)
+{
+    const uint8_t *from = take(&l->r, 32, 1);
+    MG_RETURN_IF(!from, MG_ERR_FILE);
+    of->update = update_named(from);
+    const uint64_t groups = u64_at(from + 24);
+    MG_RETURN_IF(of->update < 0 || groups > l->r.size / 8, MG_ERR_FILE);
+    of->groups = own_memory(l, groups, sizeof *of->groups);
+    MG_RETURN_IF(!of->groups, MG_ERR_NOMEM);
+    of->group_count = (int64_t)groups;
+    for (uint64_t g = 0; g < groups; g++) MG_TRY(group_take(l, of->update, &of->groups[g]));
+    return MG_OK;
+}
+
+/* ---- arrays ------------------------------------------------------------------------ */
+
+/* Set the gradient of an array to that of the file. */
+static int gradient_load(mg_arena *arena, mg_node leaf, const array_part *of)
+{
+    mg_node made = 0;
+    if (of->gradient) made = mg_array(arena, of->dtype, of->rank, of->shape, of->gradient);
+    MG_TRY((int)(made < 0 ? made : 0));
+    int status = mg_set_gradient(arena, leaf, made);
+    if (made) mg_release(arena, made);
+    return status;
+}
+
+static int array_load(tape_loader *l, uint32_t i)
+{
+    const array_part *of = &l->file.array[i];
+    const mg_node made = mg_array(l->arena, of->dtype, of->rank, of->shape, of->data);
+    MG_TRY((int)(made < 0 ? made : 0));
+    l->own->arrays[i] = made;
+    if (of->flags & 1) MG_TRY(mg_require_gradient(l->arena, made, 1));
+    return of->gradient ? gradient_load(l->arena, made, of) : MG_OK;
+}
+
+static int arrays_load(tape_loader *l)
+{
+    arrays_file *f = &l->file;
+    const uint64_t count = (uint64_t)f->arrays + f->constants;
+    MG_RETURN_IF(count > l->r.size / 16, MG_ERR_FILE);
+    f->array = own_memory(l, count, sizeof *f->array);
+    l->own->arrays = own_memory(l, f->arrays, sizeof(mg_node));
+    MG_RETURN_IF(!f->array || !l->own->arrays, MG_ERR_NOMEM);
+    l->own->array_count = f->arrays;
+    for (uint32_t i = 0; i < count; i++)
+        MG_TRY(array_take(&l->r, &f->array[i], i < f->arrays ? 3 : 0));
+    for (uint32_t i = 0; i < f->arrays; i++) MG_TRY(array_load(l, i));
+    return MG_OK;
+}
+
+static int op_named(const uint8_t *row)
+{
+    MG_RETURN_IF(!memchr(row, 0, FILE_NAME) || u64_at(row + FILE_NAME), MG_ERR_FILE);
+    for (uint32_t op = 1; op < STORY_COUNT; op++)
+        if (!strcmp(story_name(op), (const char *)row)) return (int)op;
+    return MG_ERR_FILE;
+}
+
+/* Read all parts, and make arrays of those that are. */
+static int parts_load(tape_loader *l)
+{
+    arrays_file *f = &l->file;
+    file_header h;
+    MG_TRY(header_take(&l->r, FILE_ARRAYS, &h));
+    MG_RETURN_IF(h.counts[9] || h.flags, MG_ERR_FILE);
+    f->arrays = h.counts[0], f->constants = h.counts[1], f->generators = h.counts[2];
+    f->updates = h.counts[3], f->ops = h.counts[4], f->words = h.counts[5];
+    f->inputs = h.counts[6], f->outputs = h.counts[7], f->names_size = h.counts[8];
+    MG_TRY(arrays_load(l));
+    MG_RETURN_IF(f->generators > l->r.size / 24 || f->updates > l->r.size / 32, MG_ERR_FILE);
+    f->generator = own_memory(l, f->generators, sizeof(mg_rng));
+    f->update = own_memory(l, f->updates, sizeof(update_part));
+    MG_RETURN_IF(!f->generator || !f->update, MG_ERR_NOMEM);
+    for (uint32_t i = 0; i < f->generators; i++)
+        MG_TRY(generator_take(&l->r, &f->generator[i]));
+    for (uint32_t i = 0; i < f->updates; i++) MG_TRY(update_part_take(l, &f->update[i]));
+    f->op = take(&l->r, f->ops, FILE_OP);
+    f->word = take(&l->r, f->words, 4);
+    f->input = take(&l->r, f->inputs, 4);
+    f->output = take(&l->r, f->outputs, 4);
+    f->name = take(&l->r, f->names_size, 1);
+    MG_RETURN_IF(l->r.failed || l->r.at != l->r.size, MG_ERR_FILE);
+    return names_are_whole(f->name, f->names_size, f->arrays) ? MG_OK : MG_ERR_FILE;
+}
+
+static int tables_make(tape_loader *l)
+{
+    const arrays_file *f = &l->file;
+    char *names = own_memory(l, f->names_size, 1);
+    l->ops = own_memory(l, f->ops, sizeof *l->ops);
+    l->values = own_memory(l, f->words, sizeof *l->values);
+    MG_RETURN_IF(!l->ops || !l->values || !names, MG_ERR_NOMEM);
+    if (f->names_size) memcpy(names, f->name, f->names_size);
+    l->own->names = names;
+    for (uint32_t i = 0; i < f->ops; i++) {
+        const int op = op_named(f->op + FILE_OP * (size_t)i);
+        MG_TRY(op);
+        l->ops[i] = (uint32_t)op;
+    }
+    return MG_OK;
+}
+
+/* ---- events ------------------------------------------------------------------------ */
+
+/* Return the array that a value is, borrowed; 0: there is none. */
+static mg_node node_of_value(const tape_loader *l, uint32_t value)
+{
+    if (value < FOUND_VALUE) return value < l->value_count ? l->values[value] : 0;
+    const uint32_t which = value - FOUND_VALUE;
+    return which < l->file.arrays ? l->own->arrays[which] : 0;
+}
+
+static int value_keep(tape_loader *l, mg_node made)
+{
+    MG_RETURN_IF(made <= 0, made < 0 ? (int)made : MG_ERR_FILE);
+    l->values[l->value_count++] = made;
+    return MG_OK;
+}
+
+static uint64_t pair_of(const uint32_t *words)
+{
+    return words[0] | (uint64_t)words[1] << 32;
+}
+
+static double number_of_pair(const uint32_t *words)
+{
+    const uint64_t bits = pair_of(words);
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+enum { MOST_OPERANDS = 256, MOST_INTEGERS = 64, MOST_NUMBERS = 8 };
+
+static int call_make(tape_loader *l, const uint32_t *words)
+{
+    mg_node operands[MOST_OPERANDS];
+    int64_t integers[MOST_INTEGERS];
+    double numbers[MOST_NUMBERS];
+    mg_array_info info;
+    const uint32_t count = words[1], integer_count = words[2], number_count = words[3];
+    const uint32_t how = words[5];
+    MG_RETURN_IF(count > MOST_OPERANDS || integer_count > MOST_INTEGERS, MG_ERR_FILE);
+    MG_RETURN_IF(number_count > MOST_NUMBERS || how > 7, MG_ERR_FILE);
+    const uint32_t *at = words + 6;
+    for (uint32_t i = 0; i < count; i++, at++) {
+        operands[i] = node_of_value(l, *at);
+        MG_RETURN_IF(!operands[i], MG_ERR_FILE);
+    }
+    for (uint32_t i = 0; i < integer_count; i++, at += 2) integers[i] = (int64_t)pair_of(at);
+    for (uint32_t i = 0; i < number_count; i++, at += 2) numbers[i] = number_of_pair(at);
+    const int op = (int)words[0], record = how & STORY_RECORDS;
+    const mg_node made =
+        how & STORY_OVER
+            ? mg_apply_over(l->arena, op, (int)count, operands, (int)integer_count, integers,
+                            record)
+            : mg_apply(l->arena, op, (int)count, operands, (int)integer_count, integers,
+                       (int)number_count, numbers, words[4], record);
+    MG_TRY(value_keep(l, made));
+    MG_TRY(mg_array_describe(l->arena, made, &info));
+    return info.requires_grad == ((how & STORY_REQUIRES) != 0) ? MG_OK : MG_ERR_FILE;
+}
+
+static int constant_make(tape_loader *l, uint32_t which)
+{
+    MG_RETURN_IF(which >= l->file.constants, MG_ERR_FILE);
+    const array_part *of = &l->file.array[l->file.arrays + which];
+    return value_keep(l, mg_array(l->arena, of->dtype, of->rank, of->shape, of->data));
+}
+
+static int in_place_make(tape_loader *l, const uint32_t *words)
+{
+    const mg_node a = node_of_value(l, words[3]), b = node_of_value(l, words[4]);
+    MG_RETURN_IF(words[1] >= l->file.ops || !a, MG_ERR_FILE);
+    MG_RETURN_IF(!b && words[4] != NO_ARRAY, MG_ERR_FILE);
+    const uint32_t op = l->ops[words[1]];
+    MG_RETURN_IF(op >= MG_OP_COUNT, MG_ERR_FILE);
+    return mg_apply_in_place(l->arena, (int)op, a, b, words[2]);
+}
+
+static int backward_make(tape_loader *l, const uint32_t *words)
+{
+    enum { MOST = 16 };
+    mg_node roots[MOST], seeds[MOST];
+    mg_sweep *sweep;
+    const uint32_t count = words[1];
+    MG_RETURN_IF(count > MOST, MG_ERR_FILE);
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t seed = words[2 + count + i];
+        roots[i] = node_of_value(l, words[2 + i]);
+        seeds[i] = node_of_value(l, seed);
+        MG_RETURN_IF(!roots[i] || (!seeds[i] && seed != NO_ARRAY), MG_ERR_FILE);
+    }
+    MG_TRY(mg_sweep_open(l->arena, count, roots, seeds, 0, NULL, MG_ACCUMULATE, &sweep));
+    int status = mg_sweep_run(sweep, 0);
+    mg_sweep_close(sweep);
+    return status <= 0 ? status : MG_ERR_FILE;
+}
+
+static int update_make(tape_loader *l, uint32_t which)
+{
+    MG_RETURN_IF(which >= l->file.updates, MG_ERR_FILE);
+    const update_part *of = &l->file.update[which];
+    return mg_array_update(l->arena, of->update, of->group_count, of->groups);
+}
+
+static int random_make(tape_loader *l, const uint32_t *words)
+{
+    mg_array_info info;
+    const mg_node drawn = node_of_value(l, words[1]);
+    const int distribution = (int)(words[3] & 0xFF);
+    MG_RETURN_IF(!drawn || words[2] >= l->file.generators, MG_ERR_FILE);
+    MG_RETURN_IF(words[3] > MG_PERMUTATION, MG_ERR_FILE);
+    MG_TRY(mg_array_describe(l->arena, drawn, &info));
+    const bool is_whole = distribution >= MG_INTEGERS;
+    const bool fits = is_whole ? info.dtype == MG_INT64
+                               : info.dtype == MG_FLOAT32 || info.dtype == MG_FLOAT64;
+    MG_RETURN_IF(!fits || !info.contiguous || info.operands || info.read_only, MG_ERR_FILE);
+    const double a = number_of_pair(words + 4), b = number_of_pair(words + 6);
+    const int64_t low = (int64_t)pair_of(words + 8), high = (int64_t)pair_of(words + 10);
+    mg_rng *rng = &l->file.generator_now[words[2]];
+    int status =
+        distribution == MG_INTEGERS
+            ? mg_rng_fill_integers(rng, low, high, info.count, info.data)
+        : distribution == MG_PERMUTATION
+            ? mg_rng_permutation(rng, info.count, info.data)
+            : mg_rng_fill(rng, distribution, info.dtype, a, b, info.count, info.data);
+    MG_TRY(status);
+    return mg_record_random(l->arena, drawn, rng, distribution, a, b, low, high);
+}
+
+static int event_make(tape_loader *l, const uint32_t *words)
+{
+    mg_node leaf;
+    switch (words[0]) {
+    case STORY_CONSTANT: return constant_make(l, words[1]);
+    case STORY_IN_PLACE: return in_place_make(l, words);
+    case STORY_GRADIENT:
+        leaf = node_of_value(l, words[1]);
+        return leaf ? value_keep(l, mg_gradient(l->arena, leaf)) : MG_ERR_FILE;
+    case STORY_SET_GRADIENT:
+        leaf = node_of_value(l, words[1]);
+        MG_RETURN_IF(!leaf || words[2] != NO_ARRAY, MG_ERR_FILE);
+        return mg_set_gradient(l->arena, leaf, 0);
+    case STORY_BACKWARD: return backward_make(l, words);
+    case STORY_UPDATE: return update_make(l, words[1]);
+    case STORY_RANDOM: return random_make(l, words);
+    default: return call_make(l, words);
+    }
+}
+
+static int events_make(tape_loader *l)
+{
+    const arrays_file *f = &l->file;
+    uint32_t *words = own_memory(l, f->words, sizeof *words);
+    MG_RETURN_IF(!words, MG_ERR_NOMEM);
+    for (uint32_t i = 0; i < f->words; i++) words[i] = u32_at(f->word + 4 * (size_t)i);
+    for (uint32_t at = 0; at < f->words;) {
+        MG_RETURN_IF(words[at] >= f->ops, MG_ERR_FILE);
+        words[at] = l->ops[words[at]];
+        const size_t length = story_length(words[at], words + at, f->words - at);
+        MG_RETURN_IF(!length, MG_ERR_FILE);
+        MG_TRY(event_make(l, words + at));
+        at += (uint32_t)length;
+    }
+    return MG_OK;
+}
+
+/* ---- the program ------------------------------------------------------------------- */
+
+static int recording_close(tape_loader *l, mg_program **made)
+{
+    const arrays_file *f = &l->file;
+    mg_node *inputs = own_memory(l, f->inputs, sizeof *inputs);
+    mg_node *outputs = own_memory(l, f->outputs, sizeof *outputs);
+    MG_RETURN_IF(!inputs || !outputs, MG_ERR_NOMEM);
+    for (uint32_t i = 0; i < f->inputs; i++) {
+        const uint32_t which = u32_at(f->input + 4 * (size_t)i);
+        MG_RETURN_IF(which >= f->arrays, MG_ERR_FILE);
+        inputs[i] = l->own->arrays[which];
+    }
+    for (uint32_t i = 0; i < f->outputs; i++) {
+        outputs[i] = node_of_value(l, u32_at(f->output + 4 * (size_t)i));
+        MG_RETURN_IF(!outputs[i], MG_ERR_FILE);
+    }
+    return mg_record_close(l->arena, f->inputs, inputs, f->outputs, outputs, made);
+}
+
+/* Read the groups of an update again, into the memory that they have. */
+static void counts_restore(const update_part *of, const update_part *saved)
+{
+    int numbers, scalars, arrays;
+    update_sizes(of->update, &numbers, &scalars, &arrays);
+    for (int64_t g = 0; g < of->group_count; g++) {
+        const mg_update_group *to = &of->groups[g], *from = &saved->groups[g];
+        const size_t count = (size_t)to->count;
+        if (count) memcpy(to->steps, from->steps, count * sizeof(int64_t));
+        if (count && scalars)
+            memcpy(to->scalars, from->scalars, count * (size_t)scalars * sizeof(double));
+    }
+}
+
+/* Copy what updates count, before they are made. */
+static int counts_keep(tape_loader *l, update_part *saved)
+{
+    for (uint32_t i = 0; i < l->file.updates; i++) {
+        const update_part *of = &l->file.update[i];
+        int numbers, scalars, arrays;
+        update_sizes(of->update, &numbers, &scalars, &arrays);
+        saved[i] = *of;
+        saved[i].groups = own_memory(l, (uint64_t)of->group_count, sizeof *of->groups);
+        MG_RETURN_IF(!saved[i].groups, MG_ERR_NOMEM);
+        for (int64_t g = 0; g < of->group_count; g++) {
+            mg_update_group *to = &saved[i].groups[g];
+            *to = of->groups[g];
+            to->steps = own_memory(l, (uint64_t)to->count, sizeof(int64_t));
+            to->scalars =
+                own_memory(l, (uint64_t)to->count * (uint64_t)scalars, sizeof(double));
+            MG_RETURN_IF(!to->steps || !to->scalars, MG_ERR_NOMEM);
+            if (!to->count) continue;
+            memcpy(to->steps, of->groups[g].steps, (size_t)to->count * sizeof(int64_t));
+            if (scalars)
+                memcpy(to->scalars, of->groups[g].scalars,
+                       (size_t)to->count * (size_t)scalars * sizeof(double));
+        }
+    }
+    return MG_OK;
+}
+
+/* Let everything be as the file says. */
+static int state_restore(tape_loader *l, const update_part *saved)
+{
+    mg_array_info info;
+    const arrays_file *f = &l->file;
+    for (uint32_t i = 0; i < f->arrays; i++) {
+        const array_part *of = &f->array[i];
+        MG_TRY(mg_array_describe(l->arena, l->own->arrays[i], &info));
+        MG_RETURN_IF(!info.contiguous || info.dtype != of->dtype, MG_ERR_FILE);
+        if (of->bytes) memcpy(info.data, of->data, of->bytes);
+        MG_TRY(gradient_load(l->arena, l->own->arrays[i], of));
+    }
+    for (uint32_t i = 0; i < f->generators; i++) f->generator_now[i] = f->generator[i];
+    for (uint32_t i = 0; i < f->updates; i++) counts_restore(&f->update[i], &saved[i]);
+    return MG_OK;
+}
+
+/* Do all once, and make a program of it. */
+static int story_make(tape_loader *l, mg_program **made)
+{
+    arrays_file *f = &l->file;
+    update_part *saved = own_memory(l, f->updates, sizeof *saved);
+    f->generator_now = own_memory(l, f->generators, sizeof(mg_rng));
+    MG_RETURN_IF(!saved || !f->generator_now, MG_ERR_NOMEM);
+    for (uint32_t i = 0; i < f->generators; i++) f->generator_now[i] = f->generator[i];
+    MG_TRY(counts_keep(l, saved));
+    MG_TRY(mg_record_open(l->arena));
+    int status = events_make(l);
+    if (status == MG_OK) status = recording_close(l, made);
+    if (status < 0) mg_record_cancel(l->arena);
+    for (size_t i = 0; i < l->value_count; i++) mg_release(l->arena, l->values[i]);
+    return status < 0 ? status : state_restore(l, saved);
+}
+
+/* What another call refuses is wrong in the file. */
+static int file_status(int status)
+{
+    const bool is_others = status == MG_ERR_NOMEM || status == MG_ERR_INTERRUPTED ||
+                           status == MG_ERR_BUSY || status >= 0;
+    return is_others ? status : MG_ERR_FILE;
+}
+
+int mg_program_load(mg_arena *arena, const void *from, size_t size, mg_program **made)
+{
+    tape_loader l = {.arena = arena, .r = {from, size, 0, false}};
+    *made = NULL;
+    MG_RETURN_IF(mg_recording(arena), MG_ERR_BUSY);
+    arena_lock(arena);
+    l.own = arena_allocate(arena, NULL, 0, sizeof *l.own);
+    arena_unlock(arena);
+    MG_RETURN_IF(!l.own, MG_ERR_NOMEM);
+    memset(l.own, 0, sizeof *l.own);
+    mg_program *program = NULL;
+    int status = parts_load(&l);
+    if (status == MG_OK) status = tables_make(&l);
+    if (status == MG_OK) status = story_make(&l, &program);
+    if (status == MG_OK) {
+        program->own = l.own;
+        *made = program;
+        return MG_OK;
+    }
+    mg_program_free(program);
+    arena_lock(arena);
+    tape_own_free(arena, l.own);
+    arena_unlock(arena);
+    return file_status(status);
+}
+
+mg_node mg_program_input(mg_program *program, int64_t which)
+{
+    MG_RETURN_IF(which < 0 || which >= program->input_count, MG_ERR_ARG);
+    const storage *m = program->inputs[which];
+    if (!m) return 0;
+    mg_arena *arena = program->arena;
+    return (mg_node)((uint64_t)slot_at(arena, m->node)->generation << 32 | m->node);
+}
+
+int64_t mg_program_names(mg_program *program, int64_t count, mg_node *out,
+                         const char **names)
+{
+    const tape_own *own = program->own;
+    if (!own) return 0;
+    const char *name = own->names;
+    for (int64_t i = 0; i < count && i < (int64_t)own->array_count; i++) {
+        out[i] = own->arrays[i];
+        names[i] = name;
+        name += strlen(name) + 1;
+    }
+    return (int64_t)own->array_count;
+}
