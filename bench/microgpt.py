@@ -8,9 +8,10 @@ each operand computed when the node is made.
 
 from __future__ import annotations
 
+import operator
 import random
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.predecessors import Slots
 
@@ -57,9 +58,19 @@ def linear(x: Sequence[Any], w: Matrix) -> list[Any]:
     return [sum(wi * xi for wi, xi in zip(row, x, strict=True)) for row in w]
 
 
-def softmax(logits: Sequence[Any]) -> list[Any]:
+class Choosing(NamedTuple):
+    """How a program takes a place of a list, and the largest of some Values."""
+
+    at: Callable[[Sequence[Any], int], Any] = operator.getitem
+    largest: Callable[[Sequence[Any]], Any] = lambda values: max(v.data for v in values)
+
+
+PLAIN = Choosing()
+
+
+def softmax(logits: Sequence[Any], by: Choosing = PLAIN) -> list[Any]:
     """Return the shares of exp(logit); the largest logit is taken by its data."""
-    largest = max(v.data for v in logits)
+    largest = by.largest(logits)
     exponentials = [(v - largest).exp() for v in logits]
     total = sum(exponentials)
     return [e / total for e in exponentials]
@@ -72,7 +83,7 @@ def rmsnorm(x: Sequence[Any]) -> list[Any]:
     return [xi * scale for xi in x]
 
 
-def attend(query: list[Any], keys: Matrix, values: Matrix) -> list[Any]:
+def attend(query: list[Any], keys: Matrix, values: Matrix, by: Choosing) -> list[Any]:
     """Return, head by head, the values weighted by how well their keys fit the query."""
     result = []
     for first in range(0, WIDTH, HEAD):
@@ -81,37 +92,46 @@ def attend(query: list[Any], keys: Matrix, values: Matrix) -> list[Any]:
         scores = [
             sum(qi * ki for qi, ki in zip(q, key[part], strict=True)) / HEAD**0.5 for key in keys
         ]
-        weights = softmax(scores)
+        weights = softmax(scores, by)
         for j in range(first, first + HEAD):
             result.append(sum(w * v[j] for w, v in zip(weights, values, strict=True)))
     return result
 
 
 def next_logits(
-    weights: dict[str, Matrix], token: int, position: int, keys: Matrix, values: Matrix
+    weights: dict[str, Matrix],
+    token: int,
+    position: int,
+    keys: Matrix,
+    values: Matrix,
+    by: Choosing,
 ) -> list[Any]:
     """Return the scores of what follows a token; keys and values of earlier ones grow by one."""
-    embeddings = zip(weights["token"][token], weights["position"][position], strict=True)
+    embeddings = zip(by.at(weights["token"], token), weights["position"][position], strict=True)
     x = rmsnorm([t + p for t, p in embeddings])
     normal = rmsnorm(x)
     keys.append(linear(normal, weights["key"]))
     values.append(linear(normal, weights["value"]))
-    attended = attend(linear(normal, weights["query"]), keys, values)
+    attended = attend(linear(normal, weights["query"]), keys, values, by)
     x = [a + b for a, b in zip(linear(attended, weights["out"]), x, strict=True)]
     hidden = [v.relu() for v in linear(rmsnorm(x), weights["up"])]
     x = [a + b for a, b in zip(linear(hidden, weights["down"]), x, strict=True)]
     return linear(x, weights["head"])
 
 
-def loss_of(weights: dict[str, Matrix], name: str) -> Any:
+def tokens_of(name: str) -> list[int]:
+    """Return a name between boundaries."""
+    return [BOUNDARY, *(ord(letter) - ord("a") for letter in name), BOUNDARY]
+
+
+def loss_of(weights: dict[str, Matrix], tokens: Sequence[int], by: Choosing = PLAIN) -> Any:
     """Return the mean of -log(probability) of the letters of a name and its end."""
-    tokens = [BOUNDARY, *(ord(letter) - ord("a") for letter in name), BOUNDARY]
     keys: Matrix = []
     values: Matrix = []
     losses = []
     for position, token in enumerate(tokens[:-1]):
-        probabilities = softmax(next_logits(weights, token, position, keys, values))
-        losses.append(-probabilities[tokens[position + 1]].log())
+        probabilities = softmax(next_logits(weights, token, position, keys, values, by), by)
+        losses.append(-by.at(probabilities, tokens[position + 1]).log())
     return (1 / len(losses)) * sum(losses)
 
 
@@ -125,7 +145,7 @@ def make_step(value: Any) -> tuple[Callable[[], float], list[Any]]:
 
     def step() -> float:
         nonlocal steps
-        loss = loss_of(weights, NAMES[steps % len(NAMES)])
+        loss = loss_of(weights, tokens_of(NAMES[steps % len(NAMES)]))
         loss.backward()
         steps += 1
         for i, p in enumerate(parameters):

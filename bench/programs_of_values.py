@@ -1,9 +1,10 @@
 """Programs of Values against the same steps one by one: what the graph and Python cost.
 
-Three jobs: the training step of train.py as its batch form has it; forward and backward of the GPT
-of microgpt.py on one name, again and again; micrograd's README expression. All digits are compared
-to the bit. A program makes its steps in calls of `run`, of which each counts as many, and where
-there is a C compiler, so does what it makes of `to_c`.
+Four jobs: the training step of train.py as its batch form has it; forward and backward of the GPT
+of microgpt.py on one name, again and again; its step on other names, each time, by a recorded
+function; micrograd's README expression. All digits are compared to the bit. A program makes its
+steps in calls of `run`, of which each counts as many, and where there is a C compiler, so does what
+it makes of `to_c`.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ void begin(double **data, double **gradient)
 JOBS = {
     "train": ("MLP(2, [16, 3]), 80 points, AdamW", 1e-6, 100),
     "microgpt": ("a GPT of 4192 weights, one name, forward and backward", 1e-6, 20),
+    "names": ("a step of that GPT with Adam, on names of 8 letters that change", 1e-6, 60),
     "expression": ("micrograd's README expression, forward and backward", 1e-6, 10_000),
 }
 
@@ -68,7 +70,7 @@ def small_gpt(engine: Any) -> tuple[Callable[[], Any], list[Any], Any]:
     """Return the same of microgpt.py's loss."""
     weights = microgpt.first_weights(engine.Value)
     leaves = [p for matrix in weights.values() for row in matrix for p in row]
-    return lambda: microgpt.loss_of(weights, microgpt.NAMES[0]), leaves, None
+    return lambda: microgpt.loss_of(weights, microgpt.tokens_of(microgpt.NAMES[0])), leaves, None
 
 
 def expression(engine: Any) -> tuple[Callable[[], Any], list[Any], Any]:
@@ -141,11 +143,35 @@ class Source:
         ]
 
 
+def names(engine: Any, form: str) -> tuple[Callable[[int], list[float]], list[Any]]:
+    """Return what makes so many steps on names, one after the other, and the leaves."""
+    weights = microgpt.first_weights(engine.Value)
+    leaves = [p for matrix in weights.values() for row in matrix for p in row]
+    optimizer = engine.optim.Adam(leaves, lr=0.01, betas=(0.85, 0.99))
+    by = microgpt.Choosing(engine.at, engine.largest)
+
+    def step(tokens: list[int]) -> Any:
+        loss = microgpt.loss_of(weights, tokens, by)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    if form == PROGRAM:
+        step = engine.compile(step, values=True)
+    tokens = [microgpt.tokens_of(name) for name in microgpt.NAMES]
+    return lambda count: [step(tokens[i % len(tokens)]).data for i in range(count)], leaves
+
+
 def make(engine: str, form: str, case: str) -> Job:
     """Return the job of a contestant."""
     module = engines.load(engine)
-    loss_of, leaves, optimizer = MAKERS[case](module)
     count = JOBS[case][2]
+    if case == "names":
+        run, leaves = names(module, form)
+        count = count if form == PROGRAM else 1
+        return Job(lambda: (seconds(run, count),), lambda: run(6) + state_of(leaves))
+    loss_of, leaves, optimizer = MAKERS[case](module)
     source = None
     if form in (PROGRAM, SOURCE):
         program = module.compile(loss_of(), optimizer)
@@ -159,17 +185,23 @@ def make(engine: str, form: str, case: str) -> Job:
         def run(steps: int) -> list[float]:
             return step_by_step(loss_of, optimizer, steps)
 
-    def step() -> tuple[float]:
-        started = clock()
-        run(count)
-        return ((clock() - started) / count,)
-
     def state() -> list[float]:
         if source is not None:
             return source.state()
-        return [x for p in leaves for x in (p.data, p.grad)]
+        return state_of(leaves)
 
-    return Job(step, lambda: [*run(3), *state()])
+    return Job(lambda: (seconds(run, count),), lambda: [*run(3), *state()])
+
+def seconds(run: Callable[[int], Any], count: int) -> float:
+    """Return the time of a step."""
+    started = clock()
+    run(count)
+    return (clock() - started) / count
+
+
+def state_of(leaves: list[Any]) -> list[float]:
+    """Return data and gradients."""
+    return [x for p in leaves for x in (p.data, p.grad)]
 
 
 def run(report: Report, effort: Effort) -> None:

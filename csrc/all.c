@@ -67,6 +67,7 @@
 #include "programs/roll.c"
 #include "programs/lanes_baseline.c"
 #include "programs/script.c"
+#include "programs/choose.c"
 #include "programs/log.c"
 #include "programs/show.c"
 #include "programs/entries.c"

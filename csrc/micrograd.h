@@ -449,6 +449,17 @@ int mg_script_compile(mg_arena *arena, mg_node root, int64_t update_count,
  * of calls that read what depends on inputs or leaves, or that a program cannot do. */
 int mg_script_open(mg_arena *arena, int64_t input_count, const mg_node *inputs);
 int mg_script_update(mg_arena *arena, mg_number_update *update);
+/* While recording let leaf, which was just made and not used yet, be what is at a place of
+ * nodes: its data become those of nodes[index], and a node that is computed from it is
+ * computed from that. index is an input; in each run it says anew which one it is, an
+ * integer below count. Or let it be Python's max() of their data, and its gradient go
+ * nowhere: of one node a detached copy. Where the order of backward cannot be said for
+ * all indices, the recording goes on, and its end returns MG_ERR_RULE.
+ * Errors: MG_ERR_ARG for an index that is no input or not in range. MG_ERR_RECORDED, at
+ * the next call, where what was chosen is used after leaves were changed. */
+int mg_script_choose(mg_arena *arena, mg_node leaf, mg_node index, int64_t count,
+                     const mg_node *nodes);
+int mg_script_largest(mg_arena *arena, mg_node leaf, int64_t count, const mg_node *nodes);
 /* Make the program; outputs are what mg_script_get() copies the data of, from the last run.
  * Errors: MG_ERR_RECORDED where something failed meanwhile; MG_ERR_ARG where nothing is
  * recorded. Then, too, it is over. */

@@ -24,6 +24,7 @@ HOMES = {
     "amp": ("GradScaler", "autocast"),
     "arithmetic": ("get_math", "ieee", "set_errors"),
     "autograd": ("grad",),
+    "choices": ("at", "largest"),
     "data": ("gen_data", "gen_data_linear", "gen_data_moons", "gen_data_yinyang", "split"),
     "func": ("vmap",),
     "nn": (

@@ -71,6 +71,10 @@ from .arithmetic import (
 from .autograd import (
     grad as grad,
 )
+from .choices import (
+    at as at,
+    largest as largest,
+)
 from .data import (
     gen_data as gen_data,
     gen_data_linear as gen_data_linear,
@@ -802,6 +806,7 @@ __all__ = [
     "asin_",
     "asinh",
     "asinh_",
+    "at",
     "atan",
     "atan2",
     "atan_",
@@ -1049,6 +1054,7 @@ __all__ = [
     "isreal",
     "kron",
     "kthvalue",
+    "largest",
     "layer_norm",
     "layout",
     "lcm",

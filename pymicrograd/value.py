@@ -98,7 +98,8 @@ def fallback_set(self: Value, name: str, number: Any) -> None:
 
 NOT_RECORDED = (
     "a compiled function cannot read what depends on its arguments or on parameters, nor use "
-    "gradients of its own: return the Value and read it outside, or choose by maximum() and relu()"
+    "gradients of its own: return the Value and read it outside; choose by maximum(), relu() or "
+    "at(); in place of max() of data there are softmax() and largest()"
 )
 # Names in errors: of bulk builders, of one step, and of what it passes on.
 BULK = ("MLP", "cross_entropy", "softmax", "rmsnorm", "_backward", "_local_grads")
@@ -252,7 +253,12 @@ class Value(_core.ValueBase, Scalar):
 
     def detach(self) -> Value:
         """Return a new leaf with the same data."""
-        return Value(self.data)
+        recording = _core.recording()
+        if recording is None:
+            return Value(self.data)
+        copy = Value(0.0)
+        recording.largest(copy._handle, [self._handle])
+        return copy
 
     # ---- copies
 

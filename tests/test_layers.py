@@ -30,7 +30,7 @@ LAYERS = (
     ("reference", ("reference",)),
     ("binding", ("_micrograd", "_types")),
     ("core", ("_core",)),
-    ("values", ("random", "value", "function", "engine")),
+    ("values", ("random", "value", "function", "engine", "choices")),
     (
         "tensors",
         (

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import functools
 import gc
+import itertools
 import math
 import random
 import re
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 
 import pymicrograd
-from pymicrograd import RNG, Value, compile, nn, optim
+from pymicrograd import RNG, Value, at, compile, largest, nn, optim
 from pymicrograd.errors import GradientError, OutOfMemoryError, RecordingError
 from pymicrograd.nn import functional as F
 
@@ -416,7 +417,7 @@ def test_a_function_is_the_function() -> None:
         assert bits([v.data for v in values]) == bits([v.data for v in twin_values])
         assert state(parameters) == state(twins)
     assert optimizer.state_dict() == twin_optimizer.state_dict()
-    assert len(step._variants) == 6
+    assert [len(family._variants) for family in step._families.values()] == [1, 1]
 
 
 def test_whatever_a_function_does_with_gradients() -> None:
@@ -549,6 +550,256 @@ def powers() -> tuple[Callable[[], Value], Any, list[Value]]:
     return loss, optim.AdamW(parameters, lr=0.01), parameters
 
 
+# ---- choices ---------------------------------------------------------------------------------
+
+
+class Choosing:
+    """A random function of Values that chooses from lists by ints among its arguments.
+
+    Args:
+        seed: what it is drawn from.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed, rng = seed, random.Random(seed)
+        self.leaves = [Value(rng.gauss(0, 1)) for _ in range(6)]
+        self.table = [[Value(rng.gauss(0, 1)) for _ in range(2)] for _ in range(4)]
+
+    def state(self) -> list[Any]:
+        return state([*self.leaves, *(v for row in self.table for v in row)])
+
+    def __call__(self, indices: Sequence[int], x: float) -> Value:
+        rng = random.Random(self.seed)
+        values: list[Any] = [*self.leaves, Value(x), *at(self.table, indices[0])]
+        for _ in range(rng.randint(1, 5)):
+            values.append(self.draw(rng, values, indices))
+        loss = values[-1]
+        for v in rng.sample(values, 3):
+            loss = loss + v if rng.random() < 0.7 else v * loss
+        loss.backward()
+        if rng.random() < 0.3:
+            (loss * values[-1]).backward()
+        return loss
+
+    def draw(self, rng: random.Random, values: list[Any], indices: Sequence[int]) -> Value:
+        """Return a choice among rows of numbers that are alike, or something of it."""
+        shared = [rng.choice(values) for _ in range(3)]
+        own = [[rng.choice(self.leaves) for _ in shared] for _ in range(4)]
+        rows = [sum((w * x for w, x in zip(row, shared, strict=True)), Value(0.0)) for row in own]
+        index, kind = rng.choice(indices), rng.choice("rtsStcmx")
+        if kind == "c":
+            return F.cross_entropy(rows, index)
+        if kind == "s":
+            return at(F.softmax(rows), index).log()
+        rows = [v.tanh() for v in rows]
+        if kind == "x":  # not alike
+            rows[1] = rows[2] * 0.5
+        chosen = at(rows, index)
+        if kind == "S":
+            return chosen * chosen + at(rows, rng.choice(indices)) * 0.25
+        if kind == "m":
+            return sum(rows, Value(0.0)) * chosen - largest(rows)
+        return chosen * sum(rows, Value(0.0)) if kind == "t" else chosen**2
+
+
+def compare_choices(seed: int) -> int:
+    """Compare a function that chooses with its program; return how many programs there are."""
+    found, expected = Choosing(seed), Choosing(seed)
+    step, rng = compile(found, values=True), random.Random(seed)
+    for turn in range(6):
+        indices, x = [rng.randrange(4) for _ in range(3)], rng.gauss(0, 1)
+        if turn == 4:
+            for leaf in (*found.leaves, *expected.leaves):
+                leaf.grad = -0.0
+        losses = [step(indices, x), expected(indices, x)]
+        assert bits([losses[0].data]) == bits([losses[1].data]), (seed, indices)
+        assert found.state() == expected.state(), (seed, indices)
+    return sum(len(family._variants) for family in step._families.values())
+
+
+def test_choices_are_those_of_lists() -> None:
+    counts = [compare_choices(seed) for seed in range(60)]
+    assert counts.count(1) > 20  # one program for all indices; else one for each
+
+
+@pytest.mark.all
+def test_many_choices_are_those_of_lists(every_isa: str) -> None:
+    for seed in range(100, 1500):
+        compare_choices(seed)
+
+
+def small_gpt(decorate: Callable[[Any], Any]) -> tuple[Any, list[Value], Any]:
+    """Return a step on tokens: an embedding, a layer, a softmax of one's own; and what it moves."""
+    rng = random.Random(2)
+    first, table, head = (
+        [[Value(rng.gauss(0, 0.5)) for _ in range(3)] for _ in range(n)] for n in (3, 5, 5)
+    )
+    parameters = [p for matrix in (first, table, head) for row in matrix for p in row]
+    optimizer = optim.Adam(parameters, lr=0.05)
+
+    def linear(x: list[Value], w: list[list[Value]]) -> list[Value]:
+        return [sum((a * b for a, b in zip(row, x, strict=True)), Value(0.0)) for row in w]
+
+    def loss_of(token: int, target: int) -> Value:
+        x = [v.tanh() for v in linear(at(table, token), first)]
+        logits = linear(x, head)
+        top = largest(logits)
+        exponentials = [(v - top).exp() for v in logits]
+        total = sum(exponentials[1:], exponentials[0])
+        return -at([e / total for e in exponentials], target).log()
+
+    @decorate
+    def step(tokens: list[int]) -> Value:
+        losses = [loss_of(token, target) for token, target in itertools.pairwise(tokens)]
+        loss = sum(losses[1:], losses[0]) * (1 / len(losses))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step, parameters, optimizer
+
+
+def test_one_program_serves_all_tokens() -> None:
+    step, parameters, _ = small_gpt(compile(values=True))
+    twin, twins, _ = small_gpt(lambda function: function)
+    rng = random.Random(1)
+    for turn in range(20):
+        tokens = [rng.randrange(5) for _ in range(4 + turn % 2)]
+        assert bits([step(tokens).data]) == bits([twin(tokens).data])
+        assert state(parameters) == state(twins)
+    assert [len(family._variants) for family in step._families.values()] == [1, 1]
+    before = state(parameters)
+    with pytest.raises(IndexError):
+        step([0, 1, 2, 5])
+    assert state(parameters) == before
+    assert bits([step([0, -1, 2, 3]).data]) == bits([twin([0, -1, 2, 3]).data])
+
+
+def test_an_int_that_does_more_than_choose_is_none_of_the_inputs() -> None:
+    w = [Value(1.0), Value(2.0), Value(3.0)]
+
+    def function(count: int, index: int, offset: int) -> Value:
+        total = at(w, index)
+        for _ in range(count):
+            total = total * 2.0 + offset
+        return total + (1.0 if isinstance(index, int) else 0.0)
+
+    step = compile(function, values=True)
+    rng = random.Random(1)
+    for _ in range(20):
+        arguments = rng.randrange(3), rng.randrange(3), rng.choice((1, -7))
+        assert step(*arguments).data == function(*arguments).data
+    (family,) = step._families.values()
+    assert set(family._variants) == {(n, k) for n in range(3) for k in (1, -7)}
+
+
+def test_what_was_chosen_ends_with_a_step() -> None:
+    w = [Value(1.0), Value(2.0)]
+    sgd = optim.SGD(w, lr=0.5)
+
+    @compile(values=True)
+    def step(index: int) -> Value:
+        chosen = at(w, index)
+        (chosen * chosen).backward()
+        sgd.step()
+        return chosen * 2.0  # the leaf as it is now, or as it was?
+
+    step(0)
+    with pytest.raises(RecordingError, match="cannot do it again"):
+        step(0)
+
+
+def test_errors_where_nothing_was_chosen_do_not_come() -> None:
+    def function(leaves: list[Value], index: int) -> Value:
+        loss = at([v**0.5 for v in leaves], index) * 3.0  # whose slope at 0 is an error
+        loss.backward()
+        return loss
+
+    for turn in ((1, 1, 1), (1, 1, 0)):
+        found, expected = ([Value(0.0), Value(4.0)] for _ in range(2))
+        step = compile(functools.partial(function, found), values=True)
+        for index in turn:
+            error = outcome(functools.partial(function, expected, index))
+            assert outcome(functools.partial(step, index)) == error
+            assert state(found) == state(expected)
+
+
+def test_a_detached_value_is_a_copy() -> None:
+    def parts(decorate: Callable[[Any], Any]) -> tuple[Any, Value]:
+        w = Value(0.5)
+
+        @decorate
+        def step(x: float) -> Value:
+            y = (w * x).tanh()
+            kept = y.detach()
+            loss = (y - kept * 0.5) * largest([y, w * 1.0, Value(0.25)])
+            loss.backward()
+            w.data = 0.75
+            return loss + kept * w.detach()
+
+        return step, w
+
+    step, w = parts(compile(values=True))
+    twin, v = parts(lambda function: function)
+    for x in (1.0, -2.0, 0.1, 5.0):
+        assert bits([step(x).data]) == bits([twin(x).data])
+        assert state([w]) == state([v])
+
+
+# ---- loops -----------------------------------------------------------------------------------
+
+
+def fitted(decorate: Callable[[Any], Any]) -> tuple[Any, list[Value], Any]:
+    """Return a step on rows and labels."""
+    model = nn.MLP(2, [4, 3], rng=RNG(3))
+    optimizer = optim.AdamW(model.parameters(), lr=0.05)
+
+    @decorate
+    def step(rows: Any, labels: list[int]) -> Value:
+        loss = F.cross_entropy(model(rows), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step, list(model.parameters()), optimizer
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_fit_is_the_loop_written_out(shuffle: bool) -> None:
+    step, parameters, optimizer = fitted(compile(values=True))
+    twin, twins, twin_optimizer = fitted(lambda function: function)
+    xs, ys = points(23)
+    seen: list[tuple[int, float]] = []
+
+    def slower(made: int, loss: float) -> None:
+        seen.append((made, loss))
+        optimizer.lr *= 0.5
+
+    generator = pymicrograd.Generator().manual_seed(7) if shuffle else None
+    losses = step.fit(xs, ys, epochs=3, batch_size=5, shuffle=generator, every=4, callback=slower)
+    expected: list[float] = []
+    generator = pymicrograd.Generator().manual_seed(7)
+    for _ in range(3):
+        order = pymicrograd.randperm(23, generator=generator).tolist() if shuffle else range(23)
+        for first in range(0, 23, 5):
+            rows = order[first : first + 5]
+            expected.append(twin([xs[i] for i in rows], [ys[i] for i in rows]).data)
+            if len(expected) % 4 == 0:
+                twin_optimizer.lr *= 0.5
+    assert bits(losses) == bits(expected)
+    assert state(parameters) == state(twins)
+    assert seen == [(n, losses[n - 1]) for n in (4, 8, 12)]
+    assert bits([step.run(4, xs[:5], ys[:5]).data]) == bits(
+        [[twin(xs[:5], ys[:5]) for _ in range(4)][-1].data]
+    )
+    assert state(parameters) == state(twins)
+    with pytest.raises(ValueError, match=r"\[2, 3\] rows"):
+        step.fit(xs[:2], ys[:3])
+    assert step.fit([], []) == step.fit(xs, ys, epochs=0) == [] and step.run(0, xs, ys) is None
+
+
 REFUSED: dict[str, Callable[[Any, Any], Any]] = {
     "data": lambda x, w: x * w.data,
     "grad": lambda x, w: x * w.grad,
@@ -569,6 +820,7 @@ def test_what_a_function_may_not_do(name: str) -> None:
         with pytest.raises(TypeError if name == "array" else RecordingError) as refusal:
             step(2.0)
         assert name == "array" or "test_programs_of_values.py:" in str(refusal.value)
+        assert name != "data" or "softmax() and largest()" in str(refusal.value)
     loss = w * 2.0
     loss.backward()
     assert (loss.data, w.grad) == (6.0, 2.0)
@@ -603,7 +855,7 @@ def test_recording_leaves_no_nodes() -> None:
     step, parameters, _ = make_steps(compile(values=True))
     for _ in range(3):
         result = step([[0.5, 1.5]], (1,), 1.0)
-    step._variants.clear()
+    step._families.clear()
     del result
     gc.collect()
     assert pymicrograd.memory_usage()["nodes"] == before + len(parameters)
@@ -650,6 +902,33 @@ def test_no_memory_at_any_point_of_compiling() -> None:
     assert pymicrograd.memory_usage()["nodes"] == before
     assert state(model.parameters()) == grads
     assert math.isfinite(program.run()[0])
+
+
+def test_no_memory_at_any_point_of_choosing() -> None:
+    gc.collect()
+    before = pymicrograd.memory_usage()["nodes"]
+    function = Choosing(4)  # with one program for all indices
+    held, numbers, refused = pymicrograd.memory_usage()["nodes"], ([1, 2, 3], 0.5), 0
+    for after in range(3000):
+        step = compile(function, values=True)
+        step(*numbers)  # which finds out that it chooses
+        pymicrograd._core.fail_allocation(after)
+        try:
+            step(*numbers)
+        except OutOfMemoryError:
+            refused += 1
+            del step
+            continue
+        finally:
+            pymicrograd._core.fail_allocation(-1)
+        break
+    assert 10 < refused < 2999
+    del step
+    gc.collect()
+    assert pymicrograd.memory_usage()["nodes"] == held
+    del function
+    gc.collect()
+    assert pymicrograd.memory_usage()["nodes"] == before
 
 
 def test_compiling_takes_time_in_proportion() -> None:

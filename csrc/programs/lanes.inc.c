@@ -107,6 +107,7 @@ MG_INLINE double code_compute(uint32_t code, double a, double b, double y, doubl
     case 3 * MG_##NAME + 2: return (gradient_b);
 #include "ops.def"
     case CODE_PICK: return b > a ? b : a;
+    case CODE_WHERE: return y == b ? a : g;
     default: return 0.0;
     }
 }
@@ -132,6 +133,7 @@ MG_INLINE double line_compute(const line *l, const double *slots, int *status)
     }
 #include "ops.def"
     case LINE_ADD_PRODUCT: return slots[l->y] + a * b;
+    case CODE_WHERE: return slots[l->y] == b ? a : slots[l->g];
     default: return b > a ? b : a; /* CODE_PICK */
     }
 }
@@ -183,6 +185,11 @@ static int lanes_run(const instruction *i, double *slots)
     case 3 * MG_##NAME + 1: return lanes_by_mode(3 * MG_##NAME + 1, i, slots); \
     case 3 * MG_##NAME + 2: return lanes_by_mode(3 * MG_##NAME + 2, i, slots);
 #include "ops.def"
+    case CODE_WHERE:
+        if (i->modes == SINGLE_Y) return lanes_of(CODE_WHERE, i, slots, 1, 1, 0, 1);
+        if (i->modes == (SINGLE_Y | SINGLE_G))
+            return lanes_of(CODE_WHERE, i, slots, 1, 1, 0, 0);
+        return lanes_by_mode(CODE_WHERE, i, slots);
     default: return lanes_by_mode(CODE_PICK, i, slots);
     }
 }

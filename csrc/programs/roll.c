@@ -14,13 +14,6 @@
  * The order of additions within a chain is that of the list, so rolling changes no bit. */
 #include "programs/script.h"
 
-/* What is scheduled: an operation, or the last one of a chain. */
-typedef struct unit {
-    uint64_t key; /* level and code; or, while lanes are sorted, slots */
-    uint32_t detail;
-    uint32_t number;
-} unit;
-
 /* A set of slots that is copied. */
 typedef struct tuple {
     uint32_t first; /* in tuple_slots */
@@ -40,7 +33,9 @@ typedef struct roller {
     uint32_t *uses;   /* (count) by others; outputs have 2 or more */
     uint32_t *slot;   /* (count) 0: none yet */
     uint32_t *level;  /* (count) */
-    uint32_t *length; /* (count) terms of the chain that ends here */
+    uint32_t *length; /* (count) terms of the chain that ends here; of a step of a max()
+                         how many steps there are to here, plus CONTINUES */
+    uint32_t longest; /* max(), in steps */
     uint8_t *absorbed; /* (count) it is part of a chain that goes on */
     unit *units, *scratch; /* (count) */
     list fixed;            /* (slots) uint8_t: it holds a constant */
@@ -62,6 +57,7 @@ typedef struct group {
     uint32_t packed;
 } group;
 
+enum { CONTINUES = 1 << 30 }; /* there is another step */
 enum { CHAIN_CODE = 3 * MG_ADD, PRODUCT_CODE = 3 * MG_MUL };
 
 /* ---- slots ------------------------------------------------------------------------- */
@@ -111,9 +107,10 @@ static bool is_computed(const operation *o)
     return o->code < CODE_CONSTANT;
 }
 
-static bool is_gradient(const operation *o)
+/* Tell whether an operation has the operands y and g. */
+static bool has_four(const operation *o)
 {
-    return o->code < CODE_PICK && o->code % 3 != 0;
+    return code_has_four(o->code);
 }
 
 static void use(roller *r, uint32_t number, uint32_t times)
@@ -142,7 +139,7 @@ static void uses_count(roller *r)
         if (!r->uses[i]) continue;
         use(r, o->a, 1);
         use(r, o->b, 1);
-        if (!is_gradient(o)) continue;
+        if (!has_four(o)) continue;
         use(r, o->y, 1);
         use(r, o->g, 1);
     }
@@ -182,10 +179,23 @@ static void absorb(roller *r, uint32_t number)
     if (number && is_lone(r, number, PRODUCT_CODE)) r->absorbed[number] = 1;
 }
 
+/* Count the steps of a max(). */
+static void step_count(roller *r, uint32_t number, uint32_t before)
+{
+    uint32_t steps = 1;
+    if (operation_at(r->t, before)->code == CODE_PICK) {
+        steps += r->length[before] & ~(uint32_t)CONTINUES;
+        r->length[before] |= CONTINUES;
+    }
+    r->length[number] = steps;
+    if (steps > r->longest) r->longest = steps;
+}
+
 static void chains_find(roller *r)
 {
     for (uint32_t i = 1; i < r->count; i++) {
         const operation *o = operation_at(r->t, i);
+        if (r->uses[i] && o->code == CODE_PICK) step_count(r, i, o->a);
         if (!r->uses[i] || !is_in_chain(o)) continue;
         chain_link l = link_of(r, i);
         r->length[i] = l.before ? r->length[l.before] + 1 : l.first_term ? 2 : 1;
@@ -238,15 +248,29 @@ static int chain_level(roller *r, uint32_t number, uint32_t *level)
     return MG_OK;
 }
 
+/* Return the level before a step of a max(). The end of any max() is as high above what
+ * it reads as that of the longest, so that what comes after is in one group: attention
+ * over few tokens and over many. */
+static uint32_t step_level(const roller *r, uint32_t number, const operation *o)
+{
+    uint32_t level = r->level[o->a];
+    const uint32_t steps = r->length[number] & ~(uint32_t)CONTINUES;
+    if (operation_at(r->t, o->a)->code == CODE_PICK) level -= steps - 1;
+    level = higher(r, level, o->b);
+    return level + (r->length[number] == steps ? r->longest : steps) - 1;
+}
+
 static int level_find(roller *r, uint32_t number)
 {
     const operation *o = operation_at(r->t, number);
     uint32_t level = 0;
     if (is_in_chain(o)) {
         MG_TRY(chain_level(r, number, &level));
+    } else if (o->code == CODE_PICK) {
+        level = step_level(r, number, o);
     } else {
         level = higher(r, higher(r, 0, o->a), o->b);
-        if (is_gradient(o)) level = higher(r, higher(r, level, o->y), o->g);
+        if (has_four(o)) level = higher(r, higher(r, level, o->y), o->g);
     }
     r->level[number] = level + 1;
     return MG_OK;
@@ -262,7 +286,10 @@ static int64_t units_find(roller *r, uint32_t first, uint32_t end)
         MG_TRY(level_find(r, i));
         const uint32_t code = is_in_chain(o) ? CHAIN_CODE : o->code;
         const bool is_power = code / 3 == MG_POW_NUMBER && code < CODE_PICK;
-        uint32_t detail = code == CHAIN_CODE ? r->length[i] : is_power ? o->b : 0;
+        uint32_t detail = code == CHAIN_CODE ? r->length[i]
+                          : is_power         ? o->b
+                          : code == CODE_WHERE ? o->y
+                                               : 0;
         r->units[count++] = (unit){(uint64_t)r->level[i] << 32 | code, detail, i};
     }
     return (int64_t)count;
@@ -274,7 +301,7 @@ static bool is_after(const unit *u, const unit *v)
 }
 
 /* Sort units by key and detail; equal ones keep their order. */
-static void units_sort(unit *units, unit *scratch, size_t count)
+void units_sort(unit *units, unit *scratch, size_t count)
 {
     unit *from = units, *to = scratch;
     for (size_t sorted = 1; sorted < count; sorted *= 2) {
@@ -329,7 +356,7 @@ static int line_of(roller *r, uint32_t number)
     const operation *o = operation_at(r->t, number);
     line added = {o->code, slots_take(r, 1), r->slot[o->a], r->slot[o->b], 0, 0, number};
     MG_RETURN_IF(!added.to, MG_ERR_NOMEM);
-    if (is_gradient(o)) {
+    if (has_four(o)) {
         added.y = r->slot[o->y];
         added.g = r->slot[o->g];
     }
@@ -373,6 +400,18 @@ static uint32_t pack(roller *r, size_t count, const uint32_t *from)
     uint32_t *table = indices_take(r, &r->script->table, count);
     if (!table) return 0;
     memcpy(table, from, count * sizeof(uint32_t));
+    return to;
+}
+
+/* Give constants consecutive slots that hold them; returns the first, or 0. */
+static uint32_t fix(roller *r, uint32_t count, const uint32_t *from)
+{
+    const uint32_t to = slots_take(r, count);
+    double *slots = r->script->slots.items;
+    for (uint32_t i = 0; to && i < count; i++) {
+        slots[to + i] = slots[from[i]];
+        ((uint8_t *)r->fixed.items)[to + i] = 1;
+    }
     return to;
 }
 
@@ -445,19 +484,6 @@ static int64_t tuple_find(roller *r, uint32_t width, const uint32_t *slots)
     return place->tuple;
 }
 
-/* Give a tuple of constants slots that hold them. */
-static int tuple_fix(roller *r, tuple *t, uint32_t width)
-{
-    t->to = slots_take(r, width);
-    MG_RETURN_IF(!t->to, MG_ERR_NOMEM);
-    double *slots = r->script->slots.items;
-    for (uint32_t i = 0; i < width; i++) {
-        slots[t->to + i] = slots[tuple_slots(r, t)[i]];
-        ((uint8_t *)r->fixed.items)[t->to + i] = 1;
-    }
-    return MG_OK;
-}
-
 /* Have tuples that are no constants copied, `count` of them. */
 static int tuples_copy(roller *r, uint32_t width, uint32_t count)
 {
@@ -486,8 +512,8 @@ static int tuples_place(roller *r, uint32_t width)
     uint32_t moving = 0;
     for (uint32_t i = 0; i < r->tuples.count; i++) {
         tuple *t = tuple_at(r, i);
-        if (t->is_constant) MG_TRY(tuple_fix(r, t, width));
-        else moving++;
+        if (!t->is_constant) moving++;
+        else if (!(t->to = fix(r, width, tuple_slots(r, t)))) return MG_ERR_NOMEM;
     }
     return moving ? tuples_copy(r, width, moving) : MG_OK;
 }
@@ -695,14 +721,15 @@ static int chain_group_emit(roller *r, const unit *units, uint32_t lanes, unit *
 static uint32_t lanes_operand(roller *r, uint32_t lanes, const uint32_t *slots,
                               uint8_t single, instruction *to)
 {
-    bool consecutive = true, equal = true;
+    bool consecutive = true, equal = true, fixed = true;
     for (uint32_t i = 0; i < lanes; i++) {
         consecutive &= slots[i] == slots[0] + i;
         equal &= slots[i] == slots[0];
+        fixed &= is_fixed(r, slots[i]);
     }
     if (equal) to->modes |= single;
     if (equal || consecutive) return slots[0];
-    return pack(r, lanes, slots);
+    return fixed ? fix(r, lanes, slots) : pack(r, lanes, slots);
 }
 
 /* Read one operand of all lanes, as slots, to the end of r->operands. */
@@ -722,7 +749,7 @@ static int lanes_read(roller *r, const unit *units, uint32_t lanes, int which)
 static int lanes_operands(roller *r, const unit *units, uint32_t lanes, instruction *to)
 {
     static const uint8_t modes[] = {SINGLE_A, SINGLE_B, SINGLE_Y, SINGLE_G};
-    const bool gradient = is_gradient(operation_at(r->t, units[0].number));
+    const bool gradient = has_four(operation_at(r->t, units[0].number));
     uint32_t found[4] = {0, 0, 0, 0};
     for (int which = 0; which < (gradient ? 4 : 2); which++) {
         MG_TRY(lanes_read(r, units, lanes, which));
@@ -742,7 +769,7 @@ static int lanes_emit(roller *r, unit *units, uint32_t lanes, unit *scratch)
     made.code = operation_at(r->t, units[0].number)->code;
     for (uint32_t i = 0; i < lanes; i++) {
         const operation *o = operation_at(r->t, units[i].number);
-        units[i].key = r->slot[is_gradient(o) ? o->y : o->a];
+        units[i].key = r->slot[has_four(o) && o->code != CODE_WHERE ? o->y : o->a];
     }
     units_sort(units, scratch, lanes);
     MG_TRY(lanes_operands(r, units, lanes, &made));

@@ -17,7 +17,8 @@
  * to operand a, 3 * r + 1, or b, 3 * r + 2, of its gradient; or one of these. */
 enum {
     CODE_PICK = 3 * MG_SCALAR_OP_COUNT, /* b if b > a, else a: a step of Python's max() */
-    CODE_CONSTANT,                      /* `number` */
+    CODE_WHERE,    /* a where number y is b, else g: of an index that is an input */
+    CODE_CONSTANT, /* `number` */
     CODE_INPUT,   /* data (b = 0) or gradient (b = 1) of node `a` of the list of nodes */
     CODE_UPDATED,  /* data of parameter b after update `a` */
     CODE_ARGUMENT, /* input number `a` of a recording */
@@ -32,7 +33,7 @@ typedef struct operation {
     uint32_t traits;
     union {
         struct {
-            uint32_t y, g; /* of a gradient: the value and its gradient */
+            uint32_t y, g; /* of a gradient: the value and its gradient; of CODE_WHERE */
         };
         double number;
     };
@@ -74,6 +75,27 @@ typedef struct old_node {
     node_numbers numbers;
 } old_node;
 
+/* What holds where input number `index`, an operation, is `number`, or where it is another;
+ * index 0: always. */
+typedef struct guard {
+    uint32_t index, number;
+    bool is_other;
+} guard;
+
+/* A leaf that stands for one of some nodes, by an index that is an input (choose.c). */
+typedef struct choice {
+    uint32_t leaf, index; /* a node; the operation that is the input */
+    uint32_t first, count; /* the nodes in `chosen` */
+    uint32_t now;          /* the one that it is while recording */
+    bool is_stale;         /* leaves have changed since */
+} choice;
+
+/* That a choice is operand key & 1 of node key >> 1, whose graph has what is chosen. */
+typedef struct choice_edge {
+    uint64_t key;
+    uint32_t choice;
+} choice_edge;
+
 typedef struct trace {
     mg_arena *arena;
     int status;
@@ -89,6 +111,7 @@ typedef struct trace {
     list made;       /* of node_numbers: of nodes from `first` on */
     struct old_node *old; /* an open hash table of nodes below, index 0: free */
     size_t old_count, old_size;
+    list choices, chosen, edges; /* choice; uint32_t: nodes that are held; choice_edge */
     uint32_t *table; /* operations by what they are, an open hash table; 0: free */
     size_t table_size;
     uint32_t loss;
@@ -99,6 +122,11 @@ void list_drop(mg_arena *arena, list *l, size_t size);
 uint32_t *data_number(const trace *t, uint32_t index);
 uint32_t *gradient_number(const trace *t, uint32_t index);
 uint32_t constant(trace *t, double number);
+uint32_t value_of(trace *t, uint32_t code, uint32_t a, uint32_t b);
+uint32_t value_where(trace *t, guard of, uint32_t value, uint32_t otherwise);
+const choice *choice_of(const trace *t, uint32_t index, uint32_t which);
+uint32_t contribution(trace *t, uint32_t index, uint32_t which, uint32_t g, guard of);
+uint32_t gradient_before(trace *t, uint32_t index);
 int old_add(trace *t, uint32_t index, bool is_input);
 outer_node *outer_of(const trace *t, uint32_t index);
 uint32_t operation_add(trace *t, operation o);
@@ -116,6 +144,12 @@ int trace_make(trace *t, mg_arena *arena, mg_node root, int64_t update_count,
 void trace_free(trace *t);
 bool code_may_raise(uint32_t code);
 uint32_t code_operands(uint32_t code);
+
+/* Tell whether an operation has the operands y and g. */
+MG_INLINE bool code_has_four(uint32_t code)
+{
+    return code == CODE_WHERE || (code < CODE_PICK && code % 3 != 0);
+}
 
 MG_INLINE operation *operation_at(const trace *t, uint32_t number)
 {
@@ -204,12 +238,24 @@ struct mg_script {
     size_t names_size;
 };
 
+/* What is scheduled: an operation, or the last one of a chain. */
+typedef struct unit {
+    uint64_t key; /* level and code; or, while lanes are sorted, slots */
+    uint32_t detail;
+    uint32_t number;
+} unit;
+
+void units_sort(unit *units, unit *scratch, size_t count);
 int script_make(trace *t, int flags, struct mg_script **made);
 void script_free(struct mg_script *s);
 void own_updates_free(mg_arena *arena, list *own);
 node *script_node_of(const struct mg_script *s, size_t i);
 int script_updates_check(const struct mg_script *s);
 int script_roll(struct mg_script *script, const trace *t, int flags);
+
+/* ---- choices (choose.c) ------------------------------------------------------------ */
+
+int choices_trace(trace *t, uint32_t root, double seed);
 
 /* ---- lists in files (script_save.c) ------------------------------------------------ */
 

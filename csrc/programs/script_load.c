@@ -186,10 +186,10 @@ static int operation_load(loader *l, uint32_t code, const uint8_t *words)
         MG_TRY(l->t.status);
         MG_RETURN_IF(!numbers[i], MG_ERR_FILE);
     }
-    const bool is_gradient = code < CODE_PICK && code % 3;
-    const uint32_t of_value = count - (is_gradient ? 2 : 0);
+    const bool has_four = code_has_four(code);
+    const uint32_t of_value = count - (has_four ? 2 : 0);
     operation o = {code, numbers[0], of_value > 1 ? numbers[1] : 0, 0, {.number = 0.0}};
-    if (is_gradient) o.y = numbers[of_value], o.g = numbers[of_value + 1];
+    if (has_four) o.y = numbers[of_value], o.g = numbers[of_value + 1];
     const bool takes_number = code < CODE_PICK && code / 3 == MG_POW_NUMBER;
     MG_RETURN_IF(takes_number && operation_at(&l->t, o.b)->code != CODE_CONSTANT,
                  MG_ERR_FILE);

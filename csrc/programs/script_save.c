@@ -43,6 +43,7 @@ const char *code_name(uint32_t code)
 {
     static const char *const others[] = {"set_data", "set_gradient", "update"};
     if (code == CODE_PICK) return "pick";
+    if (code == CODE_WHERE) return "where";
     if (code >= CODE_CONSTANT) return code < DO_SET_DATA ? NULL : others[code - DO_SET_DATA];
     const int op = (int)(code / 3);
     const bool has_operand = op != MG_LEAF && (int)(code % 3) <= op_arity(op);
@@ -248,12 +249,12 @@ static uint32_t computed(saver *v, uint32_t code, uint32_t a, uint32_t b)
 static uint32_t operation_put(saver *v, uint32_t code, const uint32_t slots[4])
 {
     const uint32_t operands = code_operands(code);
-    const bool is_gradient = code < CODE_PICK && code % 3;
+    const bool has_four = code_has_four(code);
     word_of_op(v, code);
     word(v, value_in(v, slots[0]));
-    if (operands - (is_gradient ? 2 : 0) > 1) word(v, value_in(v, slots[1]));
-    if (is_gradient) word(v, value_in(v, slots[2]));
-    if (is_gradient) word(v, value_in(v, slots[3]));
+    if (operands - (has_four ? 2 : 0) > 1) word(v, value_in(v, slots[1]));
+    if (has_four) word(v, value_in(v, slots[2]));
+    if (has_four) word(v, value_in(v, slots[3]));
     return v->next++;
 }
 

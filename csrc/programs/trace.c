@@ -84,6 +84,7 @@ bool code_may_raise(uint32_t code)
 uint32_t code_operands(uint32_t code)
 {
     if (code == CODE_PICK) return 2;
+    if (code == CODE_WHERE) return 4;
     const uint32_t op = code / 3;
     const uint32_t of_value = (uint32_t)op_arity((int)op) +
                               ((op_traits[op] & MG_TAKES_NUMBER) != 0);
@@ -233,7 +234,7 @@ static uint32_t traits_of(const trace *t, uint32_t code, uint32_t a, uint32_t b)
 }
 
 /* Return the number of the value op(a, b). */
-static uint32_t value_of(trace *t, uint32_t code, uint32_t a, uint32_t b)
+uint32_t value_of(trace *t, uint32_t code, uint32_t a, uint32_t b)
 {
     double number;
     if (t->status < 0) return 0;
@@ -242,6 +243,35 @@ static uint32_t value_of(trace *t, uint32_t code, uint32_t a, uint32_t b)
     if (same) return same;
     operation o = {code, a, b, traits_of(t, code, a, b), {.number = 0.0}};
     return operation_add(t, o);
+}
+
+/* Return the number of: value, where input number `index` is `number`, else another one. */
+uint32_t value_where(trace *t, guard of, uint32_t value, uint32_t otherwise)
+{
+    const uint32_t number = constant(t, of.number), a = of.is_other ? otherwise : value,
+                   g = of.is_other ? value : otherwise;
+    if (t->status < 0 || a == g) return a;
+    const uint32_t traits = operation_at(t, a)->traits & operation_at(t, g)->traits;
+    operation o = {CODE_WHERE, a, number, traits, {{of.index, g}}};
+    return operation_add(t, o);
+}
+
+/* ---- choices ----------------------------------------------------------------------- */
+
+/* Find what was chosen to be an operand of a node, or NULL: nothing was. The edges are in
+ * the order of their nodes. */
+const choice *choice_of(const trace *t, uint32_t index, uint32_t which)
+{
+    const choice_edge *edges = t->edges.items;
+    const uint64_t key = (uint64_t)index << 1 | which;
+    size_t low = 0, high = t->edges.count;
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+        if (edges[middle].key < key) low = middle + 1;
+        else high = middle;
+    }
+    if (low == t->edges.count || edges[low].key != key) return NULL;
+    return (const choice *)t->choices.items + edges[low].choice;
 }
 
 /* ---- forward ----------------------------------------------------------------------- */
@@ -281,6 +311,13 @@ uint32_t *gradient_number(const trace *t, uint32_t index)
 static uint32_t data_at(const trace *t, uint32_t index)
 {
     return *data_number(t, index);
+}
+
+/* Return the number of an operand of a node. */
+static uint32_t operand_data(const trace *t, uint32_t index, uint32_t which)
+{
+    const choice *found = choice_of(t, index, which);
+    return data_at(t, found ? found->leaf : at_index(t, index)->operand[which]);
 }
 
 /* Return the outer node that a leaf is, or NULL. */
@@ -397,10 +434,12 @@ static uint32_t shift_trace(trace *t, uint32_t index)
 }
 
 /* Return a node that has to be computed before another one, or 0. */
-static uint32_t missing_of(trace *t, const node *n)
+static uint32_t missing_of(trace *t, uint32_t of)
 {
+    const node *n = at_index(t, of);
     for (uint32_t which = 0; which < arity_of(n); which++) {
         const uint32_t index = n->operand[which];
+        if (choice_of(t, of, which)) continue;
         if (t->is_logged && index < t->first) t->status = old_add(t, index, false);
         if (t->status < 0) return 0;
         if (data_at(t, index)) continue;
@@ -412,17 +451,18 @@ static uint32_t missing_of(trace *t, const node *n)
 }
 
 /* Return the number of operand b of a node, or of its exponent, or 0. */
-static uint32_t second_of(trace *t, const node *n)
+static uint32_t second_of(trace *t, uint32_t index)
 {
+    const node *n = at_index(t, index);
     if (op_of(n) == MG_POW_NUMBER) return constant(t, at_index(t, n->operand[1])->data);
-    return arity_of(n) > 1 ? data_at(t, n->operand[1]) : 0;
+    return arity_of(n) > 1 ? operand_data(t, index, 1) : 0;
 }
 
 /* Trace a node whose operands have been. */
 static void node_trace(trace *t, uint32_t index)
 {
     const node *n = at_index(t, index);
-    const uint32_t a = data_at(t, n->operand[0]), b = second_of(t, n);
+    const uint32_t a = operand_data(t, index, 0), b = second_of(t, index);
     uint32_t made = value_of(t, 3 * (uint32_t)op_of(n), a, b);
     *data_number(t, index) = made;
 }
@@ -435,7 +475,7 @@ int node_trace_all(trace *t, indices *stack, uint32_t index)
     stack->items[stack->count++] = index;
     while (stack->count) {
         const uint32_t top = stack->items[stack->count - 1];
-        uint32_t missing = data_at(t, top) ? 0 : missing_of(t, at_index(t, top));
+        uint32_t missing = data_at(t, top) ? 0 : missing_of(t, top);
         MG_TRY(t->status);
         if (missing) {
             MG_TRY(indices_reserve(t->arena, stack, 1));
@@ -464,12 +504,19 @@ static int forward_trace(trace *t)
 
 /* ---- backward ---------------------------------------------------------------------- */
 
-/* Return what a node passes on to its operand `which` of gradient g. */
-static uint32_t contribution(trace *t, uint32_t index, uint32_t which, uint32_t g)
+/* Return the number of a value that does not raise where a guard does not hold. */
+static uint32_t made_safe(trace *t, guard of, uint32_t value)
 {
-    const node *n = at_index(t, index);
-    const uint32_t op = (uint32_t)op_of(n), a = data_at(t, n->operand[0]),
-                   b = second_of(t, n);
+    return value && of.index ? value_where(t, of, value, constant(t, 1.0)) : value;
+}
+
+/* Return what a node passes on to its operand `which` of gradient g. What may raise is 1.0
+ * where a guard does not hold: then nobody asks. */
+uint32_t contribution(trace *t, uint32_t index, uint32_t which, uint32_t g, guard of)
+{
+    const uint32_t op = (uint32_t)op_of(at_index(t, index)),
+                   code = 3 * op + 1 + which, a = operand_data(t, index, 0),
+                   b = second_of(t, index), y = data_at(t, index);
     switch (op) {
     case MG_ADD: return g;
     case MG_MUL: return value_of(t, 3 * MG_MUL, which ? a : b, g);
@@ -477,13 +524,15 @@ static uint32_t contribution(trace *t, uint32_t index, uint32_t which, uint32_t 
     case MG_NEG: return value_of(t, 3 * MG_NEG, g, 0);
     default: break;
     }
-    operation o = {3 * op + 1 + which, a, b, 0, {{data_at(t, index), g}}};
+    if (!code_raises[code]) of.index = 0;
+    operation o = {code, made_safe(t, of, a), b, 0, {{made_safe(t, of, y), g}}};
+    if (op != MG_POW_NUMBER) o.b = made_safe(t, of, b);
     return operation_add(t, o);
 }
 
 /* Return the gradient of a node before the first contribution: 0 of a node between, and
  * of a parameter; what it holds of another leaf; no number where nobody reads it. */
-static uint32_t gradient_before(trace *t, uint32_t index)
+uint32_t gradient_before(trace *t, uint32_t index)
 {
     if (arity_of(at_index(t, index))) return constant(t, 0.0);
     const outer_node *outer = outer_of(t, index);
@@ -512,7 +561,8 @@ int backward_trace(trace *t, uint32_t root, double seed)
         const uint32_t index = order->items[i], g = *gradient_number(t, index);
         const node *n = at_index(t, index);
         for (uint32_t which = 0; which < arity_of(n); which++)
-            contribution_add(t, n->operand[which], contribution(t, index, which, g));
+            contribution_add(t, n->operand[which],
+                             contribution(t, index, which, g, (guard){0, 0, false}));
         MG_TRY(t->status);
         if (!work_steps((int64_t)i, 1 << 14)) return MG_ERR_INTERRUPTED;
     }
@@ -751,5 +801,10 @@ void trace_free(trace *t)
     list_drop(arena, &t->given, sizeof(mg_number_update *));
     list_drop(arena, &t->outputs, sizeof(uint32_t));
     list_drop(arena, &t->made, sizeof(node_numbers));
+    for (size_t i = 0; i < t->chosen.count; i++)
+        node_release(arena, ((const uint32_t *)t->chosen.items)[i]);
+    list_drop(arena, &t->choices, sizeof(choice));
+    list_drop(arena, &t->chosen, sizeof(uint32_t));
+    list_drop(arena, &t->edges, sizeof(choice_edge));
     if (t->old) arena_allocate(arena, t->old, t->old_size * sizeof(old_node), 0);
 }

@@ -23,7 +23,7 @@ UNITS = {
     "update": "parameters",
 }
 NUMBERS = next(i for i in range(len(OPS) + 1) if lib.mg_op_formula(i, 0) == ffi.NULL)
-SUM, COPY = 3 * NUMBERS + 1, 3 * NUMBERS + 2  # codes behind that of the larger of two
+WHERE, SUM, COPY = range(3 * NUMBERS + 1, 3 * NUMBERS + 4)  # codes behind that of the larger
 INFO = ("operations", "instructions", "lines", "lanes", "chains", "packs", "packed", "slots")
 
 
@@ -134,11 +134,12 @@ class Script:
         """Set what inputs are from now on."""
         check(lib.mg_script_put(self._script, inputs), "a program's inputs")
 
-    def call(self, inputs: Sequence[float], outputs: int, ieee: bool) -> list[float]:
-        """Run once on other inputs; returns the outputs."""
+    def call(self, inputs: Sequence[float], outputs: int, ieee: bool, count: int) -> list[float]:
+        """Run so many times on other inputs; returns the outputs of the last run."""
         self.put(inputs)
         self.begin()
-        self.run(1, ieee)
+        while left := count - self.done():
+            self.run(left, ieee)
         found = ffi.new("double[]", outputs)
         check(lib.mg_script_get(self._script, found), "a program's outputs")
         return list(found)
@@ -308,7 +309,8 @@ def formula_of(code: int) -> str:
     """Return the formula of a code of instructions, in C: of a, b, y, g and status."""
     if code < 3 * NUMBERS:
         return str(ffi.string(lib.mg_op_formula(code // 3, code % 3)).decode())
-    return {SUM: "(y + (a * b))", COPY: "a"}.get(code, "(b > a ? b : a)")
+    others = {WHERE: "(y == b ? a : g)", SUM: "(y + (a * b))", COPY: "a"}
+    return others.get(code, "(b > a ? b : a)")
 
 
 def name_of(code: int) -> str:
@@ -316,7 +318,7 @@ def name_of(code: int) -> str:
     if code < 3 * NUMBERS:
         name = ffi.string(lib.mg_op_name(code // 3)).decode().removesuffix("_number")
         return f"{name}_grad" if code % 3 else str(name)
-    return {SUM: "sum", COPY: "copy"}.get(code, "larger")
+    return {WHERE: "where", SUM: "sum", COPY: "copy"}.get(code, "larger")
 
 
 def file_kind(content: bytes, what: str) -> int:
@@ -332,6 +334,7 @@ class Recording:
 
     Attributes:
         inputs: ids of the leaves' objects.
+        chooses: whether an int that is no input has chosen from a list by `at`.
     """
 
     def __init__(self, inputs: Sequence[int]) -> None:
@@ -339,6 +342,7 @@ class Recording:
         self.updates, self.thread = Updates(), get_ident()
         self.steps: list[Any] = []
         self.inputs: frozenset[int] = frozenset()
+        self.chooses = False
         check(lib.mg_script_open(arena, len(inputs), inputs), "compile")
         under_way = self
 
@@ -349,12 +353,23 @@ class Recording:
         self.steps.append(fields)
         check(lib.mg_script_update(arena, update), "step")
 
-    def close(self, outputs: Sequence[int]) -> Script:
-        """Make the program."""
+    def choose(self, leaf: int, index: int, nodes: Sequence[int]) -> None:
+        """Let a new leaf be one of some nodes, by an input."""
+        check(lib.mg_script_choose(arena, leaf, index, len(nodes), nodes), "at")
+
+    def largest(self, leaf: int, nodes: Sequence[int]) -> None:
+        """Let a new leaf be the largest of some nodes."""
+        check(lib.mg_script_largest(arena, leaf, len(nodes), nodes), "largest")
+
+    def close(self, outputs: Sequence[int]) -> Script | None:
+        """Make the program; None: there is none for all that `choose` may choose."""
         global under_way
         made = ffi.new("mg_script **")
         under_way = None
-        check(lib.mg_script_close(arena, len(outputs), outputs, 0, made), "compile")
+        status = lib.mg_script_close(arena, len(outputs), outputs, 0, made)
+        if status == lib.MG_ERR_RULE:
+            return None
+        check(status, "compile")
         return Script(made[0], self.updates)
 
     def cancel(self) -> None:

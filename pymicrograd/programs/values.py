@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .. import _core
 from ..arithmetic import is_ieee
-from ..errors import RecordingError
+from ..choices import MOST, Index
+from ..errors import ArgumentError, RecordingError
 from ..files import Path
 from ..modules import Module
 from ..scalars import is_array
+from ..tensors.creation import randperm
 from ..value import Value
-from .fitting import as_count
+from .fitting import as_count, bar
 from .refusals import explained
 from .source_of_values import c_of_values
 from .stored import store
@@ -174,7 +176,8 @@ class Recorded:
 
     A program belongs to a signature: floats among the arguments, also in lists and tuples, are its
     inputs, which the function gets as Values; everything else is told apart by what it is, or by
-    its identity. Whatever the function
+    its identity. Ints that only choose, by `at` and as targets of `cross_entropy`, are inputs, too,
+    once a call has shown that the function chooses. Whatever the function
     does with Values is part of it: forward, backward, `zero_grad`, steps of SGD, Adam and AdamW.
     Values that it uses and did not make, such as parameters, are read at each call and written.
     What else Python does in it, it does once a signature.
@@ -205,22 +208,25 @@ class Recorded:
     def __init__(self, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function)
         self.function = function
-        self._variants: dict[Any, Variant] = {}
+        self._families: dict[Any, Family] = {}
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         if _core.recording() is not None:
             return self.function(*args, **named)
-        inputs: list[float] = []
-        key = key_of((args, named), inputs), _core.is_grad_enabled()
-        variant = self._variants.get(key)
-        if variant is not None and variant.refresh():
-            return variant.run(inputs)
-        try:
-            variant = Variant(self.function, args, named, inputs)
-        except RecordingError as error:
-            raise explained(error) from error
-        self._variants[key] = variant
-        return variant.first
+        numbers: list[Any] = []
+        key = key_of((args, named), numbers), _core.is_grad_enabled()
+        family = self._families.get(key)
+        if family is None:
+            family = self._families[key] = Family()
+        variant = family.find(numbers)
+        if variant is None or not variant.refresh():
+            try:
+                return family.record(self.function, args, named, numbers)
+            except RecordingError as error:
+                raise explained(error) from error
+        if variant.fits(numbers):
+            return variant.run(numbers)
+        return self.function(*args, **named)
 
     def save(
         self, path: Path, *args: Any, names: Module | Mapping[str, Any] | None = None, **named: Any
@@ -254,41 +260,190 @@ class Recorded:
 
     def _variant(self, caller: str, args: tuple[Any, ...], named: dict[str, Any]) -> Variant:
         """Return what a call with such arguments runs; without any, the only one there is."""
-        inputs: list[float] = []
-        variants = list(self._variants.values())
+        variants = [variant for family in self._families.values() for variant in family.all()]
         if args or named or len(variants) != 1:
-            key = key_of((args, named), inputs), _core.is_grad_enabled()
-            variants = [self._variants[key]] if key in self._variants else []
+            numbers: list[Any] = []
+            key = key_of((args, named), numbers), _core.is_grad_enabled()
+            family = self._families.get(key)
+            found = family.find(numbers) if family is not None else None
+            variants = [found] if found is not None and found.fits(numbers) else []
         if not variants or not variants[0].refresh():
             raise ValueError(
                 f"{caller}: there is no program of such a call: call the function first"
             )
         return variants[0]
 
+    def run(self, count: int, *args: Any, **named: Any) -> Any:
+        """Call the function so many times with the same arguments; return the last result.
+
+        It is `for _ in range(count): result = step(*args)`, in few calls of C.
+        """
+        left, result = as_count("count", count), None
+        while left:
+            result, left = self(*args, **named), left - 1
+            numbers: list[Any] = []
+            key = key_of((args, named), numbers), _core.is_grad_enabled()
+            variant = self._families[key].find(numbers) if left else None
+            if variant is not None and variant.refresh() and variant.fits(numbers):
+                return variant.run(numbers, left)
+        return result
+
+    def fit(
+        self,
+        *data: Sequence[Any],
+        epochs: int = 1,
+        batch_size: int | None = None,
+        shuffle: Any = None,
+        every: int = 1,
+        callback: Callable[[int, float], Any] | None = None,
+        progress: bool = False,
+    ) -> list[float]:
+        """Call the function with batches of rows: lists of what the data have in the same places.
+
+        The bits are those of the loop
+
+            for epoch in range(epochs):
+                order = randperm(n, generator=shuffle).tolist()  # range(n) without shuffle
+                for first in range(0, n, batch_size):
+                    rows = order[first : first + batch_size]
+                    loss = step([x[i] for i in rows], [y[i] for i in rows])
+
+        Args:
+            data: sequences as long as each other, n.
+            epochs: how often all rows are gone through.
+            batch_size: rows of a batch, all by default; the last batch of an epoch may be smaller.
+            shuffle: a generator, or True for the package's.
+            every: after how many steps callback is called.
+            callback: gets the number of steps made and the loss of the last one; it may change
+                options of optimizers.
+            progress: show a bar, where tqdm is installed.
+
+        Returns:
+            The loss of every step, of a function that returns a Value; else [].
+
+        Raises:
+            ValueError: the data are not equally long.
+        """
+        epochs, every = as_count("epochs", epochs), as_count("every", every, 1)
+        counts = sorted({len(x) for x in data})
+        if len(counts) != 1:
+            raise ArgumentError(f"fit: the data have {counts} rows" if data else "fit of nothing")
+        size = counts[0] if batch_size is None else as_count("batch_size", batch_size, 1)
+        steps, losses, made = epochs * (-(-counts[0] // size) if size else 0), [], 0
+        with bar(steps, progress) as shown:
+            for rows in batches(counts[0], epochs if steps else 0, size, shuffle):
+                loss = self(*([x[i] for i in rows] for x in data))
+                losses += [loss.data] if isinstance(loss, Value) else []
+                made += 1
+                if shown is not None:
+                    shown.update(1)
+                if callback is not None and made % every == 0:
+                    callback(made, losses[-1] if losses else float("nan"))
+        return losses
+
+
+def batches(rows: int, epochs: int, size: int, shuffle: Any) -> Iterator[Sequence[int]]:
+    """Yield the rows of each batch."""
+    for _ in range(epochs):
+        order: Sequence[int] = range(rows)
+        if shuffle is not None and shuffle is not False:
+            order = randperm(rows, generator=None if shuffle is True else shuffle).tolist()
+        for first in range(0, rows, size):
+            yield order[first : first + size]
+
+
+class Family:
+    """The programs of calls that differ in numbers only.
+
+    Ints are told apart by what they are, but for those that only choose, by `at` and as targets of
+    `cross_entropy`: of these the programs are for all. That a function chooses is known when it
+    has run once.
+    """
+
+    def __init__(self) -> None:
+        self._variants: dict[tuple[int, ...], Variant] = {}
+        self._choosing: frozenset[int] | None = None  # places of ints; None: not known yet
+
+    def find(self, numbers: Sequence[Any]) -> Variant | None:
+        """Return the program for the numbers of a call."""
+        return self._variants.get(self._rest(numbers))
+
+    def all(self) -> list[Variant]:
+        """Return all programs."""
+        return list(self._variants.values())
+
+    def _rest(self, numbers: Sequence[Any]) -> tuple[int, ...]:
+        """Return the ints that a program belongs to."""
+        places = self._choosing or ()
+        return tuple(x for i, x in enumerate(numbers) if type(x) is int and i not in places)
+
+    def record(self, function: Any, args: Any, named: Any, numbers: list[Any]) -> Any:
+        """Run a function, make a program of what it does, and return what it returns."""
+        variant = Variant(function, args, named, numbers, self._choosing)
+        first, variant.first = variant.first, None
+        if variant.chooses:
+            self._choosing = frozenset(i for i, x in enumerate(numbers) if type(x) is int)
+        elif not variant.is_made:
+            self._choosing = frozenset()  # each program for its own ints
+        else:
+            self._choosing = self._choosing and self._choosing - variant.read
+            if variant.read:
+                self._variants.clear()
+            self._variants[self._rest(numbers)] = variant
+        return first
+
 
 class Variant:
     """The program of a signature.
 
+    Args:
+        choosing: places of ints among the numbers that may be inputs; None: it is to be found out
+            whether there are such.
+
     Attributes:
         first: what the function returned when it was recorded.
+        chooses: there are: no program has been made.
+        is_made: there is a program.
+        read: places of ints that are no inputs after all.
     """
 
-    def __init__(self, function: Any, args: Any, named: Any, inputs: list[float]) -> None:
-        leaves = [Value(x) for x in inputs]
-        each = iter(leaves)
-        self._inputs = inputs
-        with_leaves = filled((args, named), lambda x: type(x) is float, each)
+    def __init__(
+        self,
+        function: Any,
+        args: Any,
+        named: Any,
+        numbers: list[Any],
+        choosing: frozenset[int] | None,
+    ) -> None:
+        asks = choosing is None and any(type(x) is int for x in numbers)
+        places = choosing or frozenset()
+        given = [as_given(x, i in places) for i, x in enumerate(numbers)]
+        leaves = [leaf_of(x) for x in given if type(x) is not int]
+        with_leaves = filled((args, named), lambda x: type(x) in (float, int), iter(given))
         recording = _core.Recording([leaf._handle for leaf in leaves])
         try:
             recording.inputs = frozenset(map(id, leaves))
             self.first = function(*with_leaves[0], **with_leaves[1])
             outputs: list[Any] = []
             self._template = taken(self.first, outputs)
-            self._script = recording.close([x._handle for x in outputs])
+            self.chooses = recording.chooses and asks
+            made = None if self.chooses else recording.close([x._handle for x in outputs])
         finally:
             recording.cancel()
+        self.is_made = made is not None
+        self._script: Any = made
         self._kept, self._outputs, self._steps = (args, named), len(outputs), recording.steps
-        self._script.put(inputs)
+        indices = [(i, x) for i, x in enumerate(given) if type(x) is Index]
+        self.read = places - {i for i, x in indices if not x.is_read}
+        self._limits = [(i, x.limit) for i, x in indices if not x.is_read]
+        self._inputs = frozenset(i for i, _ in indices)
+        self._numbers: Sequence[Any] = numbers  # of the last call
+        if made is not None:
+            made.put(self._given(numbers))
+
+    def fits(self, numbers: Sequence[Any]) -> bool:
+        """Tell whether ints that are inputs choose from lists as long as they are."""
+        return all(0 <= numbers[i] < limit for i, limit in self._limits)
 
     def refresh(self) -> bool:
         """Tell the program what optimizers have now; whether they have the same parameters."""
@@ -302,11 +457,15 @@ class Variant:
             self._script.updates.set(i, **step())
         return True
 
-    def run(self, inputs: list[float]) -> Any:
-        """Return what the function returns on other inputs."""
-        self.first, self._inputs = None, inputs
-        numbers = self._script.call(inputs, self._outputs, is_ieee())
-        return filled(self._template, lambda x: x is OUTPUT, map(Value, numbers))
+    def run(self, numbers: Sequence[Any], count: int = 1) -> Any:
+        """Return what the function returns on other numbers, called so many times."""
+        self._numbers = numbers
+        found = self._script.call(self._given(numbers), self._outputs, is_ieee(), count)
+        return filled(self._template, lambda x: x is OUTPUT, map(Value, found))
+
+    def _given(self, numbers: Sequence[Any]) -> list[Any]:
+        """Return the inputs among the numbers of a call."""
+        return [x for i, x in enumerate(numbers) if type(x) is float or i in self._inputs]
 
     def save(self, path: Path, names: Module | Mapping[str, Any] | None) -> None:
         """Write the program to a file."""
@@ -314,7 +473,22 @@ class Variant:
 
     def to_c(self, path: Path | None, name: str) -> str:
         """Return it as C."""
-        return c_of_values(self._script, path, name, self._inputs)
+        return c_of_values(self._script, path, name, self._given(self._numbers))
+
+
+def as_given(number: Any, is_index: bool) -> Any:
+    """Return what a function that is recorded gets for a number."""
+    if type(number) is float:
+        return Value(number)
+    if is_index and 0 <= number < MOST:
+        return Index(number, Value(float(number)))
+    return number
+
+
+def leaf_of(given: Any) -> Value:
+    """Return the leaf that is an input."""
+    leaf: Value = given.leaf if type(given) is Index else given
+    return leaf
 
 
 OUTPUT = object()  # what stands for a Value in what a function returned
@@ -334,17 +508,18 @@ def taken(x: Any, outputs: list[Any]) -> Any:
     return x
 
 
-def key_of(x: Any, inputs: list[float]) -> Any:
-    """Return what tells signatures apart; floats go to a list."""
+def key_of(x: Any, numbers: list[Any]) -> Any:
+    """Return what tells signatures apart but for their numbers, floats and ints: these go to a
+    list."""
     kind = type(x)
-    if kind is float:
-        inputs.append(x)
-        return float
+    if kind is float or kind is int:
+        numbers.append(x)
+        return kind
     if kind in (tuple, list):
-        return kind, *(key_of(item, inputs) for item in x)
+        return kind, *(key_of(item, numbers) for item in x)
     if kind is dict:
-        return dict, *((name, key_of(item, inputs)) for name, item in x.items())
-    if kind in (int, bool, str, bytes, type(None)):
+        return dict, *((name, key_of(item, numbers)) for name, item in x.items())
+    if kind in (bool, str, bytes, type(None)):
         return kind, x
     if isinstance(x, _core.TensorBase) or is_array(x):
         raise TypeError(f"a compiled function of Values takes floats, not {kind.__name__}")

@@ -68,10 +68,17 @@ def pick(a: float, b: float) -> float:
     return b if b > a else a
 
 
+def where(a: float, b: float, y: float, g: float) -> float:
+    """Return a where y is b, else g: one of some by an index."""
+    return a if y == b else g
+
+
 def function_of(name: str, which: int) -> Callable[..., float]:
     """Return what an op computes of floats: its value, or what it passes on to an operand."""
     if name == "pick":
         return pick
+    if name == "where":
+        return where
     op = OPS[name]
     if not which:
         return op.value

@@ -361,6 +361,48 @@ static void test_recording(void)
     ledger_arena_free(arena, &book);
 }
 
+/* A choice by an input: its program gives for each index what the list and the int give, in
+ * any order of lanes; with what is no input or out of range nothing is chosen. */
+static void test_choice(int flags)
+{
+    enum { COUNT = 3 };
+    ledger book;
+    mg_script *script;
+    mg_arena *arena = ledger_arena(&book);
+    mg_node w[COUNT], rows[COUNT], index = mg_leaf(arena, 1.0), other = mg_leaf(arena, 0.0);
+    for (int i = 0; i < COUNT; i++) w[i] = mg_leaf(arena, 1.5 + i);
+    EXPECT(mg_script_choose(arena, other, index, COUNT, w) == MG_ERR_ARG);
+    EXPECT(mg_script_open(arena, 1, &index) == MG_OK);
+    for (int i = 0; i < COUNT; i++) rows[i] = mg_record(arena, MG_MUL, w[i], w[0]);
+    mg_node leaf = mg_leaf(arena, 0.0), most = mg_leaf(arena, 0.0);
+    EXPECT(mg_script_choose(arena, other, index, COUNT, rows) == MG_ERR_ARG);
+    EXPECT(mg_script_choose(arena, leaf, w[2], COUNT, rows) == MG_ERR_ARG);
+    EXPECT(mg_script_choose(arena, leaf, index, COUNT, rows) == MG_OK);
+    EXPECT(mg_script_largest(arena, most, COUNT, rows) == MG_OK);
+    mg_node y = mg_record(arena, MG_MUL, leaf, most);
+    EXPECT(mg_backward(arena, leaf, 1.0, 0) == MG_ERR_RECORDED);
+    EXPECT(mg_backward(arena, y, 1.0, 0) == MG_OK);
+    EXPECT(mg_script_close(arena, 1, &y, flags, &script) == MG_OK);
+    EXPECT(data_of(arena, y) == 2.5 * 1.5 * (3.5 * 1.5));
+    EXPECT(gradient_of(arena, w[1]) == 1.5 * (3.5 * 1.5) && gradient_of(arena, w[2]) == 0.0);
+    for (int i = 0; i < COUNT; i++) {
+        double number = i, w_of_row = 1.5 + i;
+        mg_zero_gradients(arena, COUNT, w);
+        EXPECT(mg_script_put(script, &number) == MG_OK);
+        EXPECT(mg_script_run(script, 1, 0, 0, NULL, NULL) == MG_OK);
+        EXPECT(mg_script_get(script, &number) == MG_OK);
+        EXPECT(number == w_of_row * 1.5 * (3.5 * 1.5));
+        for (int k = 1; k < COUNT; k++)
+            EXPECT(gradient_of(arena, w[k]) == (k == i ? 1.5 * (3.5 * 1.5) : 0.0));
+    }
+    mg_script_free(script);
+    mg_node all[] = {index, other, leaf, most, y};
+    EXPECT(mg_release_all(arena, 5, all) == MG_OK);
+    EXPECT(mg_release_all(arena, COUNT, w) == MG_OK);
+    EXPECT(mg_release_all(arena, COUNT, rows) == MG_OK);
+    ledger_arena_free(arena, &book);
+}
+
 /* A long sum is one chain; it takes memory in proportion. */
 static void test_long_chain(int64_t count)
 {
@@ -400,6 +442,8 @@ int main(int count, char **arguments)
     test_arguments();
     test_names_and_damage();
     test_recording();
+    test_choice(0);
+    test_choice(MG_UNROLLED);
     test_long_chain(20000);
     return finish();
 }

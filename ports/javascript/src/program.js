@@ -99,6 +99,7 @@ function optimizerOf(reader) {
 /** Return what a row of the table of ops computes of numbers; null: it is no computation. */
 function functionOf(name, which) {
   if (name === "pick") return (a, b) => (b > a ? b : a);
+  if (name === "where") return (a, b, y, g) => (y === b ? a : g);
   if (["set_data", "set_gradient", "update"].includes(name)) return null;
   if (!Object.hasOwn(OPS, name)) refuse(`there is no op ${name}`);
   const { value, gradients } = OPS[name];

@@ -123,6 +123,7 @@ enum Deed {
     Compute(Op, u32), // the value, or what is passed on to operand 1 or 2
     Power(u32),       // the same of pow_number
     Pick,
+    Where,
     SetData,
     SetGradient,
     Update,
@@ -134,6 +135,7 @@ fn deed_of(reader: &mut Reader) -> Result<(Deed, usize), FileError> {
     let deed = match name {
         "pow_number" => Deed::Power(which),
         "pick" => Deed::Pick,
+        "where" => Deed::Where,
         "set_data" => Deed::SetData,
         "set_gradient" => Deed::SetGradient,
         "update" => Deed::Update,
@@ -234,6 +236,10 @@ impl Program {
                 Deed::Pick => {
                     let (a, b) = (operand(0), operand(1));
                     values.push(if b > a { b } else { a });
+                }
+                Deed::Where => {
+                    let of = if operand(2) == operand(1) { 0 } else { 3 };
+                    values.push(operand(of));
                 }
                 Deed::SetData => self.data[words[0] as usize] = operand(1),
                 Deed::SetGradient => self.gradients[words[0] as usize] = operand(1),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ... import _core
+from ...choices import Index, at, choosing, is_choice
 from ...losses import (
     as_class,
     check_lengths,
@@ -139,6 +140,8 @@ def cross_entropy(
     if reduction not in REDUCTIONS:
         check_reduction(reduction)
     mode = REDUCTIONS[reduction]
+    if choosing(target):
+        return cross_entropy_by_choice(logits, target, shifted, reduction)
     loss = record_cross_entropy(logits, target, shifted, mode)
     if loss is not NotImplemented:
         return loss
@@ -161,6 +164,25 @@ def cross_entropy(
             return loss
     losses = [cross_entropy(row, t, shifted) for row, t in zip(rows, classes, strict=True)]
     return reduced(losses, reduction, Value(0.0))
+
+
+def cross_entropy_by_choice(
+    logits: Sequence[Any], target: Any, shifted: bool, reduction: str
+) -> Any:
+    """Return the same where a target is an input of a program: the same ops, one by one."""
+    if type(target) is not Index:
+        check_targets(logits, target)
+        pairs = zip(logits, target, strict=True)
+        losses = [cross_entropy(row, t, shifted, reduction) for row, t in pairs]
+        return reduced(losses, reduction, Value(0.0))
+    values = as_values(logits, "cross_entropy")
+    if not is_choice(values, target):
+        return cross_entropy(values, as_class(target, len(values)), shifted)
+    if shifted:
+        return -at(softmax(values), target).log()
+    exponentials = [v.exp() for v in values]
+    total = total_of(exponentials)
+    return -at([e / total for e in exponentials], target).log()
 
 
 def margin_loss(scores: Sequence[Any], targets: Sequence[Any]) -> Any:
