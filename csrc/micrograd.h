@@ -542,6 +542,10 @@ typedef struct mg_script_node {
 int mg_script_code_of(mg_script *script, int64_t which, mg_script_code *code);
 int mg_script_node_of(mg_script *script, int64_t which, mg_script_node *shown);
 int mg_script_layout_of(mg_script *script, mg_script_layout *layout);
+/* Do instruction number `which` so many times, on what its slots hold, and change nothing
+ * else: to find out how long it takes. Number 0 reads the nodes; others need those before
+ * them. Errors: MG_ERR_ARG; MG_ERR_BUSY. */
+int mg_script_repeat(mg_script *script, int64_t which, int64_t times);
 /* Return the formula of an op in C: of its value (which = 0), or of what it passes on to its
  * first (1) or second (2) operand. It is of a, b, y, g, functions of numbers/float.c and of
  * formulas of their own names; NULL for an op that numbers do not have. */
@@ -878,6 +882,9 @@ typedef struct mg_storage {
     int is_restored;
 } mg_storage;
 
+/* Make a run entry by entry, to find out how long each takes: which -1 begins it, MG_ENTRIES
+ * ends it. Errors: as mg_program_run(), which returns MG_MORE like this. */
+int mg_program_step(mg_program *program, int64_t which);
 /* Tell them by number. Errors: MG_ERR_ARG where there is none. */
 int mg_program_entry(mg_program *program, int64_t which, mg_entry *entry);
 int mg_program_placed(mg_program *program, int64_t entry, int which, mg_placed *placed);

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import math
 import random
+import re
 import shutil
 import struct
 import subprocess
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -218,10 +220,10 @@ TENSOR_OPTIMIZERS: dict[str, Any] = {
 }
 
 
-def tensor_program(make: Any, optimizer: str, smoothing: float = 0.0) -> Any:
+def tensor_program(make: Any, optimizer: str, smoothing: float = 0.0, dtype: Any = None) -> Any:
     """Return a compiled training step that has run twice, and its arguments."""
     mg.manual_seed(3)
-    model = make()
+    model = make().to(dtype or mg.float32)
     steps = TENSOR_OPTIMIZERS[optimizer](model.parameters())
 
     @mg.compile
@@ -235,6 +237,8 @@ def tensor_program(make: Any, optimizer: str, smoothing: float = 0.0) -> Any:
         return loss
 
     x, y = inputs_of(model)
+    if x.is_floating_point():
+        x = x.to(dtype or mg.float32)
     step(x, y), step(x, y)
     return step, x, y
 
@@ -256,17 +260,12 @@ def test_tensors_in_c_have_the_bits_of_the_program(tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", ["-O0", "-O3 -mavx2 -mfma"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_networks_in_c(tmp_path: Path, compiler: str, option: str, dtype: str) -> None:
-    before = mg.get_default_dtype()
-    mg.set_default_dtype(getattr(mg, dtype))
-    try:
-        programs = [
-            tensor_program(make, optimizer)
-            for make in (perceptron, convolutional, Gpt)
-            for optimizer in TENSOR_OPTIMIZERS
-        ]
-        compared_tensors(tmp_path, programs, [compiler, *option.split(), *FLAGS])
-    finally:
-        mg.set_default_dtype(before)
+    programs = [
+        tensor_program(make, optimizer, dtype=getattr(mg, dtype))
+        for make in (perceptron, convolutional, Gpt)
+        for optimizer in TENSOR_OPTIMIZERS
+    ]
+    compared_tensors(tmp_path, programs, [compiler, *option.split(), *FLAGS])
 
 
 @pytest.mark.all
@@ -309,6 +308,49 @@ def test_what_has_no_plain_form_is_named() -> None:
     half(mg.ones(3))
     with pytest.raises(NotImplementedError, match="float16 elements"):
         half.to_c()
+
+
+# ---- explain, pictures -----------------------------------------------------------------------
+
+
+def test_times_of_instructions_change_nothing() -> None:
+    program = training_programs()[3]
+    model, loss = program.kept
+    before = [(p.data, p.grad) for p in model.parameters()], loss.data
+    text = program.explain(times=True)
+    assert before == ([(p.data, p.grad) for p in model.parameters()], loss.data)
+    assert len(re.findall(r"^ +[\d.]+ us +\d+%  \w+: ", text, re.MULTILINE)) == text.count("\n")
+    twin = training_programs()[3]
+    assert program.run(3) == twin.run(3)
+
+
+def test_runs_that_are_timed_are_runs() -> None:
+    (step, x, y), (twin, *_) = (tensor_program(perceptron, "adam") for _ in range(2))
+    text = step.explain(runs=2)
+    assert re.search(r"[\d.]+ us +\d+%  gradient x 1", text)
+    twin(x, y), twin(x, y)
+    assert step(x, y).item() == twin(x, y).item()
+
+
+def test_pictures_show_who_reads_what() -> None:
+    w = Value(1.0)
+    program = compile((w * 3.0 - 6.0) ** 2, optim.SGD([w], lr=0.05))
+    assert mg.to_mermaid(program) == textwrap.dedent("""\
+        flowchart LR
+            n0["a leaf"]
+            n1(["line<br/>5 operations"])
+            n2(["update<br/>1 parameters"])
+            n3["data and gradients"]
+            n0 --> n1
+            n0 --> n2
+            n1 --> n2
+            n1 --> n3
+            n2 --> n3
+        """)
+    step, *_ = tensor_program(perceptron, "sgd")
+    text = mg.to_dot(step)
+    assert text.count("shape=ellipse") == 15 and "gradient of tanh\\n(6, 5)" in text
+    assert text.count("argument") == 2 and text.count("from outside") == 4
 
 
 # ---- many ------------------------------------------------------------------------------------

@@ -260,6 +260,25 @@ int mg_program_run(mg_program *program, int64_t runs, int64_t *done)
     return status;
 }
 
+static int program_step(tape *t, int64_t which)
+{
+    const int64_t count = (int64_t)t->entries.count;
+    MG_RETURN_IF(which < -1 || which > count, MG_ERR_ARG);
+    if (which < 0) return run_begin(t);
+    return which < count ? entry_run(t, tape_entry_at(t, (size_t)which)) : leaves_end(t);
+}
+
+int mg_program_step(mg_program *program, int64_t which)
+{
+    mg_arena *arena = program->arena;
+    MG_TRY(arena_enter(arena));
+    const uint64_t mode = mode_enter();
+    int status = program_step(program, which);
+    mode_leave(mode);
+    arena_unlock(arena);
+    return status;
+}
+
 /* ---- inputs and outputs ------------------------------------------------------------ */
 
 /* See contiguous memory as an array like another. */

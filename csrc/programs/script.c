@@ -467,6 +467,54 @@ int mg_script_run(mg_script *script, int64_t runs, int64_t budget, int flags,
     return status;
 }
 
+/* ---- one instruction --------------------------------------------------------------- */
+
+/* Compute an update that changes nothing. */
+static void update_try(struct mg_script *s, const lane_set *set, const instruction *i)
+{
+    const mg_number_update *u = ((mg_number_update **)s->updates.items)[i->first];
+    const double *slots = s->slots.items;
+    if (u->is_adam) {
+        const adam step = {*u->steps + 1, u->lr,           u->beta1,          u->beta2,
+                           u->epsilon,    u->weight_decay, u->decoupled != 0, true};
+        set->adam(&step, i->count, slots + i->a, slots + i->g, u->first, u->second,
+                  s->scratch);
+        return;
+    }
+    const sgd step = {u->lr,           u->beta1,   u->beta2,
+                      u->weight_decay, !*u->begun, u->nesterov != 0};
+    for (uint32_t k = 0; k < i->count; k++)
+        s->scratch[k] = sgd_move(&step, slots[i->a + k], slots[i->g + k],
+                                 u->beta1 != 0.0 ? u->first[k] : 0.0)
+                            .data;
+}
+
+static int script_repeat(struct mg_script *s, int64_t which, int64_t times)
+{
+    first_failure first = {.status = MG_OK};
+    MG_RETURN_IF(which < 0 || which >= (int64_t)s->instructions.count, MG_ERR_ARG);
+    MG_RETURN_IF(s->arena->log, MG_ERR_RECORDED);
+    MG_TRY(script_updates_check(s));
+    if (which == 0) MG_TRY(nodes_read(s));
+    const instruction *i = (const instruction *)s->instructions.items + which;
+    const lane_set *set = lanes_chosen();
+    for (; times > 0; times--) {
+        if (i->kind == SCRIPT_UPDATE) update_try(s, set, i);
+        else MG_TRY(instruction_run(s, set, i, true, &first));
+    }
+    return MG_OK;
+}
+
+int mg_script_repeat(mg_script *script, int64_t which, int64_t times)
+{
+    MG_TRY(arena_enter(script->arena));
+    const uint64_t mode = mode_enter();
+    int status = script_repeat(script, which, times);
+    mode_leave(mode);
+    arena_unlock(script->arena);
+    return status;
+}
+
 /* ---- inputs and outputs ------------------------------------------------------------ */
 
 int mg_script_put(mg_script *script, const double *inputs)

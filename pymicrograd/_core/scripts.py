@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import get_ident
+from time import perf_counter
 
 from ..arithmetic import HINT
 from ..errors import BusyError
@@ -24,6 +25,7 @@ UNITS = {
 }
 NUMBERS = next(i for i in range(len(OPS) + 1) if lib.mg_op_formula(i, 0) == ffi.NULL)
 WHERE, SUM, COPY = range(3 * NUMBERS + 1, 3 * NUMBERS + 4)  # codes behind that of the larger
+ROUND, ROUNDS = 2e-4, 5  # seconds of a round that is measured; of which the least counts
 INFO = ("operations", "instructions", "lines", "lanes", "chains", "packs", "packed", "slots")
 
 
@@ -192,15 +194,46 @@ class Script:
         lib.mg_script_describe(self._script, info)
         return info
 
-    def describe(self) -> str:
-        """Say of what the program consists: counts, and a line for each instruction."""
+    def describe(self, times: bool = False) -> str:
+        """Say of what the program consists: counts, and a line for each instruction.
+
+        Args:
+            times: measure how long each takes.
+        """
         info = self._info()
         counts = ", ".join(f"{getattr(info, name)} {name}" for name in INFO)
         lines = [f"a step of {counts}; {info.bytes} bytes"]
-        lines += [f"  {self._part(i)}" for i in range(info.instructions)]
+        parts = [self.part(i) for i in range(info.instructions)]
+        if not times:
+            return "\n".join([*lines, *(f"  {part}" for part in parts)])
+        taken = self.times()
+        lines[0] += f"; {1e6 * sum(taken):.3g} us"
+        for part, seconds in zip(parts, taken, strict=True):
+            lines.append(f"{1e6 * seconds:9.3f} us {seconds / sum(taken):4.0%}  {part}")
         return "\n".join(lines)
 
-    def _part(self, number: int) -> str:
+    def times(self) -> list[float]:
+        """Return the seconds that each instruction takes, the least of some rounds."""
+        taken = []
+        for which in range(self._info().instructions):
+            self._repeat(which, 1)
+            count, least = 1, 0.0
+            while least < ROUND and count < 1 << 20:
+                count *= 2
+                least = self._repeat(which, count)
+            rounds = (self._repeat(which, count) for _ in range(ROUNDS))
+            taken.append(min(least, *rounds) / count)
+        return taken
+
+    def _repeat(self, which: int, times: int) -> float:
+        begun = perf_counter()
+        with nodes.backward_turn:
+            status = lib.mg_script_repeat(self._script, which, times)
+        passed = perf_counter() - begun
+        check(status, "explain")
+        return passed
+
+    def part(self, number: int) -> str:
         """Say what an instruction does."""
         part = ffi.new("mg_script_part *")
         check(lib.mg_script_part_of(self._script, number, part), "explain")

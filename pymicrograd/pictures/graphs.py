@@ -91,13 +91,14 @@ def draw_dot(
     outfile: str | os.PathLike[str] | None = None,
     params: Any = None,
 ) -> graphviz.Digraph:
-    """Draw the graph of a Value or a Tensor with Graphviz.
+    """Draw the graph of a Value, a Tensor or a program with Graphviz.
 
     Notebooks show the returned object. No file is written unless `outfile` is given; LLM101n's
     default, `graph`, left a file in the working directory at every call.
 
     Args:
-        root: the Value, or the Tensor, whose graph is drawn.
+        root: the Value, or the Tensor, whose graph is drawn; or what `compile` has made, of which
+            the picture shows what each instruction, or entry, reads of others.
         format: Graphviz's name of an output format: svg, png, pdf ...
         rankdir: direction of the arrows: LR (to the right), TB (down), RL or BT.
         outfile: file to write; the format's suffix is added where it is missing.
@@ -144,10 +145,10 @@ def draw_dot(
 
 
 def to_dot(root: Any, rankdir: str = "LR", params: Any = None) -> str:
-    """Return the graph of a Value or a Tensor as DOT text.
+    """Return the graph of a Value, a Tensor or a program as DOT text.
 
     Args:
-        root: the Value, or the Tensor, whose graph is written.
+        root: the Value, the Tensor or the program whose graph is written.
         rankdir: direction of the arrows: LR, TB, RL or BT.
         params: of a Tensor's graph the Module, which gives leaves their names and stands around
             its nodes, or names alone, such as `dict(model.named_parameters())`.
@@ -163,10 +164,12 @@ def to_dot(root: Any, rankdir: str = "LR", params: Any = None) -> str:
 
 
 def to_mermaid(root: Any, rankdir: str = "LR", params: Any = None) -> str:
-    """Return the graph of a Value or a Tensor as Mermaid text, for GitHub and JupyterLab 4.1.
+    """Return the graph of a Value, a Tensor or a program as Mermaid text.
+
+    GitHub and JupyterLab 4.1 show it.
 
     Args:
-        root: the Value, or the Tensor, whose graph is written.
+        root: the Value, the Tensor or the program whose graph is written.
         rankdir: direction of the arrows: LR, TB, RL or BT.
         params: of a Tensor's graph the Module, which gives leaves their names and stands around
             its nodes, or names alone, such as `dict(model.named_parameters())`.

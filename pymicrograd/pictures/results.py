@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .clusters import Path, paths_of, titles_of
+from .programs import flow, is_program
 
 __all__ = ["Result", "Results", "is_result", "results_of"]
 
@@ -46,27 +47,30 @@ class Results(NamedTuple):
 
 
 def is_result(root: Any) -> bool:
-    """Tell whether something is a Tensor."""
-    return hasattr(root, "grad_fn") and hasattr(root, "shape")
+    """Tell whether something is a Tensor, or a program."""
+    return is_program(root) or (hasattr(root, "grad_fn") and hasattr(root, "shape"))
 
 
 def results_of(root: Any, params: Any) -> Results:
     """List what a Tensor's gradient goes to, operands first, and who is an operand of whom.
 
     Args:
-        root: the Tensor.
+        root: the Tensor, or a program, whose parts are listed in their order.
         params: a Module, or names of leaves, such as `dict(model.named_parameters())`.
 
     Raises:
         TypeError: the Tensor requires no gradient: there is no graph behind it.
     """
+    if is_program(root):
+        parts, edges = flow(root)
+        return Results([Result(*part) for part in parts], edges, [()] * len(parts), {})
     if not root.requires_grad:
         raise TypeError("there is no graph behind a Tensor that requires no gradient")
     named, classes = titles_of(params)
     names = {x._handle: name for name, x in named.items()}
     places: dict[Any, int] = {}
     nodes: list[Result] = []
-    edges: list[tuple[int, int]] = []
+    edges = []
     operands: list[list[int]] = []
     parameters: dict[int, Path] = {}
     path = [(root, root.grad_fn, iter(operands_of(root.grad_fn)))]

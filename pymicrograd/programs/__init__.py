@@ -8,11 +8,13 @@ from typing import Any
 from .. import _core
 from ..modules import Module
 from .compiled import Compiled
+from .flows import flow_of
 from .stored import StoredProgram, StoredTensorProgram, load
 from .values import Program, Recorded
 
 __all__ = [
-    "Compiled", "Program", "Recorded", "StoredProgram", "StoredTensorProgram", "compile", "load",
+    "Compiled", "Program", "Recorded", "StoredProgram", "StoredTensorProgram", "compile", "flow_of",
+    "load",
 ]  # fmt: skip
 
 

@@ -334,7 +334,7 @@ class Writer:
             self.output(arrays[0])
             return
         shapes = " ".join(shape_text(v.shape) for v in arrays if v is not None)
-        name = e.name.removesuffix("_run")
+        name = e.name
         if name == "gradient":
             name = f"gradient of {list(_core.OPS)[e.integers[0]]}"
         self.say(f"    /* {number_of}: {name} {shapes} */" if e.kind != "update" else
@@ -343,7 +343,7 @@ class Writer:
             self.update(e, arrays)
             return
         if e.kind == "act":
-            act = getattr(self, f"act_{e.name.removesuffix('_run')}", None)
+            act = getattr(self, f"act_{e.name}", None)
             if act is None:
                 raise Unwritten(f"{name} in a gradient")
             act(e, *arrays)

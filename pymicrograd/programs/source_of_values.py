@@ -284,7 +284,8 @@ class Writer:
             return [(c.a, c.count), (c.g, c.count)]
         if c.kind == "lanes":
             operands = [(c.a, SINGLE_A), (c.b, SINGLE_B), (c.y, SINGLE_Y), (c.g, SINGLE_G)]
-            return [(slot, 1 if c.modes & single else c.count) for slot, single in operands]
+            given = [(slot, single) for slot, single in operands if slot]
+            return [(slot, 1 if c.modes & single else c.count) for slot, single in given]
         singles = [SINGLE_START, *[SINGLE_A, SINGLE_B] * c.terms]
         widths = [1 if c.modes & single else c.width for single in singles]
         return zip(c.words, widths * c.count, strict=True)
@@ -383,7 +384,7 @@ class Writer:
         operands = {}
         for letter, single in (("a", SINGLE_A), ("b", SINGLE_B), ("y", SINGLE_Y), ("g", SINGLE_G)):
             slot = getattr(c, letter)
-            if c.modes & single:
+            if c.modes & single or not slot:
                 operands[letter] = self.operand(slot)
             else:
                 operands[letter] = f"x[{sum_of(str(slot), 'i')}]"

@@ -109,9 +109,16 @@ class Program:
             self._optimizer._check_kind(arm, group)
             updates.set(i, **arm.step_of(group))
 
-    def explain(self) -> str:
-        """Say what the program consists of."""
-        return self._script.describe()
+    def explain(self, times: bool = False) -> str:
+        """Say what the program consists of.
+
+        Args:
+            times: measure how long each instruction takes, the least of some rounds; no step is
+                made, and the numbers of Values stay as they are.
+        """
+        if times:
+            self._prepare()
+        return self._script.describe(times)
 
     def save(self, path: Path, names: Module | Mapping[str, Any] | None = None) -> None:
         """Write the program to a file, with what Values and the optimizer hold now.
