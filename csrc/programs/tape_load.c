@@ -364,6 +364,7 @@ static int backward_make(tape_loader *l, const uint32_t *words)
     MG_TRY(mg_sweep_open(l->arena, count, roots, seeds, 0, NULL, MG_ACCUMULATE, &sweep));
     int status = mg_sweep_run(sweep, 0);
     mg_sweep_close(sweep);
+    if (status == MG_MORE) return MG_ERR_INTERRUPTED; /* it was given up */
     return status <= 0 ? status : MG_ERR_FILE;
 }
 
