@@ -3,9 +3,10 @@
  *     run_program FILE STEPS [SAVED]
  *
  * Reads a program that `program.save()` of Python, or mg_script_save(), has written; makes
- * so many steps, prints the loss of each with all its digits, or what the last returns, then
- * what the program's named numbers are; and saves it as it is now, if a name is given. No
- * op, no optimizer and no number of a model stands here. */
+ * so many steps, prints the loss of each with all its digits, or what it returns, then, of
+ * Values, what the program's named numbers are; and saves it as it is now, if a name is
+ * given. No op, no optimizer and no number of a model stands here. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,74 @@ static void numbers_run(mg_arena *arena, const void *bytes, size_t size, int64_t
     mg_script_free(script);
 }
 
+/* ---- programs of arrays ------------------------------------------------------------ */
+
+/* Print an array of one floating-point number; of others the shape. */
+static void array_print(mg_arena *arena, const char *name, mg_node node)
+{
+    mg_array_info info;
+    check(mg_array_describe(arena, node, &info), "describe");
+    printf("%s", name);
+    const bool is_one = info.count == 1;
+    if (is_one && info.dtype == MG_FLOAT32) printf(" %.9g", *(float *)info.data);
+    else if (is_one && info.dtype == MG_FLOAT64) printf(" %.17g", *(double *)info.data);
+    else
+        for (int d = 0; d < info.rank; d++) printf(" %lld", (long long)info.shape[d]);
+    printf("\n");
+}
+
+static void arrays_train(mg_arena *arena, mg_program *program, int64_t steps)
+{
+    int64_t done;
+    const int64_t outputs = mg_program_fact(program, MG_OUTPUTS);
+    for (int64_t i = 0; i < steps; i++) {
+        int status = mg_program_run(program, 1, &done);
+        check(status == MG_MORE ? MG_ERR_GRADIENT : status, "run");
+        for (int64_t k = 0; k < outputs; k++) {
+            mg_node shown = mg_program_output(program, k);
+            check(shown, "output");
+            printf("step %lld ", (long long)i + 1);
+            array_print(arena, "output", shown);
+            mg_release(arena, shown);
+        }
+    }
+}
+
+/* Save a program with the names that its arrays have. */
+static void arrays_save(mg_program *program, const char *file)
+{
+    const int64_t known = mg_program_names(program, 0, NULL, NULL);
+    const int64_t count = mg_program_arrays(program, 0, NULL);
+    check(count, "save");
+    mg_node *nodes = memory_for((size_t)(known + count) * sizeof *nodes);
+    const char **names = memory_for((size_t)(known + count) * sizeof *names);
+    mg_program_names(program, known, nodes, names);
+    mg_program_arrays(program, count, nodes + known);
+    for (int64_t i = known; i < known + count; i++) {
+        names[i] = "";
+        for (int64_t k = 0; k < known; k++)
+            if (nodes[k] == nodes[i]) names[i] = names[k];
+    }
+    const int64_t size = mg_program_save(program, names + known, 0, NULL);
+    check(size, "save");
+    void *bytes = memory_for((size_t)size);
+    check(mg_program_save(program, names + known, (size_t)size, bytes), "save");
+    file_write(file, bytes, (size_t)size);
+    free(bytes);
+    free(names);
+    free(nodes);
+}
+
+static void arrays_run(mg_arena *arena, const void *bytes, size_t size, int64_t steps,
+                       const char *saved)
+{
+    mg_program *program;
+    check(mg_program_load(arena, bytes, size, &program), "load");
+    arrays_train(arena, program, steps);
+    if (saved) arrays_save(program, saved);
+    mg_program_free(program);
+}
+
 int main(int count, char **arguments)
 {
     size_t size;
@@ -116,8 +185,11 @@ int main(int count, char **arguments)
     void *bytes = file_read(arguments[1], &size);
     mg_arena *arena = mg_arena_new(NULL, NULL);
     check(arena ? MG_OK : MG_ERR_NOMEM, "arena");
-    check(mg_file_kind(bytes, size), arguments[1]);
-    numbers_run(arena, bytes, size, steps, count > 3 ? arguments[3] : NULL);
+    const int kind = mg_file_kind(bytes, size);
+    const char *saved = count > 3 ? arguments[3] : NULL;
+    check(kind, arguments[1]);
+    if (kind == 1) numbers_run(arena, bytes, size, steps, saved);
+    else arrays_run(arena, bytes, size, steps, saved);
     mg_arena_free(arena);
     free(bytes);
     return EXIT_SUCCESS;

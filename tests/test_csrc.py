@@ -10,6 +10,7 @@ import os
 import platform
 import re
 import shutil
+import struct
 import subprocess
 import sysconfig
 from collections import Counter
@@ -321,6 +322,22 @@ def test_demo_prints_the_same_lines(
     assert lines[:110] == golden
     assert lines[110].startswith("test accuracy ")
     assert (core / "libmicrograd.so").exists()
+
+
+def test_a_program_trains_from_a_file(library: Callable[..., Path], tmp_path: Path) -> None:
+    """The losses of vectors/, and those that follow from where it has saved."""
+    program, folder = library(CHECKED) / "run_program", ROOT / "vectors" / "programs"
+    lines = (folder / "adamw.txt").read_text().splitlines()
+    hexes = [word for line in lines if line.startswith("losses ") for word in line.split()[1:]]
+    losses = [struct.unpack(">d", bytes.fromhex(word))[0] for word in hexes]
+    saved = tmp_path / "saved.mgp"
+    first = run(program, folder / "adamw.mgp", 3, saved).splitlines()
+    then = run(program, saved, 4).splitlines()
+    steps = [line.split() for line in first + then if line.startswith("step ")]
+    assert [float(words[2]) for words in steps] == losses
+    assert first[3].split()[0] == "layers.0.neurons.0.w.0"
+    done = subprocess.run([program, __file__, "1"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "no intact program file" in done.stderr
 
 
 def test_clean_leaves_the_sources(library: Callable[..., Path], tmp_path: Path) -> None:

@@ -39,7 +39,8 @@ void file_seal(writer *w)
 int mg_file_kind(const void *from, size_t size)
 {
     const uint8_t *bytes = from;
-    MG_RETURN_IF(size < FILE_HEADER || memcmp(bytes, magic, sizeof magic) != 0, MG_ERR_FILE);
+    MG_RETURN_IF(size < FILE_HEADER, MG_ERR_FILE);
+    MG_RETURN_IF(memcmp(bytes, magic, sizeof magic) != 0, MG_ERR_FILE);
     const uint32_t kind = u32_at(bytes + 4);
     MG_RETURN_IF(kind != FILE_NUMBERS && kind != FILE_ARRAYS, MG_ERR_FILE);
     MG_RETURN_IF(u64_at(bytes + 16) != size, MG_ERR_FILE);

@@ -1,9 +1,9 @@
 /* script_load.c: making a program of numbers of a file.
  *
- * A file is anybody's: each count, index and name is checked before anything is made of it.
- * The list of operations is then taken in as that of a graph is, and rolled for this
- * machine's lanes. Memory is bounded by the size of the file: whatever a count claims, the
- * bytes are there. */
+ * A file is anybody's: each count, index and name is checked before anything is made of
+ * it. The list of operations is then taken in as that of a graph is, and rolled for this
+ * machine's lanes. Memory is bounded by the size of the file: whatever a count claims,
+ * the bytes are there. */
 #include "programs/file.h"
 #include "programs/script.h"
 
@@ -109,7 +109,8 @@ static int parts_find(loader *l, reader *r)
     numbers_file *f = &l->file;
     file_header h;
     MG_TRY(header_take(r, FILE_NUMBERS, &h));
-    *f = (numbers_file){.flags = h.flags, .constants = h.counts[0], .inputs = h.counts[1]};
+    *f = (numbers_file){.flags = h.flags, .constants = h.counts[0]};
+    f->inputs = h.counts[1];
     f->nodes = h.counts[2], f->updates = h.counts[3], f->ops = h.counts[4];
     f->words = h.counts[5], f->outputs = h.counts[6], f->loss = h.counts[7];
     f->names_size = h.counts[8];
@@ -318,7 +319,8 @@ static void loader_close(loader *l)
         node_release(l->arena, index_of(l->made[i]));
     }
     if (l->numbers)
-        arena_allocate(l->arena, l->numbers, (l->value_room + f->ops) * sizeof(uint32_t), 0);
+        arena_allocate(l->arena, l->numbers,
+                       (l->value_room + f->ops) * sizeof(uint32_t), 0);
     if (l->made) arena_allocate(l->arena, l->made, f->nodes * sizeof(mg_node), 0);
     own_updates_free(l->arena, &l->t.given);
     trace_free(&l->t);

@@ -24,7 +24,7 @@ typedef struct saver {
     size_t numbers, slots; /* of operations; of slots */
     maker *makers;         /* (numbers) */
     uint32_t *from;        /* (slots) of which a slot is a copy */
-    uint32_t *value;       /* (slots) its number in the file; NO_VALUE: not yet, or constant */
+    uint32_t *value;       /* (slots) its number in the file; NO_VALUE: none yet */
     list constants;        /* of double */
     uint32_t *table;       /* an open hash table of these; 0: free */
     size_t table_size;
@@ -44,7 +44,8 @@ const char *code_name(uint32_t code)
     static const char *const others[] = {"set_data", "set_gradient", "update"};
     if (code == CODE_PICK) return "pick";
     if (code == CODE_WHERE) return "where";
-    if (code >= CODE_CONSTANT) return code < DO_SET_DATA ? NULL : others[code - DO_SET_DATA];
+    if (code >= DO_SET_DATA) return others[code - DO_SET_DATA];
+    if (code >= CODE_CONSTANT) return NULL;
     const int op = (int)(code / 3);
     const bool has_operand = op != MG_LEAF && (int)(code % 3) <= op_arity(op);
     return has_operand ? mg_op_name(op) : NULL;
@@ -166,7 +167,8 @@ static uint32_t *constant_find(const saver *v, double x)
     const uint64_t bits = bits_of_number(x), h = bits * 0x9E3779B97F4A7C15u;
     const double *known = v->constants.items;
     size_t mask = v->table_size - 1, i = (size_t)(h >> 32 ^ h) & mask;
-    while (v->table[i] && bits_of_number(known[v->table[i] - 1]) != bits) i = (i + 1) & mask;
+    while (v->table[i] && bits_of_number(known[v->table[i] - 1]) != bits)
+        i = (i + 1) & mask;
     return &v->table[i];
 }
 
@@ -273,7 +275,8 @@ static uint32_t chain_put(saver *v, const instruction *i, uint32_t lane)
     const uint32_t *index = (const uint32_t *)v->s->table.items + i->first +
                             lane / i->width * stride;
     const uint32_t at = lane % i->width;
-    const uint32_t to_a = i->modes & SINGLE_A ? 0 : at, to_b = i->modes & SINGLE_B ? 0 : at;
+    const uint32_t to_a = i->modes & SINGLE_A ? 0 : at;
+    const uint32_t to_b = i->modes & SINGLE_B ? 0 : at;
     const uint32_t start = *index++ + (i->modes & SINGLE_START ? 0 : at);
     uint32_t sum = slot_is_number(v, start, -0.0) ? NO_VALUE : value_in(v, start);
     for (uint32_t k = 0; k < i->terms; k++, index += 2)
@@ -288,7 +291,8 @@ static void lane_put(saver *v, const instruction *i, uint32_t lane)
                               i->y + (i->modes & SINGLE_Y ? 0 : lane),
                               i->g + (i->modes & SINGLE_G ? 0 : lane)};
     v->value[i->to + lane] =
-        i->kind == SCRIPT_CHAIN ? chain_put(v, i, lane) : operation_put(v, i->code, slots);
+        i->kind == SCRIPT_CHAIN ? chain_put(v, i, lane)
+                                : operation_put(v, i->code, slots);
 }
 
 /* Write a line's operation, and those behind it with the same number, a chain. */

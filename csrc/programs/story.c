@@ -1,5 +1,5 @@
-/* story.c: what a program did in words that a file can have: ops by the caller's calls, and
- * backward as one, not the calls that it is made of, which are the core's own affair.
+/* story.c: what a program did in words that a file can have: ops by the caller's calls,
+ * and backward as one, not the calls that it is made of, which are the core's affair.
  *
  * A loader makes the same calls again while it records, so that all are checked as every
  * call is, and the program that comes of it is the one that this core would make. What a
@@ -47,8 +47,9 @@ static void tell(tape *t, uint64_t x)
     story *s = &t->story;
     if (s->word_count == s->word_capacity) {
         const size_t capacity = s->word_capacity * 2 + 64;
-        uint32_t *grown = arena_allocate(t->arena, s->words, s->word_capacity * sizeof *grown,
-                                         capacity * sizeof *grown);
+        uint32_t *grown =
+            arena_allocate(t->arena, s->words, s->word_capacity * sizeof *grown,
+                           capacity * sizeof *grown);
         if (!grown) {
             no_memory(t);
             return;
@@ -146,7 +147,8 @@ uint32_t story_value(tape *t, const array *a, storage *m)
 void story_call(tape *t, const call *c, uint32_t made, const uint32_t *values)
 {
     const bool requires = node_at(t->arena, made)->bits & REQUIRES;
-    if (op_gradients[c->op] == GRADIENT_CALL) story_refuse(t, "a Function, as batch_norm of images is");
+    if (op_gradients[c->op] == GRADIENT_CALL)
+        story_refuse(t, "a Function, as batch_norm of images is");
     tell(t, (uint32_t)c->op);
     tell(t, (uint32_t)c->operand_count);
     tell(t, (uint32_t)c->integer_count);
@@ -171,7 +173,8 @@ void story_constant(tape *t, const array *a)
         no_memory(t);
         return;
     }
-    *copy = (story_array){.size = size, .dtype = a->dtype, .rank = a->rank, .bytes = bytes};
+    *copy = (story_array){.size = size, .dtype = a->dtype, .rank = a->rank};
+    copy->bytes = bytes;
     for (int d = 0; d < a->rank; d++) copy->shape[d] = a->shape[d];
     array to = *a;
     to.data = copy->data;
@@ -262,7 +265,8 @@ void story_free(tape *t)
     }
     if (s->words) arena_allocate(arena, s->words, s->word_capacity * sizeof *s->words, 0);
     if (s->outputs)
-        arena_allocate(arena, s->outputs, (size_t)t->output_count * sizeof *s->outputs, 0);
+        arena_allocate(arena, s->outputs,
+                       (size_t)t->output_count * sizeof *s->outputs, 0);
     tape_list_free(arena, &s->arrays);
     tape_list_free(arena, &s->constants);
     tape_list_free(arena, &s->generators);

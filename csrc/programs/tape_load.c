@@ -1,9 +1,9 @@
 /* tape_load.c: making a program of arrays of a file.
  *
- * What the file tells is done once, by the calls of micrograd.h, while it is recorded: so
- * each shape, type, index and op is checked as it is for every caller. Then arrays, gradients,
- * generators and counts are set to what the file says, as if nothing had been done. Counts
- * and numbers of values are checked here, before they are used. */
+ * What the file tells is done once, by the calls of micrograd.h, while it is recorded:
+ * so each shape, type, index and op is checked as it is for every caller. Then arrays,
+ * gradients, generators and counts are set to what the file says, as if nothing had been
+ * done. Counts and numbers of values are checked here, before they are used. */
 #include "programs/file.h"
 #include "programs/programs.h"
 
@@ -22,7 +22,8 @@ typedef struct update_part {
 } update_part;
 
 typedef struct arrays_file {
-    uint32_t arrays, constants, generators, updates, ops, words, inputs, outputs, names_size;
+    uint32_t arrays, constants, generators, updates, ops, words, inputs, outputs;
+    uint32_t names_size;
     array_part *array; /* (arrays + constants) */
     mg_rng *generator, *generator_now;
     update_part *update;
@@ -82,8 +83,8 @@ static int array_take(reader *r, array_part *of, unsigned most_flags)
 {
     const uint8_t *from = take(r, 16, 1);
     MG_RETURN_IF(!from || u32_at(from) >= MG_DTYPE_COUNT, MG_ERR_FILE);
-    MG_RETURN_IF(u32_at(from + 4) > MG_MAX_RANK || u32_at(from + 8) > most_flags, MG_ERR_FILE);
-    MG_RETURN_IF(u32_at(from + 12), MG_ERR_FILE);
+    MG_RETURN_IF(u32_at(from + 4) > MG_MAX_RANK, MG_ERR_FILE);
+    MG_RETURN_IF(u32_at(from + 8) > most_flags || u32_at(from + 12), MG_ERR_FILE);
     of->dtype = (int)u32_at(from), of->rank = (int)u32_at(from + 4);
     of->flags = u32_at(from + 8);
     from = take(r, (uint64_t)of->rank, 8);
@@ -176,7 +177,8 @@ static int update_part_take(tape_loader *l, update_part *of)
     of->groups = own_memory(l, groups, sizeof *of->groups);
     MG_RETURN_IF(!of->groups, MG_ERR_NOMEM);
     of->group_count = (int64_t)groups;
-    for (uint64_t g = 0; g < groups; g++) MG_TRY(group_take(l, of->update, &of->groups[g]));
+    for (uint64_t g = 0; g < groups; g++)
+        MG_TRY(group_take(l, of->update, &of->groups[g]));
     return MG_OK;
 }
 
@@ -186,7 +188,8 @@ static int update_part_take(tape_loader *l, update_part *of)
 static int gradient_load(mg_arena *arena, mg_node leaf, const array_part *of)
 {
     mg_node made = 0;
-    if (of->gradient) made = mg_array(arena, of->dtype, of->rank, of->shape, of->gradient);
+    if (of->gradient)
+        made = mg_array(arena, of->dtype, of->rank, of->shape, of->gradient);
     MG_TRY((int)(made < 0 ? made : 0));
     int status = mg_set_gradient(arena, leaf, made);
     if (made) mg_release(arena, made);
@@ -237,7 +240,8 @@ static int parts_load(tape_loader *l)
     f->updates = h.counts[3], f->ops = h.counts[4], f->words = h.counts[5];
     f->inputs = h.counts[6], f->outputs = h.counts[7], f->names_size = h.counts[8];
     MG_TRY(arrays_load(l));
-    MG_RETURN_IF(f->generators > l->r.size / 24 || f->updates > l->r.size / 32, MG_ERR_FILE);
+    MG_RETURN_IF(f->generators > l->r.size / 24, MG_ERR_FILE);
+    MG_RETURN_IF(f->updates > l->r.size / 32, MG_ERR_FILE);
     f->generator = own_memory(l, f->generators, sizeof(mg_rng));
     f->update = own_memory(l, f->updates, sizeof(update_part));
     MG_RETURN_IF(!f->generator || !f->update, MG_ERR_NOMEM);
@@ -317,13 +321,14 @@ static int call_make(tape_loader *l, const uint32_t *words)
         operands[i] = node_of_value(l, *at);
         MG_RETURN_IF(!operands[i], MG_ERR_FILE);
     }
-    for (uint32_t i = 0; i < integer_count; i++, at += 2) integers[i] = (int64_t)pair_of(at);
+    for (uint32_t i = 0; i < integer_count; i++, at += 2)
+        integers[i] = (int64_t)pair_of(at);
     for (uint32_t i = 0; i < number_count; i++, at += 2) numbers[i] = number_of_pair(at);
     const int op = (int)words[0], record = how & STORY_RECORDS;
     const mg_node made =
         how & STORY_OVER
-            ? mg_apply_over(l->arena, op, (int)count, operands, (int)integer_count, integers,
-                            record)
+            ? mg_apply_over(l->arena, op, (int)count, operands, (int)integer_count,
+                            integers, record)
             : mg_apply(l->arena, op, (int)count, operands, (int)integer_count, integers,
                        (int)number_count, numbers, words[4], record);
     MG_TRY(value_keep(l, made));
@@ -364,6 +369,7 @@ static int backward_make(tape_loader *l, const uint32_t *words)
     MG_TRY(mg_sweep_open(l->arena, count, roots, seeds, 0, NULL, MG_ACCUMULATE, &sweep));
     int status = mg_sweep_run(sweep, 0);
     mg_sweep_close(sweep);
+    if (status == MG_MORE) return MG_ERR_INTERRUPTED; /* it was given up */
     return status <= 0 ? status : MG_ERR_FILE;
 }
 
@@ -385,7 +391,8 @@ static int random_make(tape_loader *l, const uint32_t *words)
     const bool is_whole = distribution >= MG_INTEGERS;
     const bool fits = is_whole ? info.dtype == MG_INT64
                                : info.dtype == MG_FLOAT32 || info.dtype == MG_FLOAT64;
-    MG_RETURN_IF(!fits || !info.contiguous || info.operands || info.read_only, MG_ERR_FILE);
+    MG_RETURN_IF(!fits || !info.contiguous, MG_ERR_FILE);
+    MG_RETURN_IF(info.operands || info.read_only, MG_ERR_FILE);
     const double a = number_of_pair(words + 4), b = number_of_pair(words + 6);
     const int64_t low = (int64_t)pair_of(words + 8), high = (int64_t)pair_of(words + 10);
     mg_rng *rng = &l->file.generator_now[words[2]];

@@ -1,5 +1,5 @@
-/* tape_save.c: writing a program of arrays to a file: what story.c noted, and what arrays,
- * generators and updates hold now. */
+/* tape_save.c: writing a program of arrays to a file: what story.c noted, and what
+ * arrays, generators and updates hold now. */
 #include "programs/file.h"
 #include "programs/programs.h"
 
@@ -17,7 +17,8 @@ size_t story_length(uint32_t op, const uint32_t *words, size_t left)
 {
     static const size_t lengths[] = {2, 5, 2, 3, 0, 2, 12};
     size_t length = op < STORY_CONSTANT ? 6 : 2;
-    if (op >= STORY_CONSTANT && op != STORY_BACKWARD) length = lengths[op - STORY_CONSTANT];
+    if (op >= STORY_CONSTANT && op != STORY_BACKWARD)
+        length = lengths[op - STORY_CONSTANT];
     if (left < length) return 0;
     if (op < STORY_CONSTANT) {
         const uint64_t more = words[1] + 2 * ((uint64_t)words[2] + words[3]);
@@ -67,7 +68,8 @@ static void update_number(tape_saver *v, const tape_update *u)
     update_sizes(u->update, &numbers, &scalars, &arrays);
     for (int64_t g = 0; g < u->group_count; g++) {
         const mg_update_group *of = &u->groups[g];
-        for (int64_t i = 0; i < of->count; i++) array_number(v, index_of(of->parameters[i]));
+        for (int64_t i = 0; i < of->count; i++)
+            array_number(v, index_of(of->parameters[i]));
         for (int64_t i = 0; of->arrays && i < arrays * of->count; i++)
             if (of->arrays[i]) array_number(v, index_of(of->arrays[i]));
     }
@@ -91,7 +93,8 @@ static int arrays_number(tape_saver *v)
     return MG_OK;
 }
 
-static void shape_put(writer *w, int dtype, int rank, const int64_t *shape, unsigned flags)
+static void shape_put(writer *w, int dtype, int rank, const int64_t *shape,
+                      unsigned flags)
 {
     put_u32(w, (uint64_t)dtype);
     put_u32(w, (uint64_t)rank);
@@ -104,13 +107,14 @@ static void shape_put(writer *w, int dtype, int rank, const int64_t *shape, unsi
 static void elements_put(writer *w, const array *a)
 {
     array to = *a;
+    const size_t size = (size_t)a->count * dtype_sizes[a->dtype];
     if (w->to) {
         to.data = (char *)w->to + w->at;
         array_set_shape(&to, a->rank, a->shape, NULL);
-        if (a->contiguous) memcpy(to.data, a->data, (size_t)a->count * dtype_sizes[a->dtype]);
+        if (a->contiguous) memcpy(to.data, a->data, size);
         else map_copy(a, &to);
     }
-    w->at += (size_t)a->count * dtype_sizes[a->dtype];
+    w->at += size;
 }
 
 /* Elements lie at whole multiples of 8 bytes. */
