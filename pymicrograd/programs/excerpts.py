@@ -18,7 +18,7 @@ BLOCKS = (
     re.compile(rf"^{COMMENT}(?:MG_INLINE|static)\s[^;{{}}()=#]*?\b(\w+){BODY}", WHOLE),
     re.compile(rf"^{COMMENT}(?:MG_NOINLINE )?\w+ ((?:float|mg_rng|rng)_\w+){BODY}", WHOLE),
     re.compile(rf"^{COMMENT}typedef struct (\w+) {{\n.*?^}} \1;\n", WHOLE),
-    re.compile(r"^#define (VM_\w+)\b(?:[^\n]*\\\n)*[^\n]*\n", re.MULTILINE),
+    re.compile(r"^#define ((?:VM|FMA)_\w+)\b(?:[^\n]*\\\n)*[^\n]*\n", re.MULTILINE),
 )
 
 

@@ -47,14 +47,16 @@ REDUCTIONS = {"sum": "PLAIN_SUM", "mean": "PLAIN_SUM", "prod": "PLAIN_PROD", "am
 COPIES = ("clone", "contiguous", "reshape", "cast")
 BLOCKS = 4096 * 4096  # elements that a reduction of two levels has
 FUSED = """\
-#if defined(__FMA__) || defined(__aarch64__)
+/* x y + z, rounded once. */
 MG_INLINE {type} fused_{short}({type} x, {type} y, {type} z)
 {{
+#if defined(__FMA__) || defined(__aarch64__)
+    (void)fma_{short}_by_parts;
     return __builtin_fma{letter}(x, y, z);
-}}
 #else
-#define fused_{short} fma_{short}_by_parts
-#endif"""
+    return fma_{short}_by_parts(x, y, z);
+#endif
+}}"""
 
 
 class Unwritten(NotImplementedError):
@@ -1046,11 +1048,12 @@ class Writer:
         fields = dict(zip(group.fields["NUMBERS"], group.numbers, strict=True))
         fields |= dict(zip(group.fields.get("SCALARS", ()), group.scalars[i], strict=True))
         shown = ", ".join(f".{name} = {x!r}" for name, x in fields.items() if x)
+        derives = "FACTORS" in group.fields or "SCALARS" in group.fields
         if is_new:
-            self.updates.append(
-                statement(f"static {rule}_update rule_of_{s} = {{{shown or 0}}};", 0)
-                + f"\nstatic double steps_of_{s} = {group.steps[i]}.0;"
-            )
+            rule_text = f"static {rule}_update rule_of_{s} = {{{shown or 0}}};"
+            self.updates.append(statement(rule_text, 0))
+        if is_new and derives:
+            self.updates.append(f"static double steps_of_{s} = {group.steps[i]}.0;")
         arrays = []
         for k, data in enumerate(group.moments[i]):
             if data is None:
@@ -1063,7 +1066,7 @@ class Writer:
             arrays.append(name)
         if rule not in self.rules:
             self.rules[rule] = group.fields
-        if "FACTORS" in group.fields or "SCALARS" in group.fields:
+        if derives:
             self.say(f"    {rule}_factors(&rule_of_{s}, ++steps_of_{s});")
         self.say(
             statement(
