@@ -97,7 +97,8 @@ typedef struct story_array {
 typedef struct story_place {
     const array *at;
     uint32_t value;
-    story_array *fresh; /* a constant that nothing has used, whose caller may fill it */
+    story_array *constant; /* or NULL */
+    bool is_fresh; /* nothing has used it: its caller may fill it */
 } story_place;
 
 /* What a tape tells of its calls to a file (story.c): words, as SPEC.md has them, with the

@@ -103,13 +103,13 @@ static bool places_grow_twice(tape *t)
 }
 
 /* Let an array be a value from now on. */
-static void value_set(tape *t, const array *a, uint32_t value, story_array *fresh)
+static void value_set(tape *t, const array *a, uint32_t value, story_array *constant)
 {
     story *s = &t->story;
     if (2 * s->place_count >= s->place_size && !places_grow_twice(t)) return;
     story_place *place = place_of(s, a);
     if (!place->at) s->place_count++;
-    *place = (story_place){a, value, fresh};
+    *place = (story_place){a, value, constant, constant != NULL};
 }
 
 static void elements_copy(const array *a, story_array *copy)
@@ -124,9 +124,9 @@ static void elements_copy(const array *a, story_array *copy)
 void story_settle(tape *t, const array *a)
 {
     story_place *place = t->story.place_size ? place_of(&t->story, a) : NULL;
-    if (!place || !place->fresh) return;
-    elements_copy(a, place->fresh);
-    place->fresh = NULL;
+    if (!place || !place->is_fresh) return;
+    elements_copy(a, place->constant);
+    place->is_fresh = false;
 }
 
 /* Return the value that what was found is. */
@@ -214,6 +214,10 @@ void story_random(tape *t, const deed *a, uint32_t value)
     tape_list *all = &t->story.generators;
     void *rng = (void *)(uintptr_t)a->integers[0];
     size_t which = 0;
+    const story_place *place =
+        t->story.place_size ? place_of(&t->story, a->arrays[0]) : NULL;
+    story_array *drawn = place ? place->constant : NULL;
+    if (drawn) memset(drawn->data, 0, drawn->bytes); /* no matter what it held */
     while (which < all->count && all->items[which] != rng) which++;
     if (which == all->count) tape_list_add(t, all, rng);
     tell(t, STORY_RANDOM);
