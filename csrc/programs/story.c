@@ -112,7 +112,7 @@ static void value_set(tape *t, const array *a, uint32_t value, story_array *cons
     *place = (story_place){a, value, constant, constant != NULL};
 }
 
-static void elements_copy(const array *a, story_array *copy)
+static void constant_fill(const array *a, story_array *copy)
 {
     array to = *a;
     to.data = copy->data;
@@ -125,7 +125,7 @@ void story_settle(tape *t, const array *a)
 {
     story_place *place = t->story.place_size ? place_of(&t->story, a) : NULL;
     if (!place || !place->is_fresh) return;
-    elements_copy(a, place->constant);
+    constant_fill(a, place->constant);
     place->is_fresh = false;
 }
 
@@ -194,7 +194,7 @@ void story_constant(tape *t, const array *a)
     *copy = (story_array){.size = size, .dtype = a->dtype, .rank = a->rank};
     copy->bytes = bytes;
     for (int d = 0; d < a->rank; d++) copy->shape[d] = a->shape[d];
-    elements_copy(a, copy);
+    constant_fill(a, copy);
     tell(t, STORY_CONSTANT);
     tell(t, t->story.constants.count - 1);
     value_set(t, a, t->story.values++, copy);
