@@ -830,7 +830,8 @@ const char *mg_program_name(mg_program *program, int64_t which);
  * its arrays, their gradients, generators and updates hold; names (one for each of
  * mg_program_arrays(), NULL or "": none) are UTF-8. Returns the size of the file; where there
  * is less room nothing is whole. Errors: MG_ERR_RECORDED where the program does what a file
- * cannot tell, of which mg_program_unsaved() says what it is, else NULL. */
+ * cannot tell, of which mg_program_unsaved() says what it is, else NULL; MG_ERR_GRADIENT
+ * where a leaf has a gradient, or has none, other than when it was recorded. */
 int64_t mg_program_save(mg_program *program, const char *const *names, size_t size,
                         void *to);
 const char *mg_program_unsaved(mg_program *program);

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import test_programs as of_tensors
 import test_programs_of_values as of_values
 from test_programs_of_values import HOSTILE, OPTIMIZERS, bits, classifier, loop, outcome, state
 
@@ -267,6 +268,30 @@ def test_tensors_go_on_from_a_file(model_name: str, rule: str, tmp_path: Path) -
         known = [x for name, x in twin.state_dict().items() if "num_" not in name]
         assert elements(named) == elements(known)
     assert elements(model.state_dict().values()) != twin_state
+
+
+def test_random_programs_of_tensors(tmp_path: Path) -> None:
+    """With writes in place, views, random numbers, gradients that are kept."""
+    kept = 0
+    for seed in range(24):
+        model = of_tensors.Random(of_tensors.random_program(random.Random(seed)))
+        names = {"p": model.p, "q": model.q, "a": model.state[0], "b": model.state[1]}
+        compiled = compile(model.step)
+        rows = [of_tensors.data((3, 3), 10 + k) for k in range(5)]
+        try:
+            compiled(rows[0]), compiled(rows[1])
+            saved(compiled, tmp_path, rows[1], names=names)
+        except (RecordingError, ValueError, RuntimeError):
+            continue
+        stored = programs.load(tmp_path / "program.mgp")
+        kept += 1
+        for x in rows[2:]:
+            results, loss = model.step(x)
+            found = [of_tensors.bits(y) for y in stored(x)]
+            assert found == [of_tensors.bits(y) for y in (*results, loss)], seed
+            for name in names.keys() & stored.parameters.keys():
+                assert of_tensors.bits(stored.parameters[name]) == of_tensors.bits(names[name])
+    assert kept > 8
 
 
 def test_what_a_file_of_tensors_cannot_tell(tmp_path: Path) -> None:

@@ -489,6 +489,9 @@ static MG_NOINLINE mg_node apply_over(call *c, const mg_node *handles)
     MG_RETURN_IF(requires && a->buffer->views, MG_ERR_VIEW);
     c->takes_memory = true;
     c->record = requires;
+    recorder *r = recorder_of(c->arena);
+    for (int i = 0; MG_UNLIKELY(r != NULL) && i < c->operand_count; i++)
+        r->sees(r, c->operands[i]);
     uint32_t first = c->operands[0];
     int status = node_reserve(c);
     if (status == MG_OK) status = array_record(c, &made);

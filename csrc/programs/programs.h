@@ -97,6 +97,8 @@ typedef struct story_array {
 typedef struct story_place {
     const array *at;
     uint32_t value;
+    story_array *constant; /* or NULL */
+    bool is_fresh; /* nothing has used it: its caller may fill it */
 } story_place;
 
 /* What a tape tells of its calls to a file (story.c): words, as SPEC.md has them, with the
@@ -190,6 +192,7 @@ enum { STORY_RECORDS = 1, STORY_OVER = 2, STORY_REQUIRES = 4 }; /* of a call */
 bool tape_list_add(tape *t, tape_list *list, void *item);
 void tape_list_free(mg_arena *arena, tape_list *list);
 void story_refuse(tape *t, const char *why);
+void story_settle(tape *t, const array *a);
 uint32_t story_value(tape *t, const array *a, storage *m);
 void story_call(tape *t, const call *c, uint32_t made, const uint32_t *values);
 void story_constant(tape *t, const array *a);
@@ -207,5 +210,6 @@ void tape_own_free(mg_arena *arena, struct tape_own *own);
 /* ---- program.c --------------------------------------------------------------------- */
 
 void programs_free(mg_arena *arena);
+int program_fits(tape *t);
 
 #endif

@@ -103,13 +103,30 @@ static bool places_grow_twice(tape *t)
 }
 
 /* Let an array be a value from now on. */
-static void value_set(tape *t, const array *a, uint32_t value)
+static void value_set(tape *t, const array *a, uint32_t value, story_array *constant)
 {
     story *s = &t->story;
     if (2 * s->place_count >= s->place_size && !places_grow_twice(t)) return;
     story_place *place = place_of(s, a);
     if (!place->at) s->place_count++;
-    *place = (story_place){a, value};
+    *place = (story_place){a, value, constant, constant != NULL};
+}
+
+static void constant_fill(const array *a, story_array *copy)
+{
+    array to = *a;
+    to.data = copy->data;
+    array_set_shape(&to, a->rank, a->shape, NULL);
+    map_copy(a, &to);
+}
+
+/* Take the elements of a constant before it is used for the first time. */
+void story_settle(tape *t, const array *a)
+{
+    story_place *place = t->story.place_size ? place_of(&t->story, a) : NULL;
+    if (!place || !place->is_fresh) return;
+    constant_fill(a, place->constant);
+    place->is_fresh = false;
 }
 
 /* Return the value that what was found is. */
@@ -135,6 +152,7 @@ uint32_t story_value(tape *t, const array *a, storage *m)
         tell(t, of);
         return t->story.values++;
     }
+    story_settle(t, a);
     const story_place *place = t->story.place_size ? place_of(&t->story, a) : NULL;
     if (place && place->at) return place->value; /* also a view of what was found */
     if (m && m->role != OWNED && m->array == a) return found_value(t, m);
@@ -160,7 +178,7 @@ void story_call(tape *t, const call *c, uint32_t made, const uint32_t *values)
     for (int i = 0; i < c->integer_count; i++) tell_pair(t, (uint64_t)c->integers[i]);
     for (int i = 0; i < c->number_count; i++) tell_number(t, c->numbers[i]);
     const uint32_t value = t->story.values++;
-    if (!c->takes_memory || requires) value_set(t, array_at(t->arena, made), value);
+    if (!c->takes_memory || requires) value_set(t, array_at(t->arena, made), value, NULL);
 }
 
 void story_constant(tape *t, const array *a)
@@ -176,13 +194,10 @@ void story_constant(tape *t, const array *a)
     *copy = (story_array){.size = size, .dtype = a->dtype, .rank = a->rank};
     copy->bytes = bytes;
     for (int d = 0; d < a->rank; d++) copy->shape[d] = a->shape[d];
-    array to = *a;
-    to.data = copy->data;
-    array_set_shape(&to, a->rank, a->shape, NULL);
-    map_copy(a, &to);
+    constant_fill(a, copy);
     tell(t, STORY_CONSTANT);
     tell(t, t->story.constants.count - 1);
-    value_set(t, a, t->story.values++);
+    value_set(t, a, t->story.values++, copy);
 }
 
 void story_in_place(tape *t, const deed *a, const uint32_t *values)
@@ -199,6 +214,10 @@ void story_random(tape *t, const deed *a, uint32_t value)
     tape_list *all = &t->story.generators;
     void *rng = (void *)(uintptr_t)a->integers[0];
     size_t which = 0;
+    const story_place *place =
+        t->story.place_size ? place_of(&t->story, a->arrays[0]) : NULL;
+    story_array *drawn = place ? place->constant : NULL;
+    if (drawn) memset(drawn->data, 0, drawn->bytes); /* no matter what it held */
     while (which < all->count && all->items[which] != rng) which++;
     if (which == all->count) tape_list_add(t, all, rng);
     tell(t, STORY_RANDOM);

@@ -215,6 +215,7 @@ static void tape_constant(recorder *r, uint32_t made)
 static void tape_sees(recorder *r, uint32_t index)
 {
     tape *t = tape_of(r);
+    if (!r->within) story_settle(t, array_at(t->arena, index));
     storage_of(t, array_at(t->arena, index), index);
 }
 

@@ -36,6 +36,7 @@ typedef struct tape_loader {
     arrays_file file;
     uint32_t *ops;   /* (ops) */
     mg_node *values; /* (words) handles */
+    mg_node unused; /* stands for inputs that nothing uses */
     size_t value_count;
     reader r;
 } tape_loader;
@@ -453,8 +454,8 @@ static int recording_close(tape_loader *l, mg_program **made)
     MG_RETURN_IF(!inputs || !outputs, MG_ERR_NOMEM);
     for (uint32_t i = 0; i < f->inputs; i++) {
         const uint32_t which = u32_at(f->input + 4 * (size_t)i);
-        MG_RETURN_IF(which >= f->arrays, MG_ERR_FILE);
-        inputs[i] = l->own->arrays[which];
+        MG_RETURN_IF(which >= f->arrays && which != NO_ARRAY, MG_ERR_FILE);
+        inputs[i] = which == NO_ARRAY ? l->unused : l->own->arrays[which];
     }
     for (uint32_t i = 0; i < f->outputs; i++) {
         outputs[i] = node_of_value(l, u32_at(f->output + 4 * (size_t)i));
@@ -530,11 +531,14 @@ static int story_make(tape_loader *l, mg_program **made)
     MG_RETURN_IF(!saved || !f->generator_now, MG_ERR_NOMEM);
     for (uint32_t i = 0; i < f->generators; i++) f->generator_now[i] = f->generator[i];
     MG_TRY(counts_keep(l, saved));
-    MG_TRY(mg_record_open(l->arena));
-    int status = events_make(l);
+    l->unused = mg_array(l->arena, MG_FLOAT32, 0, NULL, NULL);
+    MG_TRY((int)(l->unused < 0 ? l->unused : 0));
+    int status = mg_record_open(l->arena);
+    if (status == MG_OK) status = events_make(l);
     if (status == MG_OK) status = recording_close(l, made);
     if (status < 0) mg_record_cancel(l->arena);
     for (size_t i = 0; i < l->value_count; i++) mg_release(l->arena, l->values[i]);
+    mg_release(l->arena, l->unused);
     return status < 0 ? status : state_restore(l, saved);
 }
 

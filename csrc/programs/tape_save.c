@@ -279,7 +279,9 @@ int64_t mg_program_save(mg_program *program, const char *const *names, size_t si
     tape_saver v = {.t = program};
     MG_RETURN_IF(program->story.refused, MG_ERR_RECORDED);
     arena_lock(arena);
-    int64_t status = tape_save(&v, names, size, to);
+    int64_t status = program_fits(program);
+    if (status != MG_OK) status = MG_ERR_GRADIENT;
+    if (status == MG_OK) status = tape_save(&v, names, size, to);
     if (v.nodes) arena_allocate(arena, v.nodes, v.room * sizeof(uint32_t), 0);
     arena_unlock(arena);
     return status;

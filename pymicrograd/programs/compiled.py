@@ -17,7 +17,7 @@ from threading import RLock
 from typing import Any
 
 from .. import _core
-from ..errors import RecordingError
+from ..errors import GradientError, RecordingError
 from ..files import Path
 from ..modules import Module
 from ..tensors.ops import TensorBase
@@ -335,15 +335,23 @@ class Compiled(Fitting):
             RecordingError: it does what a file cannot tell.
         """
         with self.lock:
+            all_of = [v for vs in self.variants.values() if not isinstance(vs, str) for v in vs]
             if args or named:
                 key, tensors = self.signature(args, named)
-                variant = self.ready(tensors, key)
-            else:
-                all_of = [v for vs in self.variants.values() if not isinstance(vs, str) for v in vs]
-                variant = all_of[0] if len(all_of) == 1 else None
-            if variant is None or not variant.refresh():
-                raise ValueError("save: there is no program of such a call: make the call first")
-            store_arrays(variant.program, path, names)
+                found = self.variants.get(key, [])
+                all_of = [] if isinstance(found, str) else list(found)
+            for variant in all_of:  # the one that a call would run now
+                bind = TensorBase._program_bind
+                if not variant.refresh():
+                    continue
+                if (args or named) and bind(variant.program.address, variant.nodes(tensors)) != 0:
+                    continue
+                try:
+                    store_arrays(variant.program, path, names)
+                except GradientError:  # gradients are there, or not, other than in this program
+                    continue
+                return
+            raise ValueError("save: there is no program of such a call: make the call first")
 
     # ---- to see
 
