@@ -136,7 +136,9 @@ class Script:
         """Set what inputs are from now on."""
         check(lib.mg_script_put(self._script, inputs), "a program's inputs")
 
-    def call(self, inputs: Sequence[float], outputs: int, ieee: bool, count: int) -> list[float]:
+    def call(
+        self, inputs: Sequence[float], outputs: int, ieee: bool, count: int = 1
+    ) -> list[float]:
         """Run so many times on other inputs; returns the outputs of the last run."""
         self.put(inputs)
         self.begin()
