@@ -162,7 +162,8 @@ PUBLIC_MODULES = (
 )  # fmt: skip
 MODULES = (
     *PUBLIC_MODULES, "arithmetic", "choices", "cli", "contexts", "copies", "files", "function",
-    "handles", "lazy", "losses", "modules", "networks", "programs", "recording", "scalars", "tensors", "value",
+    "handles", "lazy", "losses", "modules", "networks", "programs", "recording", "scalars",
+    "tensors", "value",
 )  # fmt: skip
 
 # What `import *` gives: of modules those that hide no other, of names those that hide none of
