@@ -192,6 +192,7 @@ def make(engine: str, form: str, case: str) -> Job:
 
     return Job(lambda: (seconds(run, count),), lambda: [*run(3), *state()])
 
+
 def seconds(run: Callable[[int], Any], count: int) -> float:
     """Return the time of a step."""
     started = clock()

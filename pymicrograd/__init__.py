@@ -161,8 +161,9 @@ PUBLIC_MODULES = (
     "testing", "utils", "version",
 )  # fmt: skip
 MODULES = (
-    *PUBLIC_MODULES, "arithmetic", "cli", "contexts", "copies", "files", "function", "handles",
-    "lazy", "losses", "modules", "networks", "programs", "recording", "scalars", "tensors", "value",
+    *PUBLIC_MODULES, "arithmetic", "choices", "cli", "contexts", "copies", "files", "function",
+    "handles", "lazy", "losses", "modules", "networks", "programs", "recording", "scalars",
+    "tensors", "value",
 )  # fmt: skip
 
 # What `import *` gives: of modules those that hide no other, of names those that hide none of

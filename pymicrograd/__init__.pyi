@@ -7,6 +7,7 @@ from . import (
     array_api as array_api,
     autograd as autograd,
     backends as backends,
+    choices as choices,
     contexts as contexts,
     copies as copies,
     cuda as cuda,

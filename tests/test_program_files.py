@@ -104,18 +104,18 @@ def test_a_function_with_inputs(tmp_path: Path) -> None:
     content = saved(step, tmp_path, names={"first": parameters[0]})
     assert content == saved(step, tmp_path, rows, targets, 0.5, names={"first": parameters[0]})
     stored, reference = programs.load(tmp_path / "program.mgp"), NumberProgram(content)
-    assert stored.inputs == 5 and "first" in stored.parameters
-    for scale in (2.0, 0.125):
+    assert stored.inputs == 7 and "first" in stored.parameters  # labels are inputs, too
+    for scale, targets in ((2.0, (1, 2)), (0.125, (0, 1)), (0.5, (2, 2))):
         loss, others = step(rows, targets, scale)
-        assert stored(0.5, -1.0, 2.0, 0.25, scale) == [x.data for x in (loss, *others)]
-        reference.inputs = [0.5, -1.0, 2.0, 0.25, scale]
+        inputs = [0.5, -1.0, 2.0, 0.25, *map(float, targets), scale]
+        assert stored(*inputs) == [x.data for x in (loss, *others)]
+        reference.inputs = inputs
         reference.run()
         assert reference.outputs == [x.data for x in (loss, *others)]
     assert numbers_of(stored) == numbers_of(reference)
-    step(rows, (1, 1), 0.5)
     with pytest.raises(ValueError, match="no program of such a call"):
-        step.save(tmp_path / "program.mgp")
-    with pytest.raises(TypeError, match="5 inputs, not 1"):
+        step.save(tmp_path / "program.mgp", rows, (1, 3), 0.5)
+    with pytest.raises(TypeError, match="7 inputs, not 1"):
         stored(1.0)
 
 

@@ -22,7 +22,7 @@ import pymicrograd
 import pymicrograd as mg
 import pymicrograd.nn as tnn
 import pymicrograd.nn.functional as tF
-from pymicrograd import Value, compile, optim
+from pymicrograd import Value, at, compile, cross_entropy, optim
 
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 FLAGS = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-fno-builtin-pow"]
@@ -141,6 +141,29 @@ def test_a_recorded_function_in_c_has_its_inputs(tmp_path: Path) -> None:
     losses = [bits(step(1.0, 2.0).data) for _ in range(3)]
     assert printed(tmp_path, [text], [COMPILERS[0], "-O1", *FLAGS], 3) == [
         [*losses, bits(w.data), bits(w.grad)]
+    ]
+
+
+def test_a_function_that_chooses_in_c(tmp_path: Path) -> None:
+    table = [[Value(0.1 * i - 0.7), Value(0.3 + 0.2 * i)] for i in range(6)]
+    leaves = [v for column in zip(*table, strict=True) for v in column]  # as they are chosen
+    sgd = optim.SGD(leaves, lr=0.1)
+
+    @compile(values=True)
+    def step(token: int, label: int) -> Any:
+        x, y = at(table, token)
+        loss = cross_entropy([x * a + y * b for a, b in table], label)
+        sgd.zero_grad()
+        loss.backward()
+        sgd.step()
+        return loss
+
+    for token, label in ((0, 1), (2, 3), (5, 4)):
+        step(token, label)
+    text = step.to_c(name="program_0")
+    losses = [bits(step(5, 4).data) for _ in range(3)]
+    assert printed(tmp_path, [text], [COMPILERS[0], "-O1", *FLAGS], 3) == [
+        [*losses, *(bits(x) for v in leaves for x in (v.data, v.grad))]
     ]
 
 

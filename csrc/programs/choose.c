@@ -18,17 +18,17 @@
 enum { UNSEEN, SEEN_WHERE, SEEN };
 
 /* What is known of a node of the recording, or of an outer node. */
-typedef struct place {
-    guard of;              /* of SEEN_WHERE, and of the first entry */
+typedef struct seen_node {
+    guard of;              /* of SEEN_WHERE, and of the first walk_entry */
     uint32_t seen;         /* UNSEEN, SEEN_WHERE or SEEN */
     uint32_t first, second; /* its entries, counted from 1; 0: there is none */
     uint32_t items;        /* the last contribution to it, counted from 1 */
-} place;
+} seen_node;
 
-typedef struct entry {
+typedef struct walk_entry {
     uint32_t node;
     guard of;
-} entry;
+} walk_entry;
 
 /* A contribution. */
 typedef struct item {
@@ -40,7 +40,7 @@ typedef struct item {
 typedef struct chooser {
     trace *t;
     mg_arena *arena;
-    place *places; /* of nodes from t->first on, then of outer nodes */
+    seen_node *places; /* of nodes from t->first on, then of outer nodes */
     size_t node_count, place_count;
     indices stack, found; /* frames; nodes */
     list entries, items, order; /* entry, item, unit */
@@ -65,7 +65,7 @@ static node *at_node(const chooser *c, uint32_t index)
 }
 
 /* Return the place of a node with operands, or NULL. */
-static place *place_of(const chooser *c, uint32_t index)
+static seen_node *seen_of(const chooser *c, uint32_t index)
 {
     if (index < c->t->first || !arity_of(at_node(c, index))) return NULL;
     return &c->places[index - c->t->first];
@@ -86,7 +86,7 @@ static const choice *several(const chooser *c, uint32_t index, uint32_t which)
 /* Tell whether a node is a leaf, or seen wherever a guard holds. */
 static bool is_seen_where(const chooser *c, uint32_t index, guard of)
 {
-    const place *p = place_of(c, index);
+    const seen_node *p = seen_of(c, index);
     return !p || p->seen == SEEN || (p->seen == SEEN_WHERE && guards_equal(p->of, of));
 }
 
@@ -101,9 +101,9 @@ static bool is_all_seen(const chooser *c, const choice *of)
 
 static int entry_add(chooser *c, uint32_t index, guard of)
 {
-    place *p = place_of(c, index);
-    MG_TRY(list_reserve(c->arena, &c->entries, 1, sizeof(entry)));
-    ((entry *)c->entries.items)[c->entries.count++] = (entry){index, of};
+    seen_node *p = seen_of(c, index);
+    MG_TRY(list_reserve(c->arena, &c->entries, 1, sizeof(walk_entry)));
+    ((walk_entry *)c->entries.items)[c->entries.count++] = (walk_entry){index, of};
     *(p->first ? &p->second : &p->first) = (uint32_t)c->entries.count;
     return MG_OK;
 }
@@ -128,7 +128,7 @@ static int frame_push(chooser *c, uint32_t count, const uint32_t *nodes, uint32_
 
 static int see(chooser *c, uint32_t index)
 {
-    place *p = place_of(c, index);
+    seen_node *p = seen_of(c, index);
     if (!p || p->seen == SEEN) return MG_OK;
     p->seen = SEEN;
     return frame_push(c, 1, &index, 0);
@@ -147,7 +147,7 @@ static int some_see(chooser *c, uint32_t index, uint32_t count, const uint32_t *
     if (equal == count) return see(c, nodes[0]);
     for (uint32_t j = 0; j < count; j++) {
         const node *n = at_node(c, nodes[j]);
-        place *p = place_of(c, nodes[j]);
+        seen_node *p = seen_of(c, nodes[j]);
         MG_RETURN_IF(!p || p->seen != UNSEEN, MG_ERR_RULE);
         MG_RETURN_IF(op_of(n) != op_of(first) || arity_of(n) != arity_of(first),
                      MG_ERR_RULE);
@@ -175,7 +175,7 @@ static int operands_see(chooser *c, uint32_t index, uint32_t count, const uint32
 static int operand_see(chooser *c, uint32_t index, uint32_t which)
 {
     const choice *of = several(c, index, which);
-    const bool again = place_of(c, index)->first; /* it has been seen where a guard holds */
+    const bool again = seen_of(c, index)->first; /* it has been seen where a guard holds */
     if (!of) return see(c, at_node(c, index)->operand[which]);
     if (again) return is_all_seen(c, of) ? MG_OK : MG_ERR_RULE;
     return some_see(c, of->index, of->count, chosen_nodes(c, of));
@@ -184,7 +184,7 @@ static int operand_see(chooser *c, uint32_t index, uint32_t which)
 /* Enter the nodes of a frame, all of whose operands have been. */
 static int frame_enter(chooser *c, uint32_t index, uint32_t count, const uint32_t *nodes)
 {
-    const place *p = place_of(c, nodes[0]);
+    const seen_node *p = seen_of(c, nodes[0]);
     if (count == 1) return entry_add(c, nodes[0], p->first ? other_than(p->of) : no_guard);
     for (uint32_t j = 0; j < count; j++)
         MG_TRY(entry_add(c, nodes[j], (guard){index, j, false}));
@@ -215,9 +215,9 @@ static int entries_find(chooser *c, uint32_t root)
 /* ---- gradients --------------------------------------------------------------------- */
 
 /* Return where contributions to a node are listed, or NULL: nobody asks for them. */
-static place *target_of(const chooser *c, uint32_t index)
+static seen_node *target_of(const chooser *c, uint32_t index)
 {
-    place *p = place_of(c, index);
+    seen_node *p = seen_of(c, index);
     const outer_node *outer = p ? NULL : outer_of(c->t, index);
     if (!outer) return p;
     return &c->places[c->node_count +
@@ -226,7 +226,7 @@ static place *target_of(const chooser *c, uint32_t index)
 
 static int item_add(chooser *c, uint32_t to, uint64_t key, uint32_t value, guard of)
 {
-    place *p = target_of(c, to);
+    seen_node *p = target_of(c, to);
     if (!p) return MG_OK;
     MG_TRY(list_reserve(c->arena, &c->items, 1, sizeof(item)));
     ((item *)c->items.items)[c->items.count++] = (item){key, value, p->items, of};
@@ -267,7 +267,7 @@ static int choice_pass(chooser *c, const choice *to, uint64_t key, uint32_t valu
 /* Pass on what a node contributes, from one of its entries. */
 static int entry_pass(chooser *c, uint32_t at, uint32_t which, uint32_t value)
 {
-    const entry *e = (const entry *)c->entries.items + at - 1;
+    const walk_entry *e = (const walk_entry *)c->entries.items + at - 1;
     const choice *to = several(c, e->node, which);
     const uint64_t key = (uint64_t)(UINT32_MAX - at) << 1 | which;
     if (to) return choice_pass(c, to, key, value, e->of);
@@ -275,7 +275,7 @@ static int entry_pass(chooser *c, uint32_t at, uint32_t which, uint32_t value)
 }
 
 /* Put the contributions to a node in order; returns how many, or a status. */
-static int64_t items_sort(chooser *c, const place *p)
+static int64_t items_sort(chooser *c, const seen_node *p)
 {
     const item *items = c->items.items;
     size_t count = 0;
@@ -311,7 +311,7 @@ static size_t twins_count(const chooser *c, size_t i, size_t count)
 }
 
 /* Add up what is contributed to a node. */
-static int items_add(chooser *c, const place *p, uint32_t so_far, uint32_t *sum)
+static int items_add(chooser *c, const seen_node *p, uint32_t so_far, uint32_t *sum)
 {
     trace *t = c->t;
     const int64_t found = items_sort(c, p);
@@ -336,9 +336,9 @@ static int items_add(chooser *c, const place *p, uint32_t so_far, uint32_t *sum)
 static int node_pass(chooser *c, uint32_t index, uint32_t seed)
 {
     trace *t = c->t;
-    const place *p = place_of(c, index);
+    const seen_node *p = seen_of(c, index);
     const guard of =
-        p->second ? no_guard : ((const entry *)c->entries.items)[p->first - 1].of;
+        p->second ? no_guard : ((const walk_entry *)c->entries.items)[p->first - 1].of;
     uint32_t g = seed;
     if (!seed) MG_TRY(items_add(c, p, constant(t, 0.0), &g));
     *gradient_number(t, index) = g;
@@ -356,7 +356,7 @@ static int leaves_write(chooser *c)
 {
     trace *t = c->t;
     for (size_t i = 0; i < t->nodes.count; i++) {
-        const place *p = &c->places[c->node_count + i];
+        const seen_node *p = &c->places[c->node_count + i];
         if (!p->items) continue;
         outer_node *o = (outer_node *)t->nodes.items + i;
         const uint32_t index = index_of(o->handle);
@@ -372,8 +372,8 @@ static int gradients_trace(chooser *c, uint32_t root, double seed)
     const uint32_t first = constant(c->t, seed);
     MG_TRY(entries_find(c, root));
     for (size_t i = c->entries.count; i-- > 0;) {
-        const uint32_t index = ((const entry *)c->entries.items)[i].node;
-        if (place_of(c, index)->first != i + 1) continue;
+        const uint32_t index = ((const walk_entry *)c->entries.items)[i].node;
+        if (seen_of(c, index)->first != i + 1) continue;
         MG_TRY(node_pass(c, index, index == root ? first : 0));
         if (!work_steps((int64_t)i, 1 << 14)) return MG_ERR_INTERRUPTED;
     }
@@ -388,10 +388,10 @@ static void indices_drop(mg_arena *arena, indices *l)
 static void chooser_free(chooser *c)
 {
     mg_arena *arena = c->arena;
-    arena_allocate(arena, c->places, c->place_count * sizeof(place), 0);
+    arena_allocate(arena, c->places, c->place_count * sizeof(seen_node), 0);
     indices_drop(arena, &c->stack);
     indices_drop(arena, &c->found);
-    list_drop(arena, &c->entries, sizeof(entry));
+    list_drop(arena, &c->entries, sizeof(walk_entry));
     list_drop(arena, &c->items, sizeof(item));
     list_drop(arena, &c->order, sizeof(unit));
 }
@@ -402,9 +402,9 @@ int choices_trace(trace *t, uint32_t root, double seed)
     chooser c = {.t = t, .arena = t->arena};
     c.node_count = t->arena->fresh - t->first;
     c.place_count = c.node_count + t->nodes.count;
-    c.places = arena_allocate(t->arena, NULL, 0, c.place_count * sizeof(place));
+    c.places = arena_allocate(t->arena, NULL, 0, c.place_count * sizeof(seen_node));
     MG_RETURN_IF(!c.places, MG_ERR_NOMEM);
-    memset(c.places, 0, c.place_count * sizeof(place));
+    memset(c.places, 0, c.place_count * sizeof(seen_node));
     int status = gradients_trace(&c, root, seed);
     chooser_free(&c);
     return status;

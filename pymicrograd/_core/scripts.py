@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 OPERATIONS = 4_000_000  # between two looks at Ctrl-C: a few milliseconds
 UNITS = {
     "line": "operations",
-    "lanes": "choices of the larger",
+    "lanes": "choices",
     "pack": "numbers copied",
     "update": "parameters",
 }
