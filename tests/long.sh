@@ -23,7 +23,7 @@ trap 'rm -rf "$work"' EXIT
 
 strict=$(sed 's/ *#.*//' "$root/csrc/flags.txt")
 often=-DMG_ASK_OFTEN=16 # long calls ask so often whether to go on: arrays of test_work are small
-sources=$(find "$root/csrc" -name '*.c' ! -name '*.inc.c' ! -name all.c ! -name demo.c)
+sources=$(find "$root/csrc" -name '*.c' ! -name '*.inc.c' ! -name all.c ! -name demo.c ! -name run_program.c)
 
 # library NAME FLAGS...: the core, for compile().
 library() {
