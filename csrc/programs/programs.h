@@ -33,6 +33,7 @@ struct storage {
     array like;             /* found: what an array has to be like */
     char *restored;         /* what is owned holds this when a run begins; or NULL */
     struct tape_leaf *leaf; /* of GRADIENT, or the one that shows what is owned last */
+    uint32_t given; /* how often eager had no use for what is owned */
     bool unused, made, read;
     bool held;     /* one of the references of what is owned is the tape's */
     bool constant; /* no run changes it */
@@ -96,6 +97,11 @@ typedef struct story_array {
 /* The value that an array is. */
 typedef struct story_place {
     const array *at;
+    const storage *home; /* its memory, and how often this had been given back: another */
+    uint32_t given;      /* array may stand at its address */
+    const char *data;
+    int64_t count;
+    int dtype;
     uint32_t value;
     story_array *constant; /* or NULL */
     bool is_fresh; /* nothing has used it: its caller may fill it */

@@ -109,7 +109,24 @@ static void value_set(tape *t, const array *a, uint32_t value, story_array *cons
     if (2 * s->place_count >= s->place_size && !places_grow_twice(t)) return;
     story_place *place = place_of(s, a);
     if (!place->at) s->place_count++;
-    *place = (story_place){a, value, constant, constant != NULL};
+    const storage *home = a->buffer->home;
+    *place = (story_place){.at = a, .home = home, .data = a->data, .count = a->count};
+    place->given = home ? home->given : 0;
+    place->dtype = a->dtype;
+    place->value = value;
+    place->constant = constant;
+    place->is_fresh = constant != NULL;
+}
+
+/* Return what an array is, NULL for one that stands where another one did. */
+static story_place *known_place(const story *s, const array *a)
+{
+    story_place *place = s->place_size ? place_of(s, a) : NULL;
+    const storage *home = a->buffer->home;
+    if (!place || !place->at || place->home != home) return NULL;
+    if (home && place->given != home->given) return NULL;
+    const bool same = place->data == a->data && place->count == a->count;
+    return same && place->dtype == a->dtype ? place : NULL;
 }
 
 static void constant_fill(const array *a, story_array *copy)
@@ -123,7 +140,7 @@ static void constant_fill(const array *a, story_array *copy)
 /* Take the elements of a constant before it is used for the first time. */
 void story_settle(tape *t, const array *a)
 {
-    story_place *place = t->story.place_size ? place_of(&t->story, a) : NULL;
+    story_place *place = known_place(&t->story, a);
     if (!place || !place->is_fresh) return;
     constant_fill(a, place->constant);
     place->is_fresh = false;
@@ -153,8 +170,8 @@ uint32_t story_value(tape *t, const array *a, storage *m)
         return t->story.values++;
     }
     story_settle(t, a);
-    const story_place *place = t->story.place_size ? place_of(&t->story, a) : NULL;
-    if (place && place->at) return place->value; /* also a view of what was found */
+    const story_place *place = known_place(&t->story, a);
+    if (place) return place->value; /* also a view of what was found */
     if (m && m->role != OWNED && m->array == a) return found_value(t, m);
     story_refuse(t, "it uses an array that no call of its own has made");
     return NO_ARRAY;
@@ -214,8 +231,7 @@ void story_random(tape *t, const deed *a, uint32_t value)
     tape_list *all = &t->story.generators;
     void *rng = (void *)(uintptr_t)a->integers[0];
     size_t which = 0;
-    const story_place *place =
-        t->story.place_size ? place_of(&t->story, a->arrays[0]) : NULL;
+    const story_place *place = known_place(&t->story, a->arrays[0]);
     story_array *drawn = place ? place->constant : NULL;
     if (drawn) memset(drawn->data, 0, drawn->bytes); /* no matter what it held */
     while (which < all->count && all->items[which] != rng) which++;

@@ -73,6 +73,7 @@ static buffer *tape_take(recorder *r, size_t size, storage **home)
 static void storage_give(tape *t, storage *m)
 {
     m->unused = true;
+    m->given++;
     m->next_unused = t->unused;
     t->unused = m;
 }
