@@ -171,7 +171,7 @@ static void test_runs(void)
     EXPECT(mg_program_fact(program, MG_SWEEPS) == 1);
     EXPECT(mg_program_fact(program, MG_UPDATES) == 1);
     EXPECT(mg_program_fact(program, MG_BYTES) > 0);
-    EXPECT(!strcmp(mg_program_name(program, 0), "random"));
+    EXPECT(!strcmp(mg_program_name(program, 0), "random_run"));
     EXPECT(!mg_program_name(program, mg_program_fact(program, MG_ENTRIES)));
     EXPECT(mg_program_found(program, 8, found) == 3 && mg_program_fact(program, 99) < 0);
     for (int i = 0; i < STEPS; i++) {
