@@ -449,6 +449,51 @@ static void test_file_faults(void)
     }
 }
 
+/* Expect an array of an entry within memory that a program has. */
+static void expect_placed(mg_program *program, int64_t entry, int which)
+{
+    mg_placed placed;
+    mg_storage memory;
+    EXPECT(mg_program_placed(program, entry, which, &placed) == MG_OK);
+    if (placed.storage < 0) return;
+    EXPECT(mg_program_storage(program, placed.storage, &memory) == MG_OK);
+    int64_t last = 0;
+    for (int d = 0; d < placed.rank; d++) last += (placed.shape[d] - 1) * placed.strides[d];
+    EXPECT(placed.offset >= 0);
+    EXPECT(placed.offset + (last + 1) * (int64_t)dtype_sizes[placed.dtype] <= memory.size);
+}
+
+/* What is told of a program to those who write it elsewhere. */
+static void test_what_is_shown(void)
+{
+    model m;
+    mg_program *program = NULL;
+    mg_entry entry;
+    mg_placed placed;
+    mg_storage memory;
+    int64_t i = 0, updates = 0, found = 0;
+    model_open(&m);
+    EXPECT(record(&m, &program) == MG_OK);
+    const int64_t count = mg_program_fact(program, MG_ENTRIES);
+    for (; i < count; i++) {
+        EXPECT(mg_program_entry(program, i, &entry) == MG_OK);
+        EXPECT(!strcmp(entry.name, mg_program_name(program, i)));
+        updates += !strcmp(entry.kind, "update");
+        for (int k = 0; k < entry.array_count; k++) expect_placed(program, i, k);
+        EXPECT(mg_program_placed(program, i, -1, &placed) == MG_ERR_ARG);
+    }
+    EXPECT(updates == 1);
+    EXPECT(mg_program_entry(program, count, &entry) == MG_ERR_ARG);
+    EXPECT(mg_program_entry(program, -1, &entry) == MG_ERR_ARG);
+    EXPECT(mg_program_placed(program, count, 0, &placed) == MG_ERR_ARG);
+    EXPECT(mg_program_storage(program, -1, &memory) == MG_ERR_ARG);
+    for (i = 0; mg_program_storage(program, i, &memory) == MG_OK; i++)
+        found += memory.role == MG_STORAGE_FOUND;
+    EXPECT(i > 5 && found == 3);
+    mg_program_free(program);
+    model_close(&m);
+}
+
 /* What is open is freed with its arena. */
 static void test_left(void)
 {
@@ -471,6 +516,7 @@ int main(void)
     test_faults();
     test_files();
     test_file_faults();
+    test_what_is_shown();
     test_left();
     return finish();
 }

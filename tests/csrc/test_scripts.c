@@ -328,6 +328,54 @@ static void test_arguments(void)
     scene_close(&s);
 }
 
+/* What is told of a program to those who write it elsewhere: all slots are among those that
+ * there are, instructions are those of mg_script_part_of(). */
+static void test_what_is_shown(int flags)
+{
+    scene s;
+    mg_script *script;
+    mg_script_info info;
+    mg_script_part part;
+    mg_script_layout layout;
+    mg_script_code code;
+    mg_script_node shown;
+    scene_open(&s, 7);
+    EXPECT(mg_script_compile(s.arena, s.root, 0, NULL, flags, &script) == MG_OK);
+    EXPECT(mg_script_describe(script, &info) == MG_OK);
+    EXPECT(mg_script_layout_of(script, &layout) == MG_OK);
+    EXPECT(layout.nodes > 0 && layout.loss > 0 && layout.loss < layout.slots);
+    for (int64_t i = 0; i < info.instructions; i++) {
+        EXPECT(mg_script_code_of(script, i, &code) == MG_OK);
+        EXPECT(mg_script_part_of(script, i, &part) == MG_OK);
+        EXPECT(!strcmp(code.kind, part.kind) && code.to < layout.slots);
+        if (strcmp(code.kind, "line")) continue;
+        EXPECT(code.word_count == 7 * code.count);
+        for (int64_t k = 0; k < code.word_count; k++)
+            EXPECT(k % 7 == 0 || k % 7 == 6 || code.words[k] < layout.slots);
+    }
+    for (int64_t i = 0; i < layout.nodes; i++) {
+        EXPECT(mg_script_node_of(script, i, &shown) == MG_OK);
+        EXPECT(shown.data < layout.slots && shown.gradient < layout.slots);
+        EXPECT(bits_of(shown.value) == bits_of(data_of(s.arena, shown.handle)));
+    }
+    EXPECT(mg_script_code_of(script, info.instructions, &code) == MG_ERR_ARG);
+    EXPECT(mg_script_code_of(script, -1, &code) == MG_ERR_ARG);
+    EXPECT(mg_script_node_of(script, layout.nodes, &shown) == MG_ERR_ARG);
+    EXPECT(mg_script_node_of(script, -1, &shown) == MG_ERR_ARG);
+    mg_script_free(script);
+    scene_close(&s);
+}
+
+static void test_formulas(void)
+{
+    EXPECT(strstr(mg_op_formula(MG_MUL, 0), "a * b") != NULL);
+    EXPECT(strstr(mg_op_formula(MG_MUL, 1), "g") && strstr(mg_op_formula(MG_MUL, 2), "a"));
+    EXPECT(strstr(mg_op_formula(MG_TANH, 0), "tanh") && !mg_op_formula(MG_MATMUL, 0));
+    EXPECT(!mg_op_formula(-1, 0) && !mg_op_formula(MG_MUL, 3));
+    EXPECT(strstr(mg_element_formula(MG_EXP, 0), "VM_exp") != NULL);
+    EXPECT(!mg_element_formula(MG_MATMUL, 0) && !mg_element_formula(-1, 0));
+}
+
 /* A recording with an input: its program gives what the calls gave, for any input. */
 static void test_recording(void)
 {
@@ -440,6 +488,9 @@ int main(int count, char **arguments)
     }
     for (int64_t seed = 1; seed <= graphs; seed++) test_graph((uint64_t)seed);
     test_arguments();
+    test_what_is_shown(0);
+    test_what_is_shown(MG_UNROLLED);
+    test_formulas();
     test_names_and_damage();
     test_recording();
     test_choice(0);
