@@ -463,6 +463,27 @@ static void expect_placed(mg_program *program, int64_t entry, int which)
     EXPECT(placed.offset + (last + 1) * (int64_t)dtype_sizes[placed.dtype] <= memory.size);
 }
 
+/* Entry by entry a run gives what it gives at once. */
+static void test_entries_one_by_one(void)
+{
+    model at_once, slow;
+    mg_program *program = NULL, *other = NULL;
+    int64_t done;
+    model_open(&at_once);
+    model_open(&slow);
+    EXPECT(record(&at_once, &program) == MG_OK && record(&slow, &other) == MG_OK);
+    EXPECT(mg_program_run(program, 1, &done) == MG_OK);
+    const int64_t count = mg_program_fact(other, MG_ENTRIES);
+    for (int64_t i = -1; i <= count; i++) EXPECT(mg_program_step(other, i) >= MG_OK);
+    expect_alike(&at_once, &slow);
+    EXPECT(mg_program_step(other, -2) == MG_ERR_ARG);
+    EXPECT(mg_program_step(other, count + 1) == MG_ERR_ARG);
+    mg_program_free(program);
+    mg_program_free(other);
+    model_close(&at_once);
+    model_close(&slow);
+}
+
 /* What is told of a program to those who write it elsewhere. */
 static void test_what_is_shown(void)
 {
@@ -517,6 +538,7 @@ int main(void)
     test_files();
     test_file_faults();
     test_what_is_shown();
+    test_entries_one_by_one();
     test_left();
     return finish();
 }

@@ -348,6 +348,7 @@ static void test_what_is_shown(int flags)
         EXPECT(mg_script_code_of(script, i, &code) == MG_OK);
         EXPECT(mg_script_part_of(script, i, &part) == MG_OK);
         EXPECT(!strcmp(code.kind, part.kind) && code.to < layout.slots);
+        EXPECT(mg_script_repeat(script, i, 2) == MG_OK);
         if (strcmp(code.kind, "line")) continue;
         EXPECT(code.word_count == 7 * code.count);
         for (int64_t k = 0; k < code.word_count; k++)
@@ -360,6 +361,8 @@ static void test_what_is_shown(int flags)
     }
     EXPECT(mg_script_code_of(script, info.instructions, &code) == MG_ERR_ARG);
     EXPECT(mg_script_code_of(script, -1, &code) == MG_ERR_ARG);
+    EXPECT(mg_script_repeat(script, -1, 1) == MG_ERR_ARG);
+    EXPECT(mg_script_repeat(script, info.instructions, 1) == MG_ERR_ARG);
     EXPECT(mg_script_node_of(script, layout.nodes, &shown) == MG_ERR_ARG);
     EXPECT(mg_script_node_of(script, -1, &shown) == MG_ERR_ARG);
     mg_script_free(script);
