@@ -5,17 +5,17 @@ Of Values the nodes are instructions, of Tensors entries; leaves are what comes 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
-
-from ..programs import Compiled, Program, flow_of
 
 __all__ = ["flow", "is_program"]
 
 
 def is_program(root: Any) -> bool:
-    """Tell whether something is a program."""
-    return isinstance(root, (Program, Compiled))
+    """Tell whether something is a program; without that package there is none."""
+    programs = sys.modules.get("pymicrograd.programs")
+    return programs is not None and isinstance(root, (programs.Program, programs.Compiled))
 
 
 def flow(root: Any) -> tuple[list[tuple[tuple[str, ...], bool]], list[tuple[int, int]]]:
@@ -24,6 +24,8 @@ def flow(root: Any) -> tuple[list[tuple[tuple[str, ...], bool]], list[tuple[int,
     Raises:
         ValueError: a compiled function has no program yet, or several.
     """
+    from ..programs import flow_of
+
     nodes: list[tuple[tuple[str, ...], bool]] = []
     edges: list[tuple[int, int]] = []
     last: dict[Any, int] = {}  # of a place, the node that wrote it last

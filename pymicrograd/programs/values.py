@@ -17,7 +17,6 @@ from ..tensors.creation import randperm
 from ..value import Value
 from .fitting import as_count, bar
 from .refusals import explained
-from .source_of_values import c_of_values
 from .stored import store
 from .templates import filled
 
@@ -154,6 +153,8 @@ class Program:
             >>> [line for line in text.splitlines() if line.startswith("int train_step(")]
             ['int train_step(struct train_step *p)']
         """
+        from .source_of_values import c_of_values  # which takes numpy
+
         self._prepare()
         return c_of_values(self._script, path, name)
 
@@ -480,6 +481,8 @@ class Variant:
 
     def to_c(self, path: Path | None, name: str) -> str:
         """Return it as C."""
+        from .source_of_values import c_of_values  # which takes numpy
+
         return c_of_values(self._script, path, name, self._given(self._numbers))
 
 
