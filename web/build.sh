@@ -14,7 +14,7 @@ case $1 in
 esac
 cd "$(dirname "$0")/../csrc"
 sources=$(make -s list-scalars)
-for name in trace log roll lanes_baseline script; do sources="$sources programs/$name.c"; done
+for name in trace log choose roll lanes_baseline script; do sources="$sources programs/$name.c"; done
 for name in classifier points gpt text; do sources="$sources ../web/$name.c"; done
 if [ "$1" = --list ]; then echo $sources; exit; fi
 
