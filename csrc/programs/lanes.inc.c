@@ -24,12 +24,12 @@ MG_INLINE bool is_certain(double r, double rest, double scale)
 {
     const uint64_t exponent = 0x7FF0000000000000u, one = 1;
     uint64_t bits;
-    double unit;
+    double power;
     memcpy(&bits, &r, sizeof bits);
     const double most = bits & ((one << 52) - 1) ? 0.4499 * 0x1p-52 : 0.0;
     bits &= exponent;
-    memcpy(&unit, &bits, sizeof unit);
-    return fabs(rest) <= most * unit * scale && fabs(r) > 1e-140 && fabs(r) < 1e140;
+    memcpy(&power, &bits, sizeof power);
+    return fabs(rest) <= most * power * scale && fabs(r) > 1e-140 && fabs(r) < 1e140;
 }
 
 MG_INLINE bool square_is_certain(double x, double *r)
