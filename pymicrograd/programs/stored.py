@@ -17,34 +17,26 @@ from .fitting import as_count
 __all__ = ["StoredProgram", "StoredTensorProgram", "load", "store", "store_arrays"]
 
 
-def named(names: Any) -> dict[int, str]:
-    """Return names by handles, of a module's parameters or of Values by name."""
-    if names is None:
-        return {}
-    items = names.named_parameters() if isinstance(names, Module) else names.items()
-    found: dict[int, str] = {}
-    for name, value in items:
-        if not isinstance(name, str) or "\0" in name:
-            raise ValueError(f"{name!r} cannot name a Value")
-        if isinstance(value, _core.ValueBase):
-            found[value._handle] = name
-    return found
+def named(names: Any, kind: type, what: str) -> list[tuple[str, Any]]:
+    """Return names and what they name: a module's parameters and buffers of a kind, or a mapping.
 
-
-def named_arrays(names: Any) -> dict[int, str]:
-    """Return names by nodes, of a module's parameters and buffers or of Tensors by name."""
+    Raises:
+        TypeError: names is neither, or names something else.
+        ValueError: a name is none.
+    """
     if names is None:
-        return {}
+        return []
     if isinstance(names, Module):
         items = [*names.named_parameters(), *names.named_buffers()]
-    else:
-        items = list(names.items())
-    for name, _ in items:
+        return [(name, x) for name, x in items if isinstance(x, kind)]
+    if not isinstance(names, Mapping):
+        raise TypeError(f"names is a module or a mapping of names to {what}s, not {names!r}")
+    for name, x in names.items():
         if not isinstance(name, str) or "\0" in name:
-            raise ValueError(f"{name!r} cannot name a Tensor")
-    tensors = [(name, x) for name, x in items if isinstance(x, _core.TensorBase)]
-    nodes = _core.handles_of([x for _, x in tensors])
-    return {node: name for node, (name, _) in zip(nodes, tensors, strict=True)}
+            raise ValueError(f"{name!r} cannot name a {what}")
+        if not isinstance(x, kind):
+            raise TypeError(f"names: {name!r} is {x!r}, no {what}")
+    return list(names.items())
 
 
 def store_arrays(program: Any, path: Path, names: Module | Mapping[str, Any] | None) -> None:
@@ -52,14 +44,17 @@ def store_arrays(program: Any, path: Path, names: Module | Mapping[str, Any] | N
     if program.notes.actions:
         name = program.notes.actions[0].__qualname__
         raise RecordingError(f"save: {name}() is in Python, which no file calls")
-    content = program.to_file(named_arrays(names))
+    items = named(names, _core.TensorBase, "Tensor")
+    nodes = _core.handles_of([x for _, x in items])
+    content = program.to_file(dict(zip(nodes, [name for name, _ in items], strict=True)))
     with replacing(path) as file:
         file.write(content)
 
 
 def store(script: Any, path: Path, names: Module | Mapping[str, Any] | None) -> None:
     """Write a program of Values to a file."""
-    content = script.to_file(named(names))
+    items = named(names, _core.ValueBase, "Value")
+    content = script.to_file({value._handle: name for name, value in items})
     with replacing(path) as file:
         file.write(content)
 
