@@ -19,6 +19,7 @@ import pymicrograd
 from pymicrograd import Value, compile, nn, optim, programs
 from pymicrograd.errors import OutOfMemoryError, RecordingError
 from pymicrograd.nn import functional as F
+from pymicrograd.pictures import to_dot
 from pymicrograd.reference.program import NumberProgram
 
 
@@ -117,6 +118,42 @@ def test_a_function_with_inputs(tmp_path: Path) -> None:
         step.save(tmp_path / "program.mgp", rows, (1, 3), 0.5)
     with pytest.raises(TypeError, match="7 inputs, not 1"):
         stored(1.0)
+
+
+def test_names_are_of_what_the_program_has(tmp_path: Path) -> None:
+    w, path = Value(1.0), tmp_path / "program.mgp"
+    of_value = compile(w * w)
+    of_tensor = compile(lambda x: x * 2.0)
+    of_tensor(pymicrograd.ones(2))
+    for program, other in ((of_value, pymicrograd.ones(2)), (of_tensor, w)):
+        with pytest.raises(TypeError, match=r"a module or a mapping of names to .*, not 3"):
+            program.save(path, names=3)
+        with pytest.raises(TypeError, match=r"names: 'w' is .*, no "):
+            program.save(path, names={"w": other})
+        with pytest.raises(ValueError, match="7 cannot name a"):
+            program.save(path, names={7: other})
+        with pytest.raises(FileNotFoundError, match=r"none/program\.mgp"):
+            program.save(tmp_path / "none" / "program.mgp")
+    assert not path.exists()
+
+
+def test_of_several_programs_a_call_tells_which(tmp_path: Path) -> None:
+    path, of_tensor = tmp_path / "program.mgp", compile(lambda x: x * 2.0)
+    of_value = compile(lambda x, name: x * 2.0, values=True)
+    calls: Any = ((of_value, (1.0, "a"), (1.0, "b"), (1.0, "c")),
+                  (of_tensor, *((pymicrograd.ones(n),) for n in (1, 2, 3))))  # fmt: skip
+    for function, first, second, other in calls:
+        function(*first)
+        assert function.to_c() == function.to_c(None, *first)
+        function(*second)
+        for act in (function.to_c, lambda f=function: f.save(path), lambda f=function: to_dot(f)):
+            with pytest.raises(ValueError, match="has programs of 2 calls: give arguments of one"):
+                act()
+        function.save(path, *second)
+        assert len(function.to_c(None, *second)) > 1000
+        with pytest.raises(ValueError, match="no program of such a call"):
+            function.save(path, *other)
+        assert len(function.explain().splitlines()) >= 3
 
 
 def test_options_and_numbers_may_be_set(tmp_path: Path) -> None:
@@ -311,7 +348,7 @@ def test_what_a_file_of_tensors_cannot_tell(tmp_path: Path) -> None:
         with pytest.raises(RecordingError, match=text):
             compiled.save(tmp_path / "program.mgp")
     compiled = compile(lambda v: v + 1.0)
-    with pytest.raises(ValueError, match="make the call first"):
+    with pytest.raises(ValueError, match="call the function first"):
         compiled.save(tmp_path / "program.mgp")
     compiled(pymicrograd.ones(3))
     saved(compiled, tmp_path)

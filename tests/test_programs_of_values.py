@@ -931,6 +931,16 @@ def test_no_memory_at_any_point_of_choosing() -> None:
     assert pymicrograd.memory_usage()["nodes"] == before
 
 
+def test_a_function_runs_within_a_recording() -> None:
+    """Its runs are part of the program that is recorded."""
+    w = Value(0.5)
+    inner = compile(lambda x: (x * w).tanh(), values=True)
+    outer = compile(lambda x: inner.run(2, x) + x, values=True)
+    assert [outer(x).data for x in (0.5, 2.0)] == [(x * w).tanh().data + x for x in (0.5, 2.0)]
+    assert outer.explain().startswith("test_a_function_runs_within_a_recording.<locals>.<lambda>")
+    assert "us" in outer.explain(times=True)
+
+
 def test_compiling_takes_time_in_proportion() -> None:
     """Instructions and bytes of a program do not grow faster than its graph."""
     w = Value(0.5)

@@ -15,7 +15,9 @@ __all__ = ["flow", "is_program"]
 def is_program(root: Any) -> bool:
     """Tell whether something is a program; without that package there is none."""
     programs = sys.modules.get("pymicrograd.programs")
-    return programs is not None and isinstance(root, (programs.Program, programs.Compiled))
+    if programs is None:
+        return False
+    return isinstance(root, (programs.Program, programs.Compiled, programs.Recorded))
 
 
 def flow(root: Any) -> tuple[list[tuple[tuple[str, ...], bool]], list[tuple[int, int]]]:

@@ -12,7 +12,8 @@ import struct
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from threading import RLock
 from typing import Any
 
@@ -22,7 +23,7 @@ from ..files import Path
 from ..modules import Module
 from ..tensors.ops import TensorBase
 from .fitting import Fitting
-from .refusals import explained
+from .refusals import explained, no_program, several_programs
 from .signatures import Surroundings, Unrecorded, key_of, tensors_in
 from .source_of_tensors import c_of_tensors
 from .stored import store_arrays
@@ -252,14 +253,39 @@ class Compiled(Fitting):
 
     def ready(self, tensors: Sequence[Any], key: Any) -> Variant | None:
         """Return a program of a signature that has these Tensors now."""
+        return next(self.all_ready(tensors, key), None)
+
+    def all_ready(self, tensors: Sequence[Any], key: Any) -> Iterator[Variant]:
+        """Yield the programs of a signature that have these Tensors now."""
         variants = self.variants.get(key, ())
         for variant in () if isinstance(variants, str) else variants:
             if not variant.refresh():
                 continue
             nodes = variant.nodes(tensors)
             if TensorBase._program_bind(variant.program.address, nodes) == 0:
-                return variant
-        return None
+                yield variant
+
+    def chosen(self, caller: str, args: Any, named: Any) -> Iterator[Variant]:
+        """Yield the programs of a call; without arguments, of the only signature, the last first.
+
+        Raises:
+            ValueError: there is none, or there are several signatures.
+        """
+        made = [some for some in self.variants.values() if not isinstance(some, str)]
+        found: Iterator[Variant] = iter(())
+        if args or named:
+            with suppress(Unrecorded):
+                key, tensors = self.signature(args, named)
+                found = self.all_ready(tensors, key)
+        elif len(made) > 1:
+            raise several_programs(caller, self.function, len(made))
+        else:
+            found = (x for some in made for x in reversed(some) if x.refresh())
+        first = next(found, None)
+        if first is None:
+            raise no_program(caller)
+        yield first
+        yield from found
 
     def record(
         self,
@@ -327,7 +353,7 @@ class Compiled(Fitting):
 
         Args:
             path: where; a file that is there is replaced as a whole.
-            args, named: arguments of a call that was made; none, where there is one program.
+            args, named: arguments of a call that was made; none, where there is one signature.
             names: a module, whose parameters' and buffers' names are kept, or Tensors by name.
 
         Raises:
@@ -335,23 +361,11 @@ class Compiled(Fitting):
             RecordingError: it does what a file cannot tell.
         """
         with self.lock:
-            all_of = [v for vs in self.variants.values() if not isinstance(vs, str) for v in vs]
-            if args or named:
-                key, tensors = self.signature(args, named)
-                found = self.variants.get(key, [])
-                all_of = [] if isinstance(found, str) else list(found)
-            for variant in all_of:  # the one that a call would run now
-                bind = TensorBase._program_bind
-                if not variant.refresh():
-                    continue
-                if (args or named) and bind(variant.program.address, variant.nodes(tensors)) != 0:
-                    continue
-                try:
+            for variant in self.chosen("save", args, named):
+                with suppress(GradientError):  # they are there, or not, other than in this program
                     store_arrays(variant.program, path, names)
-                except GradientError:  # gradients are there, or not, other than in this program
-                    continue
-                return
-            raise ValueError("save: there is no program of such a call: make the call first")
+                    return
+        raise no_program("save")
 
     # ---- to see
 
@@ -381,22 +395,14 @@ class Compiled(Fitting):
                     lines += [f"    {name} x {n}" for name, n in counted(names)]
         return "\n".join(lines)
 
-    def program(self) -> Any:
-        """Return the core's program of the only signature that there is, the last one recorded.
+    def program(self, caller: str, *args: Any, **named: Any) -> Any:
+        """Return the core's program of a call; errors are those of `chosen`."""
+        return next(self.chosen(caller, args, named)).program
 
-        Raises:
-            ValueError: there are no programs yet, or of several signatures.
-        """
-        made = [some for some in self.variants.values() if not isinstance(some, str)]
-        if len(made) != 1:
-            called = getattr(self.function, "__qualname__", "the function")
-            raise ValueError(f"there are programs of {len(made) or 'no'} signatures of {called}()")
-        if not made[0][-1].refresh():
-            raise ValueError("an optimizer has other parameters now: call the function again")
-        return made[0][-1].program
-
-    def to_c(self, path: Any = None, name: str = "train_step") -> str:
-        """Return the program as C that stands alone, with what its arrays hold now.
+    def to_c(
+        self, path: Path | None = None, *args: Any, name: str = "train_step", **named: Any
+    ) -> str:
+        """Return the program of a call as C that stands alone, with what its arrays hold now.
 
         The file has static arrays and a function `train_step`, which makes a step and returns
         0, or below 0 where an index is out of range; its head says how it is compiled. Arguments
@@ -405,11 +411,12 @@ class Compiled(Fitting):
 
         Args:
             path: a file to write, or None.
+            args, named: arguments of a call that was made; none, where there is one signature: of
+                several programs of it the last is written.
             name: of the function, and what the names of those arrays begin with.
 
         Raises:
-            ValueError: there are no programs yet, or of several signatures (of several of one
-                signature the last is written); the name is none.
+            ValueError: no call was recorded that was like this one; the name is none.
             NotImplementedError: something in it has no plain form yet: float16, random integers,
                 gradients that add up over steps, rarer ops; the message names it.
 
@@ -422,7 +429,7 @@ class Compiled(Fitting):
             >>> [line for line in double.to_c().splitlines() if line.startswith("int train")]
             ['int train_step(void)']
         """
-        return c_of_tensors(self.program(), path, name)
+        return c_of_tensors(self.program("to_c", *args, **named), path, name)
 
 
 def counted(names: Iterable[str]) -> list[tuple[str, int]]:

@@ -135,11 +135,15 @@ class Fitting:
         steps = epochs * (-(-rows // size) if rows else 0)
         with self.lock, bar(steps, progress) as fit.bar:
             for _ in range(epochs):
-                order = None
-                if shuffle is not None and shuffle is not False:
-                    order = randperm(rows, generator=None if shuffle is True else shuffle)
-                fit.epoch(rows, order)
+                fit.epoch(rows, shuffled(rows, shuffle))
         return fit.losses
+
+
+def shuffled(rows: int, shuffle: Any) -> Any:
+    """Return the order of the rows of an epoch, a Tensor; None: that in which they are."""
+    if shuffle is None or shuffle is False:
+        return None
+    return randperm(rows, generator=None if shuffle is True else shuffle)
 
 
 def rows_of(data: Sequence[Any]) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from .. import _core
 from ..tensors.dtypes import DTYPES
 from .compiled import Compiled
+from .values import Recorded
 
 __all__ = ["flow_of"]
 
@@ -17,9 +18,11 @@ Part = tuple[tuple[str, ...], Iterable[Any], Iterable[Any], bool]
 
 
 def flow_of(program: Any) -> Iterator[Part]:
-    """Return the parts of a `Program`, or of the program of a `Compiled`, in their order."""
+    """Return the parts of a program, or of the only one of a compiled function, in their order."""
     if isinstance(program, Compiled):
-        return entries(program.program())
+        return entries(program.program("a picture"))
+    if isinstance(program, Recorded):
+        program = program.variant("a picture")
     return instructions(program._script)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import traceback
 from pathlib import Path
+from typing import Any
 
 from ..errors import RecordingError
 
-__all__ = ["explained"]
+__all__ = ["explained", "no_program", "several_programs"]
 
 FOLDER = str(Path(__file__).resolve().parents[1])
 INSTEAD = {
@@ -33,3 +34,14 @@ def explained(error: RecordingError) -> RecordingError:
     text = str(error)
     advice = next((advice for word, advice in INSTEAD.items() if text.startswith(word)), None)
     return RecordingError(f"{place_of(error)}: {text}" + (f": {advice}" if advice else ""))
+
+
+def no_program(caller: str) -> ValueError:
+    """Return the error of what is asked of a call that was not made."""
+    return ValueError(f"{caller}: there is no program of such a call: call the function first")
+
+
+def several_programs(caller: str, function: Any, count: int) -> ValueError:
+    """Return the error of what is asked of a function that has several programs."""
+    name = getattr(function, "__qualname__", "the function")
+    return ValueError(f"{caller}: {name}() has programs of {count} calls: give arguments of one")

@@ -13,10 +13,9 @@ from ..errors import ArgumentError, RecordingError
 from ..files import Path
 from ..modules import Module
 from ..scalars import is_array
-from ..tensors.creation import randperm
 from ..value import Value
-from .fitting import as_count, bar
-from .refusals import explained
+from .fitting import as_count, bar, shuffled
+from .refusals import explained, no_program, several_programs
 from .stored import store
 from .templates import filled
 
@@ -222,10 +221,7 @@ class Recorded:
         if _core.recording() is not None:
             return self.function(*args, **named)
         numbers: list[Any] = []
-        key = key_of((args, named), numbers), _core.is_grad_enabled()
-        family = self._families.get(key)
-        if family is None:
-            family = self._families[key] = Family()
+        family = self._family(args, named, numbers)
         variant = family.find(numbers)
         if variant is None or not variant.refresh():
             try:
@@ -235,6 +231,21 @@ class Recorded:
         if variant.fits(numbers):
             return variant.run(numbers)
         return self.function(*args, **named)
+
+    def _family(self, args: tuple[Any, ...], named: dict[str, Any], numbers: list[Any]) -> Family:
+        """Return the programs of calls like this one, whose numbers are added to a list."""
+        key = key_of((args, named), numbers), _core.is_grad_enabled()
+        family = self._families.get(key)
+        if family is None:
+            family = self._families[key] = Family()
+        return family
+
+    def _ready(self, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Variant | None, Any]:
+        """Return what a call would run, None where it would be recorded; and its numbers."""
+        numbers: list[Any] = []
+        variant = self._family(args, named, numbers).find(numbers)
+        is_ready = variant is not None and variant.refresh() and variant.fits(numbers)
+        return variant if is_ready else None, numbers
 
     def save(
         self, path: Path, *args: Any, names: Module | Mapping[str, Any] | None = None, **named: Any
@@ -249,7 +260,7 @@ class Recorded:
         Raises:
             ValueError: no call was recorded that was like this one.
         """
-        self._variant("save", args, named).save(path, names)
+        self.variant("save", *args, **named).save(path, names)
 
     def to_c(
         self, path: Path | None = None, *args: Any, name: str = "train_step", **named: Any
@@ -264,22 +275,31 @@ class Recorded:
         Raises:
             ValueError: no call was recorded that was like this one.
         """
-        return self._variant("to_c", args, named).to_c(path, name)
+        return self.variant("to_c", *args, **named).to_c(path, name)
 
-    def _variant(self, caller: str, args: tuple[Any, ...], named: dict[str, Any]) -> Variant:
-        """Return what a call with such arguments runs; without any, the only one there is."""
-        variants = [variant for family in self._families.values() for variant in family.all()]
-        if args or named or len(variants) != 1:
-            numbers: list[Any] = []
-            key = key_of((args, named), numbers), _core.is_grad_enabled()
-            family = self._families.get(key)
-            found = family.find(numbers) if family is not None else None
-            variants = [found] if found is not None and found.fits(numbers) else []
-        if not variants or not variants[0].refresh():
-            raise ValueError(
-                f"{caller}: there is no program of such a call: call the function first"
-            )
-        return variants[0]
+    def explain(self, times: bool = False) -> str:
+        """Say which programs there are, and of what each consists, as `Program.explain`."""
+        made = [variant for family in self._families.values() for variant in family.all()]
+        texts = [variant.explain(times) for variant in made]
+        lines = [f"  {line}" for text in texts for line in text.splitlines()]
+        return "\n".join([f"{self.function.__qualname__}: {len(made)} program(s)", *lines])
+
+    def variant(self, caller: str, *args: Any, **named: Any) -> Variant:
+        """Return the program of a call; without arguments, the only one there is.
+
+        Raises:
+            ValueError: there is none, or there are several.
+        """
+        made = [variant for family in self._families.values() for variant in family.all()]
+        if args or named:
+            found, _ = self._ready(args, named)
+        elif len(made) > 1:
+            raise several_programs(caller, self.function, len(made))
+        else:
+            found = made[0] if made and made[0].refresh() else None
+        if found is None:
+            raise no_program(caller)
+        return found
 
     def run(self, count: int, *args: Any, **named: Any) -> Any:
         """Call the function so many times with the same arguments; return the last result.
@@ -289,11 +309,10 @@ class Recorded:
         left, result = as_count("count", count), None
         while left:
             result, left = self(*args, **named), left - 1
-            numbers: list[Any] = []
-            key = key_of((args, named), numbers), _core.is_grad_enabled()
-            variant = self._families[key].find(numbers) if left else None
-            if variant is not None and variant.refresh() and variant.fits(numbers):
-                return variant.run(numbers, left)
+            if left and _core.recording() is None:
+                variant, numbers = self._ready(args, named)
+                if variant is not None:
+                    return variant.run(numbers, left)
         return result
 
     def fit(
@@ -353,9 +372,8 @@ class Recorded:
 def batches(rows: int, epochs: int, size: int, shuffle: Any) -> Iterator[Sequence[int]]:
     """Yield the rows of each batch."""
     for _ in range(epochs):
-        order: Sequence[int] = range(rows)
-        if shuffle is not None and shuffle is not False:
-            order = randperm(rows, generator=None if shuffle is True else shuffle).tolist()
+        order = shuffled(rows, shuffle)
+        order = range(rows) if order is None else order.tolist()
         for first in range(0, rows, size):
             yield order[first : first + size]
 
@@ -474,6 +492,13 @@ class Variant:
     def _given(self, numbers: Sequence[Any]) -> list[Any]:
         """Return the inputs among the numbers of a call."""
         return [x for i, x in enumerate(numbers) if type(x) is float or i in self._inputs]
+
+    def explain(self, times: bool) -> str:
+        """Say of what the program consists."""
+        if times:
+            self.refresh()
+        text: str = self._script.describe(times)
+        return text
 
     def save(self, path: Path, names: Module | Mapping[str, Any] | None) -> None:
         """Write the program to a file."""
