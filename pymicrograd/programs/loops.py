@@ -1,0 +1,214 @@
+"""Arrays and loops over them in the text of a C program."""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from collections.abc import Callable, Sequence
+
+from .source import statement
+
+C_TYPES = {
+    "float32": "float", "float64": "double", "int64": "int64_t", "int32": "int32_t",
+    "uint8": "uint8_t", "bool": "uint8_t", "int8": "int8_t", "int16": "int16_t",
+}  # fmt: skip
+SHORT = {"float": "f32", "double": "f64", "int64_t": "i64", "int32_t": "i32", "uint8_t": "u8",
+         "int8_t": "i8", "int16_t": "i16"}  # fmt: skip
+FORMATS = {"float": "f", "double": "d", "int64_t": "q", "int32_t": "i", "uint8_t": "B",
+           "int8_t": "b", "int16_t": "h"}  # fmt: skip
+SIZES = {name: struct.calcsize(code) for name, code in FORMATS.items()}
+
+
+class Unwritten(NotImplementedError):
+    """Something that programs written as C do not do."""
+
+
+class View:
+    """An array in a program's text.
+
+    Attributes:
+        name: of the C array; type: of its elements; offset: of the first one.
+    """
+
+    def __init__(
+        self, name: str, kind: str, shape: Sequence[int], strides: Sequence[int], offset: int
+    ) -> None:
+        self.name, self.type = name, kind
+        self.shape, self.strides, self.offset = tuple(shape), tuple(strides), offset
+
+    @property
+    def count(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def is_contiguous(self) -> bool:
+        expected = 1
+        for size, stride in zip(reversed(self.shape), reversed(self.strides), strict=True):
+            if size != 1 and stride != expected:
+                return False
+            expected *= size
+        return True
+
+    @property
+    def start(self) -> str:
+        """Its first element's address."""
+        return f"{self.name} + {self.offset}" if self.offset else self.name
+
+    def like(self, shape: Sequence[int], strides: Sequence[int], offset: int = 0) -> View:
+        return View(self.name, self.type, shape, strides, self.offset + offset)
+
+    def reshaped(self, shape: Sequence[int]) -> View:
+        """See a contiguous array as one of another shape."""
+        assert self.is_contiguous
+        return self.like(shape, steps_of(shape))
+
+    def broadcast(self, shape: Sequence[int]) -> View:
+        """See it as an array of a larger shape."""
+        strides = [0] * (len(shape) - len(self.shape))
+        strides += [0 if n == 1 else s for n, s in zip(self.shape, self.strides, strict=True)]
+        return self.like(shape, strides)
+
+
+def steps_of(shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the strides of a contiguous array."""
+    strides, step = [], 1
+    for size in reversed(shape):
+        strides.append(step)
+        step *= size
+    return tuple(reversed(strides))
+
+
+def nest(
+    views: Sequence[View], body: Callable[..., str], indent: int = 4, names: str = "ijklmnpq"
+) -> str:
+    """Write a loop nest over all elements of views of one shape; body gets an element of each."""
+    axes = [(n, [v.strides[d] for v in views]) for d, n in enumerate(views[0].shape) if n != 1]
+    merged: list[tuple[int, list[int]]] = []
+    for n, steps in axes:
+        if merged and all(a == b * n for a, b in zip(merged[-1][1], steps, strict=True)):
+            merged[-1] = (merged[-1][0] * n, steps)
+        else:
+            merged.append((n, steps))
+    lines = []
+    for name, (n, _) in zip(names, merged, strict=False):
+        lines.append(f"{' ' * indent}for (int64_t {name} = 0; {name} < {n}; {name}++)")
+        indent += 4
+    elements = []
+    for k, view in enumerate(views):
+        terms = [
+            term(steps[k], name)
+            for name, (_, steps) in zip(names, merged, strict=False)
+            if steps[k]
+        ]
+        elements.append(f"{view.name}[{added(view.offset, terms)}]")
+    text = body(*elements)
+    if "\n" in text or text.count(";") > 1:
+        lines[-1:] = [lines[-1] + " {"] if lines else [" " * (indent - 4) + "{"]
+        lines += [statement(line, indent) for line in text.split("\n")]
+        lines.append(" " * (indent - 4) + "}")
+    else:
+        lines.append(statement(text, indent))
+    return "\n".join(lines)
+
+
+def term(step: int, name: str) -> str:
+    return name if step == 1 else f"{step} * {name}"
+
+
+def added(offset: int, terms: Sequence[str]) -> str:
+    """Return a sum of an offset and terms."""
+    return " + ".join([*([str(offset)] if offset or not terms else []), *terms]).replace(
+        "+ -", "- "
+    )
+
+
+def number(x: float, kind: str) -> str:
+    """Return a number of a type as C has it."""
+    if kind not in ("float", "double"):
+        return f"INT64_C({int(x)})" if abs(int(x)) > 2**31 - 1 else str(int(x))
+    if math.isnan(x):
+        return "NAN"
+    if math.isinf(x):
+        return "INFINITY" if x > 0 else "-INFINITY"
+    return repr(x) if kind == "double" else f"{shortest(x)}f"
+
+
+def shortest(x: float) -> str:
+    """Return the shortest text that a float32 has."""
+    for digits in range(6, 10):
+        text = f"{x:.{digits}g}"
+        if struct.pack("f", float(text)) == struct.pack("f", x):
+            break
+    return text if any(c in text for c in ".en") else text + ".0"
+
+
+def element(view: View, at: str) -> str:
+    """Return an element of a contiguous array."""
+    return f"{view.name}[{added(view.offset, [at])}]"
+
+
+def moved(at: str, by: str) -> str:
+    """Return an element that lies further behind."""
+    return f"{at[:-1]} + {by}]"
+
+
+def nested_body(views: Sequence[View], body: Callable[..., str]) -> str:
+    """Write a loop nest whose body has lines, some of them indented."""
+    marked: list[str] = []
+
+    def noted(*elements: str) -> str:
+        marked.append(body(*elements))
+        return "BODY;"
+
+    text = nest(views, noted)
+    head, _, tail = text.rpartition("BODY;")
+    indent = len(head) - len(head.rstrip(" "))
+    lines = []
+    for line in marked[0].split("\n"):
+        inner = len(line) - len(line.lstrip(" "))
+        lines.append(statement(line.lstrip(" "), indent + inner))
+    head = head.rstrip(" ").rstrip("\n")
+    return (
+        f"{head} {{\n" + "\n".join(lines) + f"\n{' ' * max(4, indent - 4)}}}" + tail
+        if head
+        else (
+            "    {\n"
+            + "\n".join("    " + line for line in "\n".join(lines).split("\n"))
+            + "\n    }"
+        )
+    )
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    return f"({', '.join(map(str, shape))})"
+
+
+def powers(text: str, k: float, kind: str) -> str:
+    """Return a formula with POWK(x, k) written out."""
+    while (begin := text.find("POWK(")) >= 0:
+        depth, end = 0, begin + 4
+        for end in range(begin + 4, len(text)):
+            depth += (text[end] == "(") - (text[end] == ")")
+            if depth == 0:
+                break
+        base, _, exponent = text[begin + 5 : end].rpartition(", ")
+        value = (
+            k - 1.0
+            if exponent == "number - 1.0"
+            else k
+            if exponent == "number"
+            else float(exponent)
+        )
+        text = text[:begin] + power(base, value, kind) + text[end + 1 :]
+    text = text.replace("number == 0.0 ?", f"{int(k == 0.0)} ?")
+    return re.sub(r"\bnumber\b", number(k, "double"), text)
+
+
+def power(x: str, k: float, kind: str) -> str:
+    """Return x^k as kernels compute it."""
+    usual = {
+        2.0: f"({x} * {x})", 1.0: x, 0.0: "(T)1", -1.0: f"(1 / {x})", 0.5: f"sqrt_T({x})",
+        -0.5: f"(1 / sqrt_T({x}))", 3.0: f"({x} * {x} * {x})",
+    }  # fmt: skip
+    return usual.get(k, f"VM_pow({x}, ({kind}){k!r})")

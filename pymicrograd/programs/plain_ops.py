@@ -1,0 +1,657 @@
+"""Ops on whole arrays as plain loops in C: what SPEC.md says of each."""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import _core
+from ..tensors.dtypes import DTYPES
+from .loops import (
+    C_TYPES,
+    FORMATS,
+    SHORT,
+    SIZES,
+    Unwritten,
+    View,
+    element,
+    moved,
+    nest,
+    nested_body,
+    number,
+    powers,
+    shape_text,
+    steps_of,
+)
+from .source import bare, statement
+
+REDUCTIONS = {"sum": "PLAIN_SUM", "mean": "PLAIN_SUM", "prod": "PLAIN_PROD", "amax": "PLAIN_AMAX",
+              "amin": "PLAIN_AMIN"}  # fmt: skip
+BLOCKS = 4096 * 4096  # elements that a reduction of two levels has
+
+
+class Ops:
+    """Memory of a program that is written, and the values of its ops."""
+
+    def __init__(self, program: Any) -> None:
+        self.entries, self.storages = program.entries(), program.storages()
+        self.declared: dict[str, tuple[str, int, str]] = {}  # type, elements, initial data
+        self.about: dict[str, str] = {}
+        self.scratch = 0
+        self.steps: list[str] = []
+        self.updates: list[str] = []  # declarations
+        self.restored: list[str] = []
+        self.outputs: list[str] = []
+        self.results: list[View] = []
+        self.generators: dict[int, str] = {}
+        self.stepped: dict[tuple[int, int], str] = {}
+
+    # ---- memory
+
+    def view(self, placed: Any) -> View:
+        """Return an array of an entry."""
+        kind = C_TYPES.get(DTYPES[placed.dtype].name)
+        if kind is None:
+            raise Unwritten(f"{DTYPES[placed.dtype].name} elements")
+        storage = self.storages[placed.storage]
+        offset = placed.offset // SIZES[kind]
+        if storage.is_gradient:
+            raise Unwritten("gradients from before the step: call zero_grad() first")
+        if storage.is_owned:
+            name = f"t{placed.storage}_{SHORT[kind]}"
+        elif storage.input >= 0:
+            name = f"@_input_{storage.input}"
+        else:
+            name = f"p{placed.storage}"
+        if not storage.is_owned and (storage.is_shared or not storage.is_contiguous):
+            raise Unwritten("a Tensor from outside that is not contiguous, or has views")
+        if name not in self.declared:
+            count = storage.size // SIZES[kind]
+            data = ""
+            if storage.data is not None:
+                found = struct.unpack(f"={count}{FORMATS[kind]}", storage.data)
+                if any(found) or any(math.copysign(1.0, x) < 0 for x in found):
+                    data = ", ".join(number(x, kind) for x in found)
+            self.declared[name] = kind, max(1, count), data
+            if storage.is_restored:
+                self.declared[f"{name}_first"] = kind, max(1, count), data
+                self.restored.append(f"    memcpy({name}, {name}_first, sizeof {name});")
+            if not storage.is_owned:
+                self.about[name] = shape_text(placed.shape)
+        return View(name, kind, placed.shape, placed.strides, offset)
+
+    def room(self, kind: str, shape: Sequence[int]) -> View:
+        """Return an array for what an entry needs on the way."""
+        name = f"room{self.scratch}_{SHORT[kind]}"
+        self.scratch += 1
+        self.declared[name] = kind, max(1, math.prod(shape)), ""
+        return View(name, kind, shape, steps_of(shape), 0)
+
+    def say(self, text: str) -> None:
+        self.steps.append(text)
+
+    def contiguous(self, view: View, kind: str | None = None) -> View:
+        """Return an array, or a copy in one piece and of a type."""
+        if view.is_contiguous and kind in (None, view.type):
+            return view.like(view.shape, steps_of(view.shape))
+        made = self.room(kind or view.type, view.shape)
+        self.copy(view, made)
+        return made
+
+    def copy(self, source: View, to: View) -> None:
+        """Write a copy, with a cast."""
+        self.say(nest([to, source.broadcast(to.shape)],
+                      lambda y, a: f"{y} = {self.cast(a, source, to)};"))  # fmt: skip
+
+    def cast(self, text: str, source: View, to: View, is_bool: bool = False) -> str:
+        """Return an element in another type."""
+        if source.type == to.type and not is_bool:
+            return text
+        if is_bool:
+            return f"{text} != 0"
+        if source.type in ("float", "double") and to.type not in ("float", "double"):
+            raise Unwritten("casts of floats to integers")
+        return f"({to.type}){text}"
+
+    # ---- formulas
+
+    def formula(self, op: str, which: int, kind: str, operands: dict[str, str], k: float) -> str:
+        """Return what an elementwise op computes."""
+        text = _core.element_formula(op, which)
+        if not text or "NONE" in text:
+            raise Unwritten(f"{op} of elements")
+        if kind not in ("float", "double"):
+            return self.integers(op, which, kind, operands)
+        text = re.sub(r"\b[abyg]\b", lambda match: operands[match[0]], text)
+        text = powers(text, k, kind)
+        short, letter = SHORT[kind], "f" if kind == "float" else ""
+        text = re.sub(r"\bVM_(\w+)", rf"vm_\1{'_f32' if letter else ''}", text)
+        text = re.sub(r"\b(sqrt|fabs)_T\b", rf"\1{letter}", text)
+        text = re.sub(r"\b(\w+)_T\b", rf"\1_{short}", text)
+        return re.sub(r"\(T\)", f"({kind})", text)
+
+    def integers(self, op: str, which: int, kind: str, operands: dict[str, str]) -> str:
+        """Return what an op of integers computes."""
+        a, b = operands.get("a", ""), operands.get("b", "")
+        signs = {"add": "+", "sub": "-", "mul": "*"}
+        if which == 0 and op in signs and kind == "int64_t":
+            return f"(int64_t)((uint64_t){a} {signs[op]} (uint64_t){b})"
+        comparisons = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+        if which == 0 and op in comparisons:
+            return f"{a} {comparisons[op]} {b}"
+        logical = {"logical_and": f"{a} & {b}", "logical_or": f"{a} | {b}",
+                   "logical_xor": f"{a} ^ {b}", "logical_not": f"{a} ^ 1"}  # fmt: skip
+        if which == 0 and op in logical:
+            return logical[op]
+        raise Unwritten(f"{op} of {kind.removesuffix('_t')}")
+
+    def elements(self, op: str, operands: Sequence[View], y: View, weak: int, k: float) -> None:
+        """Write an elementwise op."""
+        kind = y.type
+        compares = op in ("eq", "ne", "lt", "le", "gt", "ge")
+        if compares:
+            strong = {v.type for i, v in enumerate(operands) if not weak >> i & 1}
+            kinds = strong or {v.type for v in operands}
+            if len(kinds) > 1 and not kinds <= {"int64_t", "int32_t", "uint8_t"}:
+                raise Unwritten(f"{op} of {' and '.join(sorted(kinds))}")
+            kind = kinds.pop() if len(kinds) == 1 else "int64_t"
+            weak_float = any(
+                v.type in ("float", "double") for i, v in enumerate(operands) if weak >> i & 1
+            )
+            if weak_float and kind not in ("float", "double"):
+                raise Unwritten(f"{op} of integers and a float")
+        wide = View("", kind, (), (), 0)
+        views = [y, *(v.broadcast(y.shape) for v in operands)]
+
+        def body(out: str, *found: str) -> str:
+            names = dict(zip("ab", found, strict=False))
+            cast = {
+                name: self.cast(text, v, wide)
+                for (name, text), v in zip(names.items(), operands, strict=True)
+            }
+            return f"{out} = {bare(self.formula(op, 0, kind, cast, k))};"
+
+        self.say(nest(views, body))
+
+    # ---- reductions, rows
+
+    def reduce(self, e: Any, a: View, y: View) -> None:
+        axes = [d for d in range(len(a.shape)) if e.integers[0] >> d & 1]
+        if a.type not in ("float", "double") or a.type != y.type:
+            raise Unwritten(f"{e.name} of {a.type.removesuffix('_t')}")
+        kept = [d for d in range(len(a.shape)) if d not in axes]
+        n = math.prod(a.shape[d] for d in axes)
+        if n > BLOCKS:
+            raise Unwritten(f"a {e.name} of {n} elements")
+        s = SHORT[a.type]
+        inner = a.like([a.shape[d] for d in axes], [a.strides[d] for d in axes])
+        outer = a.like([a.shape[d] for d in kept], [a.strides[d] for d in kept])
+        to = y.reshaped(outer.shape)
+
+        def body(out: str, first: str) -> str:
+            at = first[len(a.name) + 1 : -1]
+            loops = nest(
+                [inner.like(inner.shape, inner.strides, -inner.offset)],
+                lambda x: f"reduce_{s}(&r, {a.name}[{at} + {x[len(a.name) + 1 : -1]}]);",
+                4, "uvwxyz",
+            )  # fmt: skip
+            result = f"reduced_{s}(&r)"
+            if e.name == "mean":
+                result += f" / ({a.type}){n}"
+            head = f"reduction_{s} r = reduction_of_{s}({REDUCTIONS[e.name]});"
+            return f"{head}\n{loops}\n{out} = {result};"
+
+        self.say(nested_body([to, outer], body))
+
+    def gathered(self, a: View, axes: Sequence[int], kind: str) -> tuple[View, int]:
+        """Return a copy whose rows are what is reduced, and their length."""
+        kept = [d for d in range(len(a.shape)) if d not in axes]
+        order = [*kept, *axes]
+        turned = a.like([a.shape[d] for d in order], [a.strides[d] for d in order])
+        n = math.prod(a.shape[d] for d in axes)
+        made = self.contiguous(turned, kind)
+        return made.reshaped((made.count // n if n else 0, n)), n
+
+    def call_logsumexp(self, e: Any, a: View, y: View) -> None:
+        axes = [d for d in range(len(a.shape)) if e.integers[0] >> d & 1]
+        rows, n = self.gathered(a, axes, y.type)
+        first = rows.like(rows.shape[:1], rows.strides[:1])
+        self.say(nest([y.reshaped(first.shape), first], lambda out, x: (
+            f"{out} = log_sum_exp_{SHORT[y.type]}({n}, &{x});")))  # fmt: skip
+
+    def variance(self, e: Any, a: View, y: View, root: int) -> None:
+        axes = [d for d in range(len(a.shape)) if e.integers[0] >> d & 1]
+        rows, n = self.gathered(a, axes, y.type)
+        first = rows.like(rows.shape[:1], rows.strides[:1])
+        self.say(
+            nest(
+                [y.reshaped(first.shape), first],
+                lambda out, x: (
+                    f"{out} = variance_{SHORT[y.type]}({n}, &{x}, {e.numbers[0]!r}, {root});"
+                ),
+            )
+        )
+
+    def call_var(self, e: Any, a: View, y: View) -> None:
+        self.variance(e, a, y, 0)
+
+    def call_std(self, e: Any, a: View, y: View) -> None:
+        self.variance(e, a, y, 1)
+
+    def along(self, view: View, axis: int) -> tuple[View, int, int]:
+        """Return what is left of an array without an axis, and that axis' size and stride."""
+        rest = [d for d in range(len(view.shape)) if d != axis]
+        left = view.like([view.shape[d] for d in rest], [view.strides[d] for d in rest])
+        return left, view.shape[axis], view.strides[axis]
+
+    def rows(self, a: View, y: View, axis: int, function: str) -> None:
+        """Write a call of a function for each row along an axis of arrays laid out alike."""
+        a = self.contiguous(a, y.type)
+        left, n, step = self.along(a, axis)
+        to, _, _ = self.along(y, axis)
+        self.say(
+            nest(
+                [left, to], lambda x, out: f"{function}_{SHORT[y.type]}({n}, &{x}, &{out}, {step});"
+            )
+        )
+
+    def call_softmax(self, e: Any, a: View, y: View) -> None:
+        self.rows(a, y, e.integers[0], "softmax_row")
+
+    def call_log_softmax(self, e: Any, a: View, y: View) -> None:
+        self.rows(a, y, e.integers[0], "log_softmax_row")
+
+    def call_cumsum(self, e: Any, a: View, y: View) -> None:
+        if y.type not in ("float", "double"):
+            raise Unwritten("cumsum of integers")
+        a = self.contiguous(a, y.type)
+        left, n, step = self.along(a, e.integers[0])
+        to, _, _ = self.along(y, e.integers[0])
+        self.say(nest([left, to], lambda x, out: (
+            f"const {y.type} *x = &{x};\n{y.type} *y = &{out};\n"
+            f"for (int64_t t = 0; t < {n}; t++) y[t * {step}] = t ? y[(t - 1) * {step}] + "
+            f"x[t * {step}] : x[0];")))  # fmt: skip
+
+    def call_cross_entropy(self, e: Any, logits: View, targets: View, y: View) -> None:
+        reduction, ignored = e.integers[:2]
+        kind, smoothing = y.type, number(e.numbers[0], "double")
+        logits, targets = self.contiguous(logits, kind), self.contiguous(targets, "int64_t")
+        rows, n = logits.shape
+        losses = self.room(kind, (rows,))
+        counted = f"counted_{losses.name.split('_')[0].removeprefix('room')}"
+        ignored_text = number(ignored, "int64_t")
+        self.say(
+            f"    int64_t {counted} = 0;\n    for (int64_t i = 0; i < {rows}; i++) {{\n"
+            f"        const int64_t target = {element(targets, 'i')};\n"
+            f"        {losses.name}[i] = 0;\n        if (target == {ignored_text}) continue;\n"
+            f"        if (target < 0 || target >= {n}) return MG_ERR_INDEX;\n"
+            f"        {counted}++;\n"
+            + statement(
+                f"{losses.name}[i] = loss_of_row_{SHORT[kind]}({n}, {logits.start} + {n} * i, "
+                f"target, {smoothing});", 8)
+            + f"\n    }}\n    (void){counted};"
+        )  # fmt: skip
+        if reduction == _core.REDUCTIONS["none"]:
+            self.copy(losses, y)
+            return
+        mean = f" / ({kind}){counted}" if reduction == _core.REDUCTIONS["mean"] else ""
+        total = f"reduce_row_{SHORT[kind]}(PLAIN_SUM, {rows}, {losses.name}, 1){mean}"
+        self.say(statement(f"{y.name}[{y.offset}] = {total};"))
+
+    def norm(self, e: Any, arrays: Sequence[View], y: View, centered: int) -> None:
+        kind = y.type
+        a, *others = [self.contiguous(v, kind) for v in arrays]
+        n = math.prod(a.shape[len(a.shape) - e.integers[0] :])
+        given = [v.start for v in others] + ["NULL"] * (2 - len(others))
+        self.say(
+            f"    for (int64_t i = 0; i < {a.count // n}; i++)\n"
+            + statement(
+                f"norm_row_{SHORT[kind]}({n}, {a.start} + {n} * i, {given[0]}, {given[1]}, "
+                f"{centered}, {e.numbers[0]!r}, {y.start} + {n} * i);", 8)
+        )  # fmt: skip
+
+    def call_layer_norm(self, e: Any, *arrays: View) -> None:
+        self.norm(e, arrays[:-1], arrays[-1], 1)
+
+    def call_rms_norm(self, e: Any, *arrays: View) -> None:
+        self.norm(e, arrays[:-1], arrays[-1], 0)
+
+    # ---- products
+
+    def call_matmul(self, e: Any, a: View, b: View, y: View) -> None:
+        kind = y.type
+        if kind not in ("float", "double"):
+            raise Unwritten("products of integers")
+        a, b = (v if v.type == kind else self.contiguous(v, kind) for v in (a, b))
+        shape = list(y.shape)
+        if len(a.shape) == 1:
+            a = a.like((1, *a.shape), (0, *a.strides))
+            shape.insert(len(shape) - (0 if len(b.shape) == 1 else 1), 1)
+        if len(b.shape) == 1:
+            b = b.like((*b.shape, 1), (*b.strides, 0))
+            shape.append(1)
+        self.product(a, b, y.reshaped(shape), None)
+
+    def call_linear(self, e: Any, x: View, weight: View, *rest: View) -> None:
+        y = rest[-1]
+        x, weight = (v if v.type == y.type else self.contiguous(v, y.type) for v in (x, weight))
+        flipped = weight.like(weight.shape[::-1], weight.strides[::-1])
+        shape = y.shape if len(x.shape) > 1 else (1, *y.shape)
+        if len(x.shape) == 1:
+            x = x.like((1, *x.shape), (0, *x.strides))
+        bias = self.contiguous(rest[0], y.type) if len(rest) > 1 else None
+        self.product(x, flipped, y.reshaped(shape), bias)
+
+    def product(self, a: View, b: View, y: View, bias: View | None) -> None:
+        """Write a product of matrices, (.., m, k) @ (.., k, n)."""
+        *lead, m, n = y.shape
+        k = a.shape[-1]
+        a = a.broadcast((*lead, m, k))
+        b = b.broadcast((*lead, k, n))
+        rows = a.like((*lead, m, n), (*a.strides[:-1], 0))
+        columns = b.like((*lead, m, n), (*b.strides[:-2], 0, b.strides[-1]))
+        views = [y, rows, columns]
+        if bias is not None:
+            views.append(bias.broadcast(y.shape))
+
+        def body(out: str, x: str, w: str, *added_to: str) -> str:
+            text = f"dot_{SHORT[y.type]}({k}, &{x}, {a.strides[-1]}, &{w}, {b.strides[-2]})"
+            return f"{out} = {' + '.join([text, *added_to])};"
+
+        self.say(nest(views, body))
+
+    # ---- movement
+
+    def part(
+        self, view: View, start: Sequence[int], step: Sequence[int], shape: Sequence[int]
+    ) -> View:
+        """Return a slice of an array."""
+        offset = sum(s * at for s, at in zip(view.strides, start, strict=True))
+        return view.like(shape, [s * t for s, t in zip(view.strides, step, strict=True)], offset)
+
+    def fill(self, y: View, text: str) -> None:
+        self.say(nest([y], lambda out: f"{out} = {text};"))
+
+    def call_pad(self, e: Any, a: View, y: View) -> None:
+        before = e.integers[: len(a.shape)]
+        self.fill(y, number(e.numbers[0], y.type))
+        self.copy(a, self.part(y, before, [1] * len(a.shape), a.shape))
+
+    def call_spread(self, e: Any, a: View, y: View) -> None:
+        r = len(a.shape)
+        self.fill(y, "0")
+        self.copy(a, self.part(y, e.integers[r : 2 * r], e.integers[2 * r : 3 * r], a.shape))
+
+    def call_cat(self, e: Any, *arrays: View) -> None:
+        *parts, y = arrays
+        start = [0] * len(y.shape)
+        for part in parts:
+            if part.count:
+                self.copy(part, self.part(y, start, [1] * len(y.shape), part.shape))
+            start[e.integers[0]] += part.shape[e.integers[0]]
+
+    def begun(self, e: Any, a: View, y: View) -> None:
+        """Write a copy of what an op changes a part of."""
+        if not e.takes_memory:
+            self.copy(a, y)
+
+    def call_assign(self, e: Any, a: View, b: View, y: View) -> None:
+        r = len(y.shape)
+        self.begun(e, a, y)
+        self.copy(b, self.part(y, e.integers[:r], e.integers[r : 2 * r], e.integers[2 * r :][:r]))
+
+    def call_where(self, e: Any, test: View, a: View, b: View, y: View) -> None:
+        views = [y, *(v.broadcast(y.shape) for v in (test, a, b))]
+        self.say(nest(views, lambda out, t, x, z: (
+            f"{out} = {t} ? {self.cast(x, a, y)} : {self.cast(z, b, y)};")))  # fmt: skip
+
+    def indexed(self, a: View, index: View, rest: Callable[[str], str]) -> None:
+        """Write a loop over positions of the first axis of an array."""
+        index = self.contiguous(index, "int64_t")
+        self.say(
+            f"    for (int64_t i = 0; i < {index.count}; i++) {{\n"
+            f"        int64_t at = {element(index, 'i')};\n"
+            f"        if (at < 0) at += {a.shape[0]};\n"
+            f"        if (at < 0 || at >= {a.shape[0]}) return MG_ERR_INDEX;\n"
+            f"{rest('at')}\n    }}"
+        )
+
+    def call_take(self, e: Any, a: View, index: View, y: View) -> None:
+        n = math.prod(a.shape[1:])
+        row = a.like(a.shape[1:], a.strides[1:])
+        to = y.reshaped((index.count, n)).like((n,), (1,)).reshaped(a.shape[1:])
+        self.indexed(
+            a,
+            index,
+            lambda at: nest(
+                [to, row],
+                lambda out, x: f"{moved(out, f'{n} * i')} = {moved(x, f'{a.strides[0]} * {at}')};",
+                8,
+                "jklmn",
+            ),
+        )
+
+    def at(self, e: Any, a: View, index: View, b: View, y: View, sign: str) -> None:
+        self.begun(e, a, y)
+        n = math.prod(y.shape[1:])
+        row = y.like(y.shape[1:], y.strides[1:])
+        b = self.contiguous(b.broadcast((*index.shape, *y.shape[1:])), y.type)
+        source = b.reshaped((index.count, n)).like((n,), (1,)).reshaped(y.shape[1:])
+
+        def body(out: str, x: str) -> str:
+            to, added_to = moved(out, f"{y.strides[0]} * at"), moved(x, f"{n} * i")
+            return f"{to} = {f'{to} + ' if sign else ''}{added_to};"
+
+        self.indexed(y, index, lambda _: nest([row, source], body, 8, "jklmn"))
+
+    def call_add_at(self, e: Any, a: View, index: View, b: View, y: View) -> None:
+        self.at(e, a, index, b, y, "+")
+
+    def call_put_at(self, e: Any, a: View, index: View, b: View, y: View) -> None:
+        self.at(e, a, index, b, y, "")
+
+    def call_gather(self, e: Any, a: View, index: View, y: View) -> None:
+        axis = e.integers[0]
+        of_a = [0 if d == axis else s for d, s in enumerate(a.strides)]
+        views = [y, index, a.like(index.shape, of_a)]
+        size, step = a.shape[axis], a.strides[axis]
+        self.say(nest(views, lambda out, at, x: (
+            f"int64_t at = {at};\nif (at < 0) at += {size};\n"
+            f"if (at < 0 || at >= {size}) return MG_ERR_INDEX;\n"
+            f"{out} = {moved(x, f'{step} * at')};")))  # fmt: skip
+
+    def call_scatter_add(self, e: Any, a: View, index: View, b: View, y: View) -> None:
+        axis = e.integers[0]
+        self.begun(e, a, y)
+        of_y = [0 if d == axis else s for d, s in enumerate(y.strides)]
+        b = b.like(index.shape, b.strides)
+        size, step = y.shape[axis], y.strides[axis]
+        self.say(nest([y.like(index.shape, of_y), index, b], lambda out, at, x: (
+            f"int64_t at = {at};\nif (at < 0) at += {size};\n"
+            f"if (at < 0 || at >= {size}) return MG_ERR_INDEX;\n"
+            f"{moved(out, f'{step} * at')} = {moved(out, f'{step} * at')} + {x};")))  # fmt: skip
+
+    # ---- images
+
+    def windows(self, how: Sequence[int], view: View) -> tuple[View, int]:
+        """Return a (.., steps x s, size x s) view of (.., n x s), and s."""
+        s = how[0]
+        size, stride, dilation = how[1 : 1 + s], how[1 + s : 1 + 2 * s], how[1 + 2 * s : 1 + 3 * s]
+        lead = len(view.shape) - s
+        n = view.shape[lead:]
+        steps = [
+            (n[i] - dilation[i] * (size[i] - 1) - 1) // stride[i] + 1 if n[i] else 0
+            for i in range(s)
+        ]
+        strides = view.strides[lead:]
+        shape = (*view.shape[:lead], *steps, *size)
+        of_steps = [x * y for x, y in zip(strides, stride, strict=True)]
+        of_size = [x * y for x, y in zip(strides, dilation, strict=True)]
+        return view.like(shape, (*view.strides[:lead], *of_steps, *of_size)), s
+
+    def call_argmax_window(self, e: Any, a: View, y: View) -> None:
+        a = self.contiguous(a)
+        view, s = self.windows(e.integers, a)
+        lead = len(view.shape) - 2 * s
+        outer = view.like(view.shape[: lead + s], view.strides[: lead + s])
+        inner = view.like(view.shape[lead + s :], view.strides[lead + s :], -view.offset)
+        plane = a.like(view.shape[: lead + s], (*[0] * lead, *view.strides[lead : lead + s]),
+                       -a.offset)  # fmt: skip
+
+        def body(out: str, x: str, at: str) -> str:
+            first = at[len(a.name) + 1 : -1]
+            loops = nest([inner], lambda z: (
+                f"const int64_t d = {z[len(a.name) + 1 : -1]};\n"
+                f"if ((&{x})[d] > most || ((&{x})[d] != (&{x})[d] && most == most)) "
+                f"most = (&{x})[d], place = {first} + d;"), 4, "uvwxyz")  # fmt: skip
+            return f"{a.type} most = {x};\nint64_t place = {first};\n{loops}\n{out} = place;"
+
+        self.say(nested_body([y, outer, plane], body))
+
+    def call_fold(self, e: Any, a: View, y: View) -> None:
+        s = e.integers[0]
+        lead = len(y.shape) - s
+        size = a.shape[lead + s :]
+        how = [s, *size, *e.integers[1 + s : 1 + 3 * s]]
+        view, _ = self.windows(how, y)
+        self.fill(y, "0")
+        self.fold(view, a, lead, s)
+
+    def fold(self, view: View, a: View, lead: int, s: int) -> None:
+        """Add windows to where they come from, offset by offset."""
+        order = [*range(lead + s, lead + 2 * s), *range(lead + s)]
+        if view.shape != a.shape:
+            view = view.like(a.shape, view.strides)
+        to, x = (
+            v.like([v.shape[d] for d in order], [v.strides[d] for d in order]) for v in (view, a)
+        )
+        self.say(nest([to, x], lambda out, z: f"{out} = {out} + {z};"))
+
+    def call_convolve(self, e: Any, *arrays: View) -> None:
+        kernels, a, *rest, y = arrays
+        kernels = self.contiguous(kernels, y.type)
+        groups, m, k = kernels.shape
+        a = a if a.type == y.type else self.contiguous(a, y.type)
+        view, s = self.windows(e.integers, a)
+        column = self.room(y.type, (k,))
+        images, channels = a.shape[0], a.shape[1] // groups
+        steps, size = view.shape[2 : 2 + s], view.shape[2 + s :]
+        # (image, group, steps) of windows (channel, places)
+        of_channel = view.strides[1]
+        outer = view.like(
+            (images, groups, *steps),
+            (view.strides[0], channels * of_channel, *view.strides[2 : 2 + s]),
+        )
+        inner = view.like((channels, *size), (of_channel, *view.strides[2 + s :]), -view.offset)
+        to = y.reshaped((images, groups, m, *steps))
+        first = to.like((images, groups, *steps), (*to.strides[:2], *to.strides[3:]))
+        bias = self.contiguous(rest[0], y.type) if rest else None
+        groups_of = View("", y.type, (images, groups, *steps), (0, 1, *[0] * s), 0)
+
+        def body(out: str, x: str, group: str) -> str:
+            g = group[1:-1]
+            of_k = View(column.name, y.type, inner.shape, steps_of(inner.shape), 0)
+            loops = nest([of_k, inner], lambda c, z: (
+                f"{c} = (&{x})[{z[len(inner.name) + 1 : -1]}];"), 4, "uvwxyz")  # fmt: skip
+            dot = (f"dot_{SHORT[y.type]}({k}, {kernels.start} + {k} * ({m} * ({g}) + q), 1, "
+                   f"{column.name}, 1)")  # fmt: skip
+            plus = f" + {element(bias, f'{m} * ({g}) + q')}" if bias else ""
+            return (f"{loops}\nfor (int64_t q = 0; q < {m}; q++)\n"
+                    f"    (&{out})[{to.strides[2]} * q] = {dot}{plus};")  # fmt: skip
+
+        self.say(nested_body([first, outer, groups_of], body))
+
+    def act_convolve_kernels_back(self, e: Any, weights: View, a: View, g: View, out: View,
+                                  *_: Any) -> None:  # fmt: skip
+        view, s = self.windows(e.integers, a)
+        images, groups, m = out.shape[0], out.shape[1], out.shape[3]
+        g = self.contiguous(g)
+        steps, size = view.shape[2 : 2 + s], view.shape[2 + s :]
+        positions, channels = math.prod(steps), a.shape[1] // groups
+        row = self.room(out.type, (positions,))
+        outer = view.like((images, groups, channels, *size),
+                          (view.strides[0], channels * view.strides[1], view.strides[1],
+                           *view.strides[2 + s :]))  # fmt: skip
+        inner = view.like(steps, view.strides[2 : 2 + s], -view.offset)
+        to = out.reshaped((images, groups, channels, *size, m))
+        to = to.like(to.shape[:-1], to.strides[:-1])
+        of_g = g.like((images, groups, channels, *size),
+                      (groups * m * positions, m * positions, *[0] * (1 + s)))  # fmt: skip
+
+        def body(o: str, x: str, z: str) -> str:
+            of_row = View(row.name, out.type, inner.shape, steps_of(inner.shape), 0)
+            loops = nest([of_row, inner], lambda c, w: (
+                f"{c} = (&{x})[{w[len(inner.name) + 1 : -1]}];"), 4, "uvwxyz")  # fmt: skip
+            return (
+                f"{loops}\nfor (int64_t q = 0; q < {m}; q++)\n    (&{o})[q] = "
+                f"dot_{SHORT[out.type]}({positions}, {row.name}, 1, &{z} + {positions} * q, 1);"
+            )
+
+        self.say(nested_body([to, outer, of_g], body))
+
+    def act_convolve_images_back(self, e: Any, weights: View, turned: View, g: View, out: View,
+                                 *_: Any) -> None:  # fmt: skip
+        view, s = self.windows(e.integers, out)
+        groups, k, m = turned.shape
+        g = self.contiguous(g)
+        steps, size = view.shape[2 : 2 + s], view.shape[2 + s :]
+        positions, images = math.prod(steps), out.shape[0]
+        columns = self.room(out.type, (images, groups, k, positions))
+        a = turned.like((images, groups, k, positions), (0, k * m, m, 0))
+        b = g.like((images, groups, k, positions),
+                   (groups * m * positions, m * positions, 0, 1))  # fmt: skip
+        self.say(nest([columns, a, b], lambda o, x, z: (
+            f"{o} = dot_{SHORT[out.type]}({m}, &{x}, 1, &{z}, {positions});")))  # fmt: skip
+        self.fill(out, "0")
+        channels = out.shape[1]
+        folded = columns.reshaped((images, channels, *size, *steps))
+        axes = [0, 1, *range(2 + s, 2 + 2 * s), *range(2, 2 + s)]
+        folded = folded.like([folded.shape[d] for d in axes], [folded.strides[d] for d in axes])
+        self.fold(view, folded, 2, s)
+
+    def channels(self, a: View, *numbers: View) -> list[View]:
+        """Return arrays of numbers of channels as planes of a."""
+        return [
+            v.like(a.shape, [v.strides[0] if d == 1 else 0 for d in range(len(a.shape))])
+            for v in numbers
+        ]
+
+    def call_plane_means(self, e: Any, a: View, c: View, *rest: View) -> None:
+        y = rest[-1]
+        a, g = self.contiguous(a), self.contiguous(rest[0]) if len(rest) > 1 else None
+        images, channels = a.shape[:2]
+        n, s = math.prod(a.shape[2:]), SHORT[a.type]
+        planes = self.room(a.type, (images, channels))
+        of_a = a.like((images, channels), (channels * n, n))
+        of_g = (g or a).like((images, channels), (channels * n, n))
+        of_c = c.like((images, channels), (0, c.strides[0]))
+        self.say(nest([planes, of_a, of_g, of_c], lambda out, x, z, m: (
+            f"reduction_{s} r = reduction_of_{s}(PLAIN_SUM);\n"
+            f"for (int64_t t = 0; t < {n}; t++)\n"
+            f"    reduce_{s}(&r, {f'(&{z})[t]' if g else f'((&{x})[t] - {m})'} * "
+            f"((&{x})[t] - {m}));\n"
+            f"{out} = reduced_{s}(&r) / ({a.type}){n};")))  # fmt: skip
+        first = planes.like((channels,), (1,))
+        self.say(
+            nest(
+                [y, first],
+                lambda out, x: (
+                    f"{out} = reduce_row_{s}(PLAIN_SUM, {images}, &{x}, {channels}) / "
+                    f"({a.type}){images};"
+                ),
+            )
+        )
+
+    def call_plane_scale(self, e: Any, a: View, c: View, scale: View, *rest: View) -> None:
+        views = [rest[-1], a, *self.channels(a, c, scale, *rest[:-1])]
+        self.say(nest(views, lambda y, x, m, s, *b: (
+            f"{y} = {' + '.join([f'({x} - {m}) * {s}', *b])};")))  # fmt: skip
+
+    def call_plane_back(self, e: Any, a: View, g: View, c: View, share: View, less: View,
+                        scale: View, y: View) -> None:  # fmt: skip
+        views = [y, a, g, *self.channels(a, c, share, less, scale)]
+        self.say(nest(views, lambda out, x, z, m, p, q, s: (
+            f"{out} = (({z} - {p}) - ({x} - {m}) * {q}) * {s};")))  # fmt: skip
