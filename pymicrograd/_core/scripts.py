@@ -272,7 +272,7 @@ class Instruction:
     """An instruction, as micrograd.h has it.
 
     Attributes:
-        kind: "line", "lanes", "chain", "pack" or "update"; formula: of lanes.
+        kind: "line", "lanes", "chain", "pack" or "update".
         words: the numbers behind it.
     """
 
@@ -335,8 +335,8 @@ def rows_of(words: Any, count: int, width: int) -> list[tuple[int, ...]]:
     return [tuple(flat[i : i + width]) for i in range(0, len(flat), width)]
 
 
-def numbers_at(pointer: Any, count: int) -> list[float]:
-    """Return doubles that C points to."""
+def numbers_at(pointer: Any, count: int) -> list[Any]:
+    """Return the floats or ints that C points to."""
     return ffi.unpack(pointer, count) if count else []
 
 
