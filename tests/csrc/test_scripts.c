@@ -6,6 +6,7 @@
  *
  *     test_scripts GRAPHS NUMBERS */
 #include "expect.h"
+#include "programs/file.h"
 #include "programs/script.h"
 
 static const char *const set_names[] = {"baseline", "avx2", "avx512"};
@@ -290,6 +291,28 @@ static void test_names_and_damage(void)
     scene_close(&s);
 }
 
+/* Updates whose parameters are claimed of the same words are refused before they take memory
+ * of each claim: 256 of 4096 would be 16 MB. */
+static void test_many_claims(void)
+{
+    enum { UPDATES = 256, CLAIMED = 4096, WORDS = 2 * CLAIMED + 2 };
+    static uint8_t bytes[FILE_HEADER + 64 * UPDATES + 4 * WORDS];
+    ledger book;
+    mg_script *script;
+    mg_arena *arena = ledger_arena(&book);
+    writer w = {bytes, 0};
+    header_put(&w, &(file_header){.kind = FILE_NUMBERS,
+                                  .counts = {0, 0, 0, UPDATES, 0, WORDS, 0, UINT32_MAX}});
+    for (int i = 0; i < UPDATES; i++, w.at += 64)
+        put_u64(&(writer){bytes, w.at + 8}, CLAIMED, 8);
+    w.at = sizeof bytes;
+    file_seal(&w);
+    EXPECT(mg_file_kind(bytes, sizeof bytes) == FILE_NUMBERS);
+    mg_arena_limit(arena, (size_t)4 << 20);
+    EXPECT(mg_script_load(arena, bytes, sizeof bytes, &script) == MG_ERR_FILE && !script);
+    ledger_arena_free(arena, &book);
+}
+
 /* ---- arguments, sizes -------------------------------------------------------------- */
 
 static void test_arguments(void)
@@ -495,6 +518,7 @@ int main(int count, char **arguments)
     test_what_is_shown(MG_UNROLLED);
     test_formulas();
     test_names_and_damage();
+    test_many_claims();
     test_recording();
     test_choice(0);
     test_choice(MG_UNROLLED);
