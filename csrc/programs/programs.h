@@ -194,6 +194,7 @@ enum {
     STORY_COUNT
 };
 enum { STORY_RECORDS = 1, STORY_OVER = 2, STORY_REQUIRES = 4 }; /* of a call */
+enum { STORY_ROOTS = 16 }; /* of a backward, at most */
 
 bool tape_list_add(tape *t, tape_list *list, void *item);
 void tape_list_free(mg_arena *arena, tape_list *list);
