@@ -162,6 +162,7 @@ MG_INLINE tape_entry *tape_entry_at(const tape *t, size_t i)
 void tape_free(tape *t);
 int tape_close(mg_arena *arena, int64_t input_count, const mg_node *inputs,
                int64_t output_count, const mg_node *outputs, tape **made);
+int64_t parameter_count(int64_t count, const mg_update_group *groups);
 int tape_groups(tape *t, tape_update *u, int64_t count, const mg_update_group *groups);
 void storage_move(storage *m, buffer *to, char *start);
 int random_run(mg_arena *arena, const deed *a);

@@ -541,7 +541,8 @@ int tape_groups(tape *t, tape_update *u, int64_t count, const mg_update_group *g
     return MG_OK;
 }
 
-static int64_t parameter_count(int64_t count, const mg_update_group *groups)
+/* Return how many parameters groups have. */
+int64_t parameter_count(int64_t count, const mg_update_group *groups)
 {
     int64_t parameters = 0;
     for (int64_t g = 0; g < count; g++) parameters += groups[g].count;
