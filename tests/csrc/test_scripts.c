@@ -504,6 +504,40 @@ static void test_long_chain(int64_t count)
     ledger_arena_free(arena, &book);
 }
 
+/* The levels of many max() behind a long one: 2^32 together. */
+static void test_many_levels(void)
+{
+    enum { LONG = 66000 };
+    static mg_node nodes[LONG];
+    ledger book;
+    mg_script *script;
+    mg_arena *arena = ledger_arena(&book);
+    const double input = 0.5;
+    mg_node x = mg_leaf(arena, input), low = mg_leaf(arena, -3.0), y = x;
+    for (int i = 0; i < LONG; i++) nodes[i] = mg_leaf(arena, i);
+    EXPECT(mg_script_open(arena, 1, &x) == MG_OK);
+    mg_node outputs[2] = {mg_leaf(arena, 0.0)};
+    EXPECT(mg_script_largest(arena, outputs[0], LONG, nodes) == MG_OK);
+    for (int i = 0; i < LONG; i++) {
+        mg_node both[] = {mg_record_number(arena, MG_MUL, y, -1.0), low};
+        if (y != x) mg_release(arena, y);
+        y = mg_leaf(arena, 0.0);
+        mg_script_largest(arena, y, 2, both);
+        mg_release(arena, both[0]);
+    }
+    outputs[1] = y;
+    EXPECT(mg_script_close(arena, 2, outputs, 0, &script) == MG_OK);
+    double found[2] = {0.0, 0.0};
+    EXPECT(mg_script_put(script, &input) == MG_OK);
+    EXPECT(mg_script_run(script, 1, 0, 0, NULL, NULL) == MG_OK);
+    EXPECT(mg_script_get(script, found) == MG_OK);
+    EXPECT(found[0] == LONG - 1 && found[1] == input);
+    mg_script_free(script);
+    EXPECT(mg_release_all(arena, LONG, nodes) == MG_OK);
+    EXPECT(mg_release_all(arena, 4, (mg_node[]){x, low, outputs[0], outputs[1]}) == MG_OK);
+    ledger_arena_free(arena, &book);
+}
+
 int main(int count, char **arguments)
 {
     const int64_t graphs = count > 1 ? atoll(arguments[1]) : 60;
@@ -523,5 +557,6 @@ int main(int count, char **arguments)
     test_choice(0);
     test_choice(MG_UNROLLED);
     test_long_chain(20000);
+    test_many_levels();
     return finish();
 }
