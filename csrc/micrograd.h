@@ -492,7 +492,8 @@ int64_t mg_script_save(mg_script *script, const char *const *names, size_t size,
 /* Make a program of a whole file, which is checked; its nodes are new leaves and its updates
  * its own: mg_script_given() returns number `which`, whose numbers may be changed between
  * runs, NULL where there is none. It computes the same bits as the one that was saved.
- * Errors: MG_ERR_FILE; MG_ERR_NOMEM, MG_ERR_BUSY while a recording is open. */
+ * Errors: MG_ERR_FILE; MG_ERR_NOMEM; MG_ERR_INTERRUPTED; MG_ERR_BUSY while a recording is
+ * open. */
 int mg_script_load(mg_arena *arena, const void *from, size_t size, mg_script **made);
 mg_number_update *mg_script_given(mg_script *script, int64_t which);
 /* Return the name of a node of mg_script_found(), "" for none; the program's. */
@@ -838,8 +839,10 @@ const char *mg_program_unsaved(mg_program *program);
 /* Write to out[0..count) the arrays that a file would have, borrowed; returns how many. */
 int64_t mg_program_arrays(mg_program *program, int64_t count, mg_node *out);
 /* Make a program of a whole file: what it does is done once and recorded, by the calls above,
- * then all is as the file says. Its arrays, generators and counts are its own.
- * Errors: MG_ERR_FILE; MG_ERR_NOMEM; MG_ERR_BUSY where something is recorded. */
+ * then all is as the file says. Its arrays, generators and counts are its own. A small file
+ * may tell of much work, and large results: mg_work_begin() and mg_arena_limit() bound them.
+ * Errors: MG_ERR_FILE; MG_ERR_NOMEM; MG_ERR_INTERRUPTED; MG_ERR_BUSY where something is
+ * recorded. */
 int mg_program_load(mg_arena *arena, const void *from, size_t size, mg_program **made);
 /* Return an input, borrowed; 0 for one that the program does not use. */
 mg_node mg_program_input(mg_program *program, int64_t which);

@@ -331,6 +331,13 @@ def test_random_programs_of_tensors(tmp_path: Path) -> None:
     assert kept > 8
 
 
+def test_a_call_of_many_operands(tmp_path: Path) -> None:
+    compiled = compile(lambda x: pymicrograd.cat([x * float(i) for i in range(300)]))
+    expected = compiled(pymicrograd.ones(2))
+    saved(compiled, tmp_path)
+    assert elements(programs.load(tmp_path / "program.mgp").run()) == elements([expected])
+
+
 def test_what_a_file_of_tensors_cannot_tell(tmp_path: Path) -> None:
     x = pymicrograd.ones(3, requires_grad=True)
     hooked = pymicrograd.ones(3, requires_grad=True)
@@ -339,6 +346,7 @@ def test_what_a_file_of_tensors_cannot_tell(tmp_path: Path) -> None:
 
     cases = {
         "recorded": lambda v: pymicrograd.autograd.grad((x * v).sum(), x)[0],
+        "more than 16": lambda v: (pymicrograd.autograd.backward([x * v] * 17, [v] * 17), v * 2.0)[1],
         "batch_norm": lambda v: images((v * x)[0].expand(1, 1, 9, 9)).sum().backward(),
         "hooks": lambda v: ((hooked * v).sum().backward(), v * 2.0)[1],
     }

@@ -13,8 +13,6 @@ static const forward_step forwards[] = {
 #include "ops.def"
 };
 
-enum { MAX_INTEGERS = 64, MAX_NUMBERS = 8 };
-
 /* ---- counts ------------------------------------------------------------------------ */
 
 /* Return how many integers a call has to have. */

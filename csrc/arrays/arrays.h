@@ -99,6 +99,8 @@ MG_INLINE void constant_remember(mg_arena *arena, uint32_t made)
     if (MG_UNLIKELY(r != NULL)) r->constant(r, made);
 }
 
+enum { MAX_INTEGERS = 64, MAX_NUMBERS = 8 }; /* of a call */
+
 int over_run(mg_arena *arena, const deed *of);
 int result_place(call *c, int dtype, int rank, const int64_t *shape);
 

@@ -32,7 +32,8 @@ typedef struct walk_entry {
 
 /* A contribution. */
 typedef struct item {
-    uint64_t key; /* when it comes */
+    uint64_t key; /* when it comes: backward goes from the last entry to the first, and
+                     from a node to its first operand, then to the second */
     uint32_t value, before; /* before: the next one in the list of its node */
     guard of;
 } item;
@@ -43,7 +44,7 @@ typedef struct chooser {
     seen_node *places; /* of nodes from t->first on, then of outer nodes */
     size_t node_count, place_count;
     indices stack, found; /* frames; nodes */
-    list entries, items, order; /* entry, item, unit */
+    list entries, items, order; /* walk_entry, item, unit */
 } chooser;
 
 static const guard no_guard = {0, 0, false}; /* it always holds */
@@ -177,7 +178,8 @@ static int operand_see(chooser *c, uint32_t index, uint32_t which)
     const choice *of = several(c, index, which);
     const bool again = seen_of(c, index)->first; /* it has been seen where a guard holds */
     if (!of) return see(c, at_node(c, index)->operand[which]);
-    if (again) return is_all_seen(c, of) ? MG_OK : MG_ERR_RULE;
+    if (again) /* what it had left to see would have two guards */
+        return is_all_seen(c, of) ? MG_OK : MG_ERR_RULE;
     return some_see(c, of->index, of->count, chosen_nodes(c, of));
 }
 
@@ -234,8 +236,8 @@ static int item_add(chooser *c, uint32_t to, uint64_t key, uint32_t value, guard
     return MG_OK;
 }
 
-/* Return a contribution, or -0.0 where its guard does not hold: of a product, which stays
- * one, 1.0 * -0.0. */
+/* Return a contribution, or -0.0 where its guard does not hold. A product becomes 1.0 * -0.0
+ * instead, for as a product it can be a term of a chain (roll.c). */
 static uint32_t guarded(trace *t, uint32_t value, guard of)
 {
     const uint32_t nothing = constant(t, -0.0);
@@ -247,7 +249,8 @@ static uint32_t guarded(trace *t, uint32_t value, guard of)
     return value_of(t, 3 * MG_MUL, a, b);
 }
 
-/* Pass a contribution on to all that a choice may be. */
+/* Pass a contribution on to all that a choice may be. What is listed has one guard, that it
+ * is the chosen one; a guard by another index is made part of the value. */
 static int choice_pass(chooser *c, const choice *to, uint64_t key, uint32_t value,
                        guard of)
 {

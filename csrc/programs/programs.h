@@ -162,6 +162,7 @@ MG_INLINE tape_entry *tape_entry_at(const tape *t, size_t i)
 void tape_free(tape *t);
 int tape_close(mg_arena *arena, int64_t input_count, const mg_node *inputs,
                int64_t output_count, const mg_node *outputs, tape **made);
+int64_t parameter_count(int64_t count, const mg_update_group *groups);
 int tape_groups(tape *t, tape_update *u, int64_t count, const mg_update_group *groups);
 void storage_move(storage *m, buffer *to, char *start);
 int random_run(mg_arena *arena, const deed *a);
@@ -194,6 +195,7 @@ enum {
     STORY_COUNT
 };
 enum { STORY_RECORDS = 1, STORY_OVER = 2, STORY_REQUIRES = 4 }; /* of a call */
+enum { STORY_ROOTS = 16 }; /* of a backward, at most */
 
 bool tape_list_add(tape *t, tape_list *list, void *item);
 void tape_list_free(mg_arena *arena, tape_list *list);

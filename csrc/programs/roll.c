@@ -35,7 +35,7 @@ typedef struct roller {
     uint32_t *level;  /* (count) */
     uint32_t *length; /* (count) terms of the chain that ends here; of a step of a max()
                          how many steps there are to here, plus CONTINUES */
-    uint32_t longest; /* max(), in steps */
+    uint32_t longest; /* max(), in steps; 0: levels are not made alike by it */
     uint8_t *absorbed; /* (count) it is part of a chain that goes on */
     unit *units, *scratch; /* (count) */
     list fixed;            /* (slots) uint8_t: it holds a constant */
@@ -204,6 +204,7 @@ static void chains_find(roller *r)
         absorb(r, l.term);
         absorb(r, l.first_term);
     }
+    if ((uint64_t)r->longest * r->count > UINT32_MAX / 2) r->longest = 0;
 }
 
 /* Write the operands of a term, as numbers of operations; 0 stands for 1.0. */
@@ -250,14 +251,15 @@ static int chain_level(roller *r, uint32_t number, uint32_t *level)
 
 /* Return the level before a step of a max(). The end of any max() is as high above what
  * it reads as that of the longest, so that what comes after is in one group: attention
- * over few tokens and over many. */
+ * over few tokens and over many. Where so many levels could pass 32 bits it is not. */
 static uint32_t step_level(const roller *r, uint32_t number, const operation *o)
 {
     uint32_t level = r->level[o->a];
     const uint32_t steps = r->length[number] & ~(uint32_t)CONTINUES;
     if (operation_at(r->t, o->a)->code == CODE_PICK) level -= steps - 1;
     level = higher(r, level, o->b);
-    return level + (r->length[number] == steps ? r->longest : steps) - 1;
+    const bool is_end = r->length[number] == steps;
+    return level + (is_end && r->longest ? r->longest : steps) - 1;
 }
 
 static int level_find(roller *r, uint32_t number)

@@ -21,7 +21,8 @@ typedef struct loader {
     uint32_t *codes;   /* (ops) what they are */
     uint32_t *numbers; /* (values) operations in the trace */
     size_t value_count, value_room;
-    uint32_t update; /* the next one */
+    uint32_t update;       /* the next one */
+    uint64_t update_words; /* that those which were read take at least */
     mg_node *made; /* (nodes) */
 } loader;
 
@@ -75,7 +76,8 @@ static int update_load(loader *l, reader *r)
     uint64_t steps;
     bool begun;
     MG_TRY(update_take(r, &u, &steps, &begun));
-    MG_RETURN_IF((uint64_t)u.count > l->file.words, MG_ERR_FILE);
+    l->update_words += 2 + 2 * (uint64_t)u.count; /* each is made once */
+    MG_RETURN_IF(l->update_words > l->file.words, MG_ERR_FILE);
     const uint8_t *state = take(r, state_count(&u), 8);
     MG_RETURN_IF(!state, MG_ERR_FILE);
     const size_t count = (size_t)u.count;
@@ -98,6 +100,7 @@ static int update_load(loader *l, reader *r)
 static int updates_load(loader *l, reader *r)
 {
     MG_RETURN_IF(l->file.updates > r->size / 64, MG_ERR_FILE);
+    MG_RETURN_IF(l->file.words > r->size / 4, MG_ERR_FILE);
     MG_TRY(list_reserve(l->arena, &l->t.given, l->file.updates, sizeof(own_update *)));
     for (uint32_t u = 0; u < l->file.updates; u++) MG_TRY(update_load(l, r));
     return MG_OK;

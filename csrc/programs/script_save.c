@@ -31,8 +31,7 @@ typedef struct saver {
     uint32_t ops[DO_COUNT]; /* numbers in the file of what a list does, NO_OP: none yet */
     uint32_t codes[DO_COUNT]; /* and what these are */
     uint32_t op_count, next, words; /* next: value */
-    size_t constant_count;   /* NO_VALUE's number of constants: known the second time */
-    size_t first_word;
+    size_t constant_count; /* of all constants: 0 while they are looked for */
     int status;
 } saver;
 
@@ -190,7 +189,8 @@ static int constants_grow(saver *v)
 /* Return the number of a constant in the file. */
 static uint32_t constant_number(saver *v, double x)
 {
-    if (v->constants.count * 2 >= v->table_size) v->status = constants_grow(v);
+    if (v->status == MG_OK && v->constants.count * 2 >= v->table_size)
+        v->status = constants_grow(v);
     if (v->status < 0) return 0;
     uint32_t *place = constant_find(v, x);
     if (!*place) {

@@ -445,11 +445,11 @@ static void tape_sets(recorder *r, uint32_t index)
 static void tape_sweeps(recorder *r, int64_t count, const mg_node *roots,
                         const mg_node *seeds, int64_t input_count, int flags)
 {
-    enum { MOST = 16 };
     tape *t = tape_of(r);
-    uint32_t of_roots[MOST], of_seeds[MOST];
-    if (input_count || flags != MG_ACCUMULATE || count > MOST)
+    uint32_t of_roots[STORY_ROOTS], of_seeds[STORY_ROOTS];
+    if (input_count || flags != MG_ACCUMULATE)
         story_refuse(t, "a backward to some arrays, or one that is recorded");
+    if (count > STORY_ROOTS) story_refuse(t, "a backward from more than 16 arrays");
     if (r->within || t->story.refused) return;
     for (int64_t i = 0; i < count; i++) {
         const uint32_t root = index_of(roots[i]), seed = seeds ? index_of(seeds[i]) : 0;
@@ -541,7 +541,8 @@ int tape_groups(tape *t, tape_update *u, int64_t count, const mg_update_group *g
     return MG_OK;
 }
 
-static int64_t parameter_count(int64_t count, const mg_update_group *groups)
+/* Return how many parameters groups have. */
+int64_t parameter_count(int64_t count, const mg_update_group *groups)
 {
     int64_t parameters = 0;
     for (int64_t g = 0; g < count; g++) parameters += groups[g].count;

@@ -99,7 +99,8 @@ static int array_take(reader *r, array_part *of, unsigned most_flags)
         is_empty |= size == 0;
         if (size && count <= r->size) count *= size < r->size + 1 ? size : r->size + 1;
     }
-    MG_RETURN_IF(!is_empty && count > r->size, MG_ERR_FILE);
+    const size_t most = r->size / dtype_sizes[of->dtype];
+    MG_RETURN_IF(!is_empty && count > most, MG_ERR_FILE);
     of->bytes = is_empty ? 0 : (size_t)count * dtype_sizes[of->dtype];
     MG_TRY(elements_take(r, of, &of->data));
     return of->flags & 2 ? elements_take(r, of, &of->gradient) : MG_OK;
@@ -305,18 +306,20 @@ static double number_of_pair(const uint32_t *words)
     return x;
 }
 
-enum { MOST_OPERANDS = 256, MOST_INTEGERS = 64, MOST_NUMBERS = 8 };
+enum { FEW_OPERANDS = 64 };
 
 static int call_make(tape_loader *l, const uint32_t *words)
 {
-    mg_node operands[MOST_OPERANDS];
-    int64_t integers[MOST_INTEGERS];
-    double numbers[MOST_NUMBERS];
+    mg_node few[FEW_OPERANDS], *operands = few;
+    int64_t integers[MAX_INTEGERS];
+    double numbers[MAX_NUMBERS];
     mg_array_info info;
     const uint32_t count = words[1], integer_count = words[2], number_count = words[3];
     const uint32_t how = words[5];
-    MG_RETURN_IF(count > MOST_OPERANDS || integer_count > MOST_INTEGERS, MG_ERR_FILE);
-    MG_RETURN_IF(number_count > MOST_NUMBERS || how > 7, MG_ERR_FILE);
+    MG_RETURN_IF(integer_count > MAX_INTEGERS || number_count > MAX_NUMBERS, MG_ERR_FILE);
+    MG_RETURN_IF(how > 7, MG_ERR_FILE);
+    if (count > FEW_OPERANDS) operands = own_memory(l, count, sizeof *operands);
+    MG_RETURN_IF(!operands, MG_ERR_NOMEM);
     const uint32_t *at = words + 6;
     for (uint32_t i = 0; i < count; i++, at++) {
         operands[i] = node_of_value(l, *at);
@@ -356,11 +359,10 @@ static int in_place_make(tape_loader *l, const uint32_t *words)
 
 static int backward_make(tape_loader *l, const uint32_t *words)
 {
-    enum { MOST = 16 };
-    mg_node roots[MOST], seeds[MOST];
+    mg_node roots[STORY_ROOTS], seeds[STORY_ROOTS];
     mg_sweep *sweep;
     const uint32_t count = words[1];
-    MG_RETURN_IF(count > MOST, MG_ERR_FILE);
+    MG_RETURN_IF(count > STORY_ROOTS, MG_ERR_FILE);
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t seed = words[2 + count + i];
         roots[i] = node_of_value(l, words[2 + i]);
@@ -385,9 +387,9 @@ static int random_make(tape_loader *l, const uint32_t *words)
 {
     mg_array_info info;
     const mg_node drawn = node_of_value(l, words[1]);
-    const int distribution = (int)(words[3] & 0xFF);
     MG_RETURN_IF(!drawn || words[2] >= l->file.generators, MG_ERR_FILE);
     MG_RETURN_IF(words[3] > MG_PERMUTATION, MG_ERR_FILE);
+    const int distribution = (int)words[3];
     MG_TRY(mg_array_describe(l->arena, drawn, &info));
     const bool is_whole = distribution >= MG_INTEGERS;
     const bool fits = is_whole ? info.dtype == MG_INT64

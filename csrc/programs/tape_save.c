@@ -48,14 +48,6 @@ static uint32_t array_number(tape_saver *v, uint32_t index)
     return (uint32_t)v->node_count++;
 }
 
-static size_t group_nodes(const tape_update *u, int arrays)
-{
-    size_t count = 0;
-    for (int64_t g = 0; g < u->group_count; g++)
-        count += (size_t)u->groups[g].count * (size_t)(1 + arrays);
-    return count;
-}
-
 static const tape_update *told_update(const tape *t, size_t i)
 {
     return &((const tape_entry *)t->story.updates.items[i])->update;
@@ -82,8 +74,9 @@ static int arrays_number(tape_saver *v)
     int numbers, scalars, arrays;
     v->room = s->arrays.count + 1;
     for (size_t i = 0; i < s->updates.count; i++) {
-        update_sizes(told_update(v->t, i)->update, &numbers, &scalars, &arrays);
-        v->room += group_nodes(told_update(v->t, i), arrays);
+        const tape_update *u = told_update(v->t, i);
+        update_sizes(u->update, &numbers, &scalars, &arrays);
+        v->room += (size_t)parameter_count(u->group_count, u->groups) * (size_t)(1 + arrays);
     }
     v->nodes = arena_allocate(v->t->arena, NULL, 0, v->room * sizeof(uint32_t));
     MG_RETURN_IF(!v->nodes, MG_ERR_NOMEM);

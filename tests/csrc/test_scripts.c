@@ -6,6 +6,7 @@
  *
  *     test_scripts GRAPHS NUMBERS */
 #include "expect.h"
+#include "programs/file.h"
 #include "programs/script.h"
 
 static const char *const set_names[] = {"baseline", "avx2", "avx512"};
@@ -290,6 +291,28 @@ static void test_names_and_damage(void)
     scene_close(&s);
 }
 
+/* Updates whose parameters are claimed of the same words are refused before they take memory
+ * of each claim: 256 of 4096 would be 16 MB. */
+static void test_many_claims(void)
+{
+    enum { UPDATES = 256, CLAIMED = 4096, WORDS = 2 * CLAIMED + 2 };
+    static uint8_t bytes[FILE_HEADER + 64 * UPDATES + 4 * WORDS];
+    ledger book;
+    mg_script *script;
+    mg_arena *arena = ledger_arena(&book);
+    writer w = {bytes, 0};
+    header_put(&w, &(file_header){.kind = FILE_NUMBERS,
+                                  .counts = {0, 0, 0, UPDATES, 0, WORDS, 0, UINT32_MAX}});
+    for (int i = 0; i < UPDATES; i++, w.at += 64)
+        put_u64(&(writer){bytes, w.at + 8}, CLAIMED, 8);
+    w.at = sizeof bytes;
+    file_seal(&w);
+    EXPECT(mg_file_kind(bytes, sizeof bytes) == FILE_NUMBERS);
+    mg_arena_limit(arena, (size_t)4 << 20);
+    EXPECT(mg_script_load(arena, bytes, sizeof bytes, &script) == MG_ERR_FILE && !script);
+    ledger_arena_free(arena, &book);
+}
+
 /* ---- arguments, sizes -------------------------------------------------------------- */
 
 static void test_arguments(void)
@@ -481,6 +504,40 @@ static void test_long_chain(int64_t count)
     ledger_arena_free(arena, &book);
 }
 
+/* The levels of many max() behind a long one: 2^32 together. */
+static void test_many_levels(void)
+{
+    enum { LONG = 66000 };
+    static mg_node nodes[LONG];
+    ledger book;
+    mg_script *script;
+    mg_arena *arena = ledger_arena(&book);
+    const double input = 0.5;
+    mg_node x = mg_leaf(arena, input), low = mg_leaf(arena, -3.0), y = x;
+    for (int i = 0; i < LONG; i++) nodes[i] = mg_leaf(arena, i);
+    EXPECT(mg_script_open(arena, 1, &x) == MG_OK);
+    mg_node outputs[2] = {mg_leaf(arena, 0.0)};
+    EXPECT(mg_script_largest(arena, outputs[0], LONG, nodes) == MG_OK);
+    for (int i = 0; i < LONG; i++) {
+        mg_node both[] = {mg_record_number(arena, MG_MUL, y, -1.0), low};
+        if (y != x) mg_release(arena, y);
+        y = mg_leaf(arena, 0.0);
+        mg_script_largest(arena, y, 2, both);
+        mg_release(arena, both[0]);
+    }
+    outputs[1] = y;
+    EXPECT(mg_script_close(arena, 2, outputs, 0, &script) == MG_OK);
+    double found[2] = {0.0, 0.0};
+    EXPECT(mg_script_put(script, &input) == MG_OK);
+    EXPECT(mg_script_run(script, 1, 0, 0, NULL, NULL) == MG_OK);
+    EXPECT(mg_script_get(script, found) == MG_OK);
+    EXPECT(found[0] == LONG - 1 && found[1] == input);
+    mg_script_free(script);
+    EXPECT(mg_release_all(arena, LONG, nodes) == MG_OK);
+    EXPECT(mg_release_all(arena, 4, (mg_node[]){x, low, outputs[0], outputs[1]}) == MG_OK);
+    ledger_arena_free(arena, &book);
+}
+
 int main(int count, char **arguments)
 {
     const int64_t graphs = count > 1 ? atoll(arguments[1]) : 60;
@@ -495,9 +552,11 @@ int main(int count, char **arguments)
     test_what_is_shown(MG_UNROLLED);
     test_formulas();
     test_names_and_damage();
+    test_many_claims();
     test_recording();
     test_choice(0);
     test_choice(MG_UNROLLED);
     test_long_chain(20000);
+    test_many_levels();
     return finish();
 }
