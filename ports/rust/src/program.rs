@@ -7,6 +7,7 @@ use crate::value::{Op, Value};
 const HEADER: usize = 64;
 const NUMBERS: u32 = 1;
 const NONE: u32 = u32::MAX;
+const TOO_LARGE: FileError = FileError("an index is larger than what it names");
 
 /// Why a file is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,10 +90,15 @@ fn counts_of(bytes: &[u8]) -> Result<Vec<u32>, FileError> {
     reader.list(10, Reader::u32)
 }
 
+fn within_u32(x: u64) -> Result<u32, FileError> {
+    u32::try_from(x).map_err(|_| FileError("a number is too large"))
+}
+
 /// An update: an optimizer of Values that stand for the parameters.
 fn optimizer_of(reader: &mut Reader) -> Result<Box<dyn Optimizer>, FileError> {
     let (is_adam, flags) = (reader.u32()? == 1, reader.u32()?);
-    let (count, steps) = (reader.u64()? as u32, reader.u64()? as i32);
+    let (count, steps) = (within_u32(reader.u64()?)?, within_u32(reader.u64()?)?);
+    let steps = i32::try_from(steps).map_err(|_| FileError("a number is too large"))?;
     let (lr, weight_decay) = (reader.f64()?, reader.f64()?);
     let (beta1, beta2, eps) = (reader.f64()?, reader.f64()?, reader.f64()?);
     let parameters = reader.list(count, |_| Ok(Value::new(0.0)))?;
@@ -129,7 +135,30 @@ enum Deed {
     Update,
 }
 
-fn deed_of(reader: &mut Reader) -> Result<(Deed, usize), FileError> {
+impl Deed {
+    /// How many words it takes; of an update without its values.
+    fn words(self) -> usize {
+        let with_gradient = |which| if which == 0 { 0 } else { 2 };
+        match self {
+            Deed::Compute(op, which) => op.arity() + with_gradient(which),
+            Deed::Power(which) => 2 + with_gradient(which),
+            Deed::Where => 4,
+            Deed::Pick | Deed::SetData | Deed::SetGradient => 2,
+            Deed::Update => 1,
+        }
+    }
+
+    /// The last operand that it passes something on to.
+    fn most(self) -> usize {
+        match self {
+            Deed::Compute(op, _) => op.arity(),
+            Deed::Power(_) => 1,
+            _ => 0,
+        }
+    }
+}
+
+fn deed_of(reader: &mut Reader) -> Result<Deed, FileError> {
     let name = reader.text(24)?.trim_end_matches('\0');
     let (which, words) = (reader.u32()?, reader.u32()? as usize);
     let deed = match name {
@@ -141,7 +170,55 @@ fn deed_of(reader: &mut Reader) -> Result<(Deed, usize), FileError> {
         "update" => Deed::Update,
         _ => Deed::Compute(Op::named(name).ok_or(FileError("there is no such op"))?, which),
     };
-    Ok((deed, words))
+    if words != deed.words() || which as usize > deed.most() {
+        return Err(FileError("an op has other words"));
+    }
+    Ok(deed)
+}
+
+/// An op and its operands: of an update its number, then values.
+type Operation = (Deed, Vec<usize>);
+
+/// The operations that words are, and how many values there are after them.
+fn operations_of(
+    words: &[u32],
+    table: &[Deed],
+    optimizers: &[Box<dyn Optimizer>],
+    nodes: usize,
+    mut values: usize,
+) -> Result<(Vec<Operation>, usize), FileError> {
+    let (mut found, mut updates) = (Vec::new(), 0);
+    let mut words = words.iter().map(|word| *word as usize);
+    while let Some(word) = words.next() {
+        let deed = *table.get(word).ok_or(TOO_LARGE)?;
+        let is_update = matches!(deed, Deed::Update);
+        let optimizer =
+            if is_update { Some(optimizers.get(updates).ok_or(TOO_LARGE)?) } else { None };
+        let count = optimizer.map_or(0, |it| it.parameters().len());
+        let size = deed.words() + 2 * count;
+        let operands: Vec<usize> = words.by_ref().take(size).collect();
+        if operands.len() < size {
+            return Err(FileError("its last operation is cut off"));
+        }
+        if is_update && operands[0] != updates {
+            return Err(FileError("updates are not in turn"));
+        }
+        let first = match deed {
+            Deed::SetData | Deed::SetGradient => nodes,
+            Deed::Update => optimizers.len(),
+            _ => values,
+        };
+        if operands[0] >= first || operands[1..].iter().any(|i| *i >= values) {
+            return Err(TOO_LARGE);
+        }
+        match deed {
+            Deed::SetData | Deed::SetGradient => {}
+            Deed::Update => (updates, values) = (updates + 1, values + count),
+            _ => values += 1,
+        }
+        found.push((deed, operands));
+    }
+    Ok((found, values))
 }
 
 /// What an op computes: its value, or a gradient of a, b, y, g, or of a, y, g.
@@ -151,7 +228,7 @@ fn computed(op: Op, which: u32, operands: &[f64]) -> Result<f64, MathError> {
     let result = if which == 0 {
         op.value(a, b, &mut errors)
     } else {
-        let [y, g] = operands[op.arity()..] else { return Ok(f64::NAN) };
+        let (y, g) = (operands[op.arity()], operands[op.arity() + 1]);
         let (of_a, of_b) = op.gradients(a, b, y, g, &mut errors);
         if which == 1 {
             of_a
@@ -174,10 +251,10 @@ pub struct Program {
     pub names: Vec<String>,
     constants: Vec<f64>,
     optimizers: Vec<Box<dyn Optimizer>>,
-    ops: Vec<(Deed, usize)>,
-    words: Vec<u32>,
-    returned: Vec<u32>,
-    loss: u32,
+    operations: Vec<Operation>,
+    returned: Vec<usize>,
+    loss: Option<usize>,
+    taken: usize, // inputs
 }
 
 impl Program {
@@ -188,13 +265,25 @@ impl Program {
         let constants = reader.list(counts[0], Reader::f64)?;
         let inputs = reader.list(counts[1], Reader::f64)?;
         let state = reader.list(counts[2], |r| Ok((r.f64()?, r.f64()?)))?;
+        let (taken, nodes) = (inputs.len(), state.len());
         let (data, gradients) = state.into_iter().unzip();
         let optimizers = reader.list(counts[3], optimizer_of)?;
-        let ops = reader.list(counts[4], deed_of)?;
+        let table = reader.list(counts[4], deed_of)?;
         let words = reader.list(counts[5], Reader::u32)?;
-        let returned = reader.list(counts[6], Reader::u32)?;
-        let names = reader.text(counts[8] as usize)?.split_terminator('\0').map(str::to_owned);
-        let (names, outputs, loss) = (names.collect(), Vec::new(), counts[7]);
+        let values = constants.len() + taken + 2 * nodes;
+        let (operations, values) = operations_of(&words, &table, &optimizers, nodes, values)?;
+        let value = |i: u32| Some(i as usize).filter(|i| *i < values).ok_or(TOO_LARGE);
+        let returned = reader.list(counts[6], |r| value(r.u32()?))?;
+        let loss = if counts[7] == NONE { None } else { Some(value(counts[7])?) };
+        let text = reader.text(counts[8] as usize)?;
+        let names: Vec<String> = text.split_terminator('\0').map(str::to_owned).collect();
+        if names.len() != nodes || !(text.is_empty() || text.ends_with('\0')) {
+            return Err(FileError("a node has no name"));
+        }
+        if !reader.0.is_empty() {
+            return Err(FileError("it goes on behind its end"));
+        }
+        let outputs = Vec::new();
         Ok(Self {
             inputs,
             outputs,
@@ -203,35 +292,32 @@ impl Program {
             names,
             constants,
             optimizers,
-            ops,
-            words,
+            operations,
             returned,
             loss,
+            taken,
         })
     }
 
     /// Make a step; gives the loss, if there is one. What was set before an error stays.
     ///
     /// # Panics
-    /// Where a value is named that there is not: of a file that `save` has not written.
+    /// Where there are more or fewer inputs than it takes.
     pub fn step(&mut self) -> Result<Option<f64>, MathError> {
+        assert_eq!(self.inputs.len(), self.taken, "inputs, and how many the program takes");
         let parts = [&self.constants, &self.inputs, &self.data, &self.gradients];
         let mut values: Vec<f64> = parts.into_iter().flatten().copied().collect();
-        let mut at = 0;
-        while at < self.words.len() {
-            let (deed, count) = self.ops[self.words[at] as usize];
-            let words = &self.words[at + 1..at + 1 + count];
-            at += 1 + count;
-            let operand = |i: usize| values[words[i] as usize];
-            match deed {
+        for (deed, operands) in &self.operations {
+            let operand = |i: usize| values[operands[i]];
+            match *deed {
                 Deed::Compute(op, which) => {
-                    let operands: Vec<f64> = (0..count).map(operand).collect();
-                    values.push(computed(op, which, &operands)?);
+                    let given: Vec<f64> = operands.iter().map(|i| values[*i]).collect();
+                    values.push(computed(op, which, &given)?);
                 }
                 Deed::Power(which) => {
-                    let mut operands: Vec<f64> = (0..count).map(operand).collect();
-                    let op = Op::PowNumber(operands.remove(1));
-                    values.push(computed(op, which, &operands)?);
+                    let mut given: Vec<f64> = operands.iter().map(|i| values[*i]).collect();
+                    let op = Op::PowNumber(given.remove(1));
+                    values.push(computed(op, which, &given)?);
                 }
                 Deed::Pick => {
                     let (a, b) = (operand(0), operand(1));
@@ -241,27 +327,25 @@ impl Program {
                     let of = if operand(2) == operand(1) { 0 } else { 3 };
                     values.push(operand(of));
                 }
-                Deed::SetData => self.data[words[0] as usize] = operand(1),
-                Deed::SetGradient => self.gradients[words[0] as usize] = operand(1),
+                Deed::SetData => self.data[operands[0]] = operand(1),
+                Deed::SetGradient => self.gradients[operands[0]] = operand(1),
                 Deed::Update => {
-                    let optimizer = &mut self.optimizers[words[0] as usize];
-                    at += update(optimizer.as_mut(), &self.words[at..], &mut values);
+                    update(self.optimizers[operands[0]].as_mut(), &operands[1..], &mut values)
                 }
             }
         }
-        self.outputs = self.returned.iter().map(|i| values[*i as usize]).collect();
-        Ok((self.loss != NONE).then(|| values[self.loss as usize]))
+        self.outputs = self.returned.iter().map(|i| values[*i]).collect();
+        Ok(self.loss.map(|i| values[i]))
     }
 }
 
-/// Make the step of an optimizer; returns how many words it takes.
-fn update(optimizer: &mut dyn Optimizer, words: &[u32], values: &mut Vec<f64>) -> usize {
+/// Make the step of an optimizer of data and gradients; adds the new data to values.
+fn update(optimizer: &mut dyn Optimizer, operands: &[usize], values: &mut Vec<f64>) {
     let count = optimizer.parameters().len();
     for (i, p) in optimizer.parameters().iter().enumerate() {
-        p.set_data(values[words[i] as usize]);
-        p.set_grad(values[words[count + i] as usize]);
+        p.set_data(values[operands[i]]);
+        p.set_grad(values[operands[count + i]]);
     }
     optimizer.step();
     values.extend(optimizer.parameters().iter().map(Value::data));
-    2 * count
 }
