@@ -23,10 +23,8 @@ RANKS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 SHARDS, EXAMPLES = 1024, 64  # of the predictions: shards of a batch, examples of a shard
 ROUNDS, TURNS = 3, 25
 PAYS = 1.5  # how many times as fast twice as many ranks have to be
-BY_TCP = {
-    "MPIR_CVAR_NOLOCAL": "1",
-    "UCX_TLS": "tcp,self",
-}  # as MPICH is told, between ranks of a machine
+# What makes MPICH take TCP between ranks of one machine.
+BY_TCP = {"MPIR_CVAR_NOLOCAL": "1", "UCX_TLS": "tcp,self"}
 NETWORK_CARD = 2.5e-6  # seconds, the least that Rumble et al. give
 
 

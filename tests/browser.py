@@ -1,6 +1,7 @@
 """A headless Chromium that is told what to do through two pipes; it needs no other package.
 
-Run as a script it prints the lines of the demo that the page trains there.
+Run as a script it prints the lines of the demo that the page trains there; with the argument
+`measure`, how long the page takes for what it does, as the table of web/README.md.
 """
 
 from __future__ import annotations
@@ -11,8 +12,12 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -167,20 +172,148 @@ class Browser:
             self.call("Input.dispatchKeyEvent", type=kind, key=key, **more)
 
 
-def print_the_demo() -> None:
-    """Print the lines of the demo, as the page's button has trained it."""
-    import threading
-
+@contextmanager
+def page_of(*scripts: str) -> Iterator[Browser]:
+    """Serve the page and open it in a browser of its own, with scripts that run before its own."""
     from pymicrograd.cli.live import PageServer
 
     with PageServer() as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        with Browser() as page:
-            page.open(server.url)
-            page.run("document.getElementById('verify').click()")
-            print(page.run("document.getElementById('demo-lines').textContent"), end="")
-        server.shutdown()
+        try:
+            with Browser() as page:
+                page.size(1200, 900)
+                page.call("Performance.enable", timeDomain="threadTicks")
+                for script in scripts:
+                    page.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+                page.open(server.url)
+                yield page
+        finally:
+            server.shutdown()
+
+
+def print_the_demo() -> None:
+    """Print the lines of the demo, as the page's button has trained it."""
+    with page_of() as page:
+        page.run("document.getElementById('verify').click()")
+        print(page.run("document.getElementById('demo-lines').textContent"), end="")
+
+
+# ---- measuring ---------------------------------------------------------------------------------
+
+ROOT = Path(__file__).resolve().parent.parent
+TURNS = 9
+LEARNING = 5.0  # seconds
+# Makes the first step as soon as the page is ready; times are counted from the request.
+FIRST_STEP = """new MutationObserver((_, observer) => {
+    observer.disconnect();
+    page.tabs.points.player.once();
+    window.firstStep = performance.now() / 1000;
+}).observe(document, { subtree: true, attributeFilter: ["data-ready"] })"""
+LEARN = """new Promise((done) => {
+    const { player, classifier } = page.tabs.points;
+    player.speed.value = 3;
+    player.play(true);
+    const [began, frames, steps] = [performance.now(), player.frames, classifier.steps];
+    setTimeout(() => {
+        player.play(false);
+        const seconds = (performance.now() - began) / 1000;
+        done([(player.frames - frames) / seconds, (classifier.steps - steps) / seconds]);
+    }, %d);
+})"""
+PARTS = """(() => {
+    const { player, classifier } = page.tabs.points;
+    document.getElementById("tab-names").click();
+    const { speller } = page.tabs.names;
+    const mean = (count, work) => {
+        const began = performance.now();
+        for (let i = 0; i < count; i++) work();
+        return (performance.now() - began) / count;
+    };
+    const step = () => classifier.step();
+    player.again();
+    const calls = mean(9, step);
+    mean(11, step); // one of these makes the program
+    return [
+        calls,
+        mean(80, step),
+        mean(5, () => (classifier.surface(-2.4, 2.4, 2.4, -2.4, 50), classifier.lines())),
+        mean(20, () => speller.step()),
+    ];
+})()"""
+
+
+def processor_time(page: Browser) -> float:
+    """Return the seconds that the page's thread has worked."""
+    metrics = page.call("Performance.getMetrics")["metrics"]
+    return next(float(x["value"]) for x in metrics if x["name"] == "TaskDuration")
+
+
+def native_demo(folder: Path) -> Path:
+    """Compile csrc/demo.c with the engine of numbers, which the page has, too."""
+    lines = (ROOT / "csrc" / "flags.txt").read_text().splitlines()
+    flags = ["-O3", *" ".join(line.split("#")[0] for line in lines).split(), "-std=gnu11"]
+    made = subprocess.run(
+        ["make", "-s", "-C", "csrc", "list-scalars"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    sources = [*made.stdout.split(), "demo.c"]
+    defines = ["-DMG_SCALARS_ONLY", "-DMG_NO_THREADS", '-DMG_VERSION=""', '-DMG_FLAGS=""']
+    program = folder / "demo"
+    command = ["gcc", *flags, *defines, "-I.", *sources, "-o", str(program), "-lm"]
+    subprocess.run(command, cwd=ROOT / "csrc", check=True)
+    return program
+
+
+def time_of_native(program: Path) -> float:
+    """Return the processor's seconds of a run of the demo in portable math."""
+    process = subprocess.Popen([program, "portable"], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return used.ru_utime + used.ru_stime
+
+
+def measure_starts() -> tuple[float, float]:
+    """Return the seconds to the first step, and of them those in which the thread works."""
+    found = []
+    for _ in range(TURNS):
+        with page_of(FIRST_STEP) as page:
+            found.append((page.run("window.firstStep"), processor_time(page)))
+    return min(wall for wall, _ in found), min(used for _, used in found)
+
+
+def measure() -> None:
+    """Print how long the page takes: contestants take turns, minima."""
+    wall, used = measure_starts()
+    native, here, parts = [], [], []
+    with tempfile.TemporaryDirectory() as folder, page_of() as page:
+        program = native_demo(Path(folder))
+        frames, steps = page.run(LEARN % (1000 * LEARNING))
+        for _ in range(TURNS):
+            native.append(time_of_native(program))
+            before = processor_time(page)
+            page.run("page.engine.demo()")
+            here.append(processor_time(page) - before)
+            parts.append(page.run(PARTS))
+    calls, by_program, surface, gpt = map(min, zip(*parts, strict=True))
+    rows = {
+        "what": "time",
+        "---": "---",
+        "100 steps of the demo, processor's time: native C; the page": (
+            f"{1e3 * min(native):.0f} ms; {1e3 * min(here):.0f} ms"
+        ),
+        "the same, the first time in the page": f"{1e3 * here[0]:.0f} ms",
+        "a step: call by call; by a program": f"{calls:.2f} ms; {by_program:.2f} ms",
+        "from the request to the first step; of it the page's thread works for": (
+            f"{wall:.2f} s; {used:.2f} s"
+        ),
+        "frames a second while it learns; steps a second then": f"{frames:.0f}; {steps:.0f}",
+        "the surface, 50 x 50 points and 16 neurons' lines": f"{surface:.1f} ms",
+        "a step of the GPT": f"{gpt:.1f} ms",
+    }
+    for what, time_taken in rows.items():
+        print(f"| {what} | {time_taken} |")
 
 
 if __name__ == "__main__":
-    print_the_demo()
+    {(): print_the_demo, ("measure",): measure}[tuple(sys.argv[1:])]()

@@ -137,6 +137,8 @@ BAD_ARGUMENTS = [
     ("demo extra", "unrecognized arguments: extra"),
     ("demo --nosuch", "unrecognized arguments: --nosuch"),
     ("demo --step 3", "unrecognized arguments: --step 3"),
+    ("live --no-brow", "unrecognized arguments: --no-brow"),
+    ("info --hel", "unrecognized arguments: --hel"),
     ("demo --data circles", "argument --data: invalid choice: 'circles'"),
     ("demo --engine torch", "argument --engine: invalid choice: 'torch'"),
     ("demo --points 5", "argument --points: 5 is less than 6"),

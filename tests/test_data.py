@@ -196,6 +196,27 @@ def test_circles_spirals_blobs() -> None:
             wrong()
 
 
+@pytest.mark.parametrize("make", [data.moons, data.circles, data.spirals])
+def test_rings_take_portable_functions_in_portable_math(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the C library's functions are not to be called, theirs are the digits of no machine."""
+    usual = make(31, noise=0.0, generator=pymicrograd.RNG(5), dtype=float)[0]
+
+    def refuse(x: float) -> float:
+        raise AssertionError("the C library's")
+
+    pymicrograd.set_math("portable")
+    try:
+        monkeypatch.setattr(math, "cos", refuse)
+        monkeypatch.setattr(math, "sin", refuse)
+        portable = make(31, noise=0.0, generator=pymicrograd.RNG(5), dtype=float)[0]
+        assert make(0)[0].shape == (0, 2)
+    finally:
+        pymicrograd.set_math("library")
+    assert (usual - portable).abs().max().item() < 1e-15
+
+
 def test_linear_regression() -> None:
     x, y = data.linear_regression(20, [2.0, -3.5], 1.0, noise=0.0, dtype=float)
     assert x.shape == (20, 2) and y.shape == (20, 1)

@@ -410,6 +410,21 @@ def test_a_compiled_model_is_trained_in_shards() -> None:
 # ---- refusals ----------------------------------------------------------------------------------
 
 
+class Outside:
+    """A communicator that this process is no rank of, which mpi4py has as false."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def Get_rank(self) -> int:
+        raise RuntimeError("MPI_ERR_COMM: invalid communicator")
+
+
+def test_a_communicator_of_others_is_not_taken_for_all_ranks() -> None:
+    with pytest.raises(RuntimeError, match="invalid communicator"):
+        DataParallel(network(), group=Outside())
+
+
 class Counts(nn.Module):
     """A model that counts its calls in a buffer."""
 
@@ -598,6 +613,14 @@ def test_epochs_of_samplers_follow_from_seed_and_number() -> None:
     assert [x.tolist() for x in resumed] == [x.tolist() for x in rest]
     with pytest.raises(ArgumentError, match="rank is from 0 to 1, with num_replicas=2, not 2"):
         DistributedSampler(range(20), 2, 2)
+
+
+def test_a_rank_that_mpiexec_gave_is_named_when_it_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mg.distributed.samplers, "get_rank", lambda: 5)
+    with pytest.raises(ArgumentError, match="rank is from 0 to 1, with num_replicas=2, not 5"):
+        DistributedSampler(range(20), 2)
 
 
 # ---- pymicrograd train -------------------------------------------------------------------------

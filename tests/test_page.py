@@ -474,7 +474,7 @@ def use_controls(page: browser.Browser) -> None:
             assert page.run(f"{POINTS}.classifier.steps") > 0
     for name, value, then in (("layers", "99", "16"), ("seed", "x", "42"), ("lr", "-1", "0")):
         assert page.run(f"{change.format(POINTS)}({json.dumps([name, value])})") == then
-    asked = {"lr": "0.1", "data": "moons", "layers": "8 8", "count": "50", "seed": "7"}
+    asked = {"lr": "0.1", "data": "moons", "layers": "8 8", "count": "5.04e1", "seed": "7"}
     for name, value in asked.items():
         page.run(f"{change.format(POINTS)}({json.dumps([name, value])})")
     command = text_of(page, "command").split()

@@ -49,7 +49,10 @@ class CommandError(Exception):
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """A parser whose errors are exceptions of one line, without the usage text."""
+    """A parser of whole options, whose errors are exceptions of one line without the usage."""
+
+    def __init__(self, **named: Any) -> None:
+        super().__init__(allow_abbrev=False, **named)
 
     def error(self, message: str) -> NoReturn:
         raise CommandError(self.prog, message)
@@ -161,7 +164,6 @@ def parser() -> OneLineParser:
     top = OneLineParser(
         prog="pymicrograd",
         description="micrograd's Value on a C core that prints the same digits.",
-        allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"pymicrograd {version()}")
     commands = top.add_subparsers(dest="command", metavar="command", required=True)
@@ -175,7 +177,6 @@ def parser() -> OneLineParser:
         "info",
         help="version, compiler, flags, math library, machine",
         description="Tell what this installation is. Exit status 1: the C core does not load.",
-        allow_abbrev=False,
     )
     info.set_defaults(run=run_info)
     return top
@@ -189,7 +190,6 @@ def add_demo(commands: Any) -> None:
         description="Train a classifier of points in the plane with AdamW, print the loss of"
         " every step, then train it again in pure Python and compare digits and time."
         " Exit status 1: the digits differ.",
-        allow_abbrev=False,
     )
     add = demo.add_argument
     for name, values, text in (

@@ -51,7 +51,6 @@ def add_commands(commands: Any) -> None:
         description="Print a line for each row of FILE: its class and how probable that is, or"
         " the number that is predicted; of a network for texts lines that it makes, which begin"
         " as those of FILE if there is one.",
-        allow_abbrev=False,
     )
     add = predict.add_argument
     add("model", metavar="MODEL", help="what `train --save` has written")
@@ -69,7 +68,6 @@ def add_commands(commands: Any) -> None:
         "show",
         help="what a file of weights holds",
         description="List the arrays and other data in a .npz or .safetensors file.",
-        allow_abbrev=False,
     )
     show.add_argument("file", metavar="FILE", help="a .npz or .safetensors file")
     show.set_defaults(run=run_show)
@@ -82,7 +80,6 @@ def add_train(commands: Any) -> None:
         help="train a network on a data set or a file",
         description="Train a network of Tensors on 80 % of a data set, print the losses of every"
         " epoch and the accuracy of the 10 % that were kept for the test.",
-        allow_abbrev=False,
     )
     add = train.add_argument
     text = f"{' '.join(DATA)}, a .csv file whose last column is the target, a .npz file with x"

@@ -71,7 +71,6 @@ def add_live(commands: Any) -> None:
         help="watch networks learn in the browser",
         description="Serve a page that trains a classifier of points and a GPT of names while you"
         " watch, on this machine alone, and open it in the browser. Ctrl-C ends it.",
-        allow_abbrev=False,
     )
     text = "port to serve it on; 0 is one that is free [%(default)s]"
     live.add_argument("--port", type=whole(0, 65535), default="0", metavar="N", help=text)

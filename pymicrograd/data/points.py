@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 from ..random import default_generator
 from ..tensors.dtypes import float32, int64
 from ..tensors.interchange import tensor
-from .toys import as_count, as_noise, moon_points, quadrant_points, yinyang_points
+from .toys import (
+    as_count,
+    as_noise,
+    circle_points,
+    moon_points,
+    quadrant_points,
+    yinyang_points,
+)
 
 if TYPE_CHECKING:
     from ..tensors.tensor import Tensor
@@ -112,9 +119,8 @@ def circles(
         raise ValueError(f"factor is from 0 to below 1, not {factor!r}")
     points = []
     for label, count, radius in ((0, n // 2, 1.0), (1, n - n // 2, factor)):
-        for i in range(count):
-            angle = 2.0 * math.pi * i / count
-            points.append(([radius * math.cos(angle), radius * math.sin(angle)], label))
+        angles = [2.0 * math.pi * i / count for i in range(count)]
+        points += [([radius * x, radius * y], label) for x, y in circle_points(angles)]
     return finished(points, noise, chosen(generator), dtype)
 
 
@@ -136,11 +142,11 @@ def spirals(
         generator: by default the package's; dtype: of the points.
     """
     n, noise, classes = as_count(n), as_noise(noise), at_least_one("classes", classes)
-    points = []
-    for i in range(n):
-        label, radius = i % classes, (i // classes + 1) * classes / (n + classes - 1)
-        angle = 2.0 * math.pi * (turns * radius + label / classes)
-        points.append(([radius * math.cos(angle), radius * math.sin(angle)], label))
+    labels = [i % classes for i in range(n)]
+    radii = [(i // classes + 1) * classes / (n + classes - 1) for i in range(n)]
+    angles = [2.0 * math.pi * (turns * r + c / classes) for r, c in zip(radii, labels, strict=True)]
+    places = zip(radii, circle_points(angles), labels, strict=True)
+    points = [([r * x, r * y], label) for r, (x, y), label in places]
     return finished(points, noise, chosen(generator), dtype)
 
 

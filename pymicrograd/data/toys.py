@@ -14,8 +14,8 @@ from .. import _core
 from ..arithmetic import get_math
 
 __all__ = [
-    "gen_data", "gen_data_linear", "gen_data_moons", "gen_data_yinyang", "moon_points",
-    "quadrant_points", "split", "yinyang_points",
+    "circle_points", "gen_data", "gen_data_linear", "gen_data_moons", "gen_data_yinyang",
+    "moon_points", "quadrant_points", "split", "yinyang_points",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -161,11 +161,15 @@ def moon_points(random: Any, n: int, noise: float) -> list[tuple[list[float], in
 
 
 def half_circle(n: int) -> list[tuple[float, float]]:
-    """Return n points of the upper half circle of radius 1, at equal distances.
+    """Return n points of the upper half circle of radius 1, at equal distances."""
+    return circle_points([math.pi * i / max(n - 1, 1) for i in range(n)])
+
+
+def circle_points(angles: list[float]) -> list[tuple[float, float]]:
+    """Return the points of the circle of radius 1 at angles.
 
     Their cosines and sines are the C library's or, in portable math, those of Tensors.
     """
-    angles = [math.pi * i / max(n - 1, 1) for i in range(n)]
     if get_math() == "library":
         return [(math.cos(t), math.sin(t)) for t in angles]
     from ..tensors.dtypes import float64

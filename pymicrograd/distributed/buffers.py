@@ -63,9 +63,8 @@ class Contribution:
             if item is None:
                 item = zeros_like(more)
             elif _core.memory_handles(item._handle) > 1 or not item.is_contiguous():
-                item = (
-                    item.clone().contiguous()
-                )  # that others have, too, or elements more than once
+                # Others have this memory, too, or it has elements more than once.
+                item = item.clone().contiguous()
             self.items[i] = item.add_(0.0 if more is None else more)
         return self
 

@@ -89,7 +89,8 @@ class DataParallel(Module):
     """
 
     def __init__(self, module: Module, shards: int = 8, group: Any = None) -> None:
-        self.group = group if isinstance(group, Group) else Group(group) if group else world()
+        group = world() if group is None else group
+        self.group = group if isinstance(group, Group) else Group(group)
         check_parameters(module)
         self.module, self.shards = module, as_shards(shards)
         self._owned = tuple(map(tuple, owners(self.shards, self.group.size)))

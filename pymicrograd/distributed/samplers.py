@@ -58,7 +58,7 @@ class DistributedSampler(Sampler[int]):
         if not 0 <= self.rank < self.num_replicas:
             raise ArgumentError(
                 f"rank is from 0 to {self.num_replicas - 1}, with num_replicas="
-                f"{self.num_replicas}, not {rank}"
+                f"{self.num_replicas}, not {self.rank}"
             )
         self.shards = self.num_replicas if shards is None else as_shards(shards)
         self.own = owners(self.shards, self.num_replicas)[self.rank]

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ..errors import ArgumentError
 
-__all__ = ["as_shards", "joined", "leaves", "owners", "pieces", "rows_of", "sizes", "weights"]
+__all__ = ["as_shards", "joined", "leaves", "owners", "pieces", "rows_of", "sizes"]
 
 T = TypeVar("T")
 Node = tuple[int, int]
@@ -25,11 +25,6 @@ def as_shards(shards: Any) -> int:
     if isinstance(shards, bool) or not isinstance(shards, int) or shards <= 0:
         raise ArgumentError(f"shards is an int above 0, not {shards!r}")
     return shards
-
-
-def width_of(shards: int) -> int:
-    """Return the power of two from which on there is no stride."""
-    return 1 << (shards - 1).bit_length()
 
 
 def leaves(shards: int, node: Node = ROOT) -> list[int]:
@@ -72,11 +67,6 @@ def joined(
 def sizes(count: int, shards: int) -> list[int]:
     """Return the numbers of examples in the shards of a batch; there are no empty shards."""
     return [(count - shard - 1) // shards + 1 for shard in range(min(count, shards))]
-
-
-def weights(count: int, shards: int) -> list[float]:
-    """Return the share of each shard in the examples of a batch."""
-    return [size / count for size in sizes(count, shards)]
 
 
 def owners(shards: int, ranks: int) -> list[list[int]]:

@@ -91,7 +91,8 @@ class Step:
             if any(failed for failed, _ in said):
                 raise DistributedError("another rank has failed to count its examples")
             self.count = sum(number for _, number in said)
-            fit = sum((self.count - shard - 1) // shards + 1 for shard in own)
+            whole = sizes(self.count, shards)
+            fit = sum(whole[shard] for shard in own if shard < len(whole))
             if count != fit:
                 raise ArgumentError(
                     f"{count} examples are not those of shards {list(own)}, which have {fit} of a "

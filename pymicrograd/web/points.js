@@ -98,9 +98,10 @@ export class Points {
     const seed = byId("seed");
     const fits = /^[0-9]{1,19}$/.test(seed.value) && BigInt(seed.value) > 0n;
     if (!fits) seed.value = seed.defaultValue;
+    this.points = Math.round(this.number("count"));
     this.classifier.start({
       data: byId("data").value,
-      points: Math.round(this.number("count")),
+      points: this.points,
       hidden: this.hidden(),
       activation: byId("activation").value,
       optimizer,
@@ -127,7 +128,7 @@ export class Points {
     const say = (option, id, text = value(id)) =>
       text !== byId(id).defaultValue && words.push(`--${option} ${text}`);
     if (value("data") !== "quadrants") words.push(`--data ${value("data")}`);
-    say("points", "count");
+    say("points", "count", String(this.points));
     say("layers", "layers", sizes.slice(1, -1).join(","));
     say("lr", "lr");
     say("weight-decay", "decay");

@@ -12,7 +12,7 @@ const NUMBERS = 1;
 const NONE = 0xffffffff;
 
 /** Return the CRC-32 of bytes, as zip has it. */
-function checksum(bytes) {
+export function checksum(bytes) {
   let crc = 0xffffffff;
   for (const byte of bytes) {
     crc ^= byte;
@@ -33,9 +33,15 @@ class Reader {
     this.at = 0;
   }
 
+  /** Return where the next bytes are, so many. */
+  take(size) {
+    if (size > this.view.byteLength - this.at) refuse("a count is larger than the file");
+    this.at += size;
+    return this.at - size;
+  }
+
   u32() {
-    this.at += 4;
-    return this.view.getUint32(this.at - 4, true);
+    return this.view.getUint32(this.take(4), true);
   }
 
   u64() {
@@ -44,8 +50,7 @@ class Reader {
   }
 
   f64() {
-    this.at += 8;
-    return this.view.getFloat64(this.at - 8, true);
+    return this.view.getFloat64(this.take(8), true);
   }
 
   /** Return so many of what a function reads. */
@@ -55,9 +60,8 @@ class Reader {
   }
 
   text(size) {
-    const bytes = new Uint8Array(this.view.buffer, this.view.byteOffset + this.at, size);
-    this.at += size;
-    return new TextDecoder().decode(bytes);
+    const at = this.view.byteOffset + this.take(size);
+    return new TextDecoder().decode(new Uint8Array(this.view.buffer, at, size));
   }
 }
 
@@ -96,26 +100,44 @@ function optimizerOf(reader) {
   return made;
 }
 
-/** Return what a row of the table of ops computes of numbers; null: it is no computation. */
-function functionOf(name, which) {
-  if (name === "pick") return (a, b) => (b > a ? b : a);
-  if (name === "where") return (a, b, y, g) => (y === b ? a : g);
-  if (["set_data", "set_gradient", "update"].includes(name)) return null;
+// What there is besides the rows of OPS: how many words it takes, and what it computes of numbers.
+const OTHERS = {
+  pick: { words: 2, compute: (a, b) => (b > a ? b : a) },
+  where: { words: 4, compute: (a, b, y, g) => (y === b ? a : g) },
+  set_data: { words: 2 },
+  set_gradient: { words: 2 },
+  update: { words: 1 },
+};
+
+/** Return words and function of any op: of its value, or of what it passes on to an operand. */
+function rowOf(name, which) {
+  if (Object.hasOwn(OTHERS, name) && which === 0) return OTHERS[name];
   if (!Object.hasOwn(OPS, name)) refuse(`there is no op ${name}`);
   const { value, gradients } = OPS[name];
-  return which ? (...operands) => gradients(...operands)[which - 1] : value;
+  const operands = gradients.length - 2; // besides y and g
+  if (which === 0) return { words: operands, compute: value };
+  if (which > (name === "pow_number" ? 1 : operands)) refuse(`${name} has no operand ${which}`);
+  return { words: operands + 2, compute: (...all) => gradients(...all)[which - 1] };
 }
 
 function opOf(reader) {
   const name = reader.text(24).replace(/\0+$/, "");
-  const which = reader.u32();
-  return { name, compute: functionOf(name, which), words: reader.u32() };
+  const row = rowOf(name, reader.u32());
+  if (reader.u32() !== row.words) refuse(`${name} takes ${row.words} words`);
+  return { name, ...row };
+}
+
+/** Return an index below a count. */
+function within(index, count) {
+  return index < count ? index : refuse("an index is larger than what it names");
 }
 
 /** A program of numbers. */
 export class Program {
   /** What was returned by the last step. */
   outputs = [];
+  #taken = 0; // how many inputs
+  #values = 0; // how many there are at the end of a step
 
   /** @param {Uint8Array} bytes a whole file */
   constructor(bytes) {
@@ -131,38 +153,63 @@ export class Program {
     this.data = state.map(([data]) => data);
     this.gradients = state.map(([, gradient]) => gradient);
     this.optimizers = reader.list(updates, () => optimizerOf(reader));
-    this.ops = reader.list(ops, () => opOf(reader));
-    this.words = reader.list(words, () => reader.u32());
-    this.returned = reader.list(outputs, () => reader.u32());
-    this.loss = loss;
-    this.names = reader.text(size).split("\0").slice(0, nodes);
+    const table = reader.list(ops, () => opOf(reader));
+    this.operations = this.#operationsOf(reader.list(words, () => reader.u32()), table);
+    this.returned = reader.list(outputs, () => within(reader.u32(), this.#values));
+    this.loss = loss === NONE ? loss : within(loss, this.#values);
+    this.names = reader.text(size).split("\0");
+    if (this.names.pop() !== "" || this.names.length !== nodes) refuse("a node has no name");
+    if (reader.at !== bytes.length) refuse("it goes on behind its end");
+  }
+
+  /** Return the operations that words are: ops with their operands. */
+  #operationsOf(words, table) {
+    const found = [];
+    const nodes = this.data.length;
+    let updates = 0;
+    this.#taken = this.inputs.length;
+    this.#values = this.constants.length + this.#taken + 2 * nodes;
+    for (let at = 0; at < words.length; ) {
+      const op = table[within(words[at], table.length)];
+      const optimizer = op.name === "update" ? this.optimizers[updates++] : null;
+      if (optimizer === undefined) refuse("there are more updates than optimizers");
+      const count = optimizer ? optimizer.parameters.length : 0;
+      const operands = words.slice(at + 1, at + 1 + op.words + 2 * count);
+      at += 1 + operands.length;
+      if (operands.length < op.words + 2 * count) refuse("its last operation is cut off");
+      if (optimizer && operands.shift() !== updates - 1) refuse("updates are not in turn");
+      const isSet = !op.compute && !optimizer;
+      operands.forEach((index, i) => within(index, isSet && i === 0 ? nodes : this.#values));
+      this.#values += op.compute ? 1 : count;
+      found.push({ ...op, optimizer, operands });
+    }
+    return found;
   }
 
   /** Make a step; returns the loss, if there is one. What was set before an error stays. */
   step() {
+    if (this.inputs.length !== this.#taken)
+      throw new RangeError(`a program of ${this.#taken} inputs got ${this.inputs.length}`);
     const values = [...this.constants, ...this.inputs, ...this.data, ...this.gradients];
-    for (let at = 0; at < this.words.length; ) {
-      const { name, compute, words } = this.ops[this.words[at]];
-      const operands = this.words.slice(at + 1, at + 1 + words);
-      at += 1 + words;
-      if (compute) values.push(compute(...operands.map((i) => values[i])));
-      else if (name === "set_data") this.data[operands[0]] = values[operands[1]];
-      else if (name === "set_gradient") this.gradients[operands[0]] = values[operands[1]];
-      else at += this.update(this.optimizers[operands[0]], at, values);
+    for (const { name, compute, optimizer, operands } of this.operations) {
+      const given = operands.map((i) => values[i]);
+      if (compute) values.push(compute(...given));
+      else if (optimizer) values.push(...updated(optimizer, given));
+      else if (name === "set_data") this.data[operands[0]] = given[1];
+      else this.gradients[operands[0]] = given[1];
     }
     this.outputs = this.returned.map((i) => values[i]);
     return this.loss === NONE ? undefined : values[this.loss];
   }
+}
 
-  /** Make the step of an optimizer; returns how many words it takes. */
-  update(optimizer, at, values) {
-    const { parameters } = optimizer;
-    parameters.forEach((p, i) => {
-      p.data = values[this.words[at + i]];
-      p.grad = values[this.words[at + parameters.length + i]];
-    });
-    optimizer.step();
-    values.push(...parameters.map((p) => p.data));
-    return 2 * parameters.length;
-  }
+/** Make the step of an optimizer from data and gradients; returns the new data. */
+function updated(optimizer, given) {
+  const { parameters } = optimizer;
+  parameters.forEach((p, i) => {
+    p.data = given[i];
+    p.grad = given[parameters.length + i];
+  });
+  optimizer.step();
+  return parameters.map((p) => p.data);
 }

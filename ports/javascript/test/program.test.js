@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import test from "node:test";
 import { fromHex } from "../src/bits.js";
 import { MathError, Program } from "../src/index.js";
+import { checksum } from "../src/program.js";
 import { hexOf, linesOf, namesIn } from "./answers.js";
 
 const folder = new URL("../../../vectors/programs/", import.meta.url);
@@ -49,4 +50,32 @@ test("a damaged file is refused", () => {
     assert.throws(() => new Program(bytes), RangeError);
   }
   assert.throws(() => new Program(bytesOf("adamw").subarray(0, 40)), RangeError);
+});
+
+test("what a checksum does not show is refused, too, wherever it stands", () => {
+  const whole = bytesOf("with_inputs");
+  for (let at = 24; at < whole.length; at++) {
+    const bytes = Buffer.from(whole);
+    bytes[at] ^= 0x80;
+    bytes.writeUInt32LE(checksum(bytes.subarray(16)), 8);
+    let program = null;
+    try {
+      program = new Program(bytes);
+    } catch (error) {
+      assert.match(String(error), /^RangeError: no intact program file: /);
+      continue;
+    }
+    try {
+      program.step(); // other numbers, or another value in the place of one
+    } catch (error) {
+      assert.ok(error instanceof MathError, String(error));
+    }
+    assert.ok(program.outputs.every((x) => x !== undefined));
+  }
+});
+
+test("a program has as many inputs as it takes", () => {
+  const program = new Program(bytesOf("with_inputs"));
+  program.inputs.push(1);
+  assert.throws(() => program.step(), /a program of \d+ inputs got \d+/);
 });

@@ -7,6 +7,7 @@ use crate::value::{Op, Value};
 const HEADER: usize = 64;
 const NUMBERS: u32 = 1;
 const NONE: u32 = u32::MAX;
+const TOO_LARGE: &str = "an index is larger than what it names";
 
 /// Why a file is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,10 @@ impl std::fmt::Display for FileError {
 }
 
 impl std::error::Error for FileError {}
+
+fn refuse_if(is_wrong: bool, rule: &'static str) -> Result<(), FileError> {
+    (!is_wrong).then_some(()).ok_or(FileError(rule))
+}
 
 /// The CRC-32 of bytes, as zip has it.
 fn checksum(bytes: &[u8]) -> u32 {
@@ -34,9 +39,7 @@ struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     fn bytes(&mut self, count: usize) -> Result<&'a [u8], FileError> {
-        if count > self.0.len() {
-            return Err(FileError("a count is larger than the file"));
-        }
+        refuse_if(count > self.0.len(), "a count is larger than the file")?;
         let (found, rest) = self.0.split_at(count);
         self.0 = rest;
         Ok(found)
@@ -56,12 +59,11 @@ impl<'a> Reader<'a> {
 
     fn list<T>(
         &mut self,
-        count: u32,
+        count: impl Into<u64>,
         mut read: impl FnMut(&mut Self) -> Result<T, FileError>,
     ) -> Result<Vec<T>, FileError> {
-        if count as usize > self.0.len() {
-            return Err(FileError("a count is larger than the file"));
-        }
+        let count = count.into();
+        refuse_if(count > self.0.len() as u64, "a count is larger than the file")?;
         (0..count).map(|_| read(self)).collect()
     }
 
@@ -73,26 +75,19 @@ impl<'a> Reader<'a> {
 /// The counts of a file whose header is right.
 fn counts_of(bytes: &[u8]) -> Result<Vec<u32>, FileError> {
     let mut reader = Reader(bytes);
-    if bytes.len() < HEADER || reader.bytes(4)? != b"MGP1" {
-        return Err(FileError("it is another one"));
-    }
+    refuse_if(bytes.len() < HEADER || reader.bytes(4)? != b"MGP1", "it is another one")?;
     let (kind, crc, _functions) = (reader.u32()?, reader.u32()?, reader.u32()?);
-    if reader.u64()? != bytes.len() as u64 {
-        return Err(FileError("it has another size"));
-    }
-    if checksum(&bytes[16..]) != crc {
-        return Err(FileError("it has another checksum"));
-    }
-    if kind != NUMBERS {
-        return Err(FileError("it is of arrays"));
-    }
-    reader.list(10, Reader::u32)
+    refuse_if(reader.u64()? != bytes.len() as u64, "it has another size")?;
+    refuse_if(checksum(&bytes[16..]) != crc, "it has another checksum")?;
+    refuse_if(kind != NUMBERS, "it is of arrays")?;
+    reader.list(10u32, Reader::u32)
 }
 
 /// An update: an optimizer of Values that stand for the parameters.
 fn optimizer_of(reader: &mut Reader) -> Result<Box<dyn Optimizer>, FileError> {
     let (is_adam, flags) = (reader.u32()? == 1, reader.u32()?);
-    let (count, steps) = (reader.u64()? as u32, reader.u64()? as i32);
+    let (count, steps) = (reader.u64()?, i32::try_from(reader.u64()?));
+    let steps = steps.map_err(|_| FileError("it has made too many steps"))?;
     let (lr, weight_decay) = (reader.f64()?, reader.f64()?);
     let (beta1, beta2, eps) = (reader.f64()?, reader.f64()?, reader.f64()?);
     let parameters = reader.list(count, |_| Ok(Value::new(0.0)))?;
@@ -126,22 +121,64 @@ enum Deed {
     Where,
     SetData,
     SetGradient,
-    Update,
+    Update(usize), // by which optimizer
 }
 
+/// Read a row of that table, and how many words it takes.
 fn deed_of(reader: &mut Reader) -> Result<(Deed, usize), FileError> {
     let name = reader.text(24)?.trim_end_matches('\0');
     let (which, words) = (reader.u32()?, reader.u32()? as usize);
-    let deed = match name {
-        "pow_number" => Deed::Power(which),
-        "pick" => Deed::Pick,
-        "where" => Deed::Where,
-        "set_data" => Deed::SetData,
-        "set_gradient" => Deed::SetGradient,
-        "update" => Deed::Update,
-        _ => Deed::Compute(Op::named(name).ok_or(FileError("there is no such op"))?, which),
+    let (deed, operands, most) = match name {
+        "pow_number" => (Deed::Power(which), 2, 1),
+        "pick" => (Deed::Pick, 2, 0),
+        "where" => (Deed::Where, 4, 0),
+        "set_data" => (Deed::SetData, 2, 0),
+        "set_gradient" => (Deed::SetGradient, 2, 0),
+        "update" => (Deed::Update(0), 1, 0),
+        _ => {
+            let op = Op::named(name).ok_or(FileError("there is no such op"))?;
+            (Deed::Compute(op, which), op.arity(), op.arity())
+        }
     };
+    let with_gradient = if which == 0 { operands } else { operands + 2 };
+    refuse_if(which as usize > most || words != with_gradient, "an op takes other words")?;
     Ok((deed, words))
+}
+
+/// What is done and its operands: values, but for the node that is set.
+type Operation = (Deed, Vec<usize>);
+
+/// The operations that words are, and how many values there are after them.
+fn operations_of(
+    words: &[u32],
+    table: &[(Deed, usize)],
+    optimizers: &[Box<dyn Optimizer>],
+    nodes: usize,
+    mut values: usize,
+) -> Result<(Vec<Operation>, usize), FileError> {
+    let (mut found, mut updates) = (Vec::new(), 0);
+    let mut words = words.iter().map(|word| *word as usize);
+    while let Some(word) = words.next() {
+        let (mut deed, mut size) = *table.get(word).ok_or(FileError(TOO_LARGE))?;
+        let (mut limit, mut made) = (values, 1);
+        match deed {
+            Deed::Update(_) => {
+                refuse_if(words.next() != Some(updates), "updates are not in turn")?;
+                let optimizer = optimizers.get(updates).ok_or(FileError(TOO_LARGE))?;
+                made = optimizer.parameters().len();
+                (deed, size, updates) = (Deed::Update(updates), 2 * made, updates + 1);
+            }
+            Deed::SetData | Deed::SetGradient => (limit, made) = (nodes, 0),
+            _ => {}
+        }
+        let operands: Vec<usize> = words.by_ref().take(size).collect();
+        refuse_if(operands.len() < size, "its last operation is cut off")?;
+        let is_there = |(i, x): (usize, &usize)| *x < if i == 0 { limit } else { values };
+        refuse_if(!operands.iter().enumerate().all(is_there), TOO_LARGE)?;
+        values += made;
+        found.push((deed, operands));
+    }
+    Ok((found, values))
 }
 
 /// What an op computes: its value, or a gradient of a, b, y, g, or of a, y, g.
@@ -151,13 +188,9 @@ fn computed(op: Op, which: u32, operands: &[f64]) -> Result<f64, MathError> {
     let result = if which == 0 {
         op.value(a, b, &mut errors)
     } else {
-        let [y, g] = operands[op.arity()..] else { return Ok(f64::NAN) };
+        let (y, g) = (operands[op.arity()], operands[op.arity() + 1]);
         let (of_a, of_b) = op.gradients(a, b, y, g, &mut errors);
-        if which == 1 {
-            of_a
-        } else {
-            of_b
-        }
+        [of_a, of_b][which as usize - 1]
     };
     errors.check(result)
 }
@@ -174,10 +207,10 @@ pub struct Program {
     pub names: Vec<String>,
     constants: Vec<f64>,
     optimizers: Vec<Box<dyn Optimizer>>,
-    ops: Vec<(Deed, usize)>,
-    words: Vec<u32>,
-    returned: Vec<u32>,
-    loss: u32,
+    operations: Vec<Operation>,
+    returned: Vec<usize>,
+    loss: Option<usize>,
+    taken: usize, // inputs
 }
 
 impl Program {
@@ -188,13 +221,22 @@ impl Program {
         let constants = reader.list(counts[0], Reader::f64)?;
         let inputs = reader.list(counts[1], Reader::f64)?;
         let state = reader.list(counts[2], |r| Ok((r.f64()?, r.f64()?)))?;
+        let (taken, nodes) = (inputs.len(), state.len());
         let (data, gradients) = state.into_iter().unzip();
         let optimizers = reader.list(counts[3], optimizer_of)?;
-        let ops = reader.list(counts[4], deed_of)?;
+        let table = reader.list(counts[4], deed_of)?;
         let words = reader.list(counts[5], Reader::u32)?;
-        let returned = reader.list(counts[6], Reader::u32)?;
-        let names = reader.text(counts[8] as usize)?.split_terminator('\0').map(str::to_owned);
-        let (names, outputs, loss) = (names.collect(), Vec::new(), counts[7]);
+        let values = constants.len() + taken + 2 * nodes;
+        let (operations, values) = operations_of(&words, &table, &optimizers, nodes, values)?;
+        let value = |i: u32| Some(i as usize).filter(|i| *i < values).ok_or(FileError(TOO_LARGE));
+        let returned = reader.list(counts[6], |r| value(r.u32()?))?;
+        let loss = if counts[7] == NONE { None } else { Some(value(counts[7])?) };
+        let text = reader.text(counts[8] as usize)?;
+        let names: Vec<String> = text.split_terminator('\0').map(str::to_owned).collect();
+        let is_whole = text.is_empty() || text.ends_with('\0');
+        refuse_if(names.len() != nodes || !is_whole, "a node has no name")?;
+        refuse_if(!reader.0.is_empty(), "it goes on behind its end")?;
+        let outputs = Vec::new();
         Ok(Self {
             inputs,
             outputs,
@@ -203,65 +245,48 @@ impl Program {
             names,
             constants,
             optimizers,
-            ops,
-            words,
+            operations,
             returned,
             loss,
+            taken,
         })
     }
 
     /// Make a step; gives the loss, if there is one. What was set before an error stays.
     ///
     /// # Panics
-    /// Where a value is named that there is not: of a file that `save` has not written.
+    /// Where there are more or fewer inputs than it takes.
     pub fn step(&mut self) -> Result<Option<f64>, MathError> {
+        assert_eq!(self.inputs.len(), self.taken, "inputs, and how many the program takes");
         let parts = [&self.constants, &self.inputs, &self.data, &self.gradients];
         let mut values: Vec<f64> = parts.into_iter().flatten().copied().collect();
-        let mut at = 0;
-        while at < self.words.len() {
-            let (deed, count) = self.ops[self.words[at] as usize];
-            let words = &self.words[at + 1..at + 1 + count];
-            at += 1 + count;
-            let operand = |i: usize| values[words[i] as usize];
-            match deed {
-                Deed::Compute(op, which) => {
-                    let operands: Vec<f64> = (0..count).map(operand).collect();
-                    values.push(computed(op, which, &operands)?);
-                }
+        for (deed, operands) in &self.operations {
+            let mut given: Vec<f64> = operands.iter().map(|i| values[*i]).collect();
+            match *deed {
+                Deed::Compute(op, which) => values.push(computed(op, which, &given)?),
                 Deed::Power(which) => {
-                    let mut operands: Vec<f64> = (0..count).map(operand).collect();
-                    let op = Op::PowNumber(operands.remove(1));
-                    values.push(computed(op, which, &operands)?);
+                    let op = Op::PowNumber(given.remove(1));
+                    values.push(computed(op, which, &given)?);
                 }
-                Deed::Pick => {
-                    let (a, b) = (operand(0), operand(1));
-                    values.push(if b > a { b } else { a });
-                }
-                Deed::Where => {
-                    let of = if operand(2) == operand(1) { 0 } else { 3 };
-                    values.push(operand(of));
-                }
-                Deed::SetData => self.data[words[0] as usize] = operand(1),
-                Deed::SetGradient => self.gradients[words[0] as usize] = operand(1),
-                Deed::Update => {
-                    let optimizer = &mut self.optimizers[words[0] as usize];
-                    at += update(optimizer.as_mut(), &self.words[at..], &mut values);
-                }
+                Deed::Pick => values.push(if given[1] > given[0] { given[1] } else { given[0] }),
+                Deed::Where => values.push(if given[2] == given[1] { given[0] } else { given[3] }),
+                Deed::SetData => self.data[operands[0]] = given[1],
+                Deed::SetGradient => self.gradients[operands[0]] = given[1],
+                Deed::Update(i) => values.extend(updated(self.optimizers[i].as_mut(), &given)),
             }
         }
-        self.outputs = self.returned.iter().map(|i| values[*i as usize]).collect();
-        Ok((self.loss != NONE).then(|| values[self.loss as usize]))
+        self.outputs = self.returned.iter().map(|i| values[*i]).collect();
+        Ok(self.loss.map(|i| values[i]))
     }
 }
 
-/// Make the step of an optimizer; returns how many words it takes.
-fn update(optimizer: &mut dyn Optimizer, words: &[u32], values: &mut Vec<f64>) -> usize {
-    let count = optimizer.parameters().len();
+/// Make the step of an optimizer from data and gradients; gives the new data.
+fn updated(optimizer: &mut dyn Optimizer, given: &[f64]) -> Vec<f64> {
+    let (data, gradients) = given.split_at(given.len() / 2);
     for (i, p) in optimizer.parameters().iter().enumerate() {
-        p.set_data(values[words[i] as usize]);
-        p.set_grad(values[words[count + i] as usize]);
+        p.set_data(data[i]);
+        p.set_grad(gradients[i]);
     }
     optimizer.step();
-    values.extend(optimizer.parameters().iter().map(Value::data));
-    2 * count
+    optimizer.parameters().iter().map(Value::data).collect()
 }

@@ -319,6 +319,35 @@ fn a_damaged_program_is_refused() {
     assert!(Program::new(&bytes[..40]).is_err());
 }
 
+/// The CRC-32 of bytes, as zip has it.
+fn checksum(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| crc >> 1 ^ (crc & 1) * 0xEDB8_8320)
+    })
+}
+
+#[test]
+fn what_a_checksum_does_not_show_is_refused_or_another_number() {
+    let bytes = program_of("with_inputs");
+    for at in 24..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x80;
+        let crc = checksum(&damaged[16..]).to_le_bytes();
+        damaged[8..12].copy_from_slice(&crc);
+        if let Ok(mut program) = Program::new(&damaged) {
+            let _ = program.step(); // which does not panic
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "how many the program takes")]
+fn a_program_has_as_many_inputs_as_it_takes() {
+    let mut program = Program::new(&program_of("with_inputs")).unwrap();
+    program.inputs.push(1.0);
+    let _ = program.step();
+}
+
 #[test]
 fn the_demo_prints_the_lines_of_c() {
     let found = demo::demo();
