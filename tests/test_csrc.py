@@ -353,7 +353,8 @@ def test_clean_leaves_the_sources(library: Callable[..., Path], tmp_path: Path) 
 # ---- what the library asks of its host -------------------------------------------------------
 
 SYMBOLS = {
-    "memory": {"memcpy", "memset", "memmove", "memcmp", "memchr", "strcmp", "realloc", "free"},
+    "memory": {"memcpy", "memset", "memmove", "memcmp", "memchr", "realloc", "free"},
+    "names": {"strcmp", "strlen"},
     "mathematics": {
         "pow", "exp", "log", "sin", "cos", "tanh", "expm1", "log1p", "erf", "sqrt", "floor",
         "fmod", "frexp",
@@ -442,6 +443,8 @@ FRAMES = {
     "map.c": 21 << 10,  # a block of each operand, as it is and cast
     "move.c": 9 << 8,  # fold: windows and images of some items, views of 16 axes
     "vjp_reduce.c": 6 << 8,  # the gradient of prod: axes, shapes, and halves by level
+    "tape_load.c": 8 << 8,  # the integers and numbers of a call
+    "tape_save.c": 5 << 8,  # numbers of ops, of the file and of the library
     "update.c": 5 << 8,  # the views of a parameter, its gradient and its state
     "convolve.c": 9 << 8,  # views of all windows and of a group's, and walks along them
     "pool.c": 5 << 8,  # the view of all windows, and a walk
