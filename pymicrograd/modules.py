@@ -11,7 +11,7 @@ No engine is imported here. One takes Module over by giving `value_type`, `tenso
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from .errors import StateError
@@ -596,10 +596,6 @@ class Module:
         missing = [name for name in targets if name not in state_dict]
         unexpected = [name for name in state_dict if name not in targets]
         problems = []
-        if strict and missing:
-            problems.append(f"Missing key(s) in state_dict: {quoted(missing)}.")
-        if strict and unexpected:
-            problems.append(f"Unexpected key(s) in state_dict: {quoted(unexpected)}.")
         found = {}
         for name, target in targets.items():
             if name in state_dict:
@@ -610,9 +606,8 @@ class Module:
                         f"size mismatch for {name}: copying a param with shape {shape} from "
                         f"checkpoint, the shape in current model is {needed}."
                     )
-        if problems:
-            title = f"Error(s) in loading state_dict for {self._get_name()}:"
-            raise StateError("\n\t".join([title, *problems]))
+        if problems or (strict and (missing or unexpected)):
+            raise state_error(self, problems, *(missing, unexpected) * strict)
         for name, part in parts.items():
             keys = inner[name].load_state_dict(part, strict, *[assign] * assign)
             for whole, found_there in zip((missing, unexpected), keys or ((), ()), strict=True):
@@ -686,6 +681,18 @@ class Module:
         if not children and len(lines) <= 1:
             return f"{self._get_name()}({extra})"
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
+
+
+def state_error(
+    module: Module, problems: Iterable[str], missing: Any = (), unexpected: Any = ()
+) -> StateError:
+    """Return the error that tells all that is wrong with a state."""
+    lines = [f"Error(s) in loading state_dict for {module._get_name()}:"]
+    if missing:
+        lines.append(f"Missing key(s) in state_dict: {quoted(missing)}.")
+    if unexpected:
+        lines.append(f"Unexpected key(s) in state_dict: {quoted(unexpected)}.")
+    return StateError("\n\t".join([*lines, *problems]))
 
 
 def quoted(names: list[Any]) -> str:

@@ -358,3 +358,69 @@ def test_a_copied_module_is_independent_and_the_same(engine: Any, copying: Any) 
     assert [v.data for v in model(POINT)] == expected
     assert [v.data for v in copied(POINT)] == [0.0, 0.0]
     assert copied.parameters()[1]._vis_color == "lightgreen"
+
+
+def hooked_net(nn: Any, seen: list[str]) -> Any:
+    """Return a network, ours or torch's, whose modules note what their hooks are told."""
+    net = nn.Sequential(nn.Sequential(nn.Linear(1, 2), nn.Linear(2, 1)), nn.Linear(1, 1))
+    for name, module in net.named_modules():
+        module.register_state_dict_pre_hook(lambda m, *a, n=name: seen.append(f"pre {n} {a}"))
+        module.register_state_dict_post_hook(
+            lambda m, state, prefix, _, n=name: seen.append(f"post {n} {prefix}")
+        )
+        module.register_load_state_dict_pre_hook(
+            lambda m, state, prefix, _, *a, n=name: seen.append(f"load {n} {prefix} {a}")
+        )
+        module.register_load_state_dict_post_hook(
+            lambda m, keys, n=name: seen.append(f"loaded {n} {tuple(keys)}")
+        )
+    return net
+
+
+def test_hooks_of_a_state_come_in_pytorchs_order() -> None:
+    ours: list[str] = []
+    net = hooked_net(mg.nn, ours)
+    net.load_state_dict(net.state_dict(prefix="a.", keep_vars=True) and net.state_dict())
+    names = ["", "0", "0.0", "0.1", "1"]
+    inner = ["0.0", "0.1", "0", "1", ""]
+    kinds = [(line.split(" ")[0], line.split(" ")[1]) for line in ours]
+    assert kinds[:10] == [("pre", n) for n in names] + [("post", n) for n in inner]
+    assert kinds[20:] == [("load", n) for n in names] + [("loaded", n) for n in inner]
+    assert ours[1] == "pre 0 ('a.0.', True)" and ours[5] == "post 0.0 a.0.0."
+    torch = pytest.importorskip("torch")
+    theirs: list[str] = []
+    net = hooked_net(torch.nn, theirs)
+    net.load_state_dict(net.state_dict(prefix="a.", keep_vars=True) and net.state_dict())
+    for kind in ("pre", "post", "load", "loaded"):  # theirs: each before its own module
+        told = [[line for line in lines if line.startswith(f"{kind} ")] for lines in (ours, theirs)]
+        assert told[0] == told[1]
+
+
+def test_hooks_change_a_state() -> None:
+    net = mg.nn.Sequential(mg.nn.Linear(1, 1), mg.nn.Linear(1, 1))
+    old = net.state_dict()
+    before = {name: x.tolist() for name, x in old.items()}
+    renamed = {name.replace("weight", "w"): x + 1.0 for name, x in old.items()}
+
+    def rename(module: Any, state: Any, prefix: str, *rest: Any) -> None:
+        if prefix + "w" in state:
+            state[prefix + "weight"] = state.pop(prefix + "w")
+
+    handles = [module.register_load_state_dict_pre_hook(rename) for module in net.children()]
+    assert not any(net.load_state_dict(renamed)) and len(renamed) == 4
+    assert net[0].weight.item() == before["0.weight"][0][0] + 1.0
+    handles[1].remove()
+    with pytest.raises(StateError, match=r"Missing key.*1.weight.*\n.*Unexpected key.*1.w"):
+        net.load_state_dict({name: x + 1.0 for name, x in renamed.items()})
+    assert net[0].weight.item() == before["0.weight"][0][0] + 1.0  # it is as it was
+    net.register_load_state_dict_post_hook(
+        lambda m, keys: [found.clear() for found in keys] and None
+    )
+    assert not any(net.load_state_dict({}))
+    net[0].register_load_state_dict_pre_hook(lambda *told: told[-1].append("too old"))
+    with pytest.raises(StateError, match="too old"):
+        net.load_state_dict(net.state_dict())
+    net[1].register_state_dict_post_hook(
+        lambda m, state, prefix, _: state.pop(prefix + "bias") and None
+    )
+    assert list(net.state_dict()) == ["0.weight", "0.bias", "1.weight"]

@@ -573,3 +573,32 @@ def test_initial_values() -> None:
     assert (init.sparse_(mg.empty(10, 4), 0.3) == 0).sum(0).tolist() == [3] * 4
     with pytest.raises(ValueError, match="fewer than 2 dimensions"):
         init.xavier_normal_(mg.empty(3))
+
+
+def test_adaptive_softmax_is_a_softmax_of_groups() -> None:
+    mg.manual_seed(3)
+    layer = nn.AdaptiveLogSoftmaxWithLoss(6, 11, [3, 5], div_value=2.0, head_bias=True)
+    layer = layer.double()
+    x = mg.randn(20, 6, dtype=mg.float64, requires_grad=True)
+    target = mg.cat([mg.arange(11), mg.randint(0, 11, (9,))])
+    whole = layer.log_prob(x)
+    assert whole.exp().sum(1).allclose(mg.ones(20, dtype=mg.float64))
+    output, loss = layer(x, target)
+    wanted = whole.gather(1, target.unsqueeze(1)).squeeze(1)
+    assert output.allclose(wanted) and loss.item() == pytest.approx(-wanted.mean().item())
+    parts = [x, *layer.parameters()]
+    for found, other in zip(mg.autograd.grad(loss, parts), mg.autograd.grad(-wanted.mean(), parts),
+                            strict=True):  # fmt: skip
+        assert found.allclose(other)
+    assert layer.predict(x).tolist() == whole.argmax(1).tolist()
+    assert layer(x[0], target[0]).output.item() == pytest.approx(wanted[0].item())
+    for wrong, text in (
+        ((x, target + 1), "target 11 is not from 0 to 10"),
+        ((x, target[:3]), "does not go with"),
+        ((x[:, :5], target), "in_features=6"),
+        ((x, x[:, 0]), "targets are classes"),
+    ):
+        with pytest.raises(RuntimeError, match=text):
+            layer(*wrong)
+    with pytest.raises(ValueError, match="cutoffs are rising integers"):
+        nn.AdaptiveLogSoftmaxWithLoss(6, 11, [3, 11])

@@ -15,6 +15,7 @@ HOMES = {
         "SiLU", "Sigmoid", "Softmax", "Softmax2d", "Softmin", "Softplus", "Softshrink", "Softsign",
         "Tanh", "Tanhshrink", "Threshold",
     ),
+    "adaptive": ("AdaptiveLogSoftmaxWithLoss",),
     "attention": (
         "MultiheadAttention", "Transformer", "TransformerDecoder", "TransformerDecoderLayer",
         "TransformerEncoder", "TransformerEncoderLayer",
@@ -71,7 +72,6 @@ MODULES = ("attention", "functional", "init", "parameter", "utils")
 
 # What PyTorch has and this package has not.
 INSTEAD = {
-    "AdaptiveLogSoftmaxWithLoss": "CrossEntropyLoss takes all classes",
     "CTCLoss": "the loss of unaligned sequences is left out",
     "DataParallel": "the only device is 'cpu': call the module itself; see distributed",
     "SyncBatchNorm": "there is one process: BatchNorm1d, BatchNorm2d, BatchNorm3d",

@@ -37,6 +37,9 @@ from .activations import (
     Tanhshrink as Tanhshrink,
     Threshold as Threshold,
 )
+from .adaptive import (
+    AdaptiveLogSoftmaxWithLoss as AdaptiveLogSoftmaxWithLoss,
+)
 from .attention import (
     MultiheadAttention as MultiheadAttention,
     Transformer as Transformer,
@@ -209,6 +212,7 @@ __all__ = [
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
+    "AdaptiveLogSoftmaxWithLoss",
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",

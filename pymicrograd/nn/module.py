@@ -8,6 +8,7 @@ holds.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from ..modules import Block, Parameters, has_own
 from ..random import default_generator
 from ..value import Value
 from .hooks import ModuleHooks, call_with_hooks
+from .states import StateHooks, hooked, load_with_hooks, state_with_hooks
 
 Number = float  # which is a method in Module
 
@@ -144,6 +146,7 @@ class Module(modules.Module):
     _plan: tuple[int, Any]  # the structure's version, and the plan then, if there is one
     _planned: Derived  # the same with its parts
     _hooks: ModuleHooks | None = None
+    _state_hooks: StateHooks | None = None
     if TYPE_CHECKING:  # parameters and modules are attributes that nobody declares
 
         def __getattr__(self, name: str) -> Any: ...
@@ -277,6 +280,46 @@ class Module(modules.Module):
         """
         return self._add_hook("backward_pre", hook, prepend)
 
+    def _add_state_hook(self, kind: str, hook: Any) -> RemovableHandle:
+        if self._state_hooks is None:
+            self._state_hooks = StateHooks()
+        return self._state_hooks.add(kind, hook)
+
+    def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call hook(module, prefix, keep_vars) before a state is made, the module's or a whole's.
+
+        Returns:
+            A handle whose `remove()` ends it.
+        """
+        return self._add_state_hook("state_dict_pre", hook)
+
+    def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call hook(module, state_dict, prefix, local_metadata) after; it may change the dict.
+
+        Returns:
+            A handle whose `remove()` ends it.
+        """
+        return self._add_state_hook("state_dict_post", hook)
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call a hook before a state is loaded, with a copy of the dict that it may change.
+
+        hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
+        error_msgs) may add to the lists; what is in error_msgs is raised and nothing is set.
+
+        Returns:
+            A handle whose `remove()` ends it.
+        """
+        return self._add_state_hook("load_pre", hook)
+
+    def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call hook(module, incompatible_keys) after a state is loaded; it may change the lists.
+
+        Returns:
+            A handle whose `remove()` ends it.
+        """
+        return self._add_state_hook("load_post", hook)
+
     # ---- types
 
     def to(self, *args: Any, **options: Any) -> Any:
@@ -333,6 +376,34 @@ class Module(modules.Module):
         return self.to("cpu" if device is None else device)
 
     # ---- state, for which the Tensor half is imported
+
+    def state_dict(
+        self, *, destination: Any = None, prefix: str = "", keep_vars: bool = False
+    ) -> Any:
+        make = functools.partial(
+            super().state_dict, destination=destination, prefix=prefix, keep_vars=keep_vars
+        )
+        found = hooked(self)
+        return state_with_hooks(found, make, prefix, keep_vars) if found else make()
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        load = super().load_state_dict
+        found = hooked(self) if isinstance(state_dict, Mapping) else ()
+        if not found:
+            return load(state_dict, strict, assign)
+        return load_with_hooks(
+            self,
+            found,
+            lambda state: load(state, False, assign),
+            super().state_dict,
+            state_dict,
+            strict,
+        )
+
+    state_dict.__doc__ = modules.Module.state_dict.__doc__
+    load_state_dict.__doc__ = modules.Module.load_state_dict.__doc__
 
     @staticmethod
     def _entry_of(shape: tuple[int, ...], numbers: list[Number]) -> Any:
