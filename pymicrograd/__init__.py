@@ -151,6 +151,9 @@ HOMES = {
     "tensors.special": ("polygamma",),
     "tensors.statistics": ("cumulative_trapezoid", "gradient", "histogramdd", "trapezoid", "trapz"),
     "tensors.tensor": ("Tensor",),
+    "tensors.windows": (
+        "bartlett_window", "blackman_window", "hamming_window", "hann_window", "kaiser_window",
+    ),
     "value": ("Value",),
 }  # fmt: skip
 # The modules that are imported when their name is first used, in `docs/names.md` and besides.

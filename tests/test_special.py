@@ -188,3 +188,25 @@ def test_what_is_refused(call: Any, text: str) -> None:
     with pytest.raises((ValueError, TypeError, RuntimeError)) as caught:
         call()
     assert text in str(caught.value)
+
+
+WINDOWS = {
+    "bartlett": lambda x: 1.0 - abs(2.0 * x - 1.0),
+    "blackman": lambda x: 0.42 - 0.5 * math.cos(math.tau * x) + 0.08 * math.cos(2.0 * math.tau * x),
+    "hamming": lambda x: 0.54 - 0.46 * math.cos(math.tau * x),
+    "hann": lambda x: 0.5 - 0.5 * math.cos(math.tau * x),
+    "kaiser": lambda x: float(np.i0(12.0 * math.sqrt(4.0 * x * (1.0 - x))) / np.i0(12.0)),
+}
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+@given(count=st.integers(0, 40), periodic=st.booleans())
+def test_windows(name: str, count: int, periodic: bool) -> None:
+    make = getattr(mg, f"{name}_window")
+    steps = count - (not periodic)
+    wanted = [WINDOWS[name](i / steps) for i in range(count)] if count > 1 else [1.0] * count
+    found = make(count, periodic, dtype=mg.float64)
+    assert found.tolist() == pytest.approx(wanted, rel=1e-13, abs=1e-15)
+    assert make(count, periodic).equal(found.float()) and not found.requires_grad
+    with pytest.raises(ValueError, match=f"{name}_window: window_length is 0 or more, not -1"):
+        make(-1)
