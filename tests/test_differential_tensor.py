@@ -549,7 +549,8 @@ def test_the_programs_are_worth_their_time() -> None:
                 live = x.grad is not None and bool(x.grad.detach().ne(0.0).any())
                 counts.update(leaves=1, live=live)
 
-    settings(max_examples=400)(given(programs(most=60, orders=1))(look))()
+    # the same programs each time: that every op comes is likely, but not certain
+    settings(max_examples=400, derandomize=True)(given(programs(most=60, orders=1))(look))()
     assert set(ops) == set(OPS) - set(BITS)  # which programs of floats have no operands for
     assert max(lengths) > 30
     assert counts["raising"] < 0.1 * counts["steps"]

@@ -255,7 +255,7 @@ def test_samples_of_pytorch(op: Any) -> None:
     counts, wrong = counted(op)
     if wrong is not None:
         raise wrong
-    without = op.name in ("imag", "where") or op.variant_test_name == "without_cudnn"
+    without = op.name in ("imag", "where") or op.variant_test_name in ("without_cudnn", "complex")
     assert counts["agree"] or counts["known"] or without
 
 

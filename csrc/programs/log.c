@@ -115,6 +115,7 @@ static int log_catch_up(script_log *log)
     MG_TRY(log->status);
     MG_TRY(log_failed(log, choices_resolve(log)));
     if (log->gave_up) return MG_OK;
+    if (count == t->made.count) return MG_OK; /* and made.items may be NULL */
     MG_TRY(list_reserve(t->arena, &t->made, count - t->made.count, sizeof(node_numbers)));
     memset((node_numbers *)t->made.items + t->made.count, 0,
            (count - t->made.count) * sizeof(node_numbers));

@@ -520,8 +520,9 @@ int mg_script_repeat(mg_script *script, int64_t which, int64_t times)
 int mg_script_put(mg_script *script, const double *inputs)
 {
     arena_lock(script->arena);
-    memcpy((double *)script->slots.items + script->inputs, inputs,
-           script->input_count * sizeof(double));
+    if (script->input_count)
+        memcpy((double *)script->slots.items + script->inputs, inputs,
+               script->input_count * sizeof(double));
     arena_unlock(script->arena);
     return MG_OK;
 }

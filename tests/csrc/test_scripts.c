@@ -427,6 +427,12 @@ static void test_recording(void)
     EXPECT(gradient_of(arena, w) == 2.0 - 0.5 - 0.5);
     EXPECT(nodes_of(arena) == 3);
     mg_script_free(script);
+    EXPECT(mg_script_open(arena, 0, NULL) == MG_OK); /* nothing is computed */
+    EXPECT(mg_script_close(arena, 1, &w, 0, &script) == MG_OK);
+    EXPECT(mg_script_put(script, NULL) == MG_OK);
+    EXPECT(mg_script_run(script, 2, 0, 0, NULL, NULL) == MG_OK);
+    EXPECT(mg_script_get(script, &number) == MG_OK && number == 3.0);
+    mg_script_free(script);
     mg_release(arena, w);
     mg_release(arena, x);
     mg_release(arena, y);
