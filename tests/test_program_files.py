@@ -346,7 +346,9 @@ def test_what_a_file_of_tensors_cannot_tell(tmp_path: Path) -> None:
 
     cases = {
         "recorded": lambda v: pymicrograd.autograd.grad((x * v).sum(), x)[0],
-        "more than 16": lambda v: (pymicrograd.autograd.backward([x * v] * 17, [v] * 17), v * 2.0)[1],
+        "more than 16": lambda v: (
+            pymicrograd.autograd.backward([x * v] * 17, [v] * 17), v * 2.0
+        )[1],
         "batch_norm": lambda v: images((v * x)[0].expand(1, 1, 9, 9)).sum().backward(),
         "hooks": lambda v: ((hooked * v).sum().backward(), v * 2.0)[1],
     }
