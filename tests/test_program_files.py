@@ -338,6 +338,22 @@ def test_a_call_of_many_operands(tmp_path: Path) -> None:
     assert elements(programs.load(tmp_path / "program.mgp").run()) == elements([expected])
 
 
+def test_a_view_that_was_gone_is_in_nobodys_way(tmp_path: Path) -> None:
+    """A write that is recorded is refused beside a view; the file's view goes when it went."""
+    w = pymicrograd.ones(3, requires_grad=True)
+
+    def step(x: Any) -> Any:
+        y = x * 1.0
+        total = y[0].sum()
+        y[1] = w * 2.0
+        return y.detach() + total
+
+    compiled, x = compile(step), pymicrograd.ones(2, 3)
+    expected = elements([compiled(x)])
+    saved(compiled, tmp_path)
+    assert elements(programs.load(tmp_path / "program.mgp")(x)) == expected
+
+
 def test_what_a_file_of_tensors_cannot_tell(tmp_path: Path) -> None:
     x = pymicrograd.ones(3, requires_grad=True)
     hooked = pymicrograd.ones(3, requires_grad=True)
@@ -346,9 +362,9 @@ def test_what_a_file_of_tensors_cannot_tell(tmp_path: Path) -> None:
 
     cases = {
         "recorded": lambda v: pymicrograd.autograd.grad((x * v).sum(), x)[0],
-        "more than 16": lambda v: (
-            pymicrograd.autograd.backward([x * v] * 17, [v] * 17), v * 2.0
-        )[1],
+        "more than 16": lambda v: (pymicrograd.autograd.backward([x * v] * 17, [v] * 17), v * 2.0)[
+            1
+        ],
         "batch_norm": lambda v: images((v * x)[0].expand(1, 1, 9, 9)).sum().backward(),
         "hooks": lambda v: ((hooked * v).sum().backward(), v * 2.0)[1],
     }
