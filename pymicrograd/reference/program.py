@@ -30,6 +30,7 @@ __all__ = ["NumberProgram", "header_of"]
 
 HEADER = struct.Struct("<4s3IQ10I")
 NUMBERS, ARRAYS = 1, 2
+PORTABLE = 1
 NONE = 0xFFFFFFFF
 
 
@@ -44,6 +45,8 @@ def header_of(content: bytes) -> tuple[int, int, Sequence[int]]:
     mark, kind, checksum, flags, size, *counts = HEADER.unpack_from(content)
     if mark != b"MGP1" or kind not in (NUMBERS, ARRAYS) or size != len(content):
         raise ValueError("no program file, or not a whole one")
+    if flags & ~PORTABLE:
+        raise ValueError(f"a program file with flags that nobody knows: {flags}")
     if zlib.crc32(content[16:]) != checksum:
         raise ValueError("a damaged program file: its checksum is another one")
     return kind, flags, counts
@@ -56,11 +59,35 @@ class Reader:
         self.content, self.at = content, at
 
     def take(self, kind: str, count: int) -> tuple[Any, ...]:
-        """Return the next so many items: "d" numbers, "I" and "Q" whole ones."""
-        layout = struct.Struct(f"<{count}{kind}")
-        found = layout.unpack_from(self.content, self.at)
-        self.at += layout.size
-        return found
+        """Return the next so many items: "d" numbers, "I" and "Q" whole ones.
+
+        Raises:
+            ValueError: there are not so many.
+        """
+        size = count * struct.calcsize(f"<{kind}")
+        if size > len(self.content) - self.at:
+            raise ValueError("a program file ends before what it tells of")
+        self.at += size
+        return struct.unpack_from(f"<{count}{kind}", self.content, self.at - size)
+
+    def take_name(self) -> str:
+        """Return the next name of 24 bytes."""
+        name, end, _ = b"".join(self.take("c", 24)).partition(b"\0")
+        if not end:
+            raise ValueError("a name without an end in a program file")
+        return name.decode()
+
+    def take_texts(self, size: int) -> list[str]:
+        """Return the texts, each with a zero behind it, of the next bytes."""
+        *texts, rest = b"".join(self.take("c", size)).split(b"\0")
+        if rest:
+            raise ValueError("a name without an end in a program file")
+        return [text.decode() for text in texts]
+
+    def skip_zeros(self) -> None:
+        """Skip what fills up to a whole multiple of 8 bytes."""
+        if any(self.take("B", -self.at % 8)):
+            raise ValueError("other bytes than zeros between the parts of a program file")
 
 
 def pick(a: float, b: float) -> float:
@@ -115,7 +142,7 @@ class NumberProgram:
         self.words = r.take("I", words)
         self.output_values = r.take("I", outputs)
         self.outputs: list[float] = []
-        self.names = content[r.at : r.at + text].decode().split("\0")[:-1]
+        self.names = r.take_texts(text)
 
     def run(self, steps: int = 1) -> list[float]:
         """Make steps; returns the loss of each, if there is one."""
@@ -161,7 +188,7 @@ class NumberProgram:
 
 def op_of(r: Reader) -> tuple[str, Any, int]:
     """Read a row of the table of ops: its name, what it computes, and of how many words."""
-    text = b"".join(r.take("c", 24)).rstrip(b"\0").decode()
+    text = r.take_name()
     which, count = r.take("I", 2)
     is_done = text in ("set_data", "set_gradient", "update")
     return text, None if is_done else function_of(text, which), count
