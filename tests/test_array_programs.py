@@ -15,7 +15,7 @@ import pytest
 import test_programs as of_tensors
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
-from tensor_cases import ENGINES
+from tensor_cases import ENGINES, OPS, distinct, good, seed_for
 from test_optim_rules import CASES, PLAIN
 from test_program_files import saved, sealed
 
@@ -81,6 +81,40 @@ def test_random_programs(tmp_path_factory: pytest.TempPathFactory, seed: int) ->
 @given(st.integers(0, 2**32 - 1))
 def test_more_random_programs(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     test_random_programs.hypothesis.inner_test(tmp_path_factory, seed)
+
+
+# ---- ops -----------------------------------------------------------------------------------------
+
+
+def expect_op(case: Any, folder: Path) -> None:
+    """Have a case computed and differentiated by a program from a file."""
+
+    def step(*operands: Any) -> Any:
+        y = C.apply(case.op, operands, case.how)
+        if y.requires_grad:
+            y.backward(seed_for(C, y, 1))
+        return y.detach()
+
+    compiled, operands = mg.compile(step), of_tensors.leaves_of(case, False)
+    compiled(*operands)
+    for x in distinct(operands):
+        x.grad = None
+    expect_the_same(saved(compiled, folder, *operands), [()])
+
+
+RECORDED = [op for op in OPS if op not in of_tensors.UNRECORDED]
+
+
+def test_ops(tmp_path: Path) -> None:
+    for op in RECORDED[::4]:
+        expect_op(random.Random(op).choice(good(op)), tmp_path)
+
+
+@pytest.mark.all
+@pytest.mark.parametrize("op", RECORDED)
+def test_every_op(op: str, tmp_path: Path) -> None:
+    for case in random.Random(op).sample(good(op), min(4, len(good(op)))):
+        expect_op(case, tmp_path)
 
 
 # ---- models and optimizers -----------------------------------------------------------------------

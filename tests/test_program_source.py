@@ -283,6 +283,34 @@ def test_tensors_in_c_have_the_bits_of_the_program(tmp_path: Path) -> None:
     compared_tensors(tmp_path, programs, [COMPILERS[-1], "-O0", *FLAGS])
 
 
+def test_casts_and_random_integers_in_c(tmp_path: Path) -> None:
+    """Beyond the ends of types and of NaN, of every width; in place, too."""
+    kinds = (mg.int64, mg.int32, mg.int16, mg.int8, mg.uint8, mg.bool)
+    noise = [math.nan, math.inf, -math.inf, -0.0, 0.5, -1.9, 127.9, 255.5, -129.5, 32768.5, 2e9,
+             2147483647.5, -2147483649.5, 9.3e18, -9.3e18, 70000.0]  # fmt: skip
+
+    def program(dtype: Any) -> Any:
+        mg.manual_seed(7)
+        flags = mg.zeros(16, dtype=mg.bool)
+
+        @mg.compile
+        def step(x: Any, _: Any) -> Any:
+            flags.copy_(x)
+            order, far = mg.randperm(16), mg.randint(-5, 2**40, (16,))
+            total = (order * mg.randint(-3, 9, (16,)) + far).sum(dtype=mg.float64)
+            for i, kind in enumerate(kinds):
+                whole = (x * 1.0).to(kind)[order].to(mg.float64)
+                total = total + (whole * mg.arange(1.0, 17.0) * (0.7 + i)).sum()
+            return total + flags.to(mg.float64).sum()
+
+        x = mg.tensor(noise, dtype=dtype)
+        step(x, 0), step(x, 0)
+        return step, x, 0
+
+    programs = [program(kind) for kind in (mg.float32, mg.float64, mg.float16, mg.bfloat16)]
+    compared_tensors(tmp_path, programs, [COMPILERS[0], "-O2", *FLAGS])
+
+
 @pytest.mark.all
 @pytest.mark.parametrize("compiler", COMPILERS)
 @pytest.mark.parametrize("option", ["-O0", "-O2 -mavx2 -mfma"])
@@ -337,10 +365,10 @@ def test_what_has_no_plain_form_is_named() -> None:
     with pytest.raises(NotImplementedError, match=r"zero_grad\(\) first"):
         adds_up.to_c()
 
-    draws = mg.compile(lambda x: x + mg.randint(0, 9, (3,)))
-    draws(mg.ones(3))
-    with pytest.raises(NotImplementedError, match="random integers and permutations"):
-        draws.to_c()
+    product = mg.compile(lambda x: x @ x)
+    product(mg.arange(3))
+    with pytest.raises(NotImplementedError, match="products of integers"):
+        product.to_c()
 
 
 # ---- explain, pictures -----------------------------------------------------------------------

@@ -77,6 +77,15 @@ MG_INLINE T OF(reduce_row)(int kind, int64_t n, const T *a, int64_t step)
     return OF(reduced)(&r);
 }
 
+/* ---- casts ------------------------------------------------------------------------- */
+
+/* Cut the fraction off, and what is beyond the ends of a type; NaN is 0. */
+MG_INLINE int64_t OF(cut)(T x, int64_t least, int64_t most)
+{
+    if (!(x < (T)most)) return x == x ? most : 0;
+    return x > (T)least ? (int64_t)x : least;
+}
+
 /* ---- LAMB -------------------------------------------------------------------------- */
 
 static T OF(length_of)(int64_t n, const T *a)

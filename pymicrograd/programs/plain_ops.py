@@ -12,6 +12,7 @@ from .. import _core
 from ..tensors.dtypes import DTYPES
 from .loops import (
     C_TYPES,
+    ENDS,
     FORMATS,
     SHORT,
     SIZES,
@@ -122,7 +123,8 @@ class Ops:
                 of, text = ("i64", text) if to.type == "bfloat16" else ("f64", f"(double){text}")
             return f"{STORED[to.type]}_of_{of}({text})"
         if kind in ("float", "double") and to.type not in ("float", "double"):
-            raise Unwritten("casts of floats to integers")
+            cut = f"cut_{SHORT[kind]}({text}, {', '.join(ENDS[to.type])})"
+            return cut if to.type == "int64_t" else f"({to.type}){cut}"
         return text if kind == to.type else f"({to.type}){text}"
 
     def widened(self, views: Sequence[Any], unread: Any = None) -> list[Any]:

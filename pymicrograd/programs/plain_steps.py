@@ -75,7 +75,7 @@ class Writer(Ops):
         elif e.name in COPIES:
             source = operands[0]
             to = y.reshaped(source.shape) if y.shape != source.shape else y
-            if DTYPES[e.arrays[-1].dtype].name == "bool" and source.type != "uint8_t":
+            if DTYPES[e.arrays[-1].dtype].name == "bool":
                 self.say(nest([to, source], lambda out, a: f"{out} = {a} != 0;"))
             else:
                 self.copy(source, to)
@@ -116,9 +116,9 @@ class Writer(Ops):
             shown, b = b, self.room(b.type, b.shape)  # other elements of the same memory
             self.copy(shown, b)
         if op == "cast" and b is not None:
-            if DTYPES[e.arrays[0].dtype].name == "bool" and b.type != "uint8_t":
-                raise Unwritten("casts to bool in place")
-            self.copy(b, a)
+            source, is_bool = b, DTYPES[e.arrays[0].dtype].name == "bool"
+            self.say(nest([a, source.broadcast(a.shape)], lambda out, x: (
+                f"{out} = {self.cast(x, source, a, is_bool)};")))  # fmt: skip
         else:
             self.elements(op, [a] if b is None else [a, b], a, e.integers[1], 0.0)
 
@@ -137,11 +137,35 @@ class Writer(Ops):
         name = f"generator_{len(self.generators)}"
         name = self.generators.setdefault(generator, name)
         a, b = (number(x, "double") for x in e.numbers)
-        if kind not in (_core.UNIFORM, _core.NORMAL):
-            raise Unwritten("random integers and permutations")
+        if kind == _core.PERMUTATION:
+            self.permutation(name, y)
+            return
+        if kind == _core.INTEGERS:
+            self.random_integers(name, y, *e.integers[2:4])
+            return
         draw = "uniform" if kind == _core.UNIFORM else "normal"
         cast = "(float)" if y.type == "float" else ""
         self.say(nest([y], lambda out: f"{out} = {cast}rng_{draw}(&{name}, {a}, {b});"))
+
+    def random_integers(self, generator: str, y: View, low: int, high: int) -> None:
+        """Write the drawing of integers from low to high - 1."""
+        draw, span = f"mg_rng_u32(&{generator})", high - low
+        wide = f"\nbits = bits << 32 | {draw};" if span > 2**32 else ""
+        self.say(nest([y], lambda out: (
+            f"uint64_t bits = {draw};{wide}\n"
+            f"{out} = (int64_t)(UINT64_C({low % 2**64}) + bits % UINT64_C({span}));")))  # fmt: skip
+
+    def permutation(self, generator: str, y: View) -> None:
+        """Write the drawing of 0 .. n - 1 in random order."""
+        self.say(
+            f"    for (int64_t i = 0; i < {y.count}; i++) {element(y, 'i')} = i;\n"
+            f"    for (int64_t i = {y.count - 1}; i > 0; i--) {{\n"
+            f"        const uint64_t drawn = mg_rng_u32(&{generator});\n"
+            f"        const int64_t j = (int64_t)(drawn % (uint64_t)(i + 1));\n"
+            f"        const int64_t swapped = {element(y, 'i')};\n"
+            f"        {element(y, 'i')} = {element(y, 'j')};\n"
+            f"        {element(y, 'j')} = swapped;\n    }}"
+        )
 
     def act_gradient(self, e: Any, a: Any, b: Any, y: Any, g: Any, out: View, *_: Any) -> None:
         op, which = list(_core.OPS)[e.integers[0]], e.integers[1] + 1
