@@ -166,6 +166,34 @@ def test_optimizers_from_their_first_step_on(case: str, tmp_path: Path) -> None:
     expect_the_same(sealed(content[:at] + bytes(16) + content[at + 16 :]))
 
 
+def test_gradients_of_gradients_and_gradients_that_are_set(tmp_path: Path) -> None:
+    """Recorded backwards are told as the ops that they are; a gradient may be any value."""
+    model = mg.nn.Sequential(mg.nn.Linear(3, 4), mg.nn.Tanh(), mg.nn.Linear(4, 1))
+    first, *_ = parameters = list(model.parameters())
+    optimizer = optim.Adam(parameters, lr=0.05)
+
+    def step(x: Any) -> Any:
+        x = x.detach().requires_grad_()
+        y = model(x)
+        (slope,) = mg.autograd.grad(y.sum(), [x], create_graph=True)
+        penalty = ((slope * slope).sum(1).sqrt() - 1.0).square().mean()
+        optimizer.zero_grad()
+        (y.mean() + penalty).backward(create_graph=True)
+        first.grad = first.grad.detach().T.contiguous().T * 0.5
+        norm = sum((p.grad * p.grad).sum() for p in parameters)
+        norm.backward()
+        optimizer.step()
+        return penalty, norm, first.grad
+
+    compiled, x = mg.compile(step), of_tensors.data((2, 3), 4)
+    expected = [compiled(x) for _ in range(3)]
+    content = saved(compiled, tmp_path, x)
+    assert [y.tolist() for y in StoredTensorProgram(content).run()] != [
+        y.tolist() for y in expected[0]
+    ]
+    expect_the_same(content)
+
+
 # ---- refusals ------------------------------------------------------------------------------------
 
 

@@ -449,7 +449,7 @@ static int random_make(tape_loader *l, const uint32_t *words)
 
 static int event_make(tape_loader *l, const uint32_t *words)
 {
-    mg_node leaf;
+    mg_node leaf, gradient;
     switch (words[0]) {
     case STORY_CONSTANT: return constant_make(l, words[1]);
     case STORY_IN_PLACE: return in_place_make(l, words);
@@ -458,8 +458,9 @@ static int event_make(tape_loader *l, const uint32_t *words)
         return leaf ? value_keep(l, mg_gradient(l->arena, leaf)) : MG_ERR_FILE;
     case STORY_SET_GRADIENT:
         leaf = node_of_value(l, words[1]);
-        MG_RETURN_IF(!leaf || words[2] != NO_ARRAY, MG_ERR_FILE);
-        return mg_set_gradient(l->arena, leaf, 0);
+        gradient = node_of_value(l, words[2]);
+        MG_RETURN_IF(!leaf || (!gradient && words[2] != NO_ARRAY), MG_ERR_FILE);
+        return mg_set_gradient(l->arena, leaf, gradient);
     case STORY_BACKWARD: return backward_make(l, words);
     case STORY_UPDATE: return update_make(l, words[1]);
     case STORY_RANDOM: return random_make(l, words);
@@ -474,8 +475,8 @@ static const uint32_t *values_used(const uint32_t *words, uint32_t *count)
     case STORY_CONSTANT:
     case STORY_UPDATE: *count = 0; return words;
     case STORY_IN_PLACE: *count = 2; return words + 3;
+    case STORY_SET_GRADIENT: *count = 2; return words + 1;
     case STORY_GRADIENT:
-    case STORY_SET_GRADIENT:
     case STORY_RANDOM: *count = 1; return words + 1;
     case STORY_BACKWARD: *count = 2 * words[1]; return words + 2;
     default: *count = words[1]; return words + 6;

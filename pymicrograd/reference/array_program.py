@@ -484,10 +484,11 @@ class ArrayProgram:
         self.values.append(x.grad)  # type: ignore[arg-type]
 
     def set_gradient(self, words: Words) -> None:
-        """A value has no gradient from now on."""
-        x = self.value(words.next())
-        need(words.next() == NONE, "only no gradient can be set")
-        x.grad = None
+        """A value has another gradient from now on, or none."""
+        x, gradient = self.value(words.next()), self.maybe(words.next())
+        like = gradient is None or (gradient.shape, gradient.dtype) == (x.shape, x.dtype)
+        need(like, "a gradient of another shape or type")
+        x.grad = gradient
         self.met.add(x)
 
     def backward(self, words: Words) -> None:
@@ -503,8 +504,12 @@ class ArrayProgram:
             self.look(x)
             if x.grad is None:
                 x.grad = leaf(total)
+                continue
+            added = apply("add", x.grad.array, total)
+            if x.grad.requires_grad or held(x.grad).overlaps:
+                x.grad = leaf(added)
             else:
-                written(x.grad, apply("add", x.grad.array, total))
+                held(x.grad).write(added.values)
 
     def update(self, words: Words) -> None:
         """Make a step of all parameters that have a gradient."""
