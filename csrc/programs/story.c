@@ -274,7 +274,7 @@ void story_backward(tape *t, int64_t count, const uint32_t *roots, const uint32_
     for (int64_t i = 0; i < count; i++) tell(t, seeds[i]);
 }
 
-/* An update of the counts of an earlier one is made again. */
+/* An update of the counts of an earlier one is that one, made again. */
 void story_update(tape *t, tape_entry *e)
 {
     tape_list *all = &t->story.updates;
@@ -287,7 +287,6 @@ void story_update(tape *t, tape_entry *e)
             break;
     }
     if (which == all->count) tape_list_add(t, all, e);
-    else story_refuse(t, "an optimizer makes two steps in it");
     tell(t, STORY_UPDATE);
     tell(t, which);
 }

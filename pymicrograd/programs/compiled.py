@@ -348,8 +348,8 @@ class Compiled(Fitting):
         """Write the program of a call to a file, with what its Tensors hold now.
 
         `programs.load` reads it. A file has ops, backward, steps of optimizers, random numbers;
-        a program that calls Python again, with hooks or schedulers, or that uses `grad`, cannot be
-        saved.
+        a program that calls Python again, with hooks or schedulers, or that uses `grad` without
+        `create_graph`, cannot be saved.
 
         Args:
             path: where; a file that is there is replaced as a whole.
