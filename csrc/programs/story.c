@@ -159,7 +159,7 @@ static uint32_t found_value(tape *t, storage *m)
 
 /* Return the value that an array in some storage is; the gradient of a leaf, but for one
  * that may be 0, is told of. */
-static uint32_t value_of(tape *t, const array *a, storage *m, uint32_t except)
+static uint32_t value_known(tape *t, const array *a, storage *m, uint32_t except)
 {
     for (size_t i = 0; i < t->leaves.count; i++) {
         storage *leaf = ((tape_leaf *)t->leaves.items[i])->of;
@@ -181,13 +181,13 @@ static uint32_t value_of(tape *t, const array *a, storage *m, uint32_t except)
 
 uint32_t story_value(tape *t, const array *a, storage *m)
 {
-    return value_of(t, a, m, 0);
+    return value_known(t, a, m, 0);
 }
 
 /* The same of what has just become the gradient of a leaf. */
 uint32_t story_gradient(tape *t, const array *a, storage *m, uint32_t leaf)
 {
-    return value_of(t, a, m, leaf);
+    return value_known(t, a, m, leaf);
 }
 
 /* ---- events ------------------------------------------------------------------------ */
