@@ -207,7 +207,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_wrong_words_under_a_right_checksum(tmp_path: Path) -> None:
-    """Refused, or a program of something else."""
+    """Refused, by C and the reference, or a program of something else that both run alike."""
     content, path, rng = small_file(tmp_path), tmp_path / "wrong.mgp", random.Random(4)
     refused = 0
     for _ in range(120):
@@ -220,8 +220,14 @@ def test_wrong_words_under_a_right_checksum(tmp_path: Path) -> None:
         except ValueError as error:
             assert "wrong.mgp" in str(error)
             refused += 1
-        else:
-            outcome(stored.run)
+            with pytest.raises(ValueError):
+                NumberProgram(path.read_bytes())
+            continue
+        reference = NumberProgram(path.read_bytes())
+        assert outcome(lambda of=stored: bits(of.run(2))) == outcome(
+            lambda of=reference: bits(of.run(2))
+        )
+        assert numbers_of(stored) == numbers_of(reference)
     assert 40 < refused < 120
 
 
