@@ -15,7 +15,7 @@ import pytest
 import test_programs as of_tensors
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
-from tensor_cases import ENGINES, OPS, distinct, good, seed_for
+from tensor_cases import ENGINES, FLOATS, OPS, distinct, good, seed_for
 from test_optim_rules import CASES, PLAIN
 from test_program_files import saved, sealed
 
@@ -63,11 +63,15 @@ def expect_the_same(content: bytes, rows: Any = ((), ())) -> None:
 
 
 @settings(max_examples=20)
-@given(st.integers(0, 2**32 - 1))
-def test_random_programs(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+@given(st.integers(0, 2**32 - 1), st.sampled_from(FLOATS))
+def test_random_programs(tmp_path_factory: pytest.TempPathFactory, seed: int, dtype: str) -> None:
     """With views, writes in place, random numbers, gradients that are kept."""
-    model = of_tensors.Random(of_tensors.random_program(random.Random(seed)))
-    compiled, rows = mg.compile(model.step), [of_tensors.data((3, 3), 10 + k) for k in range(4)]
+    drawn = of_tensors.data
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(of_tensors, "data", lambda *of: drawn(*of).to(getattr(mg, dtype)))
+        model = of_tensors.Random(of_tensors.random_program(random.Random(seed)))
+        rows = [of_tensors.data((3, 3), 10 + k) for k in range(4)]
+    compiled = mg.compile(model.step)
     names = {"p": model.p, "q": model.q, "a": model.state[0]}
     try:
         compiled(rows[0]), compiled(rows[1])
@@ -79,9 +83,11 @@ def test_random_programs(tmp_path_factory: pytest.TempPathFactory, seed: int) ->
 
 @pytest.mark.all
 @settings(max_examples=400)
-@given(st.integers(0, 2**32 - 1))
-def test_more_random_programs(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
-    test_random_programs.hypothesis.inner_test(tmp_path_factory, seed)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(FLOATS))
+def test_more_random_programs(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, dtype: str
+) -> None:
+    test_random_programs.hypothesis.inner_test(tmp_path_factory, seed, dtype)
 
 
 # ---- ops -----------------------------------------------------------------------------------------
