@@ -103,7 +103,7 @@ def gradients_like(p: Any, rng: random.Random, is_hostile: bool) -> list[float]:
     return numbers[: -len(HOSTILE)] + HOSTILE[::-1] if is_hostile else numbers
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
 @pytest.mark.parametrize("case", [*CASES, *PLAIN])
 def test_a_step_is_that_of_the_reference(case: str, dtype: str) -> None:
     """Bit for bit, with what is remembered, at any numbers and of a parameter of any layout."""
@@ -139,7 +139,12 @@ def test_the_rules_are_those_of_the_table() -> None:
     }
     spec = (Path(__file__).parent.parent / "csrc" / "SPEC.md").read_text()
     assert list(updates.UPDATES) == [name for name in updates.UPDATES if f"\n| {name} | " in spec]
-    assert rules.keys() == updates.UPDATES.keys()
+    assert rules.keys() == updates.UPDATES.keys() == updates.TAKES.keys()
+    for name, rule in rules.items():
+        takes, row = updates.TAKES[name], rule._update
+        found = (row.numbers, row.scalars, row.arrays, row.conditions)
+        assert tuple(map(list, found[:3])) == (takes.numbers, takes.scalars, takes.arrays), name
+        assert row.conditions == takes.sometimes, name
     for case, (name, options) in CASES.items():
         optimizer = getattr(optim, name)([tensor([1.0], requires_grad=True)], **options)
         memory: dict[str, Any] = {}

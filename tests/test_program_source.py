@@ -222,7 +222,8 @@ def perceptron() -> Any:
 def convolutional() -> Any:
     return tnn.Sequential(
         tnn.Conv2d(2, 3, 3, padding=1), tnn.BatchNorm2d(3), tnn.ReLU(), tnn.MaxPool2d(2),
-        tnn.Conv2d(3, 4, 2, stride=2), tnn.GELU(), tnn.AvgPool2d(2), tnn.Flatten(),
+        tnn.Conv2d(3, 4, 2, stride=2), tnn.GroupNorm(2, 4), tnn.GELU(), tnn.AvgPool2d(2),
+        tnn.Flatten(),
         tnn.Linear(4, 3),
     )  # fmt: skip
 
@@ -240,6 +241,7 @@ TENSOR_OPTIMIZERS: dict[str, Any] = {
     "adamw": lambda ps: optim.AdamW(ps, lr=0.05),
     "rmsprop": lambda ps: optim.RMSprop(ps, lr=0.01, momentum=0.5, centered=True),
     "nadam": lambda ps: optim.NAdam(ps, lr=0.01),
+    "lamb": lambda ps: optim.LAMB(ps, lr=0.01, weight_decay=0.1),
 }
 
 
@@ -274,28 +276,63 @@ def compared_tensors(folder: Path, programs: Sequence[Any], flags: Sequence[str]
 
 
 def test_tensors_in_c_have_the_bits_of_the_program(tmp_path: Path) -> None:
-    programs = [tensor_program(convolutional, "sgd", 0.1, mg.float64), tensor_program(Gpt, "adamw")]
+    programs = [
+        tensor_program(convolutional, "sgd", 0.1, mg.float64), tensor_program(Gpt, "adamw"),
+        tensor_program(perceptron, "lamb", dtype=mg.float16),
+    ]  # fmt: skip
     compared_tensors(tmp_path, programs, [COMPILERS[-1], "-O0", *FLAGS])
+
+
+def test_casts_and_random_integers_in_c(tmp_path: Path) -> None:
+    """Beyond the ends of types and of NaN, of every width; in place, too."""
+    kinds = (mg.int64, mg.int32, mg.int16, mg.int8, mg.uint8, mg.bool)
+    noise = [math.nan, math.inf, -math.inf, -0.0, 0.5, -1.9, 127.9, 255.5, -129.5, 32768.5, 2e9,
+             2147483647.5, -2147483649.5, 9.3e18, -9.3e18, 70000.0]  # fmt: skip
+
+    def program(dtype: Any) -> Any:
+        mg.manual_seed(7)
+        flags = mg.zeros(16, dtype=mg.bool)
+
+        @mg.compile
+        def step(x: Any, _: Any) -> Any:
+            flags.copy_(x)
+            order, far = mg.randperm(16), mg.randint(-5, 2**40, (16,))
+            total = (order * mg.randint(-3, 9, (16,)) + far).sum(dtype=mg.float64)
+            for i, kind in enumerate(kinds):
+                whole = (x * 1.0).to(kind)[order].to(mg.float64)
+                total = total + (whole * mg.arange(1.0, 17.0) * (0.7 + i)).sum()
+            return total + flags.to(mg.float64).sum()
+
+        x = mg.tensor(noise, dtype=dtype)
+        step(x, 0), step(x, 0)
+        return step, x, 0
+
+    programs = [program(kind) for kind in (mg.float32, mg.float64, mg.float16, mg.bfloat16)]
+    compared_tensors(tmp_path, programs, [COMPILERS[0], "-O2", *FLAGS])
 
 
 @pytest.mark.all
 @pytest.mark.parametrize("compiler", COMPILERS)
 @pytest.mark.parametrize("option", ["-O0", "-O2 -mavx2 -mfma"])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
 def test_networks_in_c(tmp_path: Path, compiler: str, option: str, dtype: str) -> None:
     kind = getattr(mg, dtype)
     programs = [tensor_program(perceptron, name, dtype=kind) for name in TENSOR_OPTIMIZERS]
     programs += [
-        tensor_program(convolutional, "nadam", 0.1, kind),
+        tensor_program(convolutional, "lamb", 0.1, kind),
         tensor_program(Gpt, "rmsprop", dtype=kind),
     ]
     compared_tensors(tmp_path, programs, [compiler, *option.split(), *FLAGS])
 
 
 @pytest.mark.all
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_random_programs_in_c(tmp_path: Path, compiler: str) -> None:
-    programs = []
+def test_random_programs_in_c(
+    tmp_path: Path, compiler: str, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs, drawn = [], test_programs.data
+    monkeypatch.setattr(test_programs, "data", lambda *of: drawn(*of).to(getattr(mg, dtype)))
     for seed in range(60):
         model = test_programs.Random(test_programs.random_program(random.Random(seed)))
         x = test_programs.data((3, 3), 20)
@@ -328,10 +365,10 @@ def test_what_has_no_plain_form_is_named() -> None:
     with pytest.raises(NotImplementedError, match=r"zero_grad\(\) first"):
         adds_up.to_c()
 
-    half = mg.compile(lambda x: x.half() * 2)
-    half(mg.ones(3))
-    with pytest.raises(NotImplementedError, match="float16 elements"):
-        half.to_c()
+    product = mg.compile(lambda x: x @ x)
+    product(mg.arange(3))
+    with pytest.raises(NotImplementedError, match="products of integers"):
+        product.to_c()
 
 
 # ---- explain, pictures -----------------------------------------------------------------------

@@ -262,6 +262,17 @@ class Attention(nn.Module):
         return self.norm(x + y)
 
 
+class Causal(nn.Module):
+    """Attention to what stands before: no element of the mask is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mixed = nn.Linear(8, 24)
+
+    def forward(self, x: Any) -> Any:
+        return F.scaled_dot_product_attention(*self.mixed(x).chunk(3, 2), is_causal=True)
+
+
 class Recurrent(nn.Module):
     def __init__(self, kind: Any) -> None:
         super().__init__()
@@ -301,6 +312,7 @@ MODELS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
         (2, 2, 4, 4),
     ),
     "attention": (Attention, (2, 5, 8)),
+    "causal": (Causal, (2, 5, 8)),
     "lstm": (lambda: Recurrent(nn.LSTM), (2, 5, 4)),
     "gru": (lambda: Recurrent(nn.GRU), (2, 5, 4)),
     "words": (Words, (3, 5)),

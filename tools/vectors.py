@@ -21,10 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import pymicrograd
-from pymicrograd import data, reference
+from pymicrograd import data, nn, optim, reference
+from pymicrograd.nn import functional
 from pymicrograd.reference import value as values
 from pymicrograd.reference import vmath
-from pymicrograd.reference.array import is_float
+from pymicrograd.reference.array import Array, is_float
+from pymicrograd.reference.array_program import ArrayProgram
 from pymicrograd.tensors.dtypes import as_dtype
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -733,6 +735,224 @@ def write_programs(folder: Path) -> None:
         write_lines(folder / f"{name}.txt", program_lines(path.read_bytes(), calls))
 
 
+# ---- programs of arrays ----------------------------------------------------------------------
+
+Inputs = tuple[Any, ...]
+
+
+def of_numbers(rng: random.Random, dtype: str, *shape: int) -> Any:
+    """Return an operand of drawn numbers with full mantissas."""
+    numbers = [rng.uniform(-1.5, 1.5) for _ in range(math.prod(shape))]
+    return cases.Operand(dtype, shape, Array(dtype, shape, numbers).values, gradient=False)
+
+
+def of_integers(*numbers: int, dtype: str = "int64") -> Any:
+    return cases.Operand(dtype, (len(numbers),), numbers, gradient=False)
+
+
+def training(
+    model: Any, optimizer: Any, loss_of: Callable[..., Any], clip: float = 0.0
+) -> Callable[..., Any]:
+    """Return a step that trains a model and gives back the loss."""
+
+    def step(x: Any, y: Any) -> Any:
+        loss = loss_of(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        if clip:
+            pymicrograd.nn.utils.clip_grad_norm_(model.parameters(), clip)
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def mlp() -> Any:
+    """An MLP, cross-entropy with a target that is ignored, AdamW, gradients that are clipped."""
+    model = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 3))
+    optimizer = optim.AdamW(model.parameters(), lr=0.05, amsgrad=True)
+    return training(model, optimizer, functional.cross_entropy, 0.5), model
+
+
+def images() -> Any:
+    """A convolution, pooling, and SGD with Nesterov's momentum."""
+    layers = (nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten())
+    model = nn.Sequential(*layers, nn.Linear(8, 3))
+    optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True)
+    return training(model, optimizer, functional.cross_entropy), model
+
+
+def dropout() -> Any:
+    """Random numbers: dropout, noise, a permutation; float64, and RMSprop, centered."""
+    model = nn.Sequential(nn.Linear(3, 4, dtype=pymicrograd.float64), nn.Dropout(0.4), nn.GELU())
+    optimizer = optim.RMSprop(model.parameters(), lr=0.01, momentum=0.5, centered=True)
+
+    def loss_of(y: Any, target: Any) -> Any:
+        noise = pymicrograd.randn(2, 4, dtype=pymicrograd.float64)
+        order, which = pymicrograd.randperm(4), pymicrograd.randint(0, 4, (2,))
+        return ((y[:, order] + 0.1 * noise - target) ** 2).mean() + y[:, which].sum() * 0.1
+
+    return training(model, optimizer, loss_of), model
+
+
+class Block(pymicrograd.nn.Module):
+    """Attention to what stands before, and a norm, around an embedding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(5, 4)
+        self.norm = nn.LayerNorm(4)
+        self.mixed = nn.Linear(4, 12, bias=False)
+
+    def forward(self, tokens: Any) -> Any:
+        x = self.table(tokens)
+        q, k, v = self.mixed(self.norm(x)).reshape(-1, 3, 2, 2).permute(1, 2, 0, 3)
+        x = x + functional.scaled_dot_product_attention(q, k, v, is_causal=True).permute(
+            1, 0, 2
+        ).reshape(-1, 4)
+        return x @ self.table.weight.T
+
+
+def attention() -> Any:
+    """A block of a Transformer whose last layer is its embedding; NAdam; label smoothing."""
+    model = Block()
+    optimizer = optim.NAdam(model.parameters(), lr=0.02, weight_decay=0.01)
+
+    def loss_of(y: Any, target: Any) -> Any:
+        return functional.cross_entropy(y, target, label_smoothing=0.1)
+
+    return training(model, optimizer, loss_of), model
+
+
+def half() -> Any:
+    """float16: parameters, a softmax, a mean; Adam, which remembers float32."""
+    model = nn.Sequential(nn.Linear(3, 4, dtype=pymicrograd.float16), nn.SiLU(), nn.Softmax(1))
+    optimizer = optim.Adam(model.parameters(), lr=0.01, weight_decay=0.1)
+    return training(model, optimizer, functional.mse_loss), model
+
+
+RULES = {
+    "sgd": ("SGD", {"lr": 0.1, "maximize": True}), "adam": ("Adam", {"lr": 0.1}),
+    "nadam": ("NAdam", {"lr": 0.1}), "radam": ("RAdam", {"lr": 0.1}),
+    "adamax": ("Adamax", {"lr": 0.1, "weight_decay": 0.1}),
+    "adagrad": ("Adagrad", {"lr": 0.1, "lr_decay": 0.1, "initial_accumulator_value": 0.5}),
+    "adadelta": ("Adadelta", {"lr": 1.0}), "rmsprop": ("RMSprop", {"lr": 0.1}),
+    "rprop": ("Rprop", {"lr": 0.1}), "asgd": ("ASGD", {"lr": 0.1, "t0": 2.0}),
+    "lamb": ("LAMB", {"lr": 0.1, "weight_decay": 0.1}), "lion": ("Lion", {"lr": 0.1}),
+}  # fmt: skip
+
+
+def every_rule() -> Any:
+    """A parameter for each rule of updates.def."""
+    ps = {name: pymicrograd.tensor([0.5, -0.25, 2.0], requires_grad=True) for name in RULES}
+    made = [getattr(optim, name)([ps[rule]], **how) for rule, (name, how) in RULES.items()]
+
+    def step(x: Any) -> Any:
+        loss = sum(((p - x) ** 2).sum().sin() for p in ps.values())
+        for optimizer in made:
+            optimizer.zero_grad()
+        loss.backward()
+        for optimizer in made:
+            optimizer.step()
+        return loss
+
+    return step, ps
+
+
+def in_place() -> Any:
+    """Views, writes to them, constants that are written to, a gradient that is added to."""
+    w = pymicrograd.tensor([[0.5, -1.0, 2.0], [0.25, 3.0, -0.75]], requires_grad=True)
+    count, state = pymicrograd.zeros(1, dtype=pymicrograd.int64), pymicrograd.zeros(2, 3)
+
+    def step(x: Any) -> Any:
+        count.add_(1)
+        state[:, 1] += x.detach()[:, 0]
+        state.T[2].mul_(0.5)
+        table = pymicrograd.zeros(2, 3)
+        table[0] = w[1].tanh()
+        table[1, ::2] = x[0, :2]
+        total = (table * w * state.exp()).sum() / count
+        total.backward()
+        w.grad.clamp_(-2.0, 2.0)
+        return total, table, state[1], count
+
+    return step, {"w": w, "state": state, "count": count}
+
+
+def draw(name: str) -> random.Random:
+    return random.Random(f"program {name}")
+
+
+def calls_of(name: str, *makers: Callable[[random.Random], Any], count: int = 2) -> list[Inputs]:
+    rng = draw(name)
+    return [tuple(make(rng) for make in makers) for _ in range(count)]
+
+
+def floats(*shape: int, dtype: str = "float32") -> Callable[[random.Random], Any]:
+    return lambda rng: of_numbers(rng, dtype, *shape)
+
+
+def classes(n: int, most: int, *others: int) -> Callable[[random.Random], Any]:
+    return lambda rng: of_integers(*[rng.randrange(most) for _ in range(n)], *others)
+
+
+ARRAY_PROGRAMS: dict[str, tuple[Callable[[], Any], list[Inputs]]] = {
+    "mlp": (mlp, calls_of("mlp", floats(5, 2), classes(4, 3, -100))),
+    "images": (images, calls_of("images", floats(2, 1, 4, 4), classes(2, 3))),
+    "dropout": (dropout, calls_of("dropout", floats(2, 3, dtype="float64"),
+                                  floats(2, 4, dtype="float64"))),
+    "attention": (attention, [*calls_of("attention", classes(4, 5), classes(4, 5)),
+                              (of_integers(0, 1, 2, 5), of_integers(0, 1, 2, 3))]),
+    "half": (half, calls_of("half", floats(4, 3, dtype="float16"), floats(4, 4, dtype="float16"))),
+    "every_rule": (every_rule, calls_of("every_rule", floats(3), count=4)),
+    "in_place": (in_place, calls_of("in_place", floats(2, 3), count=3)),
+}  # fmt: skip
+
+
+def saved(name: str, path: Path) -> None:
+    """Write a program with the state that two calls have left."""
+    make, calls = ARRAY_PROGRAMS[name]
+    pymicrograd.manual_seed(11)
+    step, names = make()
+    compiled = pymicrograd.compile(step)
+    given = tuple(map(cases.ENGINES[0].leaf, calls[0]))
+    for _ in range(2):  # in the first, nothing has a gradient
+        compiled(*given)
+    compiled.save(path, *given, names=names)
+
+
+def array_answer(engine: Any, program: Any, arrays: Sequence[Any], given: Inputs) -> Entry:
+    """Call a program of an engine; return what stands in the file of it."""
+    inputs = [shown(x.dtype, x.shape, x.values) for x in given]
+    try:
+        outputs = program(*map(engine.leaf, given))
+    except LookupError:
+        return {"inputs": inputs, "error": "index", **state_of(engine, arrays)}
+    found = [entry_of(engine, x) for x in outputs]
+    return {"inputs": inputs, "outputs": found, **state_of(engine, arrays)}
+
+
+def state_of(engine: Any, arrays: Sequence[Any]) -> Entry:
+    """Return what the arrays of a program hold, and their gradients."""
+    return {"arrays": [entry_of(engine, x) for x in arrays],
+            "gradients": [entry_of(engine, x.grad) for x in arrays]}  # fmt: skip
+
+
+def array_program_answers(content: bytes, calls: Sequence[Inputs]) -> list[Entry]:
+    """Return the answers of the reference about a file."""
+    program = ArrayProgram(content)
+    return [array_answer(cases.ENGINES[1], program, program.arrays, given) for given in calls]
+
+
+def write_array_programs(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, (_, calls) in ARRAY_PROGRAMS.items():
+        path = folder / f"{name}.mgp"
+        saved(name, path)
+        answers = array_program_answers(path.read_bytes(), calls)
+        write_lines(folder / f"{name}.jsonl", map(json.dumps, answers))
+
+
 # ---- all -------------------------------------------------------------------------------------
 
 
@@ -747,6 +967,7 @@ def main() -> None:
     write_arrays(folder / "arrays")
     write_runs(folder / "runs")
     write_programs(folder / "programs")
+    write_array_programs(folder / "array_programs")
     write_generator(folder / "generator")
     files = [path for path in folder.rglob("*") if path.is_file()]
     print(f"{len(files)} files, {sum(path.stat().st_size for path in files)} bytes in {folder}")

@@ -630,10 +630,11 @@ int mg_sweep_open(mg_arena *arena, int64_t root_count, const mg_node *roots,
 {
     MG_TRY(arena_enter(arena));
     recorder *r = recorder_of(arena);
-    if (MG_UNLIKELY(r != NULL)) r->within++;
+    const bool hides = r && !(flags & MG_CREATE_GRAPH);
+    if (MG_UNLIKELY(hides)) r->within++;
     int status =
         sweep_open(arena, root_count, roots, seeds, input_count, inputs, flags, sweep);
-    if (MG_UNLIKELY(r != NULL)) r->within--;
+    if (MG_UNLIKELY(hides)) r->within--;
     if (MG_UNLIKELY(r != NULL) && status == MG_OK)
         r->sweeps(r, root_count, roots, seeds, input_count, flags);
     arena_unlock(arena);
@@ -646,9 +647,10 @@ int mg_sweep_run(mg_sweep *sweep, int64_t budget)
     if (arena_enter(arena) < 0) return MG_MORE;
     const uint64_t mode = mode_enter();
     recorder *r = recorder_of(arena);
-    if (MG_UNLIKELY(r != NULL)) r->within++;
+    const bool hides = r && !records(sweep);
+    if (MG_UNLIKELY(hides)) r->within++;
     int status = sweep_run(sweep, budget);
-    if (MG_UNLIKELY(r != NULL)) r->within--;
+    if (MG_UNLIKELY(hides)) r->within--;
     if (MG_UNLIKELY(r != NULL) && (status == MG_HOOK || status == MG_CALL)) r->stops(r);
     mode_leave(mode);
     arena_unlock(arena);

@@ -77,6 +77,33 @@ MG_INLINE T OF(reduce_row)(int kind, int64_t n, const T *a, int64_t step)
     return OF(reduced)(&r);
 }
 
+/* ---- casts ------------------------------------------------------------------------- */
+
+/* Cut the fraction off, and what is beyond the ends of a type; NaN is 0. */
+MG_INLINE int64_t OF(cut)(T x, int64_t least, int64_t most)
+{
+    if (!(x < (T)most)) return x == x ? most : 0;
+    return x > (T)least ? (int64_t)x : least;
+}
+
+/* ---- LAMB -------------------------------------------------------------------------- */
+
+static T OF(length_of)(int64_t n, const T *a)
+{
+    OF(reduction) sum = OF(reduction_of)(PLAIN_SUM);
+    for (int64_t i = 0; i < n; i++) OF(reduce)(&sum, a[i] * a[i]);
+    return C(sqrt)(OF(reduced)(&sum));
+}
+
+/* Subtract a change of a parameter, made as long as that is. */
+static void OF(lamb_move)(int64_t n, T *p, const T *change, double lr)
+{
+    const double length = OF(length_of)(n, p), width = OF(length_of)(n, change);
+    const double trust = length > 0.0 && width > 0.0 ? length / width : 1.0;
+    const T by = (T)(lr * trust);
+    for (int64_t i = 0; i < n; i++) p[i] = p[i] - by * change[i];
+}
+
 /* ---- products ---------------------------------------------------------------------- */
 
 /* The sum of a[i] b[i] for at most 4096 steps: 128 fused steps at a time. */

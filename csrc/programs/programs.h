@@ -201,6 +201,7 @@ bool tape_list_add(tape *t, tape_list *list, void *item);
 void tape_list_free(mg_arena *arena, tape_list *list);
 void story_refuse(tape *t, const char *why);
 void story_settle(tape *t, const array *a);
+uint32_t story_gradient(tape *t, const array *a, storage *m, uint32_t leaf);
 uint32_t story_value(tape *t, const array *a, storage *m);
 void story_call(tape *t, const call *c, uint32_t made, const uint32_t *values);
 void story_constant(tape *t, const array *a);

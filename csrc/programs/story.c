@@ -157,13 +157,15 @@ static uint32_t found_value(tape *t, storage *m)
     return FOUND_VALUE + (uint32_t)arrays->count - 1;
 }
 
-/* Return the value that an array in some storage is. */
-uint32_t story_value(tape *t, const array *a, storage *m)
+/* Return the value that an array in some storage is; the gradient of a leaf, but for one
+ * that may be 0, is told of. */
+static uint32_t value_known(tape *t, const array *a, storage *m, uint32_t except)
 {
     for (size_t i = 0; i < t->leaves.count; i++) {
         storage *leaf = ((tape_leaf *)t->leaves.items[i])->of;
         const uint32_t gradient = node_at(t->arena, leaf->node)->gradient_node;
         if (!gradient || array_at(t->arena, gradient) != a) continue;
+        if (leaf->node == except) continue;
         const uint32_t of = found_value(t, leaf);
         tell(t, STORY_GRADIENT);
         tell(t, of);
@@ -175,6 +177,17 @@ uint32_t story_value(tape *t, const array *a, storage *m)
     if (m && m->role != OWNED && m->array == a) return found_value(t, m);
     story_refuse(t, "it uses an array that no call of its own has made");
     return NO_ARRAY;
+}
+
+uint32_t story_value(tape *t, const array *a, storage *m)
+{
+    return value_known(t, a, m, 0);
+}
+
+/* The same of what has just become the gradient of a leaf. */
+uint32_t story_gradient(tape *t, const array *a, storage *m, uint32_t leaf)
+{
+    return value_known(t, a, m, leaf);
 }
 
 /* ---- events ------------------------------------------------------------------------ */
@@ -261,7 +274,7 @@ void story_backward(tape *t, int64_t count, const uint32_t *roots, const uint32_
     for (int64_t i = 0; i < count; i++) tell(t, seeds[i]);
 }
 
-/* An update of the counts of an earlier one is made again. */
+/* An update of the counts of an earlier one is that one, made again. */
 void story_update(tape *t, tape_entry *e)
 {
     tape_list *all = &t->story.updates;
@@ -274,7 +287,6 @@ void story_update(tape *t, tape_entry *e)
             break;
     }
     if (which == all->count) tape_list_add(t, all, e);
-    else story_refuse(t, "an optimizer makes two steps in it");
     tell(t, STORY_UPDATE);
     tell(t, which);
 }

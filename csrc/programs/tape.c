@@ -435,9 +435,13 @@ static void tape_sets(recorder *r, uint32_t index)
     if (r->within || t->story.refused || t->status < 0) return;
     const array *a = array_at(t->arena, index);
     const uint32_t leaf = story_value(t, a, storage_of(t, a, index));
-    if (node_at(t->arena, index)->gradient_node)
-        story_refuse(t, "a gradient is set that is no backward's");
-    story_set(t, leaf, NO_ARRAY);
+    const uint32_t gradient = node_at(t->arena, index)->gradient_node;
+    uint32_t value = NO_ARRAY;
+    if (gradient) {
+        a = array_at(t->arena, gradient);
+        value = story_gradient(t, a, storage_of(t, a, gradient), index);
+    }
+    story_set(t, leaf, value);
 }
 
 /* ---- sweeps ------------------------------------------------------------------------ */
@@ -447,8 +451,9 @@ static void tape_sweeps(recorder *r, int64_t count, const mg_node *roots,
 {
     tape *t = tape_of(r);
     uint32_t of_roots[STORY_ROOTS], of_seeds[STORY_ROOTS];
+    if (flags & MG_CREATE_GRAPH) return; /* its calls are told */
     if (input_count || flags != MG_ACCUMULATE)
-        story_refuse(t, "a backward to some arrays, or one that is recorded");
+        story_refuse(t, "a backward to some arrays that is not recorded");
     if (count > STORY_ROOTS) story_refuse(t, "a backward from more than 16 arrays");
     if (r->within || t->story.refused) return;
     for (int64_t i = 0; i < count; i++) {

@@ -35,7 +35,9 @@ typedef struct tape_loader {
     tape_own *own;
     arrays_file file;
     uint32_t *ops;   /* (ops) */
-    mg_node *values; /* (words) handles */
+    mg_node *values; /* (words) handles; 0: it was used for the last time */
+    uint32_t *words; /* (file.words), the numbers of ops in place of those of the table */
+    uint32_t *last;  /* (words) of each value the event that uses it last; 0: none does */
     mg_node unused; /* stands for inputs that nothing uses */
     size_t value_count;
     reader r;
@@ -122,6 +124,18 @@ static double *numbers_take(tape_loader *l, uint64_t count)
     return made;
 }
 
+/* Tell whether a parameter and what is remembered of it are different arrays. */
+static bool are_different(const mg_update_group *of, int64_t i, int arrays)
+{
+    for (int k = 0; of->arrays && k < arrays; k++) {
+        const mg_node one = of->arrays[k * of->count + i];
+        if (one && one == of->parameters[i]) return false;
+        for (int other = 0; one && other < k; other++)
+            if (one == of->arrays[other * of->count + i]) return false;
+    }
+    return true;
+}
+
 /* Read numbers of arrays as their nodes. */
 static const mg_node *nodes_take(tape_loader *l, uint64_t count, bool may_be_none)
 {
@@ -158,7 +172,10 @@ static int group_take(tape_loader *l, int update, mg_update_group *of)
     MG_RETURN_IF(l->r.failed, MG_ERR_FILE);
     const bool is_whole = of->numbers && of->steps && of->parameters &&
                           (of->scalars || !scalars) && (of->arrays || !has_arrays);
-    return is_whole ? padding_take(&l->r) : MG_ERR_NOMEM;
+    MG_RETURN_IF(!is_whole, MG_ERR_NOMEM);
+    for (int64_t i = 0; i < of->count; i++)
+        MG_RETURN_IF(!are_different(of, i, arrays), MG_ERR_FILE);
+    return padding_take(&l->r);
 }
 
 static int update_named(const uint8_t *name)
@@ -226,8 +243,10 @@ static int arrays_load(tape_loader *l)
 static int op_named(const uint8_t *row)
 {
     MG_RETURN_IF(!memchr(row, 0, FILE_NAME) || u64_at(row + FILE_NAME), MG_ERR_FILE);
-    for (uint32_t op = 1; op < STORY_COUNT; op++)
-        if (!strcmp(story_name(op), (const char *)row)) return (int)op;
+    for (uint32_t op = 1; op < STORY_COUNT; op++) {
+        const bool is_callers = op == MG_FUNCTION || op == MG_OUTPUT;
+        if (!is_callers && !strcmp(story_name(op), (const char *)row)) return (int)op;
+    }
     return MG_ERR_FILE;
 }
 
@@ -306,6 +325,22 @@ static double number_of_pair(const uint32_t *words)
     return x;
 }
 
+/* Check operands that count as Python numbers: they have no axes, and no gradient. */
+static int weak_check(const tape_loader *l, uint32_t op, uint32_t weak, uint32_t count,
+                      const mg_node *operands)
+{
+    mg_array_info info;
+    MG_RETURN_IF(!weak, MG_OK);
+    MG_RETURN_IF(count > 31 || weak >> count, MG_ERR_FILE);
+    MG_RETURN_IF(!is_element_op((int)op) && (op != MG_WHERE || weak & 1), MG_ERR_FILE);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!(weak >> i & 1)) continue;
+        MG_TRY(mg_array_describe(l->arena, operands[i], &info));
+        MG_RETURN_IF(info.rank || info.requires_grad, MG_ERR_FILE);
+    }
+    return MG_OK;
+}
+
 enum { FEW_OPERANDS = 64 };
 
 static int call_make(tape_loader *l, const uint32_t *words)
@@ -325,6 +360,7 @@ static int call_make(tape_loader *l, const uint32_t *words)
         operands[i] = node_of_value(l, *at);
         MG_RETURN_IF(!operands[i], MG_ERR_FILE);
     }
+    MG_TRY(weak_check(l, words[0], words[4], count, operands));
     for (uint32_t i = 0; i < integer_count; i++, at += 2)
         integers[i] = (int64_t)pair_of(at);
     for (uint32_t i = 0; i < number_count; i++, at += 2) numbers[i] = number_of_pair(at);
@@ -354,6 +390,7 @@ static int in_place_make(tape_loader *l, const uint32_t *words)
     MG_RETURN_IF(!b && words[4] != NO_ARRAY, MG_ERR_FILE);
     const uint32_t op = l->ops[words[1]];
     MG_RETURN_IF(op >= MG_OP_COUNT, MG_ERR_FILE);
+    MG_TRY(weak_check(l, op, words[2], b ? 2 : 1, (mg_node[]){a, b}));
     return mg_apply_in_place(l->arena, (int)op, a, b, words[2]);
 }
 
@@ -406,12 +443,13 @@ static int random_make(tape_loader *l, const uint32_t *words)
             ? mg_rng_permutation(rng, info.count, info.data)
             : mg_rng_fill(rng, distribution, info.dtype, a, b, info.count, info.data);
     MG_TRY(status);
+    array_at(l->arena, index_of(drawn))->buffer->version++;
     return mg_record_random(l->arena, drawn, rng, distribution, a, b, low, high);
 }
 
 static int event_make(tape_loader *l, const uint32_t *words)
 {
-    mg_node leaf;
+    mg_node leaf, gradient;
     switch (words[0]) {
     case STORY_CONSTANT: return constant_make(l, words[1]);
     case STORY_IN_PLACE: return in_place_make(l, words);
@@ -420,8 +458,9 @@ static int event_make(tape_loader *l, const uint32_t *words)
         return leaf ? value_keep(l, mg_gradient(l->arena, leaf)) : MG_ERR_FILE;
     case STORY_SET_GRADIENT:
         leaf = node_of_value(l, words[1]);
-        MG_RETURN_IF(!leaf || words[2] != NO_ARRAY, MG_ERR_FILE);
-        return mg_set_gradient(l->arena, leaf, 0);
+        gradient = node_of_value(l, words[2]);
+        MG_RETURN_IF(!leaf || (!gradient && words[2] != NO_ARRAY), MG_ERR_FILE);
+        return mg_set_gradient(l->arena, leaf, gradient);
     case STORY_BACKWARD: return backward_make(l, words);
     case STORY_UPDATE: return update_make(l, words[1]);
     case STORY_RANDOM: return random_make(l, words);
@@ -429,19 +468,67 @@ static int event_make(tape_loader *l, const uint32_t *words)
     }
 }
 
-static int events_make(tape_loader *l)
+/* Return the values that an event uses, *count words. */
+static const uint32_t *values_used(const uint32_t *words, uint32_t *count)
+{
+    switch (words[0]) {
+    case STORY_CONSTANT:
+    case STORY_UPDATE: *count = 0; return words;
+    case STORY_IN_PLACE: *count = 2; return words + 3;
+    case STORY_SET_GRADIENT: *count = 2; return words + 1;
+    case STORY_GRADIENT:
+    case STORY_RANDOM: *count = 1; return words + 1;
+    case STORY_BACKWARD: *count = 2 * words[1]; return words + 2;
+    default: *count = words[1]; return words + 6;
+    }
+}
+
+/* Read the words, and find where each value is used last: at the end, if it is an
+ * output. */
+static int words_read(tape_loader *l)
 {
     const arrays_file *f = &l->file;
-    uint32_t *words = own_memory(l, f->words, sizeof *words);
-    MG_RETURN_IF(!words, MG_ERR_NOMEM);
+    uint32_t *words = l->words = own_memory(l, f->words, sizeof *words), count;
+    l->last = own_memory(l, f->words, sizeof *l->last);
+    MG_RETURN_IF(!words || !l->last, MG_ERR_NOMEM);
     for (uint32_t i = 0; i < f->words; i++) words[i] = u32_at(f->word + 4 * (size_t)i);
     for (uint32_t at = 0; at < f->words;) {
         MG_RETURN_IF(words[at] >= f->ops, MG_ERR_FILE);
         words[at] = l->ops[words[at]];
         const size_t length = story_length(words[at], words + at, f->words - at);
         MG_RETURN_IF(!length, MG_ERR_FILE);
-        MG_TRY(event_make(l, words + at));
+        const uint32_t *used = values_used(words + at, &count);
+        for (uint32_t i = 0; i < count; i++)
+            if (used[i] < f->words) l->last[used[i]] = at;
         at += (uint32_t)length;
+    }
+    for (uint32_t i = 0; i < f->outputs; i++) {
+        const uint32_t value = u32_at(f->output + 4 * (size_t)i);
+        if (value < f->words) l->last[value] = NO_ARRAY;
+    }
+    return MG_OK;
+}
+
+/* Let go of a value that nothing uses after an event: as a view it would be in the way of
+ * writes, which it was not when the program was made. */
+static void value_leave(tape_loader *l, uint32_t value, uint32_t at)
+{
+    if (value >= l->value_count || !l->values[value] || l->last[value] > at) return;
+    mg_release(l->arena, l->values[value]);
+    l->values[value] = 0;
+}
+
+static int events_make(tape_loader *l)
+{
+    uint32_t count;
+    MG_TRY(words_read(l));
+    for (uint32_t at = 0; at < l->file.words;) {
+        const uint32_t *words = l->words + at, *used = values_used(words, &count);
+        const size_t made = l->value_count;
+        MG_TRY(event_make(l, words));
+        for (uint32_t i = 0; i < count; i++) value_leave(l, used[i], at);
+        if (l->value_count > made) value_leave(l, (uint32_t)made, at);
+        at += (uint32_t)story_length(words[0], words, l->file.words - at);
     }
     return MG_OK;
 }
@@ -539,7 +626,8 @@ static int story_make(tape_loader *l, mg_program **made)
     if (status == MG_OK) status = events_make(l);
     if (status == MG_OK) status = recording_close(l, made);
     if (status < 0) mg_record_cancel(l->arena);
-    for (size_t i = 0; i < l->value_count; i++) mg_release(l->arena, l->values[i]);
+    for (size_t i = 0; i < l->value_count; i++)
+        if (l->values[i]) mg_release(l->arena, l->values[i]);
     mg_release(l->arena, l->unused);
     return status < 0 ? status : state_restore(l, saved);
 }

@@ -265,12 +265,52 @@ static int64_t tape_save(tape_saver *v, const char *const *names, size_t size, v
     return (int64_t)needed;
 }
 
+/* Tell whether two updates do the same to the same arrays. */
+static bool updates_alike(const tape_update *a, const tape_update *b)
+{
+    int numbers, scalars, arrays;
+    if (a->update != b->update || a->group_count != b->group_count) return false;
+    update_sizes(a->update, &numbers, &scalars, &arrays);
+    for (int64_t g = 0; g < a->group_count; g++) {
+        const mg_update_group *x = &a->groups[g], *y = &b->groups[g];
+        const size_t size = (size_t)x->count * sizeof(mg_node);
+        if (x->count != y->count || !x->arrays != !y->arrays) return false;
+        if (memcmp(x->numbers, y->numbers, (size_t)numbers * sizeof(double))) return false;
+        if (size && memcmp(x->parameters, y->parameters, size)) return false;
+        if (size && x->arrays && memcmp(x->arrays, y->arrays, (size_t)arrays * size))
+            return false;
+    }
+    return true;
+}
+
+/* Tell whether each update that was made again is still the same as before. */
+static bool updates_repeat(const tape *t)
+{
+    for (size_t i = 0; i < t->updates.count; i++) {
+        const tape_update *u = &((const tape_entry *)t->updates.items[i])->update;
+        for (size_t k = 0; u->group_count && k < t->story.updates.count; k++) {
+            const tape_update *told = told_update(t, k);
+            const bool same = told->group_count &&
+                              told->groups[0].steps == u->groups[0].steps;
+            if (same && !updates_alike(u, told)) return false;
+        }
+    }
+    return true;
+}
+
+const char *mg_program_unsaved(mg_program *program)
+{
+    if (program->story.refused) return program->story.refused;
+    if (updates_repeat(program)) return NULL;
+    return "an optimizer makes steps with different options in it";
+}
+
 int64_t mg_program_save(mg_program *program, const char *const *names, size_t size,
                         void *to)
 {
     mg_arena *arena = program->arena;
     tape_saver v = {.t = program};
-    MG_RETURN_IF(program->story.refused, MG_ERR_RECORDED);
+    MG_RETURN_IF(mg_program_unsaved(program), MG_ERR_RECORDED);
     arena_lock(arena);
     int64_t status = program_fits(program);
     if (status != MG_OK) status = MG_ERR_GRADIENT;
@@ -278,11 +318,6 @@ int64_t mg_program_save(mg_program *program, const char *const *names, size_t si
     if (v.nodes) arena_allocate(arena, v.nodes, v.room * sizeof(uint32_t), 0);
     arena_unlock(arena);
     return status;
-}
-
-const char *mg_program_unsaved(mg_program *program)
-{
-    return program->story.refused;
 }
 
 int64_t mg_program_arrays(mg_program *program, int64_t count, mg_node *out)

@@ -76,7 +76,7 @@ struct recorder {
     const void *thread; /* its thread_mark() */
     bool paused;
     bool swept; /* leaves got gradients */
-    int within; /* sweeps that are under way: what they call is their affair */
+    int within; /* sweeps under way that are not recorded: their calls are their affair */
     /* Return memory for a buffer, and what is to be its home; or NULL. */
     buffer *(*take)(recorder *r, size_t size, struct storage **home);
     void (*give)(recorder *r, buffer *unused);

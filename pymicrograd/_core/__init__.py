@@ -5,7 +5,9 @@ them. A call that fails has changed nothing, and `library.check` is the one plac
 """
 
 from .generators import (
+    INTEGERS,
     NORMAL,
+    PERMUTATION,
     UNIFORM,
     address_of_rng,
     rng_new,
@@ -126,11 +128,13 @@ __all__ = [
     "GIVEN",
     "HOOK",
     "INDEX",
+    "INTEGERS",
     "INTERNAL",
     "MAX_RANK",
     "NORMAL",
     "OPS",
     "OTHER",
+    "PERMUTATION",
     "RECORDED",
     "REDUCTIONS",
     "RULE",

@@ -23,6 +23,7 @@ rng_normal = lib.mg_rng_normal
 
 
 UNIFORM, NORMAL = int(lib.MG_UNIFORM), int(lib.MG_NORMAL)
+INTEGERS, PERMUTATION = int(lib.MG_INTEGERS), int(lib.MG_PERMUTATION)
 
 
 def rng_state_at(address: int) -> tuple[int, float, int]:

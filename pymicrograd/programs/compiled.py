@@ -348,8 +348,8 @@ class Compiled(Fitting):
         """Write the program of a call to a file, with what its Tensors hold now.
 
         `programs.load` reads it. A file has ops, backward, steps of optimizers, random numbers;
-        a program that calls Python again, with hooks or schedulers, or that uses `grad`, cannot be
-        saved.
+        a program that calls Python again, with hooks or schedulers, or that uses `grad` without
+        `create_graph`, cannot be saved.
 
         Args:
             path: where; a file that is there is replaced as a whole.
@@ -417,7 +417,7 @@ class Compiled(Fitting):
 
         Raises:
             ValueError: no call was recorded that was like this one; the name is none.
-            NotImplementedError: something in it has no plain form yet: float16, random integers,
+            NotImplementedError: something in it has no plain form yet: products of integers,
                 gradients that add up over steps, rarer ops; the message names it.
 
         Example:

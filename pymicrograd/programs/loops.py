@@ -12,11 +12,17 @@ from .source import statement
 C_TYPES = {
     "float32": "float", "float64": "double", "int64": "int64_t", "int32": "int32_t",
     "uint8": "uint8_t", "bool": "uint8_t", "int8": "int8_t", "int16": "int16_t",
+    "float16": "float16", "bfloat16": "bfloat16",
 }  # fmt: skip
 SHORT = {"float": "f32", "double": "f64", "int64_t": "i64", "int32_t": "i32", "uint8_t": "u8",
-         "int8_t": "i8", "int16_t": "i16"}  # fmt: skip
+         "int8_t": "i8", "int16_t": "i16", "float16": "f16", "bfloat16": "bf16"}  # fmt: skip
 FORMATS = {"float": "f", "double": "d", "int64_t": "q", "int32_t": "i", "uint8_t": "B",
-           "int8_t": "b", "int16_t": "h"}  # fmt: skip
+           "int8_t": "b", "int16_t": "h", "float16": "H", "bfloat16": "H"}  # fmt: skip
+ENDS = {"int64_t": ("INT64_MIN", "INT64_MAX"), "int32_t": ("INT32_MIN", "INT32_MAX"),
+        "uint8_t": ("0", "255"), "int8_t": ("-128", "127"),
+        "int16_t": ("INT16_MIN", "INT16_MAX")}  # fmt: skip
+# What is stored as bits and computed in float; the functions of casts.inc.c by these names.
+STORED = {"float16": "half", "bfloat16": "brain"}
 SIZES = {name: struct.calcsize(code) for name, code in FORMATS.items()}
 
 

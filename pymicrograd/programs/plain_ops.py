@@ -12,9 +12,11 @@ from .. import _core
 from ..tensors.dtypes import DTYPES
 from .loops import (
     C_TYPES,
+    ENDS,
     FORMATS,
     SHORT,
     SIZES,
+    STORED,
     Unwritten,
     View,
     element,
@@ -110,11 +112,46 @@ class Ops:
         """Return an element in another type."""
         if source.type == to.type and not is_bool:
             return text
+        kind = source.type
+        if kind in STORED:
+            kind, text = "float", f"f32_of_{STORED[kind]}({text})"
         if is_bool:
             return f"{text} != 0"
-        if source.type in ("float", "double") and to.type not in ("float", "double"):
-            raise Unwritten("casts of floats to integers")
-        return f"({to.type}){text}"
+        if to.type in STORED:
+            of = "f32" if kind == "float" else "f64"
+            if kind not in ("float", "double"):
+                of, text = ("i64", text) if to.type == "bfloat16" else ("f64", f"(double){text}")
+            return f"{STORED[to.type]}_of_{of}({text})"
+        if kind in ("float", "double") and to.type not in ("float", "double"):
+            cut = f"cut_{SHORT[kind]}({text}, {', '.join(ENDS[to.type])})"
+            return cut if to.type == "int64_t" else f"({to.type}){cut}"
+        return text if kind == to.type else f"({to.type}){text}"
+
+    def widened(self, views: Sequence[Any], unread: Any = None) -> list[Any]:
+        """Return arrays, in the place of what is only stored in its type copies as float.
+
+        Args:
+            views: of an entry, some of them None.
+            unread: one whose elements nothing reads before they are written.
+        """
+        made: dict[Any, View] = {}
+        found: list[Any] = []
+        for view in views:
+            if view is None or view.type not in STORED:
+                found.append(view)
+                continue
+            key = view.name, view.offset, view.shape, view.strides
+            if key not in made:
+                made[key] = self.room("float", view.shape)
+                if view is not unread:
+                    self.copy(view, made[key])
+            found.append(made[key])
+        return found
+
+    def stored(self, computed: View, view: View) -> None:
+        """Write what was computed where it belongs."""
+        if computed is not view:
+            self.copy(computed, view)
 
     # ---- formulas
 
@@ -611,6 +648,46 @@ class Ops:
         axes = [0, 1, *range(2 + s, 2 + 2 * s), *range(2, 2 + s)]
         folded = folded.like([folded.shape[d] for d in axes], [folded.strides[d] for d in axes])
         self.fold(view, folded, 2, s)
+
+    def norm_rows(self, a: View, groups: int, call: str, *views: View) -> None:
+        """Write a call for each group of channels; {} are the rows of contiguous arrays."""
+        rows = a.shape[0] * groups
+        n = a.count // rows
+        given = [f"{v.start} + {n} * i" for v in (a, *views)]
+        text = f"{call.split('(')[0]}_{SHORT[a.type]}({n}, {call.split('(', 1)[1].format(*given)}"
+        self.say(f"    for (int64_t i = 0; i < {rows}; i++)\n{statement(text, 8)}")
+
+    def normal(self, e: Any, a: View, y: View) -> None:
+        """Write layer_norm of groups of channels."""
+        call = f"norm_row({{}}, NULL, NULL, 1, {e.numbers[0]!r}, {{}});"
+        self.norm_rows(a, e.integers[0], call, y)
+
+    def call_group_norm(self, e: Any, a: View, weight: View, bias: View, y: View) -> None:
+        self.normal(e, self.contiguous(a), y)
+        views = [y, *self.channels(y, weight, bias)]
+        self.say(nest(views, lambda out, w, b: f"{out} = {out} * {w} + {b};"))
+
+    def call_group_back(self, e: Any, a: View, g: View, weight: View, y: View) -> None:
+        h = self.room(a.type, a.shape)
+        views = [h, g, *self.channels(a, weight)]
+        self.say(nest(views, lambda out, x, w: f"{out} = {x} * {w};"))
+        call = f"norm_row_back({{}}, {{}}, NULL, 1, {e.numbers[0]!r}, {{}});"
+        self.norm_rows(self.contiguous(a), e.integers[0], call, h, y)
+
+    def call_group_sums(self, e: Any, a: View, g: View, y: View) -> None:
+        a, g, s = self.contiguous(a), self.contiguous(g), SHORT[a.type]
+        normal = self.room(a.type, a.shape)
+        self.normal(e, a, normal)
+        planes = a.shape[0] * a.shape[1]
+        n = a.count // planes
+        first, of_x, of_g = (v.like((planes,), (step,)) for v, step in
+                             ((y, 1), (normal, n), (g, n)))  # fmt: skip
+        self.say(nest([first, of_x, of_g], lambda out, x, z: (
+            f"reduction_{s} r = reduction_of_{s}(PLAIN_SUM);\n"
+            f"for (int64_t t = 0; t < {n}; t++)\n"
+            f"    reduce_{s}(&r, (&{z})[t] * (&{x})[t]);\n"
+            f"{out} = reduced_{s}(&r);\n"
+            f"{moved(out, str(planes))} = reduce_row_{s}(PLAIN_SUM, {n}, &{z}, 1);")))  # fmt: skip
 
     def channels(self, a: View, *numbers: View) -> list[View]:
         """Return arrays of numbers of channels as planes of a."""

@@ -8,8 +8,18 @@ from typing import Any
 
 from .. import _core
 from ..tensors.dtypes import DTYPES
-from .loops import FORMATS, SHORT, Unwritten, View, element, nest, number, shape_text, steps_of
-from .plain_ops import REDUCTIONS, Ops
+from .loops import (
+    FORMATS,
+    SHORT,
+    Unwritten,
+    View,
+    element,
+    nest,
+    number,
+    shape_text,
+    steps_of,
+)
+from .plain_ops import BLOCKS, REDUCTIONS, Ops
 from .source import bare, statement
 
 COPIES = ("clone", "contiguous", "reshape", "cast")
@@ -41,16 +51,31 @@ class Writer(Ops):
             act = getattr(self, f"act_{e.name}", None)
             if act is None:
                 raise Unwritten(f"{name} in a gradient")
-            act(e, *arrays)
+            casts = e.name == "over" and list(_core.OPS)[e.integers[0]] == "cast"
+            found = arrays if casts else self.widened(arrays)
+            act(e, *found)
+            for k, (computed, view) in enumerate(zip(found, arrays, strict=True)):
+                if view is not None and e.writes >> k & 1:
+                    self.stored(computed, view)
             return
-        *operands, y = arrays if not e.takes_memory else [*arrays, arrays[0]]
+        is_bool = e.name == "cast" and DTYPES[e.arrays[-1].dtype].name == "bool"
+        *operands, to = arrays if not e.takes_memory else [*arrays, arrays[0]]
+        if e.name in COPIES and not is_bool:
+            self.call(e, operands, to)
+            return
+        found = self.widened([*operands, to], None if e.takes_memory else to)
+        self.call(e, found[:-1], found[-1])
+        self.stored(found[-1], to)
+
+    def call(self, e: Any, operands: Sequence[View], y: View) -> None:
+        """Write a call of an op."""
         call = getattr(self, f"call_{e.name}", None)
         if call is not None:
             call(e, *operands, y)
         elif e.name in COPIES:
             source = operands[0]
             to = y.reshaped(source.shape) if y.shape != source.shape else y
-            if DTYPES[e.arrays[-1].dtype].name == "bool" and source.type != "uint8_t":
+            if DTYPES[e.arrays[-1].dtype].name == "bool":
                 self.say(nest([to, source], lambda out, a: f"{out} = {a} != 0;"))
             else:
                 self.copy(source, to)
@@ -91,9 +116,9 @@ class Writer(Ops):
             shown, b = b, self.room(b.type, b.shape)  # other elements of the same memory
             self.copy(shown, b)
         if op == "cast" and b is not None:
-            if DTYPES[e.arrays[0].dtype].name == "bool" and b.type != "uint8_t":
-                raise Unwritten("casts to bool in place")
-            self.copy(b, a)
+            source, is_bool = b, DTYPES[e.arrays[0].dtype].name == "bool"
+            self.say(nest([a, source.broadcast(a.shape)], lambda out, x: (
+                f"{out} = {self.cast(x, source, a, is_bool)};")))  # fmt: skip
         else:
             self.elements(op, [a] if b is None else [a, b], a, e.integers[1], 0.0)
 
@@ -112,11 +137,35 @@ class Writer(Ops):
         name = f"generator_{len(self.generators)}"
         name = self.generators.setdefault(generator, name)
         a, b = (number(x, "double") for x in e.numbers)
-        if kind not in (_core.UNIFORM, _core.NORMAL):
-            raise Unwritten("random integers and permutations")
+        if kind == _core.PERMUTATION:
+            self.permutation(name, y)
+            return
+        if kind == _core.INTEGERS:
+            self.random_integers(name, y, *e.integers[2:4])
+            return
         draw = "uniform" if kind == _core.UNIFORM else "normal"
         cast = "(float)" if y.type == "float" else ""
         self.say(nest([y], lambda out: f"{out} = {cast}rng_{draw}(&{name}, {a}, {b});"))
+
+    def random_integers(self, generator: str, y: View, low: int, high: int) -> None:
+        """Write the drawing of integers from low to high - 1."""
+        draw, span = f"mg_rng_u32(&{generator})", high - low
+        wide = f"\nbits = bits << 32 | {draw};" if span > 2**32 else ""
+        self.say(nest([y], lambda out: (
+            f"uint64_t bits = {draw};{wide}\n"
+            f"{out} = (int64_t)(UINT64_C({low % 2**64}) + bits % UINT64_C({span}));")))  # fmt: skip
+
+    def permutation(self, generator: str, y: View) -> None:
+        """Write the drawing of 0 .. n - 1 in random order."""
+        self.say(
+            f"    for (int64_t i = 0; i < {y.count}; i++) {element(y, 'i')} = i;\n"
+            f"    for (int64_t i = {y.count - 1}; i > 0; i--) {{\n"
+            f"        const uint64_t drawn = mg_rng_u32(&{generator});\n"
+            f"        const int64_t j = (int64_t)(drawn % (uint64_t)(i + 1));\n"
+            f"        const int64_t swapped = {element(y, 'i')};\n"
+            f"        {element(y, 'i')} = {element(y, 'j')};\n"
+            f"        {element(y, 'j')} = swapped;\n    }}"
+        )
 
     def act_gradient(self, e: Any, a: Any, b: Any, y: Any, g: Any, out: View, *_: Any) -> None:
         op, which = list(_core.OPS)[e.integers[0]], e.integers[1] + 1
@@ -197,6 +246,18 @@ class Writer(Ops):
                 f"{e.numbers[0]!r}, {{}});")  # fmt: skip
         self.each_row(a.count // n, call, (a, g, out), n)
 
+    def act_norm_powers_check(self, e: Any, scales: View, *_: Any) -> None:
+        rows, expected = e.integers[:2]
+        self.say(
+            f"    for (int64_t i = 0, ones = 0; i < {rows}; i++) {{\n"
+            f"        ones += {element(scales, 'i')} == 1;\n"
+            f"        if (i == {rows - 1} && (ones == {rows}) != {int(expected != 0)})\n"
+            f"            return MG_ERR_RECORDED;\n    }}"
+        )
+
+    def act_norm_powers(self, e: Any, scales: View, by: View, *_: Any) -> None:
+        self.say(statement(f"memcpy({by.start}, {scales.start}, {by.count} * sizeof({by.type}));"))
+
     def norm_weight(self, a: View, g: View, n: int, of_row: str, to: str, x: str) -> None:
         """Write the sums of g * x over rows."""
         s = SHORT[a.type]
@@ -235,8 +296,6 @@ class Writer(Ops):
     def update(self, e: Any, gradients: Sequence[Any]) -> None:
         """Write steps of an optimizer."""
         at = 0
-        if e.name == "lamb":
-            raise Unwritten("steps of LAMB")
         half = len(gradients) // 2
         gradients, parameters = gradients[:half], gradients[half:]
         for group in e.groups:
@@ -249,13 +308,15 @@ class Writer(Ops):
                     raise Unwritten("parameters that are made in the step")
                 if p.type != g.type:
                     raise Unwritten("parameters of another type than their gradients")
-                self.update_one(e.name, group, i, p, self.contiguous(g))
+                x, gradient = self.widened([p, g])
+                self.update_one(e.name, group, i, p.name, x, self.contiguous(gradient))
+                self.stored(x, p)
 
-    def update_one(self, rule: str, group: Any, i: int, p: View, g: View) -> None:
-        """Write the step of a parameter."""
+    def update_one(self, rule: str, group: Any, i: int, of: str, p: View, g: View) -> None:
+        """Write the step of a parameter that is named so."""
         key = group.address, i
         is_new = key not in self.stepped
-        s = self.stepped.setdefault(key, p.name if is_new else "")
+        s = self.stepped.setdefault(key, of if is_new else "")
         if is_new and list(self.stepped.values()).count(s) > 1:
             raise Unwritten("two optimizers of one parameter")
         fields = dict(zip(group.fields["NUMBERS"], group.numbers, strict=True))
@@ -277,6 +338,11 @@ class Writer(Ops):
             text = ", ".join(number(x, p.type) for x in found) if any(found) else ""
             self.declared[name] = p.type, p.count, text
             arrays.append(name)
+        if rule == "lamb":
+            if p.count > BLOCKS:
+                raise Unwritten(f"LAMB of {p.count} elements")
+            change = self.room(p.type, p.shape)
+            arrays.append(change.name)
         if rule not in self.rules:
             self.rules[rule] = group.fields
         if derives:
@@ -287,6 +353,9 @@ class Writer(Ops):
                 f"(void *const[]){{{', '.join(arrays or ['NULL'])}}}, &rule_of_{s});"
             )
         )
+        if rule == "lamb":
+            of_p = f"{p.count}, {p.start}, {change.name}, rule_of_{s}.lr"
+            self.say(statement(f"lamb_move_{SHORT[p.type]}({of_p});"))
 
     # ---- the whole
 

@@ -13,7 +13,7 @@ from typing import Any
 from .. import _core
 from ..version import __version__
 from .excerpts import excerpt, words_of
-from .loops import Unwritten
+from .loops import STORED, Unwritten
 from .plain_steps import Writer
 from .source import CONDITIONS, comment, finished, statement, table
 
@@ -25,7 +25,7 @@ FLOATS, PLAIN, UPDATES = (
     "programs/plain.inc.c",
     "kernels/update.inc.c",
 )
-RNG = "base/rng.c"
+RNG, CASTS = "base/rng.c", "kernels/casts.inc.c"
 GENERATOR = """\
 typedef struct mg_rng {
     uint64_t state;
@@ -64,7 +64,11 @@ def whole(w: Writer) -> str:
             arrays.append(
                 (shape.strip() + "\n" if shape else "") + table(head, data.split(", "), 0)
             )
-    about = comment("Make a step. Returns 0, or below 0 if an index is out of range.")
+    about = comment(
+        "Make a step. Returns 0, or MG_ERR_INDEX if an index is out of range"
+        + (", or MG_ERR_RECORDED if a norm scales rows against overflow and did not, or the other "
+           "way" if "MG_ERR_RECORDED" in steps else "") + "."
+    )  # fmt: skip
     step = f"{about}\nint @(void)\n{{\n{steps}\n    return MG_OK;\n}}"
     parts = [head_of(w), *excerpts, "\n".join(arrays), updates, step, main_of(w)]
     return "\n\n".join(part for part in parts if part) + "\n"  # fmt: skip
@@ -85,7 +89,10 @@ def helpers(w: Writer, steps: str) -> list[str]:
         rules.append(
             statement(f"typedef struct {rule}_update {{ double {names}; }} {rule}_update;", 0)
         )
-    general = [RNG, FMA, *([FACTORS] if w.rules else [])]
+    general = [RNG, FMA, CASTS, *([FACTORS] if w.rules else [])]
+    stored = {kind for kind, _, _ in w.declared.values()} & {*STORED}
+    rules += [f"typedef uint16_t {kind}; /* its bits */" for kind in sorted(stored)]
+    used |= {f"f32_of_{STORED[kind]}" for kind in stored}
     if w.generators:
         rules.append(GENERATOR)
     typed, wanted = [], set(used)
@@ -105,7 +112,7 @@ def helpers(w: Writer, steps: str) -> list[str]:
         "#include <float.h>\n#include <math.h>\n#include <stdbool.h>\n#include <stdint.h>\n"
         "#include <string.h>",
         CONDITIONS.rstrip(),
-        "enum { MG_OK = 0, MG_ERR_INDEX = -11 };",
+        "enum { MG_OK = 0, MG_ERR_INDEX = -11, MG_ERR_RECORDED = -18 };",
         *rules,
         re.sub(
             r"^(?:MG_NOINLINE )?(\w+ (?:mg_rng|rng)_)", r"static \1", arithmetic, flags=re.MULTILINE
@@ -131,17 +138,23 @@ def head_of(w: Writer) -> str:
         "with a second one all arrays from outside.\n\n"
         "Arrays are @_input_.., which the caller fills, p.., from outside, such as parameters, "
         "with what they held when this was written, t.., results on the way, which share memory "
-        "as the program's do, and @_output_.., what a step returns."
+        "as the program's do, and @_output_.., what a step returns. float16 and bfloat16 are bits, "
+        "which are computed with as float."
     )
 
 
 def main_of(w: Writer) -> str:
     """Return main()."""
-    shown = f"(double){w.results[0].name}[0]" if w.results else "0.0"
+
+    def shown_as(name: str, at: str) -> str:
+        kind = w.declared[name][0]
+        return f"f32_of_{STORED[kind]}({name}[{at}])" if kind in STORED else f"{name}[{at}]"
+
+    shown = f"(double){shown_as(w.results[0].name, '0')}" if w.results else "0.0"
     kept = [name for name in w.declared if re.fullmatch(r"p\d+", name)]
     prints = "\n".join(
         f"    for (int i = 0; argc > 2 && i < {w.declared[name][1]}; i++)\n"
-        f"        printf(\"%.17g\\n\", (double){name}[i]);"
+        f"        printf(\"%.17g\\n\", (double){shown_as(name, 'i')});"
         for name in kept
     )  # fmt: skip
     return f"""\
@@ -152,8 +165,9 @@ def main_of(w: Writer) -> str:
 int MAIN(int argc, char **argv)
 {{
     for (long i = argc > 1 ? atol(argv[1]) : 10; i > 0; i--) {{
-        if (@() < 0) {{
-            puts("an index is out of range");
+        const int status = @();
+        if (status < 0) {{
+            puts(status == MG_ERR_INDEX ? "an index is out of range" : "rows are scaled anew");
             break;
         }}
         printf("%.17g\\n", {shown});

@@ -49,6 +49,8 @@ BOUNDS = {
     "int64": (-(2**63), 2**63 - 1),
 }
 
+MOST_ELEMENTS = 2**24
+
 
 # ---- types -----------------------------------------------------------------------------------
 
@@ -162,7 +164,13 @@ ROUNDED = {"float32": to_float32, "float16": to_float16, "bfloat16": to_bfloat16
 
 
 def indices(shape: Sequence[int]) -> Iterator[Index]:
-    """Yield the index of each element, in row-major order."""
+    """Yield the index of each element, in row-major order.
+
+    Raises:
+        MemoryError: there are more than lists of Python are for.
+    """
+    if count_of(shape) > MOST_ELEMENTS or max(shape, default=0) > MOST_ELEMENTS:
+        raise MemoryError(f"shape {tuple(shape)} is too large for pure Python")
     return itertools.product(*map(range, shape))
 
 

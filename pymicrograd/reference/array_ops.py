@@ -146,8 +146,8 @@ def window(a: Array, size: Sequence[int], stride: Sequence[int], dilation: Seque
     lead = len(a.shape) - s
     steps = []
     for n, k, t, d in zip(a.shape[lead:], size, stride, dilation, strict=True):
-        if min(k, t, d) < 1:
-            raise ValueError("window: sizes, strides and dilations are at least 1")
+        if min(k, t, d) < 1 or max(k, t, d) >= 2**31:
+            raise ValueError("window: sizes, strides and dilations are from 1 to 2**31 - 1")
         if n < (k - 1) * d + 1:
             raise ValueError(f"window: {k} elements at distance {d} do not fit shape {a.shape}")
         steps.append((n - ((k - 1) * d + 1)) // t + 1)

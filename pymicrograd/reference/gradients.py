@@ -7,6 +7,7 @@ It returns a Tensor of the operand's shape and type, or None where nothing is pa
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -72,16 +73,34 @@ def zeros(like: Any) -> Any:
 # ---- elements --------------------------------------------------------------------------------
 
 
+@functools.cache
+def reads(formula: Callable[..., Any], count: int) -> tuple[bool, ...]:
+    """Tell of each of so many arguments whether a formula reads it: without it, it fails."""
+    found, one = [], Element("float64", 1.0)
+    for which in range(count):
+        try:
+            formula(*[None if i == which else one for i in range(count)])
+        except (AttributeError, TypeError):
+            found.append(True)
+        else:
+            found.append(False)
+    return tuple(found)
+
+
 def element_rule(
     y: Any, g: Any, which: int, name: str, operands: Sequence[Any], k: float | None
 ) -> Any:
     """Evaluate the formula of a row of the table on Tensors, float16 in float32."""
     dtype = wide(y.dtype)
-    known = [cast_to(x, dtype) for x in operands]
-    constants = [] if k is None else [k]
     formula = ROWS[name].gradients[which]
+    given = [*operands, *([] if k is None else [k]), y]
+    used = reads(formula, len(given) + 1)
+    known = [
+        cast_to(x, dtype) if reads_x and x is not k else x
+        for x, reads_x in zip(given, used, strict=False)
+    ]
     wide_g = cast_to(g, dtype)
-    gradient = formula(*known, *constants, cast_to(y, dtype), wide_g)
+    gradient = formula(*known, wide_g)
     if gradient is wide_g:
         return fit(g, y, operands[which])
     if isinstance(gradient, float):

@@ -1,8 +1,7 @@
 """Programs from files, run in pure Python: one operation after the other, in the file's order.
 
 The format is that of csrc/SPEC.md, "Program files". What an op computes is its row of value.py;
-so are the digits. A file that is damaged is refused, but what a checksum does not show is left to
-the loader in C: this one reads what `save` has written.
+so are the digits. A file that is damaged or wrong is refused as a whole, as the loader in C does.
 
 Example:
     >>> import pymicrograd, tempfile, os
@@ -30,6 +29,7 @@ __all__ = ["NumberProgram", "header_of"]
 
 HEADER = struct.Struct("<4s3IQ10I")
 NUMBERS, ARRAYS = 1, 2
+PORTABLE = 1
 NONE = 0xFFFFFFFF
 
 
@@ -44,6 +44,8 @@ def header_of(content: bytes) -> tuple[int, int, Sequence[int]]:
     mark, kind, checksum, flags, size, *counts = HEADER.unpack_from(content)
     if mark != b"MGP1" or kind not in (NUMBERS, ARRAYS) or size != len(content):
         raise ValueError("no program file, or not a whole one")
+    if flags & ~PORTABLE:
+        raise ValueError(f"a program file with flags that nobody knows: {flags}")
     if zlib.crc32(content[16:]) != checksum:
         raise ValueError("a damaged program file: its checksum is another one")
     return kind, flags, counts
@@ -56,11 +58,41 @@ class Reader:
         self.content, self.at = content, at
 
     def take(self, kind: str, count: int) -> tuple[Any, ...]:
-        """Return the next so many items: "d" numbers, "I" and "Q" whole ones."""
-        layout = struct.Struct(f"<{count}{kind}")
-        found = layout.unpack_from(self.content, self.at)
-        self.at += layout.size
-        return found
+        """Return the next so many items: "d" numbers, "I" and "Q" whole ones.
+
+        Raises:
+            ValueError: there are not so many.
+        """
+        size = count * struct.calcsize(f"<{kind}")
+        if size > len(self.content) - self.at:
+            raise ValueError("a program file ends before what it tells of")
+        self.at += size
+        return struct.unpack_from(f"<{count}{kind}", self.content, self.at - size)
+
+    def take_name(self) -> str:
+        """Return the next name of 24 bytes."""
+        name, end, _ = b"".join(self.take("c", 24)).partition(b"\0")
+        if not end:
+            raise ValueError("a name without an end in a program file")
+        return name.decode()
+
+    def take_texts(self, size: int) -> list[str]:
+        """Return the texts, each with a zero behind it, of the next bytes."""
+        *texts, rest = b"".join(self.take("c", size)).split(b"\0")
+        if rest:
+            raise ValueError("a name without an end in a program file")
+        return [text.decode() for text in texts]
+
+    def skip_zeros(self) -> None:
+        """Skip what fills up to a whole multiple of 8 bytes."""
+        if any(self.take("B", -self.at % 8)):
+            raise ValueError("other bytes than zeros between the parts of a program file")
+
+
+def need(condition: bool, what: str) -> None:
+    """Refuse a file unless a condition holds."""
+    if not condition:
+        raise ValueError(what)
 
 
 def pick(a: float, b: float) -> float:
@@ -104,7 +136,8 @@ class NumberProgram:
         kind, _, counts = header_of(content)
         if kind != NUMBERS:
             raise ValueError("a program of arrays, not of numbers")
-        constants, inputs, nodes, updates, ops, words, outputs, self.loss, text, _ = counts
+        constants, inputs, nodes, updates, ops, words, outputs, self.loss, text, zero = counts
+        need(zero == 0 and updates <= len(content) and ops <= len(content), "counts that are wrong")
         r = Reader(content, HEADER.size)
         self.constants = list(r.take("d", constants))
         self.inputs = list(r.take("d", inputs))
@@ -115,7 +148,39 @@ class NumberProgram:
         self.words = r.take("I", words)
         self.output_values = r.take("I", outputs)
         self.outputs: list[float] = []
-        self.names = content[r.at : r.at + text].decode().split("\0")[:-1]
+        self.names = r.take_texts(text)
+        need(len(self.names) == nodes and r.at == len(content), "names of other nodes")
+        self.check(len(self.constants) + len(self.inputs) + 2 * nodes)
+
+    def check(self, count: int) -> None:
+        """Go through the list; `count` values are there when it begins.
+
+        Raises:
+            ValueError: a number in it is none of an op, a value, a node or an update.
+        """
+        at, made, nodes, words = 0, 0, len(self.data), self.words
+        while at < len(words):
+            need(words[at] < len(self.ops), "an op that is not in the table")
+            name, _, operands = self.ops[words[at]]
+            used = words[at + 1 : at + 1 + operands]
+            need(len(used) == operands, f"the list ends within {name}")
+            at += 1 + operands
+            if name == "update":
+                need(made < len(self.optimizers) and used[0] == made, "updates are made in order")
+                parameters = len(self.optimizers[made].params)
+                used = words[at : at + 2 * parameters]
+                need(len(used) == 2 * parameters, "the list ends within an update")
+                at, made = at + 2 * parameters, made + 1
+            elif name in ("set_data", "set_gradient"):
+                need(used[0] < nodes, "a node that there is not")
+                used = used[1:]
+            need(max(used, default=-1) < count, f"{name} of a value that there is not yet")
+            if name == "pow_number":
+                need(used[1] < len(self.constants), "an exponent that is no constant")
+            count += parameters if name == "update" else name not in ("set_data", "set_gradient")
+        need(made == len(self.optimizers), "each update is made once")
+        results = [*self.output_values, *([] if self.loss == NONE else [self.loss])]
+        need(max(results, default=-1) < count, "an output that is no value")
 
     def run(self, steps: int = 1) -> list[float]:
         """Make steps; returns the loss of each, if there is one."""
@@ -159,10 +224,19 @@ class NumberProgram:
         values += [p.data for p in optimizer.params]
 
 
+OTHERS = {"pick": 2, "where": 4, "set_data": 2, "set_gradient": 2, "update": 1}  # words
+
+
 def op_of(r: Reader) -> tuple[str, Any, int]:
     """Read a row of the table of ops: its name, what it computes, and of how many words."""
-    text = b"".join(r.take("c", 24)).rstrip(b"\0").decode()
+    text = r.take_name()
     which, count = r.take("I", 2)
+    known = OTHERS.get(text)
+    if text in OPS:
+        two = text == "pow_number" or OPS[text].arity == 2
+        most = 1 if text == "pow_number" else OPS[text].arity
+        known = (1 + two if which == 0 else 3 + two) if which <= most else None
+    need(known == count and (which == 0 or text in OPS), f"no op is {text!r} so, of {count} words")
     is_done = text in ("set_data", "set_gradient", "update")
     return text, None if is_done else function_of(text, which), count
 
@@ -172,6 +246,8 @@ def optimizer_of(r: Reader) -> Any:
     is_adam, flags = r.take("I", 2)
     count, steps = r.take("Q", 2)
     lr, weight_decay, *rest = r.take("d", 5)
+    need(is_adam <= 1 and flags < (4 if is_adam else 8), "an update of no rule")
+    need(count <= len(r.content) and steps < 2**62, "an update of too many parameters or steps")
     params = [Value(0.0) for _ in range(count)]
     made: Any = (Adam if is_adam else SGD)(params or [Value(0.0)])
     made.params, made.lr, made.weight_decay = params, lr, weight_decay

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..recording import no_grad
+from .array import wide
 from .tensor import Tensor
 from .vmath import power, to_float32
 
-__all__ = ["UPDATES", "step"]
+__all__ = ["AT_FIRST", "TAKES", "UPDATES", "Takes", "step"]
 
 Numbers = Mapping[str, Any]
 Memory = dict[str, Any]
@@ -190,6 +191,48 @@ UPDATES: dict[str, Update] = {
 }  # fmt: skip
 
 
+class Takes:
+    """What a row of updates.def takes, as lists of names.
+
+    Attributes:
+        numbers: hyperparameters.
+        scalars: numbers that are remembered of each parameter.
+        arrays: arrays that are; behind them `sometimes`, needed where a number is not 0.
+    """
+
+    def __init__(self, numbers: str, scalars: str, arrays: str, **sometimes: str) -> None:
+        self.numbers, self.scalars = numbers.split(), scalars.split()
+        self.arrays = [*arrays.split(), *sometimes]
+        self.sometimes = sometimes
+
+    def needed(self, numbers: Numbers) -> list[str]:
+        """Return the names of the arrays that a step with these numbers needs."""
+        return [x for x in self.arrays if x not in self.sometimes or numbers[self.sometimes[x]]]
+
+
+ADAM = "lr beta1 beta2 eps weight_decay"
+TAKES = {
+    "sgd": Takes("lr momentum dampening weight_decay nesterov maximize", "begun", "",
+                 momentum_buffer="momentum"),
+    "adam": Takes(f"{ADAM} amsgrad maximize decoupled_weight_decay", "", "exp_avg exp_avg_sq",
+                  max_exp_avg_sq="amsgrad"),
+    "nadam": Takes(f"{ADAM} momentum_decay maximize decoupled_weight_decay", "mu_product",
+                   "exp_avg exp_avg_sq"),
+    "radam": Takes(f"{ADAM} maximize decoupled_weight_decay", "", "exp_avg exp_avg_sq"),
+    "adamax": Takes(f"{ADAM} maximize", "", "exp_avg exp_inf"),
+    "adagrad": Takes("lr lr_decay eps weight_decay initial_accumulator_value maximize", "", "sum"),
+    "adadelta": Takes("lr rho eps weight_decay maximize", "", "square_avg acc_delta"),
+    "rmsprop": Takes("lr alpha eps weight_decay momentum centered maximize", "", "square_avg",
+                     grad_avg="centered", momentum_buffer="momentum"),
+    "rprop": Takes("lr shrink grow least most maximize", "", "prev step_size"),
+    "asgd": Takes("lr lambd alpha t0 weight_decay maximize", "eta mu", "ax"),
+    "lamb": Takes(f"{ADAM} maximize", "", "exp_avg exp_avg_sq"),
+    "lion": Takes("lr beta1 beta2 weight_decay maximize", "", "exp_avg"),
+}  # fmt: skip
+# What a first step takes as it is at first, whatever is remembered.
+AT_FIRST = {"mu_product", "sum", "step_size", "eta", "mu"}
+
+
 def step(name: str, numbers: Numbers, parameter: Tensor, gradient: Tensor, memory: Memory) -> Any:
     """Return a parameter after a step of a rule.
 
@@ -200,7 +243,7 @@ def step(name: str, numbers: Numbers, parameter: Tensor, gradient: Tensor, memor
         memory: what the rule remembers, with the number of its steps: {} before the first.
     """
     t = memory["step"] = memory.get("step", 0) + 1
-    computed = "float32" if parameter.dtype == "float16" else parameter.dtype
+    computed = wide(parameter.dtype)
     with no_grad():
         x, g = (y.apply("cast", computed) for y in (parameter, gradient))
         g = -g if numbers["maximize"] else g

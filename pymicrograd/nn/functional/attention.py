@@ -26,8 +26,11 @@ def causal(rows: int, columns: int) -> Any:
     return ones(rows, columns, dtype=bool_).tril()
 
 
-def weights_of(scores: Any, mask: Any) -> Any:
-    """Return the softmax of masked scores; a row of which nothing is left is 0."""
+def weights_of(scores: Any, mask: Any, keeps: bool = False) -> Any:
+    """Return the softmax of masked scores; a row of which nothing is left is 0.
+
+    keeps: the mask leaves something of each row, which is asked else, and ends a recording.
+    """
     if mask is None:
         return scores.softmax(-1)
     if mask.dtype is not bool_:
@@ -37,6 +40,8 @@ def weights_of(scores: Any, mask: Any) -> Any:
             return scores.softmax(-1)
     else:
         scores = where(mask, scores, -math.inf)
+    if keeps:
+        return scores.softmax(-1)
     some = mask.any(-1, keepdim=True)
     if bool(some.all()):
         return scores.softmax(-1)
@@ -87,7 +92,8 @@ def scaled_dot_product_attention(
             raise ArgumentError(f"{call}: is_causal and attn_mask exclude each other")
         attn_mask = causal(q.shape[-2], k.shape[-2])
     factor = 1.0 / math.sqrt(q.shape[-1]) if scale is None else scale
-    weights = weights_of(q @ k.mT * factor, attn_mask)
+    keeps = is_causal and k.shape[-2] > 0  # row i sees key 0
+    weights = weights_of(q @ k.mT * factor, attn_mask, keeps)
     return dropout(weights, dropout_p) @ v
 
 
