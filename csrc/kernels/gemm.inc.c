@@ -657,11 +657,17 @@ static void GEMM(pack)(int64_t k, int64_t columns, const GEMM_REAL *x, int64_t x
         steps = k / GEMM(STEPS) * GEMM(STEPS);
         done = columns / GEMM(GROUP) * GEMM(GROUP);
         GEMM(columns_pack)(steps, done, x, x_column, to, width);
+        if (done && done < columns) { /* a group again, of the last columns */
+            const int64_t last = columns - GEMM(GROUP);
+            GEMM(columns_pack)(steps, GEMM(GROUP), x + last * x_column, x_column,
+                               to + last, width);
+            done = columns;
+        }
     }
     for (int64_t l = 0; l < k; l++) {
         int64_t j = l < steps ? done : 0;
         for (; j < columns; j++) to[l * width + j] = x[l * x_row + j * x_column];
-        for (; j < width; j++) to[l * width + j] = 0;
+        if (j < width) memset(to + l * width + j, 0, (size_t)(width - j) * sizeof *to);
     }
 }
 
