@@ -47,6 +47,115 @@ static bool only_computes(const tape_entry *e)
     }
 }
 
+/* ---- values ------------------------------------------------------------------------ */
+
+/* What is owned is used again and again. For passes, what lies there for a while is a
+ * storage of its own, a value, up to the next call that fills it. */
+
+/* Note what outputs and leaves have after a run. What else others hold when a program is
+ * made, they hold of the calls that were recorded: runs begin with other memory. */
+static void results_find(tape *t)
+{
+    for (size_t i = 0; i < t->entries.count; i++) {
+        const tape_entry *e = tape_entry_at(t, i);
+        if (e->array_count && (e->what == SHOWS || e->what == SETS))
+            e->places->in->is_result = true;
+    }
+}
+
+static bool is_used_again(const storage *m)
+{
+    return m && m->role == OWNED && !m->is_result && !m->restored && !m->constant;
+}
+
+/* Tell whether an array fills its storage, which the entry does not read. */
+static bool begins_value(const tape_entry *e, int k)
+{
+    if (!(usage_of(e, k) & FILLS) || !is_whole(e, k)) return false;
+    for (int i = 0; i < e->array_count; i++)
+        if (i != k && e->places[i].in && e->places[i].in->start == e->places[k].in->start)
+            return false;
+    return true;
+}
+
+static storage *value_new(tape *t, tape_list *values, storage *m)
+{
+    storage *value = arena_allocate(t->arena, NULL, 0, sizeof *value);
+    if (!value || !tape_list_add(t, values, value)) {
+        if (value) arena_allocate(t->arena, value, sizeof *value, 0);
+        t->status = MG_ERR_NOMEM;
+        return m;
+    }
+    *value = *m;
+    value->part_of = m;
+    return value;
+}
+
+/* Let places be in values. */
+static void values_split(tape *t, tape_list *values)
+{
+    for (size_t i = 0; i < t->entries.count; i++) {
+        tape_entry *e = tape_entry_at(t, i);
+        for (int k = 0; k < e->array_count; k++) {
+            storage *m = e->places[k].in;
+            if (!is_used_again(m) || m->part_of) continue;
+            if (!m->value || begins_value(e, k)) m->value = value_new(t, values, m);
+            e->places[k].in = m->value;
+        }
+    }
+}
+
+/* Take a block of memory for a storage. */
+static bool block_new(tape *t, storage *m)
+{
+    buffer *block = block_take(t->arena, BLOCK_ALIGNMENT + m->size);
+    if (!block || !tape_list_add(t, &t->storages, m)) {
+        if (block) block_give(t->arena, block, BLOCK_ALIGNMENT + m->size);
+        t->status = MG_ERR_NOMEM;
+        return false;
+    }
+    memset(block, 0, sizeof *block);
+    block->data = (char *)block + BLOCK_ALIGNMENT;
+    block->size = m->size;
+    block->references = 1;
+    m->held = true;
+    m->buffer = block;
+    m->start = block->data;
+    return true;
+}
+
+/* List places by the storages that they are in. */
+static void places_link(tape *t)
+{
+    for (size_t i = 0; i < t->storages.count; i++) tape_storage(t, i)->places = NULL;
+    for (size_t i = 0; i < t->entries.count; i++) {
+        const tape_entry *e = tape_entry_at(t, i);
+        for (int k = 0; k < e->array_count; k++) {
+            storage *m = e->places[k].in;
+            if (m && m->part_of && !m->lasts) m = e->places[k].in = m->part_of;
+            if (!m) continue;
+            e->places[k].next = m->places;
+            m->places = &e->places[k];
+        }
+    }
+}
+
+/* Let values that last have memory of their own, and others be where they were. */
+static void values_join(tape *t, tape_list *values)
+{
+    for (size_t i = 0; i < values->count; i++) {
+        storage *value = values->items[i];
+        if (value->lasts) value->lasts = block_new(t, value);
+    }
+    places_link(t);
+    for (size_t i = 0; i < values->count; i++) {
+        storage *value = values->items[i];
+        if (value->lasts) storage_move(value, value->buffer, value->start);
+        else arena_allocate(t->arena, value, sizeof *value, 0);
+    }
+    tape_list_free(t->arena, values);
+}
+
 /* ---- what nobody reads ------------------------------------------------------------- */
 
 static bool is_unread(const tape_entry *e)
@@ -72,15 +181,11 @@ static void live_before(const tape_entry *e)
         }
 }
 
-/* Mark entries whose results are not read, from the last on. Outputs are entries; leaves
- * show their gradients at the end. */
+/* Mark entries whose results are not read, from the last on. */
 static void unread_find(tape *t)
 {
-    for (size_t i = 0; i < t->storages.count; i++) tape_storage(t, i)->live = false;
-    for (size_t i = 0; i < t->leaves.count; i++) {
-        const tape_entry *last = ((tape_leaf *)t->leaves.items[i])->last;
-        if (last && last->array_count) last->places->in->live = true;
-    }
+    for (size_t i = 0; i < t->storages.count; i++)
+        tape_storage(t, i)->live = tape_storage(t, i)->is_result;
     for (size_t i = t->entries.count; i-- > 0;) {
         tape_entry *e = tape_entry_at(t, i);
         if (is_unread(e)) e->marks |= UNREAD;
@@ -90,52 +195,84 @@ static void unread_find(tape *t)
 
 /* ---- what stays the same ----------------------------------------------------------- */
 
-/* Count the entries that write to what is owned. */
-static void writers_count(tape *t)
+/* Of what is owned: the last entry that writes to it. */
+static void writers_find(tape *t)
 {
-    for (size_t i = 0; i < t->storages.count; i++) tape_storage(t, i)->writers = 0;
     for (size_t i = 0; i < t->entries.count; i++) {
         const tape_entry *e = tape_entry_at(t, i);
         for (int k = 0; k < e->array_count; k++)
-            if (e->places[k].in && usage_of(e, k) & WRITES) e->places[k].in->writers++;
+            if (e->places[k].in && usage_of(e, k) & WRITES) e->places[k].in->last_write = i;
     }
 }
 
-/* Tell whether what lies in a storage is the same in all runs, from the first on. */
-static bool is_lasting(const storage *m)
+static bool may_last(const storage *m)
 {
-    return m->role == FOUND ? !m->written && !m->shared : m->constant || m->lasting;
+    if (m->role == OWNED) return !m->is_result && !m->restored;
+    return m->role == FOUND && !m->written && !m->shared;
 }
 
-static bool entry_lasts(const tape_entry *e)
+/* Note where entries that are made in each run, being without `mark`, write to, and where
+ * they read what is written to later. */
+static void changes_note(tape *t, unsigned mark)
 {
-    if (e->what != CALLS && (e->what != ACTS || e->act.run == random_run)) return false;
+    for (size_t i = 0; i < t->entries.count; i++) {
+        const tape_entry *e = tape_entry_at(t, i);
+        for (int k = 0; k < e->array_count; k++)
+            if (e->places[k].in) e->places[k].in->changes = !may_last(e->places[k].in);
+    }
+    for (size_t i = 0; i < t->entries.count; i++) {
+        const tape_entry *e = tape_entry_at(t, i);
+        for (int k = 0; !(e->marks & mark) && k < e->array_count; k++) {
+            storage *m = e->places[k].in;
+            const bool reads_early = m && m->role == OWNED && i < m->last_write;
+            if (m && (usage_of(e, k) & WRITES || reads_early)) m->changes = true;
+        }
+    }
+}
+
+/* Tell whether an entry has an array that changes from run to run. */
+static bool meets_changes(const tape *t, const tape_entry *e, bool inputs_stay)
+{
     for (int k = 0; k < e->array_count; k++) {
         const storage *m = e->places[k].in;
-        if (!m) continue;
-        const unsigned use = usage_of(e, k);
-        if (use & READS && !is_lasting(m)) return false;
-        const bool is_own = m->role == OWNED && !m->shown && !m->restored;
-        if (use & WRITES && !(is_own && m->writers == 1)) return false;
+        if (m && m->changes) return true;
+        for (int64_t n = 0; m && !inputs_stay && n < t->input_count; n++)
+            if (m == t->inputs[n]) return true;
     }
-    return true;
+    return false;
 }
 
-/* Mark entries that make the same again in a run that follows another one: `mark` where
- * inputs stay, or do not. */
+/* Mark entries that make the same again in a run that follows another one, where inputs
+ * stay, or do not: all but those that meet what the others change. */
 static void lasting_find(tape *t, bool inputs_stay, unsigned mark)
 {
-    for (size_t i = 0; i < t->storages.count; i++) tape_storage(t, i)->lasting = false;
     for (size_t i = 0; i < t->entries.count; i++) {
         tape_entry *e = tape_entry_at(t, i);
-        bool lasts = entry_lasts(e);
-        for (int k = 0; !inputs_stay && k < e->array_count; k++)
-            for (int64_t n = 0; n < t->input_count; n++)
-                if (e->places[k].in && e->places[k].in == t->inputs[n]) lasts = false;
-        if (!lasts) continue;
-        e->marks |= mark;
-        for (int k = 0; k < e->array_count; k++)
-            if (usage_of(e, k) & WRITES) e->places[k].in->lasting = true;
+        if (e->what == CALLS || (e->what == ACTS && e->act.run != random_run))
+            e->marks |= mark;
+    }
+    for (bool is_new = true; is_new;) {
+        is_new = false;
+        changes_note(t, mark);
+        for (size_t i = 0; i < t->entries.count; i++) {
+            tape_entry *e = tape_entry_at(t, i);
+            if (!(e->marks & mark) || !meets_changes(t, e, inputs_stay)) continue;
+            e->marks &= ~mark;
+            is_new = true;
+            for (int k = 0; k < e->array_count; k++)
+                if (e->places[k].in && usage_of(e, k) & WRITES)
+                    e->places[k].in->changes = true;
+        }
+    }
+}
+
+/* Note the values that entries with LASTS make. */
+static void lasting_keep(const tape *t)
+{
+    for (size_t i = 0; i < t->entries.count; i++) {
+        const tape_entry *e = tape_entry_at(t, i);
+        for (int k = 0; (e->marks & (LASTS | UNREAD)) == LASTS && k < e->array_count; k++)
+            if (usage_of(e, k) & WRITES && e->places[k].in) e->places[k].in->lasts = true;
     }
 }
 
@@ -174,22 +311,15 @@ static tape_entry *gradient_of(const tape *t, size_t i)
 /* Make room for what a program keeps from one of its entries to another one. */
 static char *room_new(tape *t, size_t size)
 {
-    mg_arena *arena = t->arena;
-    storage *m = arena_allocate(arena, NULL, 0, sizeof *m);
-    buffer *block = m ? block_take(arena, BLOCK_ALIGNMENT + size) : NULL;
-    if (!block || !tape_list_add(t, &t->storages, m)) {
-        if (block) block_give(arena, block, BLOCK_ALIGNMENT + size);
-        if (m) arena_allocate(arena, m, sizeof *m, 0);
+    storage *m = arena_allocate(t->arena, NULL, 0, sizeof *m);
+    if (!m) {
         t->status = MG_ERR_NOMEM;
         return NULL;
     }
-    memset(block, 0, sizeof *block);
-    block->data = (char *)block + BLOCK_ALIGNMENT;
-    block->size = size;
-    block->references = 1;
-    *m = (storage){.role = OWNED, .buffer = block, .start = block->data, .size = size};
-    m->held = true;
-    return block->data;
+    *m = (storage){.role = OWNED, .size = size};
+    if (block_new(t, m)) return m->start;
+    arena_allocate(t->arena, m, sizeof *m, 0);
+    return NULL;
 }
 
 /* Let gradients of cross-entropies have the exponentials and sums of these. */
@@ -212,10 +342,15 @@ static void softmax_pair(tape *t)
 
 int passes_make(tape *t)
 {
+    tape_list values = {0};
+    results_find(t);
+    values_split(t, &values);
     unread_find(t);
-    writers_count(t);
-    lasting_find(t, true, LASTS);
+    writers_find(t);
     lasting_find(t, false, LASTS_IN_FIT);
+    lasting_find(t, true, LASTS);
+    lasting_keep(t);
+    values_join(t, &values);
     softmax_pair(t);
     return t->status;
 }
@@ -227,7 +362,7 @@ const char *mg_program_note(mg_program *program, int64_t which)
     if (marks & UNREAD) return "left out: nobody reads it";
     if (marks & LASTS_IN_FIT) return "once in several runs: it is always the same";
     if (marks & LASTS) return "once in several runs: inputs are the same";
-    if (marks & KEEPS_SOFTMAX) return "keeps exponentials and their sums";
-    if (marks & HAS_SOFTMAX) return "has exponentials and their sums from the value";
+    if (marks & KEEPS_SOFTMAX) return "shares exponentials and sums with its gradient";
+    if (marks & HAS_SOFTMAX) return "shares exponentials and sums with the value";
     return NULL;
 }

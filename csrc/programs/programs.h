@@ -42,8 +42,12 @@ struct storage {
     bool requires; /* a gradient, does what was found */
     bool shown;    /* others may hold what is owned when a run begins */
     bool late;     /* it is written to before the gradient that it shows is dropped */
-    bool live, lasting; /* of passes: it is read later; it is the same in each run */
-    uint32_t writers;   /* of passes: entries that write to it */
+    bool is_result; /* outputs or leaves have it after a run */
+    /* of passes: it is read later; it is not the same in each run; it is, and is kept; the
+     * last entry that writes to it; of a value, where it lies, else the value there */
+    bool live, changes, lasts;
+    size_t last_write;
+    storage *part_of, *value;
 };
 
 /* A leaf whose gradient is looked at or set. */
