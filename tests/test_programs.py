@@ -327,6 +327,23 @@ def test_what_is_left_out_and_what_is_made_once() -> None:
     assert both(lambda: [program.run(5, x, y).item()]) == (eager[0][-1:], eager[1])
 
 
+def test_what_is_made_once_and_changed_is_read_before() -> None:
+    scale, weight = data((4,), 1), data((4,), 2)
+
+    def step() -> Any:
+        constant = scale * 2.0
+        weight.mul_(constant)
+        constant.add_(1.0)
+        return weight * constant
+
+    program, start = mg.compile(step), weight.clone()
+    program()
+    weight.copy_(start)
+    eager = [bits(step()) for _ in range(9)][-1], bits(weight)
+    weight.copy_(start)
+    assert (bits(program.run(9)), bits(weight)) == eager
+
+
 def test_what_an_optimizer_writes_to_is_not_made_once() -> None:
     weight = data((4,), 2).requires_grad_()
     optimizer = optim.Adam([weight], lr=0.1)
