@@ -43,8 +43,9 @@ static bool only_computes(const tape_entry *e)
     case MG_SCATTER_ADD:
     case MG_NONZERO:
     case MG_CROSS_ENTROPY: return false;
-    default: return !is_element_op(e->call.op) || !(op_traits[e->call.op] & MG_CHECKS_ZERO);
+    default: break;
     }
+    return !is_element_op(e->call.op) || !(op_traits[e->call.op] & MG_CHECKS_ZERO);
 }
 
 /* ---- values ------------------------------------------------------------------------ */
@@ -218,7 +219,8 @@ static void changes_note(tape *t, unsigned mark)
     for (size_t i = 0; i < t->entries.count; i++) {
         const tape_entry *e = tape_entry_at(t, i);
         for (int k = 0; k < e->array_count; k++)
-            if (e->places[k].in) e->places[k].in->changes = !may_last(e->places[k].in);
+            if (e->places[k].in)
+                e->places[k].in->changes = !may_last(e->places[k].in);
     }
     for (size_t i = 0; i < t->entries.count; i++) {
         const tape_entry *e = tape_entry_at(t, i);
@@ -281,8 +283,8 @@ static void lasting_keep(const tape *t)
 static bool is_same(const tape_entry *a, int i, const tape_entry *b, int k)
 {
     const array *x = &a->arrays[i], *y = &b->arrays[k];
-    return a->places[i].in == b->places[k].in && a->places[i].offset == b->places[k].offset &&
-           x->dtype == y->dtype && shape_equal(x, y) && x->contiguous && y->contiguous;
+    return a->places[i].in == b->places[k].in &&
+           a->places[i].offset == b->places[k].offset && x->dtype == y->dtype && shape_equal(x, y) && x->contiguous && y->contiguous;
 }
 
 static bool writes_to(const tape_entry *e, const storage *m)
@@ -294,7 +296,7 @@ static bool writes_to(const tape_entry *e, const storage *m)
 
 /* Return the gradient of a cross-entropy, of logits that nobody writes to in between, or
  * NULL. */
-static tape_entry *gradient_of(const tape *t, size_t i)
+static tape_entry *paired_gradient(const tape *t, size_t i)
 {
     const tape_entry *e = tape_entry_at(t, i);
     const storage *logits = e->places[0].in;
@@ -330,7 +332,7 @@ static void softmax_pair(tape *t)
         if (e->what != CALLS || e->call.op != MG_CROSS_ENTROPY) continue;
         const array *logits = &e->arrays[0];
         const size_t size = softmax_kept_size(logits);
-        tape_entry *back = size ? gradient_of(t, i) : NULL;
+        tape_entry *back = size ? paired_gradient(t, i) : NULL;
         if (!back) continue;
         char *room = room_new(t, size);
         e->call.softmax = room;
