@@ -62,6 +62,7 @@
 #include "arrays/update.c"
 #include "programs/story.c"
 #include "programs/tape.c"
+#include "programs/passes.c"
 #include "programs/program.c"
 #include "programs/trace.c"
 #include "programs/roll.c"

@@ -826,6 +826,8 @@ enum mg_program_fact {
 /* Return a fact about a program. Name an entry, NULL for a number that is none. */
 int64_t mg_program_fact(mg_program *program, int fact);
 const char *mg_program_name(mg_program *program, int64_t which);
+/* Say what runs do with an entry other than what was recorded; NULL: nothing. */
+const char *mg_program_note(mg_program *program, int64_t which);
 
 /* Write a program to a file's bytes to[0..size), aligned to 8, as SPEC.md has them, with what
  * its arrays, their gradients, generators and updates hold; names (one for each of

@@ -452,6 +452,7 @@ FRAMES = {
     "search.inc.c": 17 << 10,  # short rows, turned
     "lanes.inc.c": 17 << 10,  # 32 lanes of some columns
     "rows.inc.c": 17 << 10,  # two pieces of 512 elements, and partial sums by level
+    "gemm.inc.c": 11 << 10,  # a panel of one vector's columns, and a tile
     "kernels.inc.c": 3 << 10,  # the last elements, as a whole vector
     "ops.def": 5 << 10,  # chunks of 128 elements, and constants of formulas
     "selftest.c": 36 << 10,  # the scratch memory of a product; it calls kernels alone

@@ -145,6 +145,10 @@ NEW = (
     "F.layer_norm(t[i], (3,)) + t[j]",
     "t[i].logsumexp(1) * t[j]",
     "mg.zeros(3, 3).index_add(0, mg.tensor([0, 2]), t[i][:2])",
+    "F.cross_entropy(t[i], mg.tensor([0, 2, 1])) * t[j]",
+    "F.cross_entropy(t[i] + 1.0, mg.tensor([-100, 2, 1]), label_smoothing=0.1) + t[j]",
+    "F.cross_entropy(t[i] @ t[j], mg.tensor([1, 1, 0]), reduction='none') + t[i]",
+    "mg.arange(9).reshape(3, 3) * mg.ones(3, 3)",
 )
 WRITES = (
     "t[n].add_(t[i].detach())",
@@ -186,6 +190,7 @@ def random_program(rng: random.Random) -> list[str]:
             line = line.replace(f"[{name}]", f"[{number}]")
         lines.append(line)
     ends = rng.choices(ENDS, k=rng.randint(1, 2))
+    lines.append(f"t[5:] = t[5::{rng.choice((1, 1, 2, 3))}]")  # the rest nobody reads
     return [*lines, "loss = sum(x.sum() for x in t[5:]) + p.sum() * q.sum()", *ends]
 
 
@@ -217,13 +222,21 @@ class Random:
         return [bits(y) for y in (self.p, self.q, self.p.grad, self.q.grad, *self.state)]
 
 
+def several(step: Any, x: Any) -> Any:
+    """Return the result of the last of some steps, of which a program makes one loop."""
+    if isinstance(step, Compiled):
+        return step.run(4, x)
+    return [step(x) for _ in range(4)][-1]
+
+
 def outcomes(model: Random, step: Any) -> Any:
     """Return the results and states of some steps, up to the first that raises."""
     mg.manual_seed(5)
     found = []
     for k in range(5):
+        make = several if k == 3 else lambda step, x: step(x)
         try:
-            found.append((bits(step(data((3, 3), 20 + k))), model.known()))
+            found.append((bits(make(step, data((3, 3), 20 + k))), model.known()))
         except (mg.errors.MicrogradError, RuntimeError) as error:
             return [*found, type(error), model.known()]
     return found
@@ -246,6 +259,108 @@ def test_random_programs(block: int) -> None:
 def test_more_random_programs(block: int) -> None:
     for seed in range(300):
         check_random(1000 * block + 20 + seed)
+
+
+# ---- passes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [mg.float32, mg.float64, mg.float16])
+@pytest.mark.parametrize("classes", [1, 2, 3, 7, 16, 17, 40, 600, 5000])
+def test_a_cross_entropy_and_its_gradient(kind: Any, classes: int) -> None:
+    options: list[dict[str, Any]] = [
+        {"ignore_index": 0}, {"label_smoothing": 0.1}, {"reduction": "sum"}, {"reduction": "none"}
+    ]  # fmt: skip
+    for number, how in enumerate(options):
+        rows = min((1, 5, 70, 140)[number], 60_000 // classes)
+        if classes == 1 and "ignore_index" in how:
+            continue
+        one, other = (data((rows, classes), 1, kind).requires_grad_() for _ in range(2))
+
+        def step(w: Any, x: Any, y: Any, how: dict[str, Any] = how) -> Any:
+            w.grad = None
+            loss = F.cross_entropy(w * x, y, **how)
+            loss.sum().backward()
+            return loss, w.grad
+
+        program = mg.compile(lambda x, y, w=other: step(w, x, y))
+        y = mg.randint(0, classes, (rows,))
+        y[0] = classes - 1
+        for k in range(3):
+            x = data((rows, classes), 5 + k, kind) * 30.0**k
+            assert bits(program(x, y)) == bits(step(one, x, y)), (classes, how)
+        pairs = kind != mg.float16 and 8 * rows * classes <= 1 << 19
+        assert ("shares" in program.explain()) == pairs
+
+
+def test_what_is_left_out_and_what_is_made_once() -> None:
+    scale, weight = data((4, 3), 1), data((4, 3), 2).requires_grad_()
+    optimizer = optim.SGD([weight], lr=0.1)
+
+    def step(x: Any, y: Any) -> Any:
+        constant = (scale * 2.0).exp()
+        logits = x @ (weight * constant)
+        (logits.argmax(1) == y).sum()
+        optimizer.zero_grad()
+        loss = F.cross_entropy(logits, y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    program, x, y = mg.compile(step), data((6, 4), 3), mg.tensor([0, 1, 2, 0, 1, 2])
+    start = weight.detach().clone()
+
+    def both(made: Callable[[], Any]) -> Any:
+        with mg.no_grad():
+            weight.copy_(start)
+        return made(), bits(weight)
+
+    eager = both(lambda: [step(x, y).item() for _ in range(5)])
+    program(x, y)
+    assert both(lambda: [program.run(5, x, y).item()]) == (eager[0][-1:], eager[1])
+    assert both(lambda: program.fit(x, y, epochs=5)) == eager
+    text = program.explain()
+    assert "argmax (left out: nobody reads it) x 1" in text
+    assert "exp (once in several runs: it is always the same) x 1" in text
+    assert "clone (once in several runs: inputs are the same) x 1" in text
+    scale.zero_()  # a run begins with what there is then
+    eager = both(lambda: [step(x, y).item() for _ in range(5)])
+    assert both(lambda: [program.run(5, x, y).item()]) == (eager[0][-1:], eager[1])
+
+
+def test_what_is_made_once_and_changed_is_read_before() -> None:
+    scale, weight = data((4,), 1), data((4,), 2)
+
+    def step() -> Any:
+        constant = scale * 2.0
+        weight.mul_(constant)
+        constant.add_(1.0)
+        return weight * constant
+
+    program, start = mg.compile(step), weight.clone()
+    program()
+    weight.copy_(start)
+    eager = [bits(step()) for _ in range(9)][-1], bits(weight)
+    weight.copy_(start)
+    assert (bits(program.run(9)), bits(weight)) == eager
+
+
+def test_what_an_optimizer_writes_to_is_not_made_once() -> None:
+    weight = data((4,), 2).requires_grad_()
+    optimizer = optim.Adam([weight], lr=0.1)
+
+    def step() -> Any:
+        optimizer.zero_grad()
+        (weight * weight).sum().backward()
+        optimizer.step()
+        return optimizer.state[weight]["exp_avg"].sum(), weight.detach() * 2.0
+
+    weight.sum().backward()
+    optimizer.step()
+    program = mg.compile(step)
+    program()
+    program.run(6)
+    found = bits(program.run(2))
+    assert found == bits((optimizer.state[weight]["exp_avg"].sum(), weight.detach() * 2.0))
 
 
 # ---- models --------------------------------------------------------------------------------------

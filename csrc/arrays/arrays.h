@@ -35,6 +35,7 @@ typedef struct call {
     const uint32_t *operands;
     const array *const *given; /* operands of a program, which are no nodes; or NULL */
     array *place;              /* where a program has the result; or NULL */
+    void *softmax; /* room of a program for softmax_kept_size() bytes; or NULL */
     const int64_t *integers;
     const double *numbers;
     unsigned weak; /* bit i: operand i stands for a Python number */
@@ -68,6 +69,7 @@ struct deed {
     unsigned fills;                  /* and in full, before it is read */
     int64_t integers[DEED_INTEGERS];
     double numbers[2];
+    const void *softmax; /* of cross_entropy_run(): what the value left there; or NULL */
 };
 
 #define DEED(function) .run = function, .name = #function
@@ -252,6 +254,16 @@ int box_open(call *c, const array *a, int dtype, unsigned axes, bool last, box *
 int result_open(call *c, const array *a, int dtype, unsigned axes, bool keep);
 int reduce_into(call *c, int which, const array *a, int dtype, unsigned axes, array *out);
 void array_divide(array *a, double number);
+
+/* ---- rows.c ------------------------------------------------------------------------ */
+
+/* Return how much cross_entropy leaves to its gradient; 0: of these logits nothing. */
+size_t softmax_kept_size(const array *logits);
+
+/* ---- vjp_rows.c -------------------------------------------------------------------- */
+
+/* The deed that is the gradient of cross_entropy. */
+int cross_entropy_run(mg_arena *arena, const deed *of);
 
 /* ---- product.c --------------------------------------------------------------------- */
 

@@ -114,12 +114,30 @@ static void job_cut(product_job *job, int threads)
     job->part = threads > 1 ? part_of(job->size, threads, grain) : job->size;
 }
 
+static double cost_of(const matrices *p)
+{
+    return (double)p->m * (double)p->n * (double)p->k / (double)PRODUCTS;
+}
+
+/* Run a product of one span as a whole. */
+static int single_run(mg_arena *arena, int dtype, const matrices *p)
+{
+    const kernel_set *set = kernels();
+    size_t size = set->gemm_workspace(p->m, p->n, p->k, dtype_sizes[dtype]);
+    size = (size + BLOCK_ALIGNMENT - 1) & ~(size_t)63;
+    char *workspace = size ? block_take(arena, size) : NULL;
+    MG_RETURN_IF(size && !workspace, MG_ERR_NOMEM);
+    set->gemm[wide_index(dtype)](p, workspace);
+    if (size) block_give(arena, workspace, size);
+    return MG_OK;
+}
+
 /* Run a product, shared out among threads when it is large. Of several spans c is
  * (spans, m, n). */
 static int parts_run(mg_arena *arena, int dtype, const matrices *p)
 {
     product_job job = {.set = kernels(), .whole = p, .dtype = dtype};
-    double cost = (double)p->m * (double)p->n * (double)p->k / (double)PRODUCTS;
+    double cost = cost_of(p);
     job_cut(&job, parallel_parts(cost));
     int64_t parts = (job.size + job.part - 1) / job.part;
     int64_t m = job.by == BY_ROWS ? job.part : p->m;
@@ -187,8 +205,13 @@ static int one_span_run(mg_arena *arena, int dtype, const matrices *p)
 int product_run(mg_arena *arena, int dtype, const matrices *p)
 {
     matrices whole = *p;
-    whole.work = is_work_open() ? work_of_thread() : NULL;
+    whole.work = NULL;
     if (p->m == 0 || p->n == 0) return MG_OK;
+    const double cost = cost_of(p);
+    const bool is_small = cost <= (double)SHARED_COST && cost <= (double)ASKED_COST;
+    if (is_small && dtype != MG_INT64 && p->k <= SPAN)
+        return single_run(arena, dtype, &whole);
+    whole.work = is_work_open() ? work_of_thread() : NULL;
     return span_count(dtype, p->k) > 1 ? spans_run(arena, dtype, &whole)
                                        : one_span_run(arena, dtype, &whole);
 }

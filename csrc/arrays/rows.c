@@ -268,6 +268,13 @@ static int sums_of_logs(call *c, const box *of_logits, array *sums)
     return MG_OK;
 }
 
+size_t softmax_kept_size(const array *a)
+{
+    const bool fits = a->contiguous && a->dtype == compute_dtype(a->dtype);
+    if (!fits || a->count == 0 || 8 * a->count > SHARED_COST) return 0;
+    return (size_t)(a->count + a->shape[0]) * dtype_sizes[a->dtype];
+}
+
 /* Make the losses of rows of logits, (n) in the type that is computed in; *counted is the
  * number of targets that are not ignored. */
 static int losses_of(call *c, const array *logits, const array *targets, array **losses,
@@ -282,7 +289,12 @@ static int losses_of(call *c, const array *logits, const array *targets, array *
     MG_TRY(scratch_new(c, dtype, 1, logits->shape, &sums));
     MG_TRY(scratch_new(c, dtype, 1, logits->shape, losses));
     int which = wide_index(dtype);
-    rows_map(kernels()->log_sums[which], &b, logs->data, 2 * dtype_sizes[dtype], 8.0);
+    if (c->softmax)
+        kernels()->log_sums_kept[which](
+            b.outer, b.n, b.a->data, c->softmax,
+            (char *)c->softmax + b.a->count * dtype_sizes[dtype], logs->data);
+    else
+        rows_map(kernels()->log_sums[which], &b, logs->data, 2 * dtype_sizes[dtype], 8.0);
     if (c->numbers[0] != 0.0) MG_TRY(sums_of_logs(c, &b, sums));
     *counted = (which == 0 ? losses_float32 : losses_float64)(
         b.a, logs, sums, (const int64_t *)targets->data, c->integers[1], c->numbers[0],

@@ -131,11 +131,11 @@ static void cross_entropy_rows(const rows_job *job, int64_t rows, const char *a,
     int64_t first = (out - job->out) / job->out_row;
     int dtype = job->box->a->dtype;
     kernels()->cross_entropy_back[wide_index(dtype)](
-        rows, job->box->n, a, job->targets + first, job->ignored, job->number,
+        rows, job->box->n, a, NULL, NULL, job->targets + first, job->ignored, job->number,
         job->weight + first * dtype_sizes[dtype], out);
 }
 
-static int cross_entropy_run(mg_arena *arena, const deed *of)
+int cross_entropy_run(mg_arena *arena, const deed *of)
 {
     const array *a = of->arrays[0], *out = of->arrays[3];
     box b = {.a = a, .outer = a->shape[0], .n = a->shape[1], .inner = 1};
@@ -145,7 +145,13 @@ static int cross_entropy_run(mg_arena *arena, const deed *of)
     job.ignored = of->integers[0], job.number = of->numbers[0];
     job.weight = of->arrays[1]->data;
     job.out = out->data, job.out_row = b.n * dtype_sizes[a->dtype];
-    rows_run(&job, &b, 8.0);
+    const char *exps = of->softmax;
+    if (exps)
+        kernels()->cross_entropy_back[wide_index(a->dtype)](
+            b.outer, b.n, a->data, exps, exps + a->count * dtype_sizes[a->dtype],
+            job.targets, job.ignored, job.number, job.weight, out->data);
+    else
+        rows_run(&job, &b, 8.0);
     return MG_OK;
 }
 

@@ -281,8 +281,16 @@ static int64_t gemm_part_size(int64_t m, int64_t n, int64_t k, int64_t element)
     return cut ? rows * columns : 0;
 }
 
+/* Tell whether c has at most a vector of columns, of one block of steps: then no scratch
+ * memory is needed. */
+MG_INLINE bool gemm_is_narrow(int64_t n, int64_t k, size_t element)
+{
+    return n * (int64_t)element <= MG_VECTOR_BYTES && k <= GEMM_BLOCK;
+}
+
 static size_t gemm_workspace(int64_t m, int64_t n, int64_t k, size_t element)
 {
+    if (gemm_is_narrow(n, k, element)) return 0;
     int64_t size = gemm_plan_make(m, n, k, (int64_t)element).size;
     int64_t part = gemm_part_size(m, n, k, (int64_t)element);
     return (size_t)(size > part ? size : part) * element;
@@ -469,6 +477,7 @@ GEMM_DEFINE_TILES(6)
 #define GEMM_TALL(width) GEMM(tile_4_##width), NULL
 #endif
 GEMM_DEFINE_TILES(4)
+GEMM_DEFINE_TILES(3)
 GEMM_DEFINE_TILES(2)
 GEMM_DEFINE_TILES(1)
 /* Few rows need more columns to keep the adders busy. */
@@ -492,19 +501,20 @@ static void GEMM(panel_down)(GEMM_PANEL *p, int64_t rows, int64_t in_a)
     if (p->part) p->part += rows * p->part_row;
 }
 
-/* Compute m rows of a panel in tiles of GEMM_ROWS, 8, 4, 2, 1; p ends as it began. */
+/* Compute m rows of a panel in tiles of GEMM_ROWS, 8, 4, 3, 2, 1; p ends as it began. */
 static void GEMM(panel_run)(GEMM_PANEL *p, int64_t m, int width)
 {
     typedef void (*tile)(const GEMM_PANEL *);
-    static const tile tiles[GEMM_WIDTHS][5] = {
-        [GEMM_NARROW] = {GEMM_TALL(half), GEMM(tile_4_half), GEMM(tile_2_half),
-                         GEMM(tile_1_half)},
-        [GEMM_ONE] = {GEMM_TALL(one), GEMM(tile_4_one), GEMM(tile_2_one),
-                      GEMM(tile_1_one)},
-        [GEMM_TWO] = {GEMM_TALL(two), GEMM(tile_4_two), GEMM(tile_2_two),
-                      GEMM(tile_1_two)},
-        [GEMM_FOUR] = {NULL, NULL, NULL, GEMM(tile_2_four), GEMM(tile_1_four)},
-        [GEMM_EIGHT] = {NULL, NULL, NULL, NULL, GEMM(tile_1_eight)},
+    static const int64_t sizes[] = {GEMM_ROWS, 8, 4, 3, 2, 1};
+    static const tile tiles[GEMM_WIDTHS][6] = {
+        [GEMM_NARROW] = {GEMM_TALL(half), GEMM(tile_4_half), GEMM(tile_3_half),
+                         GEMM(tile_2_half), GEMM(tile_1_half)},
+        [GEMM_ONE] = {GEMM_TALL(one), GEMM(tile_4_one), GEMM(tile_3_one),
+                      GEMM(tile_2_one), GEMM(tile_1_one)},
+        [GEMM_TWO] = {GEMM_TALL(two), GEMM(tile_4_two), GEMM(tile_3_two),
+                      GEMM(tile_2_two), GEMM(tile_1_two)},
+        [GEMM_FOUR] = {NULL, NULL, NULL, NULL, GEMM(tile_2_four), GEMM(tile_1_four)},
+        [GEMM_EIGHT] = {NULL, NULL, NULL, NULL, NULL, GEMM(tile_1_eight)},
     };
     const GEMM_PANEL start = *p;
     for (; m >= GEMM_ROWS; m -= GEMM_ROWS, GEMM(panel_down)(p, GEMM_ROWS, p->a_tile)) {
@@ -512,8 +522,9 @@ static void GEMM(panel_run)(GEMM_PANEL *p, int64_t m, int width)
             GEMM(tile_fetch)(p->c + GEMM_ROWS * p->c_row, p->c_row);
         tiles[width][0](p);
     }
-    for (int i = 1, rows = 8; i < 5; i++, rows /= 2) {
-        if (m < rows) continue;
+    for (int i = 1; m > 0; i++) {
+        const int64_t rows = sizes[i];
+        if (m < rows || !tiles[width][i]) continue;
         tiles[width][i](p);
         m -= rows;
         GEMM(panel_down)(p, rows, rows * p->a_row);
@@ -646,11 +657,17 @@ static void GEMM(pack)(int64_t k, int64_t columns, const GEMM_REAL *x, int64_t x
         steps = k / GEMM(STEPS) * GEMM(STEPS);
         done = columns / GEMM(GROUP) * GEMM(GROUP);
         GEMM(columns_pack)(steps, done, x, x_column, to, width);
+        if (done && done < columns) { /* a group again, of the last columns */
+            const int64_t last = columns - GEMM(GROUP);
+            GEMM(columns_pack)(steps, GEMM(GROUP), x + last * x_column, x_column,
+                               to + last, width);
+            done = columns;
+        }
     }
     for (int64_t l = 0; l < k; l++) {
         int64_t j = l < steps ? done : 0;
         for (; j < columns; j++) to[l * width + j] = x[l * x_row + j * x_column];
-        for (; j < width; j++) to[l * width + j] = 0;
+        if (j < width) memset(to + l * width + j, 0, (size_t)(width - j) * sizeof *to);
     }
 }
 
@@ -790,6 +807,50 @@ static void GEMM_APART GEMM(blocked)(const GEMM_JOB *p)
             l += plan.k;
         } while (l < p->k);
     }
+}
+
+/* ---- a few columns ----------------------------------------------------------------- */
+
+/* Return how many rows of c, one behind the other, may be stored as whole vectors: what is
+ * too much of one is where the next ones come. */
+static int64_t GEMM(rows_over)(const GEMM_JOB *p, int64_t columns)
+{
+    if (p->n == columns) return p->m;
+    if (p->resume || p->c_row != p->n) return 0;
+    const int64_t rows = p->m - (columns - 1) / p->n;
+    return rows > 0 ? rows / GEMM_ROWS * GEMM_ROWS : 0;
+}
+
+/* Compute all rows of few columns. b is read as it lies, or else packed; with the elements
+ * behind a row that is no vector come sums that nobody wants. */
+static void GEMM_APART GEMM(narrow)(const GEMM_JOB *p)
+{
+    enum { WHOLE = GEMM(LANES), ROW = GEMM_TILE / sizeof(GEMM_REAL) };
+    GEMM_REAL packed[(GEMM_BLOCK + 1) * WHOLE], tile[(GEMM_ROWS + 1) * ROW];
+    GEMM_REAL bias[WHOLE] = {0};
+    const int width = GEMM(panel_width)(p->n);
+    const int64_t columns = GEMM(panel_columns)(width);
+    const int64_t over = GEMM(rows_over)(p, columns), size = p->k * p->n;
+    GEMM_PANEL q = {.k = p->k, .a = p->a, .a_row = p->a_row, .a_column = p->a_column,
+                    .a_tile = GEMM_ROWS * p->a_row, .b = packed, .b_row = columns,
+                    .c = p->c, .c_row = p->c_row, .resume = p->resume};
+    if (p->b_column == 1 && p->n == columns) {
+        q.b = p->b, q.b_row = p->b_row;
+    } else if (p->b_column == 1 && p->b_row == p->n) {
+        memcpy(packed, p->b, (size_t)size * sizeof *packed);
+        memset(packed + size, 0, WHOLE * sizeof *packed);
+        q.b_row = p->n;
+    } else {
+        GEMM(pack)(p->k, p->n, p->b, p->b_row, p->b_column, packed, columns);
+    }
+    if (p->bias) {
+        GEMM(rows_copy)(1, p->n, p->bias, 0, bias, 0);
+        q.bias = bias;
+    }
+    GEMM(panel_run)(&q, over, width);
+    q.a += over * p->a_row;
+    q.c += over * p->c_row;
+    GEMM(edge_run)(q, p->m - over, p->n, width, tile);
 }
 
 /* ---- a matrix and a vector --------------------------------------------------------- */
@@ -1033,7 +1094,7 @@ static void GEMM_APART GEMM(indirect)(const GEMM_JOB *p)
     else if (p->m * p->n < GROUP && rows && columns)
         GEMM(elements_dot)(p);
     else if (p->m > 1 || p->n > 1)
-        GEMM(blocked)(p);
+        (gemm_is_narrow(p->n, p->k, sizeof *p->a) ? GEMM(narrow) : GEMM(blocked))(p);
     else
         GEMM(product)(p);
 }
@@ -1049,7 +1110,11 @@ static void GEMM_ENTRY(const matrices *of, void *workspace)
                   workspace, of->work};
     if (p.m <= 0 || p.n <= 0) return;
 #if GEMM_VECTORS
-    if (p.resume) {
+    const bool is_narrow = gemm_is_narrow(p.n, p.k, sizeof *p.a);
+    const bool has_half = p.n >= GEMM(HALF_LANES) && p.b_column == 1;
+    if (is_narrow && (p.resume || (has_half && p.m >= 8))) {
+        GEMM(narrow)(&p);
+    } else if (p.resume) {
         GEMM(blocked)(&p);
     } else if (GEMM(is_direct)(p.m, p.n, p.k, p.b_column)) {
         GEMM_PANEL all = {.k = p.k,

@@ -95,9 +95,13 @@ typedef void (*rms_norm_kernel)(int64_t rows, int64_t n, const void *a,
 /* What rows of softmax, of log_softmax, pass on: from the value y and its gradient g. */
 typedef void (*back_kernel)(int64_t rows, int64_t n, const void *y, const void *g,
                             void *out);
+/* y as of log_sums; exps and sums, as many as elements and as rows, are kept for the next. */
+typedef void (*log_sums_kernel)(int64_t rows, int64_t n, const void *a, void *exps,
+                                void *sums, void *y);
 /* out[r, i] = (softmax(a)[r, i] - expected) * weights[r], 0 of rows with the ignored
- * target; targets are classes. */
+ * target; targets are classes. exps and sums are NULL, or of the same rows, all of them. */
 typedef void (*cross_entropy_kernel)(int64_t rows, int64_t n, const void *a,
+                                     const void *exps, const void *sums,
                                      const int64_t *targets, int64_t ignored,
                                      double smoothing, const void *weights, void *out);
 /* by[r], 1 or the power of two by which row r is multiplied, mean[r] of that, 0 unless

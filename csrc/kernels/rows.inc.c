@@ -223,10 +223,65 @@ static void OF(sums_of)(map_kernel f, int64_t rows, int64_t n, const T *a, int64
     OF(map_and_sum)(f, rows, n, a, stride, c, piece, false, sums);
 }
 
-/* m[r] = the largest of row r, sums[r] = sum of exp(a[r, i] - m[r]). */
+/* turned[i, r] = element i of row r. */
+static NEVER_INLINE void OF(turn_rows)(int64_t rows, int64_t n, const T *a,
+                                       int64_t stride, T *turned)
+{
+#define TURN(N) \
+    if (stride != N) break; \
+    EACH for (int64_t r = 0; r < rows; r++) \
+        for (int i = 0; i < N; i++) turned[i * rows + r] = a[r * N + i]; \
+    return
+    FEW(n, TURN)
+#undef TURN
+    OF(turn)(rows, n, a, stride, turned);
+}
+
+/* Element i of row r, y[r, i], is turned[i, r]. */
+static NEVER_INLINE void OF(turn_back)(int64_t rows, int64_t n, const T *turned, T *y)
+{
+#define TURN(N) \
+    EACH for (int64_t r = 0; r < rows; r++) \
+        for (int i = 0; i < N; i++) y[r * N + i] = turned[i * rows + r]; \
+    return
+    FEW(n, TURN)
+#undef TURN
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t i = 0; i < n; i++) y[r * n + i] = turned[i * rows + r];
+}
+
+/* Return how many rows of n make a group of which softmax is computed. */
+MG_INLINE int64_t OF(softmax_group)(int64_t rows, int64_t n)
+{
+    if (n > SHORT_SOFTMAX) return OF(group)(rows, n);
+    int64_t group = WHOLE_BLOCKS(TURNED / (n ? n : 1), OF(BLOCK));
+    if (group > OF(COLUMNS)) group = OF(COLUMNS);
+    return rows < group ? rows : group;
+}
+
+/* m[r] = the largest of row r, e[i, r] = exp(a[r, i] - m[r]), sums[r] = the sum of these,
+ * of a group of short rows. Whole vectors are of one element of several rows. */
+static NEVER_INLINE void OF(exps_turned)(int64_t rows, int64_t n, const T *a,
+                                         int64_t stride, T *e, T *m, T *sums)
+{
+    _Alignas(CACHE_LINE) T turned[TURNED];
+    OF(turn_rows)(rows, n, a, stride, turned);
+    OF(columns_block_amax)(n, rows, turned, rows, m);
+    for (T *x = turned; x < turned + n * rows; x += rows)
+        EACH for (int64_t r = 0; r < rows; r++) x[r] = x[r] - m[r];
+    MAP(exp)(rows * n, turned, NULL, e, 0.0, 0);
+    OF(columns_block_sum)(n, rows, e, rows, sums);
+}
+
+/* m[r] = the largest of row r, sums[r] = sum of exp(a[r, i] - m[r]), of a group. */
 MG_INLINE void OF(exp_sums)(int64_t rows, int64_t n, const T *a, int64_t stride, T *m,
                             T *sums)
 {
+    if (n <= SHORT_SOFTMAX) {
+        _Alignas(CACHE_LINE) T e[TURNED];
+        OF(exps_turned)(rows, n, a, stride, e, m, sums);
+        return;
+    }
     OF(rows_amax)(rows, n, a, stride, m);
     OF(sums_of)(MAP(exp), rows, n, a, stride, m, sums);
 }
@@ -242,6 +297,15 @@ MG_INLINE void OF(moments)(int64_t rows, int64_t n, const T *a, int64_t stride, 
 
 /* ---- softmax and its family -------------------------------------------------------- */
 
+/* y[r, i] = e[i, r] / sums[r] */
+static void OF(divide_turned)(int64_t rows, int64_t n, const T *e, const T *sums, T *y)
+{
+    _Alignas(CACHE_LINE) T turned[TURNED];
+    for (int64_t i = 0; i < n * rows; i += rows)
+        EACH for (int64_t r = 0; r < rows; r++) turned[i + r] = e[i + r] / sums[r];
+    OF(turn_back)(rows, n, turned, y);
+}
+
 /* exp(a - m) / sum of these. */
 static void OF(softmax)(int64_t rows, int64_t n, const void *of_a, int64_t stride,
                         void *of_y)
@@ -249,7 +313,13 @@ static void OF(softmax)(int64_t rows, int64_t n, const void *of_a, int64_t strid
     const T *a = of_a;
     T *y = of_y, m[OF(PIECE)], sums[OF(PIECE)];
     for (int64_t group; rows > 0; rows -= group, a += group * stride, y += group * n) {
-        group = OF(group)(rows, n);
+        group = OF(softmax_group)(rows, n);
+        if (n <= SHORT_SOFTMAX) {
+            _Alignas(CACHE_LINE) T e[TURNED];
+            OF(exps_turned)(group, n, a, stride, e, m, sums);
+            OF(divide_turned)(group, n, e, sums, y);
+            continue;
+        }
         OF(rows_amax)(group, n, a, stride, m);
         OF(map_and_sum)(MAP(exp), group, n, a, stride, m, y, true, sums);
         OF(divide)(group, n, y, sums);
@@ -282,7 +352,7 @@ static void OF(log_softmax)(int64_t rows, int64_t n, const void *of_a, int64_t s
     const T *a = of_a;
     T *y = of_y, m[OF(PIECE)], sums[OF(PIECE)];
     for (int64_t group; rows > 0; rows -= group, a += group * stride, y += group * n) {
-        group = OF(group)(rows, n);
+        group = OF(softmax_group)(rows, n);
         OF(exp_sums)(group, n, a, stride, m, sums);
         MAP(log)(group, sums, NULL, sums, 0.0, 0);
         if (n > REDUCE_BLOCK) {
@@ -294,6 +364,14 @@ static void OF(log_softmax)(int64_t rows, int64_t n, const void *of_a, int64_t s
     }
 }
 
+/* y[r] = m[r] and log of sums[r]. */
+static void OF(log_pairs)(int64_t rows, const T *m, const T *sums, T *y)
+{
+    T logs[OF(PIECE)];
+    MAP(log)(rows, sums, NULL, logs, 0.0, 0);
+    for (int64_t r = 0; r < rows; r++) y[2 * r] = m[r], y[2 * r + 1] = logs[r];
+}
+
 /* m and log(sum of exp(a - m)), of which log_softmax and its losses are made. */
 static void OF(log_sums)(int64_t rows, int64_t n, const void *of_a, int64_t stride,
                          void *of_y)
@@ -301,10 +379,29 @@ static void OF(log_sums)(int64_t rows, int64_t n, const void *of_a, int64_t stri
     const T *a = of_a;
     T *y = of_y, m[OF(PIECE)], sums[OF(PIECE)];
     for (int64_t group; rows > 0; rows -= group, a += group * stride, y += 2 * group) {
-        group = OF(group)(rows, n);
+        group = OF(softmax_group)(rows, n);
         OF(exp_sums)(group, n, a, stride, m, sums);
-        MAP(log)(group, sums, NULL, sums, 0.0, 0);
-        for (int64_t r = 0; r < group; r++) y[2 * r] = m[r], y[2 * r + 1] = sums[r];
+        OF(log_pairs)(group, m, sums, y);
+    }
+}
+
+/* The same, and what a gradient needs of it: exp(a - m), turned where rows are short, and
+ * the sums of that. */
+static void OF(log_sums_kept)(int64_t rows, int64_t n, const void *of_a, void *of_exps,
+                              void *of_sums, void *of_y)
+{
+    const T *a = of_a;
+    T *e = of_exps, *sums = of_sums, *y = of_y, m[OF(PIECE)];
+    for (int64_t group; rows > 0; rows -= group) {
+        group = OF(softmax_group)(rows, n);
+        if (n <= SHORT_SOFTMAX) {
+            OF(exps_turned)(group, n, a, n, e, m, sums);
+        } else {
+            OF(rows_amax)(group, n, a, n, m);
+            OF(map_and_sum)(MAP(exp), group, n, a, n, m, e, true, sums);
+        }
+        OF(log_pairs)(group, m, sums, y);
+        a += group * n, e += group * n, sums += group, y += 2 * group;
     }
 }
 
@@ -315,7 +412,7 @@ static void OF(logsumexp)(int64_t rows, int64_t n, const void *of_a, int64_t str
     const T *a = of_a;
     T *y = of_y, m[OF(PIECE)], sums[OF(PIECE)];
     for (int64_t group; rows > 0; rows -= group, a += group * stride, y += group) {
-        group = OF(group)(rows, n);
+        group = OF(softmax_group)(rows, n);
         OF(exp_sums)(group, n, a, stride, m, sums);
         MAP(log)(group, sums, NULL, sums, 0.0, 0);
         for (int64_t r = 0; r < group; r++)
@@ -456,29 +553,78 @@ static void OF(weigh_long)(int64_t n, T even, T weight, T *y)
     OF(row_map)(row, 1.0);
 }
 
+/* What is common to the rows of cross_entropy_back(): softmax is expected to be `here` at
+ * the target and `even` elsewhere. */
+typedef struct OF(expected) {
+    T here, even;
+    int64_t ignored;
+} OF(expected);
+
+/* The gradient of a group of short rows, of e[i, r] and their sums. */
+static void OF(short_rows_back)(OF(expected) of, int64_t rows, int64_t n, const T *e,
+                                const T *sums, const int64_t *targets, const T *weights,
+                                T *y)
+{
+    _Alignas(CACHE_LINE) T turned[TURNED];
+    OF(index) places[OF(COLUMNS)];
+    EACH for (int64_t r = 0; r < rows; r++)
+        places[r] = targets[r] == of.ignored ? -1 : (OF(index))targets[r];
+    for (OF(index) i = 0; i < (OF(index))n; i++) {
+        const T *e_i = e + i * rows;
+        T *y_i = turned + i * rows;
+        EACH for (int64_t r = 0; r < rows; r++)
+        {
+            const T wanted = places[r] == i ? of.here : of.even;
+            const T g = (e_i[r] / sums[r] - wanted) * weights[r];
+            y_i[r] = places[r] < 0 ? 0 : g;
+        }
+    }
+    OF(turn_back)(rows, n, turned, y);
+}
+
+/* The gradient of a group, of which y is the softmax. */
+static void OF(long_rows_back)(OF(expected) of, int64_t rows, int64_t n,
+                               const int64_t *targets, const T *weights, T *y)
+{
+    for (int64_t r = 0; r < rows; r++, targets++, weights++, y += n) {
+        const T weight = *weights;
+        if (*targets == of.ignored) {
+            memset(y, 0, (size_t)n * sizeof(T));
+            continue;
+        }
+        const T at_target = (y[*targets] - of.here) * weight;
+        if (n > REDUCE_BLOCK)
+            OF(weigh_long)(n, of.even, weight, y);
+        else
+            OF(weigh)(n, of.even, weight, y);
+        y[*targets] = at_target;
+    }
+}
+
 static void OF(cross_entropy_back)(int64_t rows, int64_t n, const void *of_a,
+                                   const void *of_exps, const void *of_sums,
                                    const int64_t *targets, int64_t ignored,
                                    double smoothing, const void *of_weights, void *of_out)
 {
-    const T *a = of_a, *weights = of_weights, even = (T)smoothing / (T)n;
-    const T here = even + ((T)1 - (T)smoothing);
+    const T *a = of_a, *exps = of_exps, *sums = of_sums, *weights = of_weights;
+    const T even = (T)smoothing / (T)n, here = even + ((T)1 - (T)smoothing);
+    const OF(expected) of = {here, even, ignored};
     T *y = of_out;
-    for (int64_t group; rows > 0; rows -= group, a += group * n) {
-        group = OF(group)(rows, n);
-        OF(softmax)(group, n, a, n, y);
-        for (int64_t r = 0; r < group; r++, targets++, weights++, y += n) {
-            const T weight = *weights;
-            if (*targets == ignored) {
-                memset(y, 0, (size_t)n * sizeof(T));
-                continue;
-            }
-            const T at_target = (y[*targets] - here) * weight;
-            if (n > REDUCE_BLOCK)
-                OF(weigh_long)(n, even, weight, y);
-            else
-                OF(weigh)(n, even, weight, y);
-            y[*targets] = at_target;
+    for (int64_t group; rows > 0; rows -= group) {
+        group = OF(softmax_group)(rows, n);
+        if (n <= SHORT_SOFTMAX) {
+            _Alignas(CACHE_LINE) T own[TURNED], m[OF(COLUMNS)], own_sums[OF(COLUMNS)];
+            if (!exps) OF(exps_turned)(group, n, a, n, own, m, own_sums);
+            OF(short_rows_back)(of, group, n, exps ? exps : own, exps ? sums : own_sums,
+                                targets, weights, y);
+        } else {
+            if (!exps) OF(softmax)(group, n, a, n, y);
+            if (exps) memcpy(y, exps, (size_t)(group * n) * sizeof(T));
+            if (exps) OF(divide)(group, n, y, sums);
+            OF(long_rows_back)(of, group, n, targets, weights, y);
         }
+        if (exps) exps += group * n, sums += group;
+        a += group * n, y += group * n, targets += group, weights += group;
     }
 }
 

@@ -64,8 +64,25 @@ static void OF(sgd)(int64_t n, void *parameter, const void *gradient, void *cons
     }
 }
 
+/* Tell whether roots of squares are divided by c, of which this is the inverse, by
+ * multiplications (divide_row() says how): no remainder underflows, as the root of the
+ * least number is not small. eps hides what becomes of -0. */
+MG_INLINE bool OF(inverts)(T c, T eps)
+{
+    return MG_FMA_IS_FAST && c >= (T)0x1p-12 && c <= 1 && eps > 0;
+}
+
+MG_INLINE T OF(root_quotient)(T x, T c, T inverse)
+{
+    const T first = x * inverse;
+    T q = OF(fma)(OF(fma)(-first, c, x), inverse, first);
+    q = OF(fma)(OF(fma)(-q, c, x), inverse, q);
+    return x < (T)INFINITY ? q : first;
+}
+
 MG_INLINE void OF(adam_loop)(int64_t n, void *parameter, const void *gradient,
-                             void *const *arrays, const adam_update *u, bool amsgrad)
+                             void *const *arrays, const adam_update *u, bool amsgrad,
+                             bool inverts)
 {
     T *p = parameter;
     const T *g = gradient;
@@ -73,14 +90,15 @@ MG_INLINE void OF(adam_loop)(int64_t n, void *parameter, const void *gradient,
     const OF(mean) first = OF(mean_of)(u->beta1), second = OF(mean_of)(u->beta2);
     T *m = arrays[0], *v = arrays[1], *largest = arrays[2];
     const T step = (T)u->step_size, root = (T)u->root_correction, eps = (T)u->eps;
-    const T keep = (T)u->keep;
+    const T keep = (T)u->keep, inverse = 1 / root;
     EACH for (int64_t i = 0; i < n; i++) {
         T d = OF(pulled)(pull, g[i], p[i]);
         m[i] = OF(mean_with)(first, m[i], d);
         v[i] = OF(mean_with)(second, v[i], d * d);
         if (amsgrad) largest[i] = LARGER(largest[i], v[i]);
-        T square = amsgrad ? largest[i] : v[i];
-        p[i] = keep * p[i] - step * (m[i] / (SQRT(square) / root + eps));
+        const T size = SQRT(amsgrad ? largest[i] : v[i]);
+        const T width = inverts ? OF(root_quotient)(size, root, inverse) : size / root;
+        p[i] = keep * p[i] - step * (m[i] / (width + eps));
     }
 }
 
@@ -88,10 +106,13 @@ static void OF(adam)(int64_t n, void *parameter, const void *gradient,
                      void *const *arrays, const void *values)
 {
     const adam_update *u = values;
+    const bool inverts = OF(inverts)((T)u->root_correction, (T)u->eps);
     if (u->amsgrad != 0.0)
-        OF(adam_loop)(n, parameter, gradient, arrays, u, true);
+        OF(adam_loop)(n, parameter, gradient, arrays, u, true, false);
+    else if (inverts)
+        OF(adam_loop)(n, parameter, gradient, arrays, u, false, true);
     else
-        OF(adam_loop)(n, parameter, gradient, arrays, u, false);
+        OF(adam_loop)(n, parameter, gradient, arrays, u, false, false);
 }
 
 static void OF(nadam)(int64_t n, void *parameter, const void *gradient,

@@ -289,3 +289,20 @@ static void OF(norm_row_back)(int64_t n, const T *a, const T *g, const T *weight
         out[i] = slope * ((h - mean_h) - ((a[i] * x.by - x.mean) * x.scale) * mean_p);
     }
 }
+
+/* ---- optimizers -------------------------------------------------------------------- */
+
+/* Where the library divides by way of multiplications, which round as a division does, the
+ * plain form divides. */
+MG_INLINE bool OF(inverts)(T c, T eps)
+{
+    (void)c;
+    (void)eps;
+    return false;
+}
+
+MG_INLINE T OF(root_quotient)(T x, T c, T inverse)
+{
+    (void)inverse;
+    return x / c;
+}

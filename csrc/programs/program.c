@@ -10,6 +10,7 @@ int mg_record_close(mg_arena *arena, int64_t input_count, const mg_node *inputs,
     tape *t;
     arena_lock(arena);
     int status = tape_close(arena, input_count, inputs, output_count, outputs, &t);
+    if (status == MG_OK && (status = passes_make(t)) < 0) tape_free(t);
     if (status == MG_OK) {
         t->next = arena->programs;
         t->link = &arena->programs;
@@ -150,6 +151,7 @@ static int entry_run(tape *t, tape_entry *e)
 {
     mg_arena *arena = t->arena;
     const tape_update *u = &e->update;
+    if (e->marks & UNREAD) return MG_OK;
     switch (e->what) {
     case CALLS: return call_again(e);
     case ACTS: return e->act.run(arena, &e->act);
@@ -216,12 +218,14 @@ static int leaves_end(tape *t)
     return MG_OK;
 }
 
-/* Run all entries; *holds, whether the work is not given up any more. */
-static int entries_run(tape *t, bool *holds)
+/* Run all entries but those of a mark; *holds, whether the work is not given up any more. */
+static int entries_run(tape *t, unsigned but, bool *holds)
 {
     for (size_t i = 0; i < t->entries.count; i++) {
         if (i == t->first_write) *holds = work_hold();
-        int status = work_status(entry_run(t, tape_entry_at(t, i)));
+        tape_entry *e = tape_entry_at(t, i);
+        if (e->marks & but || e->what == SETS) continue;
+        int status = work_status(entry_run(t, e));
         if (MG_UNLIKELY(status < 0)) {
             t->fault = (int64_t)i;
             int shown = status == MG_ERR_INTERRUPTED ? MG_OK : leaves_show(t, i);
@@ -231,24 +235,48 @@ static int entries_run(tape *t, bool *holds)
     return leaves_end(t);
 }
 
-static int run_once(tape *t)
+static int run_once(tape *t, unsigned but)
 {
     bool holds = false;
     t->fault = -1;
     int status = run_begin(t);
-    if (status == MG_OK) status = entries_run(t, &holds);
+    if (status == MG_OK) status = entries_run(t, but | UNREAD, &holds);
     if (holds) work_let_go();
     return status;
+}
+
+/* Add up how often what was found, and is not known to be written to, was written to. */
+static uint64_t versions_of(const tape *t)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < t->found.count; i++) {
+        const storage *m = t->found.items[i];
+        if (!m->written) sum += m->buffer->version;
+    }
+    return sum;
+}
+
+/* Tell whether all that was found lies in memory of this arena: borrowed memory may change
+ * at any time. */
+static bool borrows_nothing(const tape *t)
+{
+    for (size_t i = 0; i < t->found.count; i++)
+        if (((const storage *)t->found.items[i])->buffer->owner) return false;
+    return true;
 }
 
 static int runs_make(tape *t, int64_t runs, int64_t *done)
 {
     MG_RETURN_IF(runs < 0, MG_ERR_ARG);
     lasting_work(t->arena, t->elements);
+    const uint64_t versions = runs > 1 ? versions_of(t) : 0;
+    unsigned but = 0;
     for (; *done < runs; ++*done) {
         if (*done > 0 && !work_goes_on()) return MG_ERR_INTERRUPTED;
-        int status = run_once(t);
+        int status = run_once(t, but);
         if (status != MG_OK) return status;
+        if (*done == 0 && runs > 1 && borrows_nothing(t) && versions_of(t) == versions)
+            but = LASTS;
     }
     return MG_OK;
 }
@@ -502,20 +530,36 @@ static double loss_of(const tape *t, int64_t output)
     return loss;
 }
 
+/* Tell whether an array that stays lies in the memory of an input. */
+static bool meets_input(const tape *t)
+{
+    for (int64_t n = 0; n < t->input_count; n++)
+        for (size_t i = 0; t->inputs[n] && i < t->found.count; i++) {
+            const storage *m = t->found.items[i];
+            if (m != t->inputs[n] && m->buffer == t->inputs[n]->buffer) return true;
+        }
+    return false;
+}
+
 static int fit_steps(tape *t, const mg_fit *plan, int64_t *done)
 {
     mg_arena *arena = t->arena;
+    unsigned but = 0;
     for (int64_t i = 0; i < t->input_count; i++)
         if (plan->sources[i] && t->inputs[i])
             MG_TRY(source_check(arena, plan, plan->sources[i], t->inputs[i]));
     lasting_work(arena, t->elements);
+    const uint64_t versions = versions_of(t);
     for (*done = 0; *done < plan->steps; ++*done) {
         if (*done > 0 && !work_goes_on()) return MG_ERR_INTERRUPTED;
         for (int64_t i = 0; i < t->input_count; i++)
             if (plan->sources[i] && t->inputs[i])
                 MG_TRY(rows_copy(arena, plan, *done, plan->sources[i], t->inputs[i]));
-        int status = run_once(t);
+        int status = run_once(t, but);
         if (status != MG_OK) return status;
+        if (*done == 0 && borrows_nothing(t) && !meets_input(t) &&
+            versions_of(t) == versions)
+            but = LASTS_IN_FIT;
         if (plan->losses) plan->losses[*done] = loss_of(t, plan->output);
     }
     return MG_OK;

@@ -42,6 +42,12 @@ struct storage {
     bool requires; /* a gradient, does what was found */
     bool shown;    /* others may hold what is owned when a run begins */
     bool late;     /* it is written to before the gradient that it shows is dropped */
+    bool is_result; /* outputs or leaves have it after a run */
+    /* of passes: it is read later; it is not the same in each run; it is, and is kept; the
+     * last entry that writes to it; of a value, where it lies, else the value there */
+    bool live, changes, lasts;
+    size_t last_write;
+    storage *part_of, *value;
 };
 
 /* A leaf whose gradient is looked at or set. */
@@ -72,6 +78,7 @@ typedef struct tape_entry {
     const array **given; /* where they are */
     tape_place *places;       /* one for each */
     size_t size;         /* of this and what lies behind it */
+    unsigned marks;      /* what passes found: entry_mark */
     union {
         call call;
         deed act;
@@ -79,6 +86,17 @@ typedef struct tape_entry {
         tape_leaf *leaf;
     };
 } tape_entry;
+
+/* UNREAD: nobody reads what it makes. LASTS: in a run that follows another one it would make
+ * the same, LASTS_IN_FIT also with other inputs. KEEPS_SOFTMAX, HAS_SOFTMAX: a cross-entropy
+ * leaves a part of its work to its gradient. */
+enum entry_mark {
+    UNREAD = 1,
+    LASTS = 2,
+    LASTS_IN_FIT = 4,
+    KEEPS_SOFTMAX = 8,
+    HAS_SOFTMAX = 16
+};
 
 typedef struct tape_list {
     void **items;
@@ -215,6 +233,10 @@ void story_free(tape *t);
 const char *story_name(uint32_t op);
 size_t story_length(uint32_t op, const uint32_t *words, size_t left);
 void tape_own_free(mg_arena *arena, struct tape_own *own);
+
+/* ---- passes.c ---------------------------------------------------------------------- */
+
+int passes_make(tape *t);
 
 /* ---- program.c --------------------------------------------------------------------- */
 

@@ -192,6 +192,11 @@ class ArrayProgram:
             for i in range(self.fact("ENTRIES"))
         ]
 
+    def remarks(self) -> list[str]:
+        """Return what runs do with each entry other than what was recorded, or nothing."""
+        notes = (lib.mg_program_note(self.pointer, i) for i in range(self.fact("ENTRIES")))
+        return ["" if note == ffi.NULL else ffi.string(note).decode() for note in notes]
+
     def entries(self) -> list[Entry]:
         """Return what it does, one after the other."""
         return [Entry(self.pointer, i) for i in range(self.fact("ENTRIES"))]

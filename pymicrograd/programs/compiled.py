@@ -372,6 +372,9 @@ class Compiled(Fitting):
     def explain(self, runs: int = 0) -> str:
         """Say which programs there are, and what each does.
 
+        In brackets is what runs do other than what was recorded, with the same bits: entries that
+        nobody reads, that are made once for all runs of `run` or `fit`, that share work.
+
         Args:
             runs: make so many runs of each, with the arrays that it had last and all that a run
                 changes, and say how long its entries took: the least of these runs, with about a
@@ -384,7 +387,11 @@ class Compiled(Fitting):
                 lines.append(f"  {shapes}: runs eagerly: {variants}")
                 continue
             for variant in variants:
-                names = variant.program.names()
+                notes = variant.program.remarks()
+                names = [
+                    f"{name} ({note})" if note else name
+                    for name, note in zip(variant.program.names(), notes, strict=True)
+                ]
                 lines.append(
                     f"  {shapes}: {len(names)} entries, {variant.program.fact('BYTES')} bytes, "
                     f"{len(variant.used)} arrays from outside"

@@ -167,6 +167,16 @@ static void part_run(const kernel_set *set, const product *p, void *c, int64_t i
     part.b_row = p->b.row;
     part.b_column = p->b.column;
     part.bias = bias ? bias + (size_t)j * element : NULL;
+    if (p->k > GEMM_BLOCK && below(2)) { /* the first blocks by themselves */
+        matrices blocks = part;
+        blocks.bias = NULL;
+        blocks.k = (p->k - 1) / GEMM_BLOCK * GEMM_BLOCK;
+        set->gemm[p->wide](&blocks, scratch.data);
+        part.a += blocks.k * part.a_column * (int64_t)element;
+        part.b += blocks.k * part.b_row * (int64_t)element;
+        part.k -= blocks.k;
+        part.resume = true;
+    }
     set->gemm[p->wide](&part, scratch.data);
     EXPECT(guarded_free(&scratch));
 }

@@ -808,6 +808,7 @@ typedef struct back_case {
     int64_t lines, n;
     const void *a, *g, *weight;
     const int64_t *targets; /* one of 7 is to be ignored, and -100 */
+    const void *exps, *sums; /* what log_sums_kept() left, or NULL */
 } back_case;
 
 static const double SMOOTHING = 0.1, EPSILON = 1e-5;
@@ -821,7 +822,8 @@ static void call_back(const back_case *c, void *out)
     case SOFTMAX_BACK: set->softmax_back[p](c->lines, c->n, c->a, c->g, out); return;
     case LOG_SOFTMAX_BACK: set->log_softmax_back[p](c->lines, c->n, c->a, c->g, out); return;
     case CROSS_ENTROPY_BACK:
-        set->cross_entropy_back[p](c->lines, c->n, c->a, c->targets, -100, SMOOTHING, c->g, out);
+        set->cross_entropy_back[p](c->lines, c->n, c->a, c->exps, c->sums, c->targets, -100,
+                                   SMOOTHING, c->g, out);
         return;
     default:
         set->norm_back[p](c->lines, c->n, c->a, c->g, c->weight, 0, 1, IS_CENTERED(c->kind),
@@ -846,6 +848,27 @@ static void call_back(const back_case *c, void *out)
 NAIVE_BACK(float, f32)
 NAIVE_BACK(double, f64)
 
+/* Compare a gradient that has a part of its work from the value, and what this made
+ * meanwhile. */
+static void test_kept(back_case c, space *y, const space *right)
+{
+    const int dtype = places[c.place];
+    const size_t of_row = (size_t)c.lines * sizes[dtype];
+    space exps = space_make((size_t)c.n * of_row), sums = space_make(of_row);
+    space pairs = space_make(2 * of_row), right_pairs = space_make(2 * of_row);
+    const kernel_set *set = kernels();
+    set->log_sums[c.place](c.lines, c.n, c.a, c.n, right_pairs.at);
+    set->log_sums_kept[c.place](c.lines, c.n, c.a, exps.at, sums.at, pairs.at);
+    expect("log_sums_kept", dtype, 2 * c.lines, pairs.at, right_pairs.at, c.n);
+    c.exps = exps.at, c.sums = sums.at;
+    for (int again = 0; again < 2; again++) {
+        memset(y->at, 0x5A, (size_t)c.n * of_row);
+        call_back(&c, y->at);
+        expect("cross_entropy back, kept", dtype, c.lines * c.n, y->at, right->at, c.n);
+    }
+    space_free(&exps), space_free(&sums), space_free(&pairs), space_free(&right_pairs);
+}
+
 static void test_back(int kind, int place, int64_t lines, int64_t n, int variant)
 {
     static const char *const names[] = {"softmax back", "log_softmax back",
@@ -860,13 +883,15 @@ static void test_back(int kind, int place, int64_t lines, int64_t n, int variant
     fill(dtype, lines * (n + 1), g.at, variant & 2 ? 0 : 1);
     for (int64_t r = 0; r < lines; r++)
         targets[r] = next() % 7 ? (int64_t)(next() % (uint64_t)n) : -100;
-    back_case c = {kind, place, lines, n, a.at, g.at, variant & 4 ? weight.at : NULL, targets};
+    back_case c = {kind,    place, lines, n, a.at, g.at, variant & 4 ? weight.at : NULL,
+                   targets, NULL,  NULL};
     for (int64_t r = 0; r < lines; r++) {
         if (place == 0) naive_back_f32(&c, r, (float *)right.at + r * n);
         if (place == 1) naive_back_f64(&c, r, (double *)right.at + r * n);
     }
     call_back(&c, y.at);
     expect(names[kind], dtype, lines * n, y.at, right.at, n);
+    if (kind == CROSS_ENTROPY_BACK) test_kept(c, &y, &right);
     space_free(&a), space_free(&g), space_free(&weight), space_free(&y), space_free(&right);
     free(targets);
 }

@@ -158,6 +158,17 @@ static int record(model *m, mg_program **made)
     return status;
 }
 
+/* Count the entries of which is said what begins so. */
+static int count_notes(mg_program *program, const char *begin)
+{
+    int count = 0;
+    for (int64_t i = 0; i < mg_program_fact(program, MG_ENTRIES); i++) {
+        const char *note = mg_program_note(program, i);
+        count += note && !strncmp(note, begin, strlen(begin));
+    }
+    return count;
+}
+
 static void test_runs(void)
 {
     model eager, other;
@@ -174,6 +185,8 @@ static void test_runs(void)
     EXPECT(!strcmp(mg_program_name(program, 0), "random_run"));
     EXPECT(!mg_program_name(program, mg_program_fact(program, MG_ENTRIES)));
     EXPECT(mg_program_found(program, 8, found) == 3 && mg_program_fact(program, 99) < 0);
+    EXPECT(count_notes(program, "shares") == 2 && count_notes(program, "once") > 1);
+    EXPECT(!mg_program_note(program, 0) && !mg_program_note(program, -1));
     for (int i = 0; i < STEPS; i++) {
         mg_rng rng;
         mg_rng_seed(&rng, 100 + (uint64_t)i);
