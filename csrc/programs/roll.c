@@ -825,7 +825,8 @@ static int segment_emit(roller *r, uint32_t first, uint32_t end, bool is_rolled)
     return groups_emit(r, (size_t)count);
 }
 
-/* Return consecutive slots that hold these operations, or copies; 0: no memory. */
+/* Return consecutive slots that hold these operations, or copies, which stand for what was
+ * computed from now on; 0: no memory. */
 static uint32_t gathered(roller *r, uint32_t count, const uint32_t *numbers)
 {
     bool consecutive = true;
@@ -836,7 +837,11 @@ static uint32_t gathered(roller *r, uint32_t count, const uint32_t *numbers)
         slots[i] = r->slot[numbers[i]];
         consecutive &= slots[i] == slots[0] + i;
     }
-    return consecutive ? slots[0] : pack(r, count, slots);
+    if (consecutive) return slots[0];
+    const uint32_t to = pack(r, count, slots);
+    for (uint32_t i = 0; to && i < count; i++)
+        if (is_computed(operation_at(r->t, numbers[i]))) r->slot[numbers[i]] = to + i;
+    return to;
 }
 
 static int update_emit(roller *r, uint32_t number)
@@ -893,13 +898,12 @@ static int inputs_place(roller *r)
     return MG_OK;
 }
 
-/* Say what is read from nodes and written to them. */
-static int nodes_emit(roller *r)
+/* Say what is read from nodes. */
+static int nodes_place(roller *r)
 {
     struct mg_script *s = r->script;
     const trace *t = r->t;
     MG_TRY(list_reserve(r->arena, &s->nodes, t->nodes.count, sizeof(script_node)));
-    MG_TRY(list_reserve(r->arena, &s->writes, t->writes.count, sizeof(write_slot)));
     for (size_t i = 0; i < t->nodes.count; i++) {
         const outer_node *o = (const outer_node *)t->nodes.items + i;
         ((script_node *)s->nodes.items)[i] = (script_node){
@@ -910,6 +914,39 @@ static int nodes_emit(roller *r)
         if (o->code == CODE_INPUT && o->b)
             ((script_node *)s->nodes.items)[o->a].gradient = r->slot[i];
     }
+    s->nodes.count = t->nodes.count;
+    return MG_OK;
+}
+
+/* Have what a step gives away copied if it is read from a node: the slot of that gets what
+ * the next step reads. */
+static int input_keep(roller *r, uint32_t number)
+{
+    const operation *o = operation_at(r->t, number);
+    if (o->code != CODE_INPUT) return MG_OK;
+    const script_node *from = (const script_node *)r->script->nodes.items + o->a;
+    if (r->slot[number] != (o->b ? from->gradient : from->data)) return MG_OK;
+    r->slot[number] = pack(r, 1, &r->slot[number]);
+    return r->slot[number] ? MG_OK : MG_ERR_NOMEM;
+}
+
+static int inputs_keep(roller *r)
+{
+    const trace *t = r->t;
+    MG_TRY(input_keep(r, t->loss));
+    for (size_t i = 0; i < t->writes.count; i++)
+        MG_TRY(input_keep(r, ((const write_back *)t->writes.items)[i].value));
+    for (size_t i = 0; i < t->outputs.count; i++)
+        MG_TRY(input_keep(r, ((const uint32_t *)t->outputs.items)[i]));
+    return MG_OK;
+}
+
+/* Say what is written to nodes. */
+static int writes_emit(roller *r)
+{
+    struct mg_script *s = r->script;
+    const trace *t = r->t;
+    MG_TRY(list_reserve(r->arena, &s->writes, t->writes.count, sizeof(write_slot)));
     for (size_t i = 0; i < t->writes.count; i++) {
         const write_back *w = (const write_back *)t->writes.items + i;
         ((write_slot *)s->writes.items)[i] =
@@ -919,7 +956,6 @@ static int nodes_emit(roller *r)
     MG_RETURN_IF(t->outputs.count && !outputs, MG_ERR_NOMEM);
     for (size_t i = 0; i < t->outputs.count; i++)
         outputs[i] = r->slot[((const uint32_t *)t->outputs.items)[i]];
-    s->nodes.count = t->nodes.count;
     s->writes.count = t->writes.count;
     s->loss = r->slot[t->loss];
     return MG_OK;
@@ -930,6 +966,8 @@ static int program_emit(roller *r, bool is_rolled)
     const trace *t = r->t;
     uint32_t first = 1;
     MG_TRY(inputs_place(r));
+    MG_TRY(nodes_place(r));
+    MG_TRY(inputs_keep(r));
     for (uint32_t u = 0; u <= t->updates.count; u++) {
         uint32_t end = (uint32_t)r->count;
         if (u < t->updates.count) end = ((const update_at *)t->updates.items)[u].at;
@@ -940,7 +978,7 @@ static int program_emit(roller *r, bool is_rolled)
     MG_RETURN_IF(!slots_take(r, 8), MG_ERR_NOMEM); /* the last block may read so far */
     for (uint32_t i = 1; i < r->count; i++)
         r->script->operations += is_computed(operation_at(t, i)) && r->uses[i];
-    return nodes_emit(r);
+    return writes_emit(r);
 }
 
 enum { ROLLER_WORDS = 4 };

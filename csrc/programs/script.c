@@ -1,11 +1,14 @@
 /* script.c: making and running programs of numbers.
  *
- * A run reads nodes into slots, executes, and writes nodes; between two steps of one call
- * what was written is in slots already. Instructions go on where a lane fails, with what
- * IEEE 754 gives; then the lanes are looked at one by one, and the failure that comes first
- * in the order of operations is kept: all that it depends on is right. It is the one that
- * a loop of single calls would have met. What that loop would have written before takes
- * effect, and nothing behind it. */
+ * A run reads nodes into slots, executes, and writes nodes. What a node holds between two
+ * steps of one call has a home: the slot that the next step reads it from, or one behind
+ * all slots. Instructions leave homes alone, and what a step writes is copied there when
+ * the step is whole; so after a failure there is what held before it. Instructions go on
+ * where a lane fails, with what IEEE 754 gives; then the lanes are looked at one by one,
+ * and the failure that comes first in the order of operations is kept: all that it depends
+ * on is right. It is the one that a loop of single calls would have met. What that loop
+ * would have written before takes effect, and nothing behind it.
+ */
 #include "programs/script.h"
 
 #include "kernels/kernels.h"
@@ -32,7 +35,7 @@ void script_free(struct mg_script *s)
     }
     if (s->owns_updates) own_updates_free(arena, &s->updates);
     if (s->names) arena_allocate(arena, s->names, s->names_size, 0);
-    if (s->held) arena_allocate(arena, s->held, s->held_size, 0);
+    if (s->homes) arena_allocate(arena, s->homes, s->homes_size, 0);
     if (s->scratch) arena_allocate(arena, s->scratch, s->scratch_size, 0);
     list_drop(arena, &s->instructions, sizeof(instruction));
     list_drop(arena, &s->lines, sizeof(line));
@@ -41,7 +44,7 @@ void script_free(struct mg_script *s)
     list_drop(arena, &s->nodes, sizeof(script_node));
     list_drop(arena, &s->writes, sizeof(write_slot));
     list_drop(arena, &s->saves, sizeof(slot_run));
-    list_drop(arena, &s->carries, sizeof(slot_run));
+    list_drop(arena, &s->moves, sizeof(slot_run));
     list_drop(arena, &s->updates, sizeof(mg_number_update *));
     list_drop(arena, &s->update_ats, sizeof(uint32_t));
     list_drop(arena, &s->slots, sizeof(double));
@@ -49,18 +52,19 @@ void script_free(struct mg_script *s)
     arena_allocate(arena, s, sizeof *s, 0);
 }
 
-/* Take memory for what all nodes hold, and for the results of the largest update. */
+/* Take memory for homes, and for the results of the largest update. */
 static int scratch_open(struct mg_script *s)
 {
-    int64_t most = 0;
+    size_t most = 0;
     for (size_t u = 0; u < s->updates.count; u++) {
         const mg_number_update *of = ((mg_number_update **)s->updates.items)[u];
-        if (of->count > most) most = of->count;
+        if (3 * (size_t)of->count > most) most = 3 * (size_t)of->count;
     }
-    s->held_size = 2 * s->nodes.count * sizeof(double);
-    s->held = arena_allocate(s->arena, NULL, 0, s->held_size);
-    MG_RETURN_IF(!s->held && s->held_size, MG_ERR_NOMEM);
-    s->scratch_size = 3 * (size_t)most * sizeof(double);
+    s->homes_size = 2 * s->nodes.count * sizeof(uint32_t);
+    s->homes = arena_allocate(s->arena, NULL, 0, s->homes_size);
+    MG_RETURN_IF(!s->homes && s->homes_size, MG_ERR_NOMEM);
+    MG_TRY(list_reserve(s->arena, &s->slots, 2 * s->nodes.count, sizeof(double)));
+    s->scratch_size = most * sizeof(double);
     s->scratch = arena_allocate(s->arena, NULL, 0, s->scratch_size);
     return s->scratch || !s->scratch_size ? MG_OK : MG_ERR_NOMEM;
 }
@@ -80,35 +84,42 @@ static int run_add(mg_arena *arena, list *runs, uint32_t from, uint32_t to)
     return MG_OK;
 }
 
-static uint32_t held_place(const struct mg_script *s, const write_slot *w)
+/* Return the place of what is written among what all nodes hold. */
+static uint32_t place_of(const struct mg_script *s, const write_slot *w)
 {
     return w->node + (w->is_gradient ? (uint32_t)s->nodes.count : 0);
 }
 
-/* Find what is copied after each step from where it was written to where it is held: what
- * was written last. */
+/* Find what a step leaves in each place: what was written last. */
 static int saves_find(struct mg_script *s)
 {
     const write_slot *writes = s->writes.items;
-    uint32_t *last = (uint32_t *)s->held;
-    for (uint32_t i = 0; i < s->writes.count; i++) last[held_place(s, &writes[i])] = i;
+    uint32_t *last = s->homes; /* which are found later */
+    for (uint32_t i = 0; i < s->writes.count; i++) last[place_of(s, &writes[i])] = i;
     for (uint32_t i = 0; i < s->writes.count; i++) {
-        const uint32_t to = held_place(s, &writes[i]);
+        const uint32_t to = place_of(s, &writes[i]);
         if (last[to] == i) MG_TRY(run_add(s->arena, &s->saves, writes[i].slot, to));
     }
     return MG_OK;
 }
 
-/* Find what is copied from there to where the next step reads it. */
-static int carries_find(struct mg_script *s)
+static void homes_find(struct mg_script *s)
 {
-    const uint32_t count = (uint32_t)s->nodes.count;
+    const uint32_t count = (uint32_t)s->nodes.count, behind = (uint32_t)s->slots.count;
     const script_node *nodes = s->nodes.items;
-    for (uint32_t i = 0; i < count; i++)
-        if (nodes[i].data) MG_TRY(run_add(s->arena, &s->carries, i, nodes[i].data));
-    for (uint32_t i = 0; i < count; i++)
-        if (nodes[i].gradient)
-            MG_TRY(run_add(s->arena, &s->carries, count + i, nodes[i].gradient));
+    for (uint32_t i = 0; i < count; i++) {
+        s->homes[i] = nodes[i].data ? nodes[i].data : behind + i;
+        s->homes[count + i] = nodes[i].gradient ? nodes[i].gradient : behind + count + i;
+    }
+}
+
+/* Find what is copied home after each step. */
+static int moves_find(struct mg_script *s)
+{
+    const slot_run *r = s->saves.items;
+    for (size_t k = 0; k < s->saves.count; k++, r++)
+        for (uint32_t i = 0; i < r->count; i++)
+            MG_TRY(run_add(s->arena, &s->moves, r->from + i, s->homes[r->to + i]));
     return MG_OK;
 }
 
@@ -123,7 +134,8 @@ static int script_fill(struct mg_script *s, const trace *t, int flags)
     s->updates.count = count;
     MG_TRY(scratch_open(s));
     MG_TRY(saves_find(s));
-    MG_TRY(carries_find(s));
+    homes_find(s);
+    MG_TRY(moves_find(s));
     for (size_t i = 0; i < s->nodes.count; i++) {
         const script_node *n = (const script_node *)s->nodes.items + i;
         if (n->is_held) node_retain(s->arena, index_of(n->handle));
@@ -207,50 +219,45 @@ static int nodes_read(struct mg_script *s)
 {
     double *slots = s->slots.items;
     for (size_t i = 0; i < s->nodes.count; i++) {
-        const script_node *of = script_nodes(s) + i;
         const node *n = script_node_of(s, i);
         if (!n) continue;
-        MG_RETURN_IF(is_under_way(s->arena, index_of(of->handle)), MG_ERR_BUSY);
-        s->held[i] = n->data;
-        s->held[s->nodes.count + i] = n->gradient;
-        if (of->data) slots[of->data] = n->data;
-        if (of->gradient) slots[of->gradient] = n->gradient;
+        MG_RETURN_IF(is_under_way(s->arena, index_of(script_nodes(s)[i].handle)),
+                     MG_ERR_BUSY);
+        slots[s->homes[i]] = n->data;
+        slots[s->homes[s->nodes.count + i]] = n->gradient;
     }
     return MG_OK;
 }
 
 static void nodes_write(struct mg_script *s)
 {
+    const double *slots = s->slots.items;
     for (size_t i = 0; i < s->writes.count; i++) {
         const write_slot *w = (const write_slot *)s->writes.items + i;
         node *n = script_node_of(s, w->node);
         if (!n) continue;
-        if (w->is_gradient) n->gradient = s->held[held_place(s, w)];
-        else n->data = s->held[held_place(s, w)];
+        *(w->is_gradient ? &n->gradient : &n->data) = slots[s->homes[place_of(s, w)]];
     }
-}
-
-static void runs_copy(const list *runs, const double *from, double *to)
-{
-    const slot_run *r = runs->items;
-    for (size_t k = 0; k < runs->count; k++, r++)
-        for (uint32_t i = 0; i < r->count; i++) to[r->to + i] = from[r->from + i];
-}
-
-/* Let a whole step take effect, also on the next one. */
-static void step_take(struct mg_script *s)
-{
-    runs_copy(&s->saves, s->slots.items, s->held);
-    runs_copy(&s->carries, s->held, s->slots.items);
 }
 
 /* Let that take effect which was written before operation `end`. */
 static void writes_take(struct mg_script *s, uint32_t end)
 {
-    const double *slots = s->slots.items;
+    double *slots = s->slots.items;
     for (size_t i = 0; i < s->writes.count; i++) {
         const write_slot *w = (const write_slot *)s->writes.items + i;
-        if (w->at <= end) s->held[held_place(s, w)] = slots[w->slot];
+        if (w->at <= end) slots[s->homes[place_of(s, w)]] = slots[w->slot];
+    }
+}
+
+/* Let a whole step take effect, also on the next one. No home is copied from. */
+static void step_take(struct mg_script *s)
+{
+    double *slots = s->slots.items;
+    const slot_run *r = s->moves.items;
+    for (size_t k = 0; k < s->moves.count; k++, r++) {
+        if (r->count == 1) slots[r->to] = slots[r->from];
+        else memcpy(slots + r->to, slots + r->from, r->count * sizeof(double));
     }
 }
 
@@ -291,13 +298,7 @@ static void lanes_search(const struct mg_script *s, const lane_set *set,
     double *slots = s->slots.items;
     const uint32_t *sequence = (const uint32_t *)s->sequence.items + i->first;
     for (uint32_t k = 0; k < i->count; k++) {
-        instruction one = *i;
-        one.count = 1;
-        one.to += k;
-        one.a += i->modes & SINGLE_A ? 0 : k;
-        one.b += i->modes & SINGLE_B ? 0 : k;
-        one.y += i->modes & SINGLE_Y ? 0 : k;
-        one.g += i->modes & SINGLE_G ? 0 : k;
+        const instruction one = lanes_from(i, k, 1);
         failure_note(first, set->lanes(&one, slots), sequence[k], i->code, slots[one.a],
                      slots[one.b]);
     }
