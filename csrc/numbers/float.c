@@ -35,12 +35,6 @@ static void note(int *status, int error)
     if (*status == MG_OK) *status = error;
 }
 
-double float_div(double x, double y, int *status)
-{
-    if (y == 0.0) note(status, MG_ERR_ZERODIV);
-    return x / y;
-}
-
 static bool is_odd(double y)
 {
     return fmod(fabs(y), 2.0) == 1.0;

@@ -27,16 +27,29 @@ static const lane_set *set_named(const char *name)
     return &lanes_baseline;
 }
 
-/* Compare a batch of x ** k, slots[0 .. BATCH), with float_pow(). */
-static void expect_powers(const lane_set *set, double *slots, double k)
+enum { OF_X = 0, OF_G = BATCH, OF_RESULT = 2 * BATCH, OF_K = 3 * BATCH };
+
+/* What an operation with a power gives for x and k, and a gradient g. */
+static double power_expected(uint32_t code, double x, double k, double g, int *status)
 {
-    const instruction i = {.kind = SCRIPT_LANES, .code = 3 * MG_POW_NUMBER, .count = BATCH,
-                           .modes = SINGLE_B, .a = 0, .b = 2 * BATCH, .to = BATCH};
+    if (code == 3 * MG_TANH + 1) return (1.0 - float_pow(x, 2.0, status)) * g;
+    if (code == 3 * MG_POW_NUMBER) return float_pow(x, k, status);
+    return k * float_pow(x, k - 1.0, status) * g;
+}
+
+/* Compare a batch of powers of slots[0 .. BATCH), with float_pow(). */
+static void expect_powers(const lane_set *set, double *slots, uint32_t code, double k)
+{
+    const uint8_t modes = code == 3 * MG_TANH + 1 ? SINGLE_A | SINGLE_B : SINGLE_B;
+    const instruction i = {.kind = SCRIPT_LANES, .code = code, .count = BATCH,
+                           .modes = modes, .a = OF_X, .b = OF_K, .y = OF_X, .g = OF_G,
+                           .to = OF_RESULT};
     int status = MG_OK;
-    slots[2 * BATCH] = k;
+    slots[OF_K] = k;
     const int found = set->lanes(&i, slots);
     for (int n = 0; n < BATCH; n++) {
-        double expected = float_pow(slots[n], k, &status), result = slots[BATCH + n];
+        double expected = power_expected(code, slots[n], k, slots[OF_G + n], &status);
+        const double result = slots[OF_RESULT + n];
         if (isnan(expected) && isnan(result)) continue;
         const int before = failures;
         EXPECT(bits_of(expected) == bits_of(result));
@@ -45,12 +58,20 @@ static void expect_powers(const lane_set *set, double *slots, double k)
     EXPECT(found == status);
 }
 
+static void expect_all_powers(const lane_set *set, double *slots, double k)
+{
+    expect_powers(set, slots, 3 * MG_POW_NUMBER, k);
+    expect_powers(set, slots, 3 * MG_POW_NUMBER + 1, k);
+    if (k == 2.0) expect_powers(set, slots, 3 * MG_TANH + 1, k);
+}
+
 static void test_pow(const lane_set *set, int64_t numbers)
 {
-    static const double exponents[] = {2.0, -1.0, 0.5, -2.0, 3.0, 1.0, 0.0, -0.5};
-    double slots[2 * BATCH + 1];
+    static const double exponents[] = {2.0, -1.0, 0.5, -2.0, 3.0, 1.0, 0.0, -0.5, -1.5};
+    double slots[OF_K + 1];
     mg_rng rng;
     mg_rng_seed(&rng, 42);
+    for (int n = 0; n < BATCH; n++) slots[OF_G + n] = mg_rng_normal(&rng, 0.0, 1.0);
     for (size_t e = 0; e < sizeof exponents / sizeof *exponents; e++) {
         for (int power = -1074; power <= 1024; power++) { /* each, and what is beside it */
             for (int n = 0; n < BATCH; n++) {
@@ -58,7 +79,7 @@ static void test_pow(const lane_set *set, int64_t numbers)
                 x = n & 2 ? nextafter(x, 0.0) : x;
                 slots[n] = n & 1 ? -x : x;
             }
-            expect_powers(set, slots, exponents[e]);
+            expect_all_powers(set, slots, exponents[e]);
         }
         for (int64_t done = 0; done < numbers; done += BATCH) {
             for (int n = 0; n < BATCH; n++) {
@@ -67,8 +88,44 @@ static void test_pow(const lane_set *set, int64_t numbers)
                 slots[n] = ldexp(x, (int)(low % 5) * (int)(high % 90) - 180);
                 if (high & 1) slots[n] = 1.0 + x / 4.0;
             }
-            expect_powers(set, slots, exponents[e]);
+            expect_all_powers(set, slots, exponents[e]);
         }
+    }
+}
+
+/* ---- Adam -------------------------------------------------------------------------- */
+
+enum { PARAMETERS = 37 }; /* whole groups, and some more */
+
+/* Data, gradients and means, some of them hostile. */
+static void moments_draw(mg_rng *rng, bool is_hostile, double *from)
+{
+    static const double hostile[] = {0.0, -0.0, 1e-200, 1e200, INFINITY, NAN, -1.0};
+    for (int n = 0; n < 4 * PARAMETERS; n++) {
+        from[n] = mg_rng_normal(rng, 0.0, 1.0);
+        if (n >= 3 * PARAMETERS) from[n] *= from[n];
+        if (is_hostile && mg_rng_u32(rng) % 16 == 0) from[n] = hostile[mg_rng_u32(rng) % 7];
+    }
+}
+
+/* A step is that of the baseline, which knows no power without a call. */
+static void test_adam(const lane_set *set, int64_t numbers)
+{
+    double from[4 * PARAMETERS], found[3 * PARAMETERS], expected[3 * PARAMETERS];
+    mg_rng rng;
+    mg_rng_seed(&rng, 7);
+    for (int64_t done = 0, turn = 0; done < numbers; done += PARAMETERS, turn++) {
+        const adam of = {1 + turn % 50, 0.01, 0.9, turn % 7 ? 0.99 : 0.0,
+                         turn % 5 ? 1e-8 : 0.0, turn % 3 ? 0.1 : 0.0, turn % 2 != 0, false};
+        const double *at[] = {from, from + PARAMETERS, from + 2 * PARAMETERS,
+                              from + 3 * PARAMETERS};
+        moments_draw(&rng, turn % 4 == 0, from);
+        const int status = set->adam(&of, PARAMETERS, at[0], at[1], at[2], at[3], found);
+        EXPECT(status == lanes_baseline.adam(&of, PARAMETERS, at[0], at[1], at[2], at[3],
+                                             expected));
+        for (int n = 0; n < 3 * PARAMETERS; n++)
+            EXPECT(bits_of(found[n]) == bits_of(expected[n]) ||
+                   (isnan(found[n]) && isnan(expected[n])));
     }
 }
 
@@ -545,6 +602,7 @@ int main(int count, char **arguments)
     for (int set = 0; set < SETS; set++) {
         const lane_set *lanes = set_named(set_names[set]);
         if (lanes) test_pow(lanes, numbers);
+        if (lanes) test_adam(lanes, numbers);
     }
     for (int64_t seed = 1; seed <= graphs; seed++) test_graph((uint64_t)seed);
     test_arguments();
