@@ -339,15 +339,31 @@ static int lanes_run(const instruction *i, double *slots)
 
 /* ---- chains ------------------------------------------------------------------------ */
 
-/* Sums of one lane each. */
-static void chain_of_one(const instruction *i, const uint32_t *table, double *slots)
+/* A sum of one lane. */
+MG_INLINE double chain_of_one(const uint32_t *table, uint32_t terms, const double *slots)
 {
-    for (uint32_t block = 0; block < i->count; block++) {
-        double sum = slots[*table++];
-        for (uint32_t k = 0; k < i->terms; k++, table += 2)
-            sum = sum + slots[table[0]] * slots[table[1]];
-        slots[i->to + block] = sum;
+    double sum = slots[*table++];
+    for (uint32_t k = 0; k < terms; k++, table += 2)
+        sum = sum + slots[table[0]] * slots[table[1]];
+    return sum;
+}
+
+/* Sums of one lane each: four at a time, as each waits for its last addition. */
+static void chains_of_one(const instruction *i, const uint32_t *table, double *slots)
+{
+    const size_t stride = 1 + 2 * (size_t)i->terms;
+    double *to = slots + i->to;
+    uint32_t block = 0;
+    for (; block + 4 <= i->count; block += 4, table += 4 * stride) {
+        double sum[4];
+        for (int c = 0; c < 4; c++) sum[c] = slots[table[c * stride]];
+        for (const uint32_t *at = table + 1; at < table + stride; at += 2)
+            for (int c = 0; c < 4; c++)
+                sum[c] = sum[c] + slots[at[c * stride]] * slots[at[c * stride + 1]];
+        for (int c = 0; c < 4; c++) to[block + (uint32_t)c] = sum[c];
     }
+    for (; block < i->count; block++, table += stride)
+        to[block] = chain_of_one(table, i->terms, slots);
 }
 
 #if defined(__GNUC__)
@@ -395,7 +411,8 @@ typedef lanes_of_4 lanes_of_8;
                     sum[v] = sum[v] + a * b; \
                 } \
             } \
-            memcpy(to, sum, sizeof sum); \
+            for (int v = 0; v < (width) / MANY; v++) \
+                memcpy(to + v * MANY, &sum[v], sizeof sum[v]); \
         } \
     }
 CHAIN_OF(4)
@@ -433,7 +450,7 @@ static void chain_of_many(const instruction *i, const uint32_t *table, double *s
 static void chain_run(const instruction *i, const uint32_t *table, double *slots)
 {
     if (i->width == 1) {
-        chain_of_one(i, table, slots);
+        chains_of_one(i, table, slots);
         return;
     }
 #if defined(__GNUC__)

@@ -13,6 +13,11 @@
 
 #include "kernels/kernels.h"
 
+static const script_node *script_nodes(const struct mg_script *s)
+{
+    return s->nodes.items;
+}
+
 /* ---- making ------------------------------------------------------------------------ */
 
 /* Free updates that were read from a file. */
@@ -103,24 +108,46 @@ static int saves_find(struct mg_script *s)
     return MG_OK;
 }
 
-static void homes_find(struct mg_script *s)
-{
-    const uint32_t count = (uint32_t)s->nodes.count, behind = (uint32_t)s->slots.count;
-    const script_node *nodes = s->nodes.items;
-    for (uint32_t i = 0; i < count; i++) {
-        s->homes[i] = nodes[i].data ? nodes[i].data : behind + i;
-        s->homes[count + i] = nodes[i].gradient ? nodes[i].gradient : behind + count + i;
-    }
-}
-
-/* Find what is copied home after each step. */
-static int moves_find(struct mg_script *s)
+/* Sort what a step leaves by where it is written: units[] get slots and places. */
+static size_t saves_sort(const struct mg_script *s, unit *units)
 {
     const slot_run *r = s->saves.items;
+    size_t count = 0;
     for (size_t k = 0; k < s->saves.count; k++, r++)
         for (uint32_t i = 0; i < r->count; i++)
-            MG_TRY(run_add(s->arena, &s->moves, r->from + i, s->homes[r->to + i]));
+            units[count++] = (unit){r->from + i, r->to + i, 0};
+    units_sort(units, units + count, count);
+    return count;
+}
+
+/* Find homes, and what is copied there after each step. Those behind all slots are in the
+ * order in which they are written. */
+static int homes_fill(struct mg_script *s, const unit *units, size_t count)
+{
+    const size_t nodes = s->nodes.count;
+    uint32_t behind = (uint32_t)s->slots.count;
+    for (size_t i = 0; i < nodes; i++) {
+        s->homes[i] = script_nodes(s)[i].data;
+        s->homes[nodes + i] = script_nodes(s)[i].gradient;
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint32_t *home = &s->homes[units[i].detail];
+        if (!*home) *home = behind++;
+        MG_TRY(run_add(s->arena, &s->moves, (uint32_t)units[i].key, *home));
+    }
+    for (size_t i = 0; i < 2 * nodes; i++)
+        if (!s->homes[i]) s->homes[i] = behind++;
     return MG_OK;
+}
+
+static int homes_find(struct mg_script *s)
+{
+    const size_t size = 4 * s->nodes.count * sizeof(unit);
+    unit *units = arena_allocate(s->arena, NULL, 0, size);
+    MG_RETURN_IF(!units && size, MG_ERR_NOMEM);
+    const int status = homes_fill(s, units, saves_sort(s, units));
+    if (size) arena_allocate(s->arena, units, size, 0);
+    return status;
 }
 
 static int script_fill(struct mg_script *s, const trace *t, int flags)
@@ -134,8 +161,7 @@ static int script_fill(struct mg_script *s, const trace *t, int flags)
     s->updates.count = count;
     MG_TRY(scratch_open(s));
     MG_TRY(saves_find(s));
-    homes_find(s);
-    MG_TRY(moves_find(s));
+    MG_TRY(homes_find(s));
     for (size_t i = 0; i < s->nodes.count; i++) {
         const script_node *n = (const script_node *)s->nodes.items + i;
         if (n->is_held) node_retain(s->arena, index_of(n->handle));
@@ -200,11 +226,6 @@ void mg_script_free(mg_script *script)
 }
 
 /* ---- what nodes hold --------------------------------------------------------------- */
-
-static const script_node *script_nodes(const struct mg_script *s)
-{
-    return s->nodes.items;
-}
 
 /* Return a node that is written to, or NULL: a root that is no more. */
 node *script_node_of(const struct mg_script *s, size_t i)
@@ -365,7 +386,14 @@ int script_updates_check(const struct mg_script *s)
 
 static void pack_run(const instruction *i, const uint32_t *from, double *slots)
 {
-    for (uint32_t k = 0; k < i->count; k++) slots[i->to + k] = slots[from[k]];
+    double *to = slots + i->to;
+    uint32_t k = 0;
+    for (; k + 4 <= i->count; k += 4, from += 4, to += 4) { /* half the time of one by one */
+        const double first = slots[from[0]], second = slots[from[1]],
+                     third = slots[from[2]], fourth = slots[from[3]];
+        to[0] = first, to[1] = second, to[2] = third, to[3] = fourth;
+    }
+    for (; k < i->count; k++) *to++ = slots[*from++];
 }
 
 /* Execute an instruction; returns the status of an update, failures of lanes go to first. */
