@@ -12,6 +12,13 @@
  * *status, which stays as it is otherwise and after the first. */
 
 double float_pow(double x, double y, int *status);
+extern atomic_int math_in_use; /* of mg_set_math() */
+
+MG_INLINE bool is_math_portable(void)
+{
+    return atomic_load_explicit(&math_in_use, memory_order_relaxed) == MG_MATH_PORTABLE;
+}
+
 /* This one in a loop of lanes is no call. */
 MG_INLINE double float_div(double x, double y, int *status)
 {

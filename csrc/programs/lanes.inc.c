@@ -109,7 +109,7 @@ MG_INLINE bool pow_is_certain(double x, double k, double *r)
 MG_INLINE double lane_pow(double x, double k, int *status)
 {
     double r;
-    if (mg_math() == MG_MATH_PORTABLE) return float_pow(x, k, status);
+    if (is_math_portable()) return float_pow(x, k, status);
     return pow_is_certain(x, k, &r) ? r : float_pow(x, k, status);
 }
 
@@ -154,11 +154,25 @@ MG_INLINE double code_compute(uint32_t code, double a, double b, double y, doubl
     }
 }
 
+/* The result of the line before, which most lines need: from memory it would come 5 cycles
+ * later. */
+typedef struct last_result {
+    uint32_t to;
+    double number;
+} last_result;
+
+MG_INLINE double line_operand(uint32_t slot, const double *slots, last_result last)
+{
+    if (slot == last.to) return last.number;
+    return slots[slot];
+}
+
 /* Compute one operation of a line: the same with one look at the code, and without reading
  * what is not used. */
-MG_INLINE double line_compute(const line *l, const double *slots, int *status)
+MG_INLINE double line_compute(const line *l, const double *slots, last_result last,
+                              int *status)
 {
-    const double a = slots[l->a], b = slots[l->b];
+    const double a = line_operand(l->a, slots, last), b = line_operand(l->b, slots, last);
     switch (l->code) {
 #define MG_OP(NAME, name, symbol, arity, types, traits, frames, value, gradient_a, \
               gradient_b) \
@@ -174,7 +188,7 @@ MG_INLINE double line_compute(const line *l, const double *slots, int *status)
         return (gradient_b); \
     }
 #include "ops.def"
-    case LINE_ADD_PRODUCT: return slots[l->y] + a * b;
+    case LINE_ADD_PRODUCT: return line_operand(l->y, slots, last) + a * b;
     case CODE_WHERE: return slots[l->y] == b ? a : slots[l->g];
     default: return b > a ? b : a; /* CODE_PICK */
     }
@@ -206,8 +220,11 @@ MG_INLINE double code_guess(uint32_t code, double a, double b, double y, double 
 static int line_run(const line *lines, size_t count, double *slots)
 {
     int status = MG_OK;
-    for (const line *l = lines; l < lines + count; l++)
-        slots[l->to] = line_compute(l, slots, &status);
+    last_result last = {0, 0.0};
+    for (const line *l = lines; l < lines + count; l++) {
+        last = (last_result){l->to, line_compute(l, slots, last, &status)};
+        slots[l->to] = last.number;
+    }
     return status;
 }
 
@@ -326,7 +343,7 @@ static int lanes_run(const instruction *i, double *slots)
 {
 #if defined(LANES_KNOW_POW)
     const bool has_power = i->code / 3 == MG_POW_NUMBER || i->code == 3 * MG_TANH + 1;
-    if (has_power && i->count >= GUESSES && mg_math() == MG_MATH_LIBRARY) {
+    if (has_power && i->count >= GUESSES && !is_math_portable()) {
         int status = MG_OK;
         const uint32_t done = powers_run(i, slots, &status);
         const instruction rest = lanes_from(i, done, i->count - done);
@@ -356,11 +373,11 @@ static void chains_of_one(const instruction *i, const uint32_t *table, double *s
     uint32_t block = 0;
     for (; block + 4 <= i->count; block += 4, table += 4 * stride) {
         double sum[4];
-        for (int c = 0; c < 4; c++) sum[c] = slots[table[c * stride]];
+        for (uint32_t c = 0; c < 4; c++) sum[c] = slots[table[c * stride]];
         for (const uint32_t *at = table + 1; at < table + stride; at += 2)
-            for (int c = 0; c < 4; c++)
+            for (uint32_t c = 0; c < 4; c++)
                 sum[c] = sum[c] + slots[at[c * stride]] * slots[at[c * stride + 1]];
-        for (int c = 0; c < 4; c++) to[block + (uint32_t)c] = sum[c];
+        for (uint32_t c = 0; c < 4; c++) to[block + c] = sum[c];
     }
     for (; block < i->count; block++, table += stride)
         to[block] = chain_of_one(table, i->terms, slots);
@@ -538,7 +555,7 @@ static int adam_lanes(const adam *set, int64_t count, const double *data,
     int64_t i = 0;
     adam_unbias(set, job.unbias, &status);
 #if defined(LANES_KNOW_POW)
-    if (mg_math() == MG_MATH_LIBRARY) i = moves_guess_all(&job, &status);
+    if (!is_math_portable()) i = moves_guess_all(&job, &status);
 #endif
     for (; i < count; i++) move_one(&job, i, &status);
     return status;

@@ -920,7 +920,7 @@ static int nodes_place(roller *r)
 
 /* Have what a step gives away copied if it is read from a node: the slot of that gets what
  * the next step reads. */
-static int input_keep(roller *r, uint32_t number)
+static int read_keep(roller *r, uint32_t number)
 {
     const operation *o = operation_at(r->t, number);
     if (o->code != CODE_INPUT) return MG_OK;
@@ -930,14 +930,14 @@ static int input_keep(roller *r, uint32_t number)
     return r->slot[number] ? MG_OK : MG_ERR_NOMEM;
 }
 
-static int inputs_keep(roller *r)
+static int reads_keep(roller *r)
 {
     const trace *t = r->t;
-    MG_TRY(input_keep(r, t->loss));
+    MG_TRY(read_keep(r, t->loss));
     for (size_t i = 0; i < t->writes.count; i++)
-        MG_TRY(input_keep(r, ((const write_back *)t->writes.items)[i].value));
+        MG_TRY(read_keep(r, ((const write_back *)t->writes.items)[i].value));
     for (size_t i = 0; i < t->outputs.count; i++)
-        MG_TRY(input_keep(r, ((const uint32_t *)t->outputs.items)[i]));
+        MG_TRY(read_keep(r, ((const uint32_t *)t->outputs.items)[i]));
     return MG_OK;
 }
 
@@ -967,7 +967,7 @@ static int program_emit(roller *r, bool is_rolled)
     uint32_t first = 1;
     MG_TRY(inputs_place(r));
     MG_TRY(nodes_place(r));
-    MG_TRY(inputs_keep(r));
+    MG_TRY(reads_keep(r));
     for (uint32_t u = 0; u <= t->updates.count; u++) {
         uint32_t end = (uint32_t)r->count;
         if (u < t->updates.count) end = ((const update_at *)t->updates.items)[u].at;

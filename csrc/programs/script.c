@@ -90,7 +90,7 @@ static int run_add(mg_arena *arena, list *runs, uint32_t from, uint32_t to)
 }
 
 /* Return the place of what is written among what all nodes hold. */
-static uint32_t place_of(const struct mg_script *s, const write_slot *w)
+static uint32_t held_place(const struct mg_script *s, const write_slot *w)
 {
     return w->node + (w->is_gradient ? (uint32_t)s->nodes.count : 0);
 }
@@ -100,9 +100,9 @@ static int saves_find(struct mg_script *s)
 {
     const write_slot *writes = s->writes.items;
     uint32_t *last = s->homes; /* which are found later */
-    for (uint32_t i = 0; i < s->writes.count; i++) last[place_of(s, &writes[i])] = i;
+    for (uint32_t i = 0; i < s->writes.count; i++) last[held_place(s, &writes[i])] = i;
     for (uint32_t i = 0; i < s->writes.count; i++) {
-        const uint32_t to = place_of(s, &writes[i]);
+        const uint32_t to = held_place(s, &writes[i]);
         if (last[to] == i) MG_TRY(run_add(s->arena, &s->saves, writes[i].slot, to));
     }
     return MG_OK;
@@ -257,7 +257,7 @@ static void nodes_write(struct mg_script *s)
         const write_slot *w = (const write_slot *)s->writes.items + i;
         node *n = script_node_of(s, w->node);
         if (!n) continue;
-        *(w->is_gradient ? &n->gradient : &n->data) = slots[s->homes[place_of(s, w)]];
+        *(w->is_gradient ? &n->gradient : &n->data) = slots[s->homes[held_place(s, w)]];
     }
 }
 
@@ -267,18 +267,21 @@ static void writes_take(struct mg_script *s, uint32_t end)
     double *slots = s->slots.items;
     for (size_t i = 0; i < s->writes.count; i++) {
         const write_slot *w = (const write_slot *)s->writes.items + i;
-        if (w->at <= end) slots[s->homes[place_of(s, w)]] = slots[w->slot];
+        if (w->at <= end) slots[s->homes[held_place(s, w)]] = slots[w->slot];
     }
 }
 
 /* Let a whole step take effect, also on the next one. No home is copied from. */
 static void step_take(struct mg_script *s)
 {
+    enum { SHORT = 8 };
     double *slots = s->slots.items;
     const slot_run *r = s->moves.items;
     for (size_t k = 0; k < s->moves.count; k++, r++) {
-        if (r->count == 1) slots[r->to] = slots[r->from];
-        else memcpy(slots + r->to, slots + r->from, r->count * sizeof(double));
+        const double *from = slots + r->from;
+        double *to = slots + r->to;
+        if (r->count >= SHORT) memcpy(to, from, r->count * sizeof(double));
+        else for (uint32_t i = 0; i < r->count; i++) to[i] = from[i];
     }
 }
 
