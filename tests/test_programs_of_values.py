@@ -902,6 +902,48 @@ def test_an_interrupt_falls_between_steps() -> None:
     assert state(again.parameters()) == state(model.parameters())
 
 
+def heard(call: Callable[[], Any]) -> bool:
+    """Tell whether a signal that comes after 10 ms ends a call."""
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        call()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    return False
+
+
+def large_sum(w: Value, count: int) -> Any:
+    return sum((w * (i * 1e-5)).tanh() for i in range(count))
+
+
+@pytest.mark.skipif(
+    threading.current_thread() is not threading.main_thread(), reason="signals are the main's"
+)
+def test_an_interrupt_is_heard_while_a_program_is_made_and_within_a_step() -> None:
+    """Nothing has happened then; a signal that raises nothing changes nothing."""
+    w = Value(0.5)
+    optimizer, loss = optim.SGD([w], lr=0.1), large_sum(w, 60_000)
+    assert heard(lambda: compile(loss, optimizer))
+    program, before = compile(loss, optimizer), state([w])
+    expected = program.run()
+    after, w.data, w.grad = state([w]), 0.5, 0.0
+    signals = []
+    handler = signal.signal(signal.SIGALRM, lambda *_: signals.append(1))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+        assert program.run() == expected
+        while not signals:
+            pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+    assert state([w]) == after != before
+
+
 def test_no_memory_at_any_point_of_compiling() -> None:
     model, optimizer, loss_of = classifier(OPTIMIZERS["adamw"])
     loss = loss_of()

@@ -162,6 +162,7 @@ static int script_fill(struct mg_script *s, const trace *t, int flags)
     MG_TRY(scratch_open(s));
     MG_TRY(saves_find(s));
     MG_TRY(homes_find(s));
+    MG_TRY(work_status(MG_OK));
     for (size_t i = 0; i < s->nodes.count; i++) {
         const script_node *n = (const script_node *)s->nodes.items + i;
         if (n->is_held) node_retain(s->arena, index_of(n->handle));
@@ -420,20 +421,61 @@ static int instruction_run(struct mg_script *s, const lane_set *set, const instr
     }
 }
 
-/* Make one step. */
+/* Return the lanes, blocks or operations of an instruction from `first` on, so many. */
+static instruction instruction_part(const instruction *i, uint32_t first, uint32_t count)
+{
+    if (i->kind == SCRIPT_LANES) return lanes_from(i, first, count);
+    instruction part = *i;
+    part.count = count;
+    part.first += first * (i->kind == SCRIPT_CHAIN ? 1 + 2 * (size_t)i->terms : 1);
+    part.to += first * (i->kind == SCRIPT_CHAIN ? i->width : 1);
+    return part;
+}
+
+enum { PART = (1 << 16) / MG_ASK_OFTEN }; /* lanes, or terms of blocks: 8 ms at most */
+
+/* Execute an instruction of a long step in parts, and ask after each whether to go on. */
+static int instruction_run_long(struct mg_script *s, const lane_set *set,
+                                const instruction *i, bool ieee, first_failure *first,
+                                int64_t *since)
+{
+    if (i->kind == SCRIPT_UPDATE) return instruction_run(s, set, i, ieee, first);
+    const uint32_t each = i->kind == SCRIPT_CHAIN ? i->terms + 1 : 1;
+    const uint32_t most = each < PART ? PART / each : 1;
+    for (uint32_t done = 0; done < i->count; done += most) {
+        const uint32_t count = i->count - done < most ? i->count - done : most;
+        const instruction part = instruction_part(i, done, count);
+        MG_TRY(instruction_run(s, set, &part, ieee, first));
+        *since += (int64_t)count * each;
+        if (*since < PART) continue;
+        *since = 0;
+        MG_RETURN_IF(!work_goes_on(), MG_ERR_INTERRUPTED);
+    }
+    return MG_OK;
+}
+
+/* Make one step. A long one is given up before its first update only, which is of what
+ * the caller sees. */
 static int step_run(struct mg_script *s, const lane_set *set, bool ieee)
 {
     const instruction *all = s->instructions.items;
+    const bool asks = s->operations > PART && is_work_open();
     first_failure first = {.status = MG_OK};
+    bool holds = false;
+    int64_t since = 0;
     for (size_t k = 0; k < s->instructions.count; k++) {
-        int status = instruction_run(s, set, &all[k], ieee, &first);
+        if (asks && !holds && all[k].kind == SCRIPT_UPDATE) holds = work_hold();
+        int status = asks ? instruction_run_long(s, set, &all[k], ieee, &first, &since)
+                          : instruction_run(s, set, &all[k], ieee, &first);
         if (status >= 0) continue;
+        if (status == MG_ERR_INTERRUPTED) return status;
         if (first.status < 0) break;
         first.status = status;
         first.at = ((const uint32_t *)s->update_ats.items)[all[k].first];
         first.what = (mg_script_failure){-1, 0, 0.0, 0.0, (int64_t)all[k].first};
         break;
     }
+    if (holds) work_let_go();
     if (first.status == MG_OK) {
         step_take(s);
     } else {
@@ -454,22 +496,25 @@ static const lane_set *lanes_chosen(void)
     return &lanes_baseline;
 }
 
-/* Make steps while there is budget. */
+/* Make steps while there is budget, and ask between them whether to go on. */
 static int steps_run(struct mg_script *s, int64_t runs, int64_t budget, bool ieee,
                      int64_t *done, double *losses)
 {
     const lane_set *set = lanes_chosen();
     const double *loss = (const double *)s->slots.items + s->loss;
-    int status = MG_OK;
-    while (status == MG_OK && *done < runs) {
-        status = step_run(s, set, ieee);
-        if (status < 0) break;
+    int64_t asked_at = budget;
+    while (*done < runs) {
+        MG_TRY(step_run(s, set, ieee));
         if (losses) losses[*done] = *loss;
         ++*done;
         budget -= s->operations + 1;
-        if (budget <= 0 && *done < runs) status = MG_MORE;
+        if (*done == runs) break;
+        if (budget <= 0) return MG_MORE;
+        if (asked_at - budget < ASKED_COST) continue;
+        asked_at = budget;
+        MG_RETURN_IF(!work_goes_on(), MG_ERR_INTERRUPTED);
     }
-    return status;
+    return MG_OK;
 }
 
 static int script_run(struct mg_script *s, int64_t runs, int64_t budget, int flags,

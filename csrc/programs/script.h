@@ -26,6 +26,7 @@ enum {
 };
 
 enum { NEVER_MINUS_ZERO = 1 }; /* operation.traits */
+enum { ASK_AFTER = (1 << 14) / MG_ASK_OFTEN }; /* operations or nodes: some ms at most */
 
 typedef struct operation {
     uint32_t code;

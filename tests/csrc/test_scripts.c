@@ -561,6 +561,96 @@ static void test_long_chain(int64_t count)
     ledger_arena_free(arena, &book);
 }
 
+/* ---- giving up --------------------------------------------------------------------- */
+
+typedef struct questions {
+    int64_t asked, give_up_at;
+} questions;
+
+static int gives_up(void *context)
+{
+    questions *q = context;
+    return q->asked++ == q->give_up_at;
+}
+
+/* A sum of many, of which a program is long. */
+static mg_node sum_of_many(mg_arena *arena, int count, mg_node x)
+{
+    mg_node sum = mg_leaf(arena, 0.0);
+    for (int i = 0; i < count; i++) {
+        mg_node product = mg_record_number(arena, MG_MUL, x, 1e-5 * i);
+        mg_node curved = mg_record(arena, MG_TANH, product, 0);
+        mg_node next = mg_record(arena, MG_ADD, sum, curved);
+        const mg_node done[] = {product, curved, sum};
+        mg_release_all(arena, 3, done);
+        sum = next;
+    }
+    return sum;
+}
+
+/* A compilation that is given up, at early questions and later ones, leaves nothing. */
+static void expect_no_program(mg_arena *arena, mg_node root, mg_number_update **all,
+                              mg_script **made)
+{
+    const int64_t nodes = nodes_of(arena);
+    int status = MG_ERR_INTERRUPTED;
+    questions q = {0, 0};
+    for (; status == MG_ERR_INTERRUPTED; q.give_up_at += 1 + q.give_up_at / 2) {
+        q.asked = 0;
+        EXPECT(mg_work_begin(gives_up, &q) == MG_OK);
+        status = mg_script_compile(arena, root, 1, all, 0, made);
+        EXPECT(mg_work_end() == status && (status == MG_OK) == (*made != NULL));
+        EXPECT(nodes_of(arena) == nodes);
+    }
+    EXPECT(status == MG_OK && q.give_up_at > 20);
+}
+
+/* Steps that are given up, at any question, are whole; what is left to be done later gives
+ * the same bits. */
+static void test_giving_up(void)
+{
+    enum { COUNT = 40000 / MG_ASK_OFTEN, STEPS = 3 };
+    ledger book;
+    mg_script *script;
+    mg_arena *arena = ledger_arena(&book);
+    double first = 0.0, second = 0.0, losses[STEPS], again[STEPS], data, gradient;
+    int64_t steps = 0, done = 0;
+    mg_node x = mg_leaf(arena, 0.5), root = sum_of_many(arena, COUNT, x);
+    mg_number_update update = {.is_adam = 1, .count = 1, .parameters = &x, .first = &first,
+                               .second = &second, .steps = &steps, .lr = 0.1,
+                               .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8};
+    mg_number_update *all[] = {&update};
+    expect_no_program(arena, root, all, &script);
+    EXPECT(mg_script_run(script, STEPS, 0, 0, &done, losses) == MG_OK);
+    mg_data(arena, 1, &x, &data);
+    const double start[] = {0.5};
+    mg_set_data(arena, 1, &x, start);
+    mg_zero_gradients(arena, 1, &x);
+    first = second = 0.0;
+    steps = 0;
+    questions q = {0, 0};
+    int given_up = 0;
+    for (int64_t made = 0; made < STEPS; made += done, q.give_up_at += done == 0) {
+        q.asked = 0;
+        const double before[] = {data_of(arena, x), gradient_of(arena, x), first};
+        EXPECT(mg_work_begin(gives_up, &q) == MG_OK);
+        int status = mg_script_run(script, STEPS - made, 0, 0, &done, again + made);
+        EXPECT(mg_work_end() == status && steps == made + done);
+        if (done) continue;
+        given_up++;
+        EXPECT(status == MG_ERR_INTERRUPTED && before[0] == data_of(arena, x));
+        EXPECT(before[1] == gradient_of(arena, x) && before[2] == first);
+    }
+    EXPECT(given_up > 1 && !memcmp(losses, again, sizeof losses));
+    EXPECT(data_of(arena, x) == data);
+    mg_gradients(arena, 1, &x, &gradient);
+    EXPECT(gradient != 0.0);
+    mg_script_free(script);
+    mg_release(arena, x);
+    mg_release(arena, root);
+    ledger_arena_free(arena, &book);
+}
+
 /* The levels of many max() behind a long one: 2^32 together. */
 static void test_many_levels(void)
 {
@@ -615,6 +705,7 @@ int main(int count, char **arguments)
     test_choice(0);
     test_choice(MG_UNROLLED);
     test_long_chain(20000);
+    test_giving_up();
     test_many_levels();
     return finish();
 }
