@@ -462,7 +462,7 @@ int mg_script_choose(mg_arena *arena, mg_node leaf, mg_node index, int64_t count
 int mg_script_largest(mg_arena *arena, mg_node leaf, int64_t count, const mg_node *nodes);
 /* Make the program; outputs are what mg_script_get() copies the data of, from the last run.
  * Errors: MG_ERR_RECORDED where something failed meanwhile; MG_ERR_ARG where nothing is
- * recorded. Then, too, it is over. */
+ * recorded. Then, too, it is over; after MG_ERR_INTERRUPTED it goes on. */
 int mg_script_close(mg_arena *arena, int64_t output_count, const mg_node *outputs,
                     int flags, mg_script **made);
 /* Give it up, if there is one. */
@@ -473,7 +473,8 @@ int mg_script_get(mg_script *script, double *outputs);
  * returned. *done gets the number of steps that were made, losses (runs) the data of root
  * at each. With `flags` MG_IEEE infinities and NaNs are no errors.
  * Errors: those of the ops, the first that a loop of single calls would meet; the nodes
- * then are as they would be after it. MG_ERR_BUSY where a backward uses one of them. */
+ * then are as they would be after it. MG_ERR_INTERRUPTED after whole steps: a long one is
+ * given up before its first update. MG_ERR_BUSY where a backward uses one of them. */
 int mg_script_run(mg_script *script, int64_t runs, int64_t budget, int flags,
                   int64_t *done, double *losses);
 /* Tell what the last run that failed stopped at; of what a program consists. */

@@ -111,6 +111,24 @@ def test_every_set_gives_the_same_bits(every_isa: str) -> None:
     assert state(model.parameters()) == state(twin.parameters())
 
 
+def test_a_loss_that_is_a_parameter_is_what_that_was() -> None:
+    """Its data is written from where the next step has the parameter's."""
+    w = Value(2.0)
+    optimizer, loss = optim.SGD([w], lr=0.5), w * 1.0
+    assert compile(loss, optimizer).run(3) == [2.0, 1.5, 1.0]
+    assert (loss.data, w.data, w.grad) == (1.0, 0.5, 1.0)
+
+    @compile(values=True)
+    def step() -> Any:
+        optimizer.zero_grad()
+        (w * 1.0).backward()
+        before = w * 1.0
+        optimizer.step()
+        return before, w * 1.0
+
+    assert [[x.data for x in step()] for _ in range(3)] == [[0.5, 0.0], [0.0, -0.5], [-0.5, -1.0]]
+
+
 def test_options_and_state_are_read_at_each_run() -> None:
     model, optimizer, loss_of = classifier(OPTIMIZERS["adam"])
     twin, twin_optimizer, twin_loss_of = classifier(OPTIMIZERS["adam"])
@@ -246,11 +264,12 @@ def in_order_of_walk(graph: Graph, leaves: Sequence[Value]) -> Value:
         return graph.compute(leaves)
 
 
-def backward(graph: Graph, leaves: Sequence[Value], losses: list[float]) -> None:
-    """Do a step on a graph."""
-    loss = graph.compute(leaves)
-    loss.backward()
-    losses.append(loss.data)
+def backward(graph: Graph, leaves: Sequence[Value], steps: int, losses: list[float]) -> None:
+    """Do steps on a graph, whose gradients add up."""
+    for _ in range(steps):
+        loss = graph.compute(leaves)
+        loss.backward()
+        losses.append(loss.data)
 
 
 def compare(seed: int, size: int, hostile: bool) -> bool:
@@ -263,12 +282,12 @@ def compare(seed: int, size: int, hostile: bool) -> bool:
     twins = [Value(x) for x in data[0]]
     program = compile(in_order_of_walk(graph, leaves))
     raised = False
-    for row in data:
+    for steps, row in enumerate(data, 1):
         for leaf, twin, x in zip(leaves, twins, row, strict=True):
             leaf.data = twin.data = x
         found: list[float] = []
-        expected = outcome(functools.partial(backward, graph, twins, found))
-        assert outcome(program.run) == expected, (seed, row)
+        expected = outcome(functools.partial(backward, graph, twins, steps, found))
+        assert outcome(functools.partial(program.run, steps)) == expected, (seed, row)
         assert bits(program.losses) == bits(found), (seed, row)
         assert state(leaves) == state(twins), (seed, row)
         raised |= expected is not None
@@ -881,6 +900,48 @@ def test_an_interrupt_falls_between_steps() -> None:
     assert optimizer.t == len(program.losses)
     again = copy.deepcopy(model)
     assert state(again.parameters()) == state(model.parameters())
+
+
+def heard(call: Callable[[], Any]) -> bool:
+    """Tell whether a signal that comes after 10 ms ends a call."""
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        call()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    return False
+
+
+def large_sum(w: Value, count: int) -> Any:
+    return sum((w * (i * 1e-5)).tanh() for i in range(count))
+
+
+@pytest.mark.skipif(
+    threading.current_thread() is not threading.main_thread(), reason="signals are the main's"
+)
+def test_an_interrupt_is_heard_while_a_program_is_made_and_within_a_step() -> None:
+    """Nothing has happened then; a signal that raises nothing changes nothing."""
+    w = Value(0.5)
+    optimizer, loss = optim.SGD([w], lr=0.1), large_sum(w, 60_000)
+    assert heard(lambda: compile(loss, optimizer))
+    program, before = compile(loss, optimizer), state([w])
+    expected = program.run()
+    after, w.data, w.grad = state([w]), 0.5, 0.0
+    signals = []
+    handler = signal.signal(signal.SIGALRM, lambda *_: signals.append(1))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+        assert program.run() == expected
+        while not signals:
+            pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+    assert state([w]) == after != before
 
 
 def test_no_memory_at_any_point_of_compiling() -> None:

@@ -9,36 +9,29 @@
  * in one of 1400 results (glibc 2.36). */
 #include "numbers/numbers.h"
 #include "base/vmath.h"
-#include <stdatomic.h>
 
-static atomic_int math = MG_MATH_LIBRARY;
+atomic_int math_in_use = MG_MATH_LIBRARY;
 
 int mg_set_math(int which)
 {
     MG_RETURN_IF(which != MG_MATH_LIBRARY && which != MG_MATH_PORTABLE, MG_ERR_ARG);
-    atomic_store_explicit(&math, which, memory_order_relaxed);
+    atomic_store_explicit(&math_in_use, which, memory_order_relaxed);
     return MG_OK;
 }
 
 int mg_math(void)
 {
-    return atomic_load_explicit(&math, memory_order_relaxed);
+    return atomic_load_explicit(&math_in_use, memory_order_relaxed);
 }
 
 /* f(x) of the functions in use. */
 #define MATH(f, ...) \
-    (MG_UNLIKELY(mg_math() == MG_MATH_PORTABLE) ? vm_##f(__VA_ARGS__) : f(__VA_ARGS__))
+    (MG_UNLIKELY(is_math_portable()) ? vm_##f(__VA_ARGS__) : f(__VA_ARGS__))
 
 /* Note what Python would raise; the first error stays. */
 static void note(int *status, int error)
 {
     if (*status == MG_OK) *status = error;
-}
-
-double float_div(double x, double y, int *status)
-{
-    if (y == 0.0) note(status, MG_ERR_ZERODIV);
-    return x / y;
 }
 
 static bool is_odd(double y)

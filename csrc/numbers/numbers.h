@@ -12,7 +12,20 @@
  * *status, which stays as it is otherwise and after the first. */
 
 double float_pow(double x, double y, int *status);
-double float_div(double x, double y, int *status);
+extern atomic_int math_in_use; /* of mg_set_math() */
+
+MG_INLINE bool is_math_portable(void)
+{
+    return atomic_load_explicit(&math_in_use, memory_order_relaxed) == MG_MATH_PORTABLE;
+}
+
+/* This one in a loop of lanes is no call. */
+MG_INLINE double float_div(double x, double y, int *status)
+{
+    if (y == 0.0 && *status == MG_OK) *status = MG_ERR_ZERODIV;
+    return x / y;
+}
+
 double float_exp(double x, int *status);
 double float_expm1(double x, int *status);
 double float_log(double x, int *status);
@@ -128,20 +141,21 @@ MG_INLINE number_move sgd_move(const sgd *set, double data, double gradient, dou
     return to;
 }
 
-/* The same for Adam, with a function for pow; unbias is 1 - beta ** step for both. */
+/* The same for Adam, with functions for pow and /; unbias is 1 - beta ** step for both. */
 MG_INLINE number_move adam_move(const adam *set, const double unbias[2], double data,
-                           double gradient, double m, double v,
-                           double (*power)(double, double, int *), int *status)
+                                double gradient, double m, double v,
+                                double (*power)(double, double, int *),
+                                double (*divide)(double, double, int *), int *status)
 {
     number_move to;
     double g = gradient;
     if (!set->decoupled && set->weight_decay != 0.0) g = g + set->weight_decay * data;
     to.first = set->beta1 * m + (1.0 - set->beta1) * g;
     to.second = set->beta2 * v + (1.0 - set->beta2) * power(g, 2.0, status);
-    double m_hat = float_div(to.first, unbias[0], status);
-    double v_hat = float_div(to.second, unbias[1], status);
+    double m_hat = divide(to.first, unbias[0], status);
+    double v_hat = divide(to.second, unbias[1], status);
     double root = power(v_hat, 0.5, status);
-    double change = float_div(m_hat, root + set->epsilon, status);
+    double change = divide(m_hat, root + set->epsilon, status);
     if (set->decoupled) change = change + set->weight_decay * data;
     to.data = data - set->lr * change;
     return to;

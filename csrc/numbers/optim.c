@@ -36,8 +36,8 @@ static int adam_compute(const mg_arena *arena, int64_t count, const mg_node *par
     adam_unbias(set, unbias, &status);
     for (int64_t i = 0; i < count && (status == MG_OK || set->ieee); i++) {
         const node *p = node_at(arena, index_of(parameters[i]));
-        number_move moved = adam_move(set, unbias, p->data, p->gradient, m[i], v[i], float_pow,
-                                 &status);
+        number_move moved = adam_move(set, unbias, p->data, p->gradient, m[i], v[i],
+                                      float_pow, float_div, &status);
         to.first[i] = moved.first;
         to.second[i] = moved.second;
         to.data[i] = moved.data;

@@ -289,6 +289,7 @@ static int64_t items_sort(chooser *c, const seen_node *p)
     for (uint32_t i = p->items; i; i = items[i - 1].before)
         order[c->order.count++] = (unit){items[i - 1].key, 0, i - 1};
     units_sort(order, order + count, count);
+    MG_TRY(work_status(MG_OK));
     return (int64_t)count;
 }
 

@@ -8,28 +8,29 @@
 /* ---- pow --------------------------------------------------------------------------- */
 
 /* For a few exponents a result r and the rest that it differs from the true value by are
- * computed with fused products. Where |rest| is below 0.45 units of r's last place, every
- * pow with an error below 0.54 units returns r, as its neighbours are 0.55 away. 0.54 is
- * the bound stated in the source of glibc's, since 2.28: hence only there. One in ten is
- * called. Below a power of two neighbours are nearer; one is certain if it is exact, which
- * are few cases, and test_scripts.c asks pow for all. x * x alone is another number than
- * pow(x, 2) in one of 1400. */
+ * computed with fused products. The error of glibc's pow is at most 0.511 units of the
+ * result's last place and 1.5 * 2^-15 |log of the result|: so its source since 2.28, hence
+ * only there. That is below 0.516 units from 2^-128 to 2^128. Where |rest| is below 0.4835
+ * units of r's last place, pow returns r, as its neighbours are 0.5165 away; one in thirty
+ * is called. Below a power of two neighbours are nearer; one is certain if it is exact,
+ * which are few cases, and test_scripts.c asks pow for all. x * x alone is another number
+ * than pow(x, 2) in one of 1400. */
 #if (defined(MG_HAS_FMA) || defined(__aarch64__)) && defined(__GNUC__) && \
     defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 28)
 #define LANES_KNOW_POW 1
 
-/* Tell whether pow returns r, which is not near the ends: the rest of a root below 1e-146
- * is no double. `scale` is what the rest is given in units of. */
+/* Tell whether pow returns r, by the rest in units of `scale`. */
 MG_INLINE bool is_certain(double r, double rest, double scale)
 {
     const uint64_t exponent = 0x7FF0000000000000u, one = 1;
     uint64_t bits;
     double power;
     memcpy(&bits, &r, sizeof bits);
-    const double most = bits & ((one << 52) - 1) ? 0.4499 * 0x1p-52 : 0.0;
+    const double most = bits & ((one << 52) - 1) ? 0.4835 * 0x1p-52 : 0.0;
     bits &= exponent;
     memcpy(&power, &bits, sizeof power);
-    return fabs(rest) <= most * power * scale && fabs(r) > 1e-140 && fabs(r) < 1e140;
+    return (fabs(rest) <= most * power * scale) & (fabs(r) > 0x1p-128) &
+           (fabs(r) < 0x1p128);
 }
 
 MG_INLINE bool square_is_certain(double x, double *r)
@@ -52,38 +53,79 @@ MG_INLINE bool root_is_certain(double x, double *r)
     return is_certain(*r, __builtin_fma(-*r, *r, x), 1.9999 * *r);
 }
 
+/* Correct a first result by its rest. */
+MG_INLINE bool sum_is_certain(double first, double rest, double *r)
+{
+    *r = first + rest;
+    return is_certain(*r, rest - (*r - first), 1.0);
+}
+
 MG_INLINE bool cube_is_certain(double x, double *r)
 {
     double high = x * x, low = __builtin_fma(x, x, -high), product = high * x;
     double rest = __builtin_fma(high, x, -product) + low * x;
-    *r = product + rest;
-    return is_certain(*r, rest - (*r - product), 1.0);
+    return sum_is_certain(product, rest, r);
 }
 
 MG_INLINE bool inverse_square_is_certain(double x, double *r)
 {
     double high = x * x, low = __builtin_fma(x, x, -high), first = 1.0 / high;
     double rest = (__builtin_fma(-first, high, 1.0) - first * low) * first;
-    *r = first + rest;
-    return is_certain(*r, rest - (*r - first), 1.0);
+    return sum_is_certain(first, rest, r);
+}
+
+/* Given r, near 1 / sqrt(high + low): the true value is r + r e / 2, where e is
+ * 1 - r r (high + low). */
+MG_INLINE bool inverse_root_is_certain(double high, double low, double first, double *r)
+{
+    double square = first * first, less = __builtin_fma(first, first, -square);
+    double product = square * high, rest = __builtin_fma(square, high, -product);
+    double e = ((1.0 - product) - rest) - (square * low + less * high);
+    return sum_is_certain(first, 0.5 * first * e, r);
+}
+
+MG_INLINE bool inverse_cube_root_is_certain(double x, double *r)
+{
+    double square = x * x, less = __builtin_fma(x, x, -square), high = square * x;
+    double low = __builtin_fma(square, x, -high) + less * x;
+    return inverse_root_is_certain(high, low, 1.0 / (x * sqrt(x)), r);
 }
 
 /* Tell whether pow(x, k) is known without a call, and what it is. */
 MG_INLINE bool pow_is_certain(double x, double k, double *r)
 {
+    *r = x;
     return k == 2.0    ? square_is_certain(x, r)
            : k == -1.0 ? inverse_is_certain(x, r)
-           : k == 0.5  ? root_is_certain(x, r)
+           : k == 1.0  ? true
            : k == -2.0 ? inverse_square_is_certain(x, r)
-                       : k == 3.0 && cube_is_certain(x, r);
+           : k == 3.0  ? cube_is_certain(x, r)
+           : k == 0.5  ? root_is_certain(x, r)
+           : k == -0.5 ? inverse_root_is_certain(x, 0.0, 1.0 / sqrt(x), r)
+                       : k == -1.5 && inverse_cube_root_is_certain(x, r);
 }
 
 /* float_pow() */
 MG_INLINE double lane_pow(double x, double k, int *status)
 {
     double r;
-    if (mg_math() == MG_MATH_PORTABLE) return float_pow(x, k, status);
+    if (is_math_portable()) return float_pow(x, k, status);
     return pow_is_certain(x, k, &r) ? r : float_pow(x, k, status);
+}
+
+/* The same, but *doubt becomes 1 where it is not known, and / where it may raise: many of
+ * them are computed at once, and again one by one where there was a doubt. */
+MG_INLINE double pow_guess(double x, double k, int *doubt)
+{
+    double r;
+    *doubt |= !pow_is_certain(x, k, &r);
+    return r;
+}
+
+MG_INLINE double div_guess(double x, double y, int *doubt)
+{
+    *doubt |= y == 0.0;
+    return x / y;
 }
 #else
 #define lane_pow float_pow
@@ -112,11 +154,25 @@ MG_INLINE double code_compute(uint32_t code, double a, double b, double y, doubl
     }
 }
 
+/* The result of the line before, which most lines need: from memory it would come 5 cycles
+ * later. */
+typedef struct last_result {
+    uint32_t to;
+    double number;
+} last_result;
+
+MG_INLINE double line_operand(uint32_t slot, const double *slots, last_result last)
+{
+    if (slot == last.to) return last.number;
+    return slots[slot];
+}
+
 /* Compute one operation of a line: the same with one look at the code, and without reading
  * what is not used. */
-MG_INLINE double line_compute(const line *l, const double *slots, int *status)
+MG_INLINE double line_compute(const line *l, const double *slots, last_result last,
+                              int *status)
 {
-    const double a = slots[l->a], b = slots[l->b];
+    const double a = line_operand(l->a, slots, last), b = line_operand(l->b, slots, last);
     switch (l->code) {
 #define MG_OP(NAME, name, symbol, arity, types, traits, frames, value, gradient_a, \
               gradient_b) \
@@ -132,11 +188,30 @@ MG_INLINE double line_compute(const line *l, const double *slots, int *status)
         return (gradient_b); \
     }
 #include "ops.def"
-    case LINE_ADD_PRODUCT: return slots[l->y] + a * b;
+    case LINE_ADD_PRODUCT: return line_operand(l->y, slots, last) + a * b;
     case CODE_WHERE: return slots[l->y] == b ? a : slots[l->g];
     default: return b > a ? b : a; /* CODE_PICK */
     }
 }
+
+/* Compute what code_compute() does by guesses of powers. */
+#if defined(LANES_KNOW_POW)
+#undef FLOAT_POW
+#define FLOAT_POW(x, k, status) pow_guess((x), (k), doubt)
+MG_INLINE double code_guess(uint32_t code, double a, double b, double y, double g, int *doubt)
+{
+    int ignored = MG_OK, *status = &ignored;
+    (void)b, (void)y, (void)g;
+    switch (code) {
+#define MG_OP(NAME, name, symbol, arity, types, traits, frames, value, gradient_a, \
+              gradient_b) \
+    case 3 * MG_##NAME: return (value); \
+    case 3 * MG_##NAME + 1: return (gradient_a);
+#include "ops.def"
+    default: return 0.0;
+    }
+}
+#endif
 
 #include "base/ops_undef.inc.c"
 
@@ -145,8 +220,11 @@ MG_INLINE double line_compute(const line *l, const double *slots, int *status)
 static int line_run(const line *lines, size_t count, double *slots)
 {
     int status = MG_OK;
-    for (const line *l = lines; l < lines + count; l++)
-        slots[l->to] = line_compute(l, slots, &status);
+    last_result last = {0, 0.0};
+    for (const line *l = lines; l < lines + count; l++) {
+        last = (last_result){l->to, line_compute(l, slots, last, &status)};
+        slots[l->to] = last.number;
+    }
     return status;
 }
 
@@ -177,7 +255,7 @@ MG_INLINE int lanes_by_mode(uint32_t code, const instruction *i, double *slots)
                     !(m & SINGLE_G));
 }
 
-static int lanes_run(const instruction *i, double *slots)
+static int lanes_plain(const instruction *i, double *slots)
 {
     switch (i->code) {
 #define MG_OP(NAME, ...) \
@@ -194,17 +272,115 @@ static int lanes_run(const instruction *i, double *slots)
     }
 }
 
+/* ---- lanes of powers --------------------------------------------------------------- */
+
+#if defined(LANES_KNOW_POW)
+enum { GUESSES = 16 };
+
+/* Return where lanes of an operand lie: for its one slot, copies of it in all[]. */
+MG_INLINE const double *operand_find(const double *from, bool is_single, double *all)
+{
+    for (int l = 0; is_single && l < GUESSES; l++) all[l] = *from;
+    return is_single ? all : from;
+}
+
+/* Compute lanes of a formula with one power, of exponent k; returns how many. */
+MG_INLINE uint32_t powers_of(uint32_t code, const instruction *i, double *slots, double k,
+                             int *status)
+{
+    const bool one_a = i->modes & SINGLE_A, one_y = i->modes & SINGLE_Y,
+               one_g = i->modes & SINGLE_G;
+    double all[3][GUESSES], found[GUESSES];
+    const double *a = operand_find(slots + i->a, one_a, all[0]),
+                 *y = operand_find(slots + i->y, one_y, all[1]),
+                 *g = operand_find(slots + i->g, one_g, all[2]);
+    int64_t doubts[GUESSES];
+    uint32_t done = 0;
+    for (; done + GUESSES <= i->count; done += GUESSES) {
+        int64_t any = 0;
+        for (int l = 0; l < GUESSES; l++) {
+            int doubt = 0;
+            found[l] = code_guess(code, a[l], k, y[l], g[l], &doubt);
+            doubts[l] = doubt;
+            any |= doubts[l];
+        }
+        for (int l = 0; any && l < GUESSES; l++)
+            if (MG_UNLIKELY(doubts[l]))
+                found[l] = code_compute(code, a[l], k, y[l], g[l], status);
+        memcpy(slots + i->to + done, found, sizeof found);
+        a += one_a ? 0 : GUESSES, y += one_y ? 0 : GUESSES, g += one_g ? 0 : GUESSES;
+    }
+    return done;
+}
+
+/* Compute the first lanes of powers, many at once; returns how many. */
+static uint32_t powers_run(const instruction *i, double *slots, int *status)
+{
+    enum { POWER = 3 * MG_POW_NUMBER };
+    const double k = slots[i->b];
+#define OF_EXPONENT(code_of, number) \
+    if (i->code == (code_of) && k == (number)) \
+        return powers_of((code_of), i, slots, (number), status);
+    if (i->code == 3 * MG_TANH + 1)
+        return powers_of(3 * MG_TANH + 1, i, slots, 0.0, status);
+    OF_EXPONENT(POWER, 2.0)
+    OF_EXPONENT(POWER, -1.0)
+    OF_EXPONENT(POWER, 0.5)
+    OF_EXPONENT(POWER, -0.5)
+    OF_EXPONENT(POWER, 3.0)
+    OF_EXPONENT(POWER, -2.0)
+    OF_EXPONENT(POWER + 1, 2.0)
+    OF_EXPONENT(POWER + 1, -1.0)
+    OF_EXPONENT(POWER + 1, 0.5)
+    OF_EXPONENT(POWER + 1, -0.5)
+    OF_EXPONENT(POWER + 1, 3.0)
+#undef OF_EXPONENT
+    return 0;
+}
+#endif
+
+static int lanes_run(const instruction *i, double *slots)
+{
+#if defined(LANES_KNOW_POW)
+    const bool has_power = i->code / 3 == MG_POW_NUMBER || i->code == 3 * MG_TANH + 1;
+    if (has_power && i->count >= GUESSES && !is_math_portable()) {
+        int status = MG_OK;
+        const uint32_t done = powers_run(i, slots, &status);
+        const instruction rest = lanes_from(i, done, i->count - done);
+        const int of_rest = lanes_plain(&rest, slots);
+        return status == MG_OK ? of_rest : status;
+    }
+#endif
+    return lanes_plain(i, slots);
+}
+
 /* ---- chains ------------------------------------------------------------------------ */
 
-/* Sums of one lane each. */
-static void chain_of_one(const instruction *i, const uint32_t *table, double *slots)
+/* A sum of one lane. */
+MG_INLINE double chain_of_one(const uint32_t *table, uint32_t terms, const double *slots)
 {
-    for (uint32_t block = 0; block < i->count; block++) {
-        double sum = slots[*table++];
-        for (uint32_t k = 0; k < i->terms; k++, table += 2)
-            sum = sum + slots[table[0]] * slots[table[1]];
-        slots[i->to + block] = sum;
+    double sum = slots[*table++];
+    for (uint32_t k = 0; k < terms; k++, table += 2)
+        sum = sum + slots[table[0]] * slots[table[1]];
+    return sum;
+}
+
+/* Sums of one lane each: four at a time, as each waits for its last addition. */
+static void chains_of_one(const instruction *i, const uint32_t *table, double *slots)
+{
+    const size_t stride = 1 + 2 * (size_t)i->terms;
+    double *to = slots + i->to;
+    uint32_t block = 0;
+    for (; block + 4 <= i->count; block += 4, table += 4 * stride) {
+        double sum[4];
+        for (uint32_t c = 0; c < 4; c++) sum[c] = slots[table[c * stride]];
+        for (const uint32_t *at = table + 1; at < table + stride; at += 2)
+            for (uint32_t c = 0; c < 4; c++)
+                sum[c] = sum[c] + slots[at[c * stride]] * slots[at[c * stride + 1]];
+        for (uint32_t c = 0; c < 4; c++) to[block + c] = sum[c];
     }
+    for (; block < i->count; block++, table += stride)
+        to[block] = chain_of_one(table, i->terms, slots);
 }
 
 #if defined(__GNUC__)
@@ -252,7 +428,8 @@ typedef lanes_of_4 lanes_of_8;
                     sum[v] = sum[v] + a * b; \
                 } \
             } \
-            memcpy(to, sum, sizeof sum); \
+            for (int v = 0; v < (width) / MANY; v++) \
+                memcpy(to + v * MANY, &sum[v], sizeof sum[v]); \
         } \
     }
 CHAIN_OF(4)
@@ -290,7 +467,7 @@ static void chain_of_many(const instruction *i, const uint32_t *table, double *s
 static void chain_run(const instruction *i, const uint32_t *table, double *slots)
 {
     if (i->width == 1) {
-        chain_of_one(i, table, slots);
+        chains_of_one(i, table, slots);
         return;
     }
 #if defined(__GNUC__)
@@ -303,21 +480,84 @@ static void chain_run(const instruction *i, const uint32_t *table, double *slots
 
 /* ---- Adam -------------------------------------------------------------------------- */
 
+/* What a step is of: arrays of parameters, and where its results go. */
+typedef struct adam_job {
+    adam set;
+    double unbias[2];
+    int64_t count;
+    const double *data, *gradients, *m, *v;
+    double *to;
+} adam_job;
+
+static void move_put(const adam_job *job, int64_t i, number_move moved)
+{
+    job->to[i] = moved.data;
+    job->to[job->count + i] = moved.first;
+    job->to[2 * job->count + i] = moved.second;
+}
+
+static void move_one(const adam_job *job, int64_t i, int *status)
+{
+    move_put(job, i, adam_move(&job->set, job->unbias, job->data[i], job->gradients[i],
+                               job->m[i], job->v[i], lane_pow, float_div, status));
+}
+
+#if defined(LANES_KNOW_POW)
+/* Move GUESSES parameters from i on; those with a doubt again. What the set says of decay
+ * is repeated, for a compiler that makes a loop of each. */
+MG_INLINE void moves_guess(const adam_job *job, int64_t i, bool decays, bool decoupled,
+                           int *status)
+{
+    adam set = job->set;
+    if (!decays) set.weight_decay = 0.0;
+    set.decoupled = decoupled;
+    const double unbias[] = {job->unbias[0], job->unbias[1]};
+    const double *data = job->data + i, *gradients = job->gradients + i, *m = job->m + i,
+                 *v = job->v + i;
+    double found[3][GUESSES];
+    int64_t doubts[GUESSES];
+    for (int l = 0; l < GUESSES; l++) {
+        int doubt = 0;
+        const number_move moved = adam_move(&set, unbias, data[l], gradients[l], m[l], v[l],
+                                            pow_guess, div_guess, &doubt);
+        found[0][l] = moved.data;
+        found[1][l] = moved.first;
+        found[2][l] = moved.second;
+        doubts[l] = doubt;
+    }
+    for (int which = 0; which < 3; which++)
+        memcpy(job->to + which * job->count + i, found[which], sizeof found[which]);
+    for (int l = 0; l < GUESSES; l++)
+        if (MG_UNLIKELY(doubts[l])) move_one(job, i + l, status);
+}
+
+/* Move as many parameters as are whole groups; returns how many. */
+static int64_t moves_guess_all(const adam_job *job, int *status)
+{
+    const bool decays = job->set.weight_decay != 0.0, decoupled = job->set.decoupled;
+    int64_t i = 0;
+    for (; i + GUESSES <= job->count; i += GUESSES) {
+        if (!decays) moves_guess(job, i, false, false, status);
+        else if (decoupled) moves_guess(job, i, true, true, status);
+        else moves_guess(job, i, true, false, status);
+    }
+    return i;
+}
+#endif
+
 /* Compute a step: to[0 .. count) gets the data, then the means follow. */
 static int adam_lanes(const adam *set, int64_t count, const double *data,
                       const double *gradients, const double *m, const double *v,
                       double *to)
 {
+    adam_job job = {*set, {0.0, 0.0}, count, data, gradients, m, v, to};
     int status = MG_OK;
-    double unbias[2];
-    adam_unbias(set, unbias, &status);
-    for (int64_t i = 0; i < count; i++) {
-        number_move moved = adam_move(set, unbias, data[i], gradients[i], m[i], v[i],
-                                      lane_pow, &status);
-        to[i] = moved.data;
-        to[count + i] = moved.first;
-        to[2 * count + i] = moved.second;
-    }
+    int64_t i = 0;
+    adam_unbias(set, job.unbias, &status);
+#if defined(LANES_KNOW_POW)
+    if (!is_math_portable()) i = moves_guess_all(&job, &status);
+#endif
+    for (; i < count; i++) move_one(&job, i, &status);
     return status;
 }
 

@@ -406,9 +406,11 @@ static int log_close(mg_arena *arena, int64_t count, const mg_node *outputs, int
     script_log *log = log_of(arena);
     MG_RETURN_IF(!log, MG_ERR_ARG);
     const bool right = count >= 0 && (flags == 0 || flags == MG_UNROLLED);
+    const bool holds = work_hold();
     int status = right ? outputs_trace(log, count, outputs) : MG_ERR_ARG;
+    if (holds) work_let_go();
     if (status == MG_OK) status = script_make(&log->t, flags, made);
-    log_end(arena);
+    if (status != MG_ERR_INTERRUPTED) log_end(arena); /* else it can be closed again */
     return status;
 }
 

@@ -46,6 +46,7 @@ typedef struct roller {
     uint32_t trial;
     uint32_t one, minus_zero; /* slots of these constants */
     uint32_t only_width;      /* of blocks; 0: any */
+    size_t since;             /* what has been done since a question */
 } roller;
 
 /* Lanes of one group, and how they are laid out. */
@@ -59,6 +60,15 @@ typedef struct group {
 
 enum { CONTINUES = 1 << 30 }; /* there is another step */
 enum { CHAIN_CODE = 3 * MG_ADD, PRODUCT_CODE = 3 * MG_MUL };
+
+/* Ask whether to go on, where enough has been done since the last time. */
+static bool roller_goes_on(roller *r, size_t done)
+{
+    r->since += done;
+    if (r->since < ASK_AFTER) return true;
+    r->since = 0;
+    return work_goes_on();
+}
 
 /* ---- slots ------------------------------------------------------------------------- */
 
@@ -132,7 +142,7 @@ static void uses_count(roller *r)
     }
     for (size_t i = 0; i < t->outputs.count; i++)
         use(r, ((const uint32_t *)t->outputs.items)[i], 2);
-    for (uint32_t i = (uint32_t)r->count; i-- > 1;) {
+    for (uint32_t i = (uint32_t)r->count; i-- > 1 && roller_goes_on(r, 1);) {
         const operation *o = operation_at(t, i);
         if (!is_computed(o)) continue;
         if (!r->uses[i] && code_may_raise(o->code)) r->uses[i] = 2;
@@ -193,7 +203,7 @@ static void step_count(roller *r, uint32_t number, uint32_t before)
 
 static void chains_find(roller *r)
 {
-    for (uint32_t i = 1; i < r->count; i++) {
+    for (uint32_t i = 1; i < r->count && roller_goes_on(r, 1); i++) {
         const operation *o = operation_at(r->t, i);
         if (r->uses[i] && o->code == CODE_PICK) step_count(r, i, o->a);
         if (!r->uses[i] || !is_in_chain(o)) continue;
@@ -286,6 +296,7 @@ static int64_t units_find(roller *r, uint32_t first, uint32_t end)
         const operation *o = operation_at(r->t, i);
         if (!is_computed(o) || !r->uses[i] || r->absorbed[i]) continue;
         MG_TRY(level_find(r, i));
+        MG_RETURN_IF(!roller_goes_on(r, 1 + (size_t)r->length[i]), MG_ERR_INTERRUPTED);
         const uint32_t code = is_in_chain(o) ? CHAIN_CODE : o->code;
         const bool is_power = code / 3 == MG_POW_NUMBER && code < CODE_PICK;
         uint32_t detail = code == CHAIN_CODE ? r->length[i]
@@ -302,7 +313,8 @@ static bool is_after(const unit *u, const unit *v)
     return u->key > v->key || (u->key == v->key && u->detail > v->detail);
 }
 
-/* Sort units by key and detail; equal ones keep their order. */
+/* Sort units by key and detail; equal ones keep their order. Work that is given up leaves
+ * them as they are: who has them sorted asks work_status(). */
 void units_sort(unit *units, unit *scratch, size_t count)
 {
     unit *from = units, *to = scratch;
@@ -311,6 +323,7 @@ void units_sort(unit *units, unit *scratch, size_t count)
             size_t middle = left + sorted < count ? left + sorted : count;
             size_t end = middle + sorted < count ? middle + sorted : count;
             size_t i = left, j = middle;
+            if (count > ASK_AFTER && left % ASK_AFTER == 0 && !work_goes_on()) return;
             for (size_t k = left; k < end; k++) {
                 bool second = i == middle || (j < end && is_after(&from[i], &from[j]));
                 to[k] = from[second ? j++ : i++];
@@ -559,12 +572,13 @@ static int tuple_read(const roller *r, const group *g, uint32_t block, size_t wh
 }
 
 /* Tell whether an operand of all blocks, in all terms, is one slot. */
-static bool is_single(const roller *r, const group *g, size_t operand)
+static bool is_single(roller *r, const group *g, size_t operand)
 {
     uint32_t slots[8];
     for (uint32_t block = 0; block < blocks_of(g); block++)
         for (size_t which = operand; which < stride_of(g); which += 2) {
             if (tuple_read(r, g, block, which, slots) != EQUAL) return false;
+            if (!roller_goes_on(r, g->width)) return false;
             if (operand == 0) break;
         }
     return true;
@@ -598,6 +612,7 @@ static double group_try(roller *r, group *g, uint32_t width)
     for (uint32_t block = 0; block < blocks_of(g); block++)
         for (size_t which = 0; which < stride_of(g); which++) {
             int64_t index = index_find(r, g, block, which);
+            if (index >= 0 && !roller_goes_on(r, width)) index = MG_ERR_INTERRUPTED;
             if (index < 0) return (double)index;
         }
     for (uint32_t i = 0; i < r->tuples.count; i++)
@@ -650,6 +665,7 @@ static int operands_read(roller *r, const unit *units, const group *g)
     for (uint32_t lane = 0; lane < g->lanes; lane++, to += stride) {
         chain_read(r, units[lane].number, to);
         to[0] = to[0] ? r->slot[to[0]] : r->minus_zero;
+        MG_RETURN_IF(!roller_goes_on(r, stride), MG_ERR_INTERRUPTED);
         for (size_t k = 1; k < stride; k += 2) {
             uint32_t a = to[k] ? r->slot[to[k]] : r->one, b = r->slot[to[k + 1]];
             to[k] = a < b ? a : b;
@@ -807,7 +823,7 @@ static int groups_emit(roller *r, size_t count)
         const bool is_chain = (uint32_t)of->key == CHAIN_CODE;
         MG_TRY(is_chain ? chain_group_emit(r, of, lanes, r->scratch)
                         : lanes_group_emit(r, &r->units[first], lanes, r->scratch));
-        MG_RETURN_IF(!work_goes_on(), MG_ERR_INTERRUPTED);
+        MG_RETURN_IF(!roller_goes_on(r, 16 + (size_t)lanes), MG_ERR_INTERRUPTED);
     }
     return MG_OK;
 }
@@ -815,17 +831,21 @@ static int groups_emit(roller *r, size_t count)
 static int segment_emit(roller *r, uint32_t first, uint32_t end, bool is_rolled)
 {
     if (!is_rolled) {
-        for (uint32_t i = first; i < end; i++)
+        for (uint32_t i = first; i < end; i++) {
             if (is_computed(operation_at(r->t, i)) && r->uses[i]) MG_TRY(line_of(r, i));
+            MG_RETURN_IF(!roller_goes_on(r, 1), MG_ERR_INTERRUPTED);
+        }
         return MG_OK;
     }
     int64_t count = units_find(r, first, end);
     MG_TRY((int)(count < 0 ? count : 0));
     units_sort(r->units, r->scratch, (size_t)count);
+    MG_TRY(work_status(MG_OK));
     return groups_emit(r, (size_t)count);
 }
 
-/* Return consecutive slots that hold these operations, or copies; 0: no memory. */
+/* Return consecutive slots that hold these operations, or copies, which stand for what was
+ * computed from now on; 0: no memory. */
 static uint32_t gathered(roller *r, uint32_t count, const uint32_t *numbers)
 {
     bool consecutive = true;
@@ -836,7 +856,11 @@ static uint32_t gathered(roller *r, uint32_t count, const uint32_t *numbers)
         slots[i] = r->slot[numbers[i]];
         consecutive &= slots[i] == slots[0] + i;
     }
-    return consecutive ? slots[0] : pack(r, count, slots);
+    if (consecutive) return slots[0];
+    const uint32_t to = pack(r, count, slots);
+    for (uint32_t i = 0; to && i < count; i++)
+        if (is_computed(operation_at(r->t, numbers[i]))) r->slot[numbers[i]] = to + i;
+    return to;
 }
 
 static int update_emit(roller *r, uint32_t number)
@@ -868,6 +892,7 @@ static int inputs_place(roller *r)
     MG_RETURN_IF(!r->one || !r->minus_zero, MG_ERR_NOMEM);
     for (uint32_t i = 1; i < r->count; i++) {
         const operation *o = operation_at(t, i);
+        MG_RETURN_IF(!roller_goes_on(r, 1), MG_ERR_INTERRUPTED);
         if (o->code != CODE_CONSTANT || !r->uses[i]) continue;
         r->slot[i] = slot_of_number(r, o->number);
         MG_RETURN_IF(!r->slot[i], MG_ERR_NOMEM);
@@ -893,13 +918,12 @@ static int inputs_place(roller *r)
     return MG_OK;
 }
 
-/* Say what is read from nodes and written to them. */
-static int nodes_emit(roller *r)
+/* Say what is read from nodes. */
+static int nodes_place(roller *r)
 {
     struct mg_script *s = r->script;
     const trace *t = r->t;
     MG_TRY(list_reserve(r->arena, &s->nodes, t->nodes.count, sizeof(script_node)));
-    MG_TRY(list_reserve(r->arena, &s->writes, t->writes.count, sizeof(write_slot)));
     for (size_t i = 0; i < t->nodes.count; i++) {
         const outer_node *o = (const outer_node *)t->nodes.items + i;
         ((script_node *)s->nodes.items)[i] = (script_node){
@@ -910,6 +934,39 @@ static int nodes_emit(roller *r)
         if (o->code == CODE_INPUT && o->b)
             ((script_node *)s->nodes.items)[o->a].gradient = r->slot[i];
     }
+    s->nodes.count = t->nodes.count;
+    return MG_OK;
+}
+
+/* Have what a step gives away copied if it is read from a node: the slot of that gets what
+ * the next step reads. */
+static int read_keep(roller *r, uint32_t number)
+{
+    const operation *o = operation_at(r->t, number);
+    if (o->code != CODE_INPUT) return MG_OK;
+    const script_node *from = (const script_node *)r->script->nodes.items + o->a;
+    if (r->slot[number] != (o->b ? from->gradient : from->data)) return MG_OK;
+    r->slot[number] = pack(r, 1, &r->slot[number]);
+    return r->slot[number] ? MG_OK : MG_ERR_NOMEM;
+}
+
+static int reads_keep(roller *r)
+{
+    const trace *t = r->t;
+    MG_TRY(read_keep(r, t->loss));
+    for (size_t i = 0; i < t->writes.count; i++)
+        MG_TRY(read_keep(r, ((const write_back *)t->writes.items)[i].value));
+    for (size_t i = 0; i < t->outputs.count; i++)
+        MG_TRY(read_keep(r, ((const uint32_t *)t->outputs.items)[i]));
+    return MG_OK;
+}
+
+/* Say what is written to nodes. */
+static int writes_emit(roller *r)
+{
+    struct mg_script *s = r->script;
+    const trace *t = r->t;
+    MG_TRY(list_reserve(r->arena, &s->writes, t->writes.count, sizeof(write_slot)));
     for (size_t i = 0; i < t->writes.count; i++) {
         const write_back *w = (const write_back *)t->writes.items + i;
         ((write_slot *)s->writes.items)[i] =
@@ -919,7 +976,6 @@ static int nodes_emit(roller *r)
     MG_RETURN_IF(t->outputs.count && !outputs, MG_ERR_NOMEM);
     for (size_t i = 0; i < t->outputs.count; i++)
         outputs[i] = r->slot[((const uint32_t *)t->outputs.items)[i]];
-    s->nodes.count = t->nodes.count;
     s->writes.count = t->writes.count;
     s->loss = r->slot[t->loss];
     return MG_OK;
@@ -930,6 +986,8 @@ static int program_emit(roller *r, bool is_rolled)
     const trace *t = r->t;
     uint32_t first = 1;
     MG_TRY(inputs_place(r));
+    MG_TRY(nodes_place(r));
+    MG_TRY(reads_keep(r));
     for (uint32_t u = 0; u <= t->updates.count; u++) {
         uint32_t end = (uint32_t)r->count;
         if (u < t->updates.count) end = ((const update_at *)t->updates.items)[u].at;
@@ -940,7 +998,7 @@ static int program_emit(roller *r, bool is_rolled)
     MG_RETURN_IF(!slots_take(r, 8), MG_ERR_NOMEM); /* the last block may read so far */
     for (uint32_t i = 1; i < r->count; i++)
         r->script->operations += is_computed(operation_at(t, i)) && r->uses[i];
-    return nodes_emit(r);
+    return writes_emit(r);
 }
 
 enum { ROLLER_WORDS = 4 };
@@ -985,7 +1043,9 @@ int script_roll(struct mg_script *script, const trace *t, int flags)
     if (status == MG_OK) {
         uses_count(&r);
         if (!(flags & MG_UNROLLED)) chains_find(&r);
-        status = program_emit(&r, !(flags & MG_UNROLLED));
+        status = work_status(MG_OK); /* of the two above, too */
+        if (status == MG_OK) status = program_emit(&r, !(flags & MG_UNROLLED));
+        if (status == MG_OK) status = work_status(MG_OK);
     }
     roller_free(&r);
     return status;

@@ -1,14 +1,22 @@
 /* script.c: making and running programs of numbers.
  *
- * A run reads nodes into slots, executes, and writes nodes; between two steps of one call
- * what was written is in slots already. Instructions go on where a lane fails, with what
- * IEEE 754 gives; then the lanes are looked at one by one, and the failure that comes first
- * in the order of operations is kept: all that it depends on is right. It is the one that
- * a loop of single calls would have met. What that loop would have written before takes
- * effect, and nothing behind it. */
+ * A run reads nodes into slots, executes, and writes nodes. What a node holds between two
+ * steps of one call has a home: the slot that the next step reads it from, or one behind
+ * all slots. Instructions leave homes alone, and what a step writes is copied there when
+ * the step is whole; so after a failure there is what held before it. Instructions go on
+ * where a lane fails, with what IEEE 754 gives; then the lanes are looked at one by one,
+ * and the failure that comes first in the order of operations is kept: all that it depends
+ * on is right. It is the one that a loop of single calls would have met. What that loop
+ * would have written before takes effect, and nothing behind it.
+ */
 #include "programs/script.h"
 
 #include "kernels/kernels.h"
+
+static const script_node *script_nodes(const struct mg_script *s)
+{
+    return s->nodes.items;
+}
 
 /* ---- making ------------------------------------------------------------------------ */
 
@@ -32,7 +40,7 @@ void script_free(struct mg_script *s)
     }
     if (s->owns_updates) own_updates_free(arena, &s->updates);
     if (s->names) arena_allocate(arena, s->names, s->names_size, 0);
-    if (s->held) arena_allocate(arena, s->held, s->held_size, 0);
+    if (s->homes) arena_allocate(arena, s->homes, s->homes_size, 0);
     if (s->scratch) arena_allocate(arena, s->scratch, s->scratch_size, 0);
     list_drop(arena, &s->instructions, sizeof(instruction));
     list_drop(arena, &s->lines, sizeof(line));
@@ -41,7 +49,7 @@ void script_free(struct mg_script *s)
     list_drop(arena, &s->nodes, sizeof(script_node));
     list_drop(arena, &s->writes, sizeof(write_slot));
     list_drop(arena, &s->saves, sizeof(slot_run));
-    list_drop(arena, &s->carries, sizeof(slot_run));
+    list_drop(arena, &s->moves, sizeof(slot_run));
     list_drop(arena, &s->updates, sizeof(mg_number_update *));
     list_drop(arena, &s->update_ats, sizeof(uint32_t));
     list_drop(arena, &s->slots, sizeof(double));
@@ -49,18 +57,19 @@ void script_free(struct mg_script *s)
     arena_allocate(arena, s, sizeof *s, 0);
 }
 
-/* Take memory for what all nodes hold, and for the results of the largest update. */
+/* Take memory for homes, and for the results of the largest update. */
 static int scratch_open(struct mg_script *s)
 {
-    int64_t most = 0;
+    size_t most = 0;
     for (size_t u = 0; u < s->updates.count; u++) {
         const mg_number_update *of = ((mg_number_update **)s->updates.items)[u];
-        if (of->count > most) most = of->count;
+        if (3 * (size_t)of->count > most) most = 3 * (size_t)of->count;
     }
-    s->held_size = 2 * s->nodes.count * sizeof(double);
-    s->held = arena_allocate(s->arena, NULL, 0, s->held_size);
-    MG_RETURN_IF(!s->held && s->held_size, MG_ERR_NOMEM);
-    s->scratch_size = 3 * (size_t)most * sizeof(double);
+    s->homes_size = 2 * s->nodes.count * sizeof(uint32_t);
+    s->homes = arena_allocate(s->arena, NULL, 0, s->homes_size);
+    MG_RETURN_IF(!s->homes && s->homes_size, MG_ERR_NOMEM);
+    MG_TRY(list_reserve(s->arena, &s->slots, 2 * s->nodes.count, sizeof(double)));
+    s->scratch_size = most * sizeof(double);
     s->scratch = arena_allocate(s->arena, NULL, 0, s->scratch_size);
     return s->scratch || !s->scratch_size ? MG_OK : MG_ERR_NOMEM;
 }
@@ -80,17 +89,17 @@ static int run_add(mg_arena *arena, list *runs, uint32_t from, uint32_t to)
     return MG_OK;
 }
 
+/* Return the place of what is written among what all nodes hold. */
 static uint32_t held_place(const struct mg_script *s, const write_slot *w)
 {
     return w->node + (w->is_gradient ? (uint32_t)s->nodes.count : 0);
 }
 
-/* Find what is copied after each step from where it was written to where it is held: what
- * was written last. */
+/* Find what a step leaves in each place: what was written last. */
 static int saves_find(struct mg_script *s)
 {
     const write_slot *writes = s->writes.items;
-    uint32_t *last = (uint32_t *)s->held;
+    uint32_t *last = s->homes; /* which are found later */
     for (uint32_t i = 0; i < s->writes.count; i++) last[held_place(s, &writes[i])] = i;
     for (uint32_t i = 0; i < s->writes.count; i++) {
         const uint32_t to = held_place(s, &writes[i]);
@@ -99,17 +108,46 @@ static int saves_find(struct mg_script *s)
     return MG_OK;
 }
 
-/* Find what is copied from there to where the next step reads it. */
-static int carries_find(struct mg_script *s)
+/* Sort what a step leaves by where it is written: units[] get slots and places. */
+static size_t saves_sort(const struct mg_script *s, unit *units)
 {
-    const uint32_t count = (uint32_t)s->nodes.count;
-    const script_node *nodes = s->nodes.items;
-    for (uint32_t i = 0; i < count; i++)
-        if (nodes[i].data) MG_TRY(run_add(s->arena, &s->carries, i, nodes[i].data));
-    for (uint32_t i = 0; i < count; i++)
-        if (nodes[i].gradient)
-            MG_TRY(run_add(s->arena, &s->carries, count + i, nodes[i].gradient));
+    const slot_run *r = s->saves.items;
+    size_t count = 0;
+    for (size_t k = 0; k < s->saves.count; k++, r++)
+        for (uint32_t i = 0; i < r->count; i++)
+            units[count++] = (unit){r->from + i, r->to + i, 0};
+    units_sort(units, units + count, count);
+    return count;
+}
+
+/* Find homes, and what is copied there after each step. Those behind all slots are in the
+ * order in which they are written. */
+static int homes_fill(struct mg_script *s, const unit *units, size_t count)
+{
+    const size_t nodes = s->nodes.count;
+    uint32_t behind = (uint32_t)s->slots.count;
+    for (size_t i = 0; i < nodes; i++) {
+        s->homes[i] = script_nodes(s)[i].data;
+        s->homes[nodes + i] = script_nodes(s)[i].gradient;
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint32_t *home = &s->homes[units[i].detail];
+        if (!*home) *home = behind++;
+        MG_TRY(run_add(s->arena, &s->moves, (uint32_t)units[i].key, *home));
+    }
+    for (size_t i = 0; i < 2 * nodes; i++)
+        if (!s->homes[i]) s->homes[i] = behind++;
     return MG_OK;
+}
+
+static int homes_find(struct mg_script *s)
+{
+    const size_t size = 4 * s->nodes.count * sizeof(unit);
+    unit *units = arena_allocate(s->arena, NULL, 0, size);
+    MG_RETURN_IF(!units && size, MG_ERR_NOMEM);
+    const int status = homes_fill(s, units, saves_sort(s, units));
+    if (size) arena_allocate(s->arena, units, size, 0);
+    return status;
 }
 
 static int script_fill(struct mg_script *s, const trace *t, int flags)
@@ -123,7 +161,8 @@ static int script_fill(struct mg_script *s, const trace *t, int flags)
     s->updates.count = count;
     MG_TRY(scratch_open(s));
     MG_TRY(saves_find(s));
-    MG_TRY(carries_find(s));
+    MG_TRY(homes_find(s));
+    MG_TRY(work_status(MG_OK));
     for (size_t i = 0; i < s->nodes.count; i++) {
         const script_node *n = (const script_node *)s->nodes.items + i;
         if (n->is_held) node_retain(s->arena, index_of(n->handle));
@@ -189,11 +228,6 @@ void mg_script_free(mg_script *script)
 
 /* ---- what nodes hold --------------------------------------------------------------- */
 
-static const script_node *script_nodes(const struct mg_script *s)
-{
-    return s->nodes.items;
-}
-
 /* Return a node that is written to, or NULL: a root that is no more. */
 node *script_node_of(const struct mg_script *s, size_t i)
 {
@@ -207,50 +241,48 @@ static int nodes_read(struct mg_script *s)
 {
     double *slots = s->slots.items;
     for (size_t i = 0; i < s->nodes.count; i++) {
-        const script_node *of = script_nodes(s) + i;
         const node *n = script_node_of(s, i);
         if (!n) continue;
-        MG_RETURN_IF(is_under_way(s->arena, index_of(of->handle)), MG_ERR_BUSY);
-        s->held[i] = n->data;
-        s->held[s->nodes.count + i] = n->gradient;
-        if (of->data) slots[of->data] = n->data;
-        if (of->gradient) slots[of->gradient] = n->gradient;
+        MG_RETURN_IF(is_under_way(s->arena, index_of(script_nodes(s)[i].handle)),
+                     MG_ERR_BUSY);
+        slots[s->homes[i]] = n->data;
+        slots[s->homes[s->nodes.count + i]] = n->gradient;
     }
     return MG_OK;
 }
 
 static void nodes_write(struct mg_script *s)
 {
+    const double *slots = s->slots.items;
     for (size_t i = 0; i < s->writes.count; i++) {
         const write_slot *w = (const write_slot *)s->writes.items + i;
         node *n = script_node_of(s, w->node);
         if (!n) continue;
-        if (w->is_gradient) n->gradient = s->held[held_place(s, w)];
-        else n->data = s->held[held_place(s, w)];
+        *(w->is_gradient ? &n->gradient : &n->data) = slots[s->homes[held_place(s, w)]];
     }
-}
-
-static void runs_copy(const list *runs, const double *from, double *to)
-{
-    const slot_run *r = runs->items;
-    for (size_t k = 0; k < runs->count; k++, r++)
-        for (uint32_t i = 0; i < r->count; i++) to[r->to + i] = from[r->from + i];
-}
-
-/* Let a whole step take effect, also on the next one. */
-static void step_take(struct mg_script *s)
-{
-    runs_copy(&s->saves, s->slots.items, s->held);
-    runs_copy(&s->carries, s->held, s->slots.items);
 }
 
 /* Let that take effect which was written before operation `end`. */
 static void writes_take(struct mg_script *s, uint32_t end)
 {
-    const double *slots = s->slots.items;
+    double *slots = s->slots.items;
     for (size_t i = 0; i < s->writes.count; i++) {
         const write_slot *w = (const write_slot *)s->writes.items + i;
-        if (w->at <= end) s->held[held_place(s, w)] = slots[w->slot];
+        if (w->at <= end) slots[s->homes[held_place(s, w)]] = slots[w->slot];
+    }
+}
+
+/* Let a whole step take effect, also on the next one. No home is copied from. */
+static void step_take(struct mg_script *s)
+{
+    enum { SHORT = 8 };
+    double *slots = s->slots.items;
+    const slot_run *r = s->moves.items;
+    for (size_t k = 0; k < s->moves.count; k++, r++) {
+        const double *from = slots + r->from;
+        double *to = slots + r->to;
+        if (r->count >= SHORT) memcpy(to, from, r->count * sizeof(double));
+        else for (uint32_t i = 0; i < r->count; i++) to[i] = from[i];
     }
 }
 
@@ -291,13 +323,7 @@ static void lanes_search(const struct mg_script *s, const lane_set *set,
     double *slots = s->slots.items;
     const uint32_t *sequence = (const uint32_t *)s->sequence.items + i->first;
     for (uint32_t k = 0; k < i->count; k++) {
-        instruction one = *i;
-        one.count = 1;
-        one.to += k;
-        one.a += i->modes & SINGLE_A ? 0 : k;
-        one.b += i->modes & SINGLE_B ? 0 : k;
-        one.y += i->modes & SINGLE_Y ? 0 : k;
-        one.g += i->modes & SINGLE_G ? 0 : k;
+        const instruction one = lanes_from(i, k, 1);
         failure_note(first, set->lanes(&one, slots), sequence[k], i->code, slots[one.a],
                      slots[one.b]);
     }
@@ -364,7 +390,14 @@ int script_updates_check(const struct mg_script *s)
 
 static void pack_run(const instruction *i, const uint32_t *from, double *slots)
 {
-    for (uint32_t k = 0; k < i->count; k++) slots[i->to + k] = slots[from[k]];
+    double *to = slots + i->to;
+    uint32_t k = 0;
+    for (; k + 4 <= i->count; k += 4, from += 4, to += 4) { /* half the time of one by one */
+        const double first = slots[from[0]], second = slots[from[1]],
+                     third = slots[from[2]], fourth = slots[from[3]];
+        to[0] = first, to[1] = second, to[2] = third, to[3] = fourth;
+    }
+    for (; k < i->count; k++) *to++ = slots[*from++];
 }
 
 /* Execute an instruction; returns the status of an update, failures of lanes go to first. */
@@ -388,20 +421,61 @@ static int instruction_run(struct mg_script *s, const lane_set *set, const instr
     }
 }
 
-/* Make one step. */
+/* Return the lanes, blocks or operations of an instruction from `first` on, so many. */
+static instruction instruction_part(const instruction *i, uint32_t first, uint32_t count)
+{
+    if (i->kind == SCRIPT_LANES) return lanes_from(i, first, count);
+    instruction part = *i;
+    part.count = count;
+    part.first += first * (i->kind == SCRIPT_CHAIN ? 1 + 2 * (size_t)i->terms : 1);
+    part.to += first * (i->kind == SCRIPT_CHAIN ? i->width : 1);
+    return part;
+}
+
+enum { PART = (1 << 16) / MG_ASK_OFTEN }; /* lanes, or terms of blocks: 8 ms at most */
+
+/* Execute an instruction of a long step in parts, and ask after each whether to go on. */
+static int instruction_run_long(struct mg_script *s, const lane_set *set,
+                                const instruction *i, bool ieee, first_failure *first,
+                                int64_t *since)
+{
+    if (i->kind == SCRIPT_UPDATE) return instruction_run(s, set, i, ieee, first);
+    const uint32_t each = i->kind == SCRIPT_CHAIN ? i->terms + 1 : 1;
+    const uint32_t most = each < PART ? PART / each : 1;
+    for (uint32_t done = 0; done < i->count; done += most) {
+        const uint32_t count = i->count - done < most ? i->count - done : most;
+        const instruction part = instruction_part(i, done, count);
+        MG_TRY(instruction_run(s, set, &part, ieee, first));
+        *since += (int64_t)count * each;
+        if (*since < PART) continue;
+        *since = 0;
+        MG_RETURN_IF(!work_goes_on(), MG_ERR_INTERRUPTED);
+    }
+    return MG_OK;
+}
+
+/* Make one step. A long one is given up before its first update only, which is of what
+ * the caller sees. */
 static int step_run(struct mg_script *s, const lane_set *set, bool ieee)
 {
     const instruction *all = s->instructions.items;
+    const bool asks = s->operations > PART && is_work_open();
     first_failure first = {.status = MG_OK};
+    bool holds = false;
+    int64_t since = 0;
     for (size_t k = 0; k < s->instructions.count; k++) {
-        int status = instruction_run(s, set, &all[k], ieee, &first);
+        if (asks && !holds && all[k].kind == SCRIPT_UPDATE) holds = work_hold();
+        int status = asks ? instruction_run_long(s, set, &all[k], ieee, &first, &since)
+                          : instruction_run(s, set, &all[k], ieee, &first);
         if (status >= 0) continue;
+        if (status == MG_ERR_INTERRUPTED) return status;
         if (first.status < 0) break;
         first.status = status;
         first.at = ((const uint32_t *)s->update_ats.items)[all[k].first];
         first.what = (mg_script_failure){-1, 0, 0.0, 0.0, (int64_t)all[k].first};
         break;
     }
+    if (holds) work_let_go();
     if (first.status == MG_OK) {
         step_take(s);
     } else {
@@ -422,22 +496,25 @@ static const lane_set *lanes_chosen(void)
     return &lanes_baseline;
 }
 
-/* Make steps while there is budget. */
+/* Make steps while there is budget, and ask between them whether to go on. */
 static int steps_run(struct mg_script *s, int64_t runs, int64_t budget, bool ieee,
                      int64_t *done, double *losses)
 {
     const lane_set *set = lanes_chosen();
     const double *loss = (const double *)s->slots.items + s->loss;
-    int status = MG_OK;
-    while (status == MG_OK && *done < runs) {
-        status = step_run(s, set, ieee);
-        if (status < 0) break;
+    int64_t asked_at = budget;
+    while (*done < runs) {
+        MG_TRY(step_run(s, set, ieee));
         if (losses) losses[*done] = *loss;
         ++*done;
         budget -= s->operations + 1;
-        if (budget <= 0 && *done < runs) status = MG_MORE;
+        if (*done == runs) break;
+        if (budget <= 0) return MG_MORE;
+        if (asked_at - budget < ASKED_COST) continue;
+        asked_at = budget;
+        MG_RETURN_IF(!work_goes_on(), MG_ERR_INTERRUPTED);
     }
-    return status;
+    return MG_OK;
 }
 
 static int script_run(struct mg_script *s, int64_t runs, int64_t budget, int flags,

@@ -26,6 +26,7 @@ enum {
 };
 
 enum { NEVER_MINUS_ZERO = 1 }; /* operation.traits */
+enum { ASK_AFTER = (1 << 14) / MG_ASK_OFTEN }; /* operations or nodes: some ms at most */
 
 typedef struct operation {
     uint32_t code;
@@ -190,6 +191,20 @@ typedef struct instruction {
 /* Operands that are one slot for all lanes. */
 enum { SINGLE_A = 1, SINGLE_B = 2, SINGLE_Y = 4, SINGLE_G = 8, SINGLE_START = 4 };
 
+/* Return the lanes of LANES from `first` on, so many. */
+MG_INLINE instruction lanes_from(const instruction *i, uint32_t first, uint32_t count)
+{
+    instruction some = *i;
+    some.count = count;
+    some.first += first;
+    some.to += first;
+    some.a += i->modes & SINGLE_A ? 0 : first;
+    some.b += i->modes & SINGLE_B ? 0 : first;
+    some.y += i->modes & SINGLE_Y ? 0 : first;
+    some.g += i->modes & SINGLE_G ? 0 : first;
+    return some;
+}
+
 /* A slot whose value goes to a node when a run is done. */
 typedef struct write_slot {
     uint32_t at, node, is_gradient, slot;
@@ -219,7 +234,7 @@ struct mg_script {
     mg_arena *arena;
     list instructions, lines, table, sequence; /* .., .., uint32_t, uint32_t */
     list nodes, writes;                        /* script_node, write_slot */
-    list saves, carries;                       /* of slot_run */
+    list saves, moves;                         /* of slot_run: see script.c */
     list updates;                              /* mg_number_update *, the caller's */
     list update_ats;                           /* uint32_t: numbers of operations */
     list slots;                                /* of double */
@@ -227,9 +242,9 @@ struct mg_script {
     uint32_t inputs, input_count;              /* slots */
     list outputs;                              /* uint32_t: slots */
     int64_t operations;                        /* that are computed in a run */
-    double *held;    /* what all nodes hold: data, then gradients */
+    uint32_t *homes; /* where is what nodes hold between steps: data, then gradients */
     double *scratch; /* of updates */
-    size_t held_size, scratch_size;
+    size_t homes_size, scratch_size;
     mg_script_failure failure;
     bool runs;
     bool owns_updates; /* each is an own_update */

@@ -132,8 +132,10 @@ static int table_grow(trace *t)
     arena_allocate(t->arena, t->table, t->table_size * sizeof(uint32_t), 0);
     t->table = table;
     t->table_size = size;
-    for (uint32_t i = 1; i < t->operations.count; i++)
+    for (uint32_t i = 1; i < t->operations.count; i++) {
         *table_find(t, operation_at(t, i)) = i;
+        if (!work_steps(i, ASK_AFTER)) return MG_ERR_INTERRUPTED;
+    }
     return MG_OK;
 }
 
@@ -493,10 +495,14 @@ static int forward_trace(trace *t)
     const walk *w = &t->arena->walk;
     indices stack = {NULL, 0, 0};
     int status = MG_OK;
-    for (size_t i = 0; status >= 0 && i < w->leaves.count; i++)
+    for (size_t i = 0; status >= 0 && i < w->leaves.count; i++) {
         status = leaf_trace(t, w->leaves.items[i]);
-    for (size_t i = 0; status >= 0 && i < w->order.count; i++)
+        if (!work_steps((int64_t)i, ASK_AFTER)) status = MG_ERR_INTERRUPTED;
+    }
+    for (size_t i = 0; status >= 0 && i < w->order.count; i++) {
         status = node_trace_all(t, &stack, w->order.items[i]);
+        if (!work_steps((int64_t)i, ASK_AFTER)) status = MG_ERR_INTERRUPTED;
+    }
     if (stack.capacity)
         arena_allocate(t->arena, stack.items, stack.capacity * sizeof(uint32_t), 0);
     return status;
@@ -564,7 +570,7 @@ int backward_trace(trace *t, uint32_t root, double seed)
             contribution_add(t, n->operand[which],
                              contribution(t, index, which, g, (guard){0, 0, false}));
         MG_TRY(t->status);
-        if (!work_steps((int64_t)i, 1 << 14)) return MG_ERR_INTERRUPTED;
+        if (!work_steps((int64_t)i, ASK_AFTER)) return MG_ERR_INTERRUPTED;
     }
     return MG_OK;
 }

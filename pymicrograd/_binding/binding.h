@@ -200,6 +200,12 @@ PyObject *value_await(PyObject *module, PyObject *args);
 /* In the child of a fork: other threads call no rules. */
 void forget_rule_calls(void);
 
+/* ---- scripts.c --------------------------------------------------------------------- */
+
+PyObject *value_script_compile(PyObject *none, PyObject *args);
+PyObject *value_script_close(PyObject *none, PyObject *args);
+PyObject *value_script_run(PyObject *none, PyObject *args);
+
 /* ---- value.c ----------------------------------------------------------------------- */
 
 extern PyType_Spec value_specification;

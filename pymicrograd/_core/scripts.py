@@ -16,7 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-OPERATIONS = 4_000_000  # between two looks at Ctrl-C: a few milliseconds
+OPERATIONS = 4_000_000  # from which on a call listens for signals: some milliseconds
+# Of one call that listens: a tenth of a second at most, for which other threads wait.
+MANY_OPERATIONS = 8 * OPERATIONS
 UNITS = {
     "line": "operations",
     "lanes": "choices",
@@ -79,8 +81,11 @@ class Script:
         updates = Updates()
         structs = ffi.new("mg_number_update *[]", [updates.add(p) for p in parameters])
         made = ffi.new("mg_script **")
+        addresses = nodes.address_of(structs), nodes.address_of(made)
         with nodes.backward_turn:
-            status = lib.mg_script_compile(arena, loss, len(structs), structs, flags, made)
+            status = ValueBase._script_compile(
+                loss, addresses[0], len(structs), flags, addresses[1]
+            )
         check(status, "compile")
         return cls(made[0], updates)
 
@@ -168,13 +173,19 @@ class Script:
         return sum(done[0] for done, _ in self._slices)
 
     def run(self, steps: int, ieee: bool) -> None:
-        """Make one step or more, for some milliseconds."""
-        count = min(steps, OPERATIONS // self._operations + 1)
+        """Make one step or more, for some milliseconds; Ctrl-C is heard also within a step."""
+        listens = steps * self._operations > OPERATIONS
+        budget = MANY_OPERATIONS if listens else OPERATIONS
+        count = min(steps, budget // self._operations + 1)
         done, out = ffi.new("int64_t *"), ffi.new("double[]", count)
         self._slices.append((done, out))
         flags = lib.MG_IEEE if ieee else 0
         with nodes.backward_turn:
-            status = lib.mg_script_run(self._script, count, OPERATIONS, flags, done, out)
+            if listens:
+                script, *places = map(nodes.address_of, (self._script, done, out))
+                status = ValueBase._script_run(script, count, budget, flags, *places)
+            else:
+                status = lib.mg_script_run(self._script, count, budget, flags, done, out)
         if status in ARITHMETIC:
             fail(status, f"step {self.done() + 1}, {self._failed()}", HINT)
         check(status, "a program's run")
@@ -399,9 +410,11 @@ class Recording:
     def close(self, outputs: Sequence[int]) -> Script | None:
         """Make the program; None: there is none for all that `choose` may choose."""
         global under_way
-        made = ffi.new("mg_script **")
-        under_way = None
-        status = lib.mg_script_close(arena, len(outputs), outputs, 0, made)
+        made, given = ffi.new("mg_script **"), ffi.new("mg_node[]", outputs)
+        status = ValueBase._script_close(
+            nodes.address_of(given), len(outputs), nodes.address_of(made)
+        )
+        under_way = None  # after an interrupt `cancel` ends it
         if status == lib.MG_ERR_RULE:
             return None
         check(status, "compile")

@@ -37,7 +37,7 @@ POWERS = "programs/lanes.inc.c"  # that are known without a call
 UPDATES = "numbers/numbers.h"
 STATEMENTS = 300  # of a function
 SMALL_PROGRAM = 300  # operations: it has no loops
-CERTAIN = (2.0, -1.0, 0.5, -2.0, 3.0)  # exponents that pow_is_certain() knows
+CERTAIN = (2.0, -1.0, 0.5, -2.0, 3.0, -0.5, -1.5)  # exponents that pow_is_certain() knows
 LINE_WORDS = 7
 FEW = 12  # statements that stand for themselves, without a loop
 SINGLE_A, SINGLE_B, SINGLE_Y, SINGLE_G, SINGLE_START = 1, 2, 4, 8, 4
@@ -61,7 +61,7 @@ INCLUDES = "\n".join(
     f"#include <{name}.h>" for name in ("float", "limits", "math", "stdbool", "stdint", "string")
 )
 POWER = """\
-/* x ** k for k = 2, 3, -1, -2, 0.5: without a call where the result is certain. */
+/* x ** k for k = 2, 3, -1, -2, 0.5, -0.5, -1.5: without a call where the result is certain. */
 static double power_of(double x, double k, int *status)
 {
 #if defined(__GNUC__) && defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 28)
@@ -102,7 +102,7 @@ static int adam_step(adam *set, int n, const double *data, const double *gradien
     adam_unbias(&next, unbias, &status);
     for (int i = 0; i < n; i++) {
         const number_move one = adam_move(&next, unbias, data[i], gradients[i], m[i], v[i],
-                                          POWER, &status);
+                                          POWER, float_div, &status);
         moved[i] = one.data;
         moved[n + i] = one.first;
         moved[2 * n + i] = one.second;

@@ -27,16 +27,29 @@ static const lane_set *set_named(const char *name)
     return &lanes_baseline;
 }
 
-/* Compare a batch of x ** k, slots[0 .. BATCH), with float_pow(). */
-static void expect_powers(const lane_set *set, double *slots, double k)
+enum { OF_X = 0, OF_G = BATCH, OF_RESULT = 2 * BATCH, OF_K = 3 * BATCH };
+
+/* What an operation with a power gives for x and k, and a gradient g. */
+static double power_expected(uint32_t code, double x, double k, double g, int *status)
 {
-    const instruction i = {.kind = SCRIPT_LANES, .code = 3 * MG_POW_NUMBER, .count = BATCH,
-                           .modes = SINGLE_B, .a = 0, .b = 2 * BATCH, .to = BATCH};
+    if (code == 3 * MG_TANH + 1) return (1.0 - float_pow(x, 2.0, status)) * g;
+    if (code == 3 * MG_POW_NUMBER) return float_pow(x, k, status);
+    return k * float_pow(x, k - 1.0, status) * g;
+}
+
+/* Compare a batch of powers of slots[0 .. BATCH), with float_pow(). */
+static void expect_powers(const lane_set *set, double *slots, uint32_t code, double k)
+{
+    const uint8_t modes = code == 3 * MG_TANH + 1 ? SINGLE_A | SINGLE_B : SINGLE_B;
+    const instruction i = {.kind = SCRIPT_LANES, .code = code, .count = BATCH,
+                           .modes = modes, .a = OF_X, .b = OF_K, .y = OF_X, .g = OF_G,
+                           .to = OF_RESULT};
     int status = MG_OK;
-    slots[2 * BATCH] = k;
+    slots[OF_K] = k;
     const int found = set->lanes(&i, slots);
     for (int n = 0; n < BATCH; n++) {
-        double expected = float_pow(slots[n], k, &status), result = slots[BATCH + n];
+        double expected = power_expected(code, slots[n], k, slots[OF_G + n], &status);
+        const double result = slots[OF_RESULT + n];
         if (isnan(expected) && isnan(result)) continue;
         const int before = failures;
         EXPECT(bits_of(expected) == bits_of(result));
@@ -45,12 +58,20 @@ static void expect_powers(const lane_set *set, double *slots, double k)
     EXPECT(found == status);
 }
 
+static void expect_all_powers(const lane_set *set, double *slots, double k)
+{
+    expect_powers(set, slots, 3 * MG_POW_NUMBER, k);
+    expect_powers(set, slots, 3 * MG_POW_NUMBER + 1, k);
+    if (k == 2.0) expect_powers(set, slots, 3 * MG_TANH + 1, k);
+}
+
 static void test_pow(const lane_set *set, int64_t numbers)
 {
-    static const double exponents[] = {2.0, -1.0, 0.5, -2.0, 3.0, 1.0, 0.0, -0.5};
-    double slots[2 * BATCH + 1];
+    static const double exponents[] = {2.0, -1.0, 0.5, -2.0, 3.0, 1.0, 0.0, -0.5, -1.5};
+    double slots[OF_K + 1];
     mg_rng rng;
     mg_rng_seed(&rng, 42);
+    for (int n = 0; n < BATCH; n++) slots[OF_G + n] = mg_rng_normal(&rng, 0.0, 1.0);
     for (size_t e = 0; e < sizeof exponents / sizeof *exponents; e++) {
         for (int power = -1074; power <= 1024; power++) { /* each, and what is beside it */
             for (int n = 0; n < BATCH; n++) {
@@ -58,7 +79,7 @@ static void test_pow(const lane_set *set, int64_t numbers)
                 x = n & 2 ? nextafter(x, 0.0) : x;
                 slots[n] = n & 1 ? -x : x;
             }
-            expect_powers(set, slots, exponents[e]);
+            expect_all_powers(set, slots, exponents[e]);
         }
         for (int64_t done = 0; done < numbers; done += BATCH) {
             for (int n = 0; n < BATCH; n++) {
@@ -67,8 +88,44 @@ static void test_pow(const lane_set *set, int64_t numbers)
                 slots[n] = ldexp(x, (int)(low % 5) * (int)(high % 90) - 180);
                 if (high & 1) slots[n] = 1.0 + x / 4.0;
             }
-            expect_powers(set, slots, exponents[e]);
+            expect_all_powers(set, slots, exponents[e]);
         }
+    }
+}
+
+/* ---- Adam -------------------------------------------------------------------------- */
+
+enum { PARAMETERS = 37 }; /* whole groups, and some more */
+
+/* Data, gradients and means, some of them hostile. */
+static void moments_draw(mg_rng *rng, bool is_hostile, double *from)
+{
+    static const double hostile[] = {0.0, -0.0, 1e-200, 1e200, INFINITY, NAN, -1.0};
+    for (int n = 0; n < 4 * PARAMETERS; n++) {
+        from[n] = mg_rng_normal(rng, 0.0, 1.0);
+        if (n >= 3 * PARAMETERS) from[n] *= from[n];
+        if (is_hostile && mg_rng_u32(rng) % 16 == 0) from[n] = hostile[mg_rng_u32(rng) % 7];
+    }
+}
+
+/* A step is that of the baseline, which knows no power without a call. */
+static void test_adam(const lane_set *set, int64_t numbers)
+{
+    double from[4 * PARAMETERS], found[3 * PARAMETERS], expected[3 * PARAMETERS];
+    mg_rng rng;
+    mg_rng_seed(&rng, 7);
+    for (int64_t done = 0, turn = 0; done < numbers; done += PARAMETERS, turn++) {
+        const adam of = {1 + turn % 50, 0.01, 0.9, turn % 7 ? 0.99 : 0.0,
+                         turn % 5 ? 1e-8 : 0.0, turn % 3 ? 0.1 : 0.0, turn % 2 != 0, false};
+        const double *at[] = {from, from + PARAMETERS, from + 2 * PARAMETERS,
+                              from + 3 * PARAMETERS};
+        moments_draw(&rng, turn % 4 == 0, from);
+        const int status = set->adam(&of, PARAMETERS, at[0], at[1], at[2], at[3], found);
+        EXPECT(status == lanes_baseline.adam(&of, PARAMETERS, at[0], at[1], at[2], at[3],
+                                             expected));
+        for (int n = 0; n < 3 * PARAMETERS; n++)
+            EXPECT(bits_of(found[n]) == bits_of(expected[n]) ||
+                   (isnan(found[n]) && isnan(expected[n])));
     }
 }
 
@@ -510,6 +567,96 @@ static void test_long_chain(int64_t count)
     ledger_arena_free(arena, &book);
 }
 
+/* ---- giving up --------------------------------------------------------------------- */
+
+typedef struct questions {
+    int64_t asked, give_up_at;
+} questions;
+
+static int gives_up(void *context)
+{
+    questions *q = context;
+    return q->asked++ == q->give_up_at;
+}
+
+/* A sum of many, of which a program is long. */
+static mg_node sum_of_many(mg_arena *arena, int count, mg_node x)
+{
+    mg_node sum = mg_leaf(arena, 0.0);
+    for (int i = 0; i < count; i++) {
+        mg_node product = mg_record_number(arena, MG_MUL, x, 1e-5 * i);
+        mg_node curved = mg_record(arena, MG_TANH, product, 0);
+        mg_node next = mg_record(arena, MG_ADD, sum, curved);
+        const mg_node done[] = {product, curved, sum};
+        mg_release_all(arena, 3, done);
+        sum = next;
+    }
+    return sum;
+}
+
+/* A compilation that is given up, at early questions and later ones, leaves nothing. */
+static void expect_no_program(mg_arena *arena, mg_node root, mg_number_update **all,
+                              mg_script **made)
+{
+    const int64_t nodes = nodes_of(arena);
+    int status = MG_ERR_INTERRUPTED;
+    questions q = {0, 0};
+    for (; status == MG_ERR_INTERRUPTED; q.give_up_at += 1 + q.give_up_at / 2) {
+        q.asked = 0;
+        EXPECT(mg_work_begin(gives_up, &q) == MG_OK);
+        status = mg_script_compile(arena, root, 1, all, 0, made);
+        EXPECT(mg_work_end() == status && (status == MG_OK) == (*made != NULL));
+        EXPECT(nodes_of(arena) == nodes);
+    }
+    EXPECT(status == MG_OK && q.give_up_at > 20);
+}
+
+/* Steps that are given up, at any question, are whole; what is left to be done later gives
+ * the same bits. */
+static void test_giving_up(void)
+{
+    enum { COUNT = 40000 / MG_ASK_OFTEN, STEPS = 3 };
+    ledger book;
+    mg_script *script;
+    mg_arena *arena = ledger_arena(&book);
+    double first = 0.0, second = 0.0, losses[STEPS], again[STEPS], data, gradient;
+    int64_t steps = 0, done = 0;
+    mg_node x = mg_leaf(arena, 0.5), root = sum_of_many(arena, COUNT, x);
+    mg_number_update update = {.is_adam = 1, .count = 1, .parameters = &x, .first = &first,
+                               .second = &second, .steps = &steps, .lr = 0.1,
+                               .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8};
+    mg_number_update *all[] = {&update};
+    expect_no_program(arena, root, all, &script);
+    EXPECT(mg_script_run(script, STEPS, 0, 0, &done, losses) == MG_OK);
+    mg_data(arena, 1, &x, &data);
+    const double start[] = {0.5};
+    mg_set_data(arena, 1, &x, start);
+    mg_zero_gradients(arena, 1, &x);
+    first = second = 0.0;
+    steps = 0;
+    questions q = {0, 0};
+    int given_up = 0;
+    for (int64_t made = 0; made < STEPS; made += done, q.give_up_at += done == 0) {
+        q.asked = 0;
+        const double before[] = {data_of(arena, x), gradient_of(arena, x), first};
+        EXPECT(mg_work_begin(gives_up, &q) == MG_OK);
+        int status = mg_script_run(script, STEPS - made, 0, 0, &done, again + made);
+        EXPECT(mg_work_end() == status && steps == made + done);
+        if (done) continue;
+        given_up++;
+        EXPECT(status == MG_ERR_INTERRUPTED && before[0] == data_of(arena, x));
+        EXPECT(before[1] == gradient_of(arena, x) && before[2] == first);
+    }
+    EXPECT(given_up > 1 && !memcmp(losses, again, sizeof losses));
+    EXPECT(data_of(arena, x) == data);
+    mg_gradients(arena, 1, &x, &gradient);
+    EXPECT(gradient != 0.0);
+    mg_script_free(script);
+    mg_release(arena, x);
+    mg_release(arena, root);
+    ledger_arena_free(arena, &book);
+}
+
 /* The levels of many max() behind a long one: 2^32 together. */
 static void test_many_levels(void)
 {
@@ -551,6 +698,7 @@ int main(int count, char **arguments)
     for (int set = 0; set < SETS; set++) {
         const lane_set *lanes = set_named(set_names[set]);
         if (lanes) test_pow(lanes, numbers);
+        if (lanes) test_adam(lanes, numbers);
     }
     for (int64_t seed = 1; seed <= graphs; seed++) test_graph((uint64_t)seed);
     test_arguments();
@@ -563,6 +711,7 @@ int main(int count, char **arguments)
     test_choice(0);
     test_choice(MG_UNROLLED);
     test_long_chain(20000);
+    test_giving_up();
     test_many_levels();
     return finish();
 }

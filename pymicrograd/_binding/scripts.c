@@ -1,0 +1,72 @@
+/* scripts.c: making and running programs of numbers, where that takes so long that signals
+ * are heard meanwhile. */
+#include "binding.h"
+
+/* _script_compile(loss, updates, count, flags, made): a status. */
+PyObject *value_script_compile(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    long long loss, count;
+    mg_number_update **updates;
+    mg_script **made;
+    int flags;
+    if (!PyArg_ParseTuple(args, "LO&LiO&", &loss, read_memory, &updates, &count, &flags,
+                          read_memory, &made))
+        return NULL;
+    mg_usage usage;
+    mg_arena_usage(arena, &usage);
+    long_call call;
+    mg_node root = loss, status;
+    long_open(&call, 1, usage.nodes > LONG / 8);
+    do {
+        long_begin(&call);
+        status = mg_script_compile(arena, root, count, updates, flags, made);
+    } while (long_end(&call, &status, &root, 1));
+    if (PyErr_Occurred()) return NULL;
+    return PyLong_FromLongLong(status);
+}
+
+/* _script_close(outputs, count, made): end a recording; a status. */
+PyObject *value_script_close(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    long long count;
+    mg_node *outputs;
+    mg_script **made;
+    if (!PyArg_ParseTuple(args, "O&LO&", read_memory, &outputs, &count, read_memory, &made))
+        return NULL;
+    mg_usage usage;
+    mg_arena_usage(arena, &usage);
+    long_call call;
+    mg_node status;
+    long_open(&call, 1, usage.nodes > LONG / 8);
+    do {
+        long_begin(&call);
+        status = mg_script_close(arena, count, outputs, 0, made);
+    } while (long_end(&call, &status, NULL, 0));
+    if (PyErr_Occurred()) return NULL;
+    return PyLong_FromLongLong(status);
+}
+
+/* _script_run(script, steps, budget, flags, done, losses): a status. Steps that were made
+ * before a signal came count. */
+PyObject *value_script_run(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    mg_script *script;
+    long long steps, budget;
+    int64_t *total, done = 0;
+    double *losses;
+    int flags;
+    if (!PyArg_ParseTuple(args, "O&LLiO&O&", read_memory, &script, &steps, &budget, &flags,
+                          read_memory, &total, read_memory, &losses))
+        return NULL;
+    long_call call;
+    mg_node status;
+    long_open(&call, 1, 1);
+    do {
+        long_begin(&call);
+        status = mg_script_run(script, steps - *total, budget, flags, &done,
+                               losses + *total);
+        *total += done;
+    } while (long_end(&call, &status, NULL, 0));
+    if (PyErr_Occurred()) return NULL;
+    return PyLong_FromLongLong(status);
+}
