@@ -13,23 +13,14 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from . import engines
+from . import engines, models
 from .engines import C_ENGINE, JAX, NUMPY, TORCH
 from .report import Report, pair, ratio
 from .runner import COLLECTOR, Contestant, Effort, Measured, contest
 from .worker import Job, clock
 
-# Networks by name: their layers, the activation between them, rows of a batch.
-NETWORKS = {
-    "MLP 2-8-3 on 80 rows": ((2, 8, 3), "tanh", 80),
-    "MLP 784-512-512-10 on 128 rows": ((784, 512, 512, 10), "relu", 128),
-}
-# Those of programs.py, too.
-SHAPES = {
-    **NETWORKS,
-    "MLP 2-16-16-2 on 100 rows": ((2, 16, 16, 2), "tanh", 100),
-    "MLP 64-128-10 on 64 rows": ((64, 128, 10), "relu", 64),
-}
+# Networks by name, of models.py.
+NETWORKS = ("MLP 2-8-3 on 80 rows", "MLP 784-512-512-10 on 128 rows")
 # Programs of modules by name: the layers that `layers_of` makes, the input, classes. Their updates
 # are Adam's as a library does them unless told otherwise.
 PROGRAMS: dict[str, tuple[str, tuple[int, ...], int]] = {
@@ -37,25 +28,10 @@ PROGRAMS: dict[str, tuple[str, tuple[int, ...], int]] = {
     "CNN of 8 and 16 channels on 32 images of 28 x 28": ("cnn", (32, 1, 28, 28), 10),
 }
 PHASES = ("forward", "backward", "update", "whole step")
-LR, BETAS, EPS, WEIGHT_DECAY = 1e-3, (0.9, 0.999), 1e-8, 1e-2
 STEPS = 10  # whose losses are compared
 TOLERANCE = 1e-3  # relative: rounding differs, and steps carry it on
 
 Step = Callable[[], list[float]]
-
-
-def start(name: str) -> tuple[list[Any], Any, Any]:
-    """Return the weights and biases, layer by layer, the inputs and the classes, of NumPy."""
-    numpy = engines.load(NUMPY)
-    sizes, _, rows = SHAPES[name]
-    rng = numpy.random.default_rng(42)
-    parameters = []
-    for nin, nout in itertools.pairwise(sizes):
-        parameters.append(rng.uniform(-1.0, 1.0, (nout, nin)) * nin**-0.5)
-        parameters.append(rng.uniform(-1.0, 1.0, nout) * nin**-0.5)
-    inputs = rng.standard_normal((rows, sizes[0]))
-    classes = rng.integers(0, sizes[-1], rows)
-    return [p.astype("float32") for p in parameters], inputs.astype("float32"), classes
 
 
 def timed(forward: Callable[[], Any], optimizer: Any) -> tuple[Step, list[Any]]:
@@ -77,55 +53,25 @@ def timed(forward: Callable[[], Any], optimizer: Any) -> tuple[Step, list[Any]]:
     return step, losses
 
 
-def eager_step(functional: Any, optimizer: Any, network: Any, data: Any) -> tuple[Step, list[Any]]:
-    """Return a step of an eager library, and its latest loss.
-
-    Args:
-        functional: its linear, tanh, relu and cross_entropy.
-        network: its parameters, and the name of the activation.
-        data: its inputs and classes.
-    """
-    parameters, activation = network
-    inputs, classes = data
-    linear, cross_entropy = functional.linear, functional.cross_entropy
-    activate = getattr(functional, activation)
-    layers = list(zip(parameters[::2], parameters[1::2], strict=True))
-
-    def forward() -> Any:
-        x = inputs
-        for weight, bias in layers[:-1]:
-            x = activate(linear(x, weight, bias))
-        return cross_entropy(linear(x, *layers[-1]), classes)
-
-    return timed(forward, optimizer)
+def eager_step(engine: str, name: str) -> tuple[Step, list[Any]]:
+    """Return the step of a network on our Tensors or torch's."""
+    functional, optimizer, weights, data = eager_parts(engine, name)
+    return timed(lambda: models.loss(functional, name, weights, *data), optimizer)
 
 
-def our_step(name: str) -> tuple[Step, list[Any]]:
-    """Return the step on our Tensors."""
-    package = engines.load(C_ENGINE)
-    optim = importlib.import_module("pymicrograd.optim")
-    weights, inputs, classes = start(name)
-    parameters = [package.tensor(p, requires_grad=True) for p in weights]
-    optimizer = optim.AdamW(parameters, LR, BETAS, EPS, WEIGHT_DECAY)
-    data = package.tensor(inputs), package.tensor(classes)
-    return eager_step(package.functional, optimizer, (parameters, SHAPES[name][1]), data)
-
-
-def torch_parts(name: str) -> tuple[Any, Any, list[Any], tuple[Any, Any]]:
-    """Return torch's functional, an optimizer and its parameters, and inputs and classes."""
-    torch = engines.load(TORCH)
-    weights, inputs, classes = start(name)
-    parameters = [torch.tensor(p, requires_grad=True) for p in weights]
-    optimizer = torch.optim.AdamW(parameters, LR, BETAS, EPS, WEIGHT_DECAY, fused=True)
-    functional = torch.nn.functional
-    functional.tanh = torch.tanh  # the one of functional is to be avoided
-    return functional, optimizer, parameters, (torch.tensor(inputs), torch.tensor(classes))
-
-
-def torch_step(name: str) -> tuple[Step, list[Any]]:
-    """Return the step on torch's."""
-    functional, optimizer, parameters, data = torch_parts(name)
-    return eager_step(functional, optimizer, (parameters, SHAPES[name][1]), data)
+def eager_parts(engine: str, name: str) -> tuple[Any, Any, list[Any], tuple[Any, Any]]:
+    """Return a library's functions, an optimizer and its weights, and inputs and classes."""
+    library = engines.load(engine)
+    started = models.start(name)
+    weights = [library.tensor(p, requires_grad=True) for p in started.weights]
+    data = library.tensor(started.inputs), library.tensor(started.classes)
+    options = (models.LR, models.BETAS, models.ADAM_EPS, models.WEIGHT_DECAY)
+    if engine == TORCH:
+        functional = library.nn.functional
+        functional.tanh = library.tanh  # the one of functional is to be avoided
+        return functional, library.optim.AdamW(weights, *options, fused=True), weights, data
+    optim = importlib.import_module(f"{library.__name__}.optim")
+    return library.functional, optim.AdamW(weights, *options), weights, data
 
 
 def layers_of(nn: Any, kind: str) -> list[Any]:
@@ -150,7 +96,7 @@ def program_step(engine: str, name: str) -> tuple[Step, list[Any]]:
         bound = tuple(x.shape)[-1] ** -0.5
         state[key] = library.tensor(rng.uniform(-bound, bound, tuple(x.shape)).astype("float32"))
     model.load_state_dict(state)
-    optimizer, criterion = optim.Adam(model.parameters(), lr=LR), nn.CrossEntropyLoss()
+    optimizer, criterion = optim.Adam(model.parameters(), lr=models.LR), nn.CrossEntropyLoss()
     inputs = library.tensor(rng.standard_normal(shape).astype("float32"))
     targets = library.tensor(rng.integers(0, classes, shape[0]))
     return timed(lambda: criterion(model(inputs), targets), optimizer)
@@ -159,12 +105,7 @@ def program_step(engine: str, name: str) -> tuple[Step, list[Any]]:
 def jax_step(name: str) -> tuple[Step, list[Any]]:
     """Return the step of JAX, one compiled function of parameters and moments."""
     jax = engines.load(JAX)
-    weights, inputs, classes = (
-        jax.tree_util.tree_map(jax.numpy.asarray, part) for part in start(name)
-    )
-    zeros = [jax.numpy.zeros_like(p) for p in weights]
-    state = weights, zeros, zeros, jax.numpy.float32(0.0)
-    train = jax_train(jax, name, inputs, classes)
+    train, state = models.jax_start(jax, name)
     losses: list[Any] = []
 
     def step() -> list[float]:
@@ -179,42 +120,12 @@ def jax_step(name: str) -> tuple[Step, list[Any]]:
     return step, losses
 
 
-def jax_train(jax: Any, name: str, inputs: Any, classes: Any) -> Callable[[Any], Any]:
-    """Return the compiled function: of a state the loss and the next state."""
-    jnp = jax.numpy
-    activate = {"tanh": jnp.tanh, "relu": jax.nn.relu}[SHAPES[name][1]]
-    beta1, beta2 = BETAS
-
-    def loss_of(parameters: Any) -> Any:
-        x = inputs
-        for i in range(0, len(parameters) - 2, 2):
-            x = activate(x @ parameters[i].T + parameters[i + 1])
-        logits = jax.nn.log_softmax(x @ parameters[-2].T + parameters[-1])
-        return -jnp.take_along_axis(logits, classes[:, None], 1).mean()
-
-    def update(p: Any, g: Any, m: Any, v: Any, t: Any) -> Any:
-        m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g * g
-        divisor = jnp.sqrt(v) / jnp.sqrt(1 - beta2**t) + EPS
-        return (1 - LR * WEIGHT_DECAY) * p - LR / (1 - beta1**t) * (m / divisor), m, v
-
-    @jax.jit  # type: ignore[untyped-decorator]
-    def train(state: Any) -> Any:
-        parameters, first, second, t = state
-        loss, gradients = jax.value_and_grad(loss_of)(parameters)
-        moved = [
-            update(*each, t + 1) for each in zip(parameters, gradients, first, second, strict=True)
-        ]
-        return loss, (*(list(part) for part in zip(*moved, strict=True)), t + 1)
-
-    return train  # type: ignore[no-any-return]
-
-
 def make(engine: str, form: str, case: str) -> Job:
     """Return the job of a contestant; the case is a network."""
     if case in PROGRAMS:
         step, losses = program_step(engine, case)
     else:
-        step, losses = network_step(engine, case)
+        step, losses = jax_step(case) if engine == JAX else eager_step(engine, case)
 
     def digits() -> list[float]:
         found = []
@@ -224,12 +135,6 @@ def make(engine: str, form: str, case: str) -> Job:
         return found
 
     return Job(step, digits)
-
-
-def network_step(engine: str, case: str) -> tuple[Step, list[Any]]:
-    """Return the step of a contestant on a network."""
-    makers = {C_ENGINE: our_step, TORCH: torch_step, JAX: jax_step}
-    return makers[engine](case)
 
 
 def run(report: Report, effort: Effort) -> None:

@@ -2,9 +2,9 @@
 
 Four jobs: the training step of train.py as its batch form has it; forward and backward of the GPT
 of microgpt.py on one name, again and again; its step on other names, each time, by a recorded
-function; micrograd's README expression. All digits are compared to the bit. A program makes its
-steps in calls of `run`, of which each counts as many, and where there is a C compiler, so does what
-it makes of `to_c`.
+function; micrograd's README expression. Then graphs of 10^3 to 10^6 nodes, with the time to compile
+them. All digits are compared to the bit. A program makes its steps in calls of `run`, of which each
+counts as many, and where there is a C compiler, so does what it makes of `to_c`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import engines, microgpt, train
+from . import engines, graph, microgpt, train
 from .engines import C_ENGINE
-from .report import Report, contest_table
-from .runner import Contestant, Effort, contest
+from .report import Report, contest_table, figure, pair, ratio
+from .runner import Contest, Contestant, Effort, contest
 from .worker import Job, clock
 
 LOOP, PROGRAM, SOURCE = "step by step", "program", "program as C"
@@ -166,6 +166,8 @@ def names(engine: Any, form: str) -> tuple[Callable[[int], list[float]], list[An
 def make(engine: str, form: str, case: str) -> Job:
     """Return the job of a contestant."""
     module = engines.load(engine)
+    if case not in JOBS:
+        return graph_job(module, form, int(case))
     count = JOBS[case][2]
     if case == "names":
         run, leaves = names(module, form)
@@ -193,6 +195,25 @@ def make(engine: str, form: str, case: str) -> Job:
     return Job(lambda: (seconds(run, count),), lambda: [*run(3), *state()])
 
 
+def graph_job(module: Any, form: str, size: int) -> Job:
+    """Return forward and backward of a graph of about so many nodes, train.py's on more points."""
+    points, nodes = graph.points_for(size)
+    loss_of, leaves = graph.bulk_graph(module, points)
+    facts = {"nodes": float(nodes)}
+    if form == LOOP:
+        count = 1
+
+        def run(steps: int) -> list[float]:
+            return step_by_step(loss_of, None, steps)
+    else:
+        loss, count = loss_of(), max(1, 1_000_000 // size)
+        started = clock()
+        program = module.compile(loss)
+        facts["compile"] = clock() - started
+        run = program.run
+    return Job(lambda: (seconds(run, count),), lambda: [*run(1), *state_of(leaves)], lambda: facts)
+
+
 def seconds(run: Callable[[int], Any], count: int) -> float:
     """Return the time of a step."""
     started = clock()
@@ -217,4 +238,21 @@ def run(report: Report, effort: Effort) -> None:
             measured = steps.measure(case, only)
             report.say(f"{title[0].upper()}{title[1:]}:")
             contest_table(report, measured, program, names, unit, "us a step")
+        graphs(report, steps, [loop, program], effort)
     report.missing(steps.missing.values())
+
+
+def graphs(report: Report, steps: Contest, forms: list[Contestant], effort: Effort) -> None:
+    """Print what graphs take by size: step by step, as programs, and to be compiled."""
+    rows = []
+    for size in graph.sizes(min(effort.largest // 10, 1_000_000)):
+        measured = steps.measure(str(size), forms, collectors=(True,))
+        slow, quick = (measured[c][True][0] for c in forms)
+        facts = steps.facts(forms[1])
+        nodes = facts["nodes"]
+        rows.append(
+            [f"{int(nodes):,}", *(pair(times.scaled(1e9 / nodes)) for times in (slow, quick)),
+             ratio(slow, quick), figure(1e9 * facts["compile"] / nodes)]
+        )  # fmt: skip
+    report.say("Forward and backward of train.py's network on more points, ns a node:")
+    report.table(["nodes", "step by step", "program", "times as long", "to compile"], rows)
