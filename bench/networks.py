@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import itertools
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from . import engines, models
@@ -67,7 +68,7 @@ def eager_parts(engine: str, name: str) -> tuple[Any, Any, list[Any], tuple[Any,
     data = library.tensor(started.inputs), library.tensor(started.classes)
     options = (models.LR, models.BETAS, models.ADAM_EPS, models.WEIGHT_DECAY)
     if engine == TORCH:
-        functional = library.nn.functional
+        functional = SimpleNamespace(**vars(library.nn.functional))
         functional.tanh = library.tanh  # the one of functional is to be avoided
         return functional, library.optim.AdamW(weights, *options, fused=True), weights, data
     optim = importlib.import_module(f"{library.__name__}.optim")

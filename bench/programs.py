@@ -119,8 +119,7 @@ def tinygrads(name: str) -> Trainer:
             x = getattr(x.linear(weights[i].T, weights[i + 1]), activation)()
         loss = x.linear(weights[-2].T, weights[-1]).sparse_categorical_crossentropy(y)
         loss.backward()
-        optimizer.step()
-        return loss.realize()
+        return loss.realize(*optimizer.schedule_step())
 
     losses: list[Any] = []
 
