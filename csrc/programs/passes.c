@@ -202,7 +202,8 @@ static void writers_find(tape *t)
     for (size_t i = 0; i < t->entries.count; i++) {
         const tape_entry *e = tape_entry_at(t, i);
         for (int k = 0; k < e->array_count; k++)
-            if (e->places[k].in && usage_of(e, k) & WRITES) e->places[k].in->last_write = i;
+            if (e->places[k].in && usage_of(e, k) & WRITES)
+                e->places[k].in->last_write = i;
     }
 }
 
@@ -284,7 +285,8 @@ static bool is_same(const tape_entry *a, int i, const tape_entry *b, int k)
 {
     const array *x = &a->arrays[i], *y = &b->arrays[k];
     return a->places[i].in == b->places[k].in &&
-           a->places[i].offset == b->places[k].offset && x->dtype == y->dtype && shape_equal(x, y) && x->contiguous && y->contiguous;
+           a->places[i].offset == b->places[k].offset && x->dtype == y->dtype &&
+           shape_equal(x, y) && x->contiguous && y->contiguous;
 }
 
 static bool writes_to(const tape_entry *e, const storage *m)
