@@ -390,7 +390,7 @@ VARIABLES = {
     "chosen": "the set of kernels in use",
     "pool": "the workers, which share the machine's cores",
     "this_thread": "the work that a thread may give up",
-    "math": "what numbers take exp, tanh and the like from",
+    "math_in_use": "what numbers take exp, tanh and the like from",
     "hurries": "whether the thread waits for no arena until an op of another ends",
     "works_open": "how many threads have one, so that loops without one need not look",
 }

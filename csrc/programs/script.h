@@ -116,6 +116,7 @@ typedef struct trace {
     uint32_t *table; /* operations by what they are, an open hash table; 0: free */
     size_t table_size;
     uint32_t loss;
+    uint32_t shift, shift_at; /* leaves of a softmax: that asked last, and how far it got */
 } trace;
 
 int list_reserve(mg_arena *arena, list *l, size_t more, size_t size);

@@ -417,15 +417,26 @@ int old_add(trace *t, uint32_t index, bool is_input)
     return MG_OK;
 }
 
+/* Return the first leaf that belongs to the same softmax as one of build_shift(). */
+static uint32_t first_shift(const trace *t, uint32_t index)
+{
+    while (at_index(t, index)->operand[1]) index = at_index(t, index)->operand[1];
+    return index;
+}
+
 /* Find the data of the leaves that belong to the same softmax as one of build_shift():
  * minus the largest of its logits, as Python's max() finds it. Returns a logit that has to
- * be computed before, or 0. */
+ * be computed before, or 0; those that were are not looked at again when that is done. */
 static uint32_t shift_trace(trace *t, uint32_t index)
 {
-    uint32_t first = index, most = 0;
-    while (at_index(t, first)->operand[1]) first = at_index(t, first)->operand[1];
-    for (uint32_t i = first; i; i = *gradient_number(t, i))
+    if (t->shift != index) t->shift_at = first_shift(t, index);
+    t->shift = index;
+    for (uint32_t i = t->shift_at; i; i = *gradient_number(t, i)) {
+        t->shift_at = i;
         if (!data_at(t, at_index(t, i)->operand[0])) return at_index(t, i)->operand[0];
+    }
+    const uint32_t first = first_shift(t, index);
+    uint32_t most = 0;
     for (uint32_t i = first; i; i = *gradient_number(t, i)) {
         uint32_t logit = data_at(t, at_index(t, i)->operand[0]);
         most = most && most != logit ? value_of(t, CODE_PICK, most, logit) : logit;
