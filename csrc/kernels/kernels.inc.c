@@ -246,7 +246,8 @@ enum {
     SEARCH_STEP = 64,    /* elements of a block that are compared at a time */
     SHORT_SPREAD = 32,   /* longest row that is divided in one loop */
     SHORT_SOFTMAX = 16,  /* longest row that is turned to a column for softmax */
-    TURNED = 1024,       /* elements of such rows at a time */
+    TURNED_f32 = 1024,   /* elements of such rows at a time */
+    TURNED_f64 = 512,
     PIECE_f32 = 512,     /* elements of the block for rows */
     PIECE_f64 = 512
 };

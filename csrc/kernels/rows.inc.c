@@ -254,7 +254,7 @@ static NEVER_INLINE void OF(turn_back)(int64_t rows, int64_t n, const T *turned,
 MG_INLINE int64_t OF(softmax_group)(int64_t rows, int64_t n)
 {
     if (n > SHORT_SOFTMAX) return OF(group)(rows, n);
-    int64_t group = WHOLE_BLOCKS(TURNED / (n ? n : 1), OF(BLOCK));
+    int64_t group = WHOLE_BLOCKS(OF(TURNED) / (n ? n : 1), OF(BLOCK));
     if (group > OF(COLUMNS)) group = OF(COLUMNS);
     return rows < group ? rows : group;
 }
@@ -264,7 +264,7 @@ MG_INLINE int64_t OF(softmax_group)(int64_t rows, int64_t n)
 static NEVER_INLINE void OF(exps_turned)(int64_t rows, int64_t n, const T *a,
                                          int64_t stride, T *e, T *m, T *sums)
 {
-    _Alignas(CACHE_LINE) T turned[TURNED];
+    _Alignas(CACHE_LINE) T turned[OF(TURNED)];
     OF(turn_rows)(rows, n, a, stride, turned);
     OF(columns_block_amax)(n, rows, turned, rows, m);
     for (T *x = turned; x < turned + n * rows; x += rows)
@@ -278,7 +278,7 @@ MG_INLINE void OF(exp_sums)(int64_t rows, int64_t n, const T *a, int64_t stride,
                             T *sums)
 {
     if (n <= SHORT_SOFTMAX) {
-        _Alignas(CACHE_LINE) T e[TURNED];
+        _Alignas(CACHE_LINE) T e[OF(TURNED)];
         OF(exps_turned)(rows, n, a, stride, e, m, sums);
         return;
     }
@@ -298,9 +298,10 @@ MG_INLINE void OF(moments)(int64_t rows, int64_t n, const T *a, int64_t stride, 
 /* ---- softmax and its family -------------------------------------------------------- */
 
 /* y[r, i] = e[i, r] / sums[r] */
-static void OF(divide_turned)(int64_t rows, int64_t n, const T *e, const T *sums, T *y)
+static NEVER_INLINE void OF(divide_turned)(int64_t rows, int64_t n, const T *e,
+                                           const T *sums, T *y)
 {
-    _Alignas(CACHE_LINE) T turned[TURNED];
+    _Alignas(CACHE_LINE) T turned[OF(TURNED)];
     for (int64_t i = 0; i < n * rows; i += rows)
         EACH for (int64_t r = 0; r < rows; r++) turned[i + r] = e[i + r] / sums[r];
     OF(turn_back)(rows, n, turned, y);
@@ -315,7 +316,7 @@ static void OF(softmax)(int64_t rows, int64_t n, const void *of_a, int64_t strid
     for (int64_t group; rows > 0; rows -= group, a += group * stride, y += group * n) {
         group = OF(softmax_group)(rows, n);
         if (n <= SHORT_SOFTMAX) {
-            _Alignas(CACHE_LINE) T e[TURNED];
+            _Alignas(CACHE_LINE) T e[OF(TURNED)];
             OF(exps_turned)(group, n, a, stride, e, m, sums);
             OF(divide_turned)(group, n, e, sums, y);
             continue;
@@ -365,7 +366,7 @@ static void OF(log_softmax)(int64_t rows, int64_t n, const void *of_a, int64_t s
 }
 
 /* y[r] = m[r] and log of sums[r]. */
-static void OF(log_pairs)(int64_t rows, const T *m, const T *sums, T *y)
+static NEVER_INLINE void OF(log_pairs)(int64_t rows, const T *m, const T *sums, T *y)
 {
     T logs[OF(PIECE)];
     MAP(log)(rows, sums, NULL, logs, 0.0, 0);
@@ -561,11 +562,12 @@ typedef struct OF(expected) {
 } OF(expected);
 
 /* The gradient of a group of short rows, of e[i, r] and their sums. */
-static void OF(short_rows_back)(OF(expected) of, int64_t rows, int64_t n, const T *e,
-                                const T *sums, const int64_t *targets, const T *weights,
-                                T *y)
+static NEVER_INLINE void OF(short_rows_back)(OF(expected) of, int64_t rows, int64_t n,
+                                             const T *e, const T *sums,
+                                             const int64_t *targets, const T *weights,
+                                             T *y)
 {
-    _Alignas(CACHE_LINE) T turned[TURNED];
+    _Alignas(CACHE_LINE) T turned[OF(TURNED)];
     OF(index) places[OF(COLUMNS)];
     EACH for (int64_t r = 0; r < rows; r++)
         places[r] = targets[r] == of.ignored ? -1 : (OF(index))targets[r];
@@ -613,7 +615,7 @@ static void OF(cross_entropy_back)(int64_t rows, int64_t n, const void *of_a,
     for (int64_t group; rows > 0; rows -= group) {
         group = OF(softmax_group)(rows, n);
         if (n <= SHORT_SOFTMAX) {
-            _Alignas(CACHE_LINE) T own[TURNED], m[OF(COLUMNS)], own_sums[OF(COLUMNS)];
+            _Alignas(CACHE_LINE) T own[OF(TURNED)], m[OF(COLUMNS)], own_sums[OF(COLUMNS)];
             if (!exps) OF(exps_turned)(group, n, a, n, own, m, own_sums);
             OF(short_rows_back)(of, group, n, exps ? exps : own, exps ? sums : own_sums,
                                 targets, weights, y);
