@@ -779,6 +779,10 @@ int mg_record_pause(mg_arena *arena, int on);
  * mg_rng_fill_integers() or mg_rng_permutation(). The generator has to live as long. */
 int mg_record_random(mg_arena *arena, mg_node drawn, mg_rng *rng, int distribution,
                      double a, double b, int64_t low, int64_t high);
+/* Let a program that is recorded fail with `error`, MG_ERR_ARG or MG_ERR_INDEX, where one of
+ * some bools is false, as its caller has done now. about: what they tell of, kept so that
+ * mg_program_operand() shows it, or 0. */
+int mg_record_require(mg_arena *arena, mg_node test, mg_node about, int error);
 
 /* Write to out[0..count) the arrays that a program reads or writes and does not make, its
  * inputs among them, without references; returns how many there are. */
@@ -800,6 +804,9 @@ int mg_program_put(mg_program *program, int64_t which, const void *data);
 int mg_program_get(mg_program *program, int64_t which, void *data);
 /* Return an output of the last run, a new leaf. */
 mg_node mg_program_output(mg_program *program, int64_t which);
+/* Return an array of an entry, a new leaf, which the next run writes over. Errors: MG_ERR_ARG
+ * where there is none. */
+mg_node mg_program_operand(mg_program *program, int64_t entry, int which);
 
 /* Steps with batches of rows: of each input that has sources[i], not 0, the rows
  * order[k * rows .. (k + 1) * rows) for step k; order NULL: `rows` after `rows`, from row

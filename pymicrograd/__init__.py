@@ -139,7 +139,7 @@ HOMES = {
         "preserve_format", "strided",
     ),
     "tensors.leaves": ("tril", "triu"),
-    "tensors.norms": ("cdist",),
+    "tensors.norms": ("cdist", "pdist"),
     "tensors.numpy_names": (
         "append", "degrees", "iscomplex", "iscomplexobj", "partition", "radians", "real_if_close",
         "rollaxis",

@@ -367,6 +367,20 @@ mg_node mg_program_output(mg_program *program, int64_t which)
     return shown;
 }
 
+mg_node mg_program_operand(mg_program *program, int64_t entry, int which)
+{
+    mg_arena *arena = program->arena;
+    uint32_t made = 0;
+    MG_RETURN_IF(entry < 0 || entry >= (int64_t)program->entries.count, MG_ERR_ARG);
+    const tape_entry *e = tape_entry_at(program, (size_t)entry);
+    MG_RETURN_IF(which < 0 || which >= e->array_count || !e->given[which], MG_ERR_ARG);
+    arena_lock(arena);
+    mg_node shown = array_show(arena, e->given[which], &made);
+    if (shown == MG_OK) shown = handle_retain(arena, made);
+    arena_unlock(arena);
+    return shown;
+}
+
 int64_t mg_program_found(mg_program *program, int64_t count, mg_node *out)
 {
     mg_arena *arena = program->arena;

@@ -184,6 +184,7 @@ int64_t parameter_count(int64_t count, const mg_update_group *groups);
 int tape_groups(tape *t, tape_update *u, int64_t count, const mg_update_group *groups);
 void storage_move(storage *m, buffer *to, char *start);
 int random_run(mg_arena *arena, const deed *a);
+int require_run(mg_arena *arena, const deed *a);
 
 /* Memory of a program from a file. */
 typedef struct own_block {
@@ -210,6 +211,7 @@ enum {
     STORY_BACKWARD,
     STORY_UPDATE,
     STORY_RANDOM,
+    STORY_REQUIRE,
     STORY_COUNT
 };
 enum { STORY_RECORDS = 1, STORY_OVER = 2, STORY_REQUIRES = 4 }; /* of a call */
@@ -225,6 +227,7 @@ void story_call(tape *t, const call *c, uint32_t made, const uint32_t *values);
 void story_constant(tape *t, const array *a);
 void story_in_place(tape *t, const deed *a, const uint32_t *values);
 void story_random(tape *t, const deed *a, uint32_t value);
+void story_require(tape *t, const deed *a, uint32_t value);
 void story_set(tape *t, uint32_t leaf, uint32_t gradient);
 void story_backward(tape *t, int64_t count, const uint32_t *roots, const uint32_t *seeds);
 void story_update(tape *t, tape_entry *e);

@@ -259,6 +259,13 @@ void story_random(tape *t, const deed *a, uint32_t value)
     tell_pair(t, (uint64_t)a->integers[3]);
 }
 
+void story_require(tape *t, const deed *a, uint32_t value)
+{
+    tell(t, STORY_REQUIRE);
+    tell(t, value);
+    tell(t, a->integers[0] == MG_ERR_INDEX);
+}
+
 void story_set(tape *t, uint32_t leaf, uint32_t gradient)
 {
     tell(t, STORY_SET_GRADIENT);

@@ -337,13 +337,15 @@ static void deed_tell(tape *t, const deed *a, storage *const *in)
 {
     uint32_t values[2] = {NO_ARRAY, NO_ARRAY};
     if (t->story.refused) return;
-    if (a->run != over_run && a->run != random_run) {
+    const bool requires = a->run == require_run;
+    if (a->run != over_run && a->run != random_run && !requires) {
         story_refuse(t, "indices of several axes");
         return;
     }
-    for (int k = 0; k < 2; k++)
+    for (int k = 0; k < 2 - requires; k++)
         if (a->arrays[k]) values[k] = story_value(t, a->arrays[k], in[k]);
-    if (a->run == over_run) story_in_place(t, a, values);
+    if (requires) story_require(t, a, values[0]);
+    else if (a->run == over_run) story_in_place(t, a, values);
     else story_random(t, a, values[0]);
 }
 
@@ -626,6 +628,36 @@ int mg_record_random(mg_arena *arena, mg_node drawn, mg_rng *rng, int distributi
         of.numbers[0] = a, of.numbers[1] = b;
         deed_remember(arena, &of);
     }
+    arena_unlock(arena);
+    return status;
+}
+
+/* ---- checks of elements ------------------------------------------------------------ */
+
+int require_run(mg_arena *arena, const deed *a)
+{
+    (void)arena;
+    return map_has_zero(a->arrays[0]) ? (int)a->integers[0] : MG_OK;
+}
+
+static int require_remember(mg_arena *arena, mg_node test, mg_node about, int error)
+{
+    uint32_t index;
+    deed of = {DEED(require_run), .integers = {error}};
+    MG_RETURN_IF(error != MG_ERR_ARG && error != MG_ERR_INDEX, MG_ERR_ARG);
+    MG_TRY(array_find(arena, test, &index));
+    of.arrays[0] = array_at(arena, index);
+    MG_RETURN_IF(of.arrays[0]->dtype != MG_BOOL, MG_ERR_DTYPE);
+    if (about) MG_TRY(array_find(arena, about, &index));
+    if (about) of.arrays[1] = array_at(arena, index);
+    deed_remember(arena, &of);
+    return MG_OK;
+}
+
+int mg_record_require(mg_arena *arena, mg_node test, mg_node about, int error)
+{
+    arena_lock(arena);
+    int status = require_remember(arena, test, about, error);
     arena_unlock(arena);
     return status;
 }

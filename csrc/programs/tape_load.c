@@ -447,6 +447,17 @@ static int random_make(tape_loader *l, const uint32_t *words)
     return mg_record_random(l->arena, drawn, rng, distribution, a, b, low, high);
 }
 
+/* Let a check be made in every run, but not now: it is about what inputs will hold. */
+static int require_make(tape_loader *l, const uint32_t *words)
+{
+    mg_array_info info;
+    const mg_node test = node_of_value(l, words[1]);
+    MG_RETURN_IF(!test || words[2] > 1, MG_ERR_FILE);
+    MG_TRY(mg_array_describe(l->arena, test, &info));
+    MG_RETURN_IF(info.dtype != MG_BOOL, MG_ERR_FILE);
+    return mg_record_require(l->arena, test, 0, words[2] ? MG_ERR_INDEX : MG_ERR_ARG);
+}
+
 static int event_make(tape_loader *l, const uint32_t *words)
 {
     mg_node leaf, gradient;
@@ -464,6 +475,7 @@ static int event_make(tape_loader *l, const uint32_t *words)
     case STORY_BACKWARD: return backward_make(l, words);
     case STORY_UPDATE: return update_make(l, words[1]);
     case STORY_RANDOM: return random_make(l, words);
+    case STORY_REQUIRE: return require_make(l, words);
     default: return call_make(l, words);
     }
 }

@@ -4,7 +4,8 @@
 #include "programs/programs.h"
 
 static const char *const event_names[] = {"constant", "in_place", "gradient",
-                                          "set_gradient", "backward", "update", "random"};
+                                          "set_gradient", "backward", "update", "random",
+                                          "require"};
 
 /* Return the name of an op, or of another event. */
 const char *story_name(uint32_t op)
@@ -15,7 +16,7 @@ const char *story_name(uint32_t op)
 /* Return how many words an event has, of which `left` are there; 0: too few. */
 size_t story_length(uint32_t op, const uint32_t *words, size_t left)
 {
-    static const size_t lengths[] = {2, 5, 2, 3, 0, 2, 12};
+    static const size_t lengths[] = {2, 5, 2, 3, 0, 2, 12, 3};
     size_t length = op < STORY_CONSTANT ? 6 : 2;
     if (op >= STORY_CONSTANT && op != STORY_BACKWARD)
         length = lengths[op - STORY_CONSTANT];

@@ -28,6 +28,7 @@ class Notes:
     Attributes:
         updates: the optimizers that made steps, in their order.
         actions: what is to be called again after a run.
+        requirements: of each check of elements the exception and its text.
         kept: objects whose memory the program uses.
         acts: whether an action is under way.
     """
@@ -37,6 +38,7 @@ class Notes:
     def __init__(self) -> None:
         self.updates: list[Any] = []
         self.actions: list[Any] = []
+        self.requirements: list[tuple[type[Exception], str]] = []
         self.kept: list[Any] = []
 
 
@@ -86,6 +88,45 @@ def note_kept(thing: Any) -> None:
     found = noted()
     if found is not None:
         found.kept.append(thing)
+
+
+def failure(test: Any, error: type[Exception], text: str, about: Any) -> Exception | None:
+    """Return the exception of bools of which one is false, else None.
+
+    Args:
+        text: what is wrong, with {} for the first element of about that is; None: there is none.
+    """
+    if bool(test.all()):
+        return None
+    if about is None:
+        return error(text)
+    return error(text.format(about.reshape(-1).tolist()[test.reshape(-1).tolist().index(False)]))
+
+
+def require(test: Any, error: type[Exception], text: str, about: Any = None) -> None:
+    """Raise an exception where one of some bools is false, now and in the runs of a program.
+
+    Args:
+        test: a Tensor of bools.
+        error: a subclass of IndexError or ValueError.
+        text: what is wrong, with {} for the first element of about that is.
+        about: a Tensor of as many elements as test, or None.
+    """
+    found = noted()
+    if found is None:
+        wrong = failure(test, error, text, about)
+    else:
+        with unrecorded():
+            wrong = failure(test, error, text, about)
+    if wrong is not None:
+        raise wrong
+    if found is None:
+        return
+    nodes = handles_of([test] if about is None else [test, about])
+    status = lib.MG_ERR_INDEX if issubclass(error, IndexError) else lib.MG_ERR_ARG
+    beside = 0 if about is None else nodes[1]
+    check(lib.mg_record_require(arena, nodes[0], beside, status), "a check")
+    found.requirements.append((error, text))
 
 
 def refuse_recording(what: str) -> None:
@@ -231,8 +272,21 @@ class ArrayProgram:
         """Raise the exception of a run."""
         entry = lib.mg_program_fact(self.pointer, lib.MG_FAULT)
         name = lib.mg_program_name(self.pointer, entry)
+        if name != ffi.NULL and ffi.string(name) == b"require_run":
+            self.fail_check(entry)
         what = "program" if name == ffi.NULL else f"{ffi.string(name).decode()}, in a program"
         fail(status, what)
+
+    def fail_check(self, entry: int) -> None:
+        """Raise the exception of a check that failed; of a program from a file it is not known."""
+        which = self.names()[:entry].count("require")
+        if which >= len(self.notes.requirements):
+            return
+        nodes = [lib.mg_program_operand(self.pointer, entry, k) for k in (0, 1)]
+        test, about = (TensorBase._adopt(node) if node > 0 else None for node in nodes)
+        wrong = failure(test, *self.notes.requirements[which], about)
+        if wrong is not None:
+            raise wrong
 
     def fit(
         self,

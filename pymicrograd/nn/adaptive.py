@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from .._core import require
 from ..errors import ArgumentError, DTypeError, ShapeError, TensorIndexError
 from ..tensors.conversion import as_tensor
 from ..tensors.joining import cat
@@ -117,10 +118,9 @@ class AdaptiveLogSoftmaxWithLoss(Module):
                 f"AdaptiveLogSoftmaxWithLoss: targets are classes, not {target.dtype.name}"
             )
         rows, classes = input.reshape(-1, self.in_features), target.reshape(-1)
-        for wrong in classes[(classes < 0) | (classes >= self.n_classes)].tolist():
-            raise TensorIndexError(
-                f"AdaptiveLogSoftmaxWithLoss: target {wrong} is not from 0 to {self.n_classes - 1}"
-            )
+        inside = (classes >= 0).logical_and(classes < self.n_classes)
+        text = f"AdaptiveLogSoftmaxWithLoss: target {{}} is not from 0 to {self.n_classes - 1}"
+        require(inside, TensorIndexError, text, classes)
         output = self._of_targets(rows, classes)
         return ASMoutput(output.reshape(target.shape), output.mean().neg())
 

@@ -89,13 +89,13 @@ class ByChannel(Module):
             wanted = " or ".join(f"{n}D" for n in self.axes)
             raise ShapeError(f"expected {wanted} input (got {input.ndim}D input)")
 
-    def _share(self) -> float:
+    def _share(self) -> Any:
         """Return how far running statistics move in this step, which is counted."""
         share = 0.0 if self.momentum is None else self.momentum
         if self.training and self.track_running_stats and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
             if self.momentum is None:
-                share = 1.0 / float(self.num_batches_tracked)
+                share = 1.0 / self.num_batches_tracked.double()
         return share
 
     def extra_repr(self) -> str:

@@ -16,6 +16,7 @@ INSTEAD = {
     "tolist": "return the Tensor and read it outside",
     "hooks": "do it outside, or in a callback of fit()",
     "numpy()": "do outside what reads its memory, or what NumPy computes: sort(), linalg, fft",
+    "one_hot": "say how many classes there are: a program has fixed shapes",
     "nonzero": "multiply by a mask, or choose with where(): a program has fixed shapes",
 }
 

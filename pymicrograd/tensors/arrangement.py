@@ -6,6 +6,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
+from .._core import unrecorded
 from ..errors import ArgumentError, DTypeError, ShapeError
 from .arguments import (
     as_int,
@@ -304,9 +305,10 @@ def triangle(name: str, row: Any, col: Any, below: Any, offset: Any, kind: Any) 
     row, col = as_int(row, f"{name}: row"), as_int(col, f"{name}: col")
     if row < 0 or col < 0:
         raise ArgumentError(f"{name}: sizes are not negative, not {row} and {col}")
-    whole = constant((row, col), True, bool_, name)
-    found = whole.tril(offset) if below else whole.triu(offset)
-    return cast(found.nonzero().t(), as_dtype(kind)).contiguous()
+    with unrecorded():  # it depends on no elements of a caller's
+        whole = constant((row, col), True, bool_, name)
+        found = whole.tril(offset) if below else whole.triu(offset)
+        return cast(found.nonzero().t(), as_dtype(kind)).contiguous()
 
 
 def tril_indices(

@@ -67,7 +67,7 @@ def log_sum(x: Any, y: Any) -> Any:
 def share_of(x: Any, y: Any, scale: float) -> Any:
     """Return exp(x) / (exp(x) + exp(y)); of equal infinities a half."""
     apart = (x - y) * scale
-    return (apart.masked_fill(x.eq(y), 0.0) if x.detach().isinf().any() else apart).sigmoid()
+    return apart.masked_fill(x.detach().isinf().logical_and(x.eq(y)), 0.0).sigmoid()
 
 
 logaddexp = derived(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, DTypeError, ShapeError
 from .arguments import axes_of, axis_of
+from .arrangement import triu_indices
 from .attributes import Attributes
 from .conversion import as_tensor
 from .derived import same_pair
@@ -19,7 +20,7 @@ from .ops import cast
 if TYPE_CHECKING:
     from .tensor import Tensor
 
-__all__ = ["cdist", "norm_over", "vector_norm"]
+__all__ = ["cdist", "norm_over", "pdist", "vector_norm"]
 
 
 def shares(x: Any, y: Any, p: float, axes: tuple[int, ...]) -> Any:
@@ -187,3 +188,23 @@ def cdist(
     if not x.shape[-1]:
         return cast(a.sum(-1), a.dtype) * 0
     return norm_over(a - b, float(p), (a.ndim - 1,), False)
+
+
+@refuse_out
+def pdist(input: Any, p: Any = 2.0) -> Tensor:
+    """Return the p-norms of the differences of all rows i < j of (n, k): (n * (n - 1) / 2).
+
+    Raises:
+        ShapeError: there are other than two axes.
+        ValueError: p is negative.
+    """
+    x = as_tensor(input)
+    if x.ndim != 2:
+        raise ShapeError(f"pdist: rows are (n, k), not {x.shape}")
+    if not p >= 0:
+        raise ArgumentError(f"pdist: p is 0 or more, not {p}")
+    places = triu_indices(x.shape[0], x.shape[0], 1)
+    apart = x[places[0]] - x[places[1]]
+    if not x.shape[1]:
+        return cast(apart.sum(-1), apart.dtype) * 0
+    return norm_over(apart, float(p), (1,), False)

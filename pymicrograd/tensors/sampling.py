@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from .._core import require
 from ..errors import ArgumentError, DTypeError, ShapeError
 from .arguments import as_float, as_int, as_shape
 from .attributes import Attributes
@@ -63,8 +64,8 @@ def normal(
     if not all(x.is_floating_point() for x in tensors):
         raise DTypeError(f"normal: is for floats, not {kind.name}")
     spread = as_tensor(std)
-    if spread.numel() and not bool((spread >= 0).all()):
-        raise ArgumentError("normal: the standard deviations are at least 0")
+    text = "normal: the standard deviations are at least 0"
+    require(spread.detach().ge(0), ArgumentError, text)
     parts = [as_tensor(x, dtype=kind).detach() for x in (mean, std)]
     a, b = call_as("normal", spread_over, *parts)
     check_options(options, kind)
@@ -95,8 +96,7 @@ def poisson(input: Any, generator: Any = None) -> Tensor:
     """
     rates = as_tensor(input).detach()
     check_floats(rates, "poisson")
-    if rates.numel() and not bool((rates >= 0).all()):
-        raise ArgumentError("poisson: rates are 0 or more")
+    require(rates.ge(0), ArgumentError, "poisson: rates are 0 or more")
     left = cast(rates, float64)
     count = left * 0
     while bool(left.gt(0).any()):  # waiting times that fit, one after the other
@@ -267,8 +267,7 @@ def filled(name: str, x: Any, generator: Any, made_of: Any) -> Any:
 def coins(name: str, chances: Any, shape: tuple[int, ...], generator: Any) -> Any:
     """Return where numbers from [0, 1) are below probabilities."""
     inside = chances.ge(0).logical_and(chances.le(1))
-    if chances.numel() and not bool(inside.all()):
-        raise ArgumentError(f"{name}: probabilities are from 0 to 1")
+    require(inside, ArgumentError, f"{name}: probabilities are from 0 to 1")
     wide = call_as(name, chances.expand, shape)
     return uniform(shape, generator).lt(cast(wide, float64))
 
@@ -281,12 +280,11 @@ def check_weights(weights: Any, count: int, replacement: bool) -> None:
             f"multinomial: num_samples is from 1 to the number of weights, {size}, not {count}; "
             "with replacement it may be more"
         )
-    if not bool((weights.ge(0).logical_and(weights.isfinite())).all()):
-        raise ArgumentError("multinomial: weights are 0 or more, and finite")
-    known = weights.gt(0).sum(-1)
+    inside = weights.ge(0).logical_and(weights.isfinite())
+    require(inside, ArgumentError, "multinomial: weights are 0 or more, and finite")
     least = 1 if replacement else count
-    if known.numel() and int(known.amin()) < least:
-        raise ArgumentError(f"multinomial: a row has fewer than {least} weights above 0")
+    text = f"multinomial: a row has fewer than {least} weights above 0"
+    require(weights.gt(0).sum(-1).ge(least), ArgumentError, text)
 
 
 def with_replacement(rows: Any, count: int, generator: Any) -> Any:

@@ -22,7 +22,7 @@ HOMES = {
     "convolutions": (
         "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
     ),
-    "distances": ("cosine_similarity", "normalize", "pairwise_distance"),
+    "distances": ("cosine_similarity", "normalize", "pairwise_distance", "pdist"),
     "dropping": (
         "alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout",
     ),

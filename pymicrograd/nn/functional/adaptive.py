@@ -12,6 +12,7 @@ from ...errors import ArgumentError, DTypeError, ShapeError
 from ...tensors.creation import arange, rand
 from ...tensors.dtypes import int64
 from ...tensors.interchange import tensor
+from ...tensors.joining import cat
 from ...tensors.ops import OPS, apply, cast
 from .arguments import tensor_of
 from .spatial import Sizes, as_given, batched, per_axis, positive, widened
@@ -158,13 +159,18 @@ def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = 
 # ---- windows at random -----------------------------------------------------------------------
 
 
-def fractional_starts(size: int, count: int, kernel: int, sample: float) -> list[int]:
-    """Return where windows begin that a number from 0 to 1 puts nearly evenly."""
+def fractional_starts(size: int, count: int, kernel: int, samples: Any) -> Any:
+    """Return where windows begin, (rows, count), that numbers from 0 to 1 put nearly evenly.
+
+    Args:
+        samples: (rows, 1), float64.
+    """
+    last = (samples * 0).long() + (size - kernel)
     if count == 1:
-        return [size - kernel]
+        return last
     step = (size - kernel) / (count - 1)
-    first = int(sample * step)
-    return [*(int((i + sample) * step) - first for i in range(count - 1)), size - kernel]
+    steps = (arange(count - 1).double() + samples) * step
+    return cat([steps.long() - (samples * step).long(), last], 1)
 
 
 def fractional_sizes(
@@ -207,13 +213,12 @@ def fractional_max(
         raise ShapeError(
             f"{call}: _random_samples have shape ({count}, {channels}, {s}), not {samples.shape}"
         )
-    chances = samples[:count].flatten(0, 1).tolist()
+    chances = samples[:count].detach().flatten(0, 1).double()
     places = []
     for i, (size, windows, k) in enumerate(zip(x.shape[2:], counts, kernel, strict=True)):
         which = 1 - i if s == 2 else i  # PyTorch's order: columns, rows
-        rows = [fractional_starts(size, windows, k, chance[which]) for chance in chances]
-        starts = tensor(rows, dtype=int64).reshape(len(rows), windows, 1)
-        places.append(starts + arange(k))
+        starts = fractional_starts(size, windows, k, chances[:, which : which + 1])
+        places.append(starts.unsqueeze(2) + arange(k))
     numbers = numbers_of(places, x.shape[2:]).unflatten(0, (count, channels))
     seen = x.flatten(2).gather(2, numbers.flatten(2)).unflatten(2, numbers.shape[2:])
     found, where = (as_given(y, input, s) for y in largest(seen, numbers))

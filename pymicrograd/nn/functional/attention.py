@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from ..._core import noted
 from ...errors import ArgumentError, ShapeError
 from ...tensors.creation import ones
 from ...tensors.dtypes import HALVES, bool_, float32
@@ -29,21 +30,20 @@ def causal(rows: int, columns: int) -> Any:
 def weights_of(scores: Any, mask: Any, keeps: bool = False) -> Any:
     """Return the softmax of masked scores; a row of which nothing is left is 0.
 
-    keeps: the mask leaves something of each row, which is asked else, and ends a recording.
+    keeps: the mask leaves something of each row. Else this is looked for, as it saves work, but
+    not while a program is recorded, which is for all masks: the bits are the same.
     """
     if mask is None:
         return scores.softmax(-1)
     if mask.dtype is not bool_:
         scores = scores + mask
         mask = mask != -math.inf
-        if bool(mask.any(-1).all()):
-            return scores.softmax(-1)
     else:
         scores = where(mask, scores, -math.inf)
     if keeps:
         return scores.softmax(-1)
     some = mask.any(-1, keepdim=True)
-    if bool(some.all()):
+    if noted() is None and bool(some.all()):
         return scores.softmax(-1)
     return where(some, where(some, scores, 0.0).softmax(-1), 0.0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ... import _core
 from ...errors import ArgumentError, DTypeError
 from ...tensors.creation import arange
 from ...tensors.dtypes import int64
@@ -35,9 +36,10 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
         raise DTypeError(f"one_hot: classes are integers, not {x.dtype.name}")
     if not x.numel() and num_classes < 1:
         raise ArgumentError("one_hot: num_classes is needed, as there is no class to count them by")
-    low, high = (x.amin().item(), x.amax().item()) if x.numel() else (0, 0)
-    count = high + 1 if num_classes == -1 else num_classes
-    if low < 0 or not high < count:
-        wrong = low if low < 0 else high
-        raise ArgumentError(f"one_hot: {wrong} is no class, from 0 to {count - 1}")
+    count = num_classes
+    if num_classes == -1:
+        _core.refuse_recording("one_hot without num_classes")
+        count = max(int(x.amax()) + 1, 1)
+    inside = x.ge(0).logical_and(x.lt(count))
+    _core.require(inside, ArgumentError, f"one_hot: {{}} is no class, from 0 to {count - 1}", x)
     return cast(x.unsqueeze(-1) == arange(count), int64)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...tensors.arrangement import broadcast_tensors
-from ...tensors.norms import vector_norm
+from ...tensors.norms import pdist, vector_norm
 from .arguments import tensor_of
 
 if TYPE_CHECKING:
     from ...tensors.tensor import Tensor
 
-__all__ = ["cosine_similarity", "normalize", "pairwise_distance"]
+__all__ = ["cosine_similarity", "normalize", "pairwise_distance", "pdist"]
 
 
 def pairwise_distance(

@@ -187,10 +187,9 @@ def of_classes(
     classes = cast(target, int64)
     counts = classes != operator.index(ignored)
     size = logarithms.shape[axis]
-    outside = ((classes < 0) | (classes >= size)) & counts
-    if outside.any():
-        wrong = classes[outside].tolist()[0]
-        raise TensorIndexError(f"a target {wrong} is no class, from 0 to {size - 1}")
+    inside = classes.ge(0).logical_and(classes.lt(size))
+    text = f"a target {{}} is no class, from 0 to {size - 1}"
+    _core.require(inside.logical_or(counts.logical_not()), TensorIndexError, text, classes)
     classes = classes.where(counts, 0)
     if weight is None:
         factors = cast(counts, logarithms.dtype)
@@ -368,8 +367,9 @@ def binary_cross_entropy(
     """
     reduction = reduction_of(size_average, reduce, reduction)
     p, t = same_shape("binary_cross_entropy", input, target, reduction)
-    if p.numel() and not bool((p.detach() >= 0).logical_and(p.detach() <= 1).all()):
-        raise ArgumentError("binary_cross_entropy: all elements of input should be between 0 and 1")
+    inside = (p.detach() >= 0).logical_and(p.detach() <= 1)
+    text = "binary_cross_entropy: all elements of input should be between 0 and 1"
+    _core.require(inside, ArgumentError, text)
     losses = (t - 1) * log_from(1 - p) - t * log_from(p)
     return reduce_loss(weighted(losses, weight, "binary_cross_entropy"), reduction)
 
@@ -528,6 +528,12 @@ def rows_of(call: str, input: Any, target: Any) -> tuple[Any, Any, bool]:
     return (x, t, True) if x.ndim == 2 else (x.unsqueeze(0), t.unsqueeze(0), False)
 
 
+def check_targets(call: str, target: Any, least: int, count: int) -> None:
+    """Refuse targets that are not from least to count - 1."""
+    text = f"{call}: a target is none of {count} classes"
+    _core.require(target.ge(least).logical_and(target.lt(count)), TensorIndexError, text)
+
+
 def multi_margin_loss(
     input: Tensor,
     target: Any,
@@ -558,8 +564,7 @@ def multi_margin_loss(
     x, t, batch = rows_of(call, input, target)
     if t.shape != x.shape[:1]:
         raise ShapeError(f"{call}: targets of shape {t.shape} do not fit an input of {x.shape}")
-    if t.numel() and bool((t < 0).logical_or(t >= x.shape[1]).any()):
-        raise TensorIndexError(f"{call}: a target is none of {x.shape[1]} classes")
+    check_targets(call, t, 0, x.shape[1])
     places = t.long().unsqueeze(1)
     hinges = (margin - x.gather(1, places) + x).clamp_min(0)
     if p == 2:
@@ -594,8 +599,7 @@ def multilabel_margin_loss(
     x, t, batch = rows_of(call, input, target)
     if t.shape != x.shape:
         raise ShapeError(f"{call}: targets of shape {t.shape} are not of input's, {x.shape}")
-    if t.numel() and bool((t < -1).logical_or(t >= x.shape[1]).any()):
-        raise TensorIndexError(f"{call}: a target is none of {x.shape[1]} classes")
+    check_targets(call, t, -1, x.shape[1])
     counts = (t < 0).long().cumsum(1) == 0
     places = where(counts, t.long(), 0)
     is_target = zeros_like(x).scatter_add(1, places, counts.to(x.dtype)) > 0
@@ -756,8 +760,7 @@ def gaussian_nll_loss(
     if isinstance(var, (int, float)):
         v = as_tensor(float(var), dtype=x.dtype).expand(x.shape)
     tensor_of(call, v, "var")
-    if bool((v.detach() < 0).any()):
-        raise ArgumentError(f"{call}: var has negative entries")
+    _core.require(v.detach().lt(0).logical_not(), ArgumentError, f"{call}: var has negative entries")
     if v.shape != x.shape:
         if v.shape == x.shape[:-1]:
             v = v.unsqueeze(-1)

@@ -138,7 +138,7 @@ def centre(rows: Any, x: Any) -> tuple[Any, Any, Any]:
 
 
 @no_grad()
-def update(running: Any, found: Any, momentum: float) -> None:
+def update(running: Any, found: Any, momentum: Any) -> None:
     """Move running statistics towards those that were found."""
     running.copy_(running * (1 - momentum) + found.detach().to(running.dtype) * momentum)
 

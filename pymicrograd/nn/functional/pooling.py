@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from ..._core import require
 from ...errors import ArgumentError, ShapeError, TensorIndexError
 from ...tensors.creation import arange, zeros
 from ...tensors.interchange import tensor
@@ -283,8 +284,8 @@ def unpool(
         call, x, kernel, stride, per_axis(padding, s, call, "padding"), output_size
     )
     planes, count = math.prod(x.shape[:2]), math.prod(sizes)
-    if x.numel() and not 0 <= int(places.min()) <= int(places.max()) < count:
-        raise TensorIndexError(f"{call}: an index is not among the {count} elements of {sizes}")
+    text = f"{call}: an index is not among the {count} elements of {sizes}"
+    require(places.ge(0).logical_and(places.lt(count)), TensorIndexError, text)
     index = places.reshape(planes, math.prod(x.shape[2:])) + arange(planes).unsqueeze(1) * count
     blank = zeros(planes * count, dtype=x.dtype)
     found = apply(OPS["put_at"], (blank, index.flatten(), x.flatten()))

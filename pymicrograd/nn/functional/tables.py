@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
-from ..._core import no_grad
+from ..._core import no_grad, require
 from ...errors import ArgumentError, DTypeError, ShapeError
 from ...tensors.conversion import as_tensor
+from ...tensors.creation import arange, ones_like, zeros
+from ...tensors.dtypes import HALVES, float32, int64
 from ...tensors.functions import where
+from ...tensors.joining import cat
 from ...tensors.norms import vector_norm
+from ...tensors.ops import cast
 from .arguments import tensor_of
 
 if TYPE_CHECKING:
@@ -19,8 +24,11 @@ __all__ = ["embedding", "embedding_bag"]
 
 @no_grad()
 def renormalize(weight: Any, places: Any, max_norm: float, norm_type: float) -> None:
-    """Scale the rows that are used, where their norm is above max_norm, in place."""
-    used = sorted(set(places.flatten().tolist()))
+    """Scale the rows that are used, where their norm is above max_norm, in place.
+
+    A row that is used several times is written as often, and the same.
+    """
+    used = places.flatten().long()
     rows = weight.detach()[used]
     size = vector_norm(rows, norm_type, 1, True)
     scale = where(size > max_norm, max_norm / (size + 1e-7), 1.0)
@@ -123,42 +131,51 @@ def embedding_bag(
         raise ArgumentError(f"{call}: mode has to be one of sum, mean or max, not {mode!r}")
     if per_sample_weights is not None and mode != "sum":
         raise ArgumentError(f"{call}: per_sample_weights go with mode 'sum', not {mode!r}")
-    bags = bags_of(places, offsets, include_last_offset)
+    bags, count = bags_of(places, offsets, include_last_offset)
     rows = embedding(places.flatten(), weight, padding_idx, max_norm, norm_type, scale_grad_by_freq)
-    counts = places.flatten() >= 0
     if padding_idx is not None:
-        counts = places.flatten() != padding_idx % weight.shape[0]
+        bags = bags.where(places.flatten() != padding_idx % weight.shape[0], 0)
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.flatten().unsqueeze(1)
-    found = [bag_of(rows[begin:end], counts[begin:end], mode) for begin, end in bags]
-    from ...tensors.joining import stack
+    wide = cast(rows, float32) if rows.dtype in HALVES else rows
+    blank = zeros(count, rows.shape[1], dtype=wide.dtype)
+    if mode == "max":
+        found = largest_of(wide, bags, blank, places.shape)
+    else:
+        found = blank.index_add(0, bags, wide)
+    if mode == "mean":
+        sizes = zeros(count, dtype=int64).index_add(0, bags, ones_like(bags))
+        found = found / cast(sizes.clamp_min(1), wide.dtype).unsqueeze(1)
+    last = count - 1 if include_last_offset and places.ndim == 1 else count
+    return cast(found[1:last], rows.dtype)
 
-    return stack(found) if found else rows[:0]
+
+def largest_of(rows: Any, bags: Any, blank: Any, shape: tuple[int, ...]) -> Any:
+    """Return the largest elements of the rows of each bag; of an empty one those of blank."""
+    if len(shape) == 1 or not rows.numel():
+        return blank.index_reduce(0, bags, rows, "amax", include_self=False)
+    counts = bags.ne(0).reshape(*shape, 1)
+    found = where(counts, rows.reshape(*shape, -1), -math.inf).amax(1)
+    return cat([blank[:1], where(counts.any(1), found, 0.0)])
 
 
-def bags_of(places: Any, offsets: Any, include_last: bool) -> list[tuple[int, int]]:
-    """Return where each bag begins and ends."""
+def bags_of(places: Any, offsets: Any, include_last: bool) -> tuple[Any, int]:
+    """Return the bag of each item, from 1 on, and the number behind the last one.
+
+    Items of no bag are in bag 0, or, behind a last offset that is an end, in the last one.
+    """
     if places.ndim == 2:
         if offsets is not None:
             raise ArgumentError("embedding_bag: each row of 2 axes is a bag: leave offsets out")
         rows, size = places.shape
-        return [(i * size, (i + 1) * size) for i in range(rows)]
+        return arange(1, rows + 1).unsqueeze(1).expand(rows, size).reshape(-1), rows + 1
     if places.ndim != 1 or offsets is None:
         raise ShapeError(f"embedding_bag: an input of shape {places.shape} goes with offsets")
-    begins = offsets.tolist()
-    ends = begins[1:] if include_last else [*begins[1:], places.shape[0]]
-    if begins and begins[0] != 0:
-        raise ArgumentError(f"embedding_bag: offsets[0] has to be 0, not {begins[0]}")
-    if any(a > b for a, b in zip(begins, ends, strict=False)):
-        raise ArgumentError("embedding_bag: offsets do not rise, or end beyond the input")
-    return list(zip(begins, ends, strict=False))
-
-
-def bag_of(rows: Any, counts: Any, mode: str) -> Any:
-    """Return one bag's row."""
-    kept = rows[counts] if not bool(counts.all()) else rows
-    if not kept.shape[0]:
-        return rows.sum(0) * 0
-    if mode == "max":
-        return kept.amax(0)
-    return kept.sum(0) / kept.shape[0] if mode == "mean" else kept.sum(0)
+    begins, size = as_tensor(offsets).long(), places.shape[0]
+    text = "embedding_bag: offsets[0] has to be 0, not {}"
+    require(begins[:1].eq(0), ArgumentError, text, begins[:1])
+    text = "embedding_bag: offsets do not rise, or end beyond the input"
+    require(begins[1:].ge(begins[:-1]), ArgumentError, text)
+    require(begins[-1:].le(size), ArgumentError, text)
+    marks = zeros(size + 1, dtype=int64).index_add(0, begins, ones_like(begins))
+    return marks.cumsum(0)[:size], begins.shape[0] + 1

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ..._core import no_grad
+from ..._core import no_grad, require
 from ...errors import ArgumentError, ShapeError
 from ...tensors.conversion import as_tensor
 from ...tensors.joining import cat, stack
@@ -48,11 +47,9 @@ def get_total_norm(
     if not tensors:
         return as_tensor(0.0)
     total: Any = vector_norm(stack([vector_norm(t, norm_type) for t in tensors]), norm_type)
-    if error_if_nonfinite and not math.isfinite(total.item()):
-        raise ArgumentError(
-            f"the total norm of order {norm_type} of the gradients is {total.item()}: nothing was "
-            "clipped"
-        )
+    if error_if_nonfinite:
+        text = f"the total norm of order {norm_type} of the gradients is {{}}: nothing was clipped"
+        require(total.isfinite(), ArgumentError, text, total)
     return total  # type: ignore[no-any-return]
 
 
