@@ -360,6 +360,27 @@ def test_a_view_that_was_gone_is_in_nobodys_way(tmp_path: Path) -> None:
     assert elements(programs.load(tmp_path / "program.mgp")(x)) == expected
 
 
+def test_checks_of_elements_are_in_a_file(tmp_path: Path) -> None:
+    x = pymicrograd.zeros(2, 3)
+    good, bad = pymicrograd.tensor([0, 2]), pymicrograd.tensor([0, -1])
+    chances = pymicrograd.tensor([0.5, 0.25])
+    losses = {
+        IndexError: (lambda t: F.nll_loss(x, t), good, bad),
+        ValueError: (lambda p: F.binary_cross_entropy(p, chances), chances, chances * 8.0),
+    }
+    for error, (loss, right, wrong) in losses.items():
+        compiled = compile(loss)
+        compiled(right)
+        with pytest.raises(error):
+            compiled(wrong)
+        saved(compiled, tmp_path)
+        stored = programs.load(tmp_path / "program.mgp")
+        for _ in range(2):
+            assert elements(stored(right)) == elements([loss(right)])
+            with pytest.raises(error):
+                stored(wrong)
+
+
 def test_what_a_file_of_tensors_cannot_tell(tmp_path: Path) -> None:
     x = pymicrograd.ones(3, requires_grad=True)
     hooked = pymicrograd.ones(3, requires_grad=True)

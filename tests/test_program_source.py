@@ -268,6 +268,14 @@ def tensor_program(make: Any, optimizer: str, smoothing: float = 0.0, dtype: Any
     return step, x, y
 
 
+def checked_program() -> Any:
+    """Return a function that checks elements, and its arguments."""
+    step = mg.compile(lambda p, t: tF.binary_cross_entropy(p.sigmoid(), t))
+    x, y = mg.randn(3, 4), mg.rand(3, 4)
+    step(x, y), step(x, y)
+    return step, x, y
+
+
 def compared_tensors(folder: Path, programs: Sequence[Any], flags: Sequence[str]) -> None:
     texts = [step.to_c(name=f"program_{i}") for i, (step, *_) in enumerate(programs)]
     expected = [[bits(step(x, y).item()) for _ in range(3)] for step, x, y in programs]
@@ -280,6 +288,8 @@ def test_tensors_in_c_have_the_bits_of_the_program(tmp_path: Path) -> None:
         tensor_program(convolutional, "sgd", 0.1, mg.float64), tensor_program(Gpt, "adamw"),
         tensor_program(perceptron, "lamb", dtype=mg.float16),
     ]  # fmt: skip
+    programs.append(checked_program())
+    assert "return MG_ERR_ARG;" in programs[-1][0].to_c()
     compared_tensors(tmp_path, programs, [COMPILERS[-1], "-O0", *FLAGS])
 
 

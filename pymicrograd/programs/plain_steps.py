@@ -132,6 +132,10 @@ class Writer(Ops):
             f"        {element(out, 'i')} += at * {behind};\n    }}"
         )
 
+    def act_require(self, e: Any, test: View, *_: Any) -> None:
+        status = "MG_ERR_INDEX" if e.integers[0] == _core.INDEX else "MG_ERR_ARG"
+        self.say(nest([test], lambda x: f"if (!{x}) return {status};"))
+
     def act_random(self, e: Any, y: View, *_: Any) -> None:
         generator, kind = e.integers[0], e.integers[1]
         name = f"generator_{len(self.generators)}"

@@ -65,7 +65,7 @@ def whole(w: Writer) -> str:
                 (shape.strip() + "\n" if shape else "") + table(head, data.split(", "), 0)
             )
     about = comment(
-        "Make a step. Returns 0, or MG_ERR_INDEX if an index is out of range"
+        "Make a step. Returns 0, or MG_ERR_INDEX or MG_ERR_ARG where a check of elements fails"
         + (", or MG_ERR_RECORDED if a norm scales rows against overflow and did not, or the other "
            "way" if "MG_ERR_RECORDED" in steps else "") + "."
     )  # fmt: skip
@@ -112,7 +112,7 @@ def helpers(w: Writer, steps: str) -> list[str]:
         "#include <float.h>\n#include <math.h>\n#include <stdbool.h>\n#include <stdint.h>\n"
         "#include <string.h>",
         CONDITIONS.rstrip(),
-        "enum { MG_OK = 0, MG_ERR_INDEX = -11, MG_ERR_RECORDED = -18 };",
+        "enum { MG_OK = 0, MG_ERR_ARG = -4, MG_ERR_INDEX = -11, MG_ERR_RECORDED = -18 };",
         *rules,
         re.sub(
             r"^(?:MG_NOINLINE )?(\w+ (?:mg_rng|rng)_)", r"static \1", arithmetic, flags=re.MULTILINE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..._core import no_grad, require
+from ..._core import no_grad, noted, require
 from ...errors import ArgumentError, DTypeError, ShapeError
 from ...tensors.conversion import as_tensor
 from ...tensors.creation import arange, ones_like, zeros
@@ -133,36 +133,61 @@ def embedding_bag(
         raise ArgumentError(f"{call}: per_sample_weights go with mode 'sum', not {mode!r}")
     bags, count = bags_of(places, offsets, include_last_offset)
     rows = embedding(places.flatten(), weight, padding_idx, max_norm, norm_type, scale_grad_by_freq)
+    counts = ones_like(bags)
     if padding_idx is not None:
-        bags = bags.where(places.flatten() != padding_idx % weight.shape[0], 0)
+        counts = cast(places.flatten() != padding_idx % weight.shape[0], int64)
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.flatten().unsqueeze(1)
     wide = cast(rows, float32) if rows.dtype in HALVES else rows
     blank = zeros(count, rows.shape[1], dtype=wide.dtype)
     if mode == "max":
-        found = largest_of(wide, bags, blank, places.shape)
+        found = largest_of(wide, bags, counts, blank, places.shape)
     else:
-        found = blank.index_add(0, bags, wide)
+        found = blank.index_add(0, bags * counts, wide)
     if mode == "mean":
-        sizes = zeros(count, dtype=int64).index_add(0, bags, ones_like(bags))
-        found = found / cast(sizes.clamp_min(1), wide.dtype).unsqueeze(1)
+        sizes = sizes_of(bags, counts, count).clamp_min(1)
+        found = found / cast(sizes, wide.dtype).unsqueeze(1)
     last = count - 1 if include_last_offset and places.ndim == 1 else count
     return cast(found[1:last], rows.dtype)
 
 
-def largest_of(rows: Any, bags: Any, blank: Any, shape: tuple[int, ...]) -> Any:
-    """Return the largest elements of the rows of each bag; of an empty one those of blank."""
-    if len(shape) == 1 or not rows.numel():
-        return blank.index_reduce(0, bags, rows, "amax", include_self=False)
-    counts = bags.ne(0).reshape(*shape, 1)
-    found = where(counts, rows.reshape(*shape, -1), -math.inf).amax(1)
-    return cat([blank[:1], where(counts.any(1), found, 0.0)])
+def sizes_of(bags: Any, counts: Any, count: int) -> Any:
+    """Return how many items of each bag count."""
+    return zeros(count, dtype=int64).index_add(0, bags, counts)
+
+
+def largest_of(rows: Any, bags: Any, counts: Any, blank: Any, shape: tuple[int, ...]) -> Any:
+    """Return the largest elements of the rows of each bag, 0 where none counts."""
+    if not rows.numel():
+        return blank + rows.sum(0)
+    rows = where(counts.gt(0).unsqueeze(1), rows, -math.inf)
+    if len(shape) == 2:
+        found = cat([blank[:1], rows.reshape(*shape, -1).amax(1)])
+    else:
+        sizes = sizes_of(bags, ones_like(bags), blank.shape[0])
+        longest = len(rows) if noted() else int(sizes.amax())
+        ends = (sizes.cumsum(0) - 1).clamp_min(0)
+        found = running_largest(rows, bags, longest)[ends]
+    return where(sizes_of(bags, counts, blank.shape[0]).gt(0).unsqueeze(1), found, 0.0)
+
+
+def running_largest(rows: Any, bags: Any, longest: int) -> Any:
+    """Return the largest elements of each row and those before it of its bag, of longest at most.
+
+    More passes than the bags need change nothing.
+    """
+    step = 1
+    while step < longest:
+        both = (bags[step:] == bags[:-step]).unsqueeze(1)
+        later = where(both, rows[step:].maximum(rows[:-step]), rows[step:])
+        rows, step = cat([rows[:step], later]), 2 * step
+    return rows
 
 
 def bags_of(places: Any, offsets: Any, include_last: bool) -> tuple[Any, int]:
     """Return the bag of each item, from 1 on, and the number behind the last one.
 
-    Items of no bag are in bag 0, or, behind a last offset that is an end, in the last one.
+    The items behind a last offset that is an end are in that last bag; no bag is number 0.
     """
     if places.ndim == 2:
         if offsets is not None:
