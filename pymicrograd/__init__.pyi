@@ -683,6 +683,7 @@ from .tensors.leaves import (
 )
 from .tensors.norms import (
     cdist as cdist,
+    pdist as pdist,
 )
 from .tensors.numpy_names import (
     append as append,
@@ -1162,6 +1163,7 @@ __all__ = [
     "outer",
     "pairwise_distance",
     "partition",
+    "pdist",
     "permute",
     "permute_copy",
     "pi",

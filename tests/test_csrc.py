@@ -260,7 +260,7 @@ def test_no_call_is_forgotten() -> None:
     tables = "".join((PROGRAMS / name).read_text() for name in ("calls.h", "array_calls.h"))
     elsewhere = {"mg_arena_free", "mg_arena_limit", "mg_set_ieee"}  # called in programs
     recording = ("record_open", "record_close", "record_cancel", "record_pause", "record_random",
-                 "program_load")  # fmt: skip
+                 "record_require", "program_load")  # fmt: skip
     elsewhere |= {"mg_recording", *(f"mg_{name}" for name in recording)}
     elsewhere |= {"mg_script_choose", "mg_script_largest"}  # of a recording of numbers
     assert {name for name in on_arenas if f"{name}(" not in tables} == elsewhere

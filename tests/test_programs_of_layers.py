@@ -1,7 +1,8 @@
-"""Every layer, loss and function of pymicrograd.nn in a program: eager's bits and eager's errors."""
+"""Every layer, loss and function of pymicrograd.nn in a program: eager's bits and errors."""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -80,6 +81,16 @@ PAIRS = (
 ).split()
 
 
+def behind(function: Callable[..., Any], *more: Any, **options: Any) -> Callable[..., Any]:
+    """Return a function whose last arguments are these."""
+    return lambda *args: function(*args, *more, **options)
+
+
+def of_copies(name: str, detached: bool = False) -> Callable[..., Any]:
+    function = getattr(F, name)
+    return lambda x: function((x.detach() if detached else x) * 1)
+
+
 def unpooled(s: int) -> Callable[..., Any]:
     pool, unpool = getattr(F, f"max_pool{s}d"), getattr(F, f"max_unpool{s}d")
     return lambda x: unpool(*pool(x, 2, return_indices=True), 2)
@@ -89,16 +100,14 @@ FUNCTIONS: dict[str, Case] = {
     **{name: (getattr(F, name), [ROW]) for name in ACTIVATIONS},
     **{name: (getattr(F, name), [ROW, ROW]) for name in PAIRS},
     **{
-        name: (lambda x, f=getattr(F, name): f(x, 1), [ROW])
+        name: (behind(getattr(F, name), 1), [ROW])
         for name in ("softmax", "softmin", "log_softmax")
     },
     **{
-        name: (lambda x, f=getattr(F, name): f(x * 1), [ROW])
+        name: (of_copies(name), [ROW])
         for name in "celu_ hardtanh_ leaky_relu_ relu_ rrelu_".split()
     },
-    **{
-        name: (lambda x, f=getattr(F, name): f(x.detach() * 1), [ROW]) for name in ("elu_", "selu_")
-    },
+    **{name: (of_copies(name, True), [ROW]) for name in ("elu_", "selu_")},
     "kl_div": (lambda x, y: F.kl_div(x, y, reduction="batchmean"), [ROW, unit(4, 6)]),
     "threshold": (lambda x: F.threshold(x, 0.1, 2.0), [ROW]),
     "threshold_": (lambda x: F.threshold_(x * 1, 0.1, 2.0), [ROW]),
@@ -106,23 +115,16 @@ FUNCTIONS: dict[str, Case] = {
     "rrelu": (lambda x: F.rrelu(x, training=True), [ROW]),
     "prelu": (F.prelu, [ROW, normal(6)]),
     **{f"dropout{s}d": (getattr(F, f"dropout{s}d"), [x]) for s, x in BY_AXES.items()},
-    **{f"avg_pool{s}d": (lambda x, f=getattr(F, f"avg_pool{s}d"): f(x, 2), [BY_AXES[s]])
-       for s in BY_AXES},
-    **{f"lp_pool{s}d": (lambda x, f=getattr(F, f"lp_pool{s}d"): f(x, 2, 2), [BY_AXES[s]])
-       for s in BY_AXES},
-    **{f"max_pool{s}d": (
-        lambda x, f=getattr(F, f"max_pool{s}d"): f(x, 2, return_indices=True), [BY_AXES[s]])
-       for s in BY_AXES},
-    **{f"max_unpool{s}d": (unpooled(s), [BY_AXES[s]]) for s in BY_AXES},
-    **{f"adaptive_avg_pool{s}d": (
-        lambda x, f=getattr(F, f"adaptive_avg_pool{s}d"): f(x, 3), [BY_AXES[s]])
-       for s in BY_AXES},
-    **{f"adaptive_max_pool{s}d": (
-        lambda x, f=getattr(F, f"adaptive_max_pool{s}d"): f(x, 3), [BY_AXES[s]])
-       for s in BY_AXES},
+    **{f"{name}{s}d": (behind(getattr(F, f"{name}{s}d"), *more), [x])
+       for name, more in (("avg_pool", (2,)), ("lp_pool", (2, 2)), ("adaptive_avg_pool", (3,)),
+                          ("adaptive_max_pool", (3,)))
+       for s, x in BY_AXES.items()},
+    **{f"max_pool{s}d": (behind(getattr(F, f"max_pool{s}d"), 2, return_indices=True), [x])
+       for s, x in BY_AXES.items()},
+    **{f"max_unpool{s}d": (unpooled(s), [x]) for s, x in BY_AXES.items()},
     **{f"fractional_max_pool{s}d": (
-        lambda x, f=getattr(F, f"fractional_max_pool{s}d"): f(x, 2, 2, return_indices=True),
-        [BY_AXES[s]]) for s in (2, 3)},
+        behind(getattr(F, f"fractional_max_pool{s}d"), 2, 2, return_indices=True), [BY_AXES[s]])
+       for s in (2, 3)},
     "fractional_max_pool2d one": (
         lambda x, r: F.fractional_max_pool2d(x, 2, (1, 4), _random_samples=r.detach()),
         [IMAGES, unit(2, 4, 2)],
@@ -205,7 +207,8 @@ FUNCTIONS: dict[str, Case] = {
     "gaussian_nll_loss": (F.gaussian_nll_loss, [ROW, ROW, unit(4, 6)]),
     "scaled_dot_product_attention": (F.scaled_dot_product_attention, [ROWS, ROWS, ROWS]),
     "scaled_dot_product_attention causal": (
-        lambda q, k: F.scaled_dot_product_attention(q, k, k, is_causal=True), [ROWS, normal(2, 3, 6)]
+        lambda q, k: F.scaled_dot_product_attention(q, k, k, is_causal=True),
+        [ROWS, normal(2, 3, 6)],
     ),
     "scaled_dot_product_attention mask": (
         F.scaled_dot_product_attention, [ROWS, ROWS, ROWS, mask(4, 4)]
@@ -219,6 +222,19 @@ FUNCTIONS: dict[str, Case] = {
     "scaled_dot_product_attention hostile": (
         F.scaled_dot_product_attention, [hostile(2, 4, 6), ROWS, hostile(2, 4, 6), mask(2, 4, 4)]
     ),
+}  # fmt: skip
+
+
+OTHERS: dict[str, Case] = {
+    "multinomial": (lambda x: (x.exp().multinomial(1), x.exp().multinomial(5, True)), [ROW]),
+    "normal": (lambda x: mg.normal(x, x.abs()), [ROW]),
+    "Normal": (lambda x: (d := mg.distributions.Normal(x, x.exp())).log_prob(d.rsample()), [ROW]),
+    "Categorical": (lambda x: (d := mg.distributions.Categorical(logits=x)).log_prob(d.sample()),
+                    [ROW]),
+    "logaddexp": (lambda x, y: mg.autograd.grad(x.logaddexp(y).sum(), x, create_graph=True)[0],
+                  [hostile(4, 6), hostile(4, 6)]),
+    "triangles": (lambda x: x[tuple(mg.tril_indices(4, 6))] * x[tuple(mg.triu_indices(4, 4))].sum(),
+                  [ROW]),
 }  # fmt: skip
 
 
@@ -240,7 +256,7 @@ SQUARE = nn.Transformer.generate_square_subsequent_mask(4)
 def by_axes(name: str, *args: Any, **options: Any) -> dict[str, Any]:
     """Return the cases of layers of one to three axes."""
     return {
-        f"{name}{s}d": layer(lambda make=getattr(nn, f"{name}{s}d"): make(*args, **options), x)
+        f"{name}{s}d": layer(functools.partial(getattr(nn, f"{name}{s}d"), *args, **options), x)
         for s, x in BY_AXES.items()
         if hasattr(nn, f"{name}{s}d")
     }
@@ -256,7 +272,7 @@ CHANNELS = {1: 4, 2: 4, 3: 2}
 LAYERS: dict[str, Any] = {
     **{name: layer(getattr(nn, name)) for name in PLAIN},
     **{name: layer(getattr(nn, name), ROW, ROW) for name in ROW_PAIRS},
-    **{name: layer(lambda make=getattr(nn, name): make(1))
+    **{name: layer(functools.partial(getattr(nn, name), 1))
        for name in ("Softmax", "Softmin", "LogSoftmax")},
     "KLDivLoss": layer(lambda: nn.KLDivLoss(reduction="batchmean"), ROW, unit(4, 6)),
     **by_axes("AdaptiveAvgPool", 3), **by_axes("AdaptiveMaxPool", 3), **by_axes("AvgPool", 2),
@@ -264,12 +280,12 @@ LAYERS: dict[str, Any] = {
     **by_axes("Dropout"), **by_axes("CircularPad", 1), **by_axes("ConstantPad", 1, 2.0),
     **by_axes("ReflectionPad", 1), **by_axes("ReplicationPad", 1), **by_axes("ZeroPad", 1),
     **{f"MaxUnpool{s}d": unpooling(s) for s in BY_AXES},
-    **{f"{name}{s}d": layer(lambda make=getattr(nn, f"{name}{s}d"), s=s: make(CHANNELS[s], 3, 2),
-                            x) for name in ("Conv", "ConvTranspose") for s, x in BY_AXES.items()},
-    **{f"Lazy{name}{s}d": layer(lambda make=getattr(nn, f"Lazy{name}{s}d"): make(3, 2), x)
+    **{f"{name}{s}d": layer(functools.partial(getattr(nn, f"{name}{s}d"), CHANNELS[s], 3, 2), x)
        for name in ("Conv", "ConvTranspose") for s, x in BY_AXES.items()},
-    **{f"{name}{s}d": layer(lambda make=getattr(nn, f"{name}{s}d"), s=s: make(
-        CHANNELS[s], affine=True, track_running_stats=True), x)
+    **{f"Lazy{name}{s}d": layer(functools.partial(getattr(nn, f"Lazy{name}{s}d"), 3, 2), x)
+       for name in ("Conv", "ConvTranspose") for s, x in BY_AXES.items()},
+    **{f"{name}{s}d": layer(functools.partial(
+        getattr(nn, f"{name}{s}d"), CHANNELS[s], affine=True, track_running_stats=True), x)
        for name in ("BatchNorm", "InstanceNorm") for s, x in BY_AXES.items()},
     **{f"Lazy{name}{s}d": layer(getattr(nn, f"Lazy{name}{s}d"), x)
        for name in ("BatchNorm", "InstanceNorm") for s, x in BY_AXES.items()},
@@ -313,9 +329,9 @@ LAYERS: dict[str, Any] = {
     "TripletMarginLoss": layer(nn.TripletMarginLoss, ROW, ROW, ROW),
     "TripletMarginWithDistanceLoss": layer(nn.TripletMarginWithDistanceLoss, ROW, ROW, ROW),
     "GaussianNLLLoss": layer(nn.GaussianNLLLoss, ROW, ROW, unit(4, 6)),
-    **{name: layer(lambda make=getattr(nn, name): make(6, 3), ROWS, call=lambda m, x: m(x)[0])
+    **{name: layer(functools.partial(getattr(nn, name), 6, 3), ROWS, call=lambda m, x: m(x)[0])
        for name in ("RNN", "LSTM", "GRU")},
-    **{name: layer(lambda make=getattr(nn, name): make(6, 3)) for name in ("RNNCell", "GRUCell")},
+    **{name: layer(functools.partial(getattr(nn, name), 6, 3)) for name in ("RNNCell", "GRUCell")},
     "LSTMCell": layer(lambda: nn.LSTMCell(6, 3)),
     "LSTM deep": layer(lambda: nn.LSTM(6, 3, 2, bidirectional=True, dropout=0.2), ROWS),
     "MultiheadAttention": layer(lambda: nn.MultiheadAttention(6, 2), ROWS,
@@ -395,9 +411,9 @@ def program_count(step: Any) -> int:
     return sum(len(found) for found in step.variants.values() if not isinstance(found, str))
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", [*FUNCTIONS, *OTHERS])
 def test_a_function_is_eager_s(name: str) -> None:
-    call, specs = FUNCTIONS[name]
+    call, specs = {**FUNCTIONS, **OTHERS}[name]
     program = mg.compile(trained(call))
     assert history(program, specs) == history(trained(call), specs)
     assert program_count(program) == 1
@@ -474,6 +490,8 @@ CHECKS: dict[str, tuple[Callable[[Any], Any], Any, Any, type[Exception]]] = {
     ),
     "normal": (lambda s: mg.normal(x, s), v, v - 2, ArgumentError),
     "bernoulli": (lambda p: mg.bernoulli(p), p, p + 1, ArgumentError),
+    "Normal": (lambda s: mg.distributions.Normal(x, s), v, v - 2, ArgumentError),
+    "multinomial": (lambda w: w.multinomial(1), v, v * mg.nan, ArgumentError),
     "get_total_norm": (
         lambda g: nn.utils.get_total_norm([g], error_if_nonfinite=True), p, p / 0, ArgumentError
     ),

@@ -640,16 +640,24 @@ int require_run(mg_arena *arena, const deed *a)
     return map_has_zero(a->arrays[0]) ? (int)a->integers[0] : MG_OK;
 }
 
-static int require_remember(mg_arena *arena, mg_node test, mg_node about, int error)
+/* Find an array that is read, made in the program or not. */
+static int array_look(mg_arena *arena, mg_node handle, const array **found)
 {
     uint32_t index;
+    recorder *r = recorder_of(arena);
+    MG_TRY(array_find(arena, handle, &index));
+    if (r) r->sees(r, index);
+    *found = array_at(arena, index);
+    return MG_OK;
+}
+
+static int require_remember(mg_arena *arena, mg_node test, mg_node about, int error)
+{
     deed of = {DEED(require_run), .integers = {error}};
     MG_RETURN_IF(error != MG_ERR_ARG && error != MG_ERR_INDEX, MG_ERR_ARG);
-    MG_TRY(array_find(arena, test, &index));
-    of.arrays[0] = array_at(arena, index);
+    MG_TRY(array_look(arena, test, &of.arrays[0]));
     MG_RETURN_IF(of.arrays[0]->dtype != MG_BOOL, MG_ERR_DTYPE);
-    if (about) MG_TRY(array_find(arena, about, &index));
-    if (about) of.arrays[1] = array_at(arena, index);
+    if (about) MG_TRY(array_look(arena, about, &of.arrays[1]));
     deed_remember(arena, &of);
     return MG_OK;
 }

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable
 from typing import Any
 
-from .._core import no_grad
+from .._core import no_grad, require
 from ..errors import ArgumentError, ShapeError
 from ..tensors.arrangement import broadcast_tensors
 from ..tensors.conversion import as_tensor
@@ -59,8 +59,8 @@ class Distribution:
 
     def _check(self, holds: Any, name: str, rule: str) -> None:
         """Refuse parameters or values that break a rule, unless validate_args is False."""
-        if self.validate_args and not bool(holds.all()):
-            raise ArgumentError(f"{type(self).__name__}: {name} {rule}")
+        if self.validate_args:
+            require(holds, ArgumentError, f"{type(self).__name__}: {name} {rule}")
 
     def _supports(self, value: Any) -> Any:
         """Return which elements of a value can be drawn, as `rule` says."""

@@ -412,8 +412,8 @@ class Compiled(Fitting):
         """Return the program of a call as C that stands alone, with what its arrays hold now.
 
         The file has static arrays and a function `train_step`, which makes a step and returns
-        0, or below 0 where an index or an argument is out of range; its head says how it is compiled. Arguments
-        are arrays `train_step_input_0` and so on, results `train_step_output_0`. The bits are
+        0, or below 0 where a check fails; its head says how it is compiled. Arguments are arrays
+        `train_step_input_0` and so on, results `train_step_output_0`. The bits are
         those of the program, the speed is not: loops are plain.
 
         Args:

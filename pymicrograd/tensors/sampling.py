@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from .._core import require
+from .._core import noted, require
 from ..errors import ArgumentError, DTypeError, ShapeError
 from .arguments import as_float, as_int, as_shape
 from .attributes import Attributes
@@ -141,7 +141,7 @@ class SamplingMethods(Attributes):
         else:
             waits = above_zero(tuple(rows.shape), generator).log().neg()
             keys = (rows / waits).masked_fill(rows.eq(0), -1.0)
-            found = keys.topk(count, -1).indices
+            found = keys.argmax(-1, True) if count == 1 else keys.topk(count, -1).indices
         return found if weights.ndim == 2 else found.squeeze(0)
 
     def bernoulli(self: Any, p: Any = None, *, generator: Any = None) -> Tensor:
@@ -293,6 +293,9 @@ def with_replacement(rows: Any, count: int, generator: Any) -> Any:
 
     sums = rows.cumsum(-1)
     marks = uniform((rows.shape[0], count), generator) * sums[..., -1:]
-    found = searchsorted(sums, marks, right=True)
+    if noted() is None:
+        found = searchsorted(sums, marks, right=True)
+    else:  # the same, without NumPy
+        found = sums.unsqueeze(-2).gt(marks.unsqueeze(-1)).logical_not().sum(-1)
     last = (rows.gt(0).long() * as_tensor(range(1, rows.shape[-1] + 1))).amax(-1, keepdim=True) - 1
     return found.minimum(last)  # where rounding led past the end

@@ -358,6 +358,40 @@ static void test_errors(void)
     model_close(&other);
 }
 
+/* A check holds in each run, and shows what it is about. */
+static void test_checks(void)
+{
+    ledger book;
+    mg_arena *arena = ledger_arena(&book);
+    const int64_t count = 2, values[] = {5, 7};
+    const uint8_t bools[][2] = {{1, 1}, {1, 0}};
+    mg_program *program;
+    int64_t done;
+    mg_node test = mg_array(arena, MG_BOOL, 1, &count, bools[0]);
+    mg_node about = mg_array(arena, MG_INT64, 1, &count, values);
+    EXPECT(mg_record_require(arena, test, 0, MG_ERR_SHAPE) == MG_ERR_ARG);
+    EXPECT(mg_record_require(arena, about, 0, MG_ERR_ARG) == MG_ERR_DTYPE);
+    EXPECT(mg_record_require(arena, test, 1, MG_ERR_ARG) == MG_ERR_STALE);
+    EXPECT(mg_record_open(arena) == MG_OK);
+    EXPECT(mg_record_require(arena, test, about, MG_ERR_INDEX) == MG_OK);
+    EXPECT(mg_record_close(arena, 1, &test, 0, NULL, &program) == MG_OK);
+    for (int i = 0; i < 4; i++) {
+        EXPECT(mg_program_put(program, 0, bools[i % 2]) == MG_OK);
+        int status = mg_program_run(program, 1, &done);
+        EXPECT(status == (i % 2 ? MG_ERR_INDEX : MG_OK) && done == !(i % 2));
+    }
+    mg_node shown = mg_program_operand(program, 0, 1);
+    mg_array_info info;
+    EXPECT(mg_array_describe(arena, shown, &info) == MG_OK);
+    EXPECT(info.count == count && !memcmp(info.data, values, sizeof values));
+    EXPECT(mg_program_operand(program, 0, 2) == MG_ERR_ARG);
+    EXPECT(mg_program_operand(program, 1, 0) == MG_ERR_ARG);
+    EXPECT(mg_release(arena, shown) == MG_OK);
+    mg_program_free(program);
+    EXPECT(mg_release(arena, test) == MG_OK && mg_release(arena, about) == MG_OK);
+    ledger_arena_free(arena, &book);
+}
+
 /* Refuse each allocation in turn, of recording and then of a run. */
 static void test_faults(void)
 {
@@ -547,6 +581,7 @@ int main(void)
     test_other_parameters();
     test_batches();
     test_errors();
+    test_checks();
     test_faults();
     test_files();
     test_file_faults();

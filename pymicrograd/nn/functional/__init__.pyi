@@ -46,6 +46,7 @@ from .distances import (
     cosine_similarity as cosine_similarity,
     normalize as normalize,
     pairwise_distance as pairwise_distance,
+    pdist as pdist,
 )
 from .dropping import (
     alpha_dropout as alpha_dropout,
@@ -252,6 +253,7 @@ __all__ = [
     "one_hot",
     "pad",
     "pairwise_distance",
+    "pdist",
     "pixel_shuffle",
     "pixel_unshuffle",
     "poisson_nll_loss",

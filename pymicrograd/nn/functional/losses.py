@@ -760,7 +760,8 @@ def gaussian_nll_loss(
     if isinstance(var, (int, float)):
         v = as_tensor(float(var), dtype=x.dtype).expand(x.shape)
     tensor_of(call, v, "var")
-    _core.require(v.detach().lt(0).logical_not(), ArgumentError, f"{call}: var has negative entries")
+    inside = v.detach().lt(0).logical_not()
+    _core.require(inside, ArgumentError, f"{call}: var has negative entries")
     if v.shape != x.shape:
         if v.shape == x.shape[:-1]:
             v = v.unsqueeze(-1)
