@@ -71,6 +71,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], list[Any]]] = {
     "norm 3": (lambda a: linalg.vector_norm(a, 3, 1), [TALL]),
     "norm inf": (lambda a: a.norm(math.inf), [TALL]),
     "cdist": (lambda a, b: mg.cdist(a, b), [TALL, rng.standard_normal((2, 3))]),
+    "pdist": (lambda a: mg.nn.functional.pdist(a, 3.0), [TALL]),
     "renorm": (lambda a: a.renorm(2, 0, 0.5), [TALL]),
     "cond": (linalg.cond, [TALL]),
     "householder": (linalg.householder_product, [TALL, rng.standard_normal(3)]),
