@@ -269,8 +269,13 @@ def tensor_program(make: Any, optimizer: str, smoothing: float = 0.0, dtype: Any
 
 
 def checked_program() -> Any:
-    """Return a function that checks elements, and its arguments."""
-    step = mg.compile(lambda p, t: tF.binary_cross_entropy(p.sigmoid(), t))
+    """Return a function that checks elements, with a masked attention, and its arguments."""
+
+    def loss(x: Any, t: Any) -> Any:
+        seen = tF.scaled_dot_product_attention(x, x, x, attn_mask=t[:, :3] > 0.5)
+        return tF.binary_cross_entropy(seen.sigmoid(), t) + (t > 0).all(0).float().mean()
+
+    step = mg.compile(loss)
     x, y = mg.randn(3, 4), mg.rand(3, 4)
     step(x, y), step(x, y)
     return step, x, y

@@ -215,33 +215,55 @@ class Ops:
 
     # ---- reductions, rows
 
-    def reduce(self, e: Any, a: View, y: View) -> None:
+    def reduced(
+        self, e: Any, a: View, y: View, step: Callable[[str, str], str],
+        around: Callable[[str, str], str],
+    ) -> None:  # fmt: skip
+        """Write loops over what reduction e makes elements of.
+
+        Args:
+            step: returns a statement of the result and an element.
+            around: returns statements of the result and the loops over elements.
+        """
         axes = [d for d in range(len(a.shape)) if e.integers[0] >> d & 1]
-        if a.type not in ("float", "double") or a.type != y.type:
-            raise Unwritten(f"{e.name} of {a.type.removesuffix('_t')}")
         kept = [d for d in range(len(a.shape)) if d not in axes]
-        n = math.prod(a.shape[d] for d in axes)
-        if n > BLOCKS:
-            raise Unwritten(f"a {e.name} of {n} elements")
-        s = SHORT[a.type]
-        inner = a.like([a.shape[d] for d in axes], [a.strides[d] for d in axes])
+        inner = a.like([a.shape[d] for d in axes], [a.strides[d] for d in axes], -a.offset)
         outer = a.like([a.shape[d] for d in kept], [a.strides[d] for d in kept])
-        to = y.reshaped(outer.shape)
 
         def body(out: str, first: str) -> str:
             at = first[len(a.name) + 1 : -1]
             loops = nest(
-                [inner.like(inner.shape, inner.strides, -inner.offset)],
-                lambda x: f"reduce_{s}(&r, {a.name}[{at} + {x[len(a.name) + 1 : -1]}]);",
+                [inner], lambda x: step(out, f"{a.name}[{at} + {x[len(a.name) + 1 : -1]}]"),
                 4, "uvwxyz",
             )  # fmt: skip
+            return around(out, loops)
+
+        self.say(nested_body([y.reshaped(outer.shape), outer], body))
+
+    def call_any(self, e: Any, a: View, y: View) -> None:
+        self.reduced(e, a, y, lambda out, x: f"if ({x} != 0) {out} = 1;",
+                     lambda out, loops: f"{out} = 0;\n{loops}")  # fmt: skip
+
+    def call_all(self, e: Any, a: View, y: View) -> None:
+        self.reduced(e, a, y, lambda out, x: f"if ({x} == 0) {out} = 0;",
+                     lambda out, loops: f"{out} = 1;\n{loops}")  # fmt: skip
+
+    def reduce(self, e: Any, a: View, y: View) -> None:
+        if a.type not in ("float", "double") or a.type != y.type:
+            raise Unwritten(f"{e.name} of {a.type.removesuffix('_t')}")
+        n = math.prod(size for d, size in enumerate(a.shape) if e.integers[0] >> d & 1)
+        if n > BLOCKS:
+            raise Unwritten(f"a {e.name} of {n} elements")
+        s = SHORT[a.type]
+
+        def around(out: str, loops: str) -> str:
             result = f"reduced_{s}(&r)"
             if e.name == "mean":
                 result += f" / ({a.type}){n}"
             head = f"reduction_{s} r = reduction_of_{s}({REDUCTIONS[e.name]});"
             return f"{head}\n{loops}\n{out} = {result};"
 
-        self.say(nested_body([to, outer], body))
+        self.reduced(e, a, y, lambda out, x: f"reduce_{s}(&r, {x});", around)
 
     def gathered(self, a: View, axes: Sequence[int], kind: str) -> tuple[View, int]:
         """Return a copy whose rows are what is reduced, and their length."""
