@@ -489,7 +489,8 @@ static const uint32_t *values_used(const uint32_t *words, uint32_t *count)
     case STORY_IN_PLACE: *count = 2; return words + 3;
     case STORY_SET_GRADIENT: *count = 2; return words + 1;
     case STORY_GRADIENT:
-    case STORY_RANDOM: *count = 1; return words + 1;
+    case STORY_RANDOM:
+    case STORY_REQUIRE: *count = 1; return words + 1;
     case STORY_BACKWARD: *count = 2 * words[1]; return words + 2;
     default: *count = words[1]; return words + 6;
     }

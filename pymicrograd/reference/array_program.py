@@ -330,10 +330,12 @@ class ArrayProgram:
 
     def __init__(self, content: bytes) -> None:
         self.begins: dict[int, bool] = {}  # arrays whose gradients a run begins with
+        self.checks = False
         with reading():
             self.read(content)
             self.step()
             self.read(content)
+        self.checks = True
 
     def read(self, content: bytes) -> None:
         """Read a file."""
@@ -535,12 +537,20 @@ class ArrayProgram:
         numbers = drawn(self.generators[which], distribution, a, b, low, high, count)
         held(x).write(numbers)
 
+    def require(self, words: Words) -> None:
+        """Raise where one of some bools is false; not while a file is read."""
+        x, is_index = self.value(words.next()), words.next()
+        need(x.dtype == "bool" and is_index < 2, "a check of no bools")
+        if self.checks and not all(held(x).values):
+            raise (IndexError if is_index else ValueError)("a check of elements fails")
+
 
 EVENTS: dict[str, Callable[[ArrayProgram, Words], None]] = {
     event.__name__: event
     for event in (
         ArrayProgram.constant, ArrayProgram.in_place, ArrayProgram.gradient,
         ArrayProgram.set_gradient, ArrayProgram.backward, ArrayProgram.update, ArrayProgram.random,
+        ArrayProgram.require,
     )
 }  # fmt: skip
 
