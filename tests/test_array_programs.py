@@ -23,6 +23,7 @@ import pymicrograd as mg
 from pymicrograd import optim
 from pymicrograd._core.library import ffi, lib
 from pymicrograd.errors import MicrogradError, RecordingError
+from pymicrograd.nn import functional as F
 from pymicrograd.programs import StoredTensorProgram
 from pymicrograd.reference import Tensor
 from pymicrograd.reference.array_program import ArrayProgram
@@ -122,6 +123,20 @@ def test_ops(tmp_path: Path) -> None:
 def test_every_op(op: str, tmp_path: Path) -> None:
     for case in random.Random(op).sample(good(op), min(4, len(good(op)))):
         expect_op(case, tmp_path)
+
+
+def test_checks_of_elements(tmp_path: Path) -> None:
+    x = mg.zeros(2, 3)
+    for loss, fine, bad in (
+        (lambda t: F.nll_loss(x, t), mg.tensor([0, 2]), mg.tensor([0, -1])),
+        (lambda p: F.binary_cross_entropy(p, p), mg.tensor([0.25, 1.0]), mg.tensor([0.5, 1.5])),
+    ):
+        compiled = mg.compile(loss)
+        compiled(fine), compiled(fine)
+        content = saved(compiled, tmp_path, fine)
+        expect_the_same(content, [(fine,), (bad,), (fine,)])
+        with pytest.raises((IndexError, ValueError)):
+            ArrayProgram(content)(Tensor(bad.tolist(), bad.dtype.name))
 
 
 # ---- models and optimizers -----------------------------------------------------------------------
