@@ -270,7 +270,7 @@ def arguments(
     lists = [p.name for p in takes if p.annotation == "Sequence[int]"]
     singles = [p for p in takes if p not in arrays and p.name not in (*reals, *lists)]
     is_many = any(p.kind is p.VAR_POSITIONAL for p in arrays)
-    required = sum(p.default is p.empty for p in arrays)
+    required = len([p for p in arrays if p.default is p.empty])
     need(len(operands) in (required, len(arrays)) or (is_many and len(operands) > 0), fits)
     need(len(numbers) == len(reals) and (bool(lists) or len(integers) == len(singles)), fits)
     how: How = dict(zip(reals, numbers, strict=True))
