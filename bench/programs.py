@@ -286,6 +286,9 @@ def draw(report: Report, speeds: dict[str, dict[str, float]]) -> None:
         points = sorted((models.count_of(name), speed) for name, speed in by_name.items())
         style = {"linewidth": 2.4} if label.startswith("ours") else {"linewidth": 1.2}
         axes.loglog(*zip(*points, strict=True), marker="o", markersize=4, label=label, **style)
+    axes.axvline(models.count_of(GPT), linestyle=":", color="gray", linewidth=1.0)
+    axes.text(models.count_of(GPT), 1.0, " the GPT", va="bottom", fontsize=8,
+              transform=axes.get_xaxis_transform())  # fmt: skip
     axes.set_xlabel("weights")
     axes.set_ylabel("training steps a second, one core")
     axes.grid(True, which="major", alpha=0.3)
