@@ -443,6 +443,7 @@ FRAMES = {
     "map.c": 21 << 10,  # a block of each operand, as it is and cast
     "move.c": 9 << 8,  # fold: windows and images of some items, views of 16 axes
     "vjp_reduce.c": 6 << 8,  # the gradient of prod: axes, shapes, and halves by level
+    "script_load.c": 5 << 8,  # what loads, with a trace
     "tape_load.c": 8 << 8,  # the integers and numbers of a call
     "tape_save.c": 5 << 8,  # numbers of ops, of the file and of the library
     "update.c": 5 << 8,  # the views of a parameter, its gradient and its state
