@@ -603,7 +603,7 @@ class ArrangementMethods(Attributes):
             places = places + row.reshape([-1 if k == axis else 1 for k in range(len(shape))])
         return call_as("as_strided_copy", self.reshape(-1).take, places)
 
-    def resize_(self: Any, *sizes: Any) -> Tensor:
+    def resize_(self: Any, *sizes: Any, **named: Any) -> Tensor:
         """Refuse: a tensor keeps its number of elements.
 
         Raises:
