@@ -46,7 +46,8 @@ def main() -> int:
     """Run the benchmarks; exit status 1: digits differ, or the C engine does not load."""
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Time the C engine against the reference, micrograd, NumPy, torch and JAX.",
+        description="Time the C engine against the reference, micrograd, NumPy, torch, JAX and"
+        " tinygrad.",
         epilog="Subjects: " + "; ".join(f"{name}: {what}" for name, what in SUBJECTS.items()),
     )
     parser.add_argument("--only", type=subjects, default=list(SUBJECTS), metavar="SUBJECT,...")

@@ -169,6 +169,7 @@ def hands(name: str) -> Trainer:
     with scratch() as folder:
         library = Path(folder, "mlp.so")
         source = Path(__file__).with_name("mlp.c")
+        # For this machine alone, as its author would: its bits are nobody's promise.
         options = ["-O3", "-march=native", "-shared", "-fPIC", str(source), "-o", str(library)]
         try:
             subprocess.run([compiler(), *options, "-lm"], check=True, capture_output=True)
@@ -179,15 +180,16 @@ def hands(name: str) -> Trainer:
     weights = numpy.concatenate([p.ravel() for p in started.weights])
     moments = numpy.zeros((2, weights.size), "float32")
     classes = started.classes.astype("int32")
-    places = [ctypes.c_void_p(x.ctypes.data) for x in (weights, moments, started.inputs, classes)]
-    held = [0.0, 0]
+    arrays = weights, moments, started.inputs, classes
+    last, made = 0.0, 0
 
     def train(count: int) -> None:
-        held[0] = train_in_c(*places, ctypes.c_int(int(held[1])), ctypes.c_int(count))
-        held[1] += count
+        nonlocal last, made
+        places = [ctypes.c_void_p(x.ctypes.data) for x in arrays]
+        last = train_in_c(*places, ctypes.c_int(made), ctypes.c_int(count))
+        made += count
 
-    train.keeps = (weights, moments, started.inputs, classes)  # type: ignore[attr-defined]
-    return train, lambda: held[0]
+    return train, lambda: last
 
 
 def trainer(engine: str, form: str, name: str) -> Trainer:
