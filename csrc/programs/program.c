@@ -240,7 +240,7 @@ static int run_once(tape *t, unsigned but)
     bool holds = false;
     t->fault = -1;
     int status = run_begin(t);
-    if (status == MG_OK) status = entries_run(t, but | UNREAD, &holds);
+    if (status == MG_OK) status = entries_run(t, but, &holds);
     if (holds) work_let_go();
     return status;
 }
