@@ -46,7 +46,7 @@ mg_arena *mg_arena_new(mg_allocator allocator, void *context)
     arena->bytes = arena->peak_bytes = sizeof *arena;
     arena->fail_after = -1;
     arena->order_at = SIZE_MAX;
-    arena->fresh = 1;
+    arena->fresh = arena->ordered = 1;
     uint32_t serial = (uint32_t)atomic_fetch_add(&arenas_made, 1) + 1;
     arena->first_generation = serial * 2654435761u % (GENERATION_END / 2) + 1;
     return arena;

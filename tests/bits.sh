@@ -58,6 +58,7 @@ if [ -n "$quick" ]; then level=-O1; else try gcc-O3 "" gcc -O3; fi
 try gcc-O0 "" gcc -O0
 separate=$sources
 sources="csrc/all.c csrc/kernels/kernels_avx2.c csrc/kernels/kernels_avx512.c"
+sources+=" csrc/programs/lanes_avx2.c csrc/programs/lanes_avx512.c"
 [ -n "$quick" ] || try gcc-O3-one-file "" gcc -O3 -DMG_X86_SETS
 sources=$separate
 for clang in clang clang-14 clang-19; do

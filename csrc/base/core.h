@@ -181,7 +181,8 @@ struct mg_arena {
     size_t free_count, free_capacity;
     size_t turned_over; /* slots that backwards went through since they were in order */
     size_t order_at;    /* the free slots are put in order when there are as many */
-    uint32_t fresh; /* the first slot never used */
+    uint32_t fresh;   /* the first slot never used */
+    uint32_t ordered; /* the slots before were put in order last */
     uint32_t unfreed; /* nodes of which nobody knows any more, linked: node.c */
     size_t allowance; /* nodes that may be freed before something is recorded */
     size_t living;    /* nodes that there were when that was last looked at */

@@ -140,33 +140,61 @@ static MG_NOINLINE void nodes_defer(mg_arena *arena, uint32_t index, uint32_t pe
 
 /* ---- the order of free slots ------------------------------------------------------- */
 
-/* Put the free slots in order: the first is taken first. Nothing is sorted: those that
- * are free are collected anew. While nodes wait to be freed it is put off. */
+/* At most so many slots are put in order at a time: nobody can interrupt it. */
+enum { ORDERED = (1 << 22) / MG_ASK_OFTEN };
+
+/* Lay the free slots from `first` on, up to `end`, onto the stack: the first is taken
+ * first. */
+static void free_slots_push(mg_arena *arena, uint32_t first, uint32_t end)
+{
+    for (uint32_t index = end; index-- > first;) {
+        bool retired = slot_at(arena, index)->generation >= GENERATION_END - 1;
+        if ((node_at(arena, index)->bits & FREED) && !retired)
+            arena->free_slots[arena->free_count++] = index;
+    }
+}
+
+/* Collect all free slots anew, in order. */
+static void free_slots_collect(mg_arena *arena)
+{
+    arena->free_count = 0;
+    free_slots_push(arena, 1, arena->fresh);
+    arena->order_at = SIZE_MAX;
+}
+
+/* Put free slots in order, those of the next ORDERED slots: taken off the stack and laid
+ * on it again, where they are taken next. While nodes wait to be freed it is put off. */
 static MG_NOINLINE void free_slots_order(mg_arena *arena)
 {
-    size_t count = 0;
     if (arena->log) {
         arena->free_count = 0;
         return;
     }
     if (arena->unfreed) return;
-    for (uint32_t index = arena->fresh - 1; index > 0; index--) {
-        bool retired = slot_at(arena, index)->generation >= GENERATION_END - 1;
-        if ((node_at(arena, index)->bits & FREED) && !retired)
-            arena->free_slots[count++] = index;
+    uint32_t first = arena->ordered < arena->fresh ? arena->ordered : 1;
+    uint32_t end = arena->fresh - first > ORDERED ? first + ORDERED : arena->fresh;
+    size_t count = 0;
+    for (size_t i = 0; i < arena->free_count; i++) {
+        uint32_t index = arena->free_slots[i];
+        arena->free_slots[count] = index;
+        count += index < first || index >= end;
     }
-    arena->free_count = count; /* as many as there were */
+    arena->free_count = count;
+    free_slots_push(arena, first, end); /* as many as were taken off */
+    arena->ordered = end;
     arena->order_at = SIZE_MAX;
 }
 
-/* A backward goes through `count` nodes. After some turnovers of all slots the free ones
- * are put in order: now if another graph's are free, else when this one's are. */
+/* A backward goes through `count` nodes. After some turnovers of the slots that are put
+ * in order at a time the free ones are: now if another graph's are free, else when this
+ * one's are. */
 void slots_turn_over(mg_arena *arena, size_t count)
 {
     enum { TURNOVERS = 4, KEPT = 16 }; /* what a program may still hold of it */
     arena->turned_over += count;
     if (arena->log) return;
-    if (arena->turned_over / TURNOVERS <= arena->fresh) return;
+    size_t slots = arena->fresh < ORDERED ? arena->fresh : ORDERED;
+    if (arena->turned_over / TURNOVERS <= slots) return;
     arena->turned_over = 0;
     if (arena->free_count > count / 2)
         free_slots_order(arena);
@@ -237,7 +265,7 @@ void slots_reuse(mg_arena *arena)
 {
     arena->log = NULL;
     nodes_settle(arena);
-    free_slots_order(arena);
+    free_slots_collect(arena);
 }
 
 /* Free all of them. */

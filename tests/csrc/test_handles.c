@@ -308,6 +308,36 @@ static void test_generations_end_in_failed_calls(void)
     ledger_arena_free(arena, &book);
 }
 
+/* Free slots are put in order by parts, in arenas larger than one: each is there once. */
+static void test_slots_in_order(void)
+{
+    enum { LARGE = (1 << 22) / MG_ASK_OFTEN + 30000, ROUNDS = 3 * 4 };
+    ledger book;
+    mg_arena *arena = ledger_arena(&book);
+    mg_node x = mg_leaf(arena, 1.0), kept = mg_leaf(arena, 2.0);
+    for (int round = 0; round < ROUNDS; round++) {
+        int length = round % 3 == 2 ? LARGE / 9 : LARGE;
+        mg_node last = mg_record(arena, MG_ADD, x, x);
+        for (int i = 0; i < length; i++) {
+            mg_node next = mg_record(arena, MG_ADD, last, x);
+            if (i % (LARGE / 5) == round) {
+                mg_release(arena, kept);
+                kept = mg_record(arena, MG_MUL, next, x);
+            }
+            mg_release(arena, last);
+            last = next;
+        }
+        EXPECT(mg_backward(arena, last, 1.0, 0) == MG_OK);
+        mg_release(arena, last);
+        EXPECT(nodes_of(arena) > 2); /* and so the last ones are freed */
+        expect_consistent(arena);
+    }
+    mg_release(arena, x);
+    mg_release(arena, kept);
+    EXPECT(nodes_of(arena) == 0);
+    ledger_arena_free(arena, &book);
+}
+
 int main(void)
 {
     test_good_handles();
@@ -321,5 +351,6 @@ int main(void)
     test_handles_of_failed_calls();
     test_generations_end();
     test_generations_end_in_failed_calls();
+    test_slots_in_order();
     return finish();
 }
