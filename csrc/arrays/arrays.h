@@ -187,7 +187,7 @@ MG_INLINE int64_t read_position(const int64_t *at, int64_t n)
 {
     int64_t position = read_once(at);
     if (position < 0) position += n; /* the lowest int64 stays below 0: n is below 2^62 */
-    return position < 0 || position >= n ? -1 : position;
+    return (uint64_t)position < (uint64_t)n ? position : -1;
 }
 
 int map_check(int op, int result, const array *b);

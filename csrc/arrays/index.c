@@ -24,11 +24,11 @@ typedef struct run {
  * all positions are in range. */
 typedef bool (*run_loop)(const run *of, int64_t count, char *elements, char *row);
 
-/* `there` is the element named, `own` that of the row. */
+/* `there` is the element named, `own` that of the row. Most runs are along the last axis
+ * of arrays whose elements lie side by side. */
 #define RUN_LOOP(T, name, action) \
-    static bool name(const run *of, int64_t count, char *elements, char *row) \
+    MG_INLINE bool name##_of(run r, int64_t count, T *elements, T *row) \
     { \
-        const run r = *of; \
         bool found = true; \
         for (int64_t i = 0; i < count; i++) { \
             int64_t position = read_position(r.positions + i * r.next, r.n); \
@@ -36,11 +36,18 @@ typedef bool (*run_loop)(const run *of, int64_t count, char *elements, char *row
                 found = false; \
                 continue; \
             } \
-            T *there = (T *)elements + (position * r.stride + i * r.step); \
-            T *own = (T *)row + i; \
+            T *there = elements + (position * r.stride + i * r.step); \
+            T *own = row + i; \
             action; \
         } \
         return found; \
+    } \
+    static bool name(const run *of, int64_t count, char *elements, char *row) \
+    { \
+        if (of->next == 1 && of->stride == 1 && of->step == 0) \
+            return name##_of((run){of->positions, 1, of->n, 1, 0}, count, (T *)elements, \
+                             (T *)row); \
+        return name##_of(*of, count, (T *)elements, (T *)row); \
     }
 #define GET_LOOP(T) RUN_LOOP(T, get_##T, *own = *there)
 #define PUT_LOOP(T) RUN_LOOP(T, put_##T, *there = *own)

@@ -306,7 +306,7 @@ static bool side_has_runs(const map_job *job, const side *s)
 /* Tell whether runs are long enough and no side needs a copy but of one for all. */
 static bool has_runs(const map_job *job)
 {
-    if (job->rank < 2 || job->shape[job->rank - 1] < LEAST_RUN) return false;
+    if (job->rank < 1 || job->shape[job->rank - 1] < LEAST_RUN) return false;
     const side *out = &job->sides[OUTPUT];
     if (!side_has_runs(job, out) || out->strides[job->rank - 1] == 0) return false;
     for (int which = 0; which < job->input_count; which++)
@@ -388,8 +388,8 @@ static void job_runs(const map_job *job, int64_t first, int64_t end)
     char *at[MAX_INPUTS + 1] = {NULL};
     int64_t steps[MAX_INPUTS + 1] = {0};
     const int last = job->rank - 1;
-    const int64_t run = job->shape[last], rows = job->shape[last - 1];
-    for (int which = 0; which <= OUTPUT; which++)
+    const int64_t run = job->shape[last], rows = last > 0 ? job->shape[last - 1] : 1;
+    for (int which = 0; last > 0 && which <= OUTPUT; which++)
         if (which < job->input_count || which == OUTPUT)
             steps[which] = job->sides[which].strides[last - 1] *
                            (int64_t)job->sides[which].size;

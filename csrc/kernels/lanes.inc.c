@@ -3,6 +3,13 @@
 
 #define NAME(part) PASTE(PASTE(part, REDUCTION), TYPE)
 
+/* Lanes of no element. An initializer would be a slow string instruction of the processor
+ * to many compilers. */
+MG_INLINE void NAME(start)(T *lanes)
+{
+    for (int l = 0; l < LANES; l++) lanes[l] = START;
+}
+
 /* Fold n elements, a multiple of LANES. `lanes` must be a local array of the caller: then
  * compilers know that a is elsewhere. */
 MG_INLINE void NAME(fold)(int64_t n, const T *a, T *lanes)
@@ -19,21 +26,21 @@ MG_INLINE void NAME(fold_all)(int64_t n, const T *a, T *lanes)
     EACH for (int l = 0; l < (int)(n - whole); l++) lanes[l] = JOIN(lanes[l], a[whole + l]);
 }
 
-/* Join the lanes of some rows. The loops go over rows and write to memory all the time:
+/* Join the lanes of some rows. Each step writes where no other does, and goes over rows:
  * otherwise compilers take lanes for single numbers. */
 static void NAME(join_rows)(int64_t rows, T *lanes, T *y)
 {
-    const int64_t end = rows * LANES;
-    for (int64_t r = 0; r < end; r += LANES)
-        for (int l = 0; l < 16; l++) lanes[r + l] = JOIN(lanes[r + l], lanes[r + l + 16]);
-    for (int64_t r = 0; r < end; r += LANES)
-        for (int l = 0; l < 8; l++) lanes[r + l] = JOIN(lanes[r + l], lanes[r + l + 8]);
-    for (int64_t r = 0; r < end; r += LANES)
-        for (int l = 0; l < 4; l++) lanes[r + l] = JOIN(lanes[r + l], lanes[r + l + 4]);
-    for (int64_t r = 0; r < end; r += LANES)
-        for (int l = 0; l < 2; l++) lanes[r + l] = JOIN(lanes[r + l], lanes[r + l + 2]);
+    T *const end = lanes + rows * LANES;
+    for (T *m = lanes; m < end; m += LANES)
+        for (int l = 0; l < 16; l++) m[l] = JOIN(m[l], m[16 + l]);
+    for (T *m = lanes; m < end; m += LANES)
+        for (int l = 0; l < 8; l++) m[16 + l] = JOIN(m[l], m[8 + l]);
+    for (T *m = lanes; m < end; m += LANES)
+        for (int l = 0; l < 4; l++) m[24 + l] = JOIN(m[16 + l], m[20 + l]);
+    for (T *m = lanes; m < end; m += LANES)
+        for (int l = 0; l < 2; l++) m[28 + l] = JOIN(m[24 + l], m[26 + l]);
     for (int64_t r = 0; r < rows; r++)
-        y[r] = JOIN(lanes[r * LANES], lanes[r * LANES + 1]);
+        y[r] = JOIN(lanes[r * LANES + 28], lanes[r * LANES + 29]);
 }
 
 /* ---- blocks ------------------------------------------------------------------------ */
@@ -45,8 +52,7 @@ static void NAME(blocks_add)(OF(blocks) *b, T value)
     for (int k = 0; k < REDUCE_LEVELS; k++) {
         T *lanes = b->lanes[k];
         const int lane = (int)(b->counts[k] % LANES);
-        if (b->counts[k] == 0)
-            for (int l = 0; l < LANES; l++) lanes[l] = START;
+        if (b->counts[k] == 0) NAME(start)(lanes);
         lanes[lane] = JOIN(lanes[lane], value);
         if (++b->counts[k] < REDUCE_BLOCK) return;
         NAME(join_rows)(1, lanes, &value);
@@ -200,9 +206,10 @@ static void NAME(rows_block)(int64_t rows, int64_t n, const T *a, int64_t stride
     for (int64_t group; rows > 0; rows -= group, y += group) {
         T lanes[LANE_ROWS * LANES];
         group = rows < LANE_ROWS ? rows : LANE_ROWS;
-        for (int64_t i = 0; i < group * LANES; i++) lanes[i] = START;
-        for (T *m = lanes; m < lanes + group * LANES; m += LANES, a += stride)
+        for (T *m = lanes; m < lanes + group * LANES; m += LANES, a += stride) {
+            NAME(start)(m);
             NAME(fold_all)(n, a, m);
+        }
         NAME(join_rows)(group, lanes, y);
     }
 }

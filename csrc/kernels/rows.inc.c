@@ -173,7 +173,8 @@ static T OF(map_and_sum_block)(map_kernel f, int64_t n, const T *a, const T *c, 
                                bool kept)
 {
     _Alignas(CACHE_LINE) T shifted[OF(PIECE)]; /* f in place would copy once more */
-    T lanes[LANES] = {0}, sum;
+    T lanes[LANES], sum;
+    OF(start_sum)(lanes);
     for (int64_t i = 0; i < n; i += OF(PIECE)) {
         int64_t count = n - i < OF(PIECE) ? n - i : OF(PIECE);
         T *piece = kept ? y + i : y;
@@ -426,8 +427,9 @@ static void OF(logsumexp)(int64_t rows, int64_t n, const void *of_a, int64_t str
 /* Return the sum of a[i] * b[i] of a block. */
 static T OF(sum_of_products)(int64_t n, const T *a, const T *b)
 {
-    T lanes[LANES] = {0}, sum;
+    T lanes[LANES], sum;
     const int64_t whole = WHOLE_BLOCKS(n, LANES);
+    OF(start_sum)(lanes);
     for (int64_t i = 0; i < whole; i += LANES)
         for (int l = 0; l < LANES; l++) lanes[l] = lanes[l] + a[i + l] * b[i + l];
     for (int64_t i = whole; i < n; i++)
@@ -636,8 +638,9 @@ static void OF(cross_entropy_back)(int64_t rows, int64_t n, const void *of_a,
 static void OF(scaled_block)(const OF(long_row) *row, int64_t first, int64_t n, T *sums)
 {
     _Alignas(CACHE_LINE) T shifted[OF(PIECE)], square[OF(PIECE)];
-    T lanes[2 * LANES] = {0};
+    T lanes[2 * LANES];
     const T *a = row->a + first;
+    OF(start_sum)(lanes), OF(start_sum)(lanes + LANES);
     for (int64_t i = 0; i < n; i += OF(PIECE)) {
         const int64_t count = n - i < OF(PIECE) ? n - i : OF(PIECE);
         EACH for (int64_t j = 0; j < count; j++)
@@ -830,7 +833,8 @@ MG_INLINE void OF(norm_parts)(int64_t n, const T *a, const T *g, const T *weight
 static void OF(norm_sums)(const OF(long_row) *row, int64_t first, int64_t n, T *sums)
 {
     _Alignas(CACHE_LINE) T h[OF(PIECE)], p[OF(PIECE)];
-    T lanes[2 * LANES] = {0};
+    T lanes[2 * LANES];
+    OF(start_sum)(lanes), OF(start_sum)(lanes + LANES);
     for (int64_t i = first; i < first + n; i += OF(PIECE)) {
         const int64_t left = first + n - i, count = left < OF(PIECE) ? left : OF(PIECE);
         OF(norm_parts)(count, row->a + i, row->g + i, row->weight ? row->weight + i : NULL,
@@ -1018,7 +1022,8 @@ static void OF(norm_products_block)(const OF(long_row) *row, int64_t first, int6
     const T *a = row->a + first, *g = row->g + first;
     const T by = row->by, mean = row->mean, scale = row->scale;
     const int64_t whole = WHOLE_BLOCKS(n, LANES);
-    T lanes[LANES] = {0};
+    T lanes[LANES];
+    OF(start_sum)(lanes);
     for (int64_t i = 0; i < whole; i += LANES)
         for (int l = 0; l < LANES; l++)
             lanes[l] = lanes[l] + g[i + l] * ((a[i + l] * by - mean) * scale);
@@ -1050,7 +1055,8 @@ static void OF(plane_block)(const OF(long_row) *row, int64_t first, int64_t n, T
 {
     const T *a = row->a + first, *g = row->g ? row->g + first : NULL, c = row->mean;
     const int64_t whole = WHOLE_BLOCKS(n, LANES);
-    T lanes[LANES] = {0};
+    T lanes[LANES];
+    OF(start_sum)(lanes);
     if (g) {
         for (int64_t i = 0; i < whole; i += LANES)
             for (int l = 0; l < LANES; l++)
