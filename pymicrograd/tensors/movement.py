@@ -483,7 +483,10 @@ class MovementMethods(Attributes):
             TensorIndexError: the axis is out of range.
         """
         axis = own_axis(dim, self.ndim, "unbind")
-        return tuple(self.select(axis, i) for i in range(self.shape[axis]))
+        if axis == 0:
+            return tuple([self[i] for i in range(self.shape[0])])
+        before = (slice(None),) * axis
+        return tuple([self[(*before, i)] for i in range(self.shape[axis])])
 
     def pad(self, pad: Sequence[int], mode: str = "constant", value: Any = None) -> Tensor:
         """Return the tensor with more items around it.
