@@ -24,10 +24,13 @@ OPEN_MPI = ("--allow-run-as-root", "--oversubscribe")
 
 @functools.cache
 def launcher() -> str | None:
-    """Return where mpiexec is, if mpi4py is installed, too."""
+    """Return where mpiexec is, if mpi4py finds its library, too: some are installed without."""
     beside = Path(sys.executable).with_name("mpiexec")
     found = str(beside) if beside.exists() else shutil.which("mpiexec")
-    return found if importlib.util.find_spec("mpi4py") else None
+    if found is None or importlib.util.find_spec("mpi4py") is None:
+        return None
+    loads = subprocess.run([sys.executable, "-c", "import mpi4py.MPI"], capture_output=True)
+    return found if loads.returncode == 0 else None
 
 
 @functools.cache
@@ -44,7 +47,7 @@ def mpiexec() -> tuple[str, ...]:
     return (str(launcher()), *(OPEN_MPI if is_open_mpi else ()))
 
 
-needs_mpi = pytest.mark.skipif(launcher() is None, reason="no mpiexec, or mpi4py is not installed")
+needs_mpi = pytest.mark.skipif(launcher() is None, reason="no mpiexec, or mpi4py does not load")
 
 
 def run_ranks(count: int, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
