@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -454,11 +455,9 @@ class MovementMethods(Attributes):
             raise ShapeError(f"split: a piece has at least 1 item, not {split_size}")
         else:
             sizes = [min(split_size, size - i) for i in range(0, size, split_size or 1)] or [0]
-        pieces, start = [], 0
-        for length in sizes:
-            pieces.append(self.narrow(axis, start, length))
-            start += length
-        return tuple(pieces)
+        before = (slice(None),) * axis
+        ends = [0, *itertools.accumulate(sizes)]
+        return tuple([self[(*before, slice(i, j))] for i, j in itertools.pairwise(ends)])
 
     def chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
         """Return a tuple of at most so many views of pieces along an axis.
