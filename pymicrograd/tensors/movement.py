@@ -457,7 +457,8 @@ class MovementMethods(Attributes):
             sizes = [min(split_size, size - i) for i in range(0, size, split_size or 1)] or [0]
         before = (slice(None),) * axis
         ends = [0, *itertools.accumulate(sizes)]
-        return tuple([self[(*before, slice(i, j))] for i, j in itertools.pairwise(ends)])
+        keys = [(*before, slice(i, j)) for i, j in itertools.pairwise(ends)]
+        return tuple([self[key] for key in keys])
 
     def chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
         """Return a tuple of at most so many views of pieces along an axis.
@@ -485,7 +486,8 @@ class MovementMethods(Attributes):
         if axis == 0:
             return tuple([self[i] for i in range(self.shape[0])])
         before = (slice(None),) * axis
-        return tuple([self[(*before, i)] for i in range(self.shape[axis])])
+        keys: list[tuple[Any, ...]] = [(*before, i) for i in range(self.shape[axis])]
+        return tuple([self[key] for key in keys])
 
     def pad(self, pad: Sequence[int], mode: str = "constant", value: Any = None) -> Tensor:
         """Return the tensor with more items around it.
