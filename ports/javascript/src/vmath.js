@@ -123,20 +123,20 @@ const POWER = series(
 // ---- pairs
 
 /** @returns {Pair} a + b exactly, of abs(a) >= abs(b) or a = 0 */
-function sum(a, b) {
+export function sum(a, b) {
   const h = a + b;
   return [h, a - h + b];
 }
 
 /** @returns {Pair} a + b exactly */
-function any(a, b) {
+export function any(a, b) {
   const h = a + b;
   const ofB = h - a;
   return [h, a - (h - ofB) + (b - ofB)];
 }
 
 /** @returns {Pair} a * b */
-function product(a, b) {
+export function product(a, b) {
   const h = a * b;
   const A = cut(a);
   const a1 = a - A;
@@ -167,7 +167,7 @@ function nearest(x) {
 }
 
 /** Return y * 2^n, rounded once, also where that is subnormal. */
-function scale(y, n) {
+export function scale(y, n) {
   const m = nearest(n * 0.5);
   return y * powerOfTwo(m) * powerOfTwo(n - m);
 }
@@ -263,19 +263,23 @@ export function tanh(x) {
   return flip(Q[0] + Q[1], x);
 }
 
-export function sigmoid(x) {
-  if (Number.isNaN(x)) return x;
+/** @returns {[Pair, number]} Q and n of sigmoid(x) = 2^n Q */
+export function sigmoidParts(x) {
   const b = Math.max(-Math.abs(x), -800);
   const [M, n] = exponential(b);
   const w = b < -100 ? 0 : powerOfTwo(n);
   const [h, t] = sum(1, w * M[0]);
-  const Q = quotient(x < 0 ? M : [1, 0], [h, t + w * M[1]]);
-  return scale(Q[0] + Q[1], x < 0 ? n : 0);
+  return [quotient(x < 0 ? M : [1, 0], [h, t + w * M[1]]), x < 0 ? n : 0];
 }
 
-/** Return abs(x) sigmoid(T), T a pair, with the sign of x. */
+export function sigmoid(x) {
+  if (Number.isNaN(x)) return x;
+  const [Q, n] = sigmoidParts(x);
+  return scale(Q[0] + Q[1], n);
+}
+
+/** @returns {[Pair, number]} Q and n, abs(x) sigmoid(T) = 2^n Q, T a pair, x <= 800 */
 function weighted(x, T) {
-  if (x > 800) return x;
   const a = Math.min(Math.abs(x), 1000);
   const falls = T[0] < 0;
   const [h, t] = Math.abs(T[0]) > 800 ? [-800, 0] : [-Math.abs(T[0]), falls ? T[1] : -T[1]];
@@ -285,16 +289,20 @@ function weighted(x, T) {
   B[1] += w * M[1];
   const A = falls ? product(a, M[0]) : [a, 0];
   if (falls) A[1] += a * M[1];
-  const Q = quotient(A, B);
-  return flip(scale(Q[0] + Q[1], falls ? n : 0), x);
+  return [quotient(A, B), falls ? n : 0];
 }
+
+/** @returns {[Pair, number]} Q and n, abs(silu(x)) = 2^n Q, x <= 800 */
+export const siluParts = (x) => weighted(x, [x, 0]);
 
 export function silu(x) {
-  return Number.isNaN(x) ? x : weighted(x, [x, 0]);
+  if (Number.isNaN(x) || x > 800) return x;
+  const [Q, n] = siluParts(x);
+  return flip(scale(Q[0] + Q[1], n), x);
 }
 
-export function geluTanh(x) {
-  if (Number.isNaN(x)) return x;
+/** @returns {[Pair, number]} Q and n, abs(geluTanh(x)) = 2^n Q, x <= 800 */
+export function geluTanhParts(x) {
   const b = clamp(x, 30);
   const Z = product(b, b);
   const cubic = product(Z[0], GELU_3);
@@ -303,6 +311,12 @@ export function geluTanh(x) {
   s[1] += cubic[1] + GELU_1_TAIL;
   const [h, t] = product(s[0], b);
   return weighted(x, [h, t + s[1] * b]);
+}
+
+export function geluTanh(x) {
+  if (Number.isNaN(x) || x > 800) return x;
+  const [Q, n] = geluTanhParts(x);
+  return flip(scale(Q[0] + Q[1], n), x);
 }
 
 export function softplus(x) {
@@ -371,13 +385,21 @@ function logBeyond(x, argument) {
   return argument === 0 ? -Infinity : argument === Infinity ? Infinity : null;
 }
 
-export function log(x) {
+/** @returns {Pair} log(x) of a finite x > 0 */
+export function logParts(x) {
   const [e, f] = split(x);
-  return logBeyond(x, x) ?? total(logsum(e, f, 0));
+  return logsum(e, f, 0);
 }
 
+export function log(x) {
+  return logBeyond(x, x) ?? total(logParts(x));
+}
+
+/** @returns {Pair} log(1 + x) of a finite x > -1 */
+export const log1pParts = (x) => logpair(any(1, x), [x, 0]);
+
 export function log1p(x) {
-  return x === 0 ? x : (logBeyond(x, x < -1 ? -1 : x + 1) ?? total(logpair(any(1, x), [x, 0])));
+  return x === 0 ? x : (logBeyond(x, x < -1 ? -1 : x + 1) ?? total(log1pParts(x)));
 }
 
 export function log2(x) {
@@ -391,10 +413,10 @@ export function log2(x) {
   return h + (t + (H * LOG2_E_26_TAIL + l * LOG2_E));
 }
 
-/** Return log(2 a) of a large a. */
+/** @returns {Pair} log(2 a) of a large a */
 function logOfDouble(a) {
   const [e, f] = split(a);
-  return total(logsum(e + 1, f, 0));
+  return logsum(e + 1, f, 0);
 }
 
 /** @returns {Pair} the square root of a^2 + one, one being 1 or -1 */
@@ -404,25 +426,33 @@ function rootBeside(a, one) {
   return root([A[0], A[1] + Z[1]]);
 }
 
-export function asinh(x) {
-  if (!Number.isFinite(x)) return x;
-  const a = Math.abs(x);
-  const z = x * x;
-  if (a < 0.5) return flip(a + a * z * ASINH(z), x);
-  if (a > FAR) return flip(logOfDouble(a), x);
+/** @returns {Pair} asinh(a) of a finite a >= 0 */
+export function asinhParts(a) {
+  const z = a * a;
+  if (a < 0.5) return [a, a * z * ASINH(z)];
+  if (a > FAR) return logOfDouble(a);
   const R = rootBeside(a, 1);
   const U = sum(R[0], a);
   const [e, f] = split(U[0]);
-  return flip(total(logsum(e, f, (U[1] + R[1]) / U[0])), x);
+  return logsum(e, f, (U[1] + R[1]) / U[0]);
+}
+
+export function asinh(x) {
+  return Number.isFinite(x) ? flip(total(asinhParts(Math.abs(x))), x) : x;
+}
+
+/** @returns {Pair} acosh(x) of a finite x >= 1 */
+export function acoshParts(x) {
+  if (x > FAR) return logOfDouble(x);
+  const R = rootBeside(x, -1);
+  const U = sum(x, R[0]);
+  const D = sum(R[0], x - 1);
+  return logpair([U[0], U[1] + R[1]], [D[0], D[1] + R[1]]);
 }
 
 export function acosh(x) {
   if (!(x >= 1)) return NaN;
-  if (x > FAR) return x === Infinity ? x : logOfDouble(x);
-  const R = rootBeside(x, -1);
-  const U = sum(x, R[0]);
-  const D = sum(R[0], x - 1);
-  return total(logpair([U[0], U[1] + R[1]], [D[0], D[1] + R[1]]));
+  return x === Infinity ? x : total(acoshParts(x));
 }
 
 export function atanh(x) {
@@ -652,14 +682,20 @@ function phiFar(x) {
   return [[h, t + w * m[1]], 0];
 }
 
-export function gelu(x) {
-  if (Number.isNaN(x) || x > 40) return x;
+/** @returns {[Pair, number]} Q and n, abs(gelu(x)) = 2^n Q, x <= 40 */
+export function geluParts(x) {
   const b = clamp(x, 40);
   const a = Math.abs(b);
   const [[h, t], n] = a < 0.75 ? [phi(x), 0] : phiFar(b);
   const Y = product(a, h);
   Y[1] += a * t;
-  return flip(scale(Y[0] + Y[1], n), x);
+  return [Y, n];
+}
+
+export function gelu(x) {
+  if (Number.isNaN(x) || x > 40) return x;
+  const [Q, n] = geluParts(x);
+  return flip(scale(Q[0] + Q[1], n), x);
 }
 
 /** Return the derivative of gelu. */
