@@ -53,6 +53,13 @@ export class Generator {
     this.#low = Number(state & 0xffffffffn);
   }
 
+  /** Return a generator whose next numbers come from a state, the first perhaps kept of a pair. */
+  static restored(state, spare) {
+    const made = new Generator(state);
+    made.#spare = spare;
+    return made;
+  }
+
   /** Return the next 32 bits, as an integer of at least 0. */
   u32() {
     let high = this.#high;

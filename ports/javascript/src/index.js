@@ -4,6 +4,9 @@
  * @module
  */
 
+export { load, TensorProgram } from "./arrays/program.js";
+export { Tensor } from "./arrays/tensor.js";
+export { ArrayError } from "./arrays/types.js";
 export { MathError, fixed, ieee, repr } from "./floats.js";
 export { Generator } from "./generator.js";
 export { crossEntropy, marginLoss, mean, mseLoss, softmax, sum } from "./losses.js";

@@ -9,7 +9,8 @@ import { OPS, Value } from "./value.js";
 
 const HEADER = 64;
 const NUMBERS = 1;
-const NONE = 0xffffffff;
+export const ARRAYS = 2;
+export const NONE = 0xffffffff;
 
 /** Return the CRC-32 of bytes, as zip has it. */
 export function checksum(bytes) {
@@ -21,12 +22,12 @@ export function checksum(bytes) {
   return ~crc >>> 0;
 }
 
-function refuse(rule) {
+export function refuse(rule) {
   throw new RangeError(`no intact program file: ${rule}`);
 }
 
 /** Bytes that are read from the front to the end. */
-class Reader {
+export class Reader {
   /** @param {Uint8Array} bytes */
   constructor(bytes) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -65,16 +66,17 @@ class Reader {
   }
 }
 
-/** Return the counts of a file whose header is right. */
-function countsOf(reader, bytes) {
+/** Return kind, flags and counts of a file whose header is right. */
+export function headerOf(reader, bytes) {
   if (bytes.length < HEADER || reader.text(4) !== "MGP1") refuse("it is another one");
   const kind = reader.u32();
   const crc = reader.u32();
-  reader.u32(); // whose functions it was made with: this port has the portable ones
+  const flags = reader.u32(); // whose functions it was made with: this port has the portable ones
+  if (kind !== NUMBERS && kind !== ARRAYS) refuse("it is of no kind");
+  if (flags > 1) refuse("it has flags that nobody knows");
   if (reader.u64() !== bytes.length) refuse("it has another size");
   if (checksum(bytes.subarray(16)) !== crc) refuse("it has another checksum");
-  if (kind !== NUMBERS) refuse("it is of arrays");
-  return reader.list(10, () => reader.u32());
+  return { kind, flags, counts: reader.list(10, () => reader.u32()) };
 }
 
 /** Read an update: an optimizer of Values that stand for the parameters. */
@@ -142,10 +144,9 @@ export class Program {
   /** @param {Uint8Array} bytes a whole file */
   constructor(bytes) {
     const reader = new Reader(bytes);
-    const [constants, inputs, nodes, updates, ops, words, outputs, loss, size] = countsOf(
-      reader,
-      bytes,
-    );
+    const { kind, counts } = headerOf(reader, bytes);
+    if (kind !== NUMBERS) refuse("it is of arrays");
+    const [constants, inputs, nodes, updates, ops, words, outputs, loss, size] = counts;
     this.constants = reader.list(constants, () => reader.f64());
     this.inputs = reader.list(inputs, () => reader.f64());
     const state = reader.list(nodes, () => [reader.f64(), reader.f64()]);
