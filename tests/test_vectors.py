@@ -449,9 +449,10 @@ def expect_success(*command: str, port: str, target: Path) -> None:
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
 
 
-@pytest.mark.parametrize(
-    "tests", ["test/value.test.js", pytest.param("test/", marks=pytest.mark.all)]
-)
+QUICK = ["test/value.test.js", "test/array_program.test.js"]
+
+
+@pytest.mark.parametrize("tests", [*QUICK, pytest.param("test/", marks=pytest.mark.all)])
 def test_the_javascript_port(tests: str, tmp_path: Path) -> None:
     expect_success(node(), "--test", tests, port="javascript", target=tmp_path)
 
@@ -464,13 +465,20 @@ def test_the_rust_port(tmp_path: Path) -> None:
     expect_success(cargo, "test", "--offline", port="rust", target=tmp_path)
 
 
-# The goal is 1,500 lines of code. Rust misses it with 1,676, of which a fifth hold brackets alone.
-MOST_LINES = {"javascript": 1500, "rust": 1680}
+# The goal of an engine of Values is 1,500 lines of code. Rust misses it with 1,676, of which a
+# fifth hold brackets alone. What programs of arrays need is counted apart.
+MOST_LINES = {
+    ("javascript", "src", "demo.js"): 1500,
+    ("javascript", "src/arrays"): 2800,
+    ("rust", "src"): 1680,
+}
 
 
-@pytest.mark.parametrize("port", MOST_LINES)
-def test_a_port_stays_short(port: str) -> None:
-    files = [*(ROOT / "ports" / port).rglob("src/*"), *(ROOT / "ports" / port).glob("demo.js")]
-    lines = [line.strip() for path in files for line in path.read_text().splitlines()]
+@pytest.mark.parametrize("places", MOST_LINES, ids="/".join)
+def test_a_port_stays_short(places: tuple[str, ...]) -> None:
+    port, *paths = places
+    found = [ROOT / "ports" / port / path for path in paths]
+    files = [x for path in found for x in ([path] if path.is_file() else path.iterdir())]
+    lines = [line.strip() for x in files if x.is_file() for line in x.read_text().splitlines()]
     code = [line for line in lines if line and not line.startswith(("//", "/*", "*"))]
-    assert 0 < len(code) < MOST_LINES[port]
+    assert 0 < len(code) < MOST_LINES[places]

@@ -1,11 +1,11 @@
 /**
- * A scalar autograd engine, micrograd's, with the digits of csrc/SPEC.md on every machine.
+ * A scalar autograd engine, micrograd's, and programs of arrays from files, with the digits of
+ * csrc/SPEC.md on every machine.
  *
  * @module
  */
 
 export { load, TensorProgram } from "./arrays/program.js";
-export { Tensor } from "./arrays/tensor.js";
 export { ArrayError } from "./arrays/types.js";
 export { MathError, fixed, ieee, repr } from "./floats.js";
 export { Generator } from "./generator.js";

@@ -11,6 +11,7 @@ const HEADER = 64;
 const NUMBERS = 1;
 export const ARRAYS = 2;
 export const NONE = 0xffffffff;
+const UTF_8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Return the CRC-32 of bytes, as zip has it. */
 export function checksum(bytes) {
@@ -62,7 +63,11 @@ export class Reader {
 
   text(size) {
     const at = this.view.byteOffset + this.take(size);
-    return new TextDecoder().decode(new Uint8Array(this.view.buffer, at, size));
+    try {
+      return UTF_8.decode(new Uint8Array(this.view.buffer, at, size));
+    } catch {
+      return refuse("it has a text that is no UTF-8");
+    }
   }
 }
 

@@ -2,26 +2,23 @@
 
 import { fromHex, toHex } from "../src/bits.js";
 import { NDArray } from "../src/arrays/array.js";
+import { float16Of } from "../src/arrays/parts.js";
 import { isFloat } from "../src/arrays/types.js";
 
 const narrow = new DataView(new ArrayBuffer(4));
 
 /** Return the float32 of up to 8 hex digits, to which zeros are added. */
-function float32Of(text) {
+export function float32Of(text) {
   narrow.setUint32(0, parseInt(text.padEnd(8, "0"), 16));
   return narrow.getFloat32(0);
 }
 
-/** Return the float of the 4 hex digits of a float16. */
-function float16Of(text) {
-  const bits = parseInt(text, 16);
-  const [exponent, fraction] = [(bits >> 10) & 31, bits & 1023];
-  const size = exponent === 31 ? (fraction ? NaN : Infinity)
-    : exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24;
-  return bits & 0x8000 ? -size : size;
-}
-
-const FROM_HEX = { float64: fromHex, float32: float32Of, bfloat16: float32Of, float16: float16Of };
+const FROM_HEX = {
+  float64: fromHex,
+  float32: float32Of,
+  bfloat16: float32Of,
+  float16: (text) => float16Of(parseInt(text, 16)),
+};
 
 /** Return an element from its text. */
 export function elementFrom(text, dtype) {
@@ -35,7 +32,7 @@ export function arrayFrom({ dtype, shape, elements }) {
   return NDArray.of(dtype, shape, texts.map((text) => elementFrom(text, dtype)));
 }
 
-function hexOfFloat32(x) {
+export function hexOfFloat32(x) {
   narrow.setFloat32(0, x);
   return Number.isNaN(x) ? "7fc00000" : narrow.getUint32(0).toString(16).padStart(8, "0");
 }

@@ -11,6 +11,10 @@ import * as vmath from "../vmath.js";
 import { FLOAT32_FUNCTIONS } from "./functions.js";
 import { isFloat } from "./types.js";
 
+/** Return y if it is NaN or larger, else x; of floats or integers. */
+export const larger = (x, y) => (y !== y || x < y ? y : x);
+export const smaller = (x, y) => (y !== y || y < x ? y : x);
+
 /** Floats of a type. */
 class Floats {
   zero = 0;

@@ -9,6 +9,7 @@
 
 import { ArrayError, TYPE, caster, need } from "./types.js";
 
+const MOST_AXES = 16;
 const MOST_ELEMENTS = 2 ** 26; // more take too long here
 
 /** @typedef {number[]} Shape */
@@ -55,7 +56,8 @@ function placesOf(shape, strides, offset) {
 /** Return the strides along which places lie, null if there are none. */
 function stridesAlong(places, shape) {
   const steps = rowMajor(shape);
-  const strides = shape.map((n, d) => (n > 1 && places.length > 0 ? places[steps[d]] - places[0] : 0));
+  const isEmpty = places.length === 0;
+  const strides = shape.map((n, d) => (n > 1 && !isEmpty ? places[steps[d]] - places[0] : 0));
   const found = placesOf(shape, strides, places[0] ?? 0);
   return found.every((place, i) => place === places[i]) ? strides : null;
 }
@@ -126,6 +128,7 @@ export class NDArray {
    * @param {number} [offset] the place of the first element
    */
   constructor(dtype, shape, memory, strides = rowMajor(shape), offset = 0) {
+    need(shape.length <= MOST_AXES, `shape ${shown(shape)} has more than ${MOST_AXES} axes`);
     this.dtype = dtype;
     this.shape = shape;
     this.memory = memory;
@@ -250,7 +253,8 @@ export class NDArray {
   /** Write elements of another array of this shape, converted to the type, over those here. */
   write(other) {
     need(!this.overlaps, "an array two elements of which are one cannot be written to");
-    need(sameShape(this.shape, other.shape), `shape ${shown(other.shape)} is not ${shown(this.shape)}`);
+    const fits = sameShape(this.shape, other.shape);
+    need(fits, `shape ${shown(other.shape)} is not ${shown(this.shape)}`);
     this.memory.write(this.places, other.cast(this.dtype).elements);
   }
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { countOf, sameShape } from "./array.js";
+import { countOf, range, sameShape } from "./array.js";
 import { apply } from "./tensor.js";
 
 /** @typedef {import("./tensor.js").Tensor} Tensor */
@@ -54,9 +54,11 @@ export const or = ofElements("bitwise_or");
 
 // ---- arrays
 
-export const reshape = (a, shape) => (sameShape(a.shape, shape) ? a : apply("reshape", [a], { shape }));
+export const reshape = (a, shape) =>
+  sameShape(a.shape, shape) ? a : apply("reshape", [a], { shape });
 export const permute = (a, axes) => apply("permute", [a], { axes });
-export const expand = (a, shape) => (sameShape(a.shape, shape) ? a : apply("expand", [a], { shape }));
+export const expand = (a, shape) =>
+  sameShape(a.shape, shape) ? a : apply("expand", [a], { shape });
 export const cast = (a, dtype) => (a.dtype === dtype ? a : apply("cast", [a], { dtype }));
 export const slice = (a, start, step, count) => apply("slice", [a], { start, step, count });
 export const sum = (a, axes, keep) => apply("sum", [a], { axes, keep });
@@ -66,7 +68,7 @@ export const matmul = (a, b) => apply("matmul", [a, b]);
 
 /** Swap the last two axes. */
 export function transpose(a) {
-  const axes = a.shape.map((_, d) => d);
+  const axes = range(a.shape.length);
   return permute(a, [...axes.slice(0, -2), axes.at(-1), axes.at(-2)]);
 }
 
@@ -74,7 +76,8 @@ export function transpose(a) {
 export function sumTo(a, shape) {
   if (sameShape(a.shape, shape)) return a;
   const added = a.shape.length - shape.length;
-  const axes = a.shape.flatMap((n, d) => (d < added || (shape[d - added] === 1 && n !== 1) ? [d] : []));
+  const wasRepeated = (d) => d < added || (shape[d - added] === 1 && a.shape[d] !== 1);
+  const axes = range(a.shape.length).filter(wasRepeated);
   return reshape(sum(a, axes, added === 0), shape);
 }
 
@@ -82,6 +85,7 @@ export function sumTo(a, shape) {
 export function fit(gradient, y, operand) {
   const { shape } = operand;
   const isFew = countOf(gradient.shape) === 1 && countOf(shape) !== 1;
-  const whole = gradient.shape.length < shape.length || isFew ? expand(gradient, y.shape) : gradient;
+  const isShort = gradient.shape.length < shape.length;
+  const whole = isShort || isFew ? expand(gradient, y.shape) : gradient;
   return cast(sumTo(whole, shape), operand.dtype);
 }

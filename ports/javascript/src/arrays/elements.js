@@ -9,6 +9,8 @@
  * @module
  */
 
+import { flip } from "../bits.js";
+import { larger, smaller } from "./arithmetic.js";
 import {
   add, and, atLeast, below, clampMax, clampMin, cos, cosh, div, eq, exp, floorDivide, ge,
   geluSlope, log, mask, mul, neg, pow, powNumber, share, sigmoid, sign, sin, sinh, sqrt, square,
@@ -22,8 +24,8 @@ const LOG_2 = 0.6931471805599453;
 
 // ---- values
 
-const larger = (T, a, b) => (a > b ? a : b > a ? b : a === b ? a : T.add(a, b));
-const smaller = (T, a, b) => (a < b ? a : b < a ? b : a === b ? a : T.add(a, b));
+const maximum = (T, a, b) => larger(a, b);
+const minimum = (T, a, b) => smaller(a, b);
 
 /** Return the function of a name in the arithmetic's table. */
 const named = (name) => (T, a) => T.functions[name](a);
@@ -50,7 +52,7 @@ function toEven(x) {
 /** Return a rounding to integers that keeps the sign, also of 0. */
 const whole = (rounding) => (T, a) => {
   const y = Number.isFinite(a) ? rounding(a) : a;
-  return y === 0 && (a < 0 || Object.is(a, -0)) ? -0 : y === 0 ? 0 : y;
+  return y === 0 ? flip(0, a) : y;
 };
 
 // ---- gradients: what stands twice in a formula is two nodes, to each of which gradients flow
@@ -145,13 +147,13 @@ export const ROWS = {
   abs: unary("NUMBERS", (T, a) => T.abs(a), ({ a, g }) => mask(sign(a), g)),
   maximum: binary(
     "NUMBERS_AND_BOOLS",
-    larger,
+    maximum,
     ({ a, b, g }) => mask(share(a, b), g),
     ({ a, b, g }) => mask(share(b, a), g),
   ),
   minimum: binary(
     "NUMBERS_AND_BOOLS",
-    smaller,
+    minimum,
     ({ a, b, g }) => mask(share(b, a), g),
     ({ a, b, g }) => mask(share(a, b), g),
   ),
@@ -199,13 +201,13 @@ export const ROWS = {
   trunc: unary("FLOATS", whole(Math.trunc), NOTHING),
   clamp_min: binary(
     "NUMBERS_AND_BOOLS",
-    larger,
+    maximum,
     ({ a, b, g }) => mask(atLeast(a, b), g),
     ({ a, b, g }) => mask(below(a, b), g),
   ),
   clamp_max: binary(
     "NUMBERS_AND_BOOLS",
-    smaller,
+    minimum,
     ({ a, b, g }) => mask(atLeast(b, a), g),
     ({ a, b, g }) => mask(below(b, a), g),
   ),
@@ -221,7 +223,12 @@ export const ROWS = {
   share: binary("FLOATS", (T, a, b) => (a < b ? 0 : a === b ? 0.5 : 1), NOTHING, NOTHING),
   at_least: binary("FLOATS", (T, a, b) => (a >= b ? 1 : 0), NOTHING, NOTHING),
   below: binary("FLOATS", (T, a, b) => (a < b ? 1 : 0), NOTHING, NOTHING),
-  mask: binary("FLOATS", (T, a, b) => (a === 0 ? 0 : T.mul(a, b)), NOTHING, ({ a, g }) => mask(a, g)),
+  mask: binary(
+    "FLOATS",
+    (T, a, b) => (a === 0 ? 0 : T.mul(a, b)),
+    NOTHING,
+    ({ a, g }) => mask(a, g),
+  ),
   eq: binary("COMPARES", (T, a, b) => a === b),
   ne: binary("COMPARES", (T, a, b) => a !== b),
   lt: binary("COMPARES", (T, a, b) => a < b),

@@ -38,8 +38,8 @@ function rounded(m, e) {
   return (m < 0n ? -1 : 1) * Number(n) * powerOfTwo(part) * powerOfTwo(exponent - part);
 }
 
-/** Return x y + z by integers. */
-function byIntegers(x, y, z) {
+/** Return x y + z of finite numbers by integers; 0 where that is exactly 0. */
+export function byIntegers(x, y, z) {
   const [[a, i], [b, j], [c, k]] = [x, y, z].map(wholeOf);
   const e = Math.min(i + j, k);
   const m = (a * b << BigInt(i + j - e)) + (c << BigInt(k - e));

@@ -15,7 +15,8 @@ import { TYPE, commonOf, elementOf, need, promote, wide } from "./types.js";
 
 /** Refuse numbers that are no axes of an array, or the same one twice. */
 export function checkAxes(name, a, axes) {
-  const fits = axes.every((d) => d >= 0 && d < a.shape.length) && new Set(axes).size === axes.length;
+  const isOnce = new Set(axes).size === axes.length;
+  const fits = isOnce && axes.every((d) => d >= 0 && d < a.shape.length);
   need(fits, `${name}: ${shown(axes)} are not axes of shape ${shown(a.shape)}`);
 }
 

@@ -219,13 +219,14 @@ function groupBack([a, g, weight], { groups, epsilon }) {
 }
 
 function groupSums([a, g], { groups, epsilon }) {
-  const shape = groupsOf("group_sums", a, groups);
+  const rows = groupsOf("group_sums", a, groups);
   checkLike("group_sums", a, g);
   const T = arithmeticOf(a.dtype);
-  const products = channelwise(g, [normalGroups(a, shape, epsilon)], (x, y) => T.mul(x, y));
+  const products = channelwise(g, [normalGroups(a, rows, epsilon)], (x, y) => T.mul(x, y));
   const planes = [...a.shape.slice(0, 2), countOf(a.shape.slice(2))];
-  const sums = [products, g].flatMap((x) => rowsOf(x.reshape(planes), [2]).map((row) => sumOf(T, row)));
-  return NDArray.of(a.dtype, [2, ...a.shape.slice(0, 2)], sums);
+  const sums = [products, g].flatMap((x) => rowsOf(x.reshape(planes), [2]));
+  const shape = [2, ...a.shape.slice(0, 2)];
+  return NDArray.of(a.dtype, shape, sums.map((row) => sumOf(T, row)));
 }
 
 function planeMeans([a, c, g]) {

@@ -111,7 +111,8 @@ function withBias(product, bias, axis, dtype) {
 
 /** Return x (.., in) @ weight (out, in).T + bias (out). */
 function linear([x, weight, bias]) {
-  const fits = x.shape.length > 0 && weight.shape.length === 2 && x.shape.at(-1) === weight.shape[1];
+  const isMatrix = x.shape.length > 0 && weight.shape.length === 2;
+  const fits = isMatrix && x.shape.at(-1) === weight.shape[1];
   need(fits, `linear: shapes ${shown(x.shape)} and ${shown(weight.shape)} do not fit`);
   const isOf = !bias || sameShape(bias.shape, weight.shape.slice(0, 1));
   need(isOf, `linear: bias ${shown(bias?.shape ?? [])} does not fit weight ${shown(weight.shape)}`);

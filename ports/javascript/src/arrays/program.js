@@ -13,7 +13,9 @@ import { NDArray, range, sameShape, shown } from "./array.js";
 import { ROWS } from "./elements.js";
 import { generatorOf, opOf, tensorOf, updateOf } from "./parts.js";
 import { argumentsOf } from "./takes.js";
-import { Tensor, apply, applyOver, computeElements, recording, resultType, sweep } from "./tensor.js";
+import {
+  Tensor, apply, applyOver, computeElements, recording, resultType, sweep,
+} from "./tensor.js";
 import { ArrayError, TYPE, isFloat, need } from "./types.js";
 
 const MOST_INTEGERS = 64;
@@ -26,7 +28,8 @@ const RECORDS = 1;
 const OVER = 2;
 const REQUIRES = 4;
 
-const WRITERS = ["assign", "add_at", "put_at", "scatter_add"]; // of which a result may take over memory
+// Ops whose result may take over the memory of operand 0.
+const WRITERS = ["assign", "add_at", "put_at", "scatter_add"];
 
 /** Return a leaf of the same elements. */
 const leafOf = (array) => new Tensor(array.copy());
@@ -317,7 +320,8 @@ export class TensorProgram {
   #read(bytes) {
     const reader = new Reader(bytes);
     const { kind, flags, counts } = headerOf(reader, bytes);
-    const [arrays, constants, generators, updates, ops, words, inputs, outputs, size, zero] = counts;
+    const [arrays, constants, generators, updates, ops, words, inputs, ...rest] = counts;
+    const [outputs, size, zero] = rest;
     need(kind === OF_ARRAYS, "it is of numbers");
     need(flags === 0 && zero === 0, "it has flags that arrays do not have");
     this.arrays = reader.list(arrays, () => tensorOf(reader, 3));

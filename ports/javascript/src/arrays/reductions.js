@@ -5,7 +5,7 @@
  */
 
 import { highOf, powerOfTwo } from "../bits.js";
-import { arithmeticOf } from "./arithmetic.js";
+import { arithmeticOf, larger, smaller } from "./arithmetic.js";
 import { NDArray, countOf, range, shown } from "./array.js";
 import { checkAxes, window } from "./movement.js";
 import { TYPE, isFloat, need, sumType } from "./types.js";
@@ -38,9 +38,6 @@ function inBlocks(elements, start, join) {
 
 export const sumOf = (T, elements) => inBlocks(elements, T.zero, (x, y) => T.add(x, y));
 export const meanOf = (T, elements) => T.div(sumOf(T, elements), T.round(elements.length));
-
-const larger = (x, y) => (y !== y || x < y ? y : x); // y !== y: NaN
-const smaller = (x, y) => (y !== y || y < x ? y : x);
 
 /** Return what no element of a type is below. */
 const lowest = (dtype) => (isFloat(dtype) ? -Infinity : (TYPE[dtype].low ?? 0));
@@ -78,10 +75,10 @@ export function rowwise(a, axes, dtype, make) {
   const rows = rowsOf(a, axes).map(make);
   const made = NDArray.zeros(dtype, a.shape);
   const others = range(a.shape.length).filter((d) => !axes.includes(d));
-  const shown = made.permute([...others, ...axes.toSorted((x, y) => x - y)]);
+  const { places } = made.permute([...others, ...axes.toSorted((x, y) => x - y)]);
   const { round } = TYPE[dtype];
   const elements = rows.flatMap((row) => Array.from(row));
-  made.memory.write(shown.places, round ? elements.map(round) : elements);
+  made.memory.write(places, round ? elements.map(round) : elements);
   return made;
 }
 

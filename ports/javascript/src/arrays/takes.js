@@ -132,7 +132,8 @@ export function argumentsOf(name, operands, integers, numbers) {
   const counts = [required.length, required.length + optional.length];
   need(many ? operands.length > 0 : counts.includes(operands.length), fits);
   need(numbers.length === (takes.numbers ?? []).length, fits);
-  const [names, left, count] = listsOf(takes, integers.slice(single.length), operands[0].shape.length);
+  const rank = operands[0].shape.length;
+  const [names, left, count] = listsOf(takes, integers.slice(single.length), rank);
   need(integers.length >= single.length && left.length === names.length * count, fits);
   const lists = names.map((list, i) => [list, left.slice(i * count, (i + 1) * count)]);
   const ones = single.map((key, i) => [key, meaningOf(key, integers[i], takes)]);

@@ -160,21 +160,16 @@ function ruleOfElements(name, operands, k) {
   };
 }
 
-/** Make the node of a result, or a leaf where no gradient flows. */
+/** Make the node of a result, whose rule reads what is there now; a leaf where none flows. */
 function record(result, operands, rule) {
   const made = new Tensor(result);
   const flows = rule && isRecording && isFloat(result.dtype);
   if (!flows || !operands.some((x) => x.requiresGrad)) return made;
   made.requiresGrad = true;
   made.operands = operands;
-  remember(made, rule);
+  const seen = [made, ...operands].map(({ array }) => [array.memory, array.memory.version]);
+  made.rule = (g, which) => unchanged(seen, () => rule({ y: made, g, which }));
   return made;
-}
-
-/** Let a node pass on gradients by a rule, which reads only what is there now. */
-function remember(node, rule) {
-  const seen = [node, ...node.operands].map(({ array }) => [array.memory, array.memory.version]);
-  node.rule = (g, which) => unchanged(seen, () => rule({ y: node, g, which }));
 }
 
 /**
@@ -186,7 +181,9 @@ function remember(node, rule) {
  * @param {object} how what else it takes, by name
  */
 export function apply(name, operands, how = {}) {
-  if (name === "where") return applyArrays(name, [operands[0], ...ofOneType(operands.slice(1))], how);
+  if (name === "where") {
+    return applyArrays(name, [operands[0], ...ofOneType(operands.slice(1))], how);
+  }
   if (!Object.hasOwn(ROWS, name)) return applyArrays(name, operands, how);
   const given = operands.map((x) => (x instanceof Tensor ? x.array : x));
   const result = computeElements(name, given, how.k);
@@ -202,7 +199,10 @@ function ofOneType(operands) {
 }
 
 function applyArrays(name, operands, how) {
-  const result = ARRAYS[name](operands.map((x) => x.array), how);
+  return recordArrays(ARRAYS[name](operands.map((x) => x.array), how), name, operands, how);
+}
+
+function recordArrays(result, name, operands, how) {
   const rule = Object.hasOwn(RULES, name) ? RULES[name] : null;
   return record(result, operands, rule && ((known) => rule({ ...known, operands, how })));
 }
@@ -210,18 +210,9 @@ function applyArrays(name, operands, how) {
 /** Write the result of an op of arrays over operand 0; return that, or the node that it is now. */
 export function applyOver(name, operands, how) {
   const [a] = operands;
-  const made = applyArrays(name, operands, how);
-  a.array.write(made.array);
-  if (!made.requiresGrad) return a;
-  return applyTo(made, a.array.view(a.shape, a.array.strides), RULES[name], how);
-}
-
-/** Let a node show another array. */
-function applyTo(node, array, rule, how) {
-  node.array = array;
-  const { operands } = node;
-  remember(node, (known) => rule({ ...known, operands, how }));
-  return node;
+  a.array.write(ARRAYS[name](operands.map((x) => x.array), how));
+  const made = recordArrays(a.array.view(a.shape, a.array.strides), name, operands, how);
+  return made.requiresGrad ? made : a;
 }
 
 // ---- derivatives

@@ -102,7 +102,7 @@ export const isFloat = (dtype) => TYPE[dtype].kind === "float";
 /** Tell whether a type is float16 or bfloat16. */
 const isHalf = (dtype) => dtype === "float16" || dtype === "bfloat16";
 
-/** Return the type that an op of a type is computed in: float32 for the two that are stored only. */
+/** Return the type that an op of a type is computed in: float32 for those that are stored only. */
 export const wide = (dtype) => (isHalf(dtype) ? "float32" : dtype);
 
 /** Return the type of functions of a type: float32 of integers and bools. */
@@ -144,7 +144,8 @@ export const typeOfNumber = (x) =>
 
 /** Return a number of Python as an element of a type. */
 export function elementOf(x, dtype) {
-  if (typeof x === "number") return isFloat(dtype) ? TYPE[dtype].round(x) : caster("float64", dtype)(x);
+  if (typeof x === "number" && isFloat(dtype)) return TYPE[dtype].round(x);
+  if (typeof x === "number") return caster("float64", dtype)(x);
   return caster(typeOfNumber(x), dtype)(typeof x === "boolean" ? Number(x) : x);
 }
 
