@@ -27,6 +27,15 @@ export function refuse(rule) {
   throw new RangeError(`no intact program file: ${rule}`);
 }
 
+/** Return the text of bytes in UTF-8. */
+export function textOf(bytes) {
+  try {
+    return UTF_8.decode(bytes);
+  } catch {
+    return refuse("it has a text that is no UTF-8");
+  }
+}
+
 /** Bytes that are read from the front to the end. */
 export class Reader {
   /** @param {Uint8Array} bytes */
@@ -61,13 +70,12 @@ export class Reader {
     return Array.from({ length: count }, read);
   }
 
+  bytes(size) {
+    return new Uint8Array(this.view.buffer, this.view.byteOffset + this.take(size), size);
+  }
+
   text(size) {
-    const at = this.view.byteOffset + this.take(size);
-    try {
-      return UTF_8.decode(new Uint8Array(this.view.buffer, at, size));
-    } catch {
-      return refuse("it has a text that is no UTF-8");
-    }
+    return textOf(this.bytes(size));
   }
 }
 

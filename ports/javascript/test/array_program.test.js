@@ -119,10 +119,19 @@ test("a file that ends too early is refused, wherever", () => {
   }
 });
 
-for (const name of ["half", "in_place"]) {
+test("a bool is 0 or 1, and names end at a zero, behind which anything may stand", () => {
+  const bools = Buffer.from(bytesOf("attention"));
+  const at = bools.indexOf(Buffer.from([9, 0, 0, 0, 2, 0, 0, 0])); // of an array dtype and rank
+  bools[at + 16 + 2 * 8] = 2; // its first element, behind flags, 0 and two sizes
+  assert.throws(() => load(sealed(bools)), /a bool is 0 or 1/);
+  const names = replaced(bytesOf("mlp"), "adam\0\0", "adam\0!");
+  assert.equal(load(names).step().length, 1);
+});
+
+for (const [name, step] of Object.entries({ half: 1, in_place: 3 })) {
   test(`what a checksum does not show is refused, too, or runs: ${name}`, () => {
     const whole = bytesOf(name);
-    for (let at = 24; at < whole.length; at++) {
+    for (let at = 24; at < whole.length; at += step) {
       const bytes = Buffer.from(whole);
       bytes[at] ^= at % 3 ? 1 : 0x80;
       let program = null;

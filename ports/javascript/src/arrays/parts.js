@@ -5,7 +5,7 @@
  */
 
 import { Generator } from "../generator.js";
-import { NONE } from "../program.js";
+import { NONE, textOf } from "../program.js";
 import { NDArray, countOf, sameShape } from "./array.js";
 import { ROWS } from "./elements.js";
 import { ARRAYS, Tensor } from "./tensor.js";
@@ -37,6 +37,12 @@ export function float16Of(bits) {
   return bits & 0x8000 ? -size : size;
 }
 
+function truthOf(view, at) {
+  const byte = view.getUint8(at);
+  need(byte <= 1, "a bool is 0 or 1");
+  return byte;
+}
+
 // How an element is read from a place in memory.
 const READ = {
   float32: (view, at) => view.getFloat32(at, true),
@@ -48,7 +54,7 @@ const READ = {
   int16: (view, at) => view.getInt16(at, true),
   int8: (view, at) => view.getInt8(at),
   uint8: (view, at) => view.getUint8(at),
-  bool: (view, at) => view.getUint8(at),
+  bool: truthOf,
 };
 
 /** Skip the zeros up to the next whole multiple of 8 bytes. */
@@ -64,8 +70,6 @@ function elementsOf(reader, { name, size }, shape) {
   const read = READ[name];
   const found = NDArray.build(name, shape, (i) => read(reader.view, first + i * size));
   skipZeros(reader);
-  const isRight = name !== "bool" || found.elements.every((x) => x <= 1);
-  need(isRight, "a bool is 0 or 1");
   return found;
 }
 
@@ -178,11 +182,12 @@ export function updateOf(reader, arrays) {
 
 // ---- names
 
-/** Read a name of 24 bytes. @param {Reader} reader */
+/** Read a name of 24 bytes, which ends at the first zero. @param {Reader} reader */
 function nameOf(reader) {
-  const [name, ...zeros] = reader.text(24).split("\0");
-  need(zeros.length > 0, "a name without an end");
-  return name;
+  const bytes = reader.bytes(24);
+  const end = bytes.indexOf(0);
+  need(end >= 0, "a name without an end");
+  return textOf(bytes.subarray(0, end));
 }
 
 /** Read an op, one of the table's or an event. @param {Reader} reader */
