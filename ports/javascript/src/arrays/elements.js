@@ -126,8 +126,8 @@ export const ROWS = {
     ({ b, g }) => mul(b, g),
     ({ a, g }) => mul(a, g),
   ),
-  pow_number: unary("FLOATS", power, ({ a, k, g }) =>
-    k === 0 ? 0 : mul(mul(k, powNumber(a, k - 1)), g),
+  pow_number: unary("FLOATS", power, (known) =>
+    known.k === 0 ? 0 : mul(mul(known.k, powNumber(known.a, known.k - 1)), known.g),
   ),
   pow: binary("NUMBERS", (T, a, b) => T.pow(a, b), powerGradient, exponentGradient),
   relu: unary("NUMBERS", (T, a) => (a < 0 ? T.zero : a), ({ y, g }) => mask(step(y), g)),
