@@ -14,7 +14,7 @@ import {
   rsqrt, slice, sub, sum, sumTo, transpose, where,
 } from "./calls.js";
 import { EACH, MEAN, normPower } from "./norms.js";
-import { rowsOf } from "./reductions.js";
+import { freedomOf, rowsOf } from "./reductions.js";
 import { Tensor, apply } from "./tensor.js";
 import { wide } from "./types.js";
 
@@ -140,8 +140,7 @@ function extremumRule({ y, g, operands: [a], how: { axes } }) {
 
 /** Return 2 / (n - correction) * g * (a - mean), in the type that g has. */
 function varianceGradient(y, g, a, { axes, correction }) {
-  const T = arithmeticOf(g.dtype);
-  const freedom = Math.max(0, T.sub(T.round(reducedCount(a, axes)), T.round(correction)));
+  const freedom = freedomOf(arithmeticOf(g.dtype), reducedCount(a, axes), correction);
   const scaled = mul(div(g.number(2), g.number(freedom)), kept(g, a, axes));
   const wideA = cast(a, g.dtype);
   return fit(mul(scaled, sub(wideA, mean(wideA, axes, true))), y, a);

@@ -201,6 +201,12 @@ export function rangeScale(T, row, total, least = 0) {
   return powerOfTwo(-Math.max(-limits.exponent, Math.min(limits.exponent, k)));
 }
 
+/** Return n less the correction, at least 0. */
+export function freedomOf(T, n, correction) {
+  const freedom = T.sub(T.round(n), T.round(correction));
+  return freedom > 0 ? freedom : 0;
+}
+
 /** Return the op that makes the variance, or its root. */
 const deviation = (name, isRoot) => ([a], { axes, keep, correction }) => {
   needsFloats(name, a);
@@ -208,8 +214,7 @@ const deviation = (name, isRoot) => ([a], { axes, keep, correction }) => {
   return reduced(name, a, { axes, keep }, a.dtype, (row) => {
     const by = rangeScale(T, row, squaresOf(T, row));
     const scaled = by === 1 ? row : row.map((x) => T.mul(x, by));
-    const freedom = Math.max(0, T.sub(T.round(row.length), T.round(correction)));
-    const y = T.div(squaresOf(T, scaled), freedom);
+    const y = T.div(squaresOf(T, scaled), freedomOf(T, row.length, correction));
     return isRoot ? T.div(T.sqrt(y), by) : T.div(T.div(y, by), by);
   });
 };

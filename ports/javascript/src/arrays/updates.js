@@ -18,11 +18,17 @@ import { wide } from "./types.js";
 
 // ---- what rules have in common
 
+/** Tell whether a number of a rule counts: NaN does. */
+const isOn = (x = 0) => x !== 0;
+
+/** Return b if it is larger than a, which it is not if it is NaN. */
+const larger = (a, b) => (b > a ? b : a);
+
 /** Return elements and gradient with weight decay in one of them. */
 function decayed(u, x, g) {
   const { weight_decay: decay, lr } = u;
-  if (u.decoupled_weight_decay) return [mul(1 - lr * decay, x), g];
-  return [x, decay ? add(g, mul(decay, x)) : g];
+  if (isOn(u.decoupled_weight_decay)) return [mul(1 - lr * decay, x), g];
+  return [x, isOn(decay) ? add(g, mul(decay, x)) : g];
 }
 
 /** Return an array that is remembered of x, 0 at first. */
@@ -49,18 +55,18 @@ const divisor = (v, eps) => add(sqrt(v), eps);
 
 function sgd(u, x, g, t, memory) {
   const [y, d] = decayed(u, x, g);
-  if (!u.momentum) return sub(y, mul(u.lr, d));
-  const [keep, fresh] = memory.begun ? [u.momentum, 1 - u.dampening] : [0, 1];
+  if (!isOn(u.momentum)) return sub(y, mul(u.lr, d));
+  const [keep, fresh] = isOn(memory.begun) ? [u.momentum, 1 - u.dampening] : [0, 1];
   const b = add(mul(keep, kept(memory, "momentum_buffer", x)), mul(fresh, d));
   memory.momentum_buffer = b;
   memory.begun = 1;
-  return sub(y, mul(u.lr, u.nesterov ? add(d, mul(u.momentum, b)) : b));
+  return sub(y, mul(u.lr, isOn(u.nesterov) ? add(d, mul(u.momentum, b)) : b));
 }
 
 function adam(u, x, g, t, memory) {
   const [y, d] = decayed(u, x, g);
   let [m, v] = means(u, memory, d);
-  if (u.amsgrad) {
+  if (isOn(u.amsgrad)) {
     v = maximum(kept(memory, "max_exp_avg_sq", x), v);
     memory.max_exp_avg_sq = v;
   }
@@ -119,12 +125,12 @@ function adadelta(u, x, g, t, memory) {
 function rmsprop(u, x, g, t, memory) {
   const [y, d] = decayed(u, x, g);
   let square = mean(memory, "square_avg", mul(d, d), u.alpha);
-  if (u.centered) {
+  if (isOn(u.centered)) {
     const a = mean(memory, "grad_avg", d, u.alpha);
     square = sub(square, mul(a, a));
   }
   let change = div(d, divisor(square, u.eps));
-  if (u.momentum) {
+  if (isOn(u.momentum)) {
     change = add(mul(u.momentum, kept(memory, "momentum_buffer", x)), change);
     memory.momentum_buffer = change;
   }
@@ -148,7 +154,7 @@ function asgd(u, x, g, t, memory) {
   const stepped = sub(mul(1 - u.lambd * eta, y), mul(eta, d));
   memory.ax = mu === 1 ? stepped : add(memory.ax, mul(mu, sub(stepped, memory.ax)));
   memory.eta = Math.fround(u.lr / pow(1 + u.lambd * u.lr * t, u.alpha));
-  memory.mu = Math.fround(1 / Math.max(1, t - u.t0));
+  memory.mu = Math.fround(1 / larger(1, t - u.t0));
   return stepped;
 }
 
@@ -159,7 +165,7 @@ function lamb(u, x, g, t, memory) {
   const [m, v] = means(u, memory, g);
   const below = divisor(div(v, correction(u.beta2, t)), u.eps);
   const r = div(div(m, correction(u.beta1, t)), below);
-  const turn = u.weight_decay ? add(r, mul(u.weight_decay, x)) : r;
+  const turn = isOn(u.weight_decay) ? add(r, mul(u.weight_decay, x)) : r;
   const [P, R] = [length(x), length(turn)];
   return sub(x, mul(u.lr * (P > 0 && R > 0 ? P / R : 1), turn));
 }
@@ -252,7 +258,7 @@ const AT_FIRST = ["sum", "step_size", "mu_product", "eta", "mu"];
 
 /** Return the names of the arrays that a step needs. */
 export function neededBy({ arrays, sometimes = {} }, numbers) {
-  return [...arrays, ...Object.keys(sometimes).filter((name) => numbers[sometimes[name]] !== 0)];
+  return [...arrays, ...Object.keys(sometimes).filter((name) => isOn(numbers[sometimes[name]]))];
 }
 
 /**
@@ -271,7 +277,7 @@ export function stepOf(update, numbers, parameter, t, remembered) {
   return recording(false, () => {
     const computed = wide(parameter.dtype);
     const [x, g] = [parameter, parameter.grad].map((y) => cast(y, computed));
-    const stepped = update.step(numbers, x, numbers.maximize ? neg(g) : g, t, memory);
+    const stepped = update.step(numbers, x, isOn(numbers.maximize) ? neg(g) : g, t, memory);
     return { stepped: cast(stepped, parameter.dtype), memory };
   });
 }
