@@ -26,7 +26,12 @@ fn logarithm(s: f64) -> f64 {
 impl Generator {
     /// A generator; a seed of 0, which no state can be, is refused.
     pub fn new(seed: u64) -> Option<Self> {
-        (seed != 0).then_some(Self { state: seed, spare: None })
+        Self::restored(seed, None)
+    }
+
+    /// A generator that goes on from a state, and the second number of a pair if there is one.
+    pub fn restored(state: u64, spare: Option<f64>) -> Option<Self> {
+        (state != 0).then_some(Self { state, spare })
     }
 
     /// The next 32 bits.

@@ -17,6 +17,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub mod arrays;
 pub mod floats;
 pub mod generator;
 pub mod losses;

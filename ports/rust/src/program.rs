@@ -4,14 +4,14 @@ use crate::floats::{Errors, MathError};
 use crate::optimizers::{Adam, Optimizer, Sgd};
 use crate::value::{Op, Value};
 
-const HEADER: usize = 64;
+pub(crate) const HEADER: usize = 64;
 const NUMBERS: u32 = 1;
-const NONE: u32 = u32::MAX;
-const TOO_LARGE: &str = "an index is larger than what it names";
+pub(crate) const NONE: u32 = u32::MAX;
+pub(crate) const TOO_LARGE: &str = "an index is larger than what it names";
 
 /// Why a file is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileError(&'static str);
+pub struct FileError(pub(crate) &'static str);
 
 impl std::fmt::Display for FileError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -21,7 +21,7 @@ impl std::fmt::Display for FileError {
 
 impl std::error::Error for FileError {}
 
-fn refuse_if(is_wrong: bool, rule: &'static str) -> Result<(), FileError> {
+pub(crate) fn refuse_if(is_wrong: bool, rule: &'static str) -> Result<(), FileError> {
     (!is_wrong).then_some(()).ok_or(FileError(rule))
 }
 
@@ -35,29 +35,29 @@ fn checksum(bytes: &[u8]) -> u32 {
 }
 
 /// Bytes that are read from the front to the end.
-struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn bytes(&mut self, count: usize) -> Result<&'a [u8], FileError> {
+    pub(crate) fn bytes(&mut self, count: usize) -> Result<&'a [u8], FileError> {
         refuse_if(count > self.0.len(), "a count is larger than the file")?;
         let (found, rest) = self.0.split_at(count);
         self.0 = rest;
         Ok(found)
     }
 
-    fn u32(&mut self) -> Result<u32, FileError> {
+    pub(crate) fn u32(&mut self) -> Result<u32, FileError> {
         Ok(u32::from_le_bytes(self.bytes(4)?.try_into().expect("4 bytes")))
     }
 
-    fn u64(&mut self) -> Result<u64, FileError> {
+    pub(crate) fn u64(&mut self) -> Result<u64, FileError> {
         Ok(u64::from_le_bytes(self.bytes(8)?.try_into().expect("8 bytes")))
     }
 
-    fn f64(&mut self) -> Result<f64, FileError> {
+    pub(crate) fn f64(&mut self) -> Result<f64, FileError> {
         Ok(f64::from_bits(self.u64()?))
     }
 
-    fn list<T>(
+    pub(crate) fn list<T>(
         &mut self,
         count: impl Into<u64>,
         mut read: impl FnMut(&mut Self) -> Result<T, FileError>,
@@ -67,20 +67,19 @@ impl<'a> Reader<'a> {
         (0..count).map(|_| read(self)).collect()
     }
 
-    fn text(&mut self, size: usize) -> Result<&'a str, FileError> {
+    pub(crate) fn text(&mut self, size: usize) -> Result<&'a str, FileError> {
         std::str::from_utf8(self.bytes(size)?).map_err(|_| FileError("a name is no text"))
     }
 }
 
-/// The counts of a file whose header is right.
-fn counts_of(bytes: &[u8]) -> Result<Vec<u32>, FileError> {
+/// The kind, the flags and the counts of a file whose header is right.
+pub(crate) fn header_of(bytes: &[u8]) -> Result<(u32, u32, Vec<u32>), FileError> {
     let mut reader = Reader(bytes);
     refuse_if(bytes.len() < HEADER || reader.bytes(4)? != b"MGP1", "it is another one")?;
-    let (kind, crc, _functions) = (reader.u32()?, reader.u32()?, reader.u32()?);
+    let (kind, crc, flags) = (reader.u32()?, reader.u32()?, reader.u32()?);
     refuse_if(reader.u64()? != bytes.len() as u64, "it has another size")?;
     refuse_if(checksum(&bytes[16..]) != crc, "it has another checksum")?;
-    refuse_if(kind != NUMBERS, "it is of arrays")?;
-    reader.list(10u32, Reader::u32)
+    Ok((kind, flags, reader.list(10u32, Reader::u32)?))
 }
 
 /// An update: an optimizer of Values that stand for the parameters.
@@ -216,7 +215,8 @@ pub struct Program {
 impl Program {
     /// The program of a whole file.
     pub fn new(bytes: &[u8]) -> Result<Self, FileError> {
-        let counts = counts_of(bytes)?;
+        let (kind, _functions, counts) = header_of(bytes)?;
+        refuse_if(kind != NUMBERS, "it is of arrays")?;
         let mut reader = Reader(&bytes[HEADER..]);
         let constants = reader.list(counts[0], Reader::f64)?;
         let inputs = reader.list(counts[1], Reader::f64)?;

@@ -4,7 +4,7 @@
 //! min and max. A `Pair` (h, t) is the sum h + t that is not carried out; the names of the helpers
 //! are SPEC.md's.
 
-type Pair = (f64, f64);
+pub(crate) type Pair = (f64, f64);
 
 const LN2_HEAD: f64 = 0.6931471803691238;
 const LN2_TAIL: f64 = 1.9082149292705877e-10;
@@ -129,27 +129,13 @@ const POWER: [f64; 7] = [
 ];
 
 /// The bits of 2 / pi, behind 64 zeros.
+#[rustfmt::skip]
 const TWO_OVER_PI_BITS: [u64; 20] = [
-    0x0000000000000000,
-    0xA2F9836E4E441529,
-    0xFC2757D1F534DDC0,
-    0xDB6295993C439041,
-    0xFE5163ABDEBBC561,
-    0xB7246E3A424DD2E0,
-    0x06492EEA09D1921C,
-    0xFE1DEB1CB129A73E,
-    0xE88235F52EBB4484,
-    0xE99C7026B45F7E41,
-    0x3991D639835339F4,
-    0x9C845F8BBDF9283B,
-    0x1FF897FFDE05980F,
-    0xEF2F118B5A0A6D1F,
-    0x6D367ECF27CB09B7,
-    0x4F463F669E5FEA2D,
-    0x7527BAC7EBE5F17B,
-    0x3D0739F78A5292EA,
-    0x6BFB5FB11F8D5D08,
-    0x56033046FC7B6BAB,
+    0x0000000000000000, 0xA2F9836E4E441529, 0xFC2757D1F534DDC0, 0xDB6295993C439041,
+    0xFE5163ABDEBBC561, 0xB7246E3A424DD2E0, 0x06492EEA09D1921C, 0xFE1DEB1CB129A73E,
+    0xE88235F52EBB4484, 0xE99C7026B45F7E41, 0x3991D639835339F4, 0x9C845F8BBDF9283B,
+    0x1FF897FFDE05980F, 0xEF2F118B5A0A6D1F, 0x6D367ECF27CB09B7, 0x4F463F669E5FEA2D,
+    0x7527BAC7EBE5F17B, 0x3D0739F78A5292EA, 0x6BFB5FB11F8D5D08, 0x56033046FC7B6BAB,
 ];
 
 /// The series of coefficients, c_0 first, at v.
@@ -183,7 +169,7 @@ fn power_of_two(n: f64) -> f64 {
 }
 
 /// a + b exactly, of abs(a) >= abs(b) or a = 0.
-fn sum(a: f64, b: f64) -> Pair {
+pub(crate) fn sum(a: f64, b: f64) -> Pair {
     let h = a + b;
     (h, (a - h) + b)
 }
@@ -229,6 +215,19 @@ fn renewed(p: Pair) -> Pair {
 fn total(p: Pair) -> f64 {
     p.0 + p.1
 }
+
+/// How a formula that ends in a pair comes to one number: by `total`, or to another type.
+type End = fn(Pair) -> f64;
+
+/// Functions that end by `total`, of those that are told how.
+macro_rules! functions {
+    ($($name:ident: $by:ident,)*) => {
+        $(pub fn $name(x: f64) -> f64 { $by(x, total) })*
+    };
+}
+
+functions!(log: log_by, log1p: log1p_by, asinh: asinh_by, acosh: acosh_by, sigmoid: sigmoid_by,
+           silu: silu_by, gelu: gelu_by, gelu_tanh: gelu_tanh_by,);
 
 /// x rounded to an integer, ties to even, of abs(x) < 2^51.
 fn nearest(x: f64) -> f64 {
@@ -358,7 +357,7 @@ pub fn tanh(x: f64) -> f64 {
     flip(total(y), x)
 }
 
-pub fn sigmoid(x: f64) -> f64 {
+pub(crate) fn sigmoid_by(x: f64, end: End) -> f64 {
     if x.is_nan() {
         return x;
     }
@@ -367,14 +366,14 @@ pub fn sigmoid(x: f64) -> f64 {
     let w = if b < -100.0 { 0.0 } else { power_of_two(n) };
     let below = plus(sum(1.0, w * m.0), w * m.1);
     if x < 0.0 {
-        scale(total(quotient(m, below)), n)
+        scale(end(quotient(m, below)), n)
     } else {
-        total(quotient((1.0, 0.0), below))
+        end(quotient((1.0, 0.0), below))
     }
 }
 
 /// abs(x) sigmoid(T), T a pair, with the sign of x.
-fn weighted(x: f64, at: Pair) -> f64 {
+fn weighted(x: f64, at: Pair, end: End) -> f64 {
     if x > 800.0 {
         return x;
     }
@@ -389,19 +388,19 @@ fn weighted(x: f64, at: Pair) -> f64 {
     let w = if h < -100.0 { 0.0 } else { power_of_two(n) };
     let below = plus(sum(1.0, w * m.0), w * m.1);
     let above = if falls { plus(product(a, m.0), a * m.1) } else { (a, 0.0) };
-    let y = total(quotient(above, below));
+    let y = end(quotient(above, below));
     flip(scale(y, if falls { n } else { 0.0 }), x)
 }
 
-pub fn silu(x: f64) -> f64 {
+pub(crate) fn silu_by(x: f64, end: End) -> f64 {
     if x.is_nan() {
         x
     } else {
-        weighted(x, (x, 0.0))
+        weighted(x, (x, 0.0), end)
     }
 }
 
-pub fn gelu_tanh(x: f64) -> f64 {
+pub(crate) fn gelu_tanh_by(x: f64, end: End) -> f64 {
     if x.is_nan() {
         return x;
     }
@@ -409,7 +408,7 @@ pub fn gelu_tanh(x: f64) -> f64 {
     let z = product(b, b);
     let cubic = plus(product(z.0, GELU_3), z.1 * GELU_3 + z.0 * GELU_3_TAIL);
     let s = plus(any(GELU_1, cubic.0), cubic.1 + GELU_1_TAIL);
-    weighted(x, plus(product(s.0, b), s.1 * b))
+    weighted(x, plus(product(s.0, b), s.1 * b), end)
 }
 
 pub fn softplus(x: f64) -> f64 {
@@ -485,19 +484,19 @@ fn log_beyond(argument: f64) -> Option<f64> {
     }
 }
 
-pub fn log(x: f64) -> f64 {
+pub(crate) fn log_by(x: f64, end: End) -> f64 {
     log_beyond(x).unwrap_or_else(|| {
         let (e, f) = split(x);
-        total(log_sum(e, f, 0.0))
+        end(log_sum(e, f, 0.0))
     })
 }
 
-pub fn log1p(x: f64) -> f64 {
+pub(crate) fn log1p_by(x: f64, end: End) -> f64 {
     if x == 0.0 {
         return x;
     }
     let beyond = log_beyond(if x < -1.0 { x } else { 1.0 + x });
-    beyond.unwrap_or_else(|| total(log_pair(any(1.0, x), (x, 0.0))))
+    beyond.unwrap_or_else(|| end(log_pair(any(1.0, x), (x, 0.0))))
 }
 
 pub fn log2(x: f64) -> f64 {
@@ -512,9 +511,9 @@ pub fn log2(x: f64) -> f64 {
 }
 
 /// log(2 a) of a large a.
-fn log_of_double(a: f64) -> f64 {
+fn log_of_double(a: f64) -> Pair {
     let (e, f) = split(a);
-    total(log_sum(e + 1.0, f, 0.0))
+    log_sum(e + 1.0, f, 0.0)
 }
 
 /// The square root of a^2 + one, one being 1 or -1.
@@ -523,34 +522,34 @@ fn root_beside(a: f64, one: f64) -> Pair {
     root(plus(any(z.0, one), z.1))
 }
 
-pub fn asinh(x: f64) -> f64 {
+pub(crate) fn asinh_by(x: f64, end: End) -> f64 {
     let (a, z) = (x.abs(), x * x);
     if !x.is_finite() {
         x
     } else if a < 0.5 {
-        flip(a + a * z * series(&ASINH, z), x)
+        flip(end((a, a * z * series(&ASINH, z))), x)
     } else if a > FAR {
-        flip(log_of_double(a), x)
+        flip(end(log_of_double(a)), x)
     } else {
         let r = root_beside(a, 1.0);
         let u = sum(r.0, a);
         let (e, f) = split(u.0);
-        flip(total(log_sum(e, f, (u.1 + r.1) / u.0)), x)
+        flip(end(log_sum(e, f, (u.1 + r.1) / u.0)), x)
     }
 }
 
-pub fn acosh(x: f64) -> f64 {
+pub(crate) fn acosh_by(x: f64, end: End) -> f64 {
     if x.is_nan() || x < 1.0 {
         f64::NAN
     } else if x == f64::INFINITY {
         x
     } else if x > FAR {
-        log_of_double(x)
+        end(log_of_double(x))
     } else {
         let r = root_beside(x, -1.0);
         let u = plus(sum(x, r.0), r.1);
         let d = plus(sum(r.0, x - 1.0), r.1);
-        total(log_pair(u, d))
+        end(log_pair(u, d))
     }
 }
 
@@ -844,14 +843,14 @@ fn phi_far(x: f64) -> (Pair, f64) {
     (plus(sum(1.0, w * m.0), w * m.1), 0.0)
 }
 
-pub fn gelu(x: f64) -> f64 {
+pub(crate) fn gelu_by(x: f64, end: End) -> f64 {
     if x.is_nan() || x > 40.0 {
         return x;
     }
     let b = clamp(x, 40.0);
     let a = b.abs();
     let (p, n) = if a < 0.75 { (phi(x), 0.0) } else { phi_far(b) };
-    flip(scale(total(plus(product(a, p.0), a * p.1)), n), x)
+    flip(scale(end(plus(product(a, p.0), a * p.1)), n), x)
 }
 
 /// The derivative of gelu.
