@@ -27,6 +27,7 @@ pub mod program;
 pub mod value;
 pub mod vmath;
 
+pub use arrays::{load, ArrayProgram, Stored};
 pub use floats::MathError;
 pub use generator::Generator;
 pub use network::Mlp;

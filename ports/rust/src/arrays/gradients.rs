@@ -101,6 +101,11 @@ fn over(name: &str, x: &Tensor, axes: &[usize], keep: bool) -> Result<Tensor> {
     call(name, &[x], &[mask, i64::from(keep)], &[])
 }
 
+/// The sum of all elements.
+pub(crate) fn total(x: &Tensor) -> Result<Tensor> {
+    over("sum", x, &(0..x.shape().len()).collect::<Vec<usize>>(), false)
+}
+
 /// The sum over the axes along which a shape was broadcast.
 fn summed_to(x: &Tensor, shape: &[usize]) -> Result<Tensor> {
     if x.shape() == shape {

@@ -11,14 +11,17 @@ mod movement;
 mod numbers;
 mod ops;
 mod products;
+mod program;
 mod reductions;
 mod rows;
 mod tensor;
 mod term;
+mod updates;
 
 pub use array::Array;
 pub use dtype::{DType, NUMBERED};
 pub use error::{Error, Result};
 pub use numbers::{Int, Numbers};
 pub use ops::Op;
+pub use program::{load, ArrayProgram, Stored, UpdateGroup};
 pub use tensor::{apply, gradients, Operand, Scalar, Tensor};

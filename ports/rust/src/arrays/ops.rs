@@ -54,13 +54,9 @@ impl Op {
         found.ok_or_else(|| Error::Argument(format!("no op is named {name:?}")))
     }
 
-    /// The number of operands of an op of elements.
-    pub(crate) fn arity(&self) -> usize {
-        self.operands
-    }
-
-    pub(crate) fn takes_number(&self) -> bool {
-        self.numbers > 0
+    /// Whether it takes so many operands and nothing else.
+    pub(crate) fn takes(&self, operands: usize) -> bool {
+        self.check(operands, 0, 0).is_ok()
     }
 
     /// Refuse what an op does not take; lists of integers are checked by those who read them.

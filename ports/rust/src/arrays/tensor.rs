@@ -54,6 +54,11 @@ impl From<&Tensor> for Operand {
 }
 
 impl Operand {
+    /// The type that it counts with.
+    pub(crate) fn dtype(&self) -> DType {
+        self.group().0
+    }
+
     fn group(&self) -> (DType, Group) {
         match self {
             Self::Tensor(x) if x.shape().is_empty() => (x.dtype(), Group::NoAxes),
