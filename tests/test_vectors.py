@@ -465,12 +465,13 @@ def test_the_rust_port(tmp_path: Path) -> None:
     expect_success(cargo, "test", "--offline", port="rust", target=tmp_path)
 
 
-# The goal of an engine of Values is 1,500 lines of code. Rust misses it with 1,676, of which a
+# The goal of an engine of Values is 1,500 lines of code. Rust misses it with 1,675, of which a
 # fifth hold brackets alone. What programs of arrays need is counted apart.
 MOST_LINES = {
     ("javascript", "src", "demo.js"): 1500,
     ("javascript", "src/arrays"): 2800,
     ("rust", "src"): 1680,
+    ("rust", "src/arrays"): 4250,
 }
 
 

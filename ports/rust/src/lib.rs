@@ -1,4 +1,4 @@
-//! A scalar autograd engine, micrograd's, with the digits of csrc/SPEC.md on every machine.
+//! A scalar autograd engine, micrograd's, and arrays, with the digits of csrc/SPEC.md on every machine.
 //!
 //! ```
 //! use pymicrograd::{Op, Value};

@@ -12,7 +12,7 @@ fn bytes_of(name: &str) -> Vec<u8> {
 
 fn program_of(name: &str) -> ArrayProgram {
     match load(&bytes_of(name)).unwrap_or_else(|error| panic!("{name}: {error}")) {
-        Stored::Arrays(program) => *program,
+        Stored::Arrays(program) => program,
         Stored::Numbers(_) => panic!("{name} is of numbers"),
     }
 }
@@ -90,7 +90,7 @@ fn inputs_of_other_shapes_are_refused_and_nothing_is_written() {
 /// The CRC-32 of bytes, as zip has it.
 fn checksum(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| crc >> 1 ^ (crc & 1) * 0xEDB8_8320)
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ ((crc & 1) * 0xEDB8_8320))
     })
 }
 

@@ -2,9 +2,7 @@
 
 mod support;
 
-use pymicrograd::arrays::{
-    apply, gradients, Array, DType, Int, Numbers, Op, Operand, Scalar, Tensor,
-};
+use pymicrograd::arrays::{apply, gradients, Array, DType, Numbers, Op, Operand, Scalar, Tensor};
 use support::{array_of, float_of, lines_of, names_in, shown, shown_entry, shown_or_null, Json};
 
 fn tensor_of(entry: &Json) -> Tensor {
@@ -75,9 +73,10 @@ fn check(name: &str, line: &str) {
         }
     }
     let seed = Tensor::new(array_of(seed)).requiring_gradient();
-    let plain = gradients(&[y.clone()], &[Some(seed.clone())], &inputs, false).unwrap();
+    let (roots, seeds) = ([y], [Some(seed.clone())]);
+    let plain = gradients(&roots, &seeds, &inputs, false).unwrap();
     assert_eq!(shown_all(&plain), expected(&case, "gradients"), "gradients of {name} of {line}");
-    let first = gradients(&[y], &[Some(seed.clone())], &inputs, true).unwrap();
+    let first = gradients(&roots, &seeds, &inputs, true).unwrap();
     assert_eq!(shown_all(&first), expected(&case, "gradients"), "recorded, of {name} of {line}");
     let Some(weights) = case.get("weights") else { return };
     let weights: Vec<Option<Tensor>> = weights
@@ -160,5 +159,39 @@ fn integers_wrap_in_the_last_bits() {
     // Ties that a way by float32 or float64 would round twice.
     assert_eq!(cast(DType::BFloat16, &[(1 << 40) + (1 << 32) + 1]), "bfloat16 [1] 5381");
     assert_eq!(cast(DType::Float32, &[(1 << 60) + (1 << 36) + 1]), "float32 [1] 5d800001");
-    let _: Int = std::num::Wrapping(0);
+}
+
+#[test]
+fn a_chain_may_be_long() {
+    let one = Array::new(DType::Float32, &[], &Numbers::Double(vec![1.0])).unwrap();
+    let x = Tensor::new(one).requiring_gradient();
+    let add = Op::named("add").unwrap();
+    let next = |y: Tensor, _| apply(add, &[(&y).into(), (&x).into()], &[], &[]).unwrap();
+    let y = (0..100_000).fold(x.clone(), next);
+    let found = gradients(&[y], &[None], &[x.clone()], false).unwrap();
+    let expected = Array::new(DType::Float32, &[], &Numbers::Double(vec![100_001.0])).unwrap();
+    assert_eq!(shown_all(&found), [shown(&expected)]);
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let of = |shape: &[usize]| {
+        let count: usize = shape.iter().product();
+        let array = Array::new(DType::Float32, shape, &Numbers::Double(vec![1.0; count]));
+        Operand::Tensor(Tensor::new(array.unwrap()))
+    };
+    let refusal = |name: &str, operands: &[Operand], integers: &[i64]| {
+        apply(Op::named(name).unwrap(), operands, integers, &[]).unwrap_err().to_string()
+    };
+    let shapes = "shapes [[2, 3], [2]] cannot be broadcast";
+    assert_eq!(refusal("add", &[of(&[2, 3]), of(&[2])], &[]), shapes);
+    let products = "matmul: shapes [2, 3] and [2, 3] do not fit: 3 != 2";
+    assert_eq!(refusal("matmul", &[of(&[2, 3]), of(&[2, 3])], &[]), products);
+    let operands = "add takes other operands, integers and numbers";
+    assert_eq!(refusal("add", &[of(&[2])], &[]), operands);
+    let slice = "slice: 3 from 0 in steps of 1 of 2 elements";
+    assert_eq!(refusal("slice", &[of(&[2])], &[0, 1, 3]), slice);
+    assert_eq!(refusal("expand", &[of(&[1])], &[1 << 40]), "shape [1099511627776] is too large");
+    assert_eq!(refusal("sum", &[of(&[1])], &[2, 0]), "sum: axes that the operand has not");
+    assert_eq!(Op::named("sort").unwrap_err().to_string(), "no op is named \"sort\"");
 }

@@ -57,7 +57,7 @@ use Kernel::{One, Test, Two};
 
 /// The larger, a of equal ones; NaN if one is.
 pub(crate) fn larger<T: Number>(a: T, b: T) -> T {
-    if a > b || a == b {
+    if a >= b {
         a
     } else if b > a {
         b
@@ -67,7 +67,7 @@ pub(crate) fn larger<T: Number>(a: T, b: T) -> T {
 }
 
 pub(crate) fn smaller<T: Number>(a: T, b: T) -> T {
-    if a < b || a == b {
+    if a <= b {
         a
     } else if b < a {
         b

@@ -245,7 +245,7 @@ macro_rules! functions {
         }
 
         impl Float for f64 {
-            const LEAST_SQUARES: Self = f64::from_bits((1023 - 960) << 52);
+            const LEAST_SQUARES: Self = 1.0261342003245941e-289; // 2^-960
             const MOST_EXPONENT: i32 = 1022;
 
             $(fn $name(self) -> Self { vmath::$name(self) })*
@@ -254,7 +254,7 @@ macro_rules! functions {
         }
 
         impl Float for f32 {
-            const LEAST_SQUARES: Self = f32::from_bits((127 - 80) << 23);
+            const LEAST_SQUARES: Self = 8.271806e-25; // 2^-80
             const MOST_EXPONENT: i32 = 126;
 
             $(fn $name(self) -> Self { float32::$name(self) })*

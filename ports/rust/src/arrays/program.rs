@@ -31,7 +31,7 @@ const MOST_STEPS: u64 = 1 << 62;
 /// A program of either kind.
 pub enum Stored {
     Numbers(Program),
-    Arrays(Box<ArrayProgram>),
+    Arrays(ArrayProgram),
 }
 
 /// The program of a whole file, of Values or of arrays.
@@ -41,7 +41,7 @@ pub enum Stored {
 pub fn load(bytes: &[u8]) -> Result<Stored> {
     match header_of(bytes)?.0 {
         NUMBERS => Ok(Stored::Numbers(Program::new(bytes)?)),
-        ARRAYS => Ok(Stored::Arrays(Box::new(ArrayProgram::new(bytes)?))),
+        ARRAYS => Ok(Stored::Arrays(ArrayProgram::new(bytes)?)),
         _ => Err(FileError("it is of another kind").into()),
     }
 }
@@ -129,10 +129,12 @@ fn generator_of(reader: &mut Reader) -> Result<Generator> {
     Ok(made.ok_or(FileError("a generator has no state"))?)
 }
 
-/// A name of 24 bytes, with zeros behind it.
+/// A name, of which the first zero among 24 bytes is the end.
 fn name_of<'a>(reader: &mut Reader<'a>) -> Read<&'a str> {
-    let text = reader.text(24)?;
-    text.split_once('\0').map(|(name, _)| name).ok_or(FileError("a name has no end"))
+    let mut parts = reader.bytes(24)?.splitn(2, |byte| *byte == 0);
+    let name = parts.next().unwrap_or_default();
+    refuse_if(parts.next().is_none(), "a name has no end")?;
+    std::str::from_utf8(name).map_err(|_| FileError("a name is no text"))
 }
 
 /// A list of items, each of which may be refused for more than its bytes.

@@ -236,11 +236,9 @@ pub(crate) fn cumsum(call: &Call) -> Result<Array> {
     let (a, axis) = (call.a(), call.axis(0)?);
     let dtype = a.dtype().of_sum();
     in_type!(dtype, T => rowwise::<T>(a, &[axis], dtype, |x| {
-        let mut sums = x.to_vec();
-        for i in 1..sums.len() {
-            sums[i] = sums[i - 1] + sums[i];
-        }
-        sums
+        let mut before = None;
+        let next = |x: &T| *before.insert(before.map_or(*x, |sum| sum + *x));
+        x.iter().map(next).collect()
     }))
 }
 

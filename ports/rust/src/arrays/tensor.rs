@@ -102,14 +102,20 @@ pub struct Tensor(Rc<Node>);
 /// Which tensor one is.
 pub(crate) type Identity = usize;
 
+impl Node {
+    /// What it holds on to.
+    fn take(&mut self) -> impl Iterator<Item = Tensor> {
+        let operands = self.record.take().map_or_else(Vec::new, |record| record.operands);
+        operands.into_iter().chain(self.gradient.take())
+    }
+}
+
 impl Drop for Node {
     /// Without recursion: a chain of ops may be long.
     fn drop(&mut self) {
-        let mut left: Vec<Tensor> = self.record.take().map_or_else(Vec::new, |r| r.operands);
+        let mut left: Vec<Tensor> = self.take().collect();
         while let Some(x) = left.pop() {
-            if let Some(mut node) = Rc::into_inner(x.0) {
-                left.extend(node.record.take().into_iter().flat_map(|r| r.operands));
-            }
+            left.extend(Rc::into_inner(x.0).into_iter().flat_map(|mut node| node.take()));
         }
     }
 }

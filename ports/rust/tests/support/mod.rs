@@ -1,5 +1,7 @@
 //! Files of vectors/, JSON among them, as far as they need it.
 
+#![allow(dead_code)] // each of the tests needs other parts
+
 use pymicrograd::arrays::{Array, DType, Numbers, NUMBERED};
 use std::num::Wrapping;
 
