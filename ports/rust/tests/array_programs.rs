@@ -145,3 +145,60 @@ fn what_is_cut_off_and_mended_is_refused() {
         assert!(is_refused(&mended(bytes[..size].to_vec())), "{size} bytes");
     }
 }
+
+// ---- memory
+
+const OPS: [&str; 6] = ["mul", "add", "in_place", "backward", "reshape", "expand"];
+const MUL: u32 = 0;
+const ADD: u32 = 1;
+const IN_PLACE: u32 = 2;
+const BACKWARD: u32 = 3;
+const RESHAPE: u32 = 4;
+const EXPAND: u32 = 5;
+const FIRST: u32 = 1 << 31;
+const SECOND: u32 = FIRST + 1;
+
+/// A file of two arrays of two numbers, of which the first requires a gradient, and these words.
+fn file_of(words: &[u32]) -> Vec<u8> {
+    let counts = [2, 0, 0, 0, OPS.len() as u32, words.len() as u32, 0, 1, 2, 0];
+    let of = |words: &[u32]| words.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+    let mut bytes = [b"MGP1".to_vec(), of(&[2, 0, 0, 0, 0]), of(&counts)].concat();
+    for flags in [1, 0] {
+        bytes.extend([of(&[0, 1, flags, 0, 2, 0]), of(&[0x3F80_0000, 0x4000_0000])].concat());
+    }
+    for name in OPS {
+        bytes.extend(name.bytes().chain(std::iter::repeat(0)).take(32));
+    }
+    bytes.extend([of(words), of(&[FIRST]), vec![0, 0]].concat());
+    mended(bytes)
+}
+
+fn loaded(words: &[u32]) -> Result<ArrayProgram> {
+    ArrayProgram::new(&file_of(words))
+}
+
+#[test]
+fn a_gradient_refuses_what_was_written_to_if_it_reads_it() {
+    let words = |op| {
+        let call = [op, 2, 0, 0, 0, 5, FIRST, FIRST];
+        [&call[..], &[IN_PLACE, ADD, 0, FIRST, SECOND], &[BACKWARD, 1, 0, SECOND]].concat()
+    };
+    let refused = loaded(&words(MUL)).map(|_| ()).unwrap_err().to_string();
+    let text = "an array that a gradient needs was written to in place";
+    assert_eq!(refused, format!("a program file that is wrong: {text}"));
+    let mut program = loaded(&words(ADD)).unwrap();
+    assert_eq!(shown(&program.run().unwrap()[0]), "float32 [2] 40000000 40800000");
+    let gradient = program.arrays()[0].gradient().unwrap();
+    assert_eq!(shown(gradient.array()), "float32 [2] 40000000 40800000");
+}
+
+#[test]
+fn views_show_what_is_written_unless_elements_share_a_place() {
+    let row = [RESHAPE, 1, 2, 0, 0, 0, FIRST, 1, 0, 2, 0];
+    let write = [IN_PLACE, ADD, 0, 0, SECOND];
+    let mut program = loaded(&[&row[..], &write].concat()).unwrap();
+    assert_eq!(shown(&program.run().unwrap()[0]), "float32 [2] 40000000 40800000");
+    let rows = [EXPAND, 1, 2, 0, 0, 0, FIRST, 2, 0, 2, 0];
+    let refused = loaded(&[&rows[..], &write].concat()).map(|_| ()).unwrap_err().to_string();
+    assert!(refused.ends_with("whose elements share places cannot be written to"), "{refused}");
+}
