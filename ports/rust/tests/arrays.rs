@@ -168,7 +168,7 @@ fn a_chain_may_be_long() {
     let add = Op::named("add").unwrap();
     let next = |y: Tensor, _| apply(add, &[(&y).into(), (&x).into()], &[], &[]).unwrap();
     let y = (0..100_000).fold(x.clone(), next);
-    let found = gradients(&[y], &[None], &[x.clone()], false).unwrap();
+    let found = gradients(&[y], &[None], std::slice::from_ref(&x), false).unwrap();
     let expected = Array::new(DType::Float32, &[], &Numbers::Double(vec![100_001.0])).unwrap();
     assert_eq!(shown_all(&found), [shown(&expected)]);
 }
