@@ -139,6 +139,21 @@ def test_c_has_the_bits_of_the_reference(build):
     expect_same(build, function_cases())
 
 
+def test_results_that_no_double_tells_are_those_of_the_specification(fast):
+    text = (ROOT / "csrc" / "SPEC.md").read_text(encoding="utf-8")
+    number = r"(0x1\.[0-9a-f]+p[+-]\d+)"
+    found = re.findall(rf"(sin|cos)\(\+-{number}\) = (-\+)?{number}", text)
+    cases = []
+    for name, x, is_turned, y in found:
+        for sign in (1.0, -1.0):
+            right = float.fromhex(y) * (-sign if is_turned else 1.0)
+            cases.append(((name, "f32", sign * float.fromhex(x), 0.0), right))
+    assert len(cases) == 6
+    expect_same(fast, cases)
+    for line, right in cases:
+        assert expected_of(*line) == right, line
+
+
 def draw_powers(rng: random.Random, count: int) -> list[tuple[float, float]]:
     cases = []
     for _ in range(count):

@@ -1047,7 +1047,7 @@ def acosh_f32(x: float) -> float:
 
 def sin_f32(x: float) -> float:
     """Return the sine of a float32; one |x| is too near the middle of two for a float64 to tell."""
-    if math.fabs(x) == 9830.39990234375:
+    if math.fabs(x) == 9830.3984375:
         return flip_sign(-0.34761324524879456, x)
     return to_float32(sin(x))
 

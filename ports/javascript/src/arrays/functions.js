@@ -28,7 +28,7 @@ function except(f, hard) {
   return (x) => hard.get(x) ?? Math.fround(f(x));
 }
 
-const HARD_SIN = 9830.39990234375; // 0x1.33333p+13
+const HARD_SIN = 9830.3984375; // 0x1.33333p+13
 const HARD_COS = [1.100467763087514e19, 1.7269983397793917e20]; // 0x1.3170fp+63, 0x1.2b9622p+67
 
 const isPositive = (x) => x > 0 && x < Infinity;
