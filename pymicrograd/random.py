@@ -39,12 +39,23 @@ class RNG:
         0.3390852212905884
     """
 
+    _rng: Any
+    _born: int  # the recording that it was made in, or 0
+
     def __init__(self, seed: int) -> None:
         self._begin(as_seed(seed))
 
     def _begin(self, seed: int, told: int | None = None) -> None:
-        """Start from a seed; told is what the user called it."""
-        self._rng = _core.rng_new(seed)
+        """Start from a seed; told is what the user called it.
+
+        The state stays where it is: programs and their arrays' numbers know that place.
+        """
+        if "_rng" in vars(self):
+            if self._born != _core.recording_number():
+                _core.refuse_change("a generator is seeded", "seed it before the call")
+            _core.rng_seed(self._rng, seed)
+        else:
+            self._rng, self._born = _core.rng_new(seed), _core.recording_number()
         self._seed = seed if told is None else told
 
     @property
@@ -171,13 +182,14 @@ class Generator(RNG):
 
 
 default: RNG | None = None
+own: RNG | None = None  # what is the default but in `drawing_from`
 
 
 def default_generator() -> RNG:
     """Return the generator that modules use when they are given none: at first RNG(42)."""
-    global default
+    global default, own
     if default is None:
-        default = RNG(42)
+        default = own = RNG(42)
     return default
 
 
@@ -191,11 +203,13 @@ def manual_seed(seed: int) -> RNG:
         TypeError: seed is not an int.
         ValueError: seed is outside this range.
     """
-    global default
-    made = RNG(as_any_seed(seed))
-    made._seed = int(seed) & MASK
-    default = made
-    return made
+    global default, own
+    state = as_any_seed(seed)
+    if own is None:
+        own = RNG(state)
+    own._begin(state, int(seed) & MASK)
+    default = own
+    return own
 
 
 def seed() -> int:

@@ -12,8 +12,13 @@ if TYPE_CHECKING:
 def rng_new(seed: int) -> Any:
     """Return a generator's state."""
     state = ffi.new("mg_rng *")
-    check(lib.mg_rng_seed(state, seed), "RNG")
+    rng_seed(state, seed)
     return state
+
+
+def rng_seed(state: Any, seed: int) -> None:
+    """Let a generator's state begin anew."""
+    check(lib.mg_rng_seed(state, seed), "RNG")
 
 
 rng_u32 = lib.mg_rng_u32

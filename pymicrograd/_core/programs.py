@@ -11,7 +11,7 @@ from time import perf_counter
 
 from ..errors import RecordingError
 from .library import OPS, TensorBase, arena, check, fail, ffi, lib, memory
-from .scripts import numbers_at
+from .scripts import numbers, numbers_at, recording
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class Notes:
     """What Python remembers beside what the core records.
 
     Attributes:
+        number: that no other recording has.
         updates: the optimizers that made steps, in their order.
         actions: what is to be called again after a run.
         requirements: of each check of elements the exception and its text.
@@ -36,6 +37,7 @@ class Notes:
     acts = False
 
     def __init__(self) -> None:
+        self.number = next(numbers)
         self.updates: list[Any] = []
         self.actions: list[Any] = []
         self.requirements: list[tuple[type[Exception], str]] = []
@@ -50,17 +52,46 @@ def noted() -> Notes | None:
     return notes if notes is not None and lib.mg_recording(arena) else None
 
 
+def under_way() -> Any:
+    """Return what is recorded by this thread, Notes or a Recording; None: nothing is."""
+    return (noted() if notes is not None else None) or recording()
+
+
+def recording_number() -> int:
+    """Return the number of what is recorded by this thread; 0: nothing is."""
+    found = under_way()
+    return 0 if found is None else found.number
+
+
+def refuse_change(what: str, instead: str) -> None:
+    """Refuse what Python changes, and runs of the program that is recorded here would not."""
+    found = under_way()
+    if found is not None and not found.acts:
+        raise RecordingError(
+            f"{what} in a compiled function, whose runs would not do it: {instead}"
+        )
+
+
+def note_step(optimizer: Any) -> None:
+    """Refuse a step that a program cannot make again, before it is made."""
+    found = under_way()
+    if found is None:
+        return
+    name = type(optimizer).__name__
+    if optimizer._born == found.number:
+        refuse_change(f"{name} is made", "make it once, outside")
+    if found.actions:
+        raise RecordingError(
+            f"a step of {name} after {found.actions[-1].__qualname__}(): a program calls that when "
+            "all else is done"
+        )
+
+
 def note_update(optimizer: Any) -> None:
     """Note an optimizer that makes its steps in C."""
     found = noted()
-    if found is None:
-        return
-    if found.actions:
-        raise RecordingError(
-            f"a step of {type(optimizer).__name__} after {found.actions[-1].__qualname__}(): a "
-            "program calls that when all else is done"
-        )
-    found.updates.append(optimizer)
+    if found is not None:
+        found.updates.append(optimizer)
 
 
 def done_after_runs(action: Action) -> Action:
@@ -68,7 +99,7 @@ def done_after_runs(action: Action) -> Action:
 
     @functools.wraps(action)
     def call(*args: Any, **named: Any) -> Any:
-        found = noted() if notes is not None else None
+        found = under_way()
         if found is None or found.acts:
             return action(*args, **named)
         found.acts = True
@@ -83,11 +114,14 @@ def done_after_runs(action: Action) -> Action:
     return call  # type: ignore[return-value]
 
 
-def note_kept(thing: Any) -> None:
-    """Note an object whose memory a program uses."""
+def note_generator(generator: Any) -> None:
+    """Note a generator that draws, whose memory a program uses."""
     found = noted()
-    if found is not None:
-        found.kept.append(thing)
+    if found is None:
+        return
+    if generator._born == found.number:
+        refuse_change("a generator is made", "make it once, outside")
+    found.kept.append(generator)
 
 
 def failure(test: Any, error: type[Exception], text: str, about: Any) -> Exception | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from threading import get_ident
 from time import perf_counter
@@ -372,6 +373,9 @@ def file_kind(content: bytes, what: str) -> int:
     return check(lib.mg_file_kind(content, len(content)), what)
 
 
+numbers = itertools.count(1)  # of recordings
+
+
 class Recording:
     """A recording under way, of a thread.
 
@@ -379,13 +383,17 @@ class Recording:
         inputs: handles of leaves whose data come anew with each run.
 
     Attributes:
+        number: that no other recording has.
+        actions: what is to be called again after a run; acts: whether one is under way.
         inputs: ids of the leaves' objects.
         chooses: whether an int that is no input has chosen from a list by `at`.
     """
 
     def __init__(self, inputs: Sequence[int]) -> None:
         global under_way
-        self.updates, self.thread = Updates(), get_ident()
+        self.number, self.updates, self.thread = next(numbers), Updates(), get_ident()
+        self.actions: list[Any] = []
+        self.acts = False
         self.steps: list[Any] = []
         self.inputs: frozenset[int] = frozenset()
         self.chooses = False

@@ -48,6 +48,7 @@ class State:
         return getattr(self._parameters(optimizer), self.name)
 
     def __set__(self, optimizer: Any, value: Any) -> None:
+        refuse_state(self.name)
         setattr(self._parameters(optimizer), self.name, value)
 
 
@@ -66,6 +67,40 @@ class Option:
     def __set__(self, optimizer: Any, value: Any) -> None:
         for group in optimizer.param_groups:
             group[self.name] = value
+
+
+class Group(dict[str, Any]):
+    """A group of parameters with its options, which a compiled function may not change."""
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        refuse_option(name)
+        super().__setitem__(name, value)
+
+    def update(self, *args: Any, **named: Any) -> None:
+        for name, value in dict(*args, **named).items():
+            self[name] = value
+
+    def __ior__(self, other: Any) -> Any:  # type: ignore[misc]
+        self.update(other)
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return dict, (dict(self),)
+
+
+def refuse_option(name: str) -> None:
+    """Refuse to set an option while a program is recorded: its runs read what it is then."""
+    if name == "params":  # others are noticed
+        return
+    _core.refuse_change(
+        f"{name} of an optimizer is set",
+        "set it before the call, in a callback of fit(), or by a scheduler whose step() comes last",
+    )
+
+
+def refuse_state(name: str) -> None:
+    """Refuse to set state while a program is recorded."""
+    _core.refuse_change(f"{name} of an optimizer is set", "set it before the call")
 
 
 def tensor_or(check: Callable[[str, Any], float]) -> Callable[[str, Any], Any]:
@@ -127,6 +162,7 @@ class Optimizer:
         """Have no parameters, and no state."""
         self.param_groups: list[dict[str, Any]] = []
         self._arms, self._arm_type = [], arm_type
+        self._born = _core.recording_number()
         self._hooks = {name: Hooks() for name in HOOKS}
         self.state: Any = defaultdict(dict)
 
@@ -180,7 +216,7 @@ class Optimizer:
         if names is not None:
             group["param_names"] = names
         self._arms.append(arm)
-        self.param_groups.append(group)
+        self.param_groups.append(Group(group))
 
     def _new_arm(self, params: Iterable[Any]) -> Any:
         """Return parameters of a group, which have no state, as an object that holds them."""
@@ -338,6 +374,7 @@ class Optimizer:
             ValueError: it has other numbers of groups or of parameters, or state of another shape.
                 Nothing has changed.
         """
+        refuse_state("state")
         saved = dict(state_dict)
         for hook in list(self._hooks["load_pre"].values()):
             found = hook(self, saved)
@@ -353,7 +390,7 @@ class Optimizer:
             if group.get("capturable"):  # of CUDA's graphs
                 group["capturable"] = False
             self._read_options(arm, group)
-            groups.append(group)
+            groups.append(Group(group))
         state: dict[Any, Any] = {}
         for key, found in saved["state"].items():
             p = number.get(key, key)
@@ -386,6 +423,7 @@ class Optimizer:
         self._begin(class_of(state["param_groups"]))
         for name, x in state.items():
             setattr(self, name, x)
+        self.param_groups = [Group(group) for group in self.param_groups]
         for group in self.param_groups:
             arm = self._new_arm(group["params"])
             group["params"] = ParameterList(arm)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from .. import _core
 from ..scalars import as_beta, named_float, not_negative
-from .optimizer import Optimizer, kept, tensor_or
+from .optimizer import Optimizer, kept, refuse_state, tensor_or
 from .states import States
 
 __all__ = [
@@ -136,6 +136,8 @@ class Rule(Optimizer):
 
     @state.setter
     def state(self, states: Mapping[Any, Any]) -> None:
+        if self.param_groups:  # it is not being made
+            refuse_state("state")
         self._take_state(self._current() if self.param_groups else [], states)
 
     def _take_state(self, arms: list[Any], state: Mapping[Any, Any]) -> None:

@@ -66,6 +66,7 @@ class StateOf(MutableMapping[str, Any]):
 
     def replace(self, state: dict[str, Any]) -> None:
         """Have other state."""
+        _core.refuse_change("state of an optimizer is set", "set it before the call")
         states = [self._arm.state_of(i) for i in range(len(self._arm.params))]
         states[self._number] = state
         self._arm.take_states(states)

@@ -188,6 +188,7 @@ class TensorParameters(Parameters):
     @staticmethod
     def move(optimizer: Any) -> None:
         """Make a step of an optimizer, of all of its groups in one call, or of none."""
+        _core.note_step(optimizer)
         groups: tuple[Any, ...] = ()
         for group in optimizer.param_groups:
             arm = getattr(group["params"], "arm", None) or optimizer._arm_of(group)

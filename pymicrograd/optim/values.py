@@ -52,6 +52,7 @@ class ValueParameters(Parameters):
     @staticmethod
     def move(optimizer: Any) -> None:
         """Make a step of an optimizer, of one group after the other."""
+        _core.note_step(optimizer)
         for group in optimizer.param_groups:
             arm = getattr(group["params"], "arm", None) or optimizer._arm_of(group)
             if group["maximize"] or group.get("amsgrad"):

@@ -33,6 +33,10 @@ __all__ = ["Compiled"]
 
 PROGRAMS, VARIANTS = 64, 8  # signatures of a function, programs of a signature
 LONG = 0.05  # seconds
+REPLACED = (
+    "{}() reads {}, and lets it be another Tensor, which runs of a program would not: write into "
+    "it by copy_() under no_grad()"
+)
 
 
 class Blank:
@@ -55,10 +59,17 @@ class Variant:
         given: of each Tensor, where it comes from if it is no new one, else None.
         gives_number: whether the result is a Tensor of one element.
         is_long: whether a run takes so long that signals are to be heard in between.
+        changes: attributes of modules that the function leaves other than they were, and how.
     """
 
-    def __init__(self, program: Any, tensors: Sequence[Any], result: Any) -> None:
-        self.program = program
+    def __init__(
+        self,
+        program: Any,
+        tensors: Sequence[Any],
+        result: Any,
+        changes: Sequence[tuple[Module, str, Any]],
+    ) -> None:
+        self.program, self.changes = program, changes
         self.used = objects_of(program.found(), tensors)
         outputs = list(tensors_in(result))
         known = [x for x in self.used if isinstance(x, TensorBase)]
@@ -117,9 +128,16 @@ class Variant:
         return taken
 
     def act(self) -> None:
-        """Call again what Python did beside."""
+        """Do again what Python did beside."""
         for action in self.program.notes.actions:
             action()
+        for module, name, x in self.changes:
+            setattr(module, name, x)
+
+    @property
+    def acts(self) -> bool:
+        """Whether Python does something after each run."""
+        return bool(self.program.notes.actions or self.changes)
 
 
 class Argument(int):
@@ -305,6 +323,9 @@ class Compiled(Fitting):
             )
             return self.function(*args, **named)
         begin = time.perf_counter()
+        around = self.surroundings
+        assert around is not None
+        before = [(module, dict(vars(module))) for module in around.watched]
         try:
             with _core.ArrayRecording() as recording:
                 if not recording.begin():  # another thread has begun meanwhile
@@ -318,6 +339,7 @@ class Compiled(Fitting):
                 warnings.warn(f"runs eagerly: {self.variants[key]}", stacklevel=4)
                 return self.function(*args, **named)
             raise explained(error) from error
+        changes = around.changes(before)
         if has_values(result):
             self.variants[key] = "it is of Values: compile(values=True) makes programs of these"
             return result
@@ -331,7 +353,13 @@ class Compiled(Fitting):
                 return result
             leaves = (x if x.is_leaf else x.detach() for x in outputs)
             result = filled(result, is_place, leaves)
-        variant = Variant(program, tensors, result)
+        if name := around.replaced(before, program.found()):
+            self.variants[key] = REPLACED.format(self.function.__qualname__, name)
+            if self.fullgraph is False:
+                warnings.warn(f"runs eagerly: {self.variants[key]}", stacklevel=4)
+                return result
+            raise RecordingError(self.variants.pop(key))
+        variant = Variant(program, tensors, result, changes)
         variant.is_long = time.perf_counter() - begin > LONG
         self.variants[key] = [*variants, variant]
         return result

@@ -65,7 +65,7 @@ class Fitting:
                 while variant is not None and left > 1:
                     done = self.advance(variant, min(left - 1, pace.steps), pace)
                     left -= done
-                    if not done:
+                    if not done or variant.changes:
                         break
         return result
 
@@ -80,12 +80,12 @@ class Fitting:
     @staticmethod
     def advance(variant: Any, steps: int, pace: Pace) -> int:
         """Run a program; returns how often it ran."""
-        if variant.program.notes.actions:
+        if variant.acts:
             steps = 1
         begin = time.perf_counter()
         status, done = TensorBase._program_run(variant.program.address, steps, variant.is_long)
         pace.took(done, time.perf_counter() - begin)
-        if done and variant.program.notes.actions:
+        if done and variant.acts:
             variant.act()
             variant.refresh()
         if status not in (0, *_core.OTHER):
@@ -229,7 +229,7 @@ class Fit:
     def advance(self, variant: Any, size: int, first: int, count: int, order: Any) -> int:
         """Make steps by a program; returns how many."""
         program = variant.program
-        if program.notes.actions:
+        if variant.acts:
             count = 1
         begin = time.perf_counter()
         status, done, losses = program.fit(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from .. import _core
@@ -15,6 +15,7 @@ __all__ = ["Surroundings", "Unrecorded", "key_of", "tensors_in"]
 
 SIMPLE = (bool, int, float, str, bytes, type(None))
 PACKAGE = __name__.split(".")[0]
+NUMBERS = (bool, float)
 
 
 class Unrecorded(Exception):
@@ -46,6 +47,11 @@ def key_of(x: Any, tensors: list[Any], kept: list[Any]) -> Any:
     return id(x)
 
 
+def same(a: Any, b: Any) -> bool:
+    """Tell whether two numbers are one, in type and value, NaN included."""
+    return type(a) is type(b) and repr(a) == repr(b)
+
+
 def tensors_in(x: Any) -> Iterator[Any]:
     """Yield the Tensors in a result of nested tuples, lists and dicts."""
     if isinstance(x, TensorBase):
@@ -71,6 +77,7 @@ class Surroundings:
     Attributes:
         kept: objects that are told by where they are.
         tensors: those that the function finds, by who they are.
+        counters: attributes of modules that the function itself changes, and are no part of it.
         numbers: of what there was at some call, by all of it.
         last, last_number: what there was at the last call.
     """
@@ -82,6 +89,7 @@ class Surroundings:
         self.seen: set[int] = set()
         self.modules: dict[int, Module] = {}
         self.watched: list[Module] = []
+        self.counters: set[tuple[int, str]] = set()
         self.tensors: dict[int, Any] = {}
         self.look(function)
         for thing in list(self.things()):
@@ -137,9 +145,48 @@ class Surroundings:
             for item in list(getattr(thing, "__dict__", {}).values()):
                 self.look_for_modules(item, depth - 1)
 
+    def attributes(self) -> list[tuple[dict[str, Any], str]]:
+        """Return the attributes of modules that count: numbers, but whole ones of layers, which
+        are their shapes.
+        """
+        found = []
+        for module in self.watched:
+            kinds = NUMBERS if type(module).__module__.startswith(PACKAGE) else (*NUMBERS, int)
+            for name, x in vars(module).items():
+                if type(x) in kinds and (id(module), name) not in self.counters:
+                    found.append((vars(module), name))
+        return found
+
+    def changes(self, before: Any) -> list[tuple[Module, str, Any]]:
+        """Return the attributes that are others than before a call, of a function that was
+        recorded in it; ints count such calls.
+
+        Args:
+            before: a copy of all attributes of each of the modules.
+        """
+        found = []
+        for module, old in before:
+            for name, x in vars(module).items():
+                if type(x) is int and name in old and old[name] != x:
+                    self.counters.add((id(module), name))
+                elif type(x) in NUMBERS and not (name in old and same(old[name], x)):
+                    found.append((module, name, x))
+        return found
+
+    def replaced(self, before: Any, nodes: Sequence[int]) -> str | None:
+        """Return the name of an attribute of a module that had one of some nodes' Tensors before
+        a call, and has another one since; or None.
+        """
+        for module, old in before:
+            for name, x in old.items():
+                now = vars(module).get(name)
+                if isinstance(x, TensorBase) and now is not x and _core.handles_of([x])[0] in nodes:
+                    return f"{type(module).__name__}.{name}"
+        return None
+
     def held(self) -> tuple[Any, ...]:
         """Return what tells that nothing is another: names, cells, and what they hold."""
-        names = [(vars(module), "training") for module in self.watched] + self.names
+        names = self.attributes() + self.names
         try:
             values = [cell.cell_contents for cell in self.cells]
         except ValueError:  # one is empty
@@ -152,7 +199,7 @@ class Surroundings:
 
         Numbers and strings count by value, other things by who they are.
         """
-        now: list[Any] = [module.training for module in self.watched]
+        now: list[Any] = [variables[name] for variables, name in self.attributes()]
         now.append(_core.is_grad_enabled())
         try:
             now += [cell.cell_contents for cell in self.cells]

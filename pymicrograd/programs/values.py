@@ -459,6 +459,7 @@ class Variant:
         self.is_made = made is not None
         self._script: Any = made
         self._kept, self._outputs, self._steps = (args, named), len(outputs), recording.steps
+        self._actions = recording.actions
         indices = [(i, x) for i, x in enumerate(given) if type(x) is Index]
         self.read = places - {i for i, x in indices if not x.is_read}
         self._limits = [(i, x.limit) for i, x in indices if not x.is_read]
@@ -486,7 +487,13 @@ class Variant:
     def run(self, numbers: Sequence[Any], count: int = 1) -> Any:
         """Return what the function returns on other numbers, called so many times."""
         self._numbers = numbers
-        found = self._script.call(self._given(numbers), self._outputs, is_ieee(), count)
+        at_once = 1 if self._actions else count
+        for i in range(count // at_once if count else 1):
+            if i:
+                self.refresh()
+            found = self._script.call(self._given(numbers), self._outputs, is_ieee(), at_once)
+            for action in self._actions:
+                action()
         return filled(self._template, lambda x: x is OUTPUT, map(Value, found))
 
     def _given(self, numbers: Sequence[Any]) -> list[Any]:

@@ -66,7 +66,7 @@ def draw(
     if generator is None:
         generator = default_generator()
     address = _core.address_of_rng(generator)
-    _core.note_kept(generator)
+    _core.note_generator(generator)
     drawn = float64 if kind is float64 else float32
     try:
         made = TensorBase._random(address, which, drawn.number, shape, a, b, low, high)
