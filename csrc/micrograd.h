@@ -462,7 +462,8 @@ int mg_script_choose(mg_arena *arena, mg_node leaf, mg_node index, int64_t count
 int mg_script_largest(mg_arena *arena, mg_node leaf, int64_t count, const mg_node *nodes);
 /* Make the program; outputs are what mg_script_get() copies the data of, from the last run.
  * Errors: MG_ERR_RECORDED where something failed meanwhile; MG_ERR_ARG where nothing is
- * recorded. Then, too, it is over; after MG_ERR_INTERRUPTED it goes on. */
+ * recorded. Then, too, it is over; after MG_ERR_INTERRUPTED it goes on. MG_MORE, and no
+ * program, where a backward was given up in the middle, and made again: record anew. */
 int mg_script_close(mg_arena *arena, int64_t output_count, const mg_node *outputs,
                     int flags, mg_script **made);
 /* Give it up, if there is one. */
@@ -765,7 +766,7 @@ int mg_record_open(mg_arena *arena);
 /* Make a program of what was recorded. inputs are arrays that other ones may take the place
  * of, outputs those that a run makes anew. On an error the recording is given up.
  * Errors: MG_ERR_RECORDED where something was done that a program cannot do again;
- * MG_ERR_ARG where this thread records nothing. */
+ * MG_ERR_ARG where this thread records nothing; MG_ERR_INTERRUPTED. */
 int mg_record_close(mg_arena *arena, int64_t input_count, const mg_node *inputs,
                     int64_t output_count, const mg_node *outputs, mg_program **made);
 /* Give up recording, if this thread does. */

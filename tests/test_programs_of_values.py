@@ -944,6 +944,43 @@ def test_an_interrupt_is_heard_while_a_program_is_made_and_within_a_step() -> No
     assert state([w]) == after != before
 
 
+@pytest.mark.skipif(
+    threading.current_thread() is not threading.main_thread(), reason="signals are the main's"
+)
+def test_a_signal_while_a_backward_is_recorded_changes_no_digit() -> None:
+    """One that raises ends the call; after another the call is as ever, recorded or not."""
+
+    def trained(compiled: bool) -> Any:
+        w = Value(0.5)
+        optimizer = optim.SGD([w], lr=1e-9)
+
+        def step(x: Any) -> Any:
+            loss = large_sum(w, 15_000) * x
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        if not compiled:
+            return [step(Value(2.0)).data for _ in range(3)], state([w])
+        f = compile(step, values=True)
+        assert heard(lambda: f(2.0))
+        w.data = 0.5
+        signals: list[int] = []
+        handler = signal.signal(signal.SIGALRM, lambda *_: signals.append(1))
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+            losses = [f(2.0).data for _ in range(3)]
+            while not signals:
+                pass
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, handler)
+        return losses, state([w])
+
+    assert trained(True) == trained(False)
+
+
 def test_no_memory_at_any_point_of_compiling() -> None:
     model, optimizer, loss_of = classifier(OPTIMIZERS["adamw"])
     loss = loss_of()

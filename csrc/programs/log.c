@@ -12,7 +12,8 @@ typedef struct script_log {
     trace t;
     uint32_t seen;      /* nodes below have been looked at */
     uint32_t resolved;  /* of nodes below, operands that are choices are what was chosen */
-    bool gave_up;       /* it goes on to its end, and there is no program */
+    bool gave_up;       /* it goes on to its end, and there is no program, */
+    bool was_left;      /* because a work was given up in the middle */
     int64_t steps_left; /* parameters of a step that mg_script_update() has told of */
     int status;         /* the first failure */
 } script_log;
@@ -24,6 +25,10 @@ static script_log *log_of(const mg_arena *arena)
 
 static int log_failed(script_log *log, int status)
 {
+    if (status == MG_ERR_INTERRUPTED) {
+        log->gave_up = log->was_left = true; /* the same again would be noted twice */
+        return status;
+    }
     if (status < 0 && log->status == MG_OK) log->status = status;
     return status;
 }
@@ -93,11 +98,14 @@ static int nodes_look(script_log *log, indices *stack)
 {
     trace *t = &log->t;
     const uint32_t end = t->arena->fresh;
-    for (uint32_t i = log->seen; i < end; i++)
+    for (uint32_t i = log->seen; i < end; i++) {
         if (is_scalar(t->arena, i) && !arity_of(node_at(t->arena, i)))
             MG_TRY(leaf_trace(t, i));
+        if (!work_steps(i, ASK_AFTER)) return MG_ERR_INTERRUPTED;
+    }
     for (uint32_t i = log->seen; i < end; i++) {
         const node *n = node_at(t->arena, i);
+        if (!work_steps(i, ASK_AFTER)) return MG_ERR_INTERRUPTED;
         if (!is_scalar(t->arena, i) || !arity_of(n)) continue;
         MG_RETURN_IF(op_of(n) >= MG_SCALAR_OP_COUNT, MG_ERR_RECORDED);
         MG_TRY(node_trace_all(t, stack, i));
@@ -388,7 +396,7 @@ static int outputs_trace(script_log *log, int64_t count, const mg_node *outputs)
 {
     trace *t = &log->t;
     MG_TRY(log_catch_up(log));
-    MG_RETURN_IF(log->gave_up, MG_ERR_RULE);
+    MG_RETURN_IF(log->gave_up, log->was_left ? MG_MORE : MG_ERR_RULE);
     MG_TRY(nodes_find(t->arena, count, outputs));
     MG_TRY(list_reserve(t->arena, &t->outputs, (size_t)count, sizeof(uint32_t)));
     for (int64_t i = 0; i < count; i++) {

@@ -533,9 +533,10 @@ static void value_leave(tape_loader *l, uint32_t value, uint32_t at)
 
 static int events_make(tape_loader *l)
 {
-    uint32_t count;
+    uint32_t count, number = 0;
     MG_TRY(words_read(l));
-    for (uint32_t at = 0; at < l->file.words;) {
+    for (uint32_t at = 0; at < l->file.words; number++) {
+        if (!work_steps(number, 1 << 10)) return MG_ERR_INTERRUPTED;
         const uint32_t *words = l->words + at, *used = values_used(words, &count);
         const size_t made = l->value_count;
         MG_TRY(event_make(l, words));

@@ -203,6 +203,8 @@ void forget_rule_calls(void);
 /* ---- scripts.c --------------------------------------------------------------------- */
 
 PyObject *value_script_compile(PyObject *none, PyObject *args);
+PyObject *value_script_load(PyObject *none, PyObject *args);
+PyObject *value_script_backward(PyObject *none, PyObject *args);
 PyObject *value_script_close(PyObject *none, PyObject *args);
 PyObject *value_script_run(PyObject *none, PyObject *args);
 
@@ -478,6 +480,8 @@ PyObject *tensor_attached(PyObject *self, PyObject *none);
 
 PyObject *tensor_cross_entropy(PyObject *none, PyObject *const *args, Py_ssize_t count);
 PyObject *tensor_update(PyObject *none, PyObject *const *args, Py_ssize_t count);
+PyObject *tensor_program_load(PyObject *none, PyObject *args);
+PyObject *tensor_record_close(PyObject *none, PyObject *args);
 PyObject *tensor_program_update(PyObject *none, PyObject *const *args, Py_ssize_t count);
 
 /* ---- programs.c: static methods of TensorBase -------------------------------------- */

@@ -68,6 +68,44 @@ PyObject *tensor_program_run(PyObject *Py_UNUSED(none), PyObject *args)
     return PyErr_Occurred() ? NULL : Py_BuildValue("iL", status, (long long)done);
 }
 
+/* _program_load(content, made): make one of a file; a status. */
+PyObject *tensor_program_load(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    const char *content;
+    Py_ssize_t size;
+    mg_program **made;
+    if (!PyArg_ParseTuple(args, "y#O&", &content, &size, read_memory, &made)) return NULL;
+    long_call call;
+    mg_node status;
+    long_open(&call, 1, 1);
+    do {
+        long_begin(&call);
+        status = mg_program_load(arena, content, (size_t)size, made);
+    } while (long_end(&call, &status, NULL, 0));
+    if (PyErr_Occurred()) return NULL;
+    return PyLong_FromLongLong(status);
+}
+
+/* _record_close(inputs, count, outputs, count, made): end a recording; a status. A signal may
+ * end it without a program, also where its handler raises nothing. */
+PyObject *tensor_record_close(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    long long input_count, output_count;
+    mg_node *inputs, *outputs;
+    mg_program **made;
+    if (!PyArg_ParseTuple(args, "O&LO&LO&", read_memory, &inputs, &input_count, read_memory,
+                          &outputs, &output_count, read_memory, &made))
+        return NULL;
+    long_call call;
+    mg_node status;
+    long_open(&call, 1, 1);
+    long_begin(&call);
+    status = mg_record_close(arena, input_count, inputs, output_count, outputs, made);
+    long_end(&call, &status, NULL, 0);
+    if (PyErr_Occurred()) return NULL;
+    return PyLong_FromLongLong(status);
+}
+
 /* _program_fit(program, plan, long): (status, steps done). */
 PyObject *tensor_program_fit(PyObject *Py_UNUSED(none), PyObject *args)
 {

@@ -46,6 +46,44 @@ PyObject *value_script_close(PyObject *Py_UNUSED(none), PyObject *args)
     return PyLong_FromLongLong(status);
 }
 
+/* _script_load(content, made): make one of a file; a status. */
+PyObject *value_script_load(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    const char *content;
+    Py_ssize_t size;
+    mg_script **made;
+    if (!PyArg_ParseTuple(args, "y#O&", &content, &size, read_memory, &made)) return NULL;
+    long_call call;
+    mg_node status;
+    long_open(&call, 1, 1);
+    do {
+        long_begin(&call);
+        status = mg_script_load(arena, content, (size_t)size, made);
+    } while (long_end(&call, &status, NULL, 0));
+    if (PyErr_Occurred()) return NULL;
+    return PyLong_FromLongLong(status);
+}
+
+/* _script_backward(value, seed, budget): the first slice of a backward that is recorded; its
+ * status. Where a signal's handler raises nothing it is made, and the recording is over. */
+PyObject *value_script_backward(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    long long handle, budget;
+    double seed;
+    if (!PyArg_ParseTuple(args, "LdL", &handle, &seed, &budget)) return NULL;
+    mg_usage usage;
+    mg_arena_usage(arena, &usage);
+    long_call call;
+    mg_node root = handle, status;
+    long_open(&call, 1, usage.nodes > LONG / 8);
+    do {
+        long_begin(&call);
+        status = mg_backward(arena, root, seed, budget);
+    } while (long_end(&call, &status, &root, 1));
+    if (PyErr_Occurred()) return NULL;
+    return PyLong_FromLongLong(status);
+}
+
 /* _script_run(script, steps, budget, flags, done, losses): a status. Steps that were made
  * before a signal came count. */
 PyObject *value_script_run(PyObject *Py_UNUSED(none), PyObject *args)

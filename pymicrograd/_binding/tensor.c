@@ -337,6 +337,8 @@ static PyMethodDef own_methods[] = {
      METH_FASTCALL | METH_STATIC, NULL},
     {"_update", (PyCFunction)(void (*)(void))tensor_update, METH_FASTCALL | METH_STATIC,
      NULL},
+    {"_program_load", tensor_program_load, METH_VARARGS | METH_STATIC, NULL},
+    {"_record_close", tensor_record_close, METH_VARARGS | METH_STATIC, NULL},
     {"_program_update", (PyCFunction)(void (*)(void))tensor_program_update,
      METH_FASTCALL | METH_STATIC, NULL},
     {"_program_call", (PyCFunction)(void (*)(void))tensor_program_call,

@@ -601,6 +601,8 @@ static PyMethodDef methods[] = {
     {"_await", value_await, METH_VARARGS | METH_STATIC, NULL},
     {"_grad", value_grad, METH_VARARGS | METH_STATIC, NULL},
     {"_script_compile", value_script_compile, METH_VARARGS | METH_STATIC, NULL},
+    {"_script_load", value_script_load, METH_VARARGS | METH_STATIC, NULL},
+    {"_script_backward", value_script_backward, METH_VARARGS | METH_STATIC, NULL},
     {"_script_close", value_script_close, METH_VARARGS | METH_STATIC, NULL},
     {"_script_run", value_script_run, METH_VARARGS | METH_STATIC, NULL},
     {"_mlp", value_mlp, METH_VARARGS | METH_STATIC, NULL},

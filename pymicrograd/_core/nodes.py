@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from threading import RLock
+from threading import RLock, get_ident
 
 from ..arithmetic import HINT
 from .library import ARITHMETIC, ValueBase, arena, check, fail, ffi, lib, memory
@@ -50,6 +50,7 @@ SLICE = 100_000  # nodes a backward visits between two looks at Ctrl-C: a few mi
 # up, for the rule may wait for another thread's backward: _binding/turns.c.
 backward_turn = RLock()
 backward_under_way = False  # in the thread whose turn it is
+recorded_by: int | None = None  # the thread of a recording of Values
 
 
 def finish(status: int) -> int:
@@ -94,6 +95,8 @@ def backward(handle: int, seed: float, ieee: bool = False) -> None:
     def begin() -> int:
         if ieee:
             return finish(ValueBase._ieee_backward(handle, seed, SLICE, False))
+        if recorded_by == get_ident():
+            return finish(ValueBase._script_backward(handle, seed, SLICE))
         return finish(lib.mg_backward(arena, handle, seed, SLICE))
 
     run("backward", handle, begin)

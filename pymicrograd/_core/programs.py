@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import re
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 
 from ..errors import RecordingError
-from .library import OPS, TensorBase, arena, check, fail, ffi, lib, memory
+from .library import OPS, TensorBase, arena, check, fail, ffi, lib
+from .nodes import address_of
 from .scripts import numbers, numbers_at, recording
 
 TYPE_CHECKING = False
@@ -182,7 +182,7 @@ def unrecorded() -> Iterator[None]:
 def handles_of(tensors: Sequence[Any]) -> Any:
     """Return the nodes of Tensors as a C array."""
     nodes = ffi.new("mg_node[]", len(tensors))
-    TensorBase._handles(tuple(tensors), memory(int(ffi.cast("uintptr_t", nodes))))
+    TensorBase._handles(tuple(tensors), address_of(nodes))
     return nodes
 
 
@@ -201,15 +201,14 @@ class ArrayProgram:
     """
 
     def __init__(self, pointer: Any, found: Notes) -> None:
-        self.pointer, self.notes = pointer, found
-        self.address = memory(int(ffi.cast("uintptr_t", pointer)))
-        weakref.finalize(self, lib.mg_program_free, pointer)
+        self.pointer, self.notes = ffi.gc(pointer, lib.mg_program_free), found
+        self.address = address_of(pointer)
 
     @classmethod
     def of_file(cls, content: bytes, what: str) -> ArrayProgram:
         """Make a program of a whole file; what names it in an error."""
         made = ffi.new("mg_program **")
-        check(lib.mg_program_load(arena, content, len(content), made), what)
+        check(TensorBase._program_load(content, address_of(made)), what)
         return cls(made[0], Notes())
 
     def to_file(self, names: dict[int, str]) -> bytes:
@@ -349,7 +348,7 @@ class ArrayProgram:
         plan.first = first
         if order is not None:
             plan.order = ffi.cast("int64_t *", order.data_ptr()) + first
-        address = memory(int(ffi.cast("uintptr_t", plan)))
+        address = address_of(plan)
         status, done = TensorBase._program_fit(self.address, address, is_long)
         return status, done, list(losses[0:done]) if tells else []
 
@@ -478,8 +477,9 @@ class ArrayRecording:
         global notes
         made = ffi.new("mg_program **")
         found, self.notes, notes = self.notes, None, None
-        status = lib.mg_record_close(
-            arena, len(inputs), handles_of(inputs), len(outputs), handles_of(outputs), made
+        given, shown = handles_of(inputs), handles_of(outputs)
+        status = TensorBase._record_close(
+            address_of(given), len(inputs), address_of(shown), len(outputs), address_of(made)
         )
         self.is_refused = status == lib.MG_ERR_RECORDED
         return ArrayProgram(made[0], found) if status == lib.MG_OK else None

@@ -95,7 +95,7 @@ class Script:
         """Make a program of a whole file; what names it in an error."""
         made = ffi.new("mg_script **")
         with nodes.backward_turn:
-            status = lib.mg_script_load(arena, content, len(content), made)
+            status = ValueBase._script_load(content, nodes.address_of(made))
         check(status, what)
         return cls(made[0], Updates())
 
@@ -387,7 +387,10 @@ class Recording:
         actions: what is to be called again after a run; acts: whether one is under way.
         inputs: ids of the leaves' objects.
         chooses: whether an int that is no input has chosen from a list by `at`.
+        was_left: whether a signal has ended it.
     """
+
+    was_left = False
 
     def __init__(self, inputs: Sequence[int]) -> None:
         global under_way
@@ -399,6 +402,7 @@ class Recording:
         self.chooses = False
         check(lib.mg_script_open(arena, len(inputs), inputs), "compile")
         under_way = self
+        nodes.recorded_by = self.thread
 
     def update(self, parameters: Any, fields: Any) -> None:
         """Take in the step of an optimizer that comes; fields() gives those of its struct."""
@@ -422,8 +426,9 @@ class Recording:
         status = ValueBase._script_close(
             nodes.address_of(given), len(outputs), nodes.address_of(made)
         )
-        under_way = None  # after an interrupt `cancel` ends it
-        if status == lib.MG_ERR_RULE:
+        under_way = nodes.recorded_by = None  # after an interrupt `cancel` ends it
+        self.was_left = status == lib.MG_MORE
+        if status == lib.MG_ERR_RULE or self.was_left:
             return None
         check(status, "compile")
         return Script(made[0], self.updates)
@@ -433,7 +438,7 @@ class Recording:
         global under_way
         if under_way is self:
             lib.mg_script_cancel(arena)
-            under_way = None
+            under_way = nodes.recorded_by = None
 
 
 under_way: Recording | None = None

@@ -410,7 +410,8 @@ class Family:
         if variant.chooses:
             self._choosing = frozenset(i for i, x in enumerate(numbers) if type(x) is int)
         elif not variant.is_made:
-            self._choosing = frozenset()  # each program for its own ints
+            if not variant.was_left:
+                self._choosing = frozenset()  # each program for its own ints
         else:
             self._choosing = self._choosing and self._choosing - variant.read
             if variant.read:
@@ -429,7 +430,7 @@ class Variant:
     Attributes:
         first: what the function returned when it was recorded.
         chooses: there are: no program has been made.
-        is_made: there is a program.
+        is_made: there is a program; was_left: a signal came before there was.
         read: places of ints that are no inputs after all.
     """
 
@@ -456,7 +457,7 @@ class Variant:
             made = None if self.chooses else recording.close([x._handle for x in outputs])
         finally:
             recording.cancel()
-        self.is_made = made is not None
+        self.is_made, self.was_left = made is not None, recording.was_left
         self._script: Any = made
         self._kept, self._outputs, self._steps = (args, named), len(outputs), recording.steps
         self._actions = recording.actions

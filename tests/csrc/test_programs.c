@@ -496,6 +496,51 @@ static void test_file_faults(void)
     }
 }
 
+static int gives_up(void *context)
+{
+    int *left = context;
+    return (*left)-- == 0;
+}
+
+/* A load, or the end of a recording, that is given up at any question leaves nothing. */
+static void test_giving_up(void)
+{
+    model m;
+    mg_usage before, after;
+    mg_program *program = NULL, *loaded = NULL;
+    int given_up = 0;
+    model_open(&m);
+    for (int k = 0, status = MG_ERR_INTERRUPTED; status != MG_OK; k++) {
+        int left = k;
+        EXPECT(mg_record_open(m.arena) == MG_OK && step(&m) == MG_OK);
+        EXPECT(mg_work_begin(gives_up, &left) == MG_OK);
+        status = mg_record_close(m.arena, 0, NULL, 0, NULL, &program);
+        EXPECT((mg_work_end() == MG_ERR_INTERRUPTED) == (status == MG_ERR_INTERRUPTED));
+        given_up += status == MG_ERR_INTERRUPTED;
+        if (!EXPECT(status == MG_OK || status == MG_ERR_INTERRUPTED)) break;
+        EXPECT(!mg_recording(m.arena));
+    }
+    EXPECT(given_up > 0);
+    const int64_t size = saved(program, NULL);
+    mg_arena_usage(m.arena, &before);
+    given_up = 0;
+    for (int k = 0, status = MG_ERR_INTERRUPTED; status != MG_OK; k++) {
+        int left = k;
+        EXPECT(mg_work_begin(gives_up, &left) == MG_OK);
+        status = mg_program_load(m.arena, file_words, (size_t)size, &loaded);
+        mg_work_end();
+        given_up += status == MG_ERR_INTERRUPTED;
+        if (!EXPECT(status == MG_OK || (status == MG_ERR_INTERRUPTED && !loaded))) break;
+        mg_arena_usage(m.arena, &after);
+        EXPECT(status == MG_OK || after.bytes == before.bytes);
+        EXPECT(!mg_recording(m.arena));
+    }
+    EXPECT(given_up > 1);
+    mg_program_free(loaded);
+    mg_program_free(program);
+    model_close(&m);
+}
+
 /* Expect an array of an entry within memory that a program has. */
 static void expect_placed(mg_program *program, int64_t entry, int which)
 {
@@ -585,6 +630,7 @@ int main(void)
     test_faults();
     test_files();
     test_file_faults();
+    test_giving_up();
     test_what_is_shown();
     test_entries_one_by_one();
     test_left();

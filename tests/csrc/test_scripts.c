@@ -657,6 +657,54 @@ static void test_giving_up(void)
     ledger_arena_free(arena, &book);
 }
 
+/* A backward that is recorded and given up has changed nothing; made again it is as ever, and
+ * the recording ends without a program if some of it had been noted. A file is loaded as a whole, or not at all. */
+static void test_giving_up_a_recording(void)
+{
+    enum { COUNT = 40000 / MG_ASK_OFTEN };
+    ledger book;
+    mg_script *script = NULL;
+    mg_arena *arena = ledger_arena(&book);
+    mg_node x = mg_leaf(arena, 0.5);
+    int given_up = 0, left = 0, status = MG_ERR_INTERRUPTED;
+    double expected = 0.0;
+    for (questions q = {0, 0}; status != MG_OK; q.give_up_at++, q.asked = 0) {
+        EXPECT(mg_script_open(arena, 0, NULL) == MG_OK);
+        mg_node root = sum_of_many(arena, COUNT, x);
+        EXPECT(mg_work_begin(gives_up, &q) == MG_OK);
+        status = mg_backward(arena, root, 1.0, 0);
+        EXPECT(mg_work_end() == status);
+        given_up += status == MG_ERR_INTERRUPTED;
+        if (status != MG_OK) EXPECT(mg_backward(arena, root, 1.0, 0) == MG_OK);
+        mg_script_free(script);
+        const int closed = mg_script_close(arena, 1, &root, 0, &script);
+        left += closed == MG_MORE;
+        EXPECT(closed == (script ? MG_OK : MG_MORE) && (status || script));
+        if (expected == 0.0) expected = gradient_of(arena, x);
+        EXPECT(expected != 0.0 && gradient_of(arena, x) == expected);
+        mg_zero_gradients(arena, 1, &x);
+        mg_release(arena, root);
+    }
+    EXPECT(left > 1 && given_up > left);
+    mg_release(arena, x);
+    const size_t size = (size_t)mg_script_save(script, NULL, 0, NULL);
+    uint8_t *bytes = malloc(size);
+    EXPECT(bytes && (size_t)mg_script_save(script, NULL, size, bytes) == size);
+    mg_script_free(script);
+    const int64_t nodes = nodes_of(arena);
+    status = MG_ERR_INTERRUPTED;
+    for (questions q = {0, 0}; status == MG_ERR_INTERRUPTED; q.give_up_at++, q.asked = 0) {
+        EXPECT(mg_work_begin(gives_up, &q) == MG_OK);
+        status = mg_script_load(arena, bytes, size, &script);
+        EXPECT(mg_work_end() == status && (status == MG_OK) == (script != NULL));
+        EXPECT(status == MG_OK || nodes_of(arena) == nodes);
+    }
+    EXPECT(status == MG_OK);
+    mg_script_free(script);
+    free(bytes);
+    ledger_arena_free(arena, &book);
+}
+
 /* The levels of many max() behind a long one: 2^32 together. */
 static void test_many_levels(void)
 {
@@ -712,6 +760,7 @@ int main(int count, char **arguments)
     test_choice(MG_UNROLLED);
     test_long_chain(20000);
     test_giving_up();
+    test_giving_up_a_recording();
     test_many_levels();
     return finish();
 }
