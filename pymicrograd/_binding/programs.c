@@ -68,24 +68,6 @@ PyObject *tensor_program_run(PyObject *Py_UNUSED(none), PyObject *args)
     return PyErr_Occurred() ? NULL : Py_BuildValue("iL", status, (long long)done);
 }
 
-/* _program_load(content, made): make one of a file; a status. */
-PyObject *tensor_program_load(PyObject *Py_UNUSED(none), PyObject *args)
-{
-    const char *content;
-    Py_ssize_t size;
-    mg_program **made;
-    if (!PyArg_ParseTuple(args, "y#O&", &content, &size, read_memory, &made)) return NULL;
-    long_call call;
-    mg_node status;
-    long_open(&call, 1, 1);
-    do {
-        long_begin(&call);
-        status = mg_program_load(arena, content, (size_t)size, made);
-    } while (long_end(&call, &status, NULL, 0));
-    if (PyErr_Occurred()) return NULL;
-    return PyLong_FromLongLong(status);
-}
-
 /* _record_close(inputs, count, outputs, count, made): end a recording; a status. A signal may
  * end it without a program, also where its handler raises nothing. */
 PyObject *tensor_record_close(PyObject *Py_UNUSED(none), PyObject *args)

@@ -1,5 +1,5 @@
-/* scripts.c: making and running programs of numbers, where that takes so long that signals
- * are heard meanwhile. */
+/* scripts.c: making and running programs of numbers, and loading programs, where that
+ * takes so long that signals are heard meanwhile. */
 #include "binding.h"
 
 /* _script_compile(loss, updates, count, flags, made): a status. */
@@ -46,22 +46,35 @@ PyObject *value_script_close(PyObject *Py_UNUSED(none), PyObject *args)
     return PyLong_FromLongLong(status);
 }
 
-/* _script_load(content, made): make one of a file; a status. */
-PyObject *value_script_load(PyObject *Py_UNUSED(none), PyObject *args)
+/* Make a program of a file, of arrays or of numbers; a status. */
+static PyObject *file_load(PyObject *args, int is_of_arrays)
 {
     const char *content;
     Py_ssize_t size;
-    mg_script **made;
+    void *made;
     if (!PyArg_ParseTuple(args, "y#O&", &content, &size, read_memory, &made)) return NULL;
     long_call call;
     mg_node status;
     long_open(&call, 1, 1);
     do {
         long_begin(&call);
-        status = mg_script_load(arena, content, (size_t)size, made);
+        status = is_of_arrays ? mg_program_load(arena, content, (size_t)size, made)
+                              : mg_script_load(arena, content, (size_t)size, made);
     } while (long_end(&call, &status, NULL, 0));
     if (PyErr_Occurred()) return NULL;
     return PyLong_FromLongLong(status);
+}
+
+/* _script_load(content, made) */
+PyObject *value_script_load(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    return file_load(args, 0);
+}
+
+/* _program_load(content, made) */
+PyObject *tensor_program_load(PyObject *Py_UNUSED(none), PyObject *args)
+{
+    return file_load(args, 1);
 }
 
 /* _script_backward(value, seed, budget): the first slice of a backward that is recorded; its
