@@ -282,8 +282,10 @@ def checked_program() -> Any:
 
 
 def compared_tensors(folder: Path, programs: Sequence[Any], flags: Sequence[str]) -> None:
-    texts = [step.to_c(name=f"program_{i}") for i, (step, *_) in enumerate(programs)]
-    expected = [[bits(step(x, y).item()) for _ in range(3)] for step, x, y in programs]
+    texts, expected = [], []
+    for i, (step, x, y) in enumerate(programs):  # which draw from one generator
+        texts.append(step.to_c(name=f"program_{i}"))
+        expected.append([bits(step(x, y).item()) for _ in range(3)])
     found = [one[:3] for one in printed(folder, texts, flags, 3)]
     assert found == expected
 
@@ -380,10 +382,47 @@ def test_what_has_no_plain_form_is_named() -> None:
     with pytest.raises(NotImplementedError, match=r"zero_grad\(\) first"):
         adds_up.to_c()
 
-    product = mg.compile(lambda x: x @ x)
-    product(mg.arange(3))
-    with pytest.raises(NotImplementedError, match="products of integers"):
-        product.to_c()
+    quotient = mg.compile(lambda x: x // 2)
+    quotient(mg.arange(3))
+    with pytest.raises(NotImplementedError, match="floor_divide"):
+        quotient.to_c()
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_integers_in_c(tmp_path: Path, compiler: str) -> None:
+    """Products and sums wrap around, as theirs do."""
+
+    def several(a: Any, b: Any) -> list[Any]:
+        products = (a @ b, b[:, 0] @ a.T, a @ b[:, 1], a[None] @ b.expand(2, 5, 4), a[0] @ b[:, 0])
+        sums = (
+            a + 3,
+            a - a[0],
+            a * a,
+            -a,
+            a.sum(),
+            a.sum(0),
+            a.cumsum(1),
+            a & 12,
+            a | 1,
+            a ^ b.T[:3],
+        )
+        return [*products, *sums]
+
+    def program(kind: Any) -> Any:
+        mg.manual_seed(5)
+        a, b = (mg.randint(-(2**62), 2**62, size).to(kind) for size in ((3, 5), (5, 4)))
+
+        @mg.compile
+        def step(x: Any, _: Any) -> Any:
+            found = [y.reshape(-1).to(mg.float64) for y in several(a, b)]
+            return sum((y * mg.arange(1.0, 1.0 + len(y))).sum() for y in found) + x
+
+        x = mg.ones((), dtype=mg.float64)
+        step(x, 0), step(x, 0)
+        return step, x, 0
+
+    programs = [program(kind) for kind in (mg.int64, mg.int32, mg.int16, mg.int8, mg.uint8)]
+    compared_tensors(tmp_path, programs, [compiler, "-O1", *FLAGS])
 
 
 # ---- explain, pictures -----------------------------------------------------------------------

@@ -452,7 +452,7 @@ class Compiled(Fitting):
 
         Raises:
             ValueError: no call was recorded that was like this one; the name is none.
-            NotImplementedError: something in it has no plain form yet: products of integers,
+            NotImplementedError: something in it has no plain form yet: remainders, argmax,
                 gradients that add up over steps, rarer ops; the message names it.
 
         Example:

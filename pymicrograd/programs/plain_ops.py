@@ -32,7 +32,13 @@ from .source import bare, statement
 
 REDUCTIONS = {"sum": "PLAIN_SUM", "mean": "PLAIN_SUM", "prod": "PLAIN_PROD", "amax": "PLAIN_AMAX",
               "amin": "PLAIN_AMIN"}  # fmt: skip
+INTEGERS = ("int64_t", "int32_t", "int16_t", "int8_t", "uint8_t")
 BLOCKS = 4096 * 4096  # elements that a reduction of two levels has
+
+
+def sum_of(kind: str, a: str, b: str) -> str:
+    """Return a sum of a type, which wraps around where it is one of integers."""
+    return f"({kind})((uint64_t){a} + (uint64_t){b})" if kind in INTEGERS else f"{a} + {b}"
 
 
 class Ops:
@@ -173,9 +179,12 @@ class Ops:
     def integers(self, op: str, which: int, kind: str, operands: dict[str, str]) -> str:
         """Return what an op of integers computes."""
         a, b = operands.get("a", ""), operands.get("b", "")
-        signs = {"add": "+", "sub": "-", "mul": "*"}
-        if which == 0 and op in signs and kind == "int64_t":
-            return f"(int64_t)((uint64_t){a} {signs[op]} (uint64_t){b})"
+        signs = {"add": "+", "sub": "-", "mul": "*",
+                 "bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^"}  # fmt: skip
+        if which == 0 and op in signs:
+            return f"({kind})((uint64_t){a} {signs[op]} (uint64_t){b})"
+        if which == 0 and op == "neg":
+            return f"({kind})(0 - (uint64_t){a})"
         comparisons = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
         if which == 0 and op in comparisons:
             return f"{a} {comparisons[op]} {b}"
@@ -249,6 +258,10 @@ class Ops:
                      lambda out, loops: f"{out} = 1;\n{loops}")  # fmt: skip
 
     def reduce(self, e: Any, a: View, y: View) -> None:
+        if e.name == "sum" and y.type == "int64_t" and a.type in INTEGERS:
+            self.reduced(e, a, y, lambda out, x: f"{out} = {sum_of(y.type, out, x)};",
+                         lambda out, loops: f"{out} = 0;\n{loops}")  # fmt: skip
+            return
         if a.type not in ("float", "double") or a.type != y.type:
             raise Unwritten(f"{e.name} of {a.type.removesuffix('_t')}")
         n = math.prod(size for d, size in enumerate(a.shape) if e.integers[0] >> d & 1)
@@ -324,15 +337,13 @@ class Ops:
         self.rows(a, y, e.integers[0], "log_softmax_row")
 
     def call_cumsum(self, e: Any, a: View, y: View) -> None:
-        if y.type not in ("float", "double"):
-            raise Unwritten("cumsum of integers")
         a = self.contiguous(a, y.type)
         left, n, step = self.along(a, e.integers[0])
         to, _, _ = self.along(y, e.integers[0])
+        total = sum_of(y.type, f"y[(t - 1) * {step}]", f"x[t * {step}]")
         self.say(nest([left, to], lambda x, out: (
             f"const {y.type} *x = &{x};\n{y.type} *y = &{out};\n"
-            f"for (int64_t t = 0; t < {n}; t++) y[t * {step}] = t ? y[(t - 1) * {step}] + "
-            f"x[t * {step}] : x[0];")))  # fmt: skip
+            f"for (int64_t t = 0; t < {n}; t++) y[t * {step}] = t ? {total} : x[0];")))  # fmt: skip
 
     def call_cross_entropy(self, e: Any, logits: View, targets: View, y: View) -> None:
         reduction, ignored = e.integers[:2]
@@ -382,8 +393,6 @@ class Ops:
 
     def call_matmul(self, e: Any, a: View, b: View, y: View) -> None:
         kind = y.type
-        if kind not in ("float", "double"):
-            raise Unwritten("products of integers")
         a, b = (v if v.type == kind else self.contiguous(v, kind) for v in (a, b))
         shape = list(y.shape)
         if len(a.shape) == 1:
@@ -415,6 +424,17 @@ class Ops:
         views = [y, rows, columns]
         if bias is not None:
             views.append(bias.broadcast(y.shape))
+
+        def whole(out: str, x: str, w: str) -> str:
+            return (
+                f"const {y.type} *x = &{x}, *w = &{w};\nuint64_t sum = 0;\n"
+                f"for (int64_t t = 0; t < {k}; t++) sum += (uint64_t)x[t * {a.strides[-1]}] * "
+                f"(uint64_t)w[t * {b.strides[-2]}];\n{out} = ({y.type})sum;"
+            )
+
+        if y.type in INTEGERS:
+            self.say(nest(views, whole))
+            return
 
         def body(out: str, x: str, w: str, *added_to: str) -> str:
             text = f"dot_{SHORT[y.type]}({k}, &{x}, {a.strides[-1]}, &{w}, {b.strides[-2]})"

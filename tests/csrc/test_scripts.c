@@ -657,8 +657,9 @@ static void test_giving_up(void)
     ledger_arena_free(arena, &book);
 }
 
-/* A backward that is recorded and given up has changed nothing; made again it is as ever, and
- * the recording ends without a program if some of it had been noted. A file is loaded as a whole, or not at all. */
+/* A backward that is recorded and given up has changed nothing; made again it is as ever,
+ * and the recording ends without a program if some of it had been noted. A file is loaded
+ * as a whole, or not at all. */
 static void test_giving_up_a_recording(void)
 {
     enum { COUNT = 40000 / MG_ASK_OFTEN };
