@@ -679,7 +679,8 @@ int mg_retain_gradient(mg_arena *arena, mg_node node);
 int mg_watch_gradient(mg_arena *arena, mg_node node, int on);
 /* Return the gradient that backward left at a node, as a new reference, or 0. */
 mg_node mg_gradient(mg_arena *arena, mg_node node);
-/* Set it; 0 removes it. Errors: MG_ERR_SHAPE, MG_ERR_DTYPE unless it is like the node. */
+/* Set it; 0 removes it. One that refers to the node keeps it until it is removed. Errors:
+ * MG_ERR_SHAPE, MG_ERR_DTYPE unless it is like the node. */
 int mg_set_gradient(mg_arena *arena, mg_node node, mg_node gradient);
 
 /* A walk that takes gradients from roots to what they depend on, in reversed depth-first

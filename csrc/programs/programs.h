@@ -236,6 +236,7 @@ void story_free(tape *t);
 const char *story_name(uint32_t op);
 size_t story_length(uint32_t op, const uint32_t *words, size_t left);
 void tape_own_free(mg_arena *arena, struct tape_own *own);
+void node_let_go(mg_arena *arena, uint32_t index);
 
 /* ---- passes.c ---------------------------------------------------------------------- */
 

@@ -740,11 +740,25 @@ static void buffers_leave(tape *t)
     }
 }
 
+/* Release a node. If nobody has a handle of it, a gradient that is recorded goes first: it
+ * may refer to the node, and then nothing would free either. */
+void node_let_go(mg_arena *arena, uint32_t index)
+{
+    node *n = node_at(arena, index);
+    const uint32_t gradient = n->gradient_node;
+    const bool is_known = slot_at(arena, index)->handles > 0;
+    if (gradient && !is_known && array_at(arena, gradient)->operand_count) {
+        n->gradient_node = 0;
+        node_release(arena, gradient);
+    }
+    node_release(arena, index);
+}
+
 static void storage_free(mg_arena *arena, storage *m)
 {
     if (m->restored) arena_allocate(arena, m->restored, m->size, 0);
     if (m->role == OWNED) buffer_release(arena, m->buffer);
-    if (m->role != OWNED && m->node) node_release(arena, m->node);
+    if (m->role != OWNED && m->node) node_let_go(arena, m->node);
     arena_allocate(arena, m, sizeof *m, 0);
 }
 
@@ -761,7 +775,7 @@ void tape_own_free(mg_arena *arena, tape_own *own)
     for (size_t i = 0; i < own->array_count; i++)
         if (own->arrays[i] > 0) {
             slot_at(arena, index_of(own->arrays[i]))->handles--;
-            node_release(arena, index_of(own->arrays[i]));
+            node_let_go(arena, index_of(own->arrays[i]));
         }
     for (own_block *block = own->blocks, *next; block; block = next) {
         next = block->next;

@@ -522,12 +522,20 @@ static int words_read(tape_loader *l)
     return MG_OK;
 }
 
+static void value_release(tape_loader *l, mg_node value)
+{
+    arena_lock(l->arena);
+    slot_at(l->arena, index_of(value))->handles--;
+    node_let_go(l->arena, index_of(value));
+    arena_unlock(l->arena);
+}
+
 /* Let go of a value that nothing uses after an event: as a view it would be in the way of
  * writes, which it was not when the program was made. */
 static void value_leave(tape_loader *l, uint32_t value, uint32_t at)
 {
     if (value >= l->value_count || !l->values[value] || l->last[value] > at) return;
-    mg_release(l->arena, l->values[value]);
+    value_release(l, l->values[value]);
     l->values[value] = 0;
 }
 
@@ -641,7 +649,7 @@ static int story_make(tape_loader *l, mg_program **made)
     if (status == MG_OK) status = recording_close(l, made);
     if (status < 0) mg_record_cancel(l->arena);
     for (size_t i = 0; i < l->value_count; i++)
-        if (l->values[i]) mg_release(l->arena, l->values[i]);
+        if (l->values[i]) value_release(l, l->values[i]);
     mg_release(l->arena, l->unused);
     return status < 0 ? status : state_restore(l, saved);
 }
