@@ -63,6 +63,7 @@
 #include "programs/story.c"
 #include "programs/tape.c"
 #include "programs/passes.c"
+#include "programs/blocks.c"
 #include "programs/program.c"
 #include "programs/trace.c"
 #include "programs/roll.c"

@@ -182,7 +182,9 @@ enum mg_trait {
     MG_IN_PLACE = 64,      /* an op of whole arrays that mg_apply_in_place() has */
     MG_TAKES_MEMORY = 128, /* mg_apply_over() has it */
     MG_PADS = 256,         /* the result grows with the integers */
-    MG_OUTER = 512         /* the work grows with the product of operands 0 and 1 */
+    MG_OUTER = 512,        /* the work grows with the product of operands 0 and 1 */
+    MG_CHECKS_ELEMENTS = 1024 /* of the same operands it fails, or has another shape, by what
+                                 elements they have: indices, targets */
 };
 
 /* Name, symbol (micrograd's _op) and number of operands of an op: 0 to 2, -1 for an op of

@@ -11,6 +11,7 @@ import random
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -197,9 +198,12 @@ def random_program(rng: random.Random) -> list[str]:
 class Random:
     """A random program with its parameters and state."""
 
-    def __init__(self, lines: list[str]) -> None:
-        self.p, self.q = (data((3, 3), k).requires_grad_() for k in (1, 2))
-        self.state = [data((3, 3), k) for k in (3, 4)]
+    def __init__(
+        self, lines: list[str], shape: tuple[int, ...] = (3, 3), kind: Any = mg.float32
+    ) -> None:
+        self.shape, self.kind = shape, kind
+        self.p, self.q = (data(shape, k, kind).requires_grad_() for k in (1, 2))
+        self.state = [data(shape, k, kind) for k in (3, 4)]
         self.optimizer = optim.AdamW([self.p, self.q], lr=0.05)
         self.code = [builtins.compile(line, "<random>", "exec") for line in lines]
 
@@ -225,8 +229,8 @@ class Random:
 def several(step: Any, x: Any) -> Any:
     """Return the result of the last of some steps, of which a program makes one loop."""
     if isinstance(step, Compiled):
-        return step.run(4, x)
-    return [step(x) for _ in range(4)][-1]
+        return step.run(8, x)
+    return [step(x) for _ in range(8)][-1]
 
 
 def outcomes(model: Random, step: Any) -> Any:
@@ -236,7 +240,8 @@ def outcomes(model: Random, step: Any) -> Any:
     for k in range(5):
         make = several if k == 3 else lambda step, x: step(x)
         try:
-            found.append((bits(make(step, data((3, 3), 20 + k))), model.known()))
+            x = data(model.shape, 20 + k, model.kind)
+            found.append((bits(make(step, x)), model.known()))
         except (mg.errors.MicrogradError, RuntimeError) as error:
             return [*found, type(error), model.known()]
     return found
@@ -259,6 +264,165 @@ def test_random_programs(block: int) -> None:
 def test_more_random_programs(block: int) -> None:
     for seed in range(300):
         check_random(1000 * block + 20 + seed)
+
+
+# Lines over vectors (m, k), most of them of elements, which programs make block by block.
+ELEMENTWISE = (
+    "t[i] + t[j]",
+    "t[i] - t[j]",
+    "t[i] * t[j]",
+    "t[i] * t[i]",
+    "t[i] / (t[j] * t[j] + 1.0)",
+    "t[i] * 1.5",
+    "0.25 - t[i]",
+    "t[i] ** 2",
+    "t[i].tanh()",
+    "t[i].relu()",
+    "t[i].sigmoid()",
+    "t[i].exp().clamp(max=3.0)",
+    "F.gelu(t[i])",
+    "t[i].maximum(t[j])",
+    "t[i].abs().sqrt()",
+    "t[i].detach() * t[j]",
+    "t[i].reshape(-1).tanh().reshape(t[i].shape)",
+    "t[i] * (t[j] > 0.0)",
+    "(t[i] > t[j]).logical_or(t[i] < 0.5).logical_not() * t[i]",
+    "((t[i] * 10.0).to(mg.int64) * 3 + 1).to(t[0].dtype)",
+    "((t[i] * 10.0).to(mg.int64) // 3 % 5).to(t[0].dtype) + t[j]",
+    "t[i] // 0.75",
+    "(t[i].to(mg.float16).tanh() * 0.5).to(t[0].dtype)",
+    "t[i] * t[j][1, 2]",
+    "t[i] * t[j].mean()",
+    "(t[i] * 2.0)[0, 3] - t[j].tanh()",
+    "t[i][0, 3].expand(t[0].shape) * t[j].tanh()",
+    "t[i] + t[j][:1]",
+    "t[i] + t[j].sum(1, keepdim=True)",
+    "t[i].flip(1)",
+    "mg.where(t[i] > t[j], t[i], 0.5)",
+    "mg.rand(*t[0].shape) * t[i]",
+    "(t[i] + 1.0).mul_(t[j].detach())",
+    "(t[i] * 2.0).detach().tanh_()",
+    "t[i].cumsum(1).mul_(t[j].detach()) * 0.5",
+    "mg.zeros(*t[0].shape).add_(t[i].detach()).sub_(t[j].detach())",
+    "mg.ones(*t[0].shape, dtype=t[0].dtype) * t[i]",
+)
+
+
+def random_elements(rng: random.Random) -> list[str]:
+    lines = []
+    for count in range(rng.randint(3, 16)):
+        pick = {name: str(max(rng.randrange(5 + count), rng.randrange(5 + count))) for name in "ij"}
+        line = f"t.append({rng.choice(ELEMENTWISE)})"
+        if rng.random() < 0.1:
+            line = rng.choice(("t[n].add_(t[i].detach())", "t[n].mul_(0.5)", "t[n].copy_(t[0])"))
+            line = line.replace("[n]", rng.choice(("[3]", "[4]"))) + "; t.append(t[3] + 1.0)"
+        for name, number in pick.items():
+            line = line.replace(f"[{name}]", f"[{number}]")
+        lines.append(line)
+    lines.append(f"t[5:] = t[5::{rng.choice((1, 2, 3, 5))}]")
+    return [*lines, "loss = sum(x.mean() for x in t[5:]) + (p * q).sum()", rng.choice(ENDS)]
+
+
+def check_elements(seed: int) -> None:
+    rng = random.Random(seed)
+    lines = random_elements(rng)
+    shape = rng.choice(((3, 171), (2, 512), (3, 683), (3, 1025), (5, 1001), (3, 4099)))
+    kind = rng.choice((mg.float32, mg.float64))
+    one, other = Random(lines, shape, kind), Random(lines, shape, kind)
+    program = mg.compile(other.step)
+    assert outcomes(other, program) == outcomes(one, one.step), (seed, shape, kind, lines)
+
+
+@pytest.fixture
+def kept_choices() -> Iterator[None]:
+    """Let instruction sets and threads be what they were."""
+    threads, isa = mg.get_num_threads(), mg.isa()
+    yield
+    mg.set_num_threads(threads)
+    mg.set_isa(isa)
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_random_programs_of_elements(block: int, kept_choices: None) -> None:
+    for place, name in enumerate(("baseline", "avx2", "avx512", "neon")):
+        with suppress(ValueError):  # this machine has no such set
+            mg.set_isa(name)
+        mg.set_num_threads(1 + place % 3)
+        for seed in range(12):
+            check_elements(1000 * block + 100 * place + seed)
+
+
+@pytest.mark.all
+@pytest.mark.parametrize("block", range(10))
+def test_more_random_programs_of_elements(block: int) -> None:
+    for seed in range(400, 700):
+        check_elements(1000 * block + seed)
+
+
+@pytest.mark.parametrize("kind", [mg.float32, mg.float64, mg.float16])
+@pytest.mark.parametrize(("threads", "count"), [(1, 511), (1, 512), (2, 4097), (3, 150_001)])
+def test_elements_are_made_block_by_block(
+    threads: int, count: int, kind: Any, kept_choices: None
+) -> None:
+    x, a, b, c = (data((count,), k, kind) for k in range(4))
+    one, other = (data((count,), 9, kind).requires_grad_() for _ in range(2))
+
+    def step(w: Any, x: Any) -> Any:
+        w.grad = None
+        y = (x * w + a).tanh() * b - c
+        (y * y[5]).sum().backward()
+        return y, w.grad
+
+    mg.set_num_threads(threads)
+    program = mg.compile(lambda x: step(other, x))
+    for k in range(3):
+        assert bits(program(x * (k + 1.0))) == bits(step(one, x * (k + 1.0)))
+    assert ("in blocks" in program.explain()) == (count >= 512 and kind != mg.float16)
+
+
+def test_blocks_of_what_is_made_once() -> None:
+    scale, w, x, total = (data((3001,), k) for k in range(4))
+
+    def step() -> Any:
+        w.mul_(0.5)
+        sums = scale.cumsum(0)
+        sums.add_(x)
+        constant = sums.tanh() * 2.0
+        result = w * constant + w
+        total.add_(result)
+        return result
+
+    def both(made: Callable[[], Any]) -> Any:
+        w.copy_(x)
+        total.zero_()
+        return bits(made()), bits(w), bits(total)
+
+    program = mg.compile(step)
+    program()
+    assert "it is always the same; in blocks with the next ones" in program.explain()
+    eager = both(lambda: [step() for _ in range(20)][-1])
+    assert both(lambda: program.run(20)) == eager
+
+
+def test_a_division_by_zero_is_in_no_block() -> None:
+    state = data((600,), 1)
+
+    def step(a: Any, b: Any) -> Any:
+        state.add_(1.0)
+        c = (a * 3 + 1) // b
+        state.mul_(2.0)
+        return c * 2 - a
+
+    program = mg.compile(step)
+    a, b, start = mg.arange(600), mg.arange(600) + 1, state.clone()
+    assert bits(program(a, b)) == bits(step(a, b))
+    states = []
+    for function in (step, program):
+        state.copy_(start)
+        with pytest.raises(ZeroDivisionError):
+            function(a, b - 300)
+        states.append(bits(state))
+    assert states[0] == states[1]
 
 
 # ---- passes --------------------------------------------------------------------------------------
@@ -325,6 +489,31 @@ def test_what_is_left_out_and_what_is_made_once() -> None:
     scale.zero_()  # a run begins with what there is then
     eager = both(lambda: [step(x, y).item() for _ in range(5)])
     assert both(lambda: [program.run(5, x, y).item()]) == (eager[0][-1:], eager[1])
+
+
+@pytest.mark.parametrize(
+    ("use", "wrong"),
+    [
+        (lambda x, i: x[i], 3),
+        (lambda x, i: x.gather(0, i.unsqueeze(1)), 3),
+        (lambda x, i: mg.zeros(3, 3).scatter_add(0, i.unsqueeze(1), x), 3),
+        (lambda x, i: mg.zeros(3, 3).index_add(0, i, x), 3),
+        (lambda x, i: mg.zeros(3, 3).index_put((i,), x), 3),
+        (lambda x, i: F.cross_entropy(x, i), 3),
+        (lambda x, i: x.to(mg.int64) // i.unsqueeze(1), 0),
+    ],
+)
+def test_what_may_fail_is_not_left_out(use: Any, wrong: int) -> None:
+    def step(x: Any, i: Any) -> Any:
+        use(x, i)
+        return x * 2.0
+
+    program, x = mg.compile(step), data((3, 3), 1)
+    program(x, mg.tensor([2, 1, 2]))
+    for function in (step, program):
+        with pytest.raises((TensorIndexError, ZeroDivisionError)):
+            function(x, mg.tensor([2, wrong, 1]))
+    assert program_count(program) == 1
 
 
 def test_what_is_made_once_and_changed_is_read_before() -> None:

@@ -260,6 +260,12 @@ void array_divide(array *a, double number);
 /* Return how much cross_entropy leaves to its gradient; 0: of these logits nothing. */
 size_t softmax_kept_size(const array *logits);
 
+/* ---- vjp_elements.c ---------------------------------------------------------------- */
+
+/* The deed that is the gradient of an elementwise op, integer 0, to its operand integer 1;
+ * arrays 0 to 4: the operands, the value, its gradient, and the result. */
+int gradient_run(mg_arena *arena, const deed *of);
+
 /* ---- vjp_rows.c -------------------------------------------------------------------- */
 
 /* The deed that is the gradient of cross_entropy. */
@@ -348,6 +354,8 @@ int update_all(mg_arena *arena, int update, int64_t group_count,
 
 /* ---- sweep.c ----------------------------------------------------------------------- */
 
+/* The deed that adds array 1 to array 0. */
+int add_run(mg_arena *arena, const deed *of);
 void sweeps_free(mg_arena *arena);
 
 #endif

@@ -160,7 +160,7 @@ static void gradient_set(mg_sweep *s, visit *v, uint32_t gradient)
     v->slice = 0;
 }
 
-static int add_run(mg_arena *arena, const deed *of)
+int add_run(mg_arena *arena, const deed *of)
 {
     array *a = deed_output(of, 0);
     const bool holds = work_hold();

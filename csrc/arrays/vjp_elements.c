@@ -150,7 +150,7 @@ static bool is_like(const array *a, const array *y)
 }
 
 /* Compute the gradient of an operand of op(a, b) = y, given g. */
-static int gradient_run(mg_arena *arena, const deed *of)
+int gradient_run(mg_arena *arena, const deed *of)
 {
     const array *a = of->arrays[0], *b = of->arrays[1], *y = of->arrays[2];
     const array *g = of->arrays[3], *out = of->arrays[4];

@@ -22,8 +22,7 @@ static unsigned usage_of(const tape_entry *e, int k)
     return k == 0 && e->call.takes_memory ? READS | WRITES : READS;
 }
 
-/* Tell whether an array is all that lies in its storage. */
-static bool is_whole(const tape_entry *e, int k)
+bool is_whole(const tape_entry *e, int k)
 {
     const array *a = &e->arrays[k];
     const size_t size = (size_t)a->count * dtype_sizes[a->dtype];
@@ -34,18 +33,8 @@ static bool is_whole(const tape_entry *e, int k)
  * nothing but its arrays changes. */
 static bool only_computes(const tape_entry *e)
 {
-    if (e->what != CALLS) return false;
-    switch (e->call.op) {
-    case MG_TAKE:
-    case MG_ADD_AT:
-    case MG_PUT_AT:
-    case MG_GATHER:
-    case MG_SCATTER_ADD:
-    case MG_NONZERO:
-    case MG_CROSS_ENTROPY: return false;
-    default: break;
-    }
-    return !is_element_op(e->call.op) || !(op_traits[e->call.op] & MG_CHECKS_ZERO);
+    return e->what == CALLS &&
+           !(op_traits[e->call.op] & (MG_CHECKS_ELEMENTS | MG_CHECKS_ZERO));
 }
 
 /* ---- values ------------------------------------------------------------------------ */
@@ -169,8 +158,13 @@ static bool is_unread(const tape_entry *e)
     return true;
 }
 
-/* Note what is read before this entry, of what is read after it. */
-static void live_before(const tape_entry *e)
+void live_end(const tape *t)
+{
+    for (size_t i = 0; i < t->storages.count; i++)
+        tape_storage(t, i)->live = tape_storage(t, i)->is_result;
+}
+
+void live_before(const tape_entry *e)
 {
     for (int pass = 0; pass < 2; pass++)
         for (int k = 0; k < e->array_count; k++) {
@@ -185,8 +179,7 @@ static void live_before(const tape_entry *e)
 /* Mark entries whose results are not read, from the last on. */
 static void unread_find(tape *t)
 {
-    for (size_t i = 0; i < t->storages.count; i++)
-        tape_storage(t, i)->live = tape_storage(t, i)->is_result;
+    live_end(t);
     for (size_t i = t->entries.count; i-- > 0;) {
         tape_entry *e = tape_entry_at(t, i);
         if (is_unread(e)) e->marks |= UNREAD;
@@ -269,14 +262,21 @@ static void lasting_find(tape *t, bool inputs_stay, unsigned mark)
     }
 }
 
-/* Note the values that entries with LASTS make. */
+/* Note the values that entries with a mark make, which others without it read. */
 static void lasting_keep(const tape *t)
 {
-    for (size_t i = 0; i < t->entries.count; i++) {
-        const tape_entry *e = tape_entry_at(t, i);
-        for (int k = 0; (e->marks & (LASTS | UNREAD)) == LASTS && k < e->array_count; k++)
-            if (usage_of(e, k) & WRITES && e->places[k].in) e->places[k].in->lasts = true;
-    }
+    const unsigned marks = LASTS | LASTS_IN_FIT;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < t->entries.count; i++) {
+            const tape_entry *e = tape_entry_at(t, i);
+            for (int k = 0; !(e->marks & UNREAD) && k < e->array_count; k++) {
+                storage *m = e->places[k].in;
+                if (!m) continue;
+                if (pass == 0 && usage_of(e, k) & WRITES)
+                    m->written_with |= e->marks & marks;
+                if (pass == 1 && m->written_with & ~e->marks) m->lasts = true;
+            }
+        }
 }
 
 /* ---- cross-entropy and its gradient ------------------------------------------------ */
@@ -359,13 +359,23 @@ int passes_make(tape *t)
     return t->status;
 }
 
+#define ALWAYS "once in several runs: it is always the same"
+#define IN_RUNS "once in several runs: inputs are the same"
+#define WITH_NEXT "in blocks with the next ones"
+#define WITH_LAST "in blocks with the one before"
+static const char *const notes[3][3] = {
+    {NULL, WITH_NEXT, WITH_LAST},
+    {IN_RUNS, IN_RUNS "; " WITH_NEXT, IN_RUNS "; " WITH_LAST},
+    {ALWAYS, ALWAYS "; " WITH_NEXT, ALWAYS "; " WITH_LAST}};
+
 const char *mg_program_note(mg_program *program, int64_t which)
 {
     if (which < 0 || which >= (int64_t)program->entries.count) return NULL;
     const unsigned marks = tape_entry_at(program, (size_t)which)->marks;
+    const int lasts = marks & LASTS_IN_FIT ? 2 : marks & LASTS ? 1 : 0;
+    const int group = marks & BEGINS_GROUP ? 1 : marks & IN_GROUP ? 2 : 0;
     if (marks & UNREAD) return "left out: nobody reads it";
-    if (marks & LASTS_IN_FIT) return "once in several runs: it is always the same";
-    if (marks & LASTS) return "once in several runs: inputs are the same";
+    if (lasts || group) return notes[lasts][group];
     if (marks & KEEPS_SOFTMAX) return "shares exponentials and sums with its gradient";
     if (marks & HAS_SOFTMAX) return "shares exponentials and sums with the value";
     return NULL;

@@ -12,6 +12,7 @@ int mg_record_close(mg_arena *arena, int64_t input_count, const mg_node *inputs,
     int status = tape_close(arena, input_count, inputs, output_count, outputs, &t);
     if (status == MG_OK) {
         status = work_goes_on() ? passes_make(t) : MG_ERR_INTERRUPTED;
+        if (status == MG_OK) status = groups_make(t);
         if (status == MG_OK && !work_goes_on()) status = MG_ERR_INTERRUPTED;
         if (status < 0) tape_free(t);
     }
@@ -222,14 +223,26 @@ static int leaves_end(tape *t)
     return MG_OK;
 }
 
+/* Run entry number i, but not one of a mark, or the group that it begins; *end gets the
+ * number of the next one. */
+static int entry_or_group_run(tape *t, size_t i, unsigned but, size_t *end)
+{
+    tape_entry *e = tape_entry_at(t, i);
+    *end = i + 1;
+    if (e->group) {
+        *end = e->group->end;
+        group_run(e->group, but);
+        return work_status(MG_OK);
+    }
+    return e->marks & but || e->what == SETS ? MG_OK : work_status(entry_run(t, e));
+}
+
 /* Run all entries but those of a mark; *holds, whether the work is not given up any more. */
 static int entries_run(tape *t, unsigned but, bool *holds)
 {
-    for (size_t i = 0; i < t->entries.count; i++) {
+    for (size_t i = 0, end; i < t->entries.count; i = end) {
         if (i == t->first_write) *holds = work_hold();
-        tape_entry *e = tape_entry_at(t, i);
-        if (e->marks & but || e->what == SETS) continue;
-        int status = work_status(entry_run(t, e));
+        int status = entry_or_group_run(t, i, but, &end);
         if (MG_UNLIKELY(status < 0)) {
             t->fault = (int64_t)i;
             int shown = status == MG_ERR_INTERRUPTED ? MG_OK : leaves_show(t, i);

@@ -46,8 +46,12 @@ struct storage {
     /* of passes: it is read later; it is not the same in each run; it is, and is kept; the
      * last entry that writes to it; of a value, where it lies, else the value there */
     bool live, changes, lasts;
+    unsigned written_with; /* marks of the entries that write to it */
     size_t last_write;
     storage *part_of, *value;
+    /* marks of the last group that writes to it, that reads a part of it, and that has
+     * made anew what lies here */
+    size_t made_in, read_in_part, begun_in;
 };
 
 /* A leaf whose gradient is looked at or set. */
@@ -79,6 +83,7 @@ typedef struct tape_entry {
     tape_place *places;       /* one for each */
     size_t size;         /* of this and what lies behind it */
     unsigned marks;      /* what passes found: entry_mark */
+    struct tape_group *group; /* that makes this, or NULL */
     union {
         call call;
         deed act;
@@ -89,14 +94,47 @@ typedef struct tape_entry {
 
 /* UNREAD: nobody reads what it makes. LASTS: in a run that follows another one it would make
  * the same, LASTS_IN_FIT also with other inputs. KEEPS_SOFTMAX, HAS_SOFTMAX: a cross-entropy
- * leaves a part of its work to its gradient. */
+ * leaves a part of its work to its gradient. BEGINS_GROUP, IN_GROUP: a group makes it. */
 enum entry_mark {
     UNREAD = 1,
     LASTS = 2,
     LASTS_IN_FIT = 4,
     KEEPS_SOFTMAX = 8,
-    HAS_SOFTMAX = 16
+    HAS_SOFTMAX = 16,
+    BEGINS_GROUP = 32,
+    IN_GROUP = 64
 };
+
+/* An op of elements as a group makes it. Sides 0 to 3 are inputs, as many as there are, the
+ * last is the result. */
+enum { GROUP_SIDES = 5, GROUP_OUTPUT = GROUP_SIDES - 1 };
+typedef struct group_op {
+    int of, which; /* op; the gradient to this operand, -1: the value */
+    int dtype;     /* of the inputs */
+    int input_count;
+    unsigned marks, repeats;
+    double number;
+    const array *sides[GROUP_SIDES];
+    char *room[GROUP_SIDES];   /* for a block of its only element, NULL: not needed */
+    uint8_t size[GROUP_SIDES]; /* of an element, bytes; 0: there is one for all */
+    bool moves[GROUP_SIDES];   /* from block to block; else there is one for a range */
+    /* of a run: */
+    bool passed; /* over */
+    map_kernel value; /* one of these */
+    gradient_kernel gradient;
+    char *data[GROUP_SIDES];
+} group_op;
+
+/* Entries on elements that a run makes block by block. */
+typedef struct tape_group {
+    size_t size;       /* of this and what lies behind it: ops, and rooms */
+    size_t first, end; /* entries */
+    size_t mark;       /* a number that no other group has */
+    int64_t count;     /* elements of each array */
+    int64_t block;     /* elements of a block */
+    int op_count, spread_count; /* of these, rooms */
+    group_op ops[];
+} tape_group;
 
 typedef struct tape_list {
     void **items;
@@ -150,6 +188,7 @@ struct mg_program {
     recorder recorder;
     int status;       /* of recording: the first failure */
     tape_list storages, entries, leaves;
+    tape_list groups;
     tape_list updates;  /* entries */
     tape_list found;    /* storages, in the order in which they were met */
     tape_list shown;    /* storages that others may hold when a run begins */
@@ -241,6 +280,18 @@ void node_let_go(mg_arena *arena, uint32_t index);
 /* ---- passes.c ---------------------------------------------------------------------- */
 
 int passes_make(tape *t);
+/* Tell whether array k of an entry is all that lies in its storage. */
+bool is_whole(const tape_entry *e, int k);
+/* Note of storages whether they are read behind all entries; and, from the last on, before
+ * an entry, given whether they are behind it. */
+void live_end(const tape *t);
+void live_before(const tape_entry *e);
+
+/* ---- blocks.c ---------------------------------------------------------------------- */
+
+int groups_make(tape *t);
+/* Run the entries of a group but those of a mark. */
+void group_run(tape_group *g, unsigned but);
 
 /* ---- program.c --------------------------------------------------------------------- */
 

@@ -793,6 +793,10 @@ void tape_free(tape *t)
         storage_free(arena, tape_storage(t, i));
     for (size_t i = 0; i < t->leaves.count; i++)
         arena_allocate(arena, t->leaves.items[i], sizeof(tape_leaf), 0);
+    for (size_t i = 0; i < t->groups.count; i++)
+        arena_allocate(arena, t->groups.items[i],
+                       ((tape_group *)t->groups.items[i])->size, 0);
+    tape_list_free(arena, &t->groups);
     tape_list_free(arena, &t->entries);
     tape_list_free(arena, &t->storages);
     tape_list_free(arena, &t->leaves);

@@ -158,13 +158,13 @@ static int record(model *m, mg_program **made)
     return status;
 }
 
-/* Count the entries of which is said what begins so. */
-static int count_notes(mg_program *program, const char *begin)
+/* Count the entries of which is said such a thing. */
+static int count_notes(mg_program *program, const char *text)
 {
     int count = 0;
     for (int64_t i = 0; i < mg_program_fact(program, MG_ENTRIES); i++) {
         const char *note = mg_program_note(program, i);
-        count += note && !strncmp(note, begin, strlen(begin));
+        count += note && strstr(note, text);
     }
     return count;
 }
@@ -607,6 +607,112 @@ static void test_what_is_shown(void)
     model_close(&m);
 }
 
+/* ---- blocks ------------------------------------------------------------------------ */
+
+enum { LONG = 3000 }; /* elements, no multiple of a block */
+
+/* What ops of elements are made with, and what they make. */
+typedef struct elements {
+    mg_arena *arena;
+    ledger book;
+    mg_node x, w, y, loss;
+} elements;
+
+static mg_node apply(mg_arena *arena, int op, mg_node a, mg_node b)
+{
+    const mg_node operands[] = {a, b};
+    return mg_apply(arena, op, b ? 2 : 1, operands, 0, NULL, 0, NULL, 0, 1);
+}
+
+/* y = tanh(x * w + x[7]) * w - x, of which the loss is the sum; what is in between is let
+ * go at once, so that it is used again. */
+static int elements_step(elements *e)
+{
+    mg_arena *arena = e->arena;
+    const int64_t slice[] = {7, 1, 1}, how[] = {1, 0};
+    mg_node at = mg_apply(arena, MG_SLICE, 1, &e->x, 3, slice, 0, NULL, 0, 0);
+    mg_node a = apply(arena, MG_MUL, e->x, e->w), b = apply(arena, MG_ADD, a, at);
+    mg_node c = apply(arena, MG_TANH, b, 0), d = apply(arena, MG_MUL, c, e->w);
+    mg_release(arena, b);
+    if (e->y) EXPECT(mg_release(arena, e->y) == MG_OK);
+    e->y = apply(arena, MG_SUB, d, e->x);
+    if (e->loss) EXPECT(mg_release(arena, e->loss) == MG_OK);
+    e->loss = mg_apply(arena, MG_SUM, 1, &e->y, 2, how, 0, NULL, 0, 1);
+    const mg_node used[] = {at, a, c, d};
+    EXPECT(mg_release_all(arena, 4, used) == MG_OK);
+    EXPECT(mg_set_gradient(arena, e->w, 0) == MG_OK);
+    mg_sweep *sweep;
+    const mg_node seed = 0;
+    MG_TRY(mg_sweep_open(arena, 1, &e->loss, &seed, 0, NULL, MG_ACCUMULATE, &sweep));
+    int status = mg_sweep_run(sweep, 0);
+    mg_sweep_close(sweep);
+    return status;
+}
+
+static void elements_open(elements *e, int dtype)
+{
+    static double numbers[2][LONG];
+    const int64_t count = LONG;
+    int64_t to = dtype;
+    mg_rng rng;
+    mg_rng_seed(&rng, 3);
+    for (int i = 0; i < 2 * LONG; i++) numbers[i / LONG][i % LONG] = full_number(&rng) - 1.0;
+    *e = (elements){0};
+    e->arena = ledger_arena(&e->book);
+    for (int k = 0; k < 2; k++) {
+        mg_node wide = mg_array(e->arena, MG_FLOAT64, 1, &count, numbers[k]);
+        mg_node made = mg_apply(e->arena, MG_CAST, 1, &wide, 1, &to, 0, NULL, 0, 0);
+        *(k ? &e->w : &e->x) = made;
+        EXPECT(made > 0 && mg_release(e->arena, wide) == MG_OK);
+    }
+    EXPECT(mg_require_gradient(e->arena, e->w, 1) == MG_OK);
+}
+
+static void expect_same(elements *a, elements *b)
+{
+    mg_array_info of_a, of_b;
+    mg_node left[] = {a->y, mg_gradient(a->arena, a->w)};
+    mg_node right[] = {b->y, mg_gradient(b->arena, b->w)};
+    for (int i = 0; i < 2; i++) {
+        EXPECT(mg_array_describe(a->arena, left[i], &of_a) == MG_OK);
+        EXPECT(mg_array_describe(b->arena, right[i], &of_b) == MG_OK);
+        EXPECT(!memcmp(of_a.data, of_b.data, LONG * dtype_sizes[of_a.dtype]));
+    }
+    EXPECT(mg_release(a->arena, left[1]) == MG_OK);
+    EXPECT(mg_release(b->arena, right[1]) == MG_OK);
+}
+
+/* Programs make ops of elements block by block, entry by entry they do not: with the same
+ * bits, also where what is read is other than when it was recorded. */
+static void test_blocks(int dtype)
+{
+    elements eager, other;
+    mg_program *program = NULL;
+    int64_t done;
+    elements_open(&eager, dtype);
+    elements_open(&other, dtype);
+    EXPECT(mg_record_open(other.arena) == MG_OK && elements_step(&other) == MG_OK);
+    const mg_node outputs[] = {other.y, other.loss};
+    EXPECT(mg_record_close(other.arena, 1, &other.x, 2, outputs, &program) == MG_OK);
+    EXPECT(count_notes(program, "in blocks with the next") == 2);
+    EXPECT(count_notes(program, "in blocks") >= 7);
+    const int64_t count = mg_program_fact(program, MG_ENTRIES);
+    for (int i = 0; i < 4; i++) {
+        EXPECT(mg_apply_in_place(eager.arena, MG_SIN, eager.x, 0, 0) == MG_OK);
+        EXPECT(mg_apply_in_place(other.arena, MG_SIN, other.x, 0, 0) == MG_OK);
+        EXPECT(elements_step(&eager) == MG_OK);
+        if (i & 1)
+            for (int64_t k = -1; k <= count; k++) mg_program_step(program, k);
+        else EXPECT(mg_program_run(program, 1 + i, &done) == MG_OK && done == 1 + i);
+        EXPECT(mg_release(other.arena, other.y) == MG_OK);
+        other.y = mg_program_output(program, 0);
+        expect_same(&eager, &other);
+    }
+    mg_program_free(program);
+    ledger_arena_free(eager.arena, &eager.book);
+    ledger_arena_free(other.arena, &other.book);
+}
+
 /* What is open is freed with its arena. */
 static void test_left(void)
 {
@@ -622,6 +728,8 @@ static void test_left(void)
 int main(void)
 {
     test_runs();
+    test_blocks(MG_FLOAT32);
+    test_blocks(MG_FLOAT64);
     test_other_arrays();
     test_other_parameters();
     test_batches();
