@@ -8,6 +8,17 @@ int map_check(int op, int result, const array *b)
     return checks && !is_float(result) && map_has_zero(b) ? MG_ERR_ZERODIV : MG_OK;
 }
 
+/* Check a number of Python's as an exponent of integers: below 0 it gives none. */
+static int exponent_check(const call *c)
+{
+    int64_t exponent;
+    if (!(op_traits[c->op] & MG_CHECKS_SIGN) || !(c->weak & 2)) return MG_OK;
+    const array *a = operand_of(c, 0), *b = operand_of(c, 1);
+    if (is_float(a->dtype) || is_float(b->dtype) || !b->count) return MG_OK;
+    cast_elements(b->dtype, MG_INT64, 1, b->data, &exponent);
+    return exponent < 0 ? MG_ERR_DOMAIN : MG_OK;
+}
+
 /* The common case: arrays of one type that has kernels, contiguous, of one shape, or one
  * of them a number. Returns false when it is not. */
 static bool value_direct(call *c, const array *a, const array *b, int *status)
@@ -44,6 +55,7 @@ int map_value(call *c)
     const array *a = operand_of(c, 0),
                 *b = c->operand_count > 1 ? operand_of(c, 1) : NULL;
     if (value_direct(c, a, b, &status)) return status;
+    MG_TRY(exponent_check(c));
     int common = compared_dtype(c->op, operands_dtype(c, 0), c->weak != 0);
     MG_TRY(op_dtypes(c->op, common, &computed, &result));
     MG_TRY(operand_cut(c, common, computed, &a));

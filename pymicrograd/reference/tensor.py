@@ -334,15 +334,10 @@ def apply_elements(name: str, operands: tuple[Any, ...], k: float | None = None)
     for x in known:
         if not isinstance(x, (Array, bool, int, float)):
             raise TypeError(f"{name}: a Tensor or a number is needed, not {type(x).__name__}")
-    if (
-        name == "pow"
-        and isinstance(known[1], int)
-        and known[1] < 0
-        and not is_float(known[0].dtype)
-    ):
+    computed, dtype = element_ops.computed_in(row, tuple(known))
+    if name == "pow" and not is_float(dtype) and isinstance(known[1], int) and known[1] < 0:
         raise ValueError("pow: an integer has no inverse; make it a float first")
     result = element_ops.apply(name, *known, k=k)
-    computed, _ = element_ops.computed_in(row, tuple(known))
     tensors = tuple(
         x if isinstance(x, Tensor) else Tensor(Array(computed, (), [x])) for x in operands
     )

@@ -170,6 +170,8 @@ test("what an op refuses is an error that names it", () => {
     ["add", [x, i], {}, "value", /shapes \(2, 3\) and \(2\) cannot be broadcast/],
     ["sub", [y, y], {}, "type", /sub has no meaning for bool/],
     ["remainder", [i, 0n], {}, "division", /remainder: an integer by 0/],
+    ["pow", [i, -1n], {}, "value", /pow: an integer has no inverse/],
+    ["pow", [2n, -1n], {}, "value", /pow: an integer has no inverse/],
     ["take", [x, i], {}, "index", /index 2 is out of range for 2 elements/],
     ["take", [x, x], {}, "type", /take: an index is of integers, not of float32/],
     ["matmul", [x, x], {}, "value", /matmul: shapes \(2, 3\) and \(2, 3\) do not fit/],

@@ -189,6 +189,9 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(refusal("matmul", &[of(&[2, 3]), of(&[2, 3])], &[]), products);
     let operands = "add takes other operands, integers and numbers";
     assert_eq!(refusal("add", &[of(&[2])], &[]), operands);
+    let inverse = "pow: an integer has no inverse; make it a float first";
+    let number = |k| Operand::Number(Scalar::Int(k));
+    assert_eq!(refusal("pow", &[number(2), number(-1)], &[]), inverse);
     let slice = "slice: 3 from 0 in steps of 1 of 2 elements";
     assert_eq!(refusal("slice", &[of(&[2])], &[0, 1, 3]), slice);
     assert_eq!(refusal("expand", &[of(&[1])], &[1 << 40]), "shape [1099511627776] is too large");

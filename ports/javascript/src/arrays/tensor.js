@@ -186,8 +186,10 @@ export function apply(name, operands, how = {}) {
   }
   if (!Object.hasOwn(ROWS, name)) return applyArrays(name, operands, how);
   const given = operands.map((x) => (x instanceof Tensor ? x.array : x));
+  const [computed, dtype] = typesOf(name, given);
+  const isInverse = name === "pow" && typeof given[1] === "bigint" && given[1] < 0n;
+  need(!isInverse || isFloat(dtype), "pow: an integer has no inverse; make it a float first");
   const result = computeElements(name, given, how.k);
-  const [computed] = typesOf(name, given);
   const tensors = operands.map((x) => (x instanceof Tensor ? x : new Tensor(arrayOf(x, computed))));
   return record(result, tensors, ruleOfElements(name, tensors, how.k));
 }

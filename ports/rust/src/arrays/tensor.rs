@@ -267,8 +267,8 @@ fn elements_of(
 ) -> Result<(Array, Vec<Tensor>)> {
     let groups: Vec<(DType, Group)> = operands.iter().map(Operand::group).collect();
     let in_types = elements::computed_in(op.name, types, &groups)?;
-    if let [Operand::Tensor(a), Operand::Number(Scalar::Int(k))] = operands {
-        let is_inverse = op.name == "pow" && *k < 0 && !a.dtype().is_float();
+    if let [_, Operand::Number(Scalar::Int(k))] = operands {
+        let is_inverse = op.name == "pow" && *k < 0 && !in_types.1.is_float();
         need(!is_inverse, || "pow: an integer has no inverse; make it a float first".to_owned())?;
     }
     let own = operands.iter().map(|x| x.tensor(in_types.0)).collect::<Result<Vec<Tensor>>>()?;
