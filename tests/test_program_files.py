@@ -231,6 +231,16 @@ def test_wrong_words_under_a_right_checksum(tmp_path: Path) -> None:
     assert 40 < refused < 120
 
 
+def test_behind_names_are_zeros(tmp_path: Path) -> None:
+    content, path = small_file(tmp_path), tmp_path / "wrong.mgp"
+    name = b"mul\0"
+    for at in (content.index(name) + len(name), content.index(name) + 23):
+        path.write_bytes(sealed(content[:at] + b"x" + content[at + 1 :]))
+        for make in (lambda: programs.load(path), lambda: NumberProgram(path.read_bytes())):
+            with pytest.raises(ValueError, match="program file"):
+                make()
+
+
 def test_nothing_is_left_in_memory(tmp_path: Path) -> None:
     small_file(tmp_path)
     for turn in range(3):

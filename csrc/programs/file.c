@@ -60,6 +60,15 @@ int header_take(reader *r, int kind, file_header *header)
     return MG_OK;
 }
 
+/* Tell whether FILE_NAME bytes are this name, with zeros behind it. */
+bool name_is(const uint8_t *from, const char *name)
+{
+    const size_t length = strlen(name);
+    for (size_t i = 0; i < FILE_NAME; i++)
+        if (from[i] != (i < length ? (uint8_t)name[i] : 0)) return false;
+    return length < FILE_NAME;
+}
+
 /* Tell whether bytes are so many texts, each with a zero behind it. */
 bool names_are_whole(const uint8_t *names, size_t size, uint32_t count)
 {

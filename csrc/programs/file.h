@@ -102,6 +102,7 @@ typedef struct file_header {
 void header_put(writer *w, const file_header *header);
 void file_seal(writer *w);
 int header_take(reader *r, int kind, file_header *header);
+bool name_is(const uint8_t *from, const char *name);
 bool names_are_whole(const uint8_t *names, size_t size, uint32_t count);
 
 #endif

@@ -32,11 +32,9 @@ typedef struct loader {
 static int64_t code_of(const uint8_t *row)
 {
     const uint32_t which = u32_at(row + FILE_NAME), words = u32_at(row + FILE_NAME + 4);
-    MG_RETURN_IF(!memchr(row, 0, FILE_NAME), MG_ERR_FILE);
     for (uint32_t code = 0; code < DO_COUNT; code++) {
         const char *name = code_name(code);
-        if (!name || code_which(code) != which || strcmp(name, (const char *)row) != 0)
-            continue;
+        if (!name || code_which(code) != which || !name_is(row, name)) continue;
         return words == code_words(code) ? (int64_t)code : MG_ERR_FILE;
     }
     return MG_ERR_FILE;

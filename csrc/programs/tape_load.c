@@ -180,9 +180,8 @@ static int group_take(tape_loader *l, int update, mg_update_group *of)
 
 static int update_named(const uint8_t *name)
 {
-    if (!memchr(name, 0, FILE_NAME)) return -1;
     for (int i = 0; i < MG_UPDATE_COUNT; i++)
-        if (!strcmp(mg_update_name(i), (const char *)name)) return i;
+        if (name_is(name, mg_update_name(i))) return i;
     return -1;
 }
 
@@ -242,10 +241,10 @@ static int arrays_load(tape_loader *l)
 
 static int op_named(const uint8_t *row)
 {
-    MG_RETURN_IF(!memchr(row, 0, FILE_NAME) || u64_at(row + FILE_NAME), MG_ERR_FILE);
+    MG_RETURN_IF(u64_at(row + FILE_NAME), MG_ERR_FILE);
     for (uint32_t op = 1; op < STORY_COUNT; op++) {
         const bool is_callers = op == MG_FUNCTION || op == MG_OUTPUT;
-        if (!is_callers && !strcmp(story_name(op), (const char *)row)) return (int)op;
+        if (!is_callers && name_is(row, story_name(op))) return (int)op;
     }
     return MG_ERR_FILE;
 }

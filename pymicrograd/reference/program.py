@@ -70,10 +70,10 @@ class Reader:
         return struct.unpack_from(f"<{count}{kind}", self.content, self.at - size)
 
     def take_name(self) -> str:
-        """Return the next name of 24 bytes."""
-        name, end, _ = b"".join(self.take("c", 24)).partition(b"\0")
-        if not end:
-            raise ValueError("a name without an end in a program file")
+        """Return the next name: 24 bytes, zeros behind it."""
+        name, end, rest = b"".join(self.take("c", 24)).partition(b"\0")
+        if not end or any(rest):
+            raise ValueError("a name in a program file does not end in zeros")
         return name.decode()
 
     def take_texts(self, size: int) -> list[str]:

@@ -77,6 +77,14 @@ export class Reader {
   text(size) {
     return textOf(this.bytes(size));
   }
+
+  /** Return a name: 24 bytes, zeros behind it. */
+  name() {
+    const text = this.text(24);
+    const name = text.replace(/\0+$/, "");
+    if (name === text || name.includes("\0")) refuse("a name does not end in zeros");
+    return name;
+  }
 }
 
 /** Return kind, flags and counts of a file whose header is right. */
@@ -136,7 +144,7 @@ function rowOf(name, which) {
 }
 
 function opOf(reader) {
-  const name = reader.text(24).replace(/\0+$/, "");
+  const name = reader.name();
   const row = rowOf(name, reader.u32());
   if (reader.u32() !== row.words) refuse(`${name} takes ${row.words} words`);
   return { name, ...row };

@@ -70,6 +70,12 @@ impl<'a> Reader<'a> {
     pub(crate) fn text(&mut self, size: usize) -> Result<&'a str, FileError> {
         std::str::from_utf8(self.bytes(size)?).map_err(|_| FileError("a name is no text"))
     }
+
+    /// A name: 24 bytes, zeros behind it.
+    pub(crate) fn name(&mut self) -> Result<&'a str, FileError> {
+        let name = self.text(24)?.strip_suffix('\0').map(|text| text.trim_end_matches('\0'));
+        name.filter(|name| !name.contains('\0')).ok_or(FileError("a name does not end in zeros"))
+    }
 }
 
 /// The kind, the flags and the counts of a file whose header is right.
@@ -125,7 +131,7 @@ enum Deed {
 
 /// Read a row of that table, and how many words it takes.
 fn deed_of(reader: &mut Reader) -> Result<(Deed, usize), FileError> {
-    let name = reader.text(24)?.trim_end_matches('\0');
+    let name = reader.name()?;
     let (which, words) = (reader.u32()?, reader.u32()? as usize);
     let (deed, operands, most) = match name {
         "pow_number" => (Deed::Power(which), 2, 1),

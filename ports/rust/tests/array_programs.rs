@@ -146,6 +146,19 @@ fn what_is_cut_off_and_mended_is_refused() {
     }
 }
 
+#[test]
+fn behind_names_are_zeros() {
+    let numbers = std::fs::read(path_of("programs/adamw.mgp")).unwrap();
+    for (mut bytes, name) in
+        [(bytes_of("mlp"), "linear"), (bytes_of("mlp"), "adam"), (numbers, "mul")]
+    {
+        let text = format!("{name}\0");
+        let at = bytes.windows(text.len()).position(|found| found == text.as_bytes()).unwrap();
+        bytes[at + text.len()] = b'x';
+        assert!(is_refused(&mended(bytes)), "{name}");
+    }
+}
+
 // ---- memory
 
 const OPS: [&str; 6] = ["mul", "add", "in_place", "backward", "reshape", "expand"];

@@ -5,7 +5,7 @@
  */
 
 import { Generator } from "../generator.js";
-import { NONE, textOf } from "../program.js";
+import { NONE } from "../program.js";
 import { NDArray, countOf, sameShape } from "./array.js";
 import { ROWS } from "./elements.js";
 import { ARRAYS, Tensor } from "./tensor.js";
@@ -175,24 +175,16 @@ class Group {
 
 /** Read an update: its groups. @param {Reader} reader */
 export function updateOf(reader, arrays) {
-  const rule = nameOf(reader);
+  const rule = reader.name();
   need(Object.hasOwn(UPDATES, rule), `no rule is named ${JSON.stringify(rule)}`);
   return reader.list(reader.u64(), () => new Group(reader, rule, arrays));
 }
 
-// ---- names
-
-/** Read a name of 24 bytes, which ends at the first zero. @param {Reader} reader */
-function nameOf(reader) {
-  const bytes = reader.bytes(24);
-  const end = bytes.indexOf(0);
-  need(end >= 0, "a name without an end");
-  return textOf(bytes.subarray(0, end));
-}
+// ---- ops
 
 /** Read an op, one of the table's or an event. @param {Reader} reader */
 export function opOf(reader, events) {
-  const name = nameOf(reader);
+  const name = reader.name();
   need(reader.u64() === 0, "other bytes than zeros behind the name of an op");
   const isKnown = [ROWS, ARRAYS, events].some((table) => Object.hasOwn(table, name));
   need(isKnown, `there is no op ${JSON.stringify(name)}`);

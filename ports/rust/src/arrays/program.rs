@@ -25,7 +25,7 @@ const REQUIRES: u32 = 4;
 const MOST_ROOTS: usize = 16;
 const MOST_INTEGERS: usize = 64;
 const MOST_NUMBERS: usize = 8;
-const MOST_OPERANDS: usize = 31;
+const MOST_WEAK: usize = 31; // operands of a call, some of which are numbers
 const MOST_STEPS: u64 = 1 << 62;
 
 /// A program of either kind.
@@ -129,14 +129,6 @@ fn generator_of(reader: &mut Reader) -> Result<Generator> {
     Ok(made.ok_or(FileError("a generator has no state"))?)
 }
 
-/// A name, of which the first zero among 24 bytes is the end.
-fn name_of<'a>(reader: &mut Reader<'a>) -> Read<&'a str> {
-    let mut parts = reader.bytes(24)?.splitn(2, |byte| *byte == 0);
-    let name = parts.next().unwrap_or_default();
-    refuse_if(parts.next().is_none(), "a name has no end")?;
-    std::str::from_utf8(name).map_err(|_| FileError("a name is no text"))
-}
-
 /// A list of items, each of which may be refused for more than its bytes.
 fn list_of<T>(
     reader: &mut Reader,
@@ -236,7 +228,7 @@ impl UpdateGroup {
 }
 
 fn update_of(reader: &mut Reader, count: usize) -> Result<Vec<UpdateGroup>> {
-    let rule = Rule::named(name_of(reader)?)?;
+    let rule = Rule::named(reader.name()?)?;
     let groups = reader.u64()?;
     list_of(reader, groups, |r| UpdateGroup::read(r, rule, count))
 }
@@ -256,7 +248,7 @@ enum Event {
 }
 
 fn event_of(reader: &mut Reader) -> Result<Event> {
-    let name = name_of(reader)?;
+    let name = reader.name()?;
     refuse_if(reader.u64()? != 0, "there are no zeros behind the name of an op")?;
     Ok(match name {
         "constant" => Event::Constant,
@@ -509,16 +501,16 @@ impl ArrayProgram {
             unreachable!("five words were taken")
         };
         let [count, integers, numbers] = [operands, integers, numbers].map(|n| *n as usize);
-        let is_small = (1..=MOST_OPERANDS).contains(&count)
-            && integers <= MOST_INTEGERS
-            && numbers <= MOST_NUMBERS;
-        let fits = is_small && *how < 8 && weak >> count == 0;
+        let is_small = count > 0 && integers <= MOST_INTEGERS && numbers <= MOST_NUMBERS;
+        let has_weak = *weak == 0 || (count <= MOST_WEAK && weak >> count == 0);
+        let fits = is_small && *how < 8 && has_weak;
         need(fits, || format!("{} takes not so much", op.name))?;
         let operands = words.take(count)?.iter().map(|i| self.value(run, *i));
         let operands = operands.collect::<Result<Vec<Tensor>>>()?;
         let (integers, numbers) = (words.integers(integers)?, words.numbers(numbers)?);
-        let given = |(i, x): (usize, &Tensor)| match (weak >> i & 1, how & RECORDS) {
-            (1, _) => number_of(x),
+        let is_weak = |i: usize| *weak > 0 && weak >> i & 1 > 0;
+        let given = |(i, x): (usize, &Tensor)| match (is_weak(i), how & RECORDS) {
+            (true, _) => number_of(x),
             (_, 0) => Ok(Operand::Tensor(x.detached())),
             _ => Ok(x.into()),
         };
