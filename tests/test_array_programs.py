@@ -285,6 +285,82 @@ def test_both_refuse_the_same_of_all_files(name: str, seed: int) -> None:
     test_both_refuse_the_same_files.hypothesis.inner_test(name, seed)
 
 
+@pytest.mark.parametrize("name", ["linear", "adam", "backward"])
+def test_behind_names_are_zeros(name: str) -> None:
+    content = FILES["mlp"]
+    behind = content.index(name.encode() + b"\0") + len(name) + 1
+    for at in (behind, content.index(name.encode()) + 23):
+        damage = sealed(content[:at] + b"x" + content[at + 1 :])
+        for make in (StoredTensorProgram, ArrayProgram):
+            assert refusal(make, damage), (make, at)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "many", "code"),
+    [("int64", 5000000007, "<q"), ("int32", 1000003, "<i"), ("bool_", 5000000007, "<q")],
+)
+def test_a_number_below_0_is_no_exponent_of_integers(
+    dtype: str, many: int, code: str, tmp_path: Path
+) -> None:
+    compiled, x = mg.compile(lambda x: x**many), mg.tensor([1, 0, 1]).to(getattr(mg, dtype))
+    compiled(x)
+    content = saved(compiled, tmp_path, x)
+    expect_the_same(content, [()])
+    before, below_0 = struct.pack(code, many), struct.pack(code, -1)
+    assert content.count(before) == 1
+    for make in (StoredTensorProgram, ArrayProgram):
+        assert refusal(make, sealed(content.replace(before, below_0)))
+
+
+def file_of(arrays: list[tuple[int, list[int], bytes]], ops: list[str], words: list[int]) -> bytes:
+    """Return a file of arrays, of types, shapes and elements, whose output is value 0."""
+    parts = [
+        struct.pack(f"<4I{len(shape)}Q", dtype, len(shape), 0, 0, *shape)
+        + elements
+        + bytes(-len(elements) % 8)
+        for dtype, shape, elements in arrays
+    ]
+    parts += [op.encode().ljust(32, b"\0") for op in ops]
+    parts += [struct.pack(f"<{len(words)}I", *words), bytes(4), bytes(len(arrays))]
+    counts = len(arrays), 0, 0, 0, len(ops), len(words), 0, 1, len(arrays), 0
+    return sealed(b"MGP1" + struct.pack("<3IQ10I", 2, 0, 0, 0, *counts) + b"".join(parts))
+
+
+@pytest.mark.parametrize("op", ["mul", "lt", "where"])
+def test_a_weak_float64_is_rounded_once_to_what_is_computed_in(op: str) -> None:
+    """Beside float16 to float32, of which 0.1 and 2049 are other numbers than of float16."""
+    array, chooses = 2**31, op == "where"
+    for number in (0.1, 2049.0, 2.0**-24 + 2.0**-60, 1e300, float("nan")):
+        halves = struct.pack("<2e", 3.0, 2.0**-24)
+        arrays = [(2, [2], halves), (1, [], struct.pack("<d", number)), (9, [2], b"\1\0")]
+        operands = [array + 2, array, array + 1] if chooses else [array, array + 1]
+        words = [0, len(operands), 0, 0, 4 if chooses else 2, 0, *operands]
+        expect_the_same(file_of(arrays, [op], words), [()])
+        (made,) = ArrayProgram(file_of(arrays, [op], words)).run()
+        assert made.dtype == ("bool" if op == "lt" else "float16")
+
+
+def test_a_backward_copies_totals_before_it_writes(tmp_path: Path) -> None:
+    """Of leaves whose gradient is the seed."""
+    p, q = (mg.tensor([float(i), 2.0], requires_grad=True) for i in range(2))
+
+    def step(x: Any) -> Any:
+        ((p + q) + q).backward(p.grad)
+        return x + 1.0
+
+    p.grad, q.grad = mg.tensor([1.0, 10.0]), mg.tensor([0.0, 5.0])
+    compiled = mg.compile(step)
+    compiled(mg.ones(1))
+    assert (p.grad.tolist(), q.grad.tolist()) == ([2.0, 20.0], [2.0, 25.0])
+    expect_the_same(saved(compiled, tmp_path, mg.ones(1)), [(mg.ones(1),)] * 2)
+
+
+def test_in_place_numbers_are_exponents_as_arrays_are(tmp_path: Path) -> None:
+    compiled = mg.compile(lambda x: x.pow_(-1) + x ** mg.tensor(-3))
+    compiled(mg.tensor([-1, 1, 2]))
+    expect_the_same(saved(compiled, tmp_path, mg.tensor([-1, 1, 2])), [()])
+
+
 def test_what_is_wrong_is_told() -> None:
     content = FILES["mlp"]
     for damage, text in (
