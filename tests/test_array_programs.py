@@ -21,7 +21,6 @@ from test_program_files import saved, sealed
 
 import pymicrograd as mg
 from pymicrograd import optim
-from pymicrograd._core.library import ffi, lib
 from pymicrograd.errors import MicrogradError, RecordingError
 from pymicrograd.nn import functional as F
 from pymicrograd.programs import StoredTensorProgram
@@ -217,13 +216,11 @@ def test_gradients_of_gradients_and_gradients_that_are_set(tmp_path: Path) -> No
 
 
 def test_an_optimizer_that_makes_two_steps(tmp_path: Path) -> None:
-    """A file has both with the options that the optimizer has now, or none."""
     w = of_tensors.data((2, 2), 1).requires_grad_()
     optimizer = optim.Adam([w], lr=0.05)
 
-    def step(x: Any, by: float) -> Any:
-        for factor in (1.0, by):
-            optimizer.param_groups[0]["lr"] = 0.05 * factor
+    def step(x: Any) -> Any:
+        for _ in range(2):
             optimizer.zero_grad()
             loss = ((w * x) ** 2).sum()
             loss.backward()
@@ -231,11 +228,8 @@ def test_an_optimizer_that_makes_two_steps(tmp_path: Path) -> None:
         return loss
 
     compiled, x = mg.compile(step), of_tensors.data((2, 2), 2)
-    compiled(x, 0.5)
-    ((variant,),) = compiled.variants.values()
-    why = lib.mg_program_unsaved(variant.program.pointer)
-    assert ffi.string(why) == b"an optimizer makes steps with different options in it"
-    expect_the_same(saved(compiled, tmp_path, x, 0.5))
+    compiled(x)
+    expect_the_same(saved(compiled, tmp_path, x))
 
 
 # ---- refusals ------------------------------------------------------------------------------------
