@@ -52,11 +52,19 @@ static PyObject *element(int dtype, const char *at)
     }
 }
 
+/* Refuse to show elements where a program is recorded. Returns -1 where that is raised; 0
+ * where nothing is recorded, or no more. */
+static int refuse_recorded(const char *name, PyObject *self)
+{
+    if (!mg_recording(arena)) return 0;
+    fail_call(MG_ERR_RECORDED, name, self);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 PyObject *tensor_item(PyObject *self, PyObject *Py_UNUSED(none))
 {
     mg_array_info info;
-    if (tensor_describe(self, &info) < 0) return NULL;
-    if (mg_recording(arena)) return fail_call(MG_ERR_RECORDED, "item", self);
+    if (tensor_describe(self, &info) < 0 || refuse_recorded("item", self) < 0) return NULL;
     if (info.count == 1) return element(info.dtype, info.data);
     PyErr_Format(PyExc_RuntimeError,
                  "a tensor with %lld elements cannot be converted to a number",
@@ -150,7 +158,7 @@ PyObject *tensor_tolist(PyObject *self, PyObject *Py_UNUSED(none))
 {
     mg_array_info info;
     int64_t left = LOOKS;
-    if (mg_recording(arena)) return fail_call(MG_ERR_RECORDED, "tolist", self);
+    if (refuse_recorded("tolist", self) < 0) return NULL;
     mg_node node = hold_node(self, &info);
     if (node < 0) return NULL;
     PyObject *list = list_of(&info, 0, info.data, &left);

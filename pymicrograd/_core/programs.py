@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from time import perf_counter
 
 from ..errors import RecordingError
-from .library import OPS, TensorBase, arena, check, fail, ffi, lib
+from .library import OPS, TensorBase, arena, check, fail, ffi, lib, status_text
 from .nodes import address_of
 from .scripts import numbers, numbers_at, recording
 
@@ -32,9 +32,12 @@ class Notes:
         requirements: of each check of elements the exception and its text.
         kept: objects whose memory the program uses.
         acts: whether an action is under way.
+        give_up: what is told of a refusal, after which the call goes on unrecorded; None: it is
+            raised.
     """
 
     acts = False
+    give_up: Callable[[RecordingError], Any] | None = None
 
     def __init__(self) -> None:
         self.number = next(numbers)
@@ -63,12 +66,21 @@ def recording_number() -> int:
     return 0 if found is None else found.number
 
 
+def refuse(error: RecordingError) -> None:
+    """Raise a refusal; or give up the recording of this thread, whose call then goes on."""
+    found = noted()
+    if found is None or found.give_up is None:
+        raise error
+    lib.mg_record_pause(arena, 1)  # until it is cancelled: a sweep may be under way in it
+    found.give_up(error)
+
+
 def refuse_change(what: str, instead: str) -> None:
     """Refuse what Python changes, and runs of the program that is recorded here would not."""
     found = under_way()
     if found is not None and not found.acts:
-        raise RecordingError(
-            f"{what} in a compiled function, whose runs would not do it: {instead}"
+        refuse(
+            RecordingError(f"{what} in a compiled function, whose runs would not do it: {instead}")
         )
 
 
@@ -80,10 +92,12 @@ def note_step(optimizer: Any) -> None:
     name = type(optimizer).__name__
     if optimizer._born == found.number:
         refuse_change(f"{name} is made", "make it once, outside")
-    if found.actions:
-        raise RecordingError(
-            f"a step of {name} after {found.actions[-1].__qualname__}(): a program calls that when "
-            "all else is done"
+    elif found.actions:
+        last = found.actions[-1].__qualname__
+        refuse(
+            RecordingError(
+                f"a step of {name} after {last}(): a program calls that when all else is done"
+            )
         )
 
 
@@ -165,8 +179,8 @@ def require(test: Any, error: type[Exception], text: str, about: Any = None) -> 
 
 def refuse_recording(what: str) -> None:
     """Refuse what a program cannot do again, if one is recorded here."""
-    if notes is not None and lib.mg_recording(arena):
-        fail(lib.MG_ERR_RECORDED, what)
+    if noted() is not None:
+        refuse(RecordingError(f"{what}: {status_text(lib.MG_ERR_RECORDED)}"))
 
 
 @contextmanager
@@ -458,14 +472,19 @@ class ArrayRecording:
     def __enter__(self) -> ArrayRecording:
         return self
 
-    def begin(self) -> bool:
-        """Record from now on; False: another thread does."""
+    def begin(self, give_up: Callable[[RecordingError], Any] | None = None) -> bool:
+        """Record from now on; False: another thread does.
+
+        Args:
+            give_up: see Notes.
+        """
         global notes
         status = lib.mg_record_open(arena)
         if status == lib.MG_ERR_BUSY:
             return False
         check(status, "a program")
         self.notes = notes = Notes()
+        notes.give_up = give_up
         return True
 
     def close(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> ArrayProgram | None:

@@ -211,6 +211,9 @@ class TensorParameters(Parameters):
         options: dict[str, Any] = {}
         for key, place in plan[1]:
             x = group[key]
+            for y in x if place >= 0 else (x,):
+                if isinstance(y, _core.TensorBase):
+                    _core.refuse_recording(f"a Tensor as {key}")
             options[key] = tuple(as_float(y) for y in x) if place >= 0 else as_number(x)
         with _core.unrecorded():
             self.make_arrays(options)

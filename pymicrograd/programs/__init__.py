@@ -6,6 +6,7 @@ import functools
 from typing import Any
 
 from .. import _core
+from ..errors import ArgumentError
 from ..modules import Module
 from .compiled import Compiled
 from .flows import flow_of
@@ -43,8 +44,8 @@ def compile(
             a loss, a Value, and its optimizer a `Program` is made, which trains.
         optimizer: of a loss: SGD, Adam or AdamW of Values; None: gradients are added up.
         values: the function is one of Values, not of Tensors: see `Recorded`.
-        fullgraph: False runs functions that cannot be recorded eagerly, with a warning, in place
-            of raising.
+        fullgraph: False lets a call of Tensors that cannot be recorded go on eagerly, with a
+            warning, in place of raising; later calls like it run eagerly.
         dynamic, backend, mode, options: change nothing.
         disable: return the function as it is.
 
@@ -52,6 +53,7 @@ def compile(
         RecordingError: in a call, where something depends on elements in a way that a program
             cannot follow: item(), bool(), tolist(), masks as indices.
         TypeError, ValueError, GradientError: of a loss, as `Program`.
+        ValueError: fullgraph is False, and values True.
 
     Example:
         >>> import pymicrograd as mg
@@ -67,6 +69,11 @@ def compile(
         >>> [step(mg.ones(3)).item() for _ in range(3)]
         [3.0, 1.5, 0.0]
     """
+    if values and fullgraph is False:
+        raise ArgumentError(
+            "compile(): fullgraph=False is of functions of Tensors: with values=True a call that "
+            "cannot be recorded raises"
+        )
     if model is None:
         return functools.partial(compile, values=values, fullgraph=fullgraph, disable=disable)
     if isinstance(model, _core.ValueBase):

@@ -326,19 +326,26 @@ class Compiled(Fitting):
         around = self.surroundings
         assert around is not None
         before = [(module, dict(vars(module))) for module in around.watched]
+        refusals: list[str] = []
+        give_up = None
+        if self.fullgraph is False:
+            give_up = lambda error: refusals.append(str(explained(error)))  # noqa: E731
         try:
             with _core.ArrayRecording() as recording:
-                if not recording.begin():  # another thread has begun meanwhile
+                if not recording.begin(give_up):  # another thread has begun meanwhile
                     return self.function(*args, **named)
                 result = self.function(*args, **named)
+                if refusals:
+                    return result
                 outputs = list(tensors_in(result))
                 program = recording.close(tensors, outputs)
         except RecordingError as error:
-            if self.fullgraph is False:
-                self.variants[key] = str(explained(error))
-                warnings.warn(f"runs eagerly: {self.variants[key]}", stacklevel=4)
-                return self.function(*args, **named)
             raise explained(error) from error
+        finally:
+            if refusals:
+                around.changes(before)  # what counts calls is no part of a signature
+                self.variants[key] = refusals[0]
+                warnings.warn(f"runs eagerly: {refusals[0]}", stacklevel=4)
         changes = around.changes(before)
         if has_values(result):
             self.variants[key] = "it is of Values: compile(values=True) makes programs of these"

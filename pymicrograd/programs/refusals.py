@@ -14,6 +14,7 @@ FOLDER = str(Path(__file__).resolve().parents[1])
 INSTEAD = {
     "item": "return the Tensor and read it outside, or choose with where()",
     "tolist": "return the Tensor and read it outside",
+    "a Tensor as": "give a float: each run reads what it is then",
     "hooks": "do it outside, or in a callback of fit()",
     "numpy()": "do outside what reads its memory, or what NumPy computes: sort(), linalg, fft",
     "one_hot": "say how many classes there are: a program has fixed shapes",
@@ -21,9 +22,8 @@ INSTEAD = {
 }
 
 
-def place_of(error: BaseException) -> str:
-    """Return the user's line that an error comes from."""
-    frames = traceback.extract_tb(error.__traceback__)
+def place_in(frames: traceback.StackSummary) -> str:
+    """Return the user's line that calls end in."""
     for frame in reversed(frames):
         if not frame.filename.startswith(FOLDER):
             return f"{Path(frame.filename).name}:{frame.lineno}: {(frame.line or '').strip()}"
@@ -31,10 +31,14 @@ def place_of(error: BaseException) -> str:
 
 
 def explained(error: RecordingError) -> RecordingError:
-    """Return a refusal with the line that it is about, and what to write instead."""
-    text = str(error)
+    """Return a refusal with the line that it is about, and what to write instead.
+
+    The line is where it was raised; of one that was not, the line that is under way.
+    """
+    text, raised = str(error), error.__traceback__
+    place = place_in(traceback.extract_tb(raised) if raised else traceback.extract_stack())
     advice = next((advice for word, advice in INSTEAD.items() if text.startswith(word)), None)
-    return RecordingError(f"{place_of(error)}: {text}" + (f": {advice}" if advice else ""))
+    return RecordingError(f"{place}: {text}" + (f": {advice}" if advice else ""))
 
 
 def no_program(caller: str) -> ValueError:

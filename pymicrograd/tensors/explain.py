@@ -8,10 +8,10 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from .. import _core
-from ..errors import ArgumentError, EmptyError, GradientError, MicrogradError
+from ..errors import ArgumentError, EmptyError, GradientError, MicrogradError, RecordingError
 from .arguments import plural
 from .ops import TensorBase
 
@@ -28,8 +28,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def fail(status: int, what: int | str, operands: Any, integers: Any) -> NoReturn:
-    """Raise the exception of a status.
+def fail(status: int, what: int | str, operands: Any, integers: Any) -> None:
+    """Raise the exception of a status; of a refusal see `_core.refuse`.
 
     Args:
         status: negative.
@@ -47,7 +47,10 @@ def fail(status: int, what: int | str, operands: Any, integers: Any) -> NoReturn
         error = ArgumentError
     if name == "requires_grad" and status == _core.ARGUMENT:
         error = GradientError
-    raise error(f"{ROWS.get(name, name)}: {text or generic(status, operands)}")
+    found = error(f"{ROWS.get(name, name)}: {text or generic(status, operands)}")
+    if not isinstance(found, RecordingError) or isinstance(what, int):
+        raise found  # an op has no result
+    _core.refuse(found)
 
 
 def tensors(operands: Any) -> list[Any]:

@@ -129,7 +129,13 @@ def rows_of(array: Any) -> Any:
 
 def rows_of_mask(mask: Any) -> Tensor:
     """Return where a mask is true, counted in row-major order."""
-    return column(apply(NONZERO, (apply(RESHAPE, (mask,), (math.prod(mask.shape),)),)))
+    return column(nonzero(apply(RESHAPE, (mask,), (math.prod(mask.shape),))))
+
+
+def nonzero(array: Any) -> Any:
+    """Return the indices of the elements that are not 0, of shape (count, rank)."""
+    _core.refuse_recording("nonzero")
+    return apply(NONZERO, (array,))
 
 
 # ---- reading ---------------------------------------------------------------------------------

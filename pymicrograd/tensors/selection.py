@@ -206,5 +206,5 @@ class SelectionMethods(Attributes):
         """
         if as_tuple and not self.ndim:
             return self.reshape(1).nonzero(as_tuple=True)
-        found = apply(OPS["nonzero"], (self,))
+        found = indexing.nonzero(self)
         return tuple(found.unbind(1)) if as_tuple else found
