@@ -70,7 +70,10 @@ def refuse(error: RecordingError) -> None:
     """Raise a refusal; or give up the recording of this thread, whose call then goes on."""
     found = noted()
     if found is None or found.give_up is None:
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # whose traceback has this frame: a ring would hold the operands
     lib.mg_record_pause(arena, 1)  # until it is cancelled: a sweep may be under way in it
     found.give_up(error)
 

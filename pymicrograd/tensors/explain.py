@@ -47,10 +47,10 @@ def fail(status: int, what: int | str, operands: Any, integers: Any) -> None:
         error = ArgumentError
     if name == "requires_grad" and status == _core.ARGUMENT:
         error = GradientError
-    found = error(f"{ROWS.get(name, name)}: {text or generic(status, operands)}")
-    if not isinstance(found, RecordingError) or isinstance(what, int):
-        raise found  # an op has no result
-    _core.refuse(found)
+    text = f"{ROWS.get(name, name)}: {text or generic(status, operands)}"
+    if not issubclass(error, RecordingError) or isinstance(what, int):
+        raise error(text)  # an op has no result
+    _core.refuse(error(text))
 
 
 def tensors(operands: Any) -> list[Any]:
