@@ -98,6 +98,8 @@ typedef struct long_call {
     PyThreadState *state;
 } long_call;
 void long_open(long_call *call, int is_large, int is_long);
+/* Of a call that may go through all numbers that there are. */
+void long_open_graph(long_call *call);
 void long_begin(long_call *call);
 /* made: what the call returned; MG_ERR_INTERRUPTED at the end: a handler's exception is
  * set. */

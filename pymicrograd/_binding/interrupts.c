@@ -150,6 +150,13 @@ void long_open(long_call *call, int is_large, int is_long)
     *call = (long_call){.is_large = is_large, .is_long = is_long || may_wait()};
 }
 
+void long_open_graph(long_call *call)
+{
+    mg_usage usage;
+    mg_arena_usage(arena, &usage);
+    long_open(call, 1, usage.nodes > LONG / 8);
+}
+
 void long_begin(long_call *call)
 {
     if (call->is_long && !call->is_again) call->before = listen_for_signals();

@@ -12,11 +12,9 @@ PyObject *value_script_compile(PyObject *Py_UNUSED(none), PyObject *args)
     if (!PyArg_ParseTuple(args, "LO&LiO&", &loss, read_memory, &updates, &count, &flags,
                           read_memory, &made))
         return NULL;
-    mg_usage usage;
-    mg_arena_usage(arena, &usage);
     long_call call;
     mg_node root = loss, status;
-    long_open(&call, 1, usage.nodes > LONG / 8);
+    long_open_graph(&call);
     do {
         long_begin(&call);
         status = mg_script_compile(arena, root, count, updates, flags, made);
@@ -33,11 +31,9 @@ PyObject *value_script_close(PyObject *Py_UNUSED(none), PyObject *args)
     mg_script **made;
     if (!PyArg_ParseTuple(args, "O&LO&", read_memory, &outputs, &count, read_memory, &made))
         return NULL;
-    mg_usage usage;
-    mg_arena_usage(arena, &usage);
     long_call call;
     mg_node status;
-    long_open(&call, 1, usage.nodes > LONG / 8);
+    long_open_graph(&call);
     do {
         long_begin(&call);
         status = mg_script_close(arena, count, outputs, 0, made);
@@ -84,11 +80,9 @@ PyObject *value_script_backward(PyObject *Py_UNUSED(none), PyObject *args)
     long long handle, budget;
     double seed;
     if (!PyArg_ParseTuple(args, "LdL", &handle, &seed, &budget)) return NULL;
-    mg_usage usage;
-    mg_arena_usage(arena, &usage);
     long_call call;
     mg_node root = handle, status;
-    long_open(&call, 1, usage.nodes > LONG / 8);
+    long_open_graph(&call);
     do {
         long_begin(&call);
         status = mg_backward(arena, root, seed, budget);

@@ -511,11 +511,9 @@ static PyObject *adopt_list(const mg_node *nodes, Py_ssize_t count, PyObject *so
 
 static int grad_without_gil(mg_node root, Py_ssize_t count, mg_node *inputs, mg_node *out)
 {
-    mg_usage usage;
-    mg_arena_usage(arena, &usage);
     long_call call;
     mg_node status;
-    long_open(&call, 1, usage.nodes > LONG / 8);
+    long_open_graph(&call);
     do {
         long_begin(&call);
         status = mg_grad(arena, root, count, inputs, out);
