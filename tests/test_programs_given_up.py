@@ -241,3 +241,10 @@ def test_functions_of_values_are_recorded_or_raise() -> None:
         mg.compile(lambda x: x, values=True, fullgraph=False)
     with pytest.raises(ValueError, match="fullgraph=False is of functions of Tensors"):
         mg.compile(values=True, fullgraph=False)
+
+
+def test_a_refusal_without_source_names_the_line() -> None:
+    found: dict[str, Any] = {}
+    exec("def function(x):\n    return x.sum().item()", found)
+    with pytest.raises(RecordingError, match=r"^<string>:2: item: "):
+        mg.compile(found["function"])(mg.ones(3))

@@ -26,7 +26,8 @@ def place_in(frames: traceback.StackSummary) -> str:
     """Return the user's line that calls end in."""
     for frame in reversed(frames):
         if not frame.filename.startswith(FOLDER):
-            return f"{Path(frame.filename).name}:{frame.lineno}: {(frame.line or '').strip()}"
+            line = f": {frame.line.strip()}" if frame.line else ""  # of stdin there is none
+            return f"{Path(frame.filename).name}:{frame.lineno}{line}"
     return "the function"
 
 
