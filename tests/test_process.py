@@ -314,12 +314,16 @@ WAITING: dict[str, Callable[[mg.Tensor], object]] = {
 
 
 def is_heard_while_waiting(call: Callable[[mg.Tensor], object], x: mg.Tensor) -> bool:
-    """Interrupt a call that waits for another thread's op, until it ends before the op does."""
-    a, stop, heard, done, when = mg.ones(1200, 1200), False, False, 0, -1
+    """Interrupt a call that waits for another thread's op, until it ends before the op does.
+
+    Signals are looked for every 20 ms, so an op that ends sooner is followed by a longer one.
+    """
+    size, stop, heard, done, when = 1200, False, False, 0, -1
 
     def work() -> None:
         nonlocal done
         while not stop:
+            a = mg.ones(size, size)
             a @ a
             done += 1
 
@@ -341,6 +345,7 @@ def is_heard_while_waiting(call: Callable[[mg.Tensor], object], x: mg.Tensor) ->
         timer.join()
         if heard:
             break
+        size = min(size + 200, 4000)
     stop = True
     thread.join()
     return heard

@@ -328,6 +328,9 @@ def test_an_exception_in_any_slice(error: type[BaseException]) -> None:
 # ---- ops on Tensors ---------------------------------------------------------------------------
 
 
+TRIES = 1000  # in which another thread, awake, is given a processor: one or two are the rule
+
+
 def others_run_during(call: Callable[[], object]) -> bool:
     """Tell whether another thread comes to run in a call, by the call's own doing."""
     sys.setswitchinterval(1000)  # `restless` sets it back
@@ -361,7 +364,7 @@ LARGE: dict[str, Callable[[Any, Any], object]] = {
 @pytest.mark.parametrize("name", LARGE)
 def test_what_takes_long_lets_other_threads_run(name: str) -> None:
     column, row = mg.ones(4096, 1), mg.ones(1, 4096)
-    assert any(others_run_during(lambda: LARGE[name](column, row)) for _ in range(20))
+    assert any(others_run_during(lambda: LARGE[name](column, row)) for _ in range(TRIES))
 
 
 def test_writing_into_a_recorded_tensor_lets_other_threads_run() -> None:
@@ -371,7 +374,7 @@ def test_writing_into_a_recorded_tensor_lets_other_threads_run() -> None:
         recorded = x * leaf
         return others_run_during(lambda: recorded.__setitem__(slice(1, None), x[1:]))
 
-    assert any(write() for _ in range(20))
+    assert any(write() for _ in range(TRIES))
 
 
 def test_what_is_short_does_not() -> None:
@@ -406,7 +409,26 @@ def test_what_waits_for_a_long_op_lets_other_threads_run() -> None:
         return ran
 
     for call in calls:
-        assert any(waits(call) for _ in range(20))
+        assert any(waits(call) for _ in range(TRIES))
+
+
+def test_threads_take_turns() -> None:
+    """Who waits for an op of a thread that makes one after the other gets its turn next."""
+    large, one, done, seen = mg.ones(1000, 1000), mg.ones(1, requires_grad=True), 0, set()
+
+    def work() -> None:
+        nonlocal done
+        for _ in range(100):
+            large @ large
+            done += 1
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while done < 100:
+        one.sum()
+        seen.add(done)
+    thread.join()
+    assert len(seen) >= 25  # some 100; where turns are not given up, three
 
 
 # ---- everything at once ----------------------------------------------------------------------

@@ -47,7 +47,9 @@ typedef struct slab {
  * sleep: taking it is one atomic instruction, giving it back a store. What lasts, an op
  * on large arrays or a slice of a backward, says so once it has the lock; then others
  * sleep until it gives it back. `lasting` is set by who has the lock, and the lock of
- * lasting work is given back, under the guard, so that no end of it is missed. Handles
+ * lasting work is given back, under the guard, so that no end of it is missed. Who gives
+ * it back leaves it taken for one of the sleepers, if there are any: else a thread that
+ * makes one large call after the other had it again before they are awake. Handles
  * are released meanwhile by leaving them to it, for who drops something waits for
  * nobody. */
 
@@ -66,8 +68,9 @@ static bool is_lasting(mg_arena *arena)
     return atomic_load_explicit(&arena->lasting, memory_order_relaxed);
 }
 
-/* Sleep until lasting work ends; who is asked meanwhile, for a while only. */
-static void lasting_wait(mg_arena *arena, bool asked)
+/* Sleep until lasting work ends; who is asked meanwhile, for a while only. Tells whether
+ * the lock was handed over to this thread. */
+static bool lasting_wait(mg_arena *arena, bool asked)
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
@@ -75,10 +78,15 @@ static void lasting_wait(mg_arena *arena, bool asked)
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
     pthread_mutex_lock(&arena->guard);
+    arena->sleepers++;
     if (asked && is_lasting(arena))
         pthread_cond_timedwait(&arena->ended, &arena->guard, &until);
     while (!asked && is_lasting(arena)) pthread_cond_wait(&arena->ended, &arena->guard);
+    arena->sleepers--;
+    const bool has_lock = arena->is_handed_over;
+    arena->is_handed_over = false;
     pthread_mutex_unlock(&arena->guard);
+    return has_lock;
 }
 
 /* Take a lock that somebody else has; false: its thread has given up. */
@@ -89,7 +97,7 @@ static bool lock_wait(mg_arena *arena, bool asks)
         if (asked && !work_goes_on()) return false;
         if (is_lasting(arena)) {
             if (asks && work_hurries()) return false;
-            lasting_wait(arena, asked);
+            if (lasting_wait(arena, asked)) return true;
             round = 0;
         } else {
             wait_briefly(round);
@@ -129,7 +137,7 @@ bool release_enter(mg_arena *arena, int64_t count, const mg_node *handles,
     for (int round = 0; !arena_try(arena); round++) {
         if (!is_lasting(arena)) wait_briefly(round);
         else if (lasting_leave(arena, count, handles, release)) return false;
-        else lasting_wait(arena, false);
+        else if (lasting_wait(arena, false)) return true;
     }
     return true;
 }
@@ -143,14 +151,16 @@ void lasting_begin(mg_arena *arena)
     pthread_mutex_unlock(&arena->guard);
 }
 
-/* Give the lock back, and wake those that sleep. */
+/* Give the lock back, to the first of those that sleep who wakes up. */
 static void lasting_end(mg_arena *arena)
 {
     pthread_mutex_lock(&arena->guard);
     while (arena->late_count)
         arena->late_release(arena, arena->late[--arena->late_count]);
     atomic_store_explicit(&arena->lasting, false, memory_order_relaxed);
-    atomic_flag_clear_explicit(&arena->lock, memory_order_release);
+    arena->is_handed_over = arena->sleepers > 0;
+    if (!arena->is_handed_over)
+        atomic_flag_clear_explicit(&arena->lock, memory_order_release);
     pthread_cond_broadcast(&arena->ended);
     pthread_mutex_unlock(&arena->guard);
 }
@@ -186,7 +196,10 @@ void lock_before_fork(mg_arena *arena)
 /* Those who slept are not in the child. */
 void lock_after_fork(mg_arena *arena, bool child)
 {
-    if (child) pthread_cond_init(&arena->ended, NULL);
+    if (child) {
+        pthread_cond_init(&arena->ended, NULL);
+        arena->sleepers = 0;
+    }
     pthread_mutex_unlock(&arena->guard);
     arena_unlock(arena);
 }
@@ -255,6 +268,13 @@ void lock_after_fork(mg_arena *arena, bool child)
 int mg_arena_lasts(mg_arena *arena)
 {
     return is_lasting(arena);
+}
+
+int mg_arena_await(mg_arena *arena)
+{
+    MG_TRY(arena_enter(arena));
+    arena_unlock(arena);
+    return MG_OK;
 }
 
 /* ---- memory ------------------------------------------------------------------------ */

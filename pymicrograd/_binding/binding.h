@@ -90,10 +90,11 @@ static inline int may_wait(void)
 
 /* A call that may be given up: made between long_begin() and long_end(), again while that
  * returns 1. One that is large runs without the GIL, as for release_gil(); one that is not
- * listens for the sake of waiting only. To listen takes 4 us and the GIL: who does not, and
- * finds that he has to wait, comes back and is made again. */
+ * listens for the sake of waiting only. To listen takes 4 us and the GIL, and what came
+ * before is not heard: so who finds that he has to wait comes back, lets handlers run of
+ * what has come, and listens from then on. */
 typedef struct long_call {
-    int is_large, is_long, is_again, is_held, is_hurried;
+    int is_large, is_long, is_again, is_held, is_hurried, waits;
     PyObject *before;
     PyThreadState *state;
 } long_call;
@@ -104,6 +105,16 @@ void long_begin(long_call *call);
 /* made: what the call returned; MG_ERR_INTERRUPTED at the end: a handler's exception is
  * set. */
 int long_end(long_call *call, mg_node *made, const mg_node *operands, int count);
+
+/* wait_for_others(), where it may have to. */
+int wait_heard(void);
+
+/* Wait until a large call of another thread has ended, without the GIL, and signals are
+ * heard: what is short then keeps it. 0, or -1 with a handler's exception. */
+static inline int wait_for_others(void)
+{
+    return may_wait() ? wait_heard() : 0;
+}
 
 /* ---- recording.c ------------------------------------------------------------------- */
 

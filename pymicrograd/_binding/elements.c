@@ -362,6 +362,7 @@ PyObject *tensor_share(PyObject *Py_UNUSED(none), PyObject *args)
         PyErr_SetString(PyExc_ValueError, "there is a stride for each axis");
         return NULL;
     }
+    if (wait_for_others() < 0) return NULL;
     PyThreadState *state = release_gil(0);
     mg_node made =
         mg_array_share(arena, dtype, rank, sizes, steps, data, read_only, owner);

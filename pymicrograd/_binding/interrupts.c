@@ -160,18 +160,9 @@ void long_open_graph(long_call *call)
 void long_begin(long_call *call)
 {
     if (call->is_long && !call->is_again) call->before = listen_for_signals();
-    call->is_hurried = !call->is_long && call->is_large;
+    call->is_hurried = !call->waits && !call->is_again;
     if (call->is_hurried) mg_work_hurry(1);
     call->state = release_gil(call->is_large);
-}
-
-/* Tell whether a call came back in order to listen while it waits; from now on it does. */
-static int has_to_wait(long_call *call, mg_node made)
-{
-    if (!call->is_hurried) return 0;
-    mg_work_hurry(0);
-    call->is_long = made == MG_ERR_INTERRUPTED;
-    return call->is_long;
 }
 
 /* Hold on to the operands while handlers run, which may drop them or put others in their
@@ -193,14 +184,28 @@ static void nodes_release(long_call *call, const mg_node *nodes, int count)
 int long_end(long_call *call, mg_node *made, const mg_node *operands, int count)
 {
     acquire_gil(call->state, call->is_large);
-    if (has_to_wait(call, *made)) return 1;
+    if (call->is_hurried) mg_work_hurry(0);
     int given_up = stop_listening(call->before);
     call->before = NULL;
     nodes_release(call, operands, count);
-    if (!given_up || *made != MG_ERR_INTERRUPTED) return 0;
-    call->is_again = !mg_arena_lasts(arena) && call->is_large;
+    int has_to_wait = call->is_hurried && !given_up;
+    if (*made != MG_ERR_INTERRUPTED || !(given_up || has_to_wait)) return 0;
+    if (has_to_wait) call->waits = call->is_long = 1;
+    else call->is_again = !mg_arena_lasts(arena) && call->is_large;
     if (call->is_again) nodes_retain(call, operands, count);
     if (PyErr_CheckSignals() == 0) return 1;
     nodes_release(call, operands, count);
     return 0;
+}
+
+int wait_heard(void)
+{
+    long_call call;
+    mg_node status;
+    long_open(&call, 0, 0);
+    do {
+        long_begin(&call);
+        status = mg_arena_await(arena);
+    } while (long_end(&call, &status, NULL, 0));
+    return PyErr_Occurred() ? -1 : 0;
 }

@@ -131,13 +131,13 @@ static int run_sweep(mg_sweep *sweep, PyObject *roots, int flags)
     for (int given_up = 0, waits = 0;;) { /* as a long_call, slice by slice */
         int listens = !given_up && (is_long || waits || may_wait());
         PyObject *before = listens ? listen_for_signals() : NULL;
-        mg_work_hurry(!listens && !given_up);
+        mg_work_hurry(!waits && !given_up);
         PyThreadState *state = release_gil(1);
         int status = mg_sweep_run(sweep, SWEEP_BUDGET);
         acquire_gil(state, 1);
         mg_work_hurry(0);
         given_up = stop_listening(before) && !mg_arena_lasts(arena);
-        waits = status == MG_MORE && !listens;
+        waits = status == MG_MORE && !waits && !given_up;
         if (status == MG_OK) return 0;
         if (status < 0) return fail_sweep(status, sweep, roots);
         if (PyErr_CheckSignals() < 0) return -1;

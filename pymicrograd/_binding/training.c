@@ -213,6 +213,7 @@ static PyObject *update_by(mg_program *program, int64_t which, PyObject *const *
     update_plan plan;
     step s;
     Py_ssize_t groups = (count - 1) / 2;
+    if (wait_for_others() < 0) return NULL;
     int is_read = count > 0 ? read_plan(args[0], &plan) : 0;
     if (is_read > 0) is_read = open_step(args + 1, groups, &plan, &s);
     if (is_read <= 0) return is_read < 0 ? NULL : Py_NewRef(Py_None);
