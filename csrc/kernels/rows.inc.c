@@ -63,6 +63,13 @@ MG_INLINE int64_t OF(group)(int64_t rows, int64_t n)
     return rows < group ? rows : group;
 }
 
+/* Ask for the row that comes next while one is computed, if rows are long: the processor
+ * foresees no more than a page. */
+MG_INLINE void OF(fetch_row)(int64_t rows_left, int64_t n, const T *next)
+{
+    if (rows_left > 0 && n >= OF(PIECE) && n <= REDUCE_BLOCK) OF(fetch)(n, next);
+}
+
 /* Do something with the rows' length as a constant, where it is one of a few: a loop over
  * so few elements costs more than they do. */
 #define FEW(n, action) \
@@ -287,13 +294,43 @@ MG_INLINE void OF(exp_sums)(int64_t rows, int64_t n, const T *a, int64_t stride,
     OF(sums_of)(MAP(exp), rows, n, a, stride, m, sums);
 }
 
+/* The sum of (a[i] - mean)^2 of a block. */
+static void OF(squares_block)(const OF(long_row) *row, int64_t first, int64_t n, T *sums)
+{
+    const T *a = row->a + first, c = row->mean;
+    const int64_t whole = WHOLE_BLOCKS(n, LANES);
+    T lanes[LANES];
+    OF(start_sum)(lanes);
+    for (int64_t i = 0; i < whole; i += LANES)
+        for (int l = 0; l < LANES; l++)
+            lanes[l] = lanes[l] + (a[i + l] - c) * (a[i + l] - c);
+    for (int64_t i = whole; i < n; i++)
+        lanes[i - whole] = lanes[i - whole] + (a[i] - c) * (a[i] - c);
+    OF(join_rows_sum)(1, lanes, sums);
+}
+
+/* squares[r] = the sum of (a[r, i] - c[r])^2, of one group. */
+static void OF(squares)(int64_t rows, int64_t n, const T *a, int64_t stride, const T *c,
+                        T *squares)
+{
+    if (n <= OF(PIECE)) {
+        OF(sums_of)(MAP(square), rows, n, a, stride, c, squares);
+        return;
+    }
+    OF(long_row) row = {.compute = OF(squares_block), .n = n, .a = a, .mean = *c};
+    if (n > REDUCE_BLOCK)
+        OF(row_sums)(row, 1.0, 1, squares);
+    else
+        OF(squares_block)(&row, 0, n, squares);
+}
+
 /* mean[r] of row r, squares[r] = sum of (a[r, i] - mean[r])^2. */
 MG_INLINE void OF(moments)(int64_t rows, int64_t n, const T *a, int64_t stride, T *mean,
                            T *squares)
 {
     OF(rows_sum)(rows, n, a, stride, mean);
     for (int64_t r = 0; r < rows; r++) mean[r] = mean[r] / (T)n;
-    OF(sums_of)(MAP(square), rows, n, a, stride, mean, squares);
+    OF(squares)(rows, n, a, stride, mean, squares);
 }
 
 /* ---- softmax and its family -------------------------------------------------------- */
@@ -316,6 +353,7 @@ static void OF(softmax)(int64_t rows, int64_t n, const void *of_a, int64_t strid
     T *y = of_y, m[OF(PIECE)], sums[OF(PIECE)];
     for (int64_t group; rows > 0; rows -= group, a += group * stride, y += group * n) {
         group = OF(softmax_group)(rows, n);
+        OF(fetch_row)(rows - group, n, a + group * stride);
         if (n <= SHORT_SOFTMAX) {
             _Alignas(CACHE_LINE) T e[OF(TURNED)];
             OF(exps_turned)(group, n, a, stride, e, m, sums);
@@ -355,6 +393,7 @@ static void OF(log_softmax)(int64_t rows, int64_t n, const void *of_a, int64_t s
     T *y = of_y, m[OF(PIECE)], sums[OF(PIECE)];
     for (int64_t group; rows > 0; rows -= group, a += group * stride, y += group * n) {
         group = OF(softmax_group)(rows, n);
+        OF(fetch_row)(rows - group, n, a + group * stride);
         OF(exp_sums)(group, n, a, stride, m, sums);
         MAP(log)(group, sums, NULL, sums, 0.0, 0);
         if (n > REDUCE_BLOCK) {
@@ -382,6 +421,7 @@ static void OF(log_sums)(int64_t rows, int64_t n, const void *of_a, int64_t stri
     T *y = of_y, m[OF(PIECE)], sums[OF(PIECE)];
     for (int64_t group; rows > 0; rows -= group, a += group * stride, y += 2 * group) {
         group = OF(softmax_group)(rows, n);
+        OF(fetch_row)(rows - group, n, a + group * stride);
         OF(exp_sums)(group, n, a, stride, m, sums);
         OF(log_pairs)(group, m, sums, y);
     }
@@ -396,6 +436,7 @@ static void OF(log_sums_kept)(int64_t rows, int64_t n, const void *of_a, void *o
     T *e = of_exps, *sums = of_sums, *y = of_y, m[OF(PIECE)];
     for (int64_t group; rows > 0; rows -= group) {
         group = OF(softmax_group)(rows, n);
+        OF(fetch_row)(rows - group, n, a + group * n);
         if (n <= SHORT_SOFTMAX) {
             OF(exps_turned)(group, n, a, n, e, m, sums);
         } else {
@@ -415,6 +456,7 @@ static void OF(logsumexp)(int64_t rows, int64_t n, const void *of_a, int64_t str
     T *y = of_y, m[OF(PIECE)], sums[OF(PIECE)];
     for (int64_t group; rows > 0; rows -= group, a += group * stride, y += group) {
         group = OF(softmax_group)(rows, n);
+        OF(fetch_row)(rows - group, n, a + group * stride);
         OF(exp_sums)(group, n, a, stride, m, sums);
         MAP(log)(group, sums, NULL, sums, 0.0, 0);
         for (int64_t r = 0; r < group; r++)
@@ -782,7 +824,7 @@ static void OF(norm_scales)(int64_t rows, int64_t n, const void *of_a, bool cent
         if (centered)
             OF(moments)(group, n, a, n, mean, scale);
         else
-            OF(sums_of)(MAP(square), group, n, a, n, mean, scale); /* a - 0 is a */
+            OF(squares)(group, n, a, n, mean, scale); /* a - 0 is a */
         for (int64_t r = 0; r < group; r++)
             scale[r] = OF(mean_square)(n, a + r * n, centered, (T)epsilon, scale[r], by + r,
                                        mean + r);
@@ -829,19 +871,37 @@ MG_INLINE void OF(norm_parts)(int64_t n, const T *a, const T *g, const T *weight
     }
 }
 
-/* The sums of h and of p of a block, a piece at a time. */
+/* Add h and p of n elements, LANES at most, to lanes of each. */
+MG_INLINE void OF(norm_lanes_add)(int n, const T *a, const T *g, const T *weight, T by,
+                                  T mean, T scale, T *lanes_h, T *lanes_p)
+{
+    for (int l = 0; l < n; l++) {
+        const T h = weight ? g[l] * weight[l] : g[l];
+        lanes_h[l] = lanes_h[l] + h;
+        lanes_p[l] = lanes_p[l] + h * ((a[l] * by - mean) * scale);
+    }
+}
+
+/* The sums of h and of p of a block. */
 static void OF(norm_sums)(const OF(long_row) *row, int64_t first, int64_t n, T *sums)
 {
-    _Alignas(CACHE_LINE) T h[OF(PIECE)], p[OF(PIECE)];
-    T lanes[2 * LANES];
-    OF(start_sum)(lanes), OF(start_sum)(lanes + LANES);
-    for (int64_t i = first; i < first + n; i += OF(PIECE)) {
-        const int64_t left = first + n - i, count = left < OF(PIECE) ? left : OF(PIECE);
-        OF(norm_parts)(count, row->a + i, row->g + i, row->weight ? row->weight + i : NULL,
-                       row->by, row->mean, row->scale, h, p);
-        OF(fold_all_sum)(count, h, lanes);
-        OF(fold_all_sum)(count, p, lanes + LANES);
-    }
+    const T *a = row->a + first, *g = row->g + first;
+    const T *weight = row->weight ? row->weight + first : NULL;
+    const T by = row->by, mean = row->mean, scale = row->scale;
+    const int64_t whole = WHOLE_BLOCKS(n, LANES);
+    T lanes[2 * LANES], lanes_h[LANES], lanes_p[LANES];
+    OF(start_sum)(lanes_h), OF(start_sum)(lanes_p);
+    if (weight)
+        for (int64_t i = 0; i < whole; i += LANES)
+            OF(norm_lanes_add)(LANES, a + i, g + i, weight + i, by, mean, scale, lanes_h,
+                               lanes_p);
+    else
+        for (int64_t i = 0; i < whole; i += LANES)
+            OF(norm_lanes_add)(LANES, a + i, g + i, NULL, by, mean, scale, lanes_h,
+                               lanes_p);
+    OF(norm_lanes_add)((int)(n - whole), a + whole, g + whole,
+                       weight ? weight + whole : NULL, by, mean, scale, lanes_h, lanes_p);
+    memcpy(lanes, lanes_h, sizeof lanes_h), memcpy(lanes + LANES, lanes_p, sizeof lanes_p);
     OF(join_rows_sum)(2, lanes, sums);
 }
 
@@ -866,8 +926,27 @@ static void OF(norm_block_back)(const OF(long_row) *row, int64_t first, int64_t 
                       row->scale, row->of_h, row->of_p, row->y + first);
 }
 
-/* The same of a row longer than a piece, whose by, mean and scale are known. */
-static void OF(norm_long_back)(OF(long_row) row, bool centered, T *out)
+enum { OF(NORM_ROWS) = 32 }; /* of a group at most: four pieces are much for a stack */
+
+/* What norms know of the rows of a group; the means of h, or 0, and of p. */
+typedef struct OF(norm_rows) {
+    T by[OF(NORM_ROWS)], mean[OF(NORM_ROWS)], scale[OF(NORM_ROWS)];
+    T of_h[OF(NORM_ROWS)], of_p[OF(NORM_ROWS)];
+} OF(norm_rows);
+
+/* Return row r of a group, what is known of it included. */
+MG_INLINE OF(long_row) OF(norm_row)(int64_t r, int64_t n, const T *a, const T *g,
+                                    const OF(norm_turns) *turns, const OF(norm_rows) *of)
+{
+    OF(long_row) row = {.n = n, .a = a + r * n, .g = g + r * n};
+    row.weight = OF(in_turn)(turns, turns->weight, r, n);
+    row.by = of->by[r], row.mean = of->mean[r], row.scale = of->scale[r];
+    row.of_h = of->of_h[r], row.of_p = of->of_p[r];
+    return row;
+}
+
+/* The sums of h and of p of a row longer than a piece. */
+static void OF(norm_long_sums)(OF(long_row) row, T *sum_h, T *sum_p)
 {
     T sums[2];
     row.compute = OF(norm_sums);
@@ -875,44 +954,32 @@ static void OF(norm_long_back)(OF(long_row) row, bool centered, T *out)
         OF(row_sums)(row, 2.0, 2, sums);
     else
         OF(norm_sums)(&row, 0, row.n, sums);
-    row.of_h = centered ? sums[0] / (T)row.n : 0, row.of_p = sums[1] / (T)row.n;
-    row.compute = OF(norm_block_back), row.y = out;
-    OF(row_map)(row, 2.0);
+    *sum_h = sums[0], *sum_p = sums[1];
 }
 
-enum { OF(NORM_ROWS) = 32 }; /* of a group at most: seven pieces are much for a stack */
-
-/* What norms know of the rows of a group. */
-typedef struct OF(norm_rows) {
-    T by[OF(NORM_ROWS)], mean[OF(NORM_ROWS)], scale[OF(NORM_ROWS)];
-} OF(norm_rows);
-
-/* What the rows of a group pass on to a; returns how many there are, and finds `of`. */
-static int64_t OF(norm_group_back)(int64_t rows, int64_t n, const T *a, const T *g,
-                                   const OF(norm_turns) *turns, bool centered,
-                                   double epsilon, OF(norm_rows) *of, T *out)
+/* Find what norms know of the rows of a group; returns how many there are. */
+static int64_t OF(norm_group)(int64_t rows, int64_t n, const T *a, const T *g,
+                              const OF(norm_turns) *turns, bool centered, double epsilon,
+                              OF(norm_rows) *of)
 {
     enum { ROWS = OF(NORM_ROWS) };
-    T sums_h[ROWS], sums_p[ROWS];
     _Alignas(CACHE_LINE) T h[OF(PIECE)], p[OF(PIECE)];
     const int64_t group = OF(group)(rows < ROWS ? rows : ROWS, n);
     OF(norm_scales)(group, n, a, centered, epsilon, of->by, of->mean, of->scale);
     if (n > OF(PIECE)) {
-        OF(long_row) row = {.n = n, .a = a, .g = g};
-        row.weight = OF(in_turn)(turns, turns->weight, 0, n);
-        row.by = *of->by, row.mean = *of->mean, row.scale = *of->scale;
-        OF(norm_long_back)(row, centered, out);
-        return group;
+        of->of_h[0] = of->of_p[0] = 0;
+        OF(norm_long_sums)(OF(norm_row)(0, n, a, g, turns, of), of->of_h, of->of_p);
+    } else {
+        for (int64_t r = 0; r < group; r++)
+            OF(norm_parts)(n, a + r * n, g + r * n, OF(in_turn)(turns, turns->weight, r, n),
+                           of->by[r], of->mean[r], of->scale[r], h + r * n, p + r * n);
+        OF(rows_sum)(group, n, h, n, of->of_h);
+        OF(rows_sum)(group, n, p, n, of->of_p);
     }
-    for (int64_t r = 0; r < group; r++)
-        OF(norm_parts)(n, a + r * n, g + r * n, OF(in_turn)(turns, turns->weight, r, n),
-                       of->by[r], of->mean[r], of->scale[r], h + r * n, p + r * n);
-    OF(rows_sum)(group, n, h, n, sums_h);
-    OF(rows_sum)(group, n, p, n, sums_p);
-    for (int64_t r = 0; r < group; r++, a += n, g += n, out += n)
-        OF(norm_row_back)(n, a, g, OF(in_turn)(turns, turns->weight, r, n), of->by[r],
-                          of->mean[r], of->scale[r], centered ? sums_h[r] / (T)n : 0,
-                          sums_p[r] / (T)n, out);
+    for (int64_t r = 0; r < group; r++) {
+        of->of_h[r] = centered ? of->of_h[r] / (T)n : 0;
+        of->of_p[r] = of->of_p[r] / (T)n;
+    }
     return group;
 }
 
@@ -923,10 +990,18 @@ static void OF(norm_back)(int64_t rows, int64_t n, const void *of_a, const void 
     const T *a = of_a, *g = of_g;
     T *out = of_out;
     OF(norm_turns) turns = {of_weight, NULL, turn, period};
+    OF(norm_rows) of;
     for (int64_t group; rows > 0; rows -= group, a += group * n, g += group * n) {
-        OF(norm_rows) of;
-        group = OF(norm_group_back)(rows, n, a, g, &turns, centered, epsilon, &of, out);
-        out += group * n, turns.turn += group;
+        group = OF(norm_group)(rows, n, a, g, &turns, centered, epsilon, &of);
+        for (int64_t r = 0; r < group; r++, out += n) {
+            OF(long_row) row = OF(norm_row)(r, n, a, g, &turns, &of);
+            row.compute = OF(norm_block_back), row.y = out;
+            if (n > OF(PIECE))
+                OF(row_map)(row, 2.0);
+            else
+                OF(norm_block_back)(&row, 0, n, NULL);
+        }
+        turns.turn += group;
     }
 }
 
@@ -973,20 +1048,41 @@ static void OF(norm_weight)(int64_t rows, int64_t columns, const void *of_a,
         OF(columns_end_sum)(OF(levels_of_sum)(rows), counts, columns, of_blocks, y);
 }
 
-/* What a block of rows at most passes on: while a and g of some rows are in a cache, to
- * all operands. lanes: those of the weight, and those of the bias. */
+/* What row i of a block passes on: to a; to a lane of the weight, g * x; of the bias, g. */
+MG_INLINE void OF(norm_row_all_back)(const OF(long_row) *row, bool start, T *out,
+                                     T *lane_w, T *lane_b)
+{
+    const T *a = row->a, *g = row->g, *weight = row->weight;
+    const T by = row->by, mean = row->mean, scale = row->scale;
+    const T of_h = row->of_h, of_p = row->of_p, slope = scale * by;
+    EACH for (int64_t j = 0; j < row->n; j++)
+    {
+        const T x = (a[j] * by - mean) * scale;
+        out[j] = slope * ((g[j] * weight[j] - of_h) - x * of_p);
+        lane_w[j] = (start ? 0 : lane_w[j]) + g[j] * x;
+        lane_b[j] = (start ? 0 : lane_b[j]) + g[j];
+    }
+}
+
+/* What a block of rows at most passes on to all operands. lanes: those of the weight, and
+ * those of the bias. Rows that come next are fetched while this one is computed. */
 static void OF(norm_all_block)(int64_t rows, int64_t n, const T *a, const T *g,
                                const OF(norm_turns) *turns, bool centered, double epsilon,
                                T *lanes, T *out)
 {
     OF(norm_rows) of;
     T *of_bias = lanes + LANES * n;
-    for (int64_t i = 0, group; i < rows; i += group, out += group * n) {
-        group = OF(norm_group_back)(rows - i, n, a, g, turns, centered, epsilon, &of, out);
-        for (int64_t r = 0; r < group; r++, a += n, g += n) {
-            OF(norm_lane_add)(i + r, n, a, g, of.by[r], of.mean[r], of.scale[r], lanes);
-            OF(fold_rows_sum)(1, n, g, n, i + r < LANES, 0,
-                              of_bias + (i + r) % LANES * n);
+    for (int64_t i = 0, group; i < rows; i += group, a += group * n, g += group * n) {
+        group = OF(norm_group)(rows - i, n, a, g, turns, centered, epsilon, &of);
+        OF(fetch_row)(rows - i - group, n, a + group * n);
+        OF(fetch_row)(rows - i - group, n, g + group * n);
+        for (int64_t r = 0; r < group; r++, out += n) {
+            const int64_t lane = (i + r) % LANES * n;
+            const OF(long_row) row = OF(norm_row)(r, n, a, g, turns, &of);
+            if (i + r < LANES)
+                OF(norm_row_all_back)(&row, true, out, lanes + lane, of_bias + lane);
+            else
+                OF(norm_row_all_back)(&row, false, out, lanes + lane, of_bias + lane);
         }
     }
 }
@@ -1050,26 +1146,18 @@ static void OF(norm_products)(int64_t rows, int64_t n, const void *of_a, const v
 
 /* ---- planes ------------------------------------------------------------------------ */
 
-/* The sum of (a[i] - mean)^2 of a block, or of g[i] * (a[i] - mean). */
+/* The sum of g[i] * (a[i] - mean) of a block. */
 static void OF(plane_block)(const OF(long_row) *row, int64_t first, int64_t n, T *sums)
 {
-    const T *a = row->a + first, *g = row->g ? row->g + first : NULL, c = row->mean;
+    const T *a = row->a + first, *g = row->g + first, c = row->mean;
     const int64_t whole = WHOLE_BLOCKS(n, LANES);
     T lanes[LANES];
     OF(start_sum)(lanes);
-    if (g) {
-        for (int64_t i = 0; i < whole; i += LANES)
-            for (int l = 0; l < LANES; l++)
-                lanes[l] = lanes[l] + g[i + l] * (a[i + l] - c);
-        for (int64_t i = whole; i < n; i++)
-            lanes[i - whole] = lanes[i - whole] + g[i] * (a[i] - c);
-    } else {
-        for (int64_t i = 0; i < whole; i += LANES)
-            for (int l = 0; l < LANES; l++)
-                lanes[l] = lanes[l] + (a[i + l] - c) * (a[i + l] - c);
-        for (int64_t i = whole; i < n; i++)
-            lanes[i - whole] = lanes[i - whole] + (a[i] - c) * (a[i] - c);
-    }
+    for (int64_t i = 0; i < whole; i += LANES)
+        for (int l = 0; l < LANES; l++)
+            lanes[l] = lanes[l] + g[i + l] * (a[i + l] - c);
+    for (int64_t i = whole; i < n; i++)
+        lanes[i - whole] = lanes[i - whole] + g[i] * (a[i] - c);
     OF(join_rows_sum)(1, lanes, sums);
 }
 
@@ -1079,12 +1167,12 @@ static void OF(plane_sums)(int64_t rows, int64_t n, const void *of_a, const void
     const T *a = of_a, *g = of_g, *c = of_c;
     T *y = of_y;
     for (int64_t r = 0, k = 0; r < rows; r++, k = k + 1 < channels ? k + 1 : 0, a += n) {
-        OF(long_row) row = {.compute = OF(plane_block), .n = n, .a = a, .mean = c[k]};
-        row.g = g ? g + r * n : NULL;
+        OF(long_row) row = {.compute = OF(squares_block), .n = n, .a = a, .mean = c[k]};
+        if (g) row.compute = OF(plane_block), row.g = g + r * n;
         if (n > REDUCE_BLOCK)
             OF(row_sums)(row, 2.0, 1, y + r);
         else
-            OF(plane_block)(&row, 0, n, y + r);
+            row.compute(&row, 0, n, y + r);
     }
 }
 
