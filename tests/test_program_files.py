@@ -395,14 +395,11 @@ def test_what_a_file_of_tensors_cannot_tell(tmp_path: Path) -> None:
     x = pymicrograd.ones(3, requires_grad=True)
     hooked = pymicrograd.ones(3, requires_grad=True)
     hooked.register_hook(lambda g: g * 2.0)
-    images = nn.BatchNorm2d(1)
 
     cases = {
-        "recorded": lambda v: pymicrograd.autograd.grad((x * v).sum(), x)[0],
         "more than 16": lambda v: (pymicrograd.autograd.backward([x * v] * 17, [v] * 17), v * 2.0)[
             1
         ],
-        "batch_norm": lambda v: images((v * x)[0].expand(1, 1, 9, 9)).sum().backward(),
         "hooks": lambda v: ((hooked * v).sum().backward(), v * 2.0)[1],
     }
     for text, function in cases.items():
@@ -422,6 +419,42 @@ def test_what_a_file_of_tensors_cannot_tell(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="1 inputs, not 2"):
         stored(x, x)
     assert not (tmp_path / "program.mgp2").exists()
+
+
+def test_a_scheduler_is_not_in_a_file(tmp_path: Path) -> None:
+    """`save` says so; the step without it goes on, with rates that are set."""
+
+    def step(x: Any) -> Any:
+        loss = ((w * x) ** 2).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    def scheduled(x: Any) -> Any:
+        loss = step(x)
+        scheduler.step()
+        return loss
+
+    x, expected = pymicrograd.tensor([1.0, -0.5, 2.0]), []
+    for compiles in (False, True):
+        w = pymicrograd.ones(3, requires_grad=True)
+        optimizer = optim.SGD([w], lr=0.05)
+        scheduler = optim.lr_scheduler.ExponentialLR(optimizer, 0.7)
+        if not compiles:
+            expected = [scheduled(x).item() for _ in range(5)]
+            continue
+        compiled, plain = compile(scheduled), compile(step)
+        assert compiled(x).item() == expected[0]
+        with pytest.raises(RecordingError, match=r"step\(\) is in Python.* set lr"):
+            compiled.save(tmp_path / "program.mgp", x)
+        assert plain(x).item() == expected[1]
+        saved(plain, tmp_path, x)
+        stored = programs.load(tmp_path / "program.mgp")
+        for loss in expected[2:]:
+            scheduler.step()
+            stored.optimizers[0].lr = optimizer.param_groups[0]["lr"]
+            assert stored(x)[0].item() == loss
 
 
 def test_damaged_files_of_tensors(tmp_path: Path) -> None:

@@ -357,5 +357,6 @@ int update_all(mg_arena *arena, int update, int64_t group_count,
 /* The deed that adds array 1 to array 0. */
 int add_run(mg_arena *arena, const deed *of);
 void sweeps_free(mg_arena *arena);
+bool sweep_is_at(const mg_sweep *s, uint32_t output);
 
 #endif

@@ -461,6 +461,28 @@ static int gradients_commit(mg_sweep *s)
     return MG_OK;
 }
 
+/* Let a visit's gradient be a copy, whose elements lie one behind the other. */
+static int gradient_clone(mg_sweep *s, visit *v)
+{
+    scope in;
+    scope_open(&in, s->arena, false);
+    const uint32_t made = scope_apply(&in, MG_CLONE, 1, &v->gradient, 0, NULL, 0, NULL);
+    if (made) gradient_set(s, v, made);
+    return scope_close(&in);
+}
+
+/* Let the inputs' gradients, which the caller gets, be in memory of their own, as those
+ * of leaves are. */
+static int gradients_part(mg_sweep *s)
+{
+    for (size_t i = 0; i < s->inputs.count; i++) {
+        const int64_t number = visit_of(s, s->inputs.items[i]);
+        visit *v = number < 0 ? NULL : &s->visits[number];
+        if (v && v->gradient && !is_own(s, v->gradient)) MG_TRY(gradient_clone(s, v));
+    }
+    return MG_OK;
+}
+
 static int sweep_continue(mg_sweep *s, int64_t budget)
 {
     int64_t work = 0;
@@ -470,7 +492,8 @@ static int sweep_continue(mg_sweep *s, int64_t budget)
         if (status != MG_OK) return status;
     }
     const bool holds = work_hold();
-    int status = gradients_commit(s);
+    int status = s->flags & MG_GIVE && !records(s) ? gradients_part(s) : MG_OK;
+    if (status == MG_OK) status = gradients_commit(s);
     if (holds) work_let_go();
     MG_TRY(status);
     s->done = true;
@@ -636,9 +659,27 @@ int mg_sweep_open(mg_arena *arena, int64_t root_count, const mg_node *roots,
         sweep_open(arena, root_count, roots, seeds, input_count, inputs, flags, sweep);
     if (MG_UNLIKELY(hides)) r->within--;
     if (MG_UNLIKELY(r != NULL) && status == MG_OK)
-        r->sweeps(r, root_count, roots, seeds, input_count, flags);
+        r->sweeps(r, *sweep, root_count, roots, seeds, input_count, inputs, flags);
     arena_unlock(arena);
     return status;
+}
+
+/* Return what hears of a sweep's affairs with its caller, mostly NULL: one that is recorded
+ * has none, its calls are told. */
+static recorder *listener_of(const mg_sweep *s)
+{
+    return records(s) ? NULL : recorder_of(s->arena);
+}
+
+/* Tell of a sweep that is at its end. */
+static MG_NOINLINE void end_tell(mg_sweep *s, recorder *r)
+{
+    for (size_t i = 0; s->flags & MG_GIVE && i < s->inputs.count; i++) {
+        const int64_t number = visit_of(s, s->inputs.items[i]);
+        if (number >= 0 && s->visits[number].gradient)
+            r->keeps(r, s->visits[number].gradient);
+    }
+    r->ends(r, s);
 }
 
 int mg_sweep_run(mg_sweep *sweep, int64_t budget)
@@ -646,12 +687,13 @@ int mg_sweep_run(mg_sweep *sweep, int64_t budget)
     mg_arena *arena = sweep->arena;
     if (arena_enter(arena) < 0) return MG_MORE;
     const uint64_t mode = mode_enter();
-    recorder *r = recorder_of(arena);
-    const bool hides = r && !records(sweep);
-    if (MG_UNLIKELY(hides)) r->within++;
+    recorder *r = listener_of(sweep);
+    if (MG_UNLIKELY(r != NULL) && sweep->call_offered) r->resumes(r, sweep);
+    if (MG_UNLIKELY(r != NULL)) r->within++;
     int status = sweep_run(sweep, budget);
-    if (MG_UNLIKELY(hides)) r->within--;
-    if (MG_UNLIKELY(r != NULL) && (status == MG_HOOK || status == MG_CALL)) r->stops(r);
+    if (MG_UNLIKELY(r != NULL)) r->within--;
+    if (MG_UNLIKELY(r != NULL) && status == MG_OK) end_tell(sweep, r);
+    if (status == MG_HOOK && (r = recorder_of(arena))) r->stops(r);
     mode_leave(mode);
     arena_unlock(arena);
     return status;
@@ -667,6 +709,8 @@ void mg_sweep_close(mg_sweep *sweep)
     if (!sweep) return;
     mg_arena *arena = sweep->arena;
     arena_lock(arena);
+    recorder *r = sweep->done ? NULL : listener_of(sweep);
+    if (MG_UNLIKELY(r != NULL)) r->breaks(r, sweep);
     sweep_close(sweep);
     arena_unlock(arena);
 }
@@ -691,18 +735,46 @@ mg_node mg_sweep_node(mg_sweep *sweep)
     return given;
 }
 
+/* Tell whether a node is an output of the function that a sweep stopped at. */
+bool sweep_is_at(const mg_sweep *s, uint32_t output)
+{
+    const visit *v = visit_at_hand(s);
+    if (!v || !s->call_offered || op_of(node_at(s->arena, output)) != MG_OUTPUT)
+        return false;
+    return operand_index(s->arena, output, 0) == v->node;
+}
+
+/* Give the caller the gradient that a visit has. A function gets it with its elements one
+ * behind the other, so that no layout tells what a reshape of it shares memory with. */
+static mg_node visit_give(mg_sweep *s, visit *v)
+{
+    recorder *r = listener_of(s);
+    const bool is_at = sweep_is_at(s, v->node);
+    if (MG_UNLIKELY(r != NULL)) r->within++;
+    int status = MG_OK;
+    if (is_at && !records(s) && !array_at(s->arena, v->gradient)->contiguous)
+        status = gradient_clone(s, v);
+    if (MG_UNLIKELY(r != NULL)) r->within--;
+    MG_TRY(status);
+    if (MG_UNLIKELY(r != NULL && is_at)) r->gets(r, s, v->node, v->gradient);
+    else if (MG_UNLIKELY(r != NULL)) r->breaks(r, s);
+    return handle_share(s->arena, v->gradient);
+}
+
 mg_node mg_sweep_gradient(mg_sweep *sweep, mg_node handle)
 {
     uint32_t index;
     mg_arena *arena = sweep->arena;
     arena_lock(arena);
+    const uint64_t mode = mode_enter();
     mg_node given = array_find(arena, handle, &index);
     if (given == MG_OK) {
         marks_take(sweep);
-        int64_t number = visit_of(sweep, index);
-        uint32_t gradient = number < 0 ? 0 : sweep->visits[number].gradient;
-        given = gradient ? handle_share(arena, gradient) : 0;
+        const int64_t number = visit_of(sweep, index);
+        visit *v = number < 0 ? NULL : &sweep->visits[number];
+        given = v && v->gradient ? visit_give(sweep, v) : 0;
     }
+    mode_leave(mode);
     arena_unlock(arena);
     return given;
 }
@@ -749,9 +821,13 @@ static MG_NOINLINE int sweep_contribute(mg_sweep *s, int which, mg_node gradient
     int64_t to = visit_of(s, operand);
     if (to < 0 || !s->visits[to].needed) return MG_OK;
     MG_TRY(gradient_check(s->arena, operand, index));
+    recorder *r = listener_of(s);
+    if (MG_UNLIKELY(r != NULL)) r->gives(r, s, which, index), r->within++;
     scope_open(&in, s->arena, records(s));
     in.status = gradient_add(&in, s, &s->visits[to], index);
-    return scope_close(&in);
+    const int status = scope_close(&in);
+    if (MG_UNLIKELY(r != NULL)) r->within--;
+    return status;
 }
 
 int mg_sweep_contribute(mg_sweep *sweep, int which, mg_node gradient)
@@ -796,6 +872,8 @@ static int require_gradient(mg_arena *arena, mg_node handle, bool on)
     MG_TRY(array_find(arena, handle, &index));
     MG_RETURN_IF(array_at(arena, index)->operand_count, MG_ERR_ARG);
     MG_RETURN_IF(on && !is_float(array_at(arena, index)->dtype), MG_ERR_DTYPE);
+    recorder *r = recorder_of(arena);
+    if (MG_UNLIKELY(r != NULL)) r->requires(r, index, on);
     flag_set(arena, index, REQUIRES, on);
     return MG_OK;
 }

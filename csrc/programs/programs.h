@@ -40,6 +40,7 @@ struct storage {
     bool written;  /* what was found is written to */
     bool shared;   /* what was found is in a buffer with another one */
     bool requires; /* a gradient, does what was found */
+    bool lent;     /* a function got a gradient there */
     bool shown;    /* others may hold what is owned when a run begins */
     bool late;     /* it is written to before the gradient that it shows is dropped */
     bool is_result; /* outputs or leaves have it after a run */
@@ -167,6 +168,8 @@ typedef struct story_place {
  * numbers of ops in place of those of a file's table. A value is the result of an event, or
  * FOUND_VALUE + n: array n. */
 enum { FOUND_VALUE = 1u << 31, NO_ARRAY = 0xFFFFFFFFu };
+enum { STORY_ROOTS = 16 };  /* of a backward, or a grad, at most */
+enum { STORY_SWEEPS = 16 }; /* of these at most are open at once */
 typedef struct story {
     const char *refused; /* why there is none, or NULL */
     uint32_t *words;
@@ -174,6 +177,8 @@ typedef struct story {
     story_place *places; /* an open hash table */
     size_t place_count, place_size;
     uint32_t values;      /* so many there are */
+    const mg_sweep *sweeps[STORY_SWEEPS]; /* open ones, the innermost last */
+    int sweep_count;
     tape_list arrays;     /* of storage: what was found */
     tape_list constants;  /* of story_array */
     tape_list generators; /* of mg_rng, somebody's */
@@ -251,10 +256,14 @@ enum {
     STORY_UPDATE,
     STORY_RANDOM,
     STORY_REQUIRE,
+    STORY_REQUIRES_GRAD,
+    STORY_GRAD,
+    STORY_ARRIVED,
+    STORY_CONTRIBUTE,
+    STORY_RESUME,
     STORY_COUNT
 };
 enum { STORY_RECORDS = 1, STORY_OVER = 2, STORY_REQUIRES = 4 }; /* of a call */
-enum { STORY_ROOTS = 16 }; /* of a backward, at most */
 
 bool tape_list_add(tape *t, tape_list *list, void *item);
 void tape_list_free(mg_arena *arena, tape_list *list);
@@ -267,8 +276,17 @@ void story_constant(tape *t, const array *a);
 void story_in_place(tape *t, const deed *a, const uint32_t *values);
 void story_random(tape *t, const deed *a, uint32_t value);
 void story_require(tape *t, const deed *a, uint32_t value);
+void story_look(tape *t, uint32_t leaf, const array *gradient);
+void story_requires(tape *t, uint32_t leaf, bool on);
 void story_set(tape *t, uint32_t leaf, uint32_t gradient);
-void story_backward(tape *t, int64_t count, const uint32_t *roots, const uint32_t *seeds);
+void story_sweep(tape *t, const mg_sweep *s, int64_t count, int64_t input_count,
+                 const uint32_t *values);
+bool story_stopped(tape *t, const mg_sweep *s);
+void story_arrived(tape *t, uint32_t output, const array *gradient);
+void story_contribute(tape *t, int which, uint32_t gradient);
+void story_resume(tape *t);
+void story_kept(tape *t, const array *gradient);
+void story_sweep_end(tape *t, const mg_sweep *s);
 void story_update(tape *t, tape_entry *e);
 void story_end(tape *t);
 void story_free(tape *t);

@@ -195,8 +195,6 @@ uint32_t story_gradient(tape *t, const array *a, storage *m, uint32_t leaf)
 void story_call(tape *t, const call *c, uint32_t made, const uint32_t *values)
 {
     const bool requires = node_at(t->arena, made)->bits & REQUIRES;
-    if (op_gradients[c->op] == GRADIENT_CALL)
-        story_refuse(t, "a Function, as batch_norm of images is");
     tell(t, (uint32_t)c->op);
     tell(t, (uint32_t)c->operand_count);
     tell(t, (uint32_t)c->integer_count);
@@ -266,6 +264,27 @@ void story_require(tape *t, const deed *a, uint32_t value)
     tell(t, a->integers[0] == MG_ERR_INDEX);
 }
 
+/* Tell that the gradient of a leaf, which was made while recording, is looked at. A sweep
+ * may have added to the array of another value, which nobody had any more. */
+void story_look(tape *t, uint32_t leaf, const array *gradient)
+{
+    const story *s = &t->story;
+    const story_place *place = known_place(s, gradient);
+    const bool is_last = place && place->value == s->values - 1 &&
+                         s->words[s->word_count - 2] == STORY_GRADIENT;
+    if (is_last && s->words[s->word_count - 1] == leaf) return;
+    tell(t, STORY_GRADIENT);
+    tell(t, leaf);
+    value_set(t, gradient, t->story.values++, NULL);
+}
+
+void story_requires(tape *t, uint32_t leaf, bool on)
+{
+    tell(t, STORY_REQUIRES_GRAD);
+    tell(t, leaf);
+    tell(t, on);
+}
+
 void story_set(tape *t, uint32_t leaf, uint32_t gradient)
 {
     tell(t, STORY_SET_GRADIENT);
@@ -273,12 +292,68 @@ void story_set(tape *t, uint32_t leaf, uint32_t gradient)
     tell(t, gradient);
 }
 
-void story_backward(tape *t, int64_t count, const uint32_t *roots, const uint32_t *seeds)
+/* ---- sweeps ------------------------------------------------------------------------
+ *
+ * A backward is told when it is opened. What its caller does where it stops at a function is
+ * told behind it, up to a resume, calls among it and perhaps other backwards: so a file needs
+ * no more of a function than that it is one. */
+
+/* Tell of a backward, or of a grad, which has inputs, given its roots, seeds and inputs. */
+void story_sweep(tape *t, const mg_sweep *s, int64_t count, int64_t input_count,
+                 const uint32_t *values)
 {
-    tell(t, STORY_BACKWARD);
+    story *of = &t->story;
+    if (of->sweep_count == STORY_SWEEPS) {
+        story_refuse(t, "more than 16 backwards within each other");
+        return;
+    }
+    of->sweeps[of->sweep_count++] = s;
+    tell(t, input_count ? STORY_GRAD : STORY_BACKWARD);
     tell(t, (uint64_t)count);
-    for (int64_t i = 0; i < count; i++) tell(t, roots[i]);
-    for (int64_t i = 0; i < count; i++) tell(t, seeds[i]);
+    if (input_count) tell(t, (uint64_t)input_count);
+    for (int64_t i = 0; i < 2 * count + input_count; i++) tell(t, values[i]);
+}
+
+/* Tell whether a sweep is the innermost one that was told: another one is in nobody's
+ * words. */
+bool story_stopped(tape *t, const mg_sweep *s)
+{
+    const story *of = &t->story;
+    if (of->refused) return false;
+    const bool is_innermost = of->sweep_count && of->sweeps[of->sweep_count - 1] == s;
+    if (!is_innermost) story_refuse(t, "backwards that go on in turn");
+    return is_innermost;
+}
+
+void story_arrived(tape *t, uint32_t output, const array *gradient)
+{
+    tell(t, STORY_ARRIVED);
+    tell(t, output);
+    story_kept(t, gradient);
+}
+
+void story_contribute(tape *t, int which, uint32_t gradient)
+{
+    tell(t, STORY_CONTRIBUTE);
+    tell(t, (uint64_t)which);
+    tell(t, gradient);
+}
+
+void story_resume(tape *t)
+{
+    tell(t, STORY_RESUME);
+}
+
+/* Let the gradient that a sweep has kept be a value. */
+void story_kept(tape *t, const array *gradient)
+{
+    value_set(t, gradient, t->story.values++, NULL);
+}
+
+/* Note that the innermost sweep is at its end. */
+void story_sweep_end(tape *t, const mg_sweep *s)
+{
+    if (story_stopped(t, s)) t->story.sweep_count--;
 }
 
 /* An update of the counts of an earlier one is that one, made again. */

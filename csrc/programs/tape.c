@@ -59,7 +59,7 @@ static buffer *tape_take(recorder *r, size_t size, storage **home)
     m = *at;
     if (m) {
         *at = m->next_unused;
-        m->unused = m->made = m->read = m->written = false;
+        m->unused = m->made = m->read = m->written = m->lent = false;
         m->before = m->places;
     } else {
         buffer *block = block_take(t->arena, BLOCK_ALIGNMENT + size);
@@ -190,6 +190,7 @@ static void tape_writes(recorder *r, const array *a, bool all)
     tape *t = tape_of(r);
     storage *m = storage_of(t, a, 0);
     if (!m) return;
+    if (m->lent && !r->within) story_refuse(t, "a Function that writes to its gradient");
     if (m->role != OWNED && t->first_write > t->entries.count)
         t->first_write = t->entries.count;
     const bool whole = all && a->contiguous &&
@@ -338,8 +339,13 @@ static void deed_tell(tape *t, const deed *a, storage *const *in)
     uint32_t values[2] = {NO_ARRAY, NO_ARRAY};
     if (t->story.refused) return;
     const bool requires = a->run == require_run;
+    if (a->run == zeros_run) { /* of a recorded gradient */
+        story_constant(t, a->arrays[0]);
+        return;
+    }
     if (a->run != over_run && a->run != random_run && !requires) {
-        story_refuse(t, "indices of several axes");
+        story_refuse(t, "indices of several axes, or a backward with create_graph through "
+                        "layer_norm, cross_entropy or the like");
         return;
     }
     for (int k = 0; k < 2 - requires; k++)
@@ -391,13 +397,23 @@ static tape_leaf *leaf_of(tape *t, uint32_t index, bool *met)
     return l;
 }
 
+/* Tell that the gradient of what was made while recording is looked at. */
+static void look_tell(tape *t, uint32_t index, uint32_t gradient)
+{
+    const array *a = array_at(t->arena, index);
+    if (t->story.refused || a->operand_count) return;
+    const uint32_t leaf = story_value(t, a, storage_of(t, a, index));
+    story_look(t, leaf, array_at(t->arena, gradient));
+}
+
 static void tape_looks(recorder *r, uint32_t index)
 {
     tape *t = tape_of(r);
     bool met;
     tape_leaf *l = leaf_of(t, index, &met);
-    if (!l || !met) return;
     uint32_t gradient = node_at(t->arena, index)->gradient_node;
+    if (!l && gradient && !r->within) look_tell(t, index, gradient);
+    if (!l || !met) return;
     l->begins = true;
     if (!gradient) return;
     storage *m = storage_of(t, array_at(t->arena, gradient), gradient);
@@ -446,31 +462,104 @@ static void tape_sets(recorder *r, uint32_t index)
     story_set(t, leaf, value);
 }
 
-/* ---- sweeps ------------------------------------------------------------------------ */
-
-static void tape_sweeps(recorder *r, int64_t count, const mg_node *roots,
-                        const mg_node *seeds, int64_t input_count, int flags)
+static void tape_requires(recorder *r, uint32_t index, bool on)
 {
     tape *t = tape_of(r);
-    uint32_t of_roots[STORY_ROOTS], of_seeds[STORY_ROOTS];
+    const array *a = array_at(t->arena, index);
+    const bool is_on = node_at(t->arena, index)->bits & REQUIRES;
+    if (r->within || t->story.refused || is_on == on) return;
+    story_requires(t, story_value(t, a, storage_of(t, a, index)), on);
+}
+
+/* Refuse to tell of a step that leaves an array other than it began with. */
+static void requires_check(tape *t)
+{
+    for (size_t i = 0; i < t->story.arrays.count; i++) {
+        const storage *m = t->story.arrays.items[i];
+        const bool is_on = node_at(t->arena, m->node)->bits & REQUIRES;
+        if (is_on != m->requires)
+            story_refuse(t, "requires_grad of an array is another one at the end");
+    }
+}
+
+/* ---- sweeps ------------------------------------------------------------------------ */
+
+/* Write the values of some nodes, NO_ARRAY for node 0. */
+static void values_find(tape *t, int64_t count, const mg_node *nodes, uint32_t *values)
+{
+    for (int64_t i = 0; i < count; i++) {
+        const uint32_t index = nodes ? index_of(nodes[i]) : 0;
+        const array *a = index ? array_at(t->arena, index) : NULL;
+        values[i] = a ? story_value(t, a, storage_of(t, a, index)) : NO_ARRAY;
+    }
+}
+
+static void tape_sweeps(recorder *r, const mg_sweep *s, int64_t count, const mg_node *roots,
+                        const mg_node *seeds, int64_t input_count, const mg_node *inputs,
+                        int flags)
+{
+    tape *t = tape_of(r);
     if (flags & MG_CREATE_GRAPH) return; /* its calls are told */
-    if (input_count || flags != MG_ACCUMULATE)
-        story_refuse(t, "a backward to some arrays that is not recorded");
+    if (flags != (input_count ? MG_GIVE : MG_ACCUMULATE))
+        story_refuse(t, "a backward to some arrays only");
     if (count > STORY_ROOTS) story_refuse(t, "a backward from more than 16 arrays");
     if (r->within || t->story.refused) return;
-    for (int64_t i = 0; i < count; i++) {
-        const uint32_t root = index_of(roots[i]), seed = seeds ? index_of(seeds[i]) : 0;
-        const array *a = array_at(t->arena, root);
-        of_roots[i] = story_value(t, a, storage_of(t, a, root));
-        a = seed ? array_at(t->arena, seed) : NULL;
-        of_seeds[i] = a ? story_value(t, a, storage_of(t, a, seed)) : NO_ARRAY;
-    }
-    story_backward(t, count, of_roots, of_seeds);
+    const size_t size = (size_t)(2 * count + input_count) * sizeof(uint32_t);
+    uint32_t *values = tape_allocate(t, size);
+    if (!values) return;
+    values_find(t, count, roots, values);
+    values_find(t, count, seeds, values + count);
+    values_find(t, input_count, inputs, values + 2 * count);
+    story_sweep(t, s, count, input_count, values);
+    arena_allocate(t->arena, values, size, 0);
 }
 
 static void tape_stops(recorder *r)
 {
-    story_refuse(tape_of(r), "hooks and Functions are in Python");
+    story_refuse(tape_of(r), "hooks are in Python");
+}
+
+static void tape_gets(recorder *r, const mg_sweep *s, uint32_t output, uint32_t gradient)
+{
+    tape *t = tape_of(r);
+    if (!story_stopped(t, s)) return;
+    const array *a = array_at(t->arena, output);
+    const uint32_t value = story_value(t, a, storage_of(t, a, output));
+    const array *g = array_at(t->arena, gradient);
+    storage *m = storage_of(t, g, gradient);
+    if (m) m->lent = true;
+    story_arrived(t, value, g);
+}
+
+static void tape_gives(recorder *r, const mg_sweep *s, int which, uint32_t gradient)
+{
+    tape *t = tape_of(r);
+    if (!story_stopped(t, s)) return;
+    const array *a = array_at(t->arena, gradient);
+    story_contribute(t, which, story_value(t, a, storage_of(t, a, gradient)));
+}
+
+static void tape_resumes(recorder *r, const mg_sweep *s)
+{
+    if (story_stopped(tape_of(r), s)) story_resume(tape_of(r));
+}
+
+static void tape_keeps(recorder *r, uint32_t gradient)
+{
+    tape *t = tape_of(r);
+    if (!t->story.refused) story_kept(t, array_at(t->arena, gradient));
+}
+
+static void tape_ends(recorder *r, const mg_sweep *s)
+{
+    story_sweep_end(tape_of(r), s);
+}
+
+static void tape_breaks(recorder *r, const mg_sweep *s)
+{
+    tape *t = tape_of(r);
+    if (story_stopped(t, s))
+        story_refuse(t, "a backward that was given up, or asked for other gradients");
 }
 
 /* ---- updates ----------------------------------------------------------------------- */
@@ -686,7 +775,11 @@ static tape *tape_open(mg_arena *arena)
     t->recorder.constant = tape_constant, t->recorder.sees = tape_sees;
     t->recorder.looks = tape_looks, t->recorder.sets = tape_sets;
     t->recorder.updates = tape_updates;
+    t->recorder.requires = tape_requires;
     t->recorder.sweeps = tape_sweeps, t->recorder.stops = tape_stops;
+    t->recorder.gets = tape_gets, t->recorder.gives = tape_gives;
+    t->recorder.resumes = tape_resumes, t->recorder.keeps = tape_keeps;
+    t->recorder.ends = tape_ends, t->recorder.breaks = tape_breaks;
     return t;
 }
 
@@ -912,6 +1005,7 @@ static int tape_finish(tape *t, int64_t input_count, const mg_node *inputs,
     MG_RETURN_IF(input_count < 0 || output_count < 0, MG_ERR_ARG);
     MG_TRY(t->status);
     MG_TRY(outputs_keep(t, output_count, outputs));
+    requires_check(t);
     MG_TRY(inputs_keep(t, input_count, inputs));
     return t->status;
 }

@@ -30,6 +30,12 @@ typedef struct arrays_file {
     const uint8_t *op, *word, *input, *output, *name;
 } arrays_file;
 
+/* A backward, or a grad, that has stopped at a function. */
+typedef struct open_sweep {
+    mg_sweep *sweep;
+    uint32_t input_count; /* of a grad, else 0 */
+} open_sweep;
+
 typedef struct tape_loader {
     mg_arena *arena;
     tape_own *own;
@@ -40,6 +46,8 @@ typedef struct tape_loader {
     uint32_t *last;  /* (words) of each value the event that uses it last; 0: none does */
     mg_node unused; /* stands for inputs that nothing uses */
     size_t value_count;
+    open_sweep sweeps[STORY_SWEEPS]; /* the innermost last */
+    int sweep_count;
     reader r;
 } tape_loader;
 
@@ -243,8 +251,7 @@ static int op_named(const uint8_t *row)
 {
     MG_RETURN_IF(u64_at(row + FILE_NAME), MG_ERR_FILE);
     for (uint32_t op = 1; op < STORY_COUNT; op++) {
-        const bool is_callers = op == MG_FUNCTION || op == MG_OUTPUT;
-        if (!is_callers && name_is(row, story_name(op))) return (int)op;
+        if (name_is(row, story_name(op))) return (int)op;
     }
     return MG_ERR_FILE;
 }
@@ -393,24 +400,103 @@ static int in_place_make(tape_loader *l, const uint32_t *words)
     return mg_apply_in_place(l->arena, (int)op, a, b, words[2]);
 }
 
-static int backward_make(tape_loader *l, const uint32_t *words)
+/* ---- sweeps ------------------------------------------------------------------------ */
+
+/* Return the sweep that has stopped last; NULL: none has. */
+static mg_sweep *stopped_sweep(const tape_loader *l)
 {
-    mg_node roots[STORY_ROOTS], seeds[STORY_ROOTS];
-    mg_sweep *sweep;
-    const uint32_t count = words[1];
-    MG_RETURN_IF(count > STORY_ROOTS, MG_ERR_FILE);
-    for (uint32_t i = 0; i < count; i++) {
-        const uint32_t seed = words[2 + count + i];
-        roots[i] = node_of_value(l, words[2 + i]);
-        seeds[i] = node_of_value(l, seed);
-        MG_RETURN_IF(!roots[i] || (!seeds[i] && seed != NO_ARRAY), MG_ERR_FILE);
-    }
-    MG_TRY(mg_sweep_open(l->arena, count, roots, seeds, 0, NULL, MG_ACCUMULATE, &sweep));
-    int status = mg_sweep_run(sweep, 0);
-    mg_sweep_close(sweep);
-    if (status == MG_MORE) return MG_ERR_INTERRUPTED; /* it was given up */
-    return status <= 0 ? status : MG_ERR_FILE;
+    return l->sweep_count ? l->sweeps[l->sweep_count - 1].sweep : NULL;
 }
+
+/* Keep the gradients of a grad's inputs, of those that have one. */
+static int gradients_keep(tape_loader *l, const open_sweep *of)
+{
+    mg_node *made = own_memory(l, of->input_count, sizeof *made);
+    MG_RETURN_IF(!made, MG_ERR_NOMEM);
+    MG_TRY(mg_sweep_give(of->sweep, made));
+    int status = MG_OK;
+    for (uint32_t i = 0; i < of->input_count; i++) {
+        if (made[i] > 0) l->values[l->value_count++] = made[i];
+        if (made[i] < 0) status = (int)made[i];
+    }
+    return status;
+}
+
+/* Let the innermost sweep go on: to the next function, where the file says what is done, or
+ * to its end. */
+static int sweep_go_on(tape_loader *l)
+{
+    const open_sweep *of = &l->sweeps[l->sweep_count - 1];
+    int status = mg_sweep_run(of->sweep, 0);
+    if (status == MG_CALL) return MG_OK;
+    if (status == MG_MORE) return MG_ERR_INTERRUPTED; /* it was given up */
+    MG_RETURN_IF(status != MG_OK, status < 0 ? status : MG_ERR_FILE);
+    if (of->input_count) MG_TRY(gradients_keep(l, of));
+    mg_sweep_close(of->sweep);
+    l->sweep_count--;
+    return MG_OK;
+}
+
+static void sweeps_close(tape_loader *l)
+{
+    while (l->sweep_count) mg_sweep_close(l->sweeps[--l->sweep_count].sweep);
+}
+
+/* Find the nodes of values, 0 for none where that may be. */
+static int nodes_of_values(const tape_loader *l, uint32_t count, const uint32_t *values,
+                           bool may_be_none, mg_node *nodes)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        nodes[i] = node_of_value(l, values[i]);
+        const bool is_none = may_be_none && values[i] == NO_ARRAY;
+        MG_RETURN_IF(!nodes[i] && !is_none, MG_ERR_FILE);
+    }
+    return MG_OK;
+}
+
+/* Open a backward, or a grad to some inputs, and let it go on. */
+static int sweep_make(tape_loader *l, uint32_t count, uint32_t input_count,
+                      const uint32_t *values)
+{
+    mg_node roots[STORY_ROOTS], seeds[STORY_ROOTS], *inputs = NULL;
+    open_sweep *of = &l->sweeps[l->sweep_count];
+    MG_RETURN_IF(count > STORY_ROOTS || l->sweep_count == STORY_SWEEPS, MG_ERR_FILE);
+    if (input_count) inputs = own_memory(l, input_count, sizeof *inputs);
+    MG_RETURN_IF(input_count && !inputs, MG_ERR_NOMEM);
+    MG_TRY(nodes_of_values(l, count, values, false, roots));
+    MG_TRY(nodes_of_values(l, count, values + count, true, seeds));
+    MG_TRY(nodes_of_values(l, input_count, values + 2 * (size_t)count, false, inputs));
+    MG_TRY(mg_sweep_open(l->arena, count, roots, seeds, input_count, inputs,
+                         input_count ? MG_GIVE : MG_ACCUMULATE, &of->sweep));
+    of->input_count = input_count;
+    l->sweep_count++;
+    return sweep_go_on(l);
+}
+
+static int grad_make(tape_loader *l, const uint32_t *words)
+{
+    MG_RETURN_IF(!words[2], MG_ERR_FILE);
+    return sweep_make(l, words[1], words[2], words + 3);
+}
+
+/* Make a value of the gradient of an output of the function that a sweep has stopped at. */
+static int arrived_make(tape_loader *l, uint32_t value)
+{
+    mg_sweep *s = stopped_sweep(l);
+    const mg_node output = node_of_value(l, value);
+    MG_RETURN_IF(!s || !output || !sweep_is_at(s, index_of(output)), MG_ERR_FILE);
+    return value_keep(l, mg_sweep_gradient(s, output));
+}
+
+static int contribute_make(tape_loader *l, const uint32_t *words)
+{
+    mg_sweep *s = stopped_sweep(l);
+    const mg_node gradient = node_of_value(l, words[2]);
+    MG_RETURN_IF(!s || !gradient || words[1] > INT32_MAX, MG_ERR_FILE);
+    return mg_sweep_contribute(s, (int)words[1], gradient);
+}
+
+/* ---- other events ------------------------------------------------------------------ */
 
 static int update_make(tape_loader *l, uint32_t which)
 {
@@ -471,10 +557,18 @@ static int event_make(tape_loader *l, const uint32_t *words)
         gradient = node_of_value(l, words[2]);
         MG_RETURN_IF(!leaf || (!gradient && words[2] != NO_ARRAY), MG_ERR_FILE);
         return mg_set_gradient(l->arena, leaf, gradient);
-    case STORY_BACKWARD: return backward_make(l, words);
+    case STORY_BACKWARD: return sweep_make(l, words[1], 0, words + 2);
     case STORY_UPDATE: return update_make(l, words[1]);
     case STORY_RANDOM: return random_make(l, words);
     case STORY_REQUIRE: return require_make(l, words);
+    case STORY_REQUIRES_GRAD:
+        leaf = node_of_value(l, words[1]);
+        MG_RETURN_IF(!leaf || words[2] > 1, MG_ERR_FILE);
+        return mg_require_gradient(l->arena, leaf, (int)words[2]);
+    case STORY_GRAD: return grad_make(l, words);
+    case STORY_ARRIVED: return arrived_make(l, words[1]);
+    case STORY_CONTRIBUTE: return contribute_make(l, words);
+    case STORY_RESUME: return stopped_sweep(l) ? sweep_go_on(l) : MG_ERR_FILE;
     default: return call_make(l, words);
     }
 }
@@ -484,13 +578,18 @@ static const uint32_t *values_used(const uint32_t *words, uint32_t *count)
 {
     switch (words[0]) {
     case STORY_CONSTANT:
+    case STORY_RESUME:
     case STORY_UPDATE: *count = 0; return words;
     case STORY_IN_PLACE: *count = 2; return words + 3;
     case STORY_SET_GRADIENT: *count = 2; return words + 1;
     case STORY_GRADIENT:
     case STORY_RANDOM:
+    case STORY_ARRIVED:
+    case STORY_REQUIRES_GRAD:
     case STORY_REQUIRE: *count = 1; return words + 1;
+    case STORY_CONTRIBUTE: *count = 1; return words + 2;
     case STORY_BACKWARD: *count = 2 * words[1]; return words + 2;
+    case STORY_GRAD: *count = 2 * words[1] + words[2]; return words + 3;
     default: *count = words[1]; return words + 6;
     }
 }
@@ -548,10 +647,10 @@ static int events_make(tape_loader *l)
         const size_t made = l->value_count;
         MG_TRY(event_make(l, words));
         for (uint32_t i = 0; i < count; i++) value_leave(l, used[i], at);
-        if (l->value_count > made) value_leave(l, (uint32_t)made, at);
+        for (size_t i = made; i < l->value_count; i++) value_leave(l, (uint32_t)i, at);
         at += (uint32_t)story_length(words[0], words, l->file.words - at);
     }
-    return MG_OK;
+    return l->sweep_count ? MG_ERR_FILE : MG_OK;
 }
 
 /* ---- the program ------------------------------------------------------------------- */
@@ -646,11 +745,14 @@ static int story_make(tape_loader *l, mg_program **made)
     int status = mg_record_open(l->arena);
     if (status == MG_OK) status = events_make(l);
     if (status == MG_OK) status = recording_close(l, made);
+    sweeps_close(l);
     if (status < 0) mg_record_cancel(l->arena);
     for (size_t i = 0; i < l->value_count; i++)
         if (l->values[i]) value_release(l, l->values[i]);
     mg_release(l->arena, l->unused);
-    return status < 0 ? status : state_restore(l, saved);
+    MG_TRY(status);
+    MG_RETURN_IF((*made)->story.refused, MG_ERR_FILE); /* no save writes this */
+    return state_restore(l, saved);
 }
 
 /* What another call refuses is wrong in the file. */

@@ -5,7 +5,8 @@
 
 static const char *const event_names[] = {"constant", "in_place", "gradient",
                                           "set_gradient", "backward", "update", "random",
-                                          "require"};
+                                          "require", "requires_grad", "grad", "arrived",
+                                          "contribute", "resume"};
 
 /* Return the name of an op, or of another event. */
 const char *story_name(uint32_t op)
@@ -16,17 +17,14 @@ const char *story_name(uint32_t op)
 /* Return how many words an event has, of which `left` are there; 0: too few. */
 size_t story_length(uint32_t op, const uint32_t *words, size_t left)
 {
-    static const size_t lengths[] = {2, 5, 2, 3, 0, 2, 12, 3};
-    size_t length = op < STORY_CONSTANT ? 6 : 2;
-    if (op >= STORY_CONSTANT && op != STORY_BACKWARD)
-        length = lengths[op - STORY_CONSTANT];
+    static const size_t lengths[] = {2, 5, 2, 3, 2, 2, 12, 3, 3, 3, 2, 3, 1};
+    const size_t length = op < STORY_CONSTANT ? 6 : lengths[op - STORY_CONSTANT];
+    uint64_t more = 0;
     if (left < length) return 0;
-    if (op < STORY_CONSTANT) {
-        const uint64_t more = words[1] + 2 * ((uint64_t)words[2] + words[3]);
-        return more <= left - length ? length + (size_t)more : 0;
-    }
-    if (op != STORY_BACKWARD) return length;
-    return 2 * (uint64_t)words[1] <= left - length ? length + 2 * (size_t)words[1] : 0;
+    if (op < STORY_CONSTANT) more = words[1] + 2 * ((uint64_t)words[2] + words[3]);
+    else if (op == STORY_BACKWARD) more = 2 * (uint64_t)words[1];
+    else if (op == STORY_GRAD) more = 2 * (uint64_t)words[1] + words[2];
+    return more <= left - length ? length + (size_t)more : 0;
 }
 
 /* ---- arrays ------------------------------------------------------------------------ */

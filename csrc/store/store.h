@@ -72,6 +72,7 @@ MG_INLINE int indices_reserve(mg_arena *arena, indices *list, size_t more)
 typedef struct recorder recorder;
 struct call;
 struct deed;
+struct mg_sweep;
 struct recorder {
     const void *thread; /* its thread_mark() */
     bool paused;
@@ -89,11 +90,23 @@ struct recorder {
     /* The gradient of a node is looked at, or was set. */
     void (*looks)(recorder *r, uint32_t index);
     void (*sets)(recorder *r, uint32_t index);
+    void (*requires)(recorder *r, uint32_t index, bool on); /* before it is so */
     void (*updates)(recorder *r, int update, int64_t count, const mg_update_group *groups);
-    /* A sweep is opened; it stops, and the caller does something. */
-    void (*sweeps)(recorder *r, int64_t count, const mg_node *roots, const mg_node *seeds,
-                   int64_t input_count, int flags);
+    /* A sweep is opened; it stops at a hook. */
+    void (*sweeps)(recorder *r, const struct mg_sweep *s, int64_t count,
+                   const mg_node *roots, const mg_node *seeds, int64_t input_count,
+                   const mg_node *inputs, int flags);
     void (*stops)(recorder *r);
+    /* Of one that is not recorded and has stopped at a function: its caller gets the gradient
+     * of an output, gives one for an operand, and lets it go on. */
+    void (*gets)(recorder *r, const struct mg_sweep *s, uint32_t output, uint32_t gradient);
+    void (*gives)(recorder *r, const struct mg_sweep *s, int which, uint32_t gradient);
+    void (*resumes)(recorder *r, const struct mg_sweep *s);
+    /* One that is not recorded keeps a gradient for its caller, and is at its end; or it is
+     * given up, or was looked at where it had not stopped. */
+    void (*keeps)(recorder *r, uint32_t gradient);
+    void (*ends)(recorder *r, const struct mg_sweep *s);
+    void (*breaks)(recorder *r, const struct mg_sweep *s);
 };
 
 /* Return what hears of the calls of this thread, mostly NULL. */

@@ -382,9 +382,9 @@ class Compiled(Fitting):
     ) -> None:
         """Write the program of a call to a file, with what its Tensors hold now.
 
-        `programs.load` reads it. A file has ops, backward, steps of optimizers, random numbers;
-        a program that calls Python again, with hooks or schedulers, or that uses `grad` without
-        `create_graph`, cannot be saved.
+        `programs.load` reads it. A file has ops, backward, `grad`, what Functions do in them, steps
+        of optimizers, random numbers; a program that calls Python again, with hooks or schedulers,
+        cannot be saved.
 
         Args:
             path: where; a file that is there is replaced as a whole.

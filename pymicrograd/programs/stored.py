@@ -43,7 +43,9 @@ def store_arrays(program: Any, path: Path, names: Module | Mapping[str, Any] | N
     """Write a program of Tensors to a file."""
     if program.notes.actions:
         name = program.notes.actions[0].__qualname__
-        raise RecordingError(f"save: {name}() is in Python, which no file calls")
+        raise RecordingError(
+            f"save: {name}() is in Python, which no file calls: save a step without it"
+        )
     items = named(names, _core.TensorBase, "Tensor")
     nodes = _core.handles_of([x for _, x in items])
     content = program.to_file(dict(zip(nodes, [name for name, _ in items], strict=True)))

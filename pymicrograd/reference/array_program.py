@@ -37,8 +37,9 @@ from .program import ARRAYS as OF_ARRAYS
 from .program import NONE, Reader, header_of
 from .random import RNG
 from .shared import Held, unchanged
-from .tensor import Tensor, sweep
+from .tensor import Give, Tensor, sweep
 from .tensor import apply as record
+from .tensor import record as recorded
 from .updates import AT_FIRST, TAKES, UPDATES, step
 
 __all__ = ["ArrayProgram"]
@@ -48,13 +49,14 @@ DTYPES = {
     "float32": "f", "float64": "d", "float16": "e", "bfloat16": "H", "int64": "q", "int32": "i",
     "int16": "h", "int8": "b", "uint8": "B", "bool": "B",
 }  # fmt: skip
-MOST_AXES, MOST_INTEGERS, MOST_NUMBERS, MOST_ROOTS = 16, 64, 8, 16
+MOST_AXES, MOST_INTEGERS, MOST_NUMBERS, MOST_ROOTS, MOST_SWEEPS = 16, 64, 8, 16, 16
 MOST_SIZE, MOST_STEPS = 2**59, 2**62
 FOUND = 2**31
 RECORDS, OVER, REQUIRES = 1, 2, 4
 UNIFORM, NORMAL, INTEGERS, PERMUTATION = range(4)
 VIEWS = ("reshape", "permute", "expand", "slice", "window")
 WRITERS = ("assign", "add_at", "put_at", "scatter_add")
+OTHERS = ("detach", "function", "output")
 
 How = dict[str, Any]
 
@@ -195,7 +197,7 @@ def name_of(r: Reader) -> str:
     """Read a row of the table of ops."""
     name = r.take_name()
     need(not any(r.take("B", 8)), "other bytes than zeros behind the name of an op")
-    known = name in EVENTS or name in ROWS or name in ARRAYS or name == "detach"
+    known = name in EVENTS or name in ROWS or name in ARRAYS or name in OTHERS
     need(known, f"no op is named {name!r}")
     return name
 
@@ -258,6 +260,10 @@ def arguments(
         ValueError: it takes another number of operands, of integers, or of numbers.
     """
     fits = f"{name} takes other operands, integers and numbers"
+    if name in ("function", "output"):
+        counts = (len(operands), len(integers), len(numbers))
+        need(counts == (2, 1, 0) if name == "output" else counts[1:] == (0, 0), fits)
+        return {}
     if name in ROWS or name == "detach":
         of_number = name == "pow_number"
         arity = len(inspect.signature(ROWS[name].value).parameters) if name in ROWS else 1
@@ -333,7 +339,10 @@ class ArrayProgram:
         self.checks = False
         with reading():
             self.read(content)
+            before = [x.requires_grad for x in self.arrays]
             self.step()
+            changed = before != [x.requires_grad for x in self.arrays]
+            need(not changed, "requires_grad of an array is another one at the end")
             self.read(content)
         self.checks = True
 
@@ -394,14 +403,20 @@ class ArrayProgram:
         """Do all once."""
         self.values: list[Tensor] = []
         self.met: set[Tensor] = set()
+        self.stops: list[tuple[Tensor, dict[Tensor, Tensor], Give]] = []
         words = Words(self.words)
         while words.at < len(words.words):
-            name = self.op(words.next())
-            if name in EVENTS:
-                EVENTS[name](self, words)
-            else:
-                self.values.append(self.call(name, words))
+            self.event(words)
         self.outputs = [self.value(i) for i in self.output_values]
+
+    def event(self, words: Words) -> str:
+        """Do what comes next; return its name."""
+        name = self.op(words.next())
+        if name in EVENTS:
+            EVENTS[name](self, words)
+        else:
+            self.values.append(self.call(name, words))
+        return name
 
     def op(self, which: int) -> str:
         """Return an op of the table."""
@@ -493,14 +508,73 @@ class ArrayProgram:
         x.grad = gradient
         self.met.add(x)
 
-    def backward(self, words: Words) -> None:
-        """Add gradients to those of leaves: in their memory, where they have any."""
-        count = words.next()
+    def requires_grad(self, words: Words) -> None:
+        """A gradient of a leaf is wanted from now on, or is not."""
+        x, on = self.value(words.next()), words.next()
+        need(on < 2, "a gradient is wanted or not")
+        x.requires_grad = bool(on)
+
+    def roots(self, words: Words, count: int) -> tuple[list[Tensor], list[Tensor | None]]:
+        """Return what a backward begins from, and the gradients there."""
         need(1 <= count <= MOST_ROOTS, f"a backward from {count} values")
         roots = [self.value(i) for i in words.take(count)]
-        seeds = [self.maybe(i) for i in words.take(count)]
+        return roots, [self.maybe(i) for i in words.take(count)]
+
+    def sweep(
+        self,
+        words: Words,
+        roots: list[Tensor],
+        seeds: list[Tensor | None],
+        inputs: list[Tensor] | None,
+    ) -> tuple[dict[Tensor, Tensor], list[Tensor]]:
+        """Take gradients from roots to all, or to inputs; at functions do what the words say."""
+        need(len(self.stops) < MOST_SWEEPS, "too many backwards within each other")
+
+        def stopped(function: Tensor, totals: dict[Tensor, Tensor], give: Give) -> None:
+            self.stops.append((function, totals, give))
+            while self.event(words) != "resume":
+                pass
+            self.stops.pop()
+
         with set_grad_enabled(False):
-            totals, visited = sweep(roots, seeds, None)
+            return sweep(roots, seeds, inputs, stopped)
+
+    def grad(self, words: Words) -> None:
+        """The gradients of some values by others are values."""
+        count, input_count = words.next(), words.next()
+        need(input_count > 0, "a grad by nothing")
+        roots, seeds = self.roots(words, count)
+        inputs = [self.value(i) for i in words.take(input_count)]
+        totals, _ = self.sweep(words, roots, seeds, inputs)
+        made = {x: leaf(totals[x].array) for x in inputs if x in totals}
+        self.values += [made[x] for x in inputs if x in made]
+
+    def stop(self) -> tuple[Tensor, dict[Tensor, Tensor], Give]:
+        """Return the function that a backward has stopped at, and what is known there."""
+        need(bool(self.stops), "no backward has stopped at a function")
+        return self.stops[-1]
+
+    def arrived(self, words: Words) -> None:
+        """The gradient that has arrived at an output of the function is a value."""
+        x, (function, totals, _) = self.value(words.next()), self.stop()
+        is_output = x._op == "output" and x._prev[0] is function
+        need(is_output and x in totals, "an output of another function, or without a gradient")
+        self.values.append(leaf(totals[x].array))
+        held(self.values[-1]).memory.is_lent = True
+
+    def contribute(self, words: Words) -> None:
+        """An operand of the function gets a gradient."""
+        which, gradient = words.next(), self.value(words.next())
+        self.stop()[2](which, gradient)
+
+    def resume(self, words: Words) -> None:
+        """The backward goes on."""
+        self.stop()
+
+    def backward(self, words: Words) -> None:
+        """Add gradients to those of leaves: in their memory, where they have any."""
+        roots, seeds = self.roots(words, words.next())
+        totals, visited = self.sweep(words, roots, seeds, None)
         found = {x: totals[x].array.copy() for x in visited if x.is_leaf and x in totals}
         for x, total in found.items():
             self.look(x)
@@ -550,7 +624,8 @@ EVENTS: dict[str, Callable[[ArrayProgram, Words], None]] = {
     for event in (
         ArrayProgram.constant, ArrayProgram.in_place, ArrayProgram.gradient,
         ArrayProgram.set_gradient, ArrayProgram.backward, ArrayProgram.update, ArrayProgram.random,
-        ArrayProgram.require,
+        ArrayProgram.require, ArrayProgram.grad, ArrayProgram.arrived, ArrayProgram.contribute,
+        ArrayProgram.requires_grad, ArrayProgram.resume,
     )
 }  # fmt: skip
 
@@ -563,6 +638,9 @@ def number_or(x: Tensor, is_number: bool) -> Any:
 
 def made_by(name: str, operands: Sequence[Tensor], weak: int, takes: How) -> Tensor:
     """Return what an op makes, recorded where gradients are, with the memory that it has."""
+    need(not weak or name in ROWS or name == "where", f"{name} takes no numbers of Python")
+    if name in ("function", "output"):
+        return of_function(name, operands)
     a = held(operands[0])
     if name == "detach" or (name == "contiguous" and a.is_row_major):
         shown = Held(a.dtype, a.shape, a.memory, a.places)
@@ -573,13 +651,29 @@ def made_by(name: str, operands: Sequence[Tensor], weak: int, takes: How) -> Ten
     if name == "detach":
         made = operands[0].detach()
     else:
-        need(not weak or name in ROWS or name == "where", f"{name} takes no numbers of Python")
         given = [number_or(x, bool(weak >> i & 1)) for i, x in enumerate(operands)]
         need(not weak & 1 or name != "where", "where chooses by an array")
         made = given[0].where(*given[1:]) if name == "where" else record(name, *given, **takes)
     made.array = shown or Held.of(made.array)
     guarded(made, [x for x in made._prev if isinstance(x.array, Held)])
     return made
+
+
+def of_function(name: str, operands: Sequence[Tensor]) -> Tensor:
+    """Return a function, or an output of one, which shows the memory of operand 1."""
+    if name == "function":
+        shown = Held.of(Array("float32", (0,), []))
+    else:
+        need(operands[0]._op == "function", "an output of no function")
+        a = held(operands[1])
+        shown = Held(a.dtype, a.shape, a.memory, a.places)
+    made = recorded(name, shown, tuple(operands), no_rule)
+    made.array = shown
+    return made
+
+
+def no_rule(*known: Any) -> None:
+    """Stand for the gradient of a function, which the words tell."""
 
 
 def elements_written(name: str, a: Tensor, b: Tensor | None, weak: int) -> Array:

@@ -26,14 +26,16 @@ class Memory:
         numbers: what is there.
         version: grows by one with every write.
         expected: while a gradient is computed, the version that it may read; else None.
+        is_lent: whether nothing may be written there.
     """
 
-    __slots__ = ("_numbers", "expected", "version")
+    __slots__ = ("_numbers", "expected", "is_lent", "version")
 
     def __init__(self, numbers: list[Any]) -> None:
         self._numbers = numbers
         self.version = 0
         self.expected: int | None = None
+        self.is_lent = False
 
     @property
     def numbers(self) -> list[Any]:
@@ -76,7 +78,13 @@ class Held(Array):
         return [numbers[place] for place in self.places]
 
     def write(self, numbers: Sequence[Any]) -> None:
-        """Put other numbers there, converted to the type; whoever shows them sees these."""
+        """Put other numbers there, converted to the type; whoever shows them sees these.
+
+        Raises:
+            RuntimeError: the memory is lent.
+        """
+        if self.memory.is_lent:
+            raise RuntimeError("a function writes to the gradient that it got")
         for place, number in zip(self.places, numbers, strict=True):
             self.memory._numbers[place] = convert(number, self.dtype)
         self.memory.version += 1

@@ -392,6 +392,8 @@ Tensor.where = where  # type: ignore[attr-defined]
 
 # ---- derivatives -----------------------------------------------------------------------------
 
+Give = Callable[[int, Tensor], None]  # which operand gets a gradient
+
 
 def postorder(roots: Sequence[Tensor]) -> list[Tensor]:
     """List what roots depend on and gradients flow to, depth first, operands before users."""
@@ -427,8 +429,13 @@ def sweep(
     roots: Sequence[Tensor],
     gradients: Sequence[Tensor | None],
     inputs: Sequence[Tensor] | None,
+    function: Callable[[Tensor, dict[Tensor, Tensor], Give], None] | None = None,
 ) -> tuple[dict[Tensor, Tensor], list[Tensor]]:
     """Take gradients from roots to what they depend on, or only to what leads to inputs.
+
+    Args:
+        function: what a walk does at a node of the op "function", given the gradients so far and
+            what takes the number of an operand and a gradient of it.
 
     Returns:
         The gradient of each node that was reached, and the nodes in the order of the walk.
@@ -446,10 +453,26 @@ def sweep(
     def arrive(node: Tensor, part: Tensor) -> None:
         totals[node] = totals[node] + part if node in totals else part
 
+    def give(node: Tensor, which: int, part: Tensor) -> None:
+        if which >= len(node._prev):
+            raise ValueError(f"a function has no operand {which}")
+        operand = node._prev[which]
+        if not operand.requires_grad or operand not in needed:
+            return
+        if (part.shape, part.dtype) != (operand.shape, operand.dtype):
+            raise ValueError(f"operand {which} of a function gets a gradient unlike it")
+        arrive(operand, part)
+
     for root, gradient in zip(roots, gradients, strict=True):
         arrive(root, seed_of(root, gradient))
     for node in reversed(listed):
         if node not in totals or node not in needed:
+            continue
+        if node._op == "function" and function is not None:
+            function(node, totals, partial(give, node))
+            continue
+        if node._op == "output":  # the function hears of it
+            totals[node._prev[0]] = totals[node]
             continue
         for which, operand in enumerate(node._prev):
             if operand.requires_grad and operand in needed:

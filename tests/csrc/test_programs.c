@@ -496,6 +496,175 @@ static void test_file_faults(void)
     }
 }
 
+/* ---- functions --------------------------------------------------------------------- */
+
+/* Nodes of a step, let go of at its end; the first error. */
+typedef struct nodes {
+    mg_arena *arena;
+    mg_node made[16];
+    int count, status;
+} nodes;
+
+static mg_node keep(nodes *n, mg_node made)
+{
+    if (made > 0) n->made[n->count++] = made;
+    if (made < 0 && n->status == MG_OK) n->status = (int)made;
+    return made;
+}
+
+static mg_node keep_apply(nodes *n, int op, int record, mg_node a, mg_node b)
+{
+    const mg_node operands[] = {a, b};
+    const int64_t whole[] = {3, 0}, number = 0;
+    if (n->status < 0) return 0;
+    return keep(n, mg_apply(n->arena, op, b ? 2 : 1, operands,
+                            op == MG_SUM ? 2 : op == MG_OUTPUT, op == MG_SUM ? whole : &number,
+                            0, NULL, 0, record));
+}
+
+/* Take gradients from a root to the leaves, or by w, whose function passes on g * w. */
+static mg_node function_back(nodes *n, const model *m, mg_node root, mg_node output,
+                             bool gives)
+{
+    mg_sweep *sweep;
+    mg_node given = 0;
+    int status = n->status;
+    if (status == MG_OK)
+        status = mg_sweep_open(n->arena, 1, &root, NULL, gives, &m->w,
+                               gives ? MG_GIVE : MG_ACCUMULATE, &sweep);
+    if (status < 0) return keep(n, status);
+    while ((status = mg_sweep_run(sweep, 0)) == MG_CALL) {
+        const mg_node g = keep(n, mg_sweep_gradient(sweep, output));
+        const mg_node part = keep_apply(n, MG_MUL, 0, g, m->w);
+        status = n->status == MG_OK ? mg_sweep_contribute(sweep, 0, part) : n->status;
+        if (status < 0) break;
+    }
+    if (status == MG_OK && gives) status = mg_sweep_give(sweep, &given);
+    mg_sweep_close(sweep);
+    return keep(n, status < 0 ? status : given);
+}
+
+/* y of w is a function's; the loss is the sum of y + w; its slope by w moves w, and it
+ * has a gradient. */
+static int function_step(model *m)
+{
+    nodes n = {.arena = m->arena};
+    const mg_node square = keep_apply(&n, MG_MUL, 0, m->w, m->w);
+    const mg_node hub = keep_apply(&n, MG_FUNCTION, 1, m->w, 0);
+    const mg_node y = keep_apply(&n, MG_OUTPUT, 1, hub, square);
+    const mg_node sum = keep_apply(&n, MG_ADD, 1, y, m->w);
+    const mg_node loss = keep_apply(&n, MG_SUM, 1, sum, 0);
+    const mg_node slope = function_back(&n, m, loss, y, true);
+    if (n.status == MG_OK) keep(&n, mg_set_gradient(m->arena, m->w, 0));
+    function_back(&n, m, loss, y, false);
+    if (n.status == MG_OK) keep(&n, mg_apply_in_place(m->arena, MG_MUL, m->m, slope, 0));
+    if (n.status == MG_OK && m->loss > 0) mg_release(m->arena, m->loss);
+    if (n.status == MG_OK && mg_retain(m->arena, loss) == MG_OK) m->loss = loss;
+    for (int i = 0; i < n.count; i++) mg_release(m->arena, n.made[i]);
+    return n.status;
+}
+
+static int record_function(model *m, mg_program **made)
+{
+    MG_TRY(mg_record_open(m->arena));
+    int status = function_step(m);
+    if (status < 0) mg_record_cancel(m->arena);
+    else status = mg_record_close(m->arena, 0, NULL, 1, &m->loss, made);
+    return status;
+}
+
+/* A function and what its caller does at it are in a file. */
+static void test_functions(void)
+{
+    model m, other;
+    mg_program *program = NULL, *loaded, *none;
+    int64_t done;
+    double loss[2];
+    model_open(&m);
+    model_open(&other);
+    EXPECT(record_function(&m, &program) == MG_OK && !mg_program_unsaved(program));
+    const int64_t size = saved(program, NULL);
+    EXPECT(size > 64 && size <= (int64_t)sizeof file_words);
+    EXPECT(mg_program_load(m.arena, file_words, (size_t)size, &loaded) == MG_OK);
+    EXPECT(function_step(&other) == MG_OK);
+    for (int i = 0; i < STEPS; i++) {
+        EXPECT(function_step(&other) == MG_OK);
+        EXPECT(mg_program_run(program, 1, &done) == MG_OK);
+        EXPECT(mg_program_run(loaded, 1, &done) == MG_OK);
+        EXPECT(mg_program_get(program, 0, &loss[0]) == MG_OK);
+        EXPECT(mg_program_get(loaded, 0, &loss[1]) == MG_OK);
+        EXPECT(!memcmp(&loss[0], &loss[1], sizeof *loss));
+        EXPECT(!memcmp(&loss[0], numbers_in(&other, other.loss), sizeof *loss));
+        expect_alike(&m, &other);
+    }
+    for (int64_t i = 0; i < size; i += 5) {
+        ((uint8_t *)file_words)[i] ^= 4;
+        EXPECT(mg_program_load(m.arena, file_words, (size_t)size, &none) == MG_ERR_FILE);
+        ((uint8_t *)file_words)[i] ^= 4;
+    }
+    mg_program_free(loaded);
+    mg_program_free(program);
+    model_close(&m);
+    model_close(&other);
+}
+
+/* Refuse each allocation in turn, of recording, saving and loading such a step. */
+static void test_function_faults(void)
+{
+    for (int64_t after = 0, left = 1; left && after < 3000; after++) {
+        model m;
+        mg_program *program = NULL, *loaded = NULL;
+        model_open(&m);
+        mg_arena_fail(m.arena, after, 0);
+        int status = record_function(&m, &program);
+        const int64_t size = status == MG_OK ? saved(program, NULL) : status;
+        status = size < 0 ? (int)size : MG_OK;
+        EXPECT(!mg_recording(m.arena));
+        if (status == MG_OK)
+            status = mg_program_load(m.arena, file_words, (size_t)size, &loaded);
+        EXPECT(status == MG_OK || (status == MG_ERR_NOMEM && !loaded));
+        left = status != MG_OK;
+        mg_program_free(loaded);
+        mg_program_free(program);
+        model_close(&m);
+    }
+}
+
+/* Sweeps that a file cannot tell are recorded, and say why they are not saved. */
+static void test_untold_sweeps(void)
+{
+    for (int kind = 0; kind < 3; kind++) {
+        model m;
+        nodes n;
+        mg_sweep *sweep, *other;
+        mg_program *program = NULL;
+        model_open(&m);
+        n = (nodes){.arena = m.arena};
+        EXPECT(mg_record_open(m.arena) == MG_OK);
+        const mg_node hub = keep_apply(&n, MG_FUNCTION, 1, m.w, 0);
+        const mg_node y = keep_apply(&n, MG_OUTPUT, 1, hub, m.x);
+        const mg_node loss = keep_apply(&n, MG_SUM, 1, y, 0);
+        EXPECT(mg_sweep_open(m.arena, 1, &loss, NULL, 1, &m.w, MG_GIVE, &sweep) == MG_OK);
+        EXPECT(mg_sweep_run(sweep, 0) == MG_CALL);
+        if (kind == 0) keep(&n, mg_sweep_gradient(sweep, loss)); /* no output */
+        if (kind == 1) { /* in turn with another one */
+            EXPECT(mg_sweep_open(m.arena, 1, &loss, NULL, 1, &m.w, MG_GIVE, &other) == MG_OK);
+            EXPECT(mg_sweep_run(sweep, 0) == MG_OK);
+            EXPECT(mg_sweep_run(other, 0) == MG_CALL && mg_sweep_run(other, 0) == MG_OK);
+            mg_sweep_close(other);
+        }
+        mg_sweep_close(sweep); /* of kind 2 before its end */
+        EXPECT(n.status == MG_OK && mg_record_close(m.arena, 0, NULL, 0, NULL, &program) == 0);
+        EXPECT(strstr(mg_program_unsaved(program), kind == 1 ? "in turn" : "given up") != NULL);
+        EXPECT(saved(program, NULL) == MG_ERR_RECORDED);
+        mg_program_free(program);
+        for (int i = 0; i < n.count; i++) mg_release(m.arena, n.made[i]);
+        model_close(&m);
+    }
+}
+
+/* ---- giving up --------------------------------------------------------------------- */
+
 static int gives_up(void *context)
 {
     int *left = context;
@@ -738,6 +907,9 @@ int main(void)
     test_faults();
     test_files();
     test_file_faults();
+    test_functions();
+    test_function_faults();
+    test_untold_sweeps();
     test_giving_up();
     test_what_is_shown();
     test_entries_one_by_one();
