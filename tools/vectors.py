@@ -782,6 +782,72 @@ def images() -> Any:
     return training(model, optimizer, functional.cross_entropy), model
 
 
+class Residual(pymicrograd.nn.Module):
+    """Norms of images, whose Functions the file tells, beside residual connections."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mixed = nn.Conv2d(1, 4, 3, padding=1)
+        self.batch = nn.BatchNorm2d(4)
+        self.groups = nn.GroupNorm(2, 4)
+        self.last = nn.Linear(4, 3)
+
+    def forward(self, x: Any) -> Any:
+        x = self.mixed(x)
+        x = (self.batch(x) + x).relu() + x
+        return self.last((self.groups(x) + x).mean((2, 3)))
+
+
+def norms() -> Any:
+    model = Residual()
+    optimizer = optim.AdamW(model.parameters(), lr=0.02)
+    return training(model, optimizer, functional.cross_entropy), model
+
+
+class Mixed(pymicrograd.autograd.Function):
+    """a b and a + b, which may have no gradient; its backward makes one of its own."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, b: Any) -> Any:
+        product = a * b
+        ctx.save_for_backward(a, b, product)
+        ctx.set_materialize_grads(False)
+        return product, a + b
+
+    @staticmethod
+    def backward(ctx: Any, g: Any, to_sum: Any) -> Any:
+        a, b, product = ctx.saved_tensors
+        with pymicrograd.enable_grad():
+            x = a.detach().requires_grad_()
+            y = (x * b).sin() + x
+        (inner,) = pymicrograd.autograd.grad(y, x, g)
+        if to_sum is None:
+            return inner, g * a * product
+        return inner + to_sum, to_sum - g
+
+
+def grads() -> Any:
+    """`grad` and Functions: by leaves, by what is in the middle, twice by one, in place."""
+    w = pymicrograd.tensor([[0.5, -1.0, 2.0], [0.25, 3.0, -0.75]], requires_grad=True)
+    v = pymicrograd.tensor([1.5, -0.5, 1.0], requires_grad=True)
+
+    def step(x: Any) -> Any:
+        product, total = Mixed.apply(w * x, v.expand(2, 3))
+        middle = product.tanh() + w
+        of_w, of_middle, again, _ = pymicrograd.autograd.grad(
+            [middle, (total * 0.5).sum()], [w, middle, w, x.detach().requires_grad_()], [x, None],
+            allow_unused=True,
+        )  # fmt: skip
+        of_middle.mul_(2.0)
+        w.grad = v.grad = None
+        (Mixed.apply(w, v * x)[0] + w + of_w).sum().backward()
+        with pymicrograd.no_grad():
+            w.sub_(w.grad.mul_(0.1))
+        return of_w, of_middle, again, v.grad
+
+    return step, {"w": w, "v": v}
+
+
 def dropout() -> Any:
     """Random numbers: dropout, noise, a permutation; float64, and RMSprop, centered."""
     model = nn.Sequential(nn.Linear(3, 4, dtype=pymicrograd.float64), nn.Dropout(0.4), nn.GELU())
@@ -899,6 +965,8 @@ def classes(n: int, most: int, *others: int) -> Callable[[random.Random], Any]:
 ARRAY_PROGRAMS: dict[str, tuple[Callable[[], Any], list[Inputs]]] = {
     "mlp": (mlp, calls_of("mlp", floats(5, 2), classes(4, 3, -100))),
     "images": (images, calls_of("images", floats(2, 1, 4, 4), classes(2, 3))),
+    "norms": (norms, calls_of("norms", floats(2, 1, 4, 4), classes(2, 3), count=3)),
+    "grads": (grads, calls_of("grads", floats(2, 3), count=3)),
     "dropout": (dropout, calls_of("dropout", floats(2, 3, dtype="float64"),
                                   floats(2, 4, dtype="float64"))),
     "attention": (attention, [*calls_of("attention", classes(4, 5), classes(4, 5)),

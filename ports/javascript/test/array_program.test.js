@@ -134,7 +134,7 @@ test("a bool is 0 or 1", () => {
   assert.throws(() => load(sealed(bools)), /a bool is 0 or 1/);
 });
 
-for (const [name, step] of Object.entries({ half: 1, in_place: 3 })) {
+for (const [name, step] of Object.entries({ half: 1, in_place: 3, grads: 3 })) {
   test(`what a checksum does not show is refused, too, or runs: ${name}`, () => {
     const whole = bytesOf(name);
     for (let at = 24; at < whole.length; at += step) {

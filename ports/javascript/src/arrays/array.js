@@ -86,6 +86,8 @@ class Memory {
   version = 0;
   /** While a gradient is computed, the version that it may read; else null. */
   expected = null;
+  /** Whether nothing may be written there: a function got it as a gradient. */
+  isLent = false;
 
   constructor(elements) {
     this.#elements = elements;
@@ -101,6 +103,7 @@ class Memory {
 
   /** Put elements at places. */
   write(places, elements) {
+    need(!this.isLent, "a function writes to the gradient that it got", "gradient");
     for (let i = 0; i < elements.length; i++) this.#elements[places[i]] = elements[i];
     this.version += 1;
   }

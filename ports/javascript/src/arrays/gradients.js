@@ -291,8 +291,15 @@ const normRule = (isCentered) => ({ y, g, which, operands, how: { axes, epsilon 
   return fit(mul(slope, sub(less, mul(normal, shared))), y, a);
 };
 
+/** Stand for the rule of a function, whose gradients its caller computes. */
+function callersRule() {
+  throw new Error("a sweep asks the caller");
+}
+
 /** @type {Record<string, (known: object) => Tensor>} */
 export const RULES = {
+  function: callersRule,
+  output: callersRule,
   ...MOVED,
   ...REDUCED,
   ...MULTIPLIED,

@@ -21,6 +21,7 @@ import { ArrayError, TYPE, isFloat, need } from "./types.js";
 const MOST_INTEGERS = 64;
 const MOST_NUMBERS = 8;
 const MOST_ROOTS = 16;
+const MOST_SWEEPS = 16; // within each other
 const FIRST_ARRAY = 2 ** 31; // values from here on are arrays of the file
 
 // What words say of how a call is made.
@@ -80,6 +81,7 @@ class Run {
   #at = 0;
   #values = []; // what events have made
   #met = new Set(); // whose gradient was read or set
+  #stops = []; // functions at which a backward has stopped, the last one last
 
   /**
    * @param {TensorProgram} program
@@ -93,12 +95,16 @@ class Run {
   /** Do all; return the outputs. */
   outputs() {
     const { words, returned } = this.program.content;
-    while (this.#at < words.length) {
-      const name = this.#op();
-      if (Object.hasOwn(EVENTS, name)) this[name]();
-      else this.#values.push(this.#call(name));
-    }
+    while (this.#at < words.length) this.#event();
     return returned.map((which) => this.#value(which));
+  }
+
+  /** Do what comes next; return its name. */
+  #event() {
+    const name = this.#op();
+    if (Object.hasOwn(EVENTS, name)) this[name]();
+    else this.#values.push(this.#call(name));
+    return name;
   }
 
   // what words stand for
@@ -217,13 +223,74 @@ class Run {
     this.#met.add(x);
   }
 
-  /** Add gradients to those of leaves: in their memory, where they have any. */
-  backward() {
-    const count = this.#word();
+  /** Say whether a gradient of a leaf is wanted from now on. */
+  requires_grad() {
+    const [x, on] = [this.#value(this.#word()), this.#word()];
+    need(x.isLeaf && on < 2, "a gradient is wanted of a leaf, or not");
+    need(!on || isFloat(x.dtype), `only floats have gradients, not ${x.dtype}`);
+    x.requiresGrad = on === 1;
+  }
+
+  /** Return what a backward begins from, and the gradients there. */
+  #roots(count) {
     need(count >= 1 && count <= MOST_ROOTS, `a backward from ${count} values`);
     const roots = this.#words(count).map((which) => this.#value(which));
-    const seeds = this.#words(count).map((which) => this.#maybe(which));
-    const { totals, listed } = recording(false, () => sweep(roots, seeds));
+    return [roots, this.#words(count).map((which) => this.#maybe(which))];
+  }
+
+  /** Take gradients from roots; at a function do what the words say, up to a resume. */
+  #sweep(roots, seeds, inputs) {
+    need(this.#stops.length < MOST_SWEEPS, "too many backwards within each other");
+    const atFunction = (node, totals, give) => {
+      this.#stops.push({ node, totals, give });
+      while (this.#event() !== "resume");
+      this.#stops.pop();
+    };
+    return recording(false, () => sweep(roots, seeds, inputs, atFunction));
+  }
+
+  /** Let gradients by some values be values. */
+  grad() {
+    const [count, inputCount] = this.#words(2);
+    need(inputCount >= 1, "a grad by nothing");
+    const [roots, seeds] = this.#roots(count);
+    const inputs = this.#words(inputCount).map((which) => this.#value(which));
+    const { totals } = this.#sweep(roots, seeds, inputs);
+    const reached = inputs.filter((x) => totals.has(x));
+    const made = new Map(reached.map((x) => [x, leafOf(totals.get(x).array)]));
+    this.#values.push(...reached.map((x) => made.get(x)));
+  }
+
+  /** Return where a backward has stopped last. */
+  #stop() {
+    need(this.#stops.length > 0, "no backward has stopped at a function");
+    return this.#stops.at(-1);
+  }
+
+  /** Let the gradient that has arrived at an output of a function be a value. */
+  arrived() {
+    const [x, { node, totals }] = [this.#value(this.#word()), this.#stop()];
+    const isOutput = x.op === "output" && x.operands[0] === node && totals.has(x);
+    need(isOutput, "an output of another function, or without a gradient");
+    const made = leafOf(totals.get(x).array);
+    made.array.memory.isLent = true;
+    this.#values.push(made);
+  }
+
+  /** Give an operand of a function a gradient. */
+  contribute() {
+    const [which, part] = [this.#word(), this.#value(this.#word())];
+    this.#stop().give(which, part);
+  }
+
+  /** Let a backward go on. */
+  resume() {
+    this.#stop();
+  }
+
+  /** Add gradients to those of leaves: in their memory, where they have any. */
+  backward() {
+    const { totals, listed } = this.#sweep(...this.#roots(this.#word()), null);
     const leaves = listed.filter((x) => x.isLeaf && totals.has(x));
     const found = leaves.map((x) => totals.get(x).array.copy());
     leaves.forEach((x, i) => {
@@ -277,6 +344,7 @@ class Run {
 const EVENTS = Object.fromEntries(
   [
     "constant", "in_place", "gradient", "set_gradient", "backward", "update", "random", "require",
+    "requires_grad", "grad", "arrived", "contribute", "resume",
   ].map((name) => [name, Run.prototype[name]]),
 );
 
@@ -312,7 +380,10 @@ export class TensorProgram {
   constructor(bytes) {
     reading(() => {
       this.#read(bytes);
+      const before = this.arrays.map((x) => x.requiresGrad);
       new Run(this, true).outputs();
+      const isSame = this.arrays.every((x, i) => x.requiresGrad === before[i]);
+      need(isSame, "an array requires a gradient at the end, or none, other than before");
       this.#read(bytes);
     });
   }

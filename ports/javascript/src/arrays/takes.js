@@ -40,6 +40,8 @@ export const TAKES = {
   detach: A,
   contiguous: A,
   clone: A,
+  function: { many: ["operands"] },
+  output: { operands: ["function", "a"], integers: ["which"] },
   cast: { ...A, integers: ["dtype"] },
   pad: { ...A, perAxis: ["before", "after"], numbers: ["value"] },
   spread: { ...A, perAxis: ["shape", "start", "step"] },

@@ -30,6 +30,8 @@ export class Tensor {
   operands = [];
   /** What it passes on of its gradient to operand number so and so. */
   rule = null;
+  /** By which op of whole arrays it was recorded, or "". */
+  op = "";
 
   /**
    * @param {NDArray} array
@@ -201,12 +203,16 @@ function ofOneType(operands) {
 }
 
 function applyArrays(name, operands, how) {
+  const isOutput = name !== "output" || operands[0].op === "function";
+  need(isOutput, "an output is of a function that is recorded");
   return recordArrays(ARRAYS[name](operands.map((x) => x.array), how), name, operands, how);
 }
 
 function recordArrays(result, name, operands, how) {
   const rule = Object.hasOwn(RULES, name) ? RULES[name] : null;
-  return record(result, operands, rule && ((known) => rule({ ...known, operands, how })));
+  const made = record(result, operands, rule && ((known) => rule({ ...known, operands, how })));
+  if (!made.isLeaf) made.op = name;
+  return made;
 }
 
 /** Write the result of an op of arrays over operand 0; return that, or the node that it is now. */
@@ -256,10 +262,12 @@ function seedOf(root, gradient) {
  * @param {Tensor[]} roots
  * @param {(Tensor | null)[]} gradients of these; null: 1
  * @param {Tensor[] | null} inputs
+ * @param {(node: Tensor, totals: Map<Tensor, Tensor>, give: (which: number, part: Tensor) => void)
+ *   => void} [atFunction] what is done at a function: it gives gradients of operands
  * @returns {{ totals: Map<Tensor, Tensor>, listed: Tensor[] }} the gradient of each node that was
  *   reached; all nodes, operands before what is made of them
  */
-export function sweep(roots, gradients, inputs = null) {
+export function sweep(roots, gradients, inputs = null, atFunction = null) {
   const listed = postorder(roots);
   const needed = new Set(inputs ?? listed);
   for (const node of listed) if (node.operands.some((x) => needed.has(x))) needed.add(node);
@@ -269,6 +277,21 @@ export function sweep(roots, gradients, inputs = null) {
   roots.forEach((root, i) => arrive(root, seedOf(root, gradients[i])));
   for (const node of listed.toReversed()) {
     if (!totals.has(node) || !needed.has(node)) continue;
+    if (node.op === "output") {
+      totals.set(node.operands[0], totals.get(node)); // the function hears of it
+      continue;
+    }
+    if (node.op === "function") {
+      atFunction(node, totals, (which, part) => {
+        const operand = node.operands[which];
+        need(operand, `a function has no operand ${which}`);
+        if (!operand.requiresGrad || !needed.has(operand)) return;
+        const isLike = part.dtype === operand.dtype && sameShape(part.shape, operand.shape);
+        need(isLike, `operand ${which} of a function gets a gradient unlike it`);
+        arrive(operand, part);
+      });
+      continue;
+    }
     for (const [which, operand] of node.operands.entries()) {
       if (operand.requiresGrad && needed.has(operand)) {
         arrive(operand, node.rule(totals.get(node), which));
