@@ -26,7 +26,7 @@ fn expect(what: &str, entries: &Json, found: impl Iterator<Item = Option<Array>>
 #[test]
 fn programs() {
     let names = names_in("array_programs");
-    assert!(names.len() > 6);
+    assert!(names.len() > 8);
     for name in names {
         let mut program = program_of(&name);
         for (i, line) in lines_of(&format!("array_programs/{name}.jsonl")).iter().enumerate() {

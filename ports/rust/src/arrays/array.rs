@@ -20,6 +20,8 @@ pub(crate) struct Memory {
     pub version: Cell<u64>,
     /// The version that a gradient may read.
     pub expected: Cell<Option<u64>>,
+    /// Whether nothing may be written there: a function got it as a gradient.
+    pub is_lent: Cell<bool>,
 }
 
 /// Elements of one type at even distances along each axis.
@@ -94,6 +96,7 @@ impl Array {
             numbers: RefCell::new(numbers),
             version: Cell::new(0),
             expected: Cell::new(None),
+            is_lent: Cell::new(false),
         };
         Ok(Self {
             dtype,
@@ -186,8 +189,10 @@ impl Array {
     /// Put other numbers there, cast to its type; whoever shows this memory sees them.
     ///
     /// # Errors
-    /// Two elements lie at one place.
+    /// Two elements lie at one place, or a function got it as a gradient.
     pub(crate) fn write(&self, numbers: &Numbers) -> Result<()> {
+        let is_lent = self.memory.is_lent.get();
+        need(!is_lent, || "a function writes to the gradient that it got".to_owned())?;
         let refused = || "an array whose elements share places cannot be written to".to_owned();
         need(!self.overlaps(), refused)?;
         let numbers = numbers.cast(self.dtype);

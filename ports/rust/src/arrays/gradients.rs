@@ -273,6 +273,11 @@ pub(crate) fn permute(known: &Known) -> Result<Tensor> {
     permuted(&known.g, &undone(&axes))
 }
 
+/// Of a function: a sweep asks its caller.
+pub(crate) fn of_caller(_: &Known) -> Result<Tensor> {
+    unreachable!("the gradients of a function are its caller's")
+}
+
 /// Of expand and cast, and of copies.
 pub(crate) fn fitted(known: &Known) -> Result<Tensor> {
     fit(&known.g, &known.y, known.a())

@@ -206,7 +206,7 @@ macro_rules! array {
 const MANY: usize = usize::MAX;
 
 #[rustfmt::skip]
-static OPS: [Op; 120] = [
+static OPS: [Op; 122] = [
     element!("add", 2, NumbersAndBools),
     element!("mul", 2, NumbersAndBools),
     element!("pow_number", 1, Floats, 1),
@@ -284,6 +284,8 @@ static OPS: [Op; 120] = [
     array!("slice", movement::slice, 1 + 0, PerAxis, 0, Some(gradients::slice)),
     array!("window", movement::window, 1 + 0, Windows, 0, Some(gradients::window)),
     array!("detach", movement::detach, 1 + 0, These(0), 0, None),
+    array!("function", movement::function, 1 + MANY, These(0), 0, Some(gradients::of_caller)),
+    array!("output", movement::output, 2 + 0, These(1), 0, Some(gradients::of_caller)),
     array!("contiguous", movement::contiguous, 1 + 0, These(0), 0, Some(gradients::fitted)),
     array!("clone", movement::copy, 1 + 0, These(0), 0, Some(gradients::fitted)),
     array!("cast", movement::cast, 1 + 0, These(1), 0, Some(gradients::fitted)),

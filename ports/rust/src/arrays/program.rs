@@ -9,7 +9,7 @@ use super::elements;
 use super::error::{need, Error, Result};
 use super::numbers::Numbers;
 use super::ops::{Kind, Op};
-use super::tensor::{apply, sweep, Identity, Operand, Scalar, Tensor};
+use super::tensor::{apply, sweep, Identity, Operand, Scalar, Stop, Tensor, Totals};
 use super::updates::{Rule, Stepped};
 use crate::program::{header_of, refuse_if, FileError, Program, Reader, HEADER, NONE, TOO_LARGE};
 use crate::Generator;
@@ -23,6 +23,7 @@ const RECORDS: u32 = 1;
 const OVER: u32 = 2;
 const REQUIRES: u32 = 4;
 const MOST_ROOTS: usize = 16;
+const MOST_SWEEPS: usize = 16; // within each other
 const MOST_INTEGERS: usize = 64;
 const MOST_NUMBERS: usize = 8;
 const MOST_WEAK: usize = 31; // operands of a call, some of which are numbers
@@ -245,6 +246,11 @@ enum Event {
     Update,
     Random,
     Require,
+    RequiresGrad,
+    Grad,
+    Arrived,
+    Contribute,
+    Resume,
 }
 
 fn event_of(reader: &mut Reader) -> Result<Event> {
@@ -259,6 +265,11 @@ fn event_of(reader: &mut Reader) -> Result<Event> {
         "update" => Event::Update,
         "random" => Event::Random,
         "require" => Event::Require,
+        "requires_grad" => Event::RequiresGrad,
+        "grad" => Event::Grad,
+        "arrived" => Event::Arrived,
+        "contribute" => Event::Contribute,
+        "resume" => Event::Resume,
         _ => Event::Call(Op::named(name)?),
     })
 }
@@ -317,6 +328,8 @@ pub struct ArrayProgram {
 struct Run {
     values: Vec<Tensor>,
     met: HashSet<Identity>,
+    /// Where backwards have stopped, the last one last.
+    stops: Vec<Stop>,
 }
 
 impl ArrayProgram {
@@ -332,6 +345,10 @@ impl ArrayProgram {
         let mut tried = Self::read(bytes).map_err(wrong)?;
         tried.step().map_err(wrong)?;
         let own = Self::read(bytes).map_err(wrong)?;
+        let mut pairs = tried.arrays.iter().zip(&own.arrays);
+        let is_same = pairs.all(|(x, y)| x.requires_grad() == y.requires_grad());
+        let text = || "an array requires a gradient at the end, or none, other than before";
+        need(is_same, || text().to_owned()).map_err(wrong)?;
         Ok(Self { begins: tried.begins, checks: true, ..own })
     }
 
@@ -437,31 +454,51 @@ impl ArrayProgram {
 
     fn follow(&mut self, run: &mut Run, words: &mut Words) -> Result<()> {
         while !words.0.is_empty() {
-            match self.event(words.next()?)? {
-                Event::Call(op) => {
-                    let made = self.call_of(run, op, words)?;
-                    run.values.push(made);
-                }
-                Event::Constant => {
-                    let known = self.constants.get(words.next()? as usize);
-                    let known = known.ok_or_else(|| not_there("a constant"))?;
-                    run.values.push(Tensor::new(known.copied()?));
-                }
-                Event::InPlace => self.in_place(run, words)?,
-                Event::Gradient => {
-                    let x = self.value(run, words.next()?)?;
-                    self.look(run, &x);
-                    let gradient = x.gradient().ok_or_else(|| not_there("a gradient"))?;
-                    run.values.push(gradient);
-                }
-                Event::SetGradient => self.set_gradient(run, words)?,
-                Event::Backward => self.backward(run, words)?,
-                Event::Update => self.update(run, words)?,
-                Event::Random => self.random(run, words)?,
-                Event::Require => self.require(run, words)?,
-            }
+            self.next(run, words)?;
         }
         Ok(())
+    }
+
+    /// Do what comes next; tells what it was.
+    fn next(&mut self, run: &mut Run, words: &mut Words) -> Result<Event> {
+        let event = self.event(words.next()?)?;
+        match event {
+            Event::Call(op) => {
+                let made = self.call_of(run, op, words)?;
+                run.values.push(made);
+            }
+            Event::Constant => {
+                let known = self.constants.get(words.next()? as usize);
+                let known = known.ok_or_else(|| not_there("a constant"))?;
+                run.values.push(Tensor::new(known.copied()?));
+            }
+            Event::InPlace => self.in_place(run, words)?,
+            Event::Gradient => {
+                let x = self.value(run, words.next()?)?;
+                self.look(run, &x);
+                let gradient = x.gradient().ok_or_else(|| not_there("a gradient"))?;
+                run.values.push(gradient);
+            }
+            Event::SetGradient => self.set_gradient(run, words)?,
+            Event::Backward => self.backward(run, words)?,
+            Event::Update => self.update(run, words)?,
+            Event::Random => self.random(run, words)?,
+            Event::Require => self.require(run, words)?,
+            Event::RequiresGrad => self.requires_grad(run, words)?,
+            Event::Grad => self.grad(run, words)?,
+            Event::Arrived => {
+                let x = self.value(run, words.next()?)?;
+                let made = Tensor::new(stop_of(run)?.arrived(&x)?.array().copied()?);
+                made.array().memory().is_lent.set(true);
+                run.values.push(made);
+            }
+            Event::Contribute => {
+                let (which, part) = (words.next()? as usize, self.value(run, words.next()?)?);
+                stop_of(run)?.give(which, part)?;
+            }
+            Event::Resume => _ = stop_of(run)?,
+        }
+        Ok(event)
     }
 
     fn event(&self, which: u32) -> Result<Event> {
@@ -508,6 +545,8 @@ impl ArrayProgram {
         let operands = words.take(count)?.iter().map(|i| self.value(run, *i));
         let operands = operands.collect::<Result<Vec<Tensor>>>()?;
         let (integers, numbers) = (words.integers(integers)?, words.numbers(numbers)?);
+        let is_output = op.name != "output" || operands[0].is_of("function");
+        need(is_output, || "an output of no function".to_owned())?;
         let is_weak = |i: usize| *weak > 0 && weak >> i & 1 > 0;
         let given = |(i, x): (usize, &Tensor)| match (is_weak(i), how & RECORDS) {
             (true, _) => number_of(x),
@@ -553,15 +592,63 @@ impl ArrayProgram {
         Ok(())
     }
 
+    /// Whether a gradient of a leaf is wanted from now on.
+    fn requires_grad(&self, run: &Run, words: &mut Words) -> Result<()> {
+        let (x, on) = (self.value(run, words.next()?)?, words.next()?);
+        let fits = x.is_leaf() && on < 2 && (on == 0 || x.dtype().is_float());
+        need(fits, || "a gradient is wanted of a leaf of floats, or not".to_owned())?;
+        x.set_requires_gradient(on == 1);
+        Ok(())
+    }
+
+    fn values(&self, run: &Run, words: &mut Words, count: usize) -> Result<Vec<Tensor>> {
+        words.take(count)?.iter().map(|i| self.value(run, *i)).collect()
+    }
+
+    /// Take gradients from roots, to inputs if there are any; at a function do what the words say.
+    fn sweep(
+        &mut self,
+        run: &mut Run,
+        words: &mut Words,
+        count: usize,
+        input_count: usize,
+    ) -> Result<(Totals, Vec<Tensor>)> {
+        need((1..=MOST_ROOTS).contains(&count), || format!("a backward from {count} values"))?;
+        let fits = run.stops.len() < MOST_SWEEPS;
+        need(fits, || "too many backwards within each other".to_owned())?;
+        let roots = self.values(run, words, count)?;
+        let seeds = words.take(count)?.iter().map(|i| self.maybe(run, *i));
+        let seeds = seeds.collect::<Result<Vec<Option<Tensor>>>>()?;
+        let inputs = self.values(run, words, input_count)?;
+        let by = (input_count > 0).then_some(&inputs[..]);
+        let (totals, visited) = sweep(&roots, &seeds, by, false, &mut |stop| {
+            run.stops.push(stop);
+            while !matches!(self.next(run, words)?, Event::Resume) {}
+            run.stops.pop().ok_or_else(|| not_there("a stop"))
+        })?;
+        Ok((totals, if input_count > 0 { inputs } else { visited }))
+    }
+
+    /// The gradients of some values by others are values, in memory of their own.
+    fn grad(&mut self, run: &mut Run, words: &mut Words) -> Result<()> {
+        let (count, input_count) = (words.next()? as usize, words.next()? as usize);
+        need(input_count > 0, || "a grad by nothing".to_owned())?;
+        let (totals, inputs) = self.sweep(run, words, count, input_count)?;
+        let mut made: HashMap<Identity, Tensor> = HashMap::new();
+        for x in inputs.iter().map(Tensor::identity) {
+            let Some(total) = totals.get(&x) else { continue };
+            let known = made.get(&x).cloned();
+            let gradient = known.map_or_else(|| total.array().copied().map(Tensor::new), Ok)?;
+            run.values.push(gradient.clone());
+            made.insert(x, gradient);
+        }
+        Ok(())
+    }
+
     /// Add gradients to those of leaves: in their memory, where they have any.
     fn backward(&mut self, run: &mut Run, words: &mut Words) -> Result<()> {
         let count = words.next()? as usize;
-        need((1..=MOST_ROOTS).contains(&count), || format!("a backward from {count} values"))?;
-        let roots = words.take(count)?.iter().map(|i| self.value(run, *i));
-        let roots = roots.collect::<Result<Vec<Tensor>>>()?;
-        let seeds = words.take(count)?.iter().map(|i| self.maybe(run, *i));
-        let seeds = seeds.collect::<Result<Vec<Option<Tensor>>>>()?;
-        let (totals, visited) = sweep(&roots, &seeds, None, false)?;
+        let (totals, visited) = self.sweep(run, words, count, 0)?;
         let mut found = Vec::new();
         for x in visited.into_iter().filter(Tensor::is_leaf) {
             if let Some(total) = totals.get(&x.identity()) {
@@ -652,6 +739,11 @@ impl ArrayProgram {
         }
         Ok(())
     }
+}
+
+/// Where a backward has stopped last.
+fn stop_of(run: &mut Run) -> Result<&mut Stop> {
+    run.stops.last_mut().ok_or_else(|| not_there("a function where a backward has stopped"))
 }
 
 fn not_there(what: &str) -> Error {

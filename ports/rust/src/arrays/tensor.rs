@@ -133,8 +133,18 @@ impl Tensor {
 
     /// Itself, a leaf of floats, as one to which gradients flow.
     pub fn requiring_gradient(self) -> Self {
-        self.0.requires_grad.set(true);
+        self.set_requires_gradient(true);
         self
+    }
+
+    /// The same of one that stays where it is, or the other way round.
+    pub(crate) fn set_requires_gradient(&self, on: bool) {
+        self.0.requires_grad.set(on);
+    }
+
+    /// Whether it was recorded by an op of this name.
+    pub(crate) fn is_of(&self, op: &str) -> bool {
+        self.0.record.as_ref().is_some_and(|record| record.op.name == op)
     }
 
     pub fn array(&self) -> &Array {
@@ -334,14 +344,46 @@ fn arrive(totals: &mut Totals, node: &Tensor, part: Tensor) -> Result<()> {
     Ok(())
 }
 
+/// A walk at a function, whose gradients its caller gives.
+pub(crate) struct Stop {
+    function: Tensor,
+    totals: Totals,
+    needed: HashSet<Identity>,
+}
+
+impl Stop {
+    /// The gradient that has arrived at an output of the function.
+    pub fn arrived(&self, x: &Tensor) -> Result<&Tensor> {
+        let is_output = x.is_of("output") && x.operands()[0].identity() == self.function.identity();
+        let found = self.totals.get(&x.identity()).filter(|_| is_output);
+        let text = "an output of another function, or without a gradient";
+        found.ok_or_else(|| Error::Argument(text.to_owned()))
+    }
+
+    /// Give an operand of the function a gradient.
+    pub fn give(&mut self, which: usize, part: Tensor) -> Result<()> {
+        let operand = self.function.operands().get(which);
+        let text = || Error::Argument(format!("a function has no operand {which}"));
+        let operand = operand.ok_or_else(text)?;
+        if !operand.requires_grad() || !self.needed.contains(&operand.identity()) {
+            return Ok(());
+        }
+        let is_like = (part.shape(), part.dtype()) == (operand.shape(), operand.dtype());
+        need(is_like, || format!("operand {which} of a function gets a gradient unlike it"))?;
+        arrive(&mut self.totals, operand, part)
+    }
+}
+
 /// Take gradients from roots to all that they depend on, or to what leads to some nodes.
 ///
-/// Gives the gradient of each node that was reached, and the nodes in the order of the walk.
+/// Gives the gradient of each node that was reached, and the nodes in the order of the walk. At a
+/// function it asks for its gradients.
 pub(crate) fn sweep(
     roots: &[Tensor],
     seeds: &[Option<Tensor>],
     inputs: Option<&[Tensor]>,
     is_recorded: bool,
+    at_function: &mut dyn FnMut(Stop) -> Result<Stop>,
 ) -> Result<(Totals, Vec<Tensor>)> {
     let listed = postorder(roots);
     let of_inputs = inputs.unwrap_or(&listed).iter();
@@ -355,8 +397,18 @@ pub(crate) fn sweep(
     for (root, seed) in roots.iter().zip(seeds) {
         arrive(&mut totals, root, seed_of(root, seed.as_ref())?)?;
     }
-    for node in listed.iter().rev().filter(|x| needed.contains(&x.identity())) {
-        let Some(total) = totals.get(&node.identity()).cloned() else { continue };
+    for node in listed.iter().rev() {
+        let known = totals.get(&node.identity()).filter(|_| needed.contains(&node.identity()));
+        let Some(total) = known.cloned() else { continue };
+        if node.is_of("output") {
+            totals.insert(node.operands()[0].identity(), total); // the function hears of it
+            continue;
+        }
+        if node.is_of("function") {
+            let stop = at_function(Stop { function: node.clone(), totals, needed })?;
+            (totals, needed) = (stop.totals, stop.needed);
+            continue;
+        }
         for (which, operand) in node.operands().iter().enumerate() {
             if operand.requires_grad() && needed.contains(&operand.identity()) {
                 arrive(&mut totals, operand, node.passed(&total, which, is_recorded)?)?;
@@ -376,6 +428,7 @@ pub fn gradients(
     inputs: &[Tensor],
     is_recorded: bool,
 ) -> Result<Vec<Option<Tensor>>> {
-    let (totals, _) = sweep(outputs, seeds, Some(inputs), is_recorded)?;
+    let refused = |_| Err(Error::State("nobody gives the gradients of a function".to_owned()));
+    let (totals, _) = sweep(outputs, seeds, Some(inputs), is_recorded, &mut { refused })?;
     Ok(inputs.iter().map(|x| totals.get(&x.identity()).cloned()).collect())
 }
