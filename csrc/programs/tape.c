@@ -833,14 +833,16 @@ static void buffers_leave(tape *t)
     }
 }
 
-/* Release a node. If nobody has a handle of it, a gradient that is recorded goes first: it
- * may refer to the node, and then nothing would free either. */
+/* Release a node. If nobody has a handle of it, a gradient that is recorded, or has a
+ * gradient, goes first: it may refer to the node, and then nothing would free either. */
 void node_let_go(mg_arena *arena, uint32_t index)
 {
     node *n = node_at(arena, index);
     const uint32_t gradient = n->gradient_node;
     const bool is_known = slot_at(arena, index)->handles > 0;
-    if (gradient && !is_known && array_at(arena, gradient)->operand_count) {
+    const bool may_refer = gradient && (array_at(arena, gradient)->operand_count ||
+                                        node_at(arena, gradient)->gradient_node);
+    if (may_refer && !is_known) {
         n->gradient_node = 0;
         node_release(arena, gradient);
     }
