@@ -421,6 +421,40 @@ def test_what_a_file_of_tensors_cannot_tell(tmp_path: Path) -> None:
     assert not (tmp_path / "program.mgp2").exists()
 
 
+def test_numbers_of_groups_may_be_set(tmp_path: Path) -> None:
+    """Of an optimizer that makes two steps both follow; a file has what was set."""
+    ps = [pymicrograd.ones(2, requires_grad=True), pymicrograd.ones(3, requires_grad=True)]
+    first = optim.SGD([{"params": ps[:1], "lr": 0.25}, {"params": ps[1:]}], lr=0.5)
+    second = optim.Adam(ps, lr=0.125)
+
+    def step() -> Any:
+        for optimizer in (first, second, first):
+            loss = sum((p * p).sum() for p in ps)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return loss
+
+    compiled = compile(step)
+    compiled()
+    content = saved(compiled, tmp_path)
+    stored = programs.load(tmp_path / "program.mgp")
+    sgd, adam = stored.optimizers
+    assert [group.lr for group in sgd.groups] == [0.25, 0.5] and adam.lr == 0.125
+    with pytest.raises(AttributeError, match="lr is not one of all groups"):
+        sgd.lr  # noqa: B018
+    with pytest.raises(AttributeError, match=r"adam has lr, .*, no rate"):
+        adam.rate = 1.0
+    assert saved(stored, tmp_path) == content
+    sgd.groups[1].lr, adam.lr = 0.0625, 0.0
+    first.param_groups[1]["lr"], second.param_groups[0]["lr"] = 0.0625, 0.0
+    assert "lr=0.0625" in repr(sgd)
+    assert stored.run()[0].item() == step().item()
+    again = programs.StoredTensorProgram(saved(stored, tmp_path))
+    assert repr(again.optimizers) == repr(stored.optimizers)
+    assert again.run(2)[0].item() == [step().item() for _ in range(2)][1]
+
+
 def test_a_scheduler_is_not_in_a_file(tmp_path: Path) -> None:
     """`save` says so; the step without it goes on, with rates that are set."""
 

@@ -292,6 +292,20 @@ class ArrayProgram:
         """Return what it does, one after the other."""
         return [Entry(self.pointer, i) for i in range(self.fact("ENTRIES"))]
 
+    def updates(self) -> list[RuleSteps]:
+        """Return the steps of optimizers that it makes; of one optimizer they are one."""
+        found: dict[int, RuleSteps] = {}
+        count = 0
+        for i in range(self.fact("ENTRIES")):
+            made = ffi.new("mg_entry *")
+            check(lib.mg_program_entry(self.pointer, i, made), "a program's updates")
+            if ffi.string(made.kind) != b"update":
+                continue
+            known = int(ffi.cast("uintptr_t", made.groups[0].steps)) if made.group_count else ~count
+            found.setdefault(known, RuleSteps(self.pointer, made)).steps.append(count)
+            count += 1
+        return list(found.values())
+
     def storages(self) -> list[Storage]:
         """Return its memory."""
         found: list[Storage] = []
@@ -393,6 +407,39 @@ class Entry:
             check(lib.mg_program_placed(program, number, k, placed), "a program's text")
             self.arrays.append(Placed(placed) if placed.storage >= 0 else None)
         self.groups = [Group(made.groups[i], self.name) for i in range(made.group_count)]
+
+
+class RuleSteps:
+    """What a program steps by, with numbers that may be set.
+
+    Attributes:
+        name: the rule's, of csrc/updates.def; names: of its numbers.
+        groups: how many.
+        steps: which updates of the program these are.
+    """
+
+    def __init__(self, program: Any, made: Any) -> None:
+        self.program, self.made = program, made
+        self.name = ffi.string(made.name).decode()
+        takes = ffi.string(lib.mg_update_takes(update_number(self.name))).decode()
+        self.names = [x.strip() for x in takes.split("NUMBERS(")[1].split(")")[0].split(",")]
+        self.groups, self.steps = made.group_count, list[int]()
+
+    def number(self, group: int, name: str) -> float:
+        """Return a number of a group."""
+        return float(self.made.groups[group].numbers[self.names.index(name)])
+
+    def set(self, group: int, name: str, value: float) -> None:
+        """Set it, from the next run on."""
+        groups = ffi.new("mg_update_group[]", self.groups)
+        for g in range(self.groups):
+            groups[g] = self.made.groups[g]
+        numbers = ffi.new("double[]", list(groups[group].numbers[0 : len(self.names)]))
+        numbers[self.names.index(name)] = value
+        groups[group].numbers = numbers
+        for which in self.steps:
+            status = lib.mg_program_update(self.program, which, self.groups, groups)
+            check(status, "a program's update")
 
 
 class Placed:

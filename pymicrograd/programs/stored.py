@@ -44,7 +44,8 @@ def store_arrays(program: Any, path: Path, names: Module | Mapping[str, Any] | N
     if program.notes.actions:
         name = program.notes.actions[0].__qualname__
         raise RecordingError(
-            f"save: {name}() is in Python, which no file calls: save a step without it"
+            f"save: {name}() is in Python, which no file calls: save a step without it, and set lr "
+            "of the optimizers of what is loaded"
         )
     items = named(names, _core.TensorBase, "Tensor")
     nodes = _core.handles_of([x for _, x in items])
@@ -272,9 +273,60 @@ class StoredTensorProgram:
         with replacing(path) as file:
             file.write(content)
 
+    @property
+    def optimizers(self) -> list[RuleNumbers]:
+        """The optimizers, each with `lr` and the other numbers of its rule to set."""
+        return [RuleNumbers(of, range(of.groups)) for of in self._program.updates()]
+
     def __repr__(self) -> str:
         names = ", ".join(list(self.parameters)[:3])
         return f"StoredTensorProgram({len(self._inputs)} inputs, {names} ...)"
+
+
+class RuleNumbers:
+    """The numbers of an optimizer of a program of Tensors, by the names of csrc/updates.def: lr,
+    weight_decay and others.
+
+    A number that is set here is that of all groups; `groups` has those of each.
+    """
+
+    __slots__ = ("_groups", "_of")
+    _groups: range
+    _of: Any
+
+    def __init__(self, of: Any, groups: range) -> None:
+        object.__setattr__(self, "_of", of)
+        object.__setattr__(self, "_groups", groups)
+
+    @property
+    def groups(self) -> list[RuleNumbers]:
+        """The numbers of each group."""
+        return [RuleNumbers(self._of, range(g, g + 1)) for g in self._groups]
+
+    def _check(self, name: str) -> None:
+        if name.startswith("_"):  # of copies, which are not made yet
+            raise AttributeError(name)
+        if name not in self._of.names:
+            raise AttributeError(f"{self._of.name} has {', '.join(self._of.names)}, no {name}")
+
+    def __getattr__(self, name: str) -> float:
+        self._check(name)
+        found = {self._of.number(group, name) for group in self._groups}
+        if len(found) != 1:
+            raise AttributeError(f"{name} is not one of all groups: {len(self._groups)} groups")
+        return float(found.pop())
+
+    def __setattr__(self, name: str, value: float) -> None:
+        self._check(name)
+        for group in self._groups:
+            self._of.set(group, name, as_float(value))
+
+    def __repr__(self) -> str:
+        parts = [
+            ", ".join(f"{name}={self._of.number(group, name)}" for name in self._of.names)
+            for group in self._groups
+        ]
+        return f"{self._of.name}({'; '.join(parts)})"
 
 
 OPTIONS = ("lr", "weight_decay", "beta1", "beta2", "epsilon")
