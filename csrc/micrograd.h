@@ -715,13 +715,15 @@ int mg_sweep_open(mg_arena *arena, int64_t root_count, const mg_node *roots,
 int mg_sweep_run(mg_sweep *sweep, int64_t budget);
 /* Return the node a sweep stopped at, or failed at, as a new reference. */
 mg_node mg_sweep_node(mg_sweep *sweep);
-/* Return the gradient of a node so far, as a new reference; 0 when it has none. */
+/* Return the gradient of a node so far, as a new reference; 0 when it has none. That of an
+ * output of the function a sweep stopped at is contiguous, unless gradients are recorded. */
 mg_node mg_sweep_gradient(mg_sweep *sweep, mg_node node);
 /* Replace the gradient of the node a sweep stopped at. Errors: as mg_set_gradient(). */
 int mg_sweep_replace(mg_sweep *sweep, mg_node gradient);
 /* Add to the gradient of operand `which` of the MG_FUNCTION node a sweep stopped at. */
 int mg_sweep_contribute(mg_sweep *sweep, int which, mg_node gradient);
-/* Fill out[] with the gradients of the inputs, as new references; 0: not reached. Errors:
+/* Fill out[] with the gradients of the inputs, as new references; 0: not reached. Unless
+ * they are recorded, they are contiguous, in memory of their own. Errors:
  * MG_ERR_ARG of a sweep that is not at its end, or was opened without MG_GIVE. */
 int mg_sweep_give(mg_sweep *sweep, mg_node *out);
 /* Return how many elements the nodes have that a sweep goes through. */

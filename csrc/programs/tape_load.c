@@ -46,7 +46,7 @@ typedef struct tape_loader {
     uint32_t *last;  /* (words) of each value the event that uses it last; 0: none does */
     mg_node unused; /* stands for inputs that nothing uses */
     size_t value_count;
-    open_sweep sweeps[STORY_SWEEPS]; /* the innermost last */
+    open_sweep *sweeps; /* (STORY_SWEEPS), the innermost last */
     int sweep_count;
     reader r;
 } tape_loader;
@@ -290,7 +290,8 @@ static int tables_make(tape_loader *l)
     char *names = own_memory(l, f->names_size, 1);
     l->ops = own_memory(l, f->ops, sizeof *l->ops);
     l->values = own_memory(l, f->words, sizeof *l->values);
-    MG_RETURN_IF(!l->ops || !l->values || !names, MG_ERR_NOMEM);
+    l->sweeps = own_memory(l, STORY_SWEEPS, sizeof *l->sweeps);
+    MG_RETURN_IF(!l->ops || !l->values || !l->sweeps || !names, MG_ERR_NOMEM);
     if (f->names_size) memcpy(names, f->name, f->names_size);
     l->own->names = names;
     for (uint32_t i = 0; i < f->ops; i++) {
