@@ -104,7 +104,8 @@ class BuildCore(build_ext):
 # Sources of the core of which programs written as C have excerpts (programs/excerpts.py).
 EXCERPTS = ("base/rng.c", "base/vmath.h", "base/fma.h", "numbers/float.c", "numbers/numbers.h",
             "kernels/floats.inc.c", "kernels/update.inc.c", "arrays/factors.c",
-            "kernels/casts.inc.c", "programs/lanes.inc.c", "programs/plain.inc.c")  # fmt: skip
+            "kernels/casts.inc.c", "programs/lanes.inc.c", "programs/plain.inc.c",
+            "kernels/integers.inc.c", "programs/plain_integers.inc.c")  # fmt: skip
 
 
 class BuildPackage(build_py):

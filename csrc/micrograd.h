@@ -881,6 +881,8 @@ typedef struct mg_entry {
     const double *numbers;
     unsigned weak, writes; /* bit i: operand i is a number of Python's; is written to */
     int takes_memory;      /* the result lies where operand 0 does */
+    int common, computed;  /* of an elementwise op: the type of its operands, the one that
+                            * it is computed in; else -1 */
     int64_t leaf;          /* of "set": the storage of the leaf */
     int64_t group_count;
     const mg_update_group *groups;
@@ -912,8 +914,8 @@ int mg_program_entry(mg_program *program, int64_t which, mg_entry *entry);
 int mg_program_placed(mg_program *program, int64_t entry, int which, mg_placed *placed);
 int mg_program_storage(mg_program *program, int64_t which, mg_storage *found);
 /* Return the formula of an elementwise op of arrays in C: as mg_op_formula(), of a, b, y, g,
- * `number` and T, the type. VM_f is f of base/vmath.h, f_T of floats.inc.c or of the C
- * library, POWK(x, k) power. */
+ * `number` and T, the type. VM_f is f of base/vmath.h, f_T of floats.inc.c, integers.inc.c
+ * or of the C library, POWK(x, k) power. */
 const char *mg_element_formula(int op, int which);
 /* ---- the functions of numbers ------------------------------------------------------- */
 

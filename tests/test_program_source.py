@@ -16,13 +16,26 @@ from typing import Any
 
 import pytest
 import test_programs
+from tensor_cases import (
+    DTYPES,
+    ELEMENTS,
+    ENGINES,
+    OPS,
+    PAIRED_OF,
+    WHOLE,
+    Case,
+    divisor,
+    flatten,
+    good,
+    leaves,
+)
 from test_programs_of_values import HOSTILE, OPTIMIZERS, Graph, classifier, in_order_of_walk
 
 import pymicrograd
 import pymicrograd as mg
 import pymicrograd.nn as tnn
 import pymicrograd.nn.functional as tF
-from pymicrograd import Value, at, compile, cross_entropy, optim
+from pymicrograd import Value, _core, at, compile, cross_entropy, optim
 
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 FLAGS = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-fno-builtin-pow"]
@@ -382,11 +395,6 @@ def test_what_has_no_plain_form_is_named() -> None:
     with pytest.raises(NotImplementedError, match=r"zero_grad\(\) first"):
         adds_up.to_c()
 
-    quotient = mg.compile(lambda x: x // 2)
-    quotient(mg.arange(3))
-    with pytest.raises(NotImplementedError, match="floor_divide"):
-        quotient.to_c()
-
 
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_integers_in_c(tmp_path: Path, compiler: str) -> None:
@@ -423,6 +431,174 @@ def test_integers_in_c(tmp_path: Path, compiler: str) -> None:
 
     programs = [program(kind) for kind in (mg.int64, mg.int32, mg.int16, mg.int8, mg.uint8)]
     compared_tensors(tmp_path, programs, [compiler, "-O1", *FLAGS])
+
+
+# ---- every op, every type --------------------------------------------------------------------
+
+C = ENGINES[0]
+RECORDED = [op for op in OPS if op not in test_programs.UNRECORDED]
+SHOWN = {  # how elements are printed; float16 and bfloat16 are bits
+    "float16": '"%.17g\\n", (double)f32_of_half({})', "float32": '"%.17g\\n", (double){}',
+    "bfloat16": '"%.17g\\n", (double)f32_of_brain({})', "float64": '"%.17g\\n", {}',
+}  # fmt: skip
+
+
+def tensors_in(found: Any) -> list[Any]:
+    """Return the Tensors of nested results."""
+    if isinstance(found, (list, tuple)):
+        return [x for part in found for x in tensors_in(part)]
+    return [] if found is None else [found]
+
+
+def program_of(calls: Sequence[Any]) -> Any:
+    """Return a compiled function that makes calls, and returns all their Tensors."""
+    step = mg.compile(lambda: [y.detach() for call in calls for y in tensors_in(call())])
+    step()
+    return step
+
+
+def cases_program(cases: Sequence[Case]) -> Any:
+    """Return a compiled function of cases, with gradients of two orders."""
+    return program_of(
+        [lambda case=case: test_programs.derivatives_of(case)(*leaves(C, case)) for case in cases]
+    )
+
+
+def compared_outputs(folder: Path, step: Any, flags: Sequence[Sequence[str]]) -> None:
+    """Compare all elements of a compiled function's results with what its text prints."""
+    text, results, loops = step.to_c(name="program"), step(), ""
+    assert all(len(line) <= 100 for line in text.splitlines())
+    for k, y in enumerate(results):
+        shown = SHOWN.get(y.dtype.name, '"%lld\\n", (long long){}')
+        shown = shown.format(f"program_output_{k}[i]")
+        loops += f"    for (int i = 0; i < {y.numel()}; i++) printf({shown});\n"
+    body = f"{{\n    if (program()) return 1;\n{loops}    return 0;\n}}\n"
+    file, run = folder / "program.c", str(folder / "program")
+    file.write_text(f"{text}\n#include <stdio.h>\nint main(void)\n{body}")
+    numbers = [x for y in results if y.numel() for x in flatten(y.tolist())]
+    for each in flags:
+        subprocess.run([*each, str(file), "-lm", "-o", run], check=True)
+        made = subprocess.run([run], check=True, capture_output=True, text=True).stdout.split()
+        assert len(made) == len(numbers)
+        for x, found in zip(numbers, made, strict=True):
+            assert bits(x) == bits(float(found)) if isinstance(x, float) else x == int(found)
+
+
+def test_ops_in_c(tmp_path: Path) -> None:
+    """Of every op a case, with its gradients."""
+    step = cases_program([random.Random(op).choice(good(op)) for op in RECORDED])
+    compared_outputs(tmp_path, step, [[COMPILERS[-1], "-O0", *FLAGS]])
+
+
+@pytest.mark.all
+@pytest.mark.parametrize("op", RECORDED)
+def test_all_cases_in_c(op: str, tmp_path: Path) -> None:
+    flags = [[COMPILERS[0], "-O2", *FLAGS], [COMPILERS[-1], "-O0", *FLAGS]]
+    compared_outputs(tmp_path, cases_program(good(op)), flags)
+
+
+def typed_calls(rng: random.Random) -> list[Any]:
+    """Return calls of ops of elements, on every type beside another one, some of them in place."""
+    found = []
+
+    def numbers(dtype: str) -> list[Any]:
+        return [rng.choice(WHOLE.get(dtype) or PAIRED_OF[dtype]) for _ in range(4)]
+
+    for op in ELEMENTS:
+        methods = [name for name in (op, f"{op}_") if hasattr(mg.Tensor, name)]
+        for dtype, method in ((dtype, name) for dtype in DTYPES for name in methods):
+            of_a, other = numbers(dtype), rng.choice(DTYPES)
+            of_b = [divisor(op, x) for x in numbers(other)]
+            kind = rng.choice(("array", "array", "single", "number"))
+
+            def call(method: str = method, of_a: Any = of_a, dtype: str = dtype, of_b: Any = of_b,
+                     other: str = other, kind: str = kind, op: str = op) -> Any:  # fmt: skip
+                a = mg.tensor(of_a, dtype=dtype).clone()
+                b = mg.tensor(of_b if kind == "array" else of_b[0], dtype=other)
+                b = of_b[0] if kind == "number" else b
+                two = _core.ARITIES[_core.OPS[op]] == 2
+                y = getattr(a, method)(*([b] if two or op == "pow_number" else []))
+                return [y, a]
+
+            with contextlib.suppress(
+                mg.errors.MicrogradError, ArithmeticError, TypeError, ValueError
+            ):
+                call()
+                found.append(call)
+    return found
+
+
+def test_elements_of_every_type_in_c(tmp_path: Path) -> None:
+    calls = typed_calls(random.Random(1))
+    assert len(calls) > 500
+    compared_outputs(tmp_path, program_of(calls), [[COMPILERS[0], "-O0", *FLAGS]])
+
+
+# What a function does with x and numbers: fine ones, and wrong ones.
+CHECKS: dict[str, Any] = {
+    "floor_divide": (lambda x, n: x // n, [1, -2], [1, 0]),
+    "remainder": (lambda x, n: x % n, [1, -2], [0, 1]),
+    "floor_divide_": (lambda x, n: x.clone().floor_divide_(n.to(mg.int8)), [1, 2], [1, 256]),
+    "many": (lambda x, n: sum((x for _ in range(150)), x) // n, [1, -2], [0, 1]),
+    "take": (lambda x, n: x[n], [0, -2], [0, 2]),
+    "gather": (lambda x, n: x.gather(0, n), [0, 1], [0, -3]),
+    "scatter_add": (lambda x, n: x.scatter_add(0, n, x), [0, 1], [2, 0]),
+    "cross_entropy": (lambda x, n: tF.cross_entropy(x.float().expand(2, 2), n), [0, 1], [0, 2]),
+}  # fmt: skip
+SAID = {ZeroDivisionError: "an integer is divided by zero", IndexError: "an index is out of range"}
+
+
+def test_what_fails_in_a_step_fails_in_c(tmp_path: Path) -> None:
+    """And writes nothing of what comes behind it."""
+    texts, expected = [], []
+    for i, (act, fine, wrong) in enumerate(CHECKS.values()):
+        x, numbers, written = mg.tensor([7, -8]), mg.tensor(fine), mg.zeros(2)
+
+        def step(act: Any = act, x: Any = x, numbers: Any = numbers, written: Any = written) -> Any:
+            y = act(x, numbers)
+            written.add_(1.0)
+            return y.sum()
+
+        compiled = mg.compile(step)
+        total = compiled()
+        numbers.copy_(mg.tensor(wrong))
+        with pytest.raises(tuple(SAID)) as raised:
+            compiled()
+        said = next(text for kind, text in SAID.items() if issubclass(raised.type, kind))
+        arrays = {"x": x, "numbers": numbers, "written": written}
+        assert written.tolist() == [1.0, 1.0] and total.numel() == 1
+        text = compiled.to_c(name=f"program_{i}")
+        order = [int(k) for k in re.findall(r"static \w+ p(\d+)\[2\]", text)]
+        assert len(order) == len(arrays)
+        texts.append(text)
+        expected.append([said, {tuple(map(float, y.tolist())) for y in arrays.values()}])
+    run = tmp_path / "program"
+    for text, (said, held) in zip(texts, expected, strict=True):
+        (tmp_path / "program.c").write_text(text)
+        subprocess.run(
+            [
+                COMPILERS[0],
+                *FLAGS,
+                "-DMAIN=main",
+                str(tmp_path / "program.c"),
+                "-lm",
+                "-o",
+                str(run),
+            ],
+            check=True,
+        )
+        made = subprocess.run([str(run), "1", "all"], check=True, capture_output=True, text=True)
+        first, *rest = made.stdout.splitlines()
+        assert first == said
+        assert {tuple(map(float, rest[k : k + 2])) for k in range(0, len(rest), 2)} == held
+
+
+@pytest.mark.all
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("seed", range(2, 6))
+def test_elements_of_more_types_in_c(seed: int, compiler: str, tmp_path: Path) -> None:
+    flags = [[compiler, "-O2", *FLAGS]]
+    compared_outputs(tmp_path, program_of(typed_calls(random.Random(seed))), flags)
 
 
 # ---- explain, pictures -----------------------------------------------------------------------

@@ -394,14 +394,22 @@ static int elements_write(call *c, array *a, const array *b)
     return MG_OK;
 }
 
+/* Return the call of an op, or a cast, that writes over its first operand. */
+call over_call(const deed *of)
+{
+    call c = {.op = (int)of->integers[0], .given = of->arrays};
+    c.operand_count = of->arrays[1] ? 2 : 1;
+    c.weak = (unsigned)of->integers[1];
+    return c;
+}
+
 /* Write op(a, b), or a cast of b, over a. */
 int over_run(mg_arena *arena, const deed *of)
 {
     array *a = deed_output(of, 0);
     const array *b = of->arrays[1];
-    call c = {.arena = arena, .op = (int)of->integers[0], .given = of->arrays};
-    c.operand_count = b ? 2 : 1;
-    c.weak = (unsigned)of->integers[1];
+    call c = over_call(of);
+    c.arena = arena;
     int status = b ? overlap_resolve(&c, a, &b) : MG_OK;
     if (status == MG_OK && is_element_op(c.op)) status = elements_write(&c, a, b);
     else if (status == MG_OK) map_copy(b, a);

@@ -103,6 +103,7 @@ MG_INLINE void constant_remember(mg_arena *arena, uint32_t made)
 
 enum { MAX_INTEGERS = 64, MAX_NUMBERS = 8 }; /* of a call */
 
+call over_call(const deed *of);
 int over_run(mg_arena *arena, const deed *of);
 int result_place(call *c, int dtype, int rank, const int64_t *shape);
 

@@ -298,7 +298,7 @@ enum { OF(BLOCK) = CACHE_LINE / sizeof(T) };
 #define BRIEF_FUNCTION(name, x) (brief ? BRIEF(name, x) : FUNCTION(name, x))
 #define FUNCTION_2(name, x, y) (exact ? VM(name)(x, y) : QUICK(name, x, y))
 #define ANGLE(name, x) (exact ? VM(name)(x) : QUICK_ANGLE(name, x))
-#define DIVISION(name, x, y) OF(name)(x, y, exact, &doubt)
+#define DIVISION(name, x, y) PASTE(DIVISION, KIND)(name, x, y)
 #define MG_ELEMENT(NAME, name, symbol, arity, types, traits, frames, value, gradient_a, \
                    gradient_b) \
     ROW(KIND, types)(name, arity, frames, value)

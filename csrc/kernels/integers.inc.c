@@ -73,18 +73,16 @@ MG_INLINE T OF(smaller)(T x, T y)
 }
 
 /* Floor division, the remainder with the sign of y: Python's; 0 for y = 0. */
-MG_INLINE T OF(floor_divide)(T x, T y, bool exact, vm_doubt *doubt)
+MG_INLINE T OF(floor_divide)(T x, T y)
 {
-    (void)exact, (void)doubt;
     if (y == 0) return 0;
     if (IS_MINUS_ONE(y)) return OF(neg)(x); /* x / -1 may trap */
     T quotient = (T)(x / y), rest = (T)(x % y);
     return (T)(quotient - (rest != 0 && IS_NEGATIVE(rest ^ y)));
 }
 
-MG_INLINE T OF(remainder)(T x, T y, bool exact, vm_doubt *doubt)
+MG_INLINE T OF(remainder)(T x, T y)
 {
-    (void)exact, (void)doubt;
     if (y == 0 || IS_MINUS_ONE(y)) return 0;
     T rest = (T)(x % y);
     return (T)(rest != 0 && IS_NEGATIVE(rest ^ y) ? rest + y : rest);

@@ -191,6 +191,10 @@ static NEVER_INLINE void fill_with_first(int64_t n, size_t size, void *out)
 #define Y y
 #define G g
 
+/* DIVISION of a KIND: that of integers has one form. */
+#define DIVISION_FLOAT(name, x, y) OF(name)(x, y, exact, &doubt)
+#define DIVISION_INTEGER(name, x, y) ((void)exact, OF(name)(x, y))
+
 /* ---- what a truncated division leaves ---------------------------------------------- */
 
 MG_INLINE bool quotient_is_far(double x, double y)

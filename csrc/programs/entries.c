@@ -41,10 +41,10 @@
 #define BELOW(x, y) (x < y ? (T)1 : (T)0)
 #define MASK(m, x) masked_T(m, x)
 #define BOUND(x, c) smaller_T(larger_T(x, (T)-c), (T)c)
-#define IF_FLAT(x, y, then, otherwise) choice_T((x == 0) & (y >= 0), then, otherwise)
+#define IF_FLAT(x, y, then, otherwise) choice_T(x == 0 && y >= 0, then, otherwise)
 #define IF_ZERO(x, then, otherwise) choice_T(x == 0, then, otherwise)
-#define FLOOR_DIVIDE(x, y) NONE
-#define REMAINDER(x, y) NONE
+#define FLOOR_DIVIDE(x, y) floor_divide_T(x, y)
+#define REMAINDER(x, y) remainder_T(x, y)
 #define FUNCTION(name, x) VM_##name(x)
 #define EXACT_FUNCTION(name, x) VM_##name(x)
 #define ANGLE(name, x) VM_##name(x)
@@ -82,17 +82,32 @@ const char *mg_element_formula(int op, int which)
 
 /* ---- entries ----------------------------------------------------------------------- */
 
-static int64_t storage_number(const tape *t, const storage *m)
+static int64_t storage_number(const storage *m)
 {
-    for (size_t i = 0; m && i < t->storages.count; i++)
-        if (tape_storage(t, i) == m) return (int64_t)i;
-    return -1;
+    return m ? m->number : -1;
 }
 
-static void entry_show(const tape *t, const tape_entry *e, mg_entry *shown)
+/* Show the types of a call if it is one of an elementwise op. */
+static void types_show(const call *c, mg_entry *shown)
+{
+    int result;
+    if (!is_element_op(c->op)) return;
+    const int common = compared_dtype(c->op, operands_dtype(c, 0), c->weak != 0);
+    if (op_dtypes(c->op, common, &shown->computed, &result) < 0) return;
+    shown->common = common;
+}
+
+static void over_show(const deed *of, mg_entry *shown)
+{
+    const call c = over_call(of);
+    types_show(&c, shown);
+}
+
+static void entry_show(const tape_entry *e, mg_entry *shown)
 {
     static const char *const kinds[] = {"call", "act", "update", "set", "output"};
     *shown = (mg_entry){.kind = kinds[e->what], .array_count = e->array_count};
+    shown->common = shown->computed = -1;
     switch (e->what) {
     case CALLS:
         shown->integer_count = e->call.integer_count;
@@ -101,6 +116,7 @@ static void entry_show(const tape *t, const tape_entry *e, mg_entry *shown)
         shown->numbers = e->call.numbers;
         shown->weak = e->call.weak;
         shown->takes_memory = e->call.takes_memory;
+        types_show(&e->call, shown);
         return;
     case ACTS:
         shown->integer_count = DEED_INTEGERS;
@@ -108,12 +124,13 @@ static void entry_show(const tape *t, const tape_entry *e, mg_entry *shown)
         shown->number_count = 2;
         shown->numbers = e->act.numbers;
         shown->writes = e->act.writes;
+        if (e->act.run == over_run) over_show(&e->act, shown);
         return;
     case UPDATES:
         shown->group_count = e->update.group_count;
         shown->groups = e->update.groups;
         return;
-    case SETS: shown->leaf = storage_number(t, e->leaf->of); return;
+    case SETS: shown->leaf = storage_number(e->leaf->of); return;
     default: return;
     }
 }
@@ -122,7 +139,7 @@ int mg_program_entry(mg_program *program, int64_t which, mg_entry *entry)
 {
     MG_RETURN_IF(which < 0 || which >= (int64_t)program->entries.count, MG_ERR_ARG);
     arena_lock(program->arena);
-    entry_show(program, tape_entry_at(program, (size_t)which), entry);
+    entry_show(tape_entry_at(program, (size_t)which), entry);
     arena_unlock(program->arena);
     entry->name = mg_program_name(program, which);
     return MG_OK;
@@ -137,22 +154,22 @@ static void array_show_like(const array *a, mg_placed *placed)
 }
 
 /* Show a parameter of an update, NULL where it is made in the program. */
-static void parameter_show(const tape *t, const storage *m, mg_placed *placed)
+static void parameter_show(const storage *m, mg_placed *placed)
 {
-    *placed = (mg_placed){.storage = storage_number(t, m)};
+    *placed = (mg_placed){.storage = storage_number(m)};
     if (m) array_show_like(&m->like, placed);
 }
 
-static int placed_show(const tape *t, const tape_entry *e, int k, mg_placed *placed)
+static int placed_show(const tape_entry *e, int k, mg_placed *placed)
 {
     const int count = e->array_count;
     MG_RETURN_IF(k < 0 || k >= count + (e->what == UPDATES ? count : 0), MG_ERR_ARG);
     if (k >= count) {
-        parameter_show(t, e->update.found[k - count], placed);
+        parameter_show(e->update.found[k - count], placed);
         return MG_OK;
     }
     const tape_place *place = &e->places[k];
-    *placed = (mg_placed){.storage = storage_number(t, place->in)};
+    *placed = (mg_placed){.storage = storage_number(place->in)};
     if (!place->in) return MG_OK;
     placed->offset = place->offset;
     array_show_like(&e->arrays[k], placed);
@@ -164,7 +181,7 @@ int mg_program_placed(mg_program *program, int64_t entry, int which, mg_placed *
     MG_RETURN_IF(entry < 0 || entry >= (int64_t)program->entries.count, MG_ERR_ARG);
     arena_lock(program->arena);
     int status =
-        placed_show(program, tape_entry_at(program, (size_t)entry), which, placed);
+        placed_show(tape_entry_at(program, (size_t)entry), which, placed);
     arena_unlock(program->arena);
     return status;
 }

@@ -107,6 +107,7 @@ static bool block_new(tape *t, storage *m)
     memset(block, 0, sizeof *block);
     block->data = (char *)block + BLOCK_ALIGNMENT;
     block->size = m->size;
+    m->number = (int64_t)t->storages.count - 1;
     block->references = 1;
     m->held = true;
     m->buffer = block;

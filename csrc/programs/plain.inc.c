@@ -86,6 +86,19 @@ MG_INLINE int64_t OF(cut)(T x, int64_t least, int64_t most)
     return x > (T)least ? (int64_t)x : least;
 }
 
+/* ---- // and % ---------------------------------------------------------------------- */
+
+/* What the library finds with exact or near rests, of which fmod's is one: it is exact. */
+MG_INLINE T OF(plain_floor_divide)(T x, T y)
+{
+    return OF(quotient_of)(x, y, C(fmod)(x, y));
+}
+
+MG_INLINE T OF(plain_remainder)(T x, T y)
+{
+    return OF(remainder_of)(y, C(fmod)(x, y));
+}
+
 /* ---- LAMB -------------------------------------------------------------------------- */
 
 static T OF(length_of)(int64_t n, const T *a)
@@ -198,7 +211,8 @@ static T OF(loss_of_row)(int64_t n, const T *a, int64_t target, double smoothing
 static void OF(loss_row_back)(int64_t n, const T *a, int64_t target, double smoothing,
                               T weight, T *out)
 {
-    const T even = (T)smoothing / (T)n, here = even + ((T)1 - (T)smoothing);
+    const T even = (T)smoothing / (T)n;
+    const T here = even + ((T)1 - (T)smoothing);
     OF(softmax_row)(n, a, out, 1);
     for (int64_t i = 0; i < n; i++)
         out[i] = (out[i] - (i == target ? here : even)) * weight;

@@ -25,6 +25,7 @@ struct storage {
     buffer *buffer;
     char *start; /* what offsets count from */
     size_t size; /* of what is owned, bytes */
+    int64_t number; /* in the program's list */
     tape_place *places, *before; /* the last first; those of what lay there before */
     storage *sibling;        /* of what was found, another array in the same buffer */
     storage *next_unused;    /* while recording, of what is owned */

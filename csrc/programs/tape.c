@@ -45,6 +45,7 @@ static storage *storage_new(tape *t, buffer *block, size_t size)
 {
     storage *m = item_new(t, &t->storages, sizeof *m);
     if (!m) return NULL;
+    m->number = (int64_t)t->storages.count - 1;
     m->buffer = block;
     m->start = (char *)block + BLOCK_ALIGNMENT;
     m->size = size;
@@ -138,6 +139,7 @@ static storage *storage_found(tape *t, const array *a, uint32_t index)
 {
     storage *m = item_new(t, &t->storages, sizeof *m);
     if (!m) return NULL;
+    m->number = (int64_t)t->storages.count - 1;
     m->role = FOUND;
     m->buffer = a->buffer;
     m->start = a->data;

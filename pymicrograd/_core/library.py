@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 __all__ = [
-    "ARGUMENT", "ARITHMETIC", "ARITIES", "CHANGED", "DOMAIN", "DTYPE", "EXCEPTIONS", "GIVEN",
-    "INDEX", "INTERNAL", "MAX_RANK", "OPS", "RECORDED", "REDUCTIONS", "RULE", "SHAPE", "STALE",
-    "SYMBOLS", "VIEW", "VIEWS", "EnableGrad", "NoGrad", "SetGradEnabled", "Silence", "SizeBase",
-    "TensorBase",
+    "ARGUMENT", "ARITHMETIC", "ARITIES", "CHANGED", "CHECKS_ZERO", "DOMAIN", "DTYPE",
+    "EXCEPTIONS", "GIVEN", "INDEX", "INTERNAL", "MAX_RANK", "OPS", "RECORDED", "REDUCTIONS",
+    "RULE", "SHAPE", "STALE", "SYMBOLS", "VIEW", "VIEWS", "EnableGrad", "NoGrad",
+    "SetGradEnabled", "Silence", "SizeBase", "TensorBase",
     "ValueBase", "arena", "check", "fail", "ffi", "install", "keep_mode", "lib", "memory",
     "status_text",
 ]  # fmt: skip
@@ -79,6 +79,7 @@ def ops_with(trait: int) -> frozenset[int]:
 
 VIEWS = ops_with(lib.MG_VIEW)  # the results share memory
 INTERNAL = ops_with(lib.MG_INTERNAL)  # no public name
+CHECKS_ZERO = ops_with(lib.MG_CHECKS_ZERO)  # of integers, operand 1 may not be 0
 
 STALE: int = lib.MG_ERR_STALE
 SHAPE: int = lib.MG_ERR_SHAPE

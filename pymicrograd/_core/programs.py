@@ -399,7 +399,7 @@ class Entry:
         self.name = ffi.string(made.name).decode().removesuffix("_run")
         self.integers = numbers_at(made.integers, made.integer_count)
         self.numbers = numbers_at(made.numbers, made.number_count)
-        self.weak, self.writes = made.weak, made.writes
+        self.writes, self.common, self.computed = made.writes, made.common, made.computed
         self.takes_memory, self.leaf = bool(made.takes_memory), made.leaf
         self.arrays = []
         for k in range(made.array_count * (2 if self.kind == "update" else 1)):

@@ -459,8 +459,8 @@ class Compiled(Fitting):
 
         Raises:
             ValueError: no call was recorded that was like this one; the name is none.
-            NotImplementedError: something in it has no plain form yet: remainders, argmax,
-                gradients that add up over steps, rarer ops; the message names it.
+            NotImplementedError: the text would not be the program, with gradients that add up over
+                steps and the like, which docs/programs.md lists; the message names it.
 
         Example:
             >>> import pymicrograd as mg

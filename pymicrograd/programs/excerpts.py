@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from .loops import INTEGERS, SHORT
+
 __all__ = ["excerpt", "words_of"]
 
 HERE = Path(__file__).resolve().parent
@@ -39,8 +41,14 @@ def typed(text: str, kind: str) -> str:
     """Return the text of a file that is included for each type, for one of them."""
     if not kind:
         return text
-    letter, short = ("f", "f32") if kind == "float" else ("", "f64")
+    letter, short = "f" if kind == "float" else "", SHORT[kind]
     text = re.sub(r"\bOF\((\w+)\)", rf"\1_{short}", text)
+    if kind in INTEGERS:
+        for word, is_it in (("IS_NEGATIVE", r"((\1) < 0)"), ("IS_MINUS_ONE", r"\1 == -1")):
+            is_it = "false" if kind.startswith("u") else is_it
+            text = re.sub(rf"\b{word}\(([^()]*)\)", is_it, text)
+        text = re.sub(r"\(\((\w+)\) < 0\)", r"(\1 < 0)", text)
+        text = re.sub(r"\bWIDE\b", f"u{kind.removeprefix('u')}", text)
     text = re.sub(r"\bC\((\w+)\)", rf"\1{letter}", text)
     text = re.sub(r"\bVM\((\w+)\)", rf"vm_\1{'_f32' if letter else ''}", text)
     text = re.sub(r"\bLARGER\(", f"larger_{short}(", text)
@@ -75,7 +83,7 @@ def excerpt(
         wanted: names; those that no file defines are somebody else's.
         files: of csrc, those first on which others depend.
         known: names that are defined already.
-        kind: "float" or "double", of files that are included for each type.
+        kind: "float", "int64_t" .., of files that are included for each type.
     """
     places: dict[str, tuple[tuple[int, int], str, set[str]]] = {}
     for number, name in enumerate(files):

@@ -11,19 +11,24 @@ from .source import statement
 
 C_TYPES = {
     "float32": "float", "float64": "double", "int64": "int64_t", "int32": "int32_t",
-    "uint8": "uint8_t", "bool": "uint8_t", "int8": "int8_t", "int16": "int16_t",
+    "uint8": "uint8_t", "bool": "bool", "int8": "int8_t", "int16": "int16_t",
     "float16": "float16", "bfloat16": "bfloat16",
 }  # fmt: skip
 SHORT = {"float": "f32", "double": "f64", "int64_t": "i64", "int32_t": "i32", "uint8_t": "u8",
-         "int8_t": "i8", "int16_t": "i16", "float16": "f16", "bfloat16": "bf16"}  # fmt: skip
+         "bool": "b8", "int8_t": "i8", "int16_t": "i16", "float16": "f16",
+         "bfloat16": "bf16"}  # fmt: skip
 FORMATS = {"float": "f", "double": "d", "int64_t": "q", "int32_t": "i", "uint8_t": "B",
-           "int8_t": "b", "int16_t": "h", "float16": "H", "bfloat16": "H"}  # fmt: skip
-ENDS = {"int64_t": ("INT64_MIN", "INT64_MAX"), "int32_t": ("INT32_MIN", "INT32_MAX"),
-        "uint8_t": ("0", "255"), "int8_t": ("-128", "127"),
-        "int16_t": ("INT16_MIN", "INT16_MAX")}  # fmt: skip
+           "bool": "?", "int8_t": "b", "int16_t": "h", "float16": "H", "bfloat16": "H"}  # fmt: skip
+# The least and the largest element of a type.
+ENDS = {"float": ("-INFINITY", "INFINITY"), "double": ("-INFINITY", "INFINITY"),
+        "int64_t": ("INT64_MIN", "INT64_MAX"), "int32_t": ("INT32_MIN", "INT32_MAX"),
+        "int16_t": ("INT16_MIN", "INT16_MAX"), "int8_t": ("-128", "127"),
+        "uint8_t": ("0", "255"), "bool": ("0", "1")}  # fmt: skip
 # What is stored as bits and computed in float; the functions of casts.inc.c by these names.
 STORED = {"float16": "half", "bfloat16": "brain"}
 SIZES = {name: struct.calcsize(code) for name, code in FORMATS.items()}
+FLOATS = ("float", "double")
+INTEGERS = ("int64_t", "int32_t", "int16_t", "int8_t", "uint8_t")
 
 
 class Unwritten(NotImplementedError):
@@ -86,7 +91,10 @@ def steps_of(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def nest(
-    views: Sequence[View], body: Callable[..., str], indent: int = 4, names: str = "ijklmnpq"
+    views: Sequence[View],
+    body: Callable[..., str],
+    indent: int = 4,
+    names: Sequence[str] = "ijklmnpq",
 ) -> str:
     """Write a loop nest over all elements of views of one shape; body gets an element of each."""
     axes = [(n, [v.strides[d] for v in views]) for d, n in enumerate(views[0].shape) if n != 1]
@@ -97,6 +105,7 @@ def nest(
         else:
             merged.append((n, steps))
     lines = []
+    names = [*names, *(f"{names[0]}{d}" for d in range(len(names), len(merged)))]
     for name, (n, _) in zip(names, merged, strict=False):
         lines.append(f"{' ' * indent}for (int64_t {name} = 0; {name} < {n}; {name}++)")
         indent += 4
@@ -131,13 +140,65 @@ def added(offset: int, terms: Sequence[str]) -> str:
 
 def number(x: float, kind: str) -> str:
     """Return a number of a type as C has it."""
-    if kind not in ("float", "double"):
-        return f"INT64_C({int(x)})" if abs(int(x)) > 2**31 - 1 else str(int(x))
+    if kind not in FLOATS:
+        return integer(x, kind)
+    x = x if kind == "double" else single(x)
     if math.isnan(x):
         return "NAN"
     if math.isinf(x):
         return "INFINITY" if x > 0 else "-INFINITY"
     return repr(x) if kind == "double" else f"{shortest(x)}f"
+
+
+def integer(x: float, kind: str) -> str:
+    """Return a number of a type of integers or of bool, cut as casts do it; or bits."""
+    if kind == "bool":
+        return str(int(x != 0))
+    is_signed = kind != "uint8_t" and kind not in STORED
+    bits = 8 * SIZES[kind] - is_signed
+    least, most = -(2**bits) if is_signed else 0, 2**bits - 1
+    cut = 0 if x != x else int(min(max(x, least), most))
+    if cut == -(2**63):
+        return "INT64_MIN"
+    return f"INT64_C({cut})" if abs(cut) > 2**31 - 1 else str(cut)
+
+
+def single(x: float) -> float:
+    """Return the nearest float32."""
+    try:
+        return float(struct.unpack("f", struct.pack("f", x))[0])
+    except OverflowError:
+        return math.copysign(math.inf, x)
+
+
+def filler(x: float, kind: str) -> str:
+    """Return a number of any type."""
+    stored = STORED.get(kind)
+    return f"{stored}_of_f64({number(x, 'double')})" if stored else number(x, kind)
+
+
+def computed_in(kind: str) -> str:
+    """Return the type that elements of a type are computed in."""
+    return "float" if kind in STORED else kind
+
+
+def cast(text: str, kind: str, to: str) -> str:
+    """Return an element of a type in another one."""
+    if kind == to:
+        return text
+    if kind in STORED:
+        return cast(f"f32_of_{STORED[kind]}({text})", "float", to)
+    if to == "bool":
+        return f"({text} != 0)"
+    if to in STORED:
+        of = "f32" if kind == "float" else "f64"
+        if kind not in FLOATS:
+            of, text = ("i64", text) if to == "bfloat16" else ("f64", f"(double){text}")
+        return f"{STORED[to]}_of_{of}({text})"
+    if kind in FLOATS and to not in FLOATS:
+        text = f"cut_{SHORT[kind]}({text}, {', '.join(ENDS[to])})"
+        return text if to == "int64_t" else f"({to}){text}"
+    return f"({to}){text}"
 
 
 def shortest(x: float) -> str:
@@ -217,4 +278,4 @@ def power(x: str, k: float, kind: str) -> str:
         2.0: f"({x} * {x})", 1.0: x, 0.0: "(T)1", -1.0: f"(1 / {x})", 0.5: f"sqrt_T({x})",
         -0.5: f"(1 / sqrt_T({x}))", 3.0: f"({x} * {x} * {x})",
     }  # fmt: skip
-    return usual.get(k, f"VM_pow({x}, ({kind}){k!r})")
+    return usual.get(k, f"VM_pow({x}, ({kind}){number(k, 'double')})")

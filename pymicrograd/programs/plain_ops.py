@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import struct
@@ -13,13 +14,18 @@ from ..tensors.dtypes import DTYPES
 from .loops import (
     C_TYPES,
     ENDS,
+    FLOATS,
     FORMATS,
+    INTEGERS,
     SHORT,
     SIZES,
     STORED,
     Unwritten,
     View,
+    cast,
+    computed_in,
     element,
+    filler,
     moved,
     nest,
     nested_body,
@@ -32,13 +38,61 @@ from .source import bare, statement
 
 REDUCTIONS = {"sum": "PLAIN_SUM", "mean": "PLAIN_SUM", "prod": "PLAIN_PROD", "amax": "PLAIN_AMAX",
               "amin": "PLAIN_AMIN"}  # fmt: skip
-INTEGERS = ("int64_t", "int32_t", "int16_t", "int8_t", "uint8_t")
+# Of integers and bools: what a result y begins with, and what is done with each element x.
+WHOLE: dict[str, Callable[[str], tuple[str, str]]] = {
+    "sum": lambda _: ("0", "{y} = (int64_t)((uint64_t){y} + (uint64_t){x});"),
+    "prod": lambda _: ("1", "{y} = (int64_t)((uint64_t){y} * (uint64_t){x});"),
+    "amax": lambda kind: (ENDS[kind][0], "if ({x} > {y}) {y} = {x};"),
+    "amin": lambda kind: (ENDS[kind][1], "if ({x} < {y}) {y} = {x};"),
+}
+# Formulas of bools.
+BOOLS = {"(a + b)": "a || b", "(a * b)": "a && b", "larger_T(a, b)": "a || b",
+         "smaller_T(a, b)": "a && b", "sign_T(a)": "a", "invert_T(a)": "!a", "a | b": "a || b",
+         "a & b": "a && b", "a ^ b": "a != b", "a ^ 1": "!a"}  # fmt: skip
 BLOCKS = 4096 * 4096  # elements that a reduction of two levels has
 
 
-def sum_of(kind: str, a: str, b: str) -> str:
+def added_up(kind: str, *terms: str) -> str:
     """Return a sum of a type, which wraps around where it is one of integers."""
-    return f"({kind})((uint64_t){a} + (uint64_t){b})" if kind in INTEGERS else f"{a} + {b}"
+    if kind in FLOATS or len(terms) == 1:
+        return " + ".join(terms)
+    return f"({kind})({' + '.join(f'(uint64_t){x}' for x in terms)})"
+
+
+def is_better(x: str, kind: str, largest: int) -> str:
+    """Return the condition that an element comes before `best`; NaN does before all numbers."""
+    text = f"{x} {'>' if largest else '<'} best"
+    return f"{text} || ({x} != {x} && best == best)" if kind in FLOATS else text
+
+
+@functools.cache
+def formula_of(op: str, which: int, kind: str, k: float) -> tuple[str, str]:
+    """Return the formula of an elementwise op in a type, of a, b, y and g, and its own type."""
+    text = _core.element_formula(op, which)
+    if not text or "NONE" in text:
+        raise Unwritten(f"{op} of elements")
+    if kind == "bool":
+        text = BOOLS.get(text, text)
+    elif kind not in FLOATS:
+        text = re.sub(r"\bVM_pow\b", "pow_T", re.sub(r"\bfabs_T\b", "magnitude_T", text))
+    made = "bool" if re.fullmatch("a [=!<>]=? b", text) else kind
+    if kind in INTEGERS and text.startswith("("):  # + - *, which wrap around
+        made = "uint64_t"
+    elif re.match(r"[ab!](?: |\w)", text):
+        text = f"({text})"
+    if kind in FLOATS:
+        text = powers(text, k, kind)
+        letter, of = ("f", "_f32") if kind == "float" else ("", "")
+        text = re.sub(r"\bVM_(\w+)", rf"vm_\1{of}", text)
+        text = re.sub(r"\b(sqrt|fabs)_T\b", rf"\1{letter}", text)
+        text = re.sub(r"\b(floor_divide|remainder)_T\b", r"plain_\1_T", text)
+    text = re.sub(r"\b(\w+)_T\b", rf"\1_{SHORT[kind]}", text)
+    return re.sub(r"\(T\)", f"({kind})", text), made
+
+
+def axes_of(e: Any, a: View) -> list[int]:
+    """Return the axes that a reduction is over."""
+    return [d for d in range(len(a.shape)) if e.integers[0] >> d & 1]
 
 
 class Ops:
@@ -55,7 +109,8 @@ class Ops:
         self.outputs: list[str] = []
         self.results: list[View] = []
         self.generators: dict[int, str] = {}
-        self.stepped: dict[tuple[int, int], str] = {}
+        self.stepped: dict[tuple[int, int], str] = {}  # parameters of updates: their names
+        self.steppers: dict[str, tuple[int, int]] = {}
 
     # ---- memory
 
@@ -112,26 +167,7 @@ class Ops:
     def copy(self, source: View, to: View) -> None:
         """Write a copy, with a cast."""
         self.say(nest([to, source.broadcast(to.shape)],
-                      lambda y, a: f"{y} = {self.cast(a, source, to)};"))  # fmt: skip
-
-    def cast(self, text: str, source: View, to: View, is_bool: bool = False) -> str:
-        """Return an element in another type."""
-        if source.type == to.type and not is_bool:
-            return text
-        kind = source.type
-        if kind in STORED:
-            kind, text = "float", f"f32_of_{STORED[kind]}({text})"
-        if is_bool:
-            return f"{text} != 0"
-        if to.type in STORED:
-            of = "f32" if kind == "float" else "f64"
-            if kind not in ("float", "double"):
-                of, text = ("i64", text) if to.type == "bfloat16" else ("f64", f"(double){text}")
-            return f"{STORED[to.type]}_of_{of}({text})"
-        if kind in ("float", "double") and to.type not in ("float", "double"):
-            cut = f"cut_{SHORT[kind]}({text}, {', '.join(ENDS[to.type])})"
-            return cut if to.type == "int64_t" else f"({to.type}){cut}"
-        return text if kind == to.type else f"({to.type}){text}"
+                      lambda y, a: f"{y} = {bare(cast(a, source.type, to.type))};"))  # fmt: skip
 
     def widened(self, views: Sequence[Any], unread: Any = None) -> list[Any]:
         """Return arrays, in the place of what is only stored in its type copies as float.
@@ -161,80 +197,47 @@ class Ops:
 
     # ---- formulas
 
-    def formula(self, op: str, which: int, kind: str, operands: dict[str, str], k: float) -> str:
-        """Return what an elementwise op computes."""
-        text = _core.element_formula(op, which)
-        if not text or "NONE" in text:
-            raise Unwritten(f"{op} of elements")
-        if kind not in ("float", "double"):
-            return self.integers(op, which, kind, operands)
-        text = re.sub(r"\b[abyg]\b", lambda match: operands[match[0]], text)
-        text = powers(text, k, kind)
-        short, letter = SHORT[kind], "f" if kind == "float" else ""
-        text = re.sub(r"\bVM_(\w+)", rf"vm_\1{'_f32' if letter else ''}", text)
-        text = re.sub(r"\b(sqrt|fabs)_T\b", rf"\1{letter}", text)
-        text = re.sub(r"\b(\w+)_T\b", rf"\1_{short}", text)
-        return re.sub(r"\(T\)", f"({kind})", text)
+    def formula(
+        self, op: str, which: int, kind: str, operands: dict[str, str], k: float
+    ) -> tuple[str, str]:
+        """Return what an elementwise op computes in a type, and the type that this has."""
+        text, made = formula_of(op, which, kind, k)
+        if made == "uint64_t":
+            operands = {name: f"(uint64_t){x}" for name, x in operands.items()}
+        return re.sub(r"\b[abyg]\b", lambda match: operands[match[0]], text), made
 
-    def integers(self, op: str, which: int, kind: str, operands: dict[str, str]) -> str:
-        """Return what an op of integers computes."""
-        a, b = operands.get("a", ""), operands.get("b", "")
-        signs = {"add": "+", "sub": "-", "mul": "*",
-                 "bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^"}  # fmt: skip
-        if which == 0 and op in signs:
-            return f"({kind})((uint64_t){a} {signs[op]} (uint64_t){b})"
-        if which == 0 and op == "neg":
-            return f"({kind})(0 - (uint64_t){a})"
-        comparisons = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-        if which == 0 and op in comparisons:
-            return f"{a} {comparisons[op]} {b}"
-        logical = {"logical_and": f"{a} & {b}", "logical_or": f"{a} | {b}",
-                   "logical_xor": f"{a} ^ {b}", "logical_not": f"{a} ^ 1"}  # fmt: skip
-        if which == 0 and op in logical:
-            return logical[op]
-        raise Unwritten(f"{op} of {kind.removesuffix('_t')}")
-
-    def elements(self, op: str, operands: Sequence[View], y: View, weak: int, k: float) -> None:
-        """Write an elementwise op."""
-        kind = y.type
-        compares = op in ("eq", "ne", "lt", "le", "gt", "ge")
-        if compares:
-            strong = {v.type for i, v in enumerate(operands) if not weak >> i & 1}
-            kinds = strong or {v.type for v in operands}
-            if len(kinds) > 1 and not kinds <= {"int64_t", "int32_t", "uint8_t"}:
-                raise Unwritten(f"{op} of {' and '.join(sorted(kinds))}")
-            kind = kinds.pop() if len(kinds) == 1 else "int64_t"
-            weak_float = any(
-                v.type in ("float", "double") for i, v in enumerate(operands) if weak >> i & 1
-            )
-            if weak_float and kind not in ("float", "double"):
-                raise Unwritten(f"{op} of integers and a float")
-        wide = View("", kind, (), (), 0)
-        views = [y, *(v.broadcast(y.shape) for v in operands)]
+    def elements(self, op: str, operands: Sequence[View], y: View, e: Any = None) -> None:
+        """Write an elementwise op, in types that its entry has, or in y's."""
+        common = computed = computed_in(y.type)
+        if e is not None:
+            common, computed = (C_TYPES[DTYPES[x].name] for x in (e.common, e.computed))
+        is_whole = common in INTEGERS and computed in INTEGERS
+        kind = common if is_whole else computed  # which operands lose their upper bits to
+        if computed in INTEGERS and _core.OPS[op] in _core.CHECKS_ZERO:
+            divisor = operands[1]
+            self.say(nest([divisor], lambda x: (
+                f"if ({cast(x, divisor.type, kind)} == 0) return MG_ERR_ZERODIV;")))  # fmt: skip
+        k = e.numbers[0] if e is not None and e.numbers else 0.0
 
         def body(out: str, *found: str) -> str:
-            names = dict(zip("ab", found, strict=False))
-            cast = {
-                name: self.cast(text, v, wide)
-                for (name, text), v in zip(names.items(), operands, strict=True)
-            }
-            return f"{out} = {bare(self.formula(op, 0, kind, cast, k))};"
+            texts = (cast(x, v.type, kind) for x, v in zip(found, operands, strict=True))
+            text, made = self.formula(op, 0, computed, dict(zip("ab", texts, strict=False)), k)
+            return f"{out} = {bare(cast(text, made, y.type))};"
 
-        self.say(nest(views, body))
+        self.say(nest([y, *(v.broadcast(y.shape) for v in operands)], body))
 
     # ---- reductions, rows
 
     def reduced(
-        self, e: Any, a: View, y: View, step: Callable[[str, str], str],
+        self, axes: Sequence[int], a: View, y: View, step: Callable[[str, str], str],
         around: Callable[[str, str], str],
     ) -> None:  # fmt: skip
-        """Write loops over what reduction e makes elements of.
+        """Write loops over what a reduction of axes makes elements of.
 
         Args:
             step: returns a statement of the result and an element.
             around: returns statements of the result and the loops over elements.
         """
-        axes = [d for d in range(len(a.shape)) if e.integers[0] >> d & 1]
         kept = [d for d in range(len(a.shape)) if d not in axes]
         inner = a.like([a.shape[d] for d in axes], [a.strides[d] for d in axes], -a.offset)
         outer = a.like([a.shape[d] for d in kept], [a.strides[d] for d in kept])
@@ -249,22 +252,25 @@ class Ops:
 
         self.say(nested_body([y.reshaped(outer.shape), outer], body))
 
+    def folded(self, e: Any, a: View, y: View, start: str, step: str) -> None:
+        """Write a reduction of which the order does not matter, of a result y and elements x."""
+        self.reduced(
+            axes_of(e, a), a, y, lambda out, x: step.format(y=out, x=x),
+            lambda out, loops: f"{out} = {start};\n{loops}",
+        )  # fmt: skip
+
     def call_any(self, e: Any, a: View, y: View) -> None:
-        self.reduced(e, a, y, lambda out, x: f"if ({x} != 0) {out} = 1;",
-                     lambda out, loops: f"{out} = 0;\n{loops}")  # fmt: skip
+        self.folded(e, a, y, "0", "if ({x} != 0) {y} = 1;")
 
     def call_all(self, e: Any, a: View, y: View) -> None:
-        self.reduced(e, a, y, lambda out, x: f"if ({x} == 0) {out} = 0;",
-                     lambda out, loops: f"{out} = 1;\n{loops}")  # fmt: skip
+        self.folded(e, a, y, "1", "if ({x} == 0) {y} = 0;")
 
     def reduce(self, e: Any, a: View, y: View) -> None:
-        if e.name == "sum" and y.type == "int64_t" and a.type in INTEGERS:
-            self.reduced(e, a, y, lambda out, x: f"{out} = {sum_of(y.type, out, x)};",
-                         lambda out, loops: f"{out} = 0;\n{loops}")  # fmt: skip
+        if a.type not in FLOATS:
+            self.folded(e, a, y, *WHOLE[e.name](a.type))
             return
-        if a.type not in ("float", "double") or a.type != y.type:
-            raise Unwritten(f"{e.name} of {a.type.removesuffix('_t')}")
-        n = math.prod(size for d, size in enumerate(a.shape) if e.integers[0] >> d & 1)
+        axes = axes_of(e, a)
+        n = math.prod(a.shape[d] for d in axes)
         if n > BLOCKS:
             raise Unwritten(f"a {e.name} of {n} elements")
         s = SHORT[a.type]
@@ -276,7 +282,28 @@ class Ops:
             head = f"reduction_{s} r = reduction_of_{s}({REDUCTIONS[e.name]});"
             return f"{head}\n{loops}\n{out} = {result};"
 
-        self.reduced(e, a, y, lambda out, x: f"reduce_{s}(&r, {x});", around)
+        self.reduced(axes, a, y, lambda out, x: f"reduce_{s}(&r, {x});", around)
+
+    def place(self, e: Any, a: View, y: View, largest: int) -> None:
+        """Write where in an array, or along an axis, the first largest or smallest element is."""
+        axis = e.integers[0]
+        axes = [axis] if axis >= 0 else range(len(a.shape))
+        start = ENDS[a.type][not largest]
+
+        def step(_: str, x: str) -> str:
+            return f"if ({is_better(x, a.type, largest)}) best = {x}, place = at;\nat++;"
+
+        def around(out: str, loops: str) -> str:
+            head = f"{a.type} best = {start};\nint64_t place = 0, at = 0;"
+            return f"{head}\n{loops}\n{out} = place;"
+
+        self.reduced(axes, a, y, step, around)
+
+    def call_argmax(self, e: Any, a: View, y: View) -> None:
+        self.place(e, a, y, 1)
+
+    def call_argmin(self, e: Any, a: View, y: View) -> None:
+        self.place(e, a, y, 0)
 
     def gathered(self, a: View, axes: Sequence[int], kind: str) -> tuple[View, int]:
         """Return a copy whose rows are what is reduced, and their length."""
@@ -285,27 +312,20 @@ class Ops:
         turned = a.like([a.shape[d] for d in order], [a.strides[d] for d in order])
         n = math.prod(a.shape[d] for d in axes)
         made = self.contiguous(turned, kind)
-        return made.reshaped((made.count // n if n else 0, n)), n
+        return made.reshaped((math.prod(a.shape[d] for d in kept), n)), n
 
     def call_logsumexp(self, e: Any, a: View, y: View) -> None:
-        axes = [d for d in range(len(a.shape)) if e.integers[0] >> d & 1]
-        rows, n = self.gathered(a, axes, y.type)
+        rows, n = self.gathered(a, axes_of(e, a), y.type)
         first = rows.like(rows.shape[:1], rows.strides[:1])
         self.say(nest([y.reshaped(first.shape), first], lambda out, x: (
             f"{out} = log_sum_exp_{SHORT[y.type]}({n}, &{x});")))  # fmt: skip
 
     def variance(self, e: Any, a: View, y: View, root: int) -> None:
-        axes = [d for d in range(len(a.shape)) if e.integers[0] >> d & 1]
-        rows, n = self.gathered(a, axes, y.type)
+        rows, n = self.gathered(a, axes_of(e, a), y.type)
         first = rows.like(rows.shape[:1], rows.strides[:1])
-        self.say(
-            nest(
-                [y.reshaped(first.shape), first],
-                lambda out, x: (
-                    f"{out} = variance_{SHORT[y.type]}({n}, &{x}, {e.numbers[0]!r}, {root});"
-                ),
-            )
-        )
+        how = f"{number(e.numbers[0], 'double')}, {root}"
+        self.say(nest([y.reshaped(first.shape), first], lambda out, x: (
+            f"{out} = variance_{SHORT[y.type]}({n}, &{x}, {how});")))  # fmt: skip
 
     def call_var(self, e: Any, a: View, y: View) -> None:
         self.variance(e, a, y, 0)
@@ -340,7 +360,7 @@ class Ops:
         a = self.contiguous(a, y.type)
         left, n, step = self.along(a, e.integers[0])
         to, _, _ = self.along(y, e.integers[0])
-        total = sum_of(y.type, f"y[(t - 1) * {step}]", f"x[t * {step}]")
+        total = added_up(y.type, f"y[(t - 1) * {step}]", f"x[t * {step}]")
         self.say(nest([left, to], lambda x, out: (
             f"const {y.type} *x = &{x};\n{y.type} *y = &{out};\n"
             f"for (int64_t t = 0; t < {n}; t++) y[t * {step}] = t ? {total} : x[0];")))  # fmt: skip
@@ -380,7 +400,7 @@ class Ops:
             f"    for (int64_t i = 0; i < {a.count // n}; i++)\n"
             + statement(
                 f"norm_row_{SHORT[kind]}({n}, {a.start} + {n} * i, {given[0]}, {given[1]}, "
-                f"{centered}, {e.numbers[0]!r}, {y.start} + {n} * i);", 8)
+                f"{centered}, {number(e.numbers[0], 'double')}, {y.start} + {n} * i);", 8)
         )  # fmt: skip
 
     def call_layer_norm(self, e: Any, *arrays: View) -> None:
@@ -425,20 +445,9 @@ class Ops:
         if bias is not None:
             views.append(bias.broadcast(y.shape))
 
-        def whole(out: str, x: str, w: str) -> str:
-            return (
-                f"const {y.type} *x = &{x}, *w = &{w};\nuint64_t sum = 0;\n"
-                f"for (int64_t t = 0; t < {k}; t++) sum += (uint64_t)x[t * {a.strides[-1]}] * "
-                f"(uint64_t)w[t * {b.strides[-2]}];\n{out} = ({y.type})sum;"
-            )
-
-        if y.type in INTEGERS:
-            self.say(nest(views, whole))
-            return
-
         def body(out: str, x: str, w: str, *added_to: str) -> str:
             text = f"dot_{SHORT[y.type]}({k}, &{x}, {a.strides[-1]}, &{w}, {b.strides[-2]})"
-            return f"{out} = {' + '.join([text, *added_to])};"
+            return f"{out} = {added_up(y.type, text, *added_to)};"
 
         self.say(nest(views, body))
 
@@ -456,7 +465,7 @@ class Ops:
 
     def call_pad(self, e: Any, a: View, y: View) -> None:
         before = e.integers[: len(a.shape)]
-        self.fill(y, number(e.numbers[0], y.type))
+        self.fill(y, filler(e.numbers[0], y.type))
         self.copy(a, self.part(y, before, [1] * len(a.shape), a.shape))
 
     def call_spread(self, e: Any, a: View, y: View) -> None:
@@ -485,7 +494,7 @@ class Ops:
     def call_where(self, e: Any, test: View, a: View, b: View, y: View) -> None:
         views = [y, *(v.broadcast(y.shape) for v in (test, a, b))]
         self.say(nest(views, lambda out, t, x, z: (
-            f"{out} = {t} ? {self.cast(x, a, y)} : {self.cast(z, b, y)};")))  # fmt: skip
+            f"{out} = {t} ? {cast(x, a.type, y.type)} : {cast(z, b.type, y.type)};")))  # fmt: skip
 
     def indexed(self, a: View, index: View, rest: Callable[[str], str]) -> None:
         """Write a loop over positions of the first axis of an array."""
@@ -584,9 +593,9 @@ class Ops:
             first = at[len(a.name) + 1 : -1]
             loops = nest([inner], lambda z: (
                 f"const int64_t d = {z[len(a.name) + 1 : -1]};\n"
-                f"if ((&{x})[d] > most || ((&{x})[d] != (&{x})[d] && most == most)) "
-                f"most = (&{x})[d], place = {first} + d;"), 4, "uvwxyz")  # fmt: skip
-            return f"{a.type} most = {x};\nint64_t place = {first};\n{loops}\n{out} = place;"
+                f"if ({is_better(f'(&{x})[d]', a.type, 1)}) "
+                f"best = (&{x})[d], place = {first} + d;"), 4, "uvwxyz")  # fmt: skip
+            return f"{a.type} best = {x};\nint64_t place = {first};\n{loops}\n{out} = place;"
 
         self.say(nested_body([y, outer, plane], body))
 
@@ -637,9 +646,9 @@ class Ops:
                 f"{c} = (&{x})[{z[len(inner.name) + 1 : -1]}];"), 4, "uvwxyz")  # fmt: skip
             dot = (f"dot_{SHORT[y.type]}({k}, {kernels.start} + {k} * ({m} * ({g}) + q), 1, "
                    f"{column.name}, 1)")  # fmt: skip
-            plus = f" + {element(bias, f'{m} * ({g}) + q')}" if bias else ""
+            total = added_up(y.type, dot, *([element(bias, f"{m} * ({g}) + q")] if bias else ()))
             return (f"{loops}\nfor (int64_t q = 0; q < {m}; q++)\n"
-                    f"    (&{out})[{to.strides[2]} * q] = {dot}{plus};")  # fmt: skip
+                    f"    (&{out})[{to.strides[2]} * q] = {total};")  # fmt: skip
 
         self.say(nested_body([first, outer, groups_of], body))
 
@@ -701,7 +710,7 @@ class Ops:
 
     def normal(self, e: Any, a: View, y: View) -> None:
         """Write layer_norm of groups of channels."""
-        call = f"norm_row({{}}, NULL, NULL, 1, {e.numbers[0]!r}, {{}});"
+        call = f"norm_row({{}}, NULL, NULL, 1, {number(e.numbers[0], 'double')}, {{}});"
         self.norm_rows(a, e.integers[0], call, y)
 
     def call_group_norm(self, e: Any, a: View, weight: View, bias: View, y: View) -> None:
@@ -713,7 +722,7 @@ class Ops:
         h = self.room(a.type, a.shape)
         views = [h, g, *self.channels(a, weight)]
         self.say(nest(views, lambda out, x, w: f"{out} = {x} * {w};"))
-        call = f"norm_row_back({{}}, {{}}, NULL, 1, {e.numbers[0]!r}, {{}});"
+        call = f"norm_row_back({{}}, {{}}, NULL, 1, {number(e.numbers[0], 'double')}, {{}});"
         self.norm_rows(self.contiguous(a), e.integers[0], call, h, y)
 
     def call_group_sums(self, e: Any, a: View, g: View, y: View) -> None:

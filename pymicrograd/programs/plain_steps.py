@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import struct
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 from .. import _core
-from ..tensors.dtypes import DTYPES
 from .loops import (
     FORMATS,
     SHORT,
     Unwritten,
     View,
+    cast,
+    computed_in,
     element,
+    moved,
     nest,
     number,
     shape_text,
     steps_of,
 )
 from .plain_ops import BLOCKS, REDUCTIONS, Ops
-from .source import bare, statement
+from .source import bare, comment, statement
 
 COPIES = ("clone", "contiguous", "reshape", "cast")
+# What computes nothing of elements: it needs no copies of those that are only stored.
+MOVES = (*COPIES, "assign", "cat", "gather", "pad", "put_at", "spread", "take", "where")
+
+
+# Works of elements that are cast one by one.
+BY_ELEMENTS = ("add", "gradient", "over", "slice_add", "zeros")
 
 
 class Writer(Ops):
@@ -42,8 +51,8 @@ class Writer(Ops):
         name = e.name
         if name == "gradient":
             name = f"gradient of {list(_core.OPS)[e.integers[0]]}"
-        self.say(f"    /* {number_of}: {name} {shapes} */" if e.kind != "update" else
-                 f"    /* {number_of}: {name} */")  # fmt: skip
+        about = f"{number_of}: {name}" + (f" {shapes}" if e.kind != "update" else "")
+        self.say(textwrap.indent(comment(about), "    "))
         if e.kind == "update":
             self.update(e, arrays)
             return
@@ -51,16 +60,14 @@ class Writer(Ops):
             act = getattr(self, f"act_{e.name}", None)
             if act is None:
                 raise Unwritten(f"{name} in a gradient")
-            casts = e.name == "over" and list(_core.OPS)[e.integers[0]] == "cast"
-            found = arrays if casts else self.widened(arrays)
+            found = arrays if e.name in BY_ELEMENTS else self.widened(arrays)
             act(e, *found)
             for k, (computed, view) in enumerate(zip(found, arrays, strict=True)):
                 if view is not None and e.writes >> k & 1:
                     self.stored(computed, view)
             return
-        is_bool = e.name == "cast" and DTYPES[e.arrays[-1].dtype].name == "bool"
         *operands, to = arrays if not e.takes_memory else [*arrays, arrays[0]]
-        if e.name in COPIES and not is_bool:
+        if e.name in MOVES or e.computed >= 0:
             self.call(e, operands, to)
             return
         found = self.widened([*operands, to], None if e.takes_memory else to)
@@ -75,15 +82,11 @@ class Writer(Ops):
         elif e.name in COPIES:
             source = operands[0]
             to = y.reshaped(source.shape) if y.shape != source.shape else y
-            if DTYPES[e.arrays[-1].dtype].name == "bool":
-                self.say(nest([to, source], lambda out, a: f"{out} = {a} != 0;"))
-            else:
-                self.copy(source, to)
+            self.copy(source, to)
         elif e.name in REDUCTIONS:
             self.reduce(e, operands[0], y)
         elif _core.element_formula(e.name, 0):
-            k = e.numbers[0] if e.numbers else 0.0
-            self.elements(e.name, operands, y, e.weak, k)
+            self.elements(e.name, operands, y, e)
         else:
             raise Unwritten(e.name)
 
@@ -102,13 +105,19 @@ class Writer(Ops):
         self.fill(y, "0")
 
     def act_add(self, e: Any, a: View, b: View, *_: Any) -> None:
-        self.elements("add", [a, b], a, 0, 0.0)
+        self.elements("add", [a, b], a)
 
     def act_slice_add(self, e: Any, a: View, b: View | None, *_: Any) -> None:
         if b is None:
-            self.say(nest([a], lambda out: f"{out} = {out} + 0;"))
+            kind = computed_in(a.type)
+
+            def plus_zero(out: str) -> str:
+                text = f"({cast(out, a.type, kind)} + 0)"  # -0 becomes 0
+                return f"{out} = {bare(cast(text, kind, a.type))};"
+
+            self.say(nest([a], plus_zero))
         else:
-            self.elements("add", [a, b], a, 0, 0.0)
+            self.elements("add", [a, b], a)
 
     def act_over(self, e: Any, a: View, b: View | None, *_: Any) -> None:
         op = list(_core.OPS)[e.integers[0]]
@@ -116,11 +125,9 @@ class Writer(Ops):
             shown, b = b, self.room(b.type, b.shape)  # other elements of the same memory
             self.copy(shown, b)
         if op == "cast" and b is not None:
-            source, is_bool = b, DTYPES[e.arrays[0].dtype].name == "bool"
-            self.say(nest([a, source.broadcast(a.shape)], lambda out, x: (
-                f"{out} = {self.cast(x, source, a, is_bool)};")))  # fmt: skip
+            self.copy(b, a)
         else:
-            self.elements(op, [a] if b is None else [a, b], a, e.integers[1], 0.0)
+            self.elements(op, [a] if b is None else [a, b], a, e)
 
     def act_indices(self, e: Any, index: View, out: View, *_: Any) -> None:
         size, behind = e.integers[:2]
@@ -174,14 +181,15 @@ class Writer(Ops):
     def act_gradient(self, e: Any, a: Any, b: Any, y: Any, g: Any, out: View, *_: Any) -> None:
         op, which = list(_core.OPS)[e.integers[0]], e.integers[1] + 1
         given = [(name, v) for name, v in zip("abyg", (a, b, y, g), strict=True) if v is not None]
-        wide = View("", out.type, (), (), 0)
         views = [out, *(v.broadcast(out.shape) for _, v in given)]
+        kind = computed_in(out.type)
 
         def body(to: str, *found: str) -> str:
             operands = {
-                name: self.cast(text, v, wide) for (name, v), text in zip(given, found, strict=True)
+                name: cast(text, v.type, kind) for (name, v), text in zip(given, found, strict=True)
             }
-            return f"{to} = {bare(self.formula(op, which, out.type, operands, e.numbers[0]))};"
+            text, _ = self.formula(op, which, kind, operands, e.numbers[0])
+            return f"{to} = {bare(cast(text, kind, out.type))};"
 
         self.say(nest(views, body))
 
@@ -198,16 +206,16 @@ class Writer(Ops):
 
     def act_targets(self, e: Any, t: View, weights: View, counts: View, expected: Any,
                     *_: Any) -> None:  # fmt: skip
-        if expected is not None:
-            raise Unwritten("gradients of gradients of cross_entropy")
         mean, ignored, classes = e.integers[:3]
-        ignored, used = number(ignored, "int64_t"), f"used_{counts.name.split('_')[0]}"
-        weight = f"1.0 / (double){used}" if mean else "1.0"
+        ignored, used = number(ignored, "int64_t"), f"used_{len(self.steps)}"
+        weight, head, count = "1.0", "", ""
+        if mean:
+            weight, head = f"1.0 / (double){used}", f"    int64_t {used} = 0;\n"
+            count = f"        {used} += target != {ignored};\n"
         self.say(
-            f"    int64_t {used} = 0;\n    for (int64_t i = 0; i < {t.count}; i++) {{\n"
+            f"{head}    for (int64_t i = 0; i < {t.count}; i++) {{\n"
             f"        const int64_t target = {element(t, 'i')};\n"
-            f"        {element(counts, 'i')} = target != {ignored};\n"
-            f"        {used} += target != {ignored};\n"
+            f"        {element(counts, 'i')} = target != {ignored};\n{count}"
             f"        if (target != {ignored} && (target < 0 || target >= {classes}))\n"
             f"            return MG_ERR_INDEX;\n    }}\n"
             f"    for (int64_t i = 0; i < {t.count}; i++)\n"
@@ -215,10 +223,24 @@ class Writer(Ops):
                 f"{element(weights, 'i')} = {element(counts, 'i')} ? "
                 f"({weights.type})({weight}) : 0;", 8)
         )  # fmt: skip
+        if expected is None:
+            return
+        kind, smoothing = expected.type, number(e.numbers[0], "double")
+        row = element(expected, f"{classes} * i")
+        self.say(
+            f"    for (int64_t i = 0; i < {t.count}; i++) {{\n"
+            f"        const int64_t target = {element(t, 'i')};\n"
+            f"        for (int64_t j = 0; j < {classes}; j++)\n"
+            f"            {moved(row, 'j')} = ({kind}){smoothing} / ({kind}){classes};\n"
+            f"        if ({element(counts, 'i')})\n"
+            f"            {moved(row, 'target')} += ({kind})1 - ({kind}){smoothing};\n    }}"
+        )
 
     def act_cross_entropy(self, e: Any, a: View, weights: View, targets: View, out: View,
                           *_: Any) -> None:  # fmt: skip
         n, kind = a.shape[1], a.type
+        if not a.count:
+            return
         ignored = number(e.integers[0], "int64_t")
         call = (
             f"loss_row_back_{SHORT[kind]}({n}, {a.start} + {n} * i, target, "
@@ -238,7 +260,7 @@ class Writer(Ops):
         self.say(
             f"    for (int64_t i = 0; i < {rows}; i++) {{\n"
             + statement(f"const norm_{s} x = norm_of_{s}({n}, {a.start} + {n} * i, {centered}, "
-                        f"{e.numbers[0]!r});", 8)
+                        f"{number(e.numbers[0], 'double')});", 8)
             + f"\n        {a.type} *to = {scales.start};\n"
             f"        to[i] = x.by, to[{rows} + i] = x.mean, to[{2 * rows} + i] = x.scale;\n    }}"
         )  # fmt: skip
@@ -247,7 +269,7 @@ class Writer(Ops):
         n, centered = e.integers[:2]
         given = "NULL" if weight is None else weight.start
         call = (f"norm_row_back_{SHORT[a.type]}({n}, {{}}, {{}}, {given}, {centered}, "
-                f"{e.numbers[0]!r}, {{}});")  # fmt: skip
+                f"{number(e.numbers[0], 'double')}, {{}});")  # fmt: skip
         self.each_row(a.count // n, call, (a, g, out), n)
 
     def act_norm_powers_check(self, e: Any, scales: View, *_: Any) -> None:
@@ -320,8 +342,8 @@ class Writer(Ops):
         """Write the step of a parameter that is named so."""
         key = group.address, i
         is_new = key not in self.stepped
-        s = self.stepped.setdefault(key, of if is_new else "")
-        if is_new and list(self.stepped.values()).count(s) > 1:
+        s = self.stepped.setdefault(key, of)
+        if is_new and self.steppers.setdefault(of, key) != key:
             raise Unwritten("two optimizers of one parameter")
         fields = dict(zip(group.fields["NUMBERS"], group.numbers, strict=True))
         fields |= dict(zip(group.fields.get("SCALARS", ()), group.scalars[i], strict=True))
@@ -368,7 +390,10 @@ class Writer(Ops):
         self.rules: dict[str, dict[str, list[str]]] = {}
         self.check()
         for i, e in enumerate(self.entries):
+            begun = len(self.steps)
             self.write(i, e)
+            if len(self.steps) > begun:
+                self.steps[begun:] = ["\n".join(self.steps[begun:])]
 
     def check(self) -> None:
         """Refuse programs whose second step is another one than the first."""

@@ -39,6 +39,8 @@ CONDITIONS = """\
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #endif
+"""
+INLINED = """\
 #if defined(__GNUC__)
 #define MG_INLINE static inline __attribute__((always_inline))
 #else
@@ -57,6 +59,8 @@ def literal(x: float) -> str:
 
 def comment(text: str) -> str:
     """Return text as a comment of C, in lines that are not too long; blank lines stay."""
+    if len(text) <= COLUMNS - 6 and "\n" not in text:
+        return f"/* {text.strip()} */"
     paragraphs = [
         "\n".join(textwrap.wrap(part, COLUMNS - 3)) if not part.startswith("    ") else part
         for part in text.strip().split("\n\n")
@@ -125,9 +129,15 @@ def bare(text: str) -> str:
 
 def statement(text: str, indent: int = 4) -> str:
     """Return a statement, in lines that are not too long."""
+    if len(text) <= COLUMNS - indent and "\n" not in text:
+        return " " * indent + text
     text = re.sub(r"\[[^][]*\]", lambda match: match[0].replace(" ", GLUE), text)
     lines = textwrap.wrap(
-        text, 90 - indent, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+        text,
+        COLUMNS - indent,
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
     )
     return textwrap.indent("\n".join(lines), " " * indent).replace(GLUE, " ")
 

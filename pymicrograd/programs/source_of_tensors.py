@@ -13,19 +13,24 @@ from typing import Any
 from .. import _core
 from ..version import __version__
 from .excerpts import excerpt, words_of
-from .loops import STORED, Unwritten
+from .loops import FLOATS, INTEGERS, SHORT, STORED, Unwritten
 from .plain_steps import Writer
-from .source import CONDITIONS, comment, finished, statement, table
+from .source import CONDITIONS, INLINED, comment, finished, statement, table
 
 __all__ = ["c_of_tensors"]
 
 VMATH, FMA, FACTORS = "base/vmath.h", "base/fma.h", "arrays/factors.c"
-FLOATS, PLAIN, UPDATES = (
-    "kernels/floats.inc.c",
-    "programs/plain.inc.c",
-    "kernels/update.inc.c",
-)
+OF_FLOATS = ["kernels/floats.inc.c", "programs/plain.inc.c", "kernels/update.inc.c"]
+OF_INTEGERS = ["kernels/integers.inc.c", "programs/plain_integers.inc.c"]
 RNG, CASTS = "base/rng.c", "kernels/casts.inc.c"
+ENTRIES = 100  # of a function
+# What a step may fail with: its number, and what main() says.
+ERRORS = {
+    "MG_ERR_ARG": (_core.ARGUMENT, "an element is not as it has to be"),
+    "MG_ERR_ZERODIV": (_core.STATUSES["MG_ERR_ZERODIV"], "an integer is divided by zero"),
+    "MG_ERR_INDEX": (_core.INDEX, "an index is out of range"),
+    "MG_ERR_RECORDED": (_core.RECORDED, "rows are scaled anew"),
+}
 GENERATOR = """\
 typedef struct mg_rng {
     uint64_t state;
@@ -47,9 +52,10 @@ MG_INLINE {type} fused_{short}({type} x, {type} y, {type} z)
 
 def whole(w: Writer) -> str:
     """Return the file of a program whose entries are written."""
-    steps = "\n".join([*w.restored, *w.steps, *w.outputs])
+    parts, body = parts_of([*w.steps, *w.outputs])
+    steps = "\n".join([*w.restored, *parts, body])
     updates = "\n".join([*w.updates, *map(generator_text, w.generators.items())])
-    excerpts = helpers(w, steps)
+    excerpts = helpers(w, steps, "#define MG_INLINE static inline" if parts else INLINED)
     arrays = []
     read = words_of(steps.replace("@", "at_sign"))
     for name, (kind, count, data) in w.declared.items():
@@ -65,13 +71,34 @@ def whole(w: Writer) -> str:
                 (shape.strip() + "\n" if shape else "") + table(head, data.split(", "), 0)
             )
     about = comment(
-        "Make a step. Returns 0, or MG_ERR_INDEX or MG_ERR_ARG where a check of elements fails"
+        "Make a step. Returns 0, or MG_ERR_INDEX, MG_ERR_ZERODIV or MG_ERR_ARG where a check of "
+        "elements fails"
         + (", or MG_ERR_RECORDED if a norm scales rows against overflow and did not, or the other "
            "way" if "MG_ERR_RECORDED" in steps else "") + "."
     )  # fmt: skip
-    step = f"{about}\nint @(void)\n{{\n{steps}\n    return MG_OK;\n}}"
-    parts = [head_of(w), *excerpts, "\n".join(arrays), updates, step, main_of(w)]
-    return "\n\n".join(part for part in parts if part) + "\n"  # fmt: skip
+    body = "\n".join([*w.restored, body])
+    step = f"{about}\nint @(void)\n{{\n{body}\n    return MG_OK;\n}}"
+    pieces = [head_of(w), *excerpts, "\n".join(arrays), updates, *parts, step, main_of(w)]
+    return "\n\n".join(piece for piece in pieces if piece) + "\n"
+
+
+def parts_of(steps: Sequence[str]) -> tuple[list[str], str]:
+    """Return functions of so many entries each, where there are more, and the body that is left:
+    the time that compilers take for one grows with its square.
+    """
+    if len(steps) <= ENTRIES:
+        return [], "\n".join(steps)
+    functions, calls = [], []
+    for k in range(0, len(steps), ENTRIES):
+        name, text = f"part_{k // ENTRIES}", "\n".join(steps[k : k + ENTRIES])
+        if "return MG_" in text:
+            functions.append(f"static int {name}(void)\n{{\n{text}\n    return MG_OK;\n}}")
+            calls.append(f"    status = {name}();\n    if (status < 0) return status;")
+        else:
+            functions.append(f"static void {name}(void)\n{{\n{text}\n}}")
+            calls.append(f"    {name}();")
+    fails = any("status" in call for call in calls)
+    return functions, "\n".join([*(["    int status;"] if fails else []), *calls])
 
 
 def generator_text(item: tuple[int, str]) -> str:
@@ -80,8 +107,8 @@ def generator_text(item: tuple[int, str]) -> str:
     return f"static mg_rng {item[1]} = {{UINT64_C({state}), {spare!r}, {has_spare}}};"
 
 
-def helpers(w: Writer, steps: str) -> list[str]:
-    """Return what the steps compute with."""
+def helpers(w: Writer, steps: str, inlined: str) -> list[str]:
+    """Return what the steps compute with; inlined: the definition of MG_INLINE."""
     used = words_of(steps)
     rules = []
     for rule, fields in w.rules.items():
@@ -96,9 +123,10 @@ def helpers(w: Writer, steps: str) -> list[str]:
     if w.generators:
         rules.append(GENERATOR)
     typed, wanted = [], set(used)
-    for kind, short, letter in (("float", "f32", "f"), ("double", "f64", "")):
+    for kind in (*FLOATS, *INTEGERS):
+        short, letter = SHORT[kind], "f" if kind == "float" else ""
         mine = {word for word in wanted if word.endswith(f"_{short}")}
-        text = excerpt(mine, [FLOATS, PLAIN, UPDATES], kind=kind)
+        text = excerpt(mine, OF_FLOATS if kind in FLOATS else OF_INTEGERS, kind=kind)
         if not text:
             continue
         if f"fused_{short}" in words_of(text):
@@ -107,12 +135,12 @@ def helpers(w: Writer, steps: str) -> list[str]:
         wanted |= words_of(text)
     if any("PLAIN_SUM" in text for text in [steps, *typed]):
         typed.insert(0, "enum plain_kind { PLAIN_SUM, PLAIN_PROD, PLAIN_AMAX, PLAIN_AMIN };")
-    arithmetic = excerpt(wanted - {w for w in wanted if w in w_types(typed)}, [VMATH, *general])
+    arithmetic = excerpt(wanted - functions_in(typed), [VMATH, *general])
     return [
         "#include <float.h>\n#include <math.h>\n#include <stdbool.h>\n#include <stdint.h>\n"
         "#include <string.h>",
-        CONDITIONS.rstrip(),
-        "enum { MG_OK = 0, MG_ERR_ARG = -4, MG_ERR_INDEX = -11, MG_ERR_RECORDED = -18 };",
+        CONDITIONS + inlined.rstrip(),
+        f"enum {{ MG_OK = 0, {', '.join(f'{name} = {x}' for name, (x, _) in ERRORS.items())} }};",
         *rules,
         re.sub(
             r"^(?:MG_NOINLINE )?(\w+ (?:mg_rng|rng)_)", r"static \1", arithmetic, flags=re.MULTILINE
@@ -121,8 +149,9 @@ def helpers(w: Writer, steps: str) -> list[str]:
     ]
 
 
-def w_types(typed: Sequence[str]) -> set[str]:
-    return set(re.findall(r"\b(\w+_f(?:32|64))\([^;{}]*\)\n\{", "\n".join(typed)))
+def functions_in(typed: Sequence[str]) -> set[str]:
+    """Return the names of functions of a type that texts define."""
+    return set(re.findall(r"\b(\w+_[fiu]\d+)\([^;{}]*\)\n\{", "\n".join(typed)))
 
 
 def head_of(w: Writer) -> str:
@@ -157,6 +186,9 @@ def main_of(w: Writer) -> str:
         f"        printf(\"%.17g\\n\", (double){shown_as(name, 'i')});"
         for name in kept
     )  # fmt: skip
+    *first, (_, last) = [(name, text) for name, (_, text) in ERRORS.items()]
+    said = "".join(f'status == {name} ? "{text}"\n                 : ' for name, text in first)
+    said += f'"{last}"'
     return f"""\
 #ifdef MAIN
 #include <stdio.h>
@@ -167,7 +199,7 @@ int MAIN(int argc, char **argv)
     for (long i = argc > 1 ? atol(argv[1]) : 10; i > 0; i--) {{
         const int status = @();
         if (status < 0) {{
-            puts(status == MG_ERR_INDEX ? "an index is out of range" : "rows are scaled anew");
+            puts({said});
             break;
         }}
         printf("%.17g\\n", {shown});

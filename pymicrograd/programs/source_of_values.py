@@ -7,6 +7,7 @@ with are excerpts of the core's own sources.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from ..version import __version__
 from .excerpts import excerpt, words_of
 from .source import (
     CONDITIONS,
+    INLINED,
     bare,
     comment,
     defined_in,
@@ -337,10 +339,9 @@ class Writer:
         made = Function(name, f"{len(lines)} operations")
         names: dict[int, str] = {}
         constants: set[int] = set()  # slots of what is computed of constants
-        for slot, text in self.leaves().items():
-            if any(slot in line[2:6] for line in lines):
-                names[slot] = text
-                made.body.append(f"const double {text} = x[{slot}];")
+        for slot in sorted({slot for line in lines for slot in line[2:6]} & self.leaves.keys()):
+            names[slot] = text = self.leaves[slot]
+            made.body.append(f"const double {text} = x[{slot}];")
         for k, (code, to, a, b, y, g, sequence) in enumerate(lines):
             slots = [slot for slot in (a, b, y, g) if slot]
             fixed = all(not self.is_made[slot] or slot in constants for slot in slots)
@@ -366,6 +367,7 @@ class Writer:
         made.body = [statement(unread(x, used)) for x in made.body]
         return made
 
+    @functools.cached_property
     def leaves(self) -> dict[int, str]:
         """Return names of slots that a step begins with."""
         layout = self.layout
@@ -716,7 +718,7 @@ class Writer:
         pieces = [
             self.head(),
             INCLUDES,
-            CONDITIONS.rstrip(),
+            CONDITIONS + INLINED.rstrip(),
             statuses(),
             f"{math}" if "MATH(" in arithmetic else "",
             arithmetic,
