@@ -492,9 +492,10 @@ def test_ops_in_c(tmp_path: Path) -> None:
 
 @pytest.mark.all
 @pytest.mark.parametrize("op", RECORDED)
-def test_all_cases_in_c(op: str, tmp_path: Path) -> None:
+def test_more_cases_in_c(op: str, tmp_path: Path) -> None:
     flags = [[COMPILERS[0], "-O2", *FLAGS], [COMPILERS[-1], "-O0", *FLAGS]]
-    compared_outputs(tmp_path, cases_program(good(op)), flags)
+    cases = random.Random(op).sample(good(op), min(60, len(good(op))))
+    compared_outputs(tmp_path, cases_program(cases), flags)
 
 
 def typed_calls(rng: random.Random) -> list[Any]:

@@ -28,8 +28,6 @@ from .source import bare, comment, statement
 COPIES = ("clone", "contiguous", "reshape", "cast")
 # What computes nothing of elements: it needs no copies of those that are only stored.
 MOVES = (*COPIES, "assign", "cat", "gather", "pad", "put_at", "spread", "take", "where")
-
-
 # Works of elements that are cast one by one.
 BY_ELEMENTS = ("add", "gradient", "over", "slice_add", "zeros")
 

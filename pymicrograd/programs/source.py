@@ -131,15 +131,19 @@ def statement(text: str, indent: int = 4) -> str:
     """Return a statement, in lines that are not too long."""
     if len(text) <= COLUMNS - indent and "\n" not in text:
         return " " * indent + text
-    text = re.sub(r"\[[^][]*\]", lambda match: match[0].replace(" ", GLUE), text)
-    lines = textwrap.wrap(
-        text,
-        COLUMNS - indent,
-        subsequent_indent="    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    width = COLUMNS - indent
+    whole = re.sub(r"\[[^][]*\]", lambda match: match[0].replace(" ", GLUE), text)
+    lines = wrapped(whole, width)
+    if any(len(line) > width for line in lines):
+        lines = wrapped(text, width)  # indices may end in another line, too
     return textwrap.indent("\n".join(lines), " " * indent).replace(GLUE, " ")
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Return the lines of a statement, which end at blanks."""
+    return textwrap.wrap(
+        text, width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def statuses() -> str:
