@@ -48,7 +48,7 @@ WHOLE: dict[str, Callable[[str], tuple[str, str]]] = {
 # Formulas of bools.
 BOOLS = {"(a + b)": "a || b", "(a * b)": "a && b", "larger_T(a, b)": "a || b",
          "smaller_T(a, b)": "a && b", "sign_T(a)": "a", "invert_T(a)": "!a", "a | b": "a || b",
-         "a & b": "a && b", "a ^ b": "a != b", "a ^ 1": "!a"}  # fmt: skip
+         "a & b": "a && b", "a ^ 1": "!a"}  # fmt: skip
 BLOCKS = 4096 * 4096  # elements that a reduction of two levels has
 
 
