@@ -504,7 +504,8 @@ int mg_script_load(mg_arena *arena, const void *from, size_t size, mg_script **m
 mg_number_update *mg_script_given(mg_script *script, int64_t which);
 /* Return the name of a node of mg_script_found(), "" for none; the program's. */
 const char *mg_script_name(mg_script *script, int64_t which);
-/* Tell what a whole file has a program of: 1 numbers, 2 arrays. Errors: MG_ERR_FILE. */
+/* Tell what a whole file has a program of: 1 numbers, 2 arrays. Errors: MG_ERR_FILE;
+ * MG_ERR_INTERRUPTED. */
 int mg_file_kind(const void *from, size_t size);
 /* Free a program; NULL is fine. */
 void mg_script_free(mg_script *script);

@@ -152,7 +152,7 @@ static bool ops_find(tape *t, size_t first, tape_group *g)
 {
     element_op of;
     *g = (tape_group){.first = first, .mark = first + 1};
-    for (size_t i = first; i < t->entries.count; i++) {
+    for (size_t i = first; i < t->entries.count && tape_goes_on(t, i); i++) {
         tape_entry *e = tape_entry_at(t, i);
         if (i == t->first_write && g->op_count) break;
         if (passes_over(e)) continue;
@@ -193,7 +193,7 @@ static void group_keep(tape *t, const tape_group *found)
 static void ops_find_all(tape *t)
 {
     tape_group g;
-    for (size_t i = 0; i < t->entries.count && t->status == MG_OK; i++) {
+    for (size_t i = 0; i < t->entries.count && tape_goes_on(t, i); i++) {
         if (passes_over(tape_entry_at(t, i)) || !ops_find(t, i, &g)) continue;
         if (g.op_count > 1) group_keep(t, &g);
         i = g.end - 1;
@@ -252,7 +252,7 @@ static void group_set(const tape *t, tape_group *g)
 static void groups_set(tape *t)
 {
     live_end(t);
-    for (size_t i = t->entries.count; i-- > 0;) {
+    for (size_t i = t->entries.count; i-- > 0 && tape_goes_on(t, i);) {
         const tape_entry *e = tape_entry_at(t, i);
         if (e->group && e->group->end == i + 1) group_set(t, e->group);
         if (!(e->marks & UNREAD)) live_before(e);

@@ -46,7 +46,7 @@ static bool only_computes(const tape_entry *e)
  * made, they hold of the calls that were recorded: runs begin with other memory. */
 static void results_find(tape *t)
 {
-    for (size_t i = 0; i < t->entries.count; i++) {
+    for (size_t i = 0; i < t->entries.count && tape_goes_on(t, i); i++) {
         const tape_entry *e = tape_entry_at(t, i);
         if (e->array_count && (e->what == SHOWS || e->what == SETS))
             e->places->in->is_result = true;
@@ -84,7 +84,7 @@ static storage *value_new(tape *t, tape_list *values, storage *m)
 /* Let places be in values. */
 static void values_split(tape *t, tape_list *values)
 {
-    for (size_t i = 0; i < t->entries.count; i++) {
+    for (size_t i = 0; i < t->entries.count && tape_goes_on(t, i); i++) {
         tape_entry *e = tape_entry_at(t, i);
         for (int k = 0; k < e->array_count; k++) {
             storage *m = e->places[k].in;
@@ -118,8 +118,9 @@ static bool block_new(tape *t, storage *m)
 /* List places by the storages that they are in. */
 static void places_link(tape *t)
 {
-    for (size_t i = 0; i < t->storages.count; i++) tape_storage(t, i)->places = NULL;
-    for (size_t i = 0; i < t->entries.count; i++) {
+    for (size_t i = 0; i < t->storages.count && tape_goes_on(t, i); i++)
+        tape_storage(t, i)->places = NULL;
+    for (size_t i = 0; i < t->entries.count && tape_goes_on(t, i); i++) {
         const tape_entry *e = tape_entry_at(t, i);
         for (int k = 0; k < e->array_count; k++) {
             storage *m = e->places[k].in;
@@ -131,18 +132,19 @@ static void places_link(tape *t)
     }
 }
 
-/* Let values that last have memory of their own, and others be where they were. */
+/* Let values that last have memory of their own, and others be where they were; of a tape
+ * that has failed none is left. */
 static void values_join(tape *t, tape_list *values)
 {
     for (size_t i = 0; i < values->count; i++) {
         storage *value = values->items[i];
-        if (value->lasts) value->lasts = block_new(t, value);
+        value->lasts = value->lasts && tape_goes_on(t, i) && block_new(t, value);
     }
     places_link(t);
     for (size_t i = 0; i < values->count; i++) {
         storage *value = values->items[i];
-        if (value->lasts) storage_move(value, value->buffer, value->start);
-        else arena_allocate(t->arena, value, sizeof *value, 0);
+        if (!value->lasts) arena_allocate(t->arena, value, sizeof *value, 0);
+        else if (tape_goes_on(t, i)) storage_move(value, value->buffer, value->start);
     }
     tape_list_free(t->arena, values);
 }
@@ -159,9 +161,9 @@ static bool is_unread(const tape_entry *e)
     return true;
 }
 
-void live_end(const tape *t)
+void live_end(tape *t)
 {
-    for (size_t i = 0; i < t->storages.count; i++)
+    for (size_t i = 0; i < t->storages.count && tape_goes_on(t, i); i++)
         tape_storage(t, i)->live = tape_storage(t, i)->is_result;
 }
 
@@ -181,7 +183,7 @@ void live_before(const tape_entry *e)
 static void unread_find(tape *t)
 {
     live_end(t);
-    for (size_t i = t->entries.count; i-- > 0;) {
+    for (size_t i = t->entries.count; i-- > 0 && tape_goes_on(t, i);) {
         tape_entry *e = tape_entry_at(t, i);
         if (is_unread(e)) e->marks |= UNREAD;
         else live_before(e);
@@ -193,7 +195,7 @@ static void unread_find(tape *t)
 /* Of what is owned: the last entry that writes to it. */
 static void writers_find(tape *t)
 {
-    for (size_t i = 0; i < t->entries.count; i++) {
+    for (size_t i = 0; i < t->entries.count && tape_goes_on(t, i); i++) {
         const tape_entry *e = tape_entry_at(t, i);
         for (int k = 0; k < e->array_count; k++)
             if (e->places[k].in && usage_of(e, k) & WRITES)
@@ -211,13 +213,13 @@ static bool may_last(const storage *m)
  * they read what is written to later. */
 static void changes_note(tape *t, unsigned mark)
 {
-    for (size_t i = 0; i < t->entries.count; i++) {
+    for (size_t i = 0; i < t->entries.count && tape_goes_on(t, i); i++) {
         const tape_entry *e = tape_entry_at(t, i);
         for (int k = 0; k < e->array_count; k++)
             if (e->places[k].in)
                 e->places[k].in->changes = !may_last(e->places[k].in);
     }
-    for (size_t i = 0; i < t->entries.count; i++) {
+    for (size_t i = 0; i < t->entries.count && tape_goes_on(t, i); i++) {
         const tape_entry *e = tape_entry_at(t, i);
         for (int k = 0; !(e->marks & mark) && k < e->array_count; k++) {
             storage *m = e->places[k].in;
@@ -243,15 +245,15 @@ static bool meets_changes(const tape *t, const tape_entry *e, bool inputs_stay)
  * stay, or do not: all but those that meet what the others change. */
 static void lasting_find(tape *t, bool inputs_stay, unsigned mark)
 {
-    for (size_t i = 0; i < t->entries.count; i++) {
+    for (size_t i = 0; i < t->entries.count && tape_goes_on(t, i); i++) {
         tape_entry *e = tape_entry_at(t, i);
         if (e->what == CALLS || (e->what == ACTS && e->act.run != random_run))
             e->marks |= mark;
     }
-    for (bool is_new = true; is_new;) {
+    for (bool is_new = true; is_new && t->status == MG_OK;) {
         is_new = false;
         changes_note(t, mark);
-        for (size_t i = 0; i < t->entries.count; i++) {
+        for (size_t i = 0; i < t->entries.count && tape_goes_on(t, i); i++) {
             tape_entry *e = tape_entry_at(t, i);
             if (!(e->marks & mark) || !meets_changes(t, e, inputs_stay)) continue;
             e->marks &= ~mark;
@@ -264,11 +266,11 @@ static void lasting_find(tape *t, bool inputs_stay, unsigned mark)
 }
 
 /* Note the values that entries with a mark make, which others without it read. */
-static void lasting_keep(const tape *t)
+static void lasting_keep(tape *t)
 {
     const unsigned marks = LASTS | LASTS_IN_FIT;
     for (int pass = 0; pass < 2; pass++)
-        for (size_t i = 0; i < t->entries.count; i++) {
+        for (size_t i = 0; i < t->entries.count && tape_goes_on(t, i); i++) {
             const tape_entry *e = tape_entry_at(t, i);
             for (int k = 0; !(e->marks & UNREAD) && k < e->array_count; k++) {
                 storage *m = e->places[k].in;
@@ -299,12 +301,12 @@ static bool writes_to(const tape_entry *e, const storage *m)
 
 /* Return the gradient of a cross-entropy, of logits that nobody writes to in between, or
  * NULL. */
-static tape_entry *paired_gradient(const tape *t, size_t i)
+static tape_entry *paired_gradient(tape *t, size_t i)
 {
     const tape_entry *e = tape_entry_at(t, i);
     const storage *logits = e->places[0].in;
     if (logits->role != OWNED) return NULL;
-    for (size_t k = i + 1; k < t->entries.count; k++) {
+    for (size_t k = i + 1; k < t->entries.count && tape_goes_on(t, k); k++) {
         tape_entry *back = tape_entry_at(t, k);
         const bool is_back = back->what == ACTS && back->act.run == cross_entropy_run;
         if (is_back && is_same(e, 0, back, 0)) return back;
@@ -330,7 +332,7 @@ static char *room_new(tape *t, size_t size)
 /* Let gradients of cross-entropies have the exponentials and sums of these. */
 static void softmax_pair(tape *t)
 {
-    for (size_t i = 0; i < t->entries.count && t->status == MG_OK; i++) {
+    for (size_t i = 0; i < t->entries.count && tape_goes_on(t, i); i++) {
         tape_entry *e = tape_entry_at(t, i);
         if (e->what != CALLS || e->call.op != MG_CROSS_ENTROPY) continue;
         const array *logits = &e->arrays[0];

@@ -11,7 +11,7 @@ int mg_record_close(mg_arena *arena, int64_t input_count, const mg_node *inputs,
     arena_lock(arena);
     int status = tape_close(arena, input_count, inputs, output_count, outputs, &t);
     if (status == MG_OK) {
-        status = work_goes_on() ? passes_make(t) : MG_ERR_INTERRUPTED;
+        status = passes_make(t);
         if (status == MG_OK) status = groups_make(t);
         if (status == MG_OK && !work_goes_on()) status = MG_ERR_INTERRUPTED;
         if (status < 0) tape_free(t);

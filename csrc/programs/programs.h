@@ -222,6 +222,17 @@ MG_INLINE tape_entry *tape_entry_at(const tape *t, size_t i)
     return t->entries.items[i];
 }
 
+enum { TAPE_ASKS = (1 << 12) / MG_ASK_OFTEN }; /* entries: 1 to 4 ms between two questions */
+
+/* Tell whether a loop goes on with number i of something; once it does not, as the work is
+ * given up, none does. */
+MG_INLINE bool tape_goes_on(tape *t, size_t i)
+{
+    if (t->status == MG_OK && !work_steps((int64_t)i, TAPE_ASKS))
+        t->status = MG_ERR_INTERRUPTED;
+    return t->status == MG_OK;
+}
+
 void tape_free(tape *t);
 int tape_close(mg_arena *arena, int64_t input_count, const mg_node *inputs,
                int64_t output_count, const mg_node *outputs, tape **made);
@@ -303,7 +314,7 @@ int passes_make(tape *t);
 bool is_whole(const tape_entry *e, int k);
 /* Note of storages whether they are read behind all entries; and, from the last on, before
  * an entry, given whether they are behind it. */
-void live_end(const tape *t);
+void live_end(tape *t);
 void live_before(const tape_entry *e);
 
 /* ---- blocks.c ---------------------------------------------------------------------- */

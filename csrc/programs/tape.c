@@ -934,7 +934,7 @@ static int inputs_keep(tape *t, int64_t count, const mg_node *inputs)
     for (int64_t i = 0; i < count; i++) {
         uint32_t index;
         MG_TRY(array_find(t->arena, inputs[i], &index));
-        for (size_t k = 0; k < t->storages.count; k++) {
+        for (size_t k = 0; k < t->storages.count && tape_goes_on(t, k); k++) {
             storage *m = tape_storage(t, k);
             if (m->role == FOUND && m->node == index) t->inputs[i] = m;
         }
@@ -950,7 +950,7 @@ static int outputs_keep(tape *t, int64_t count, const mg_node *outputs)
     t->output_count = count;
     if (count) t->story.outputs = tape_allocate(t, (size_t)count * sizeof(uint32_t));
     MG_RETURN_IF(count && !t->story.outputs, MG_ERR_NOMEM);
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count && tape_goes_on(t, (size_t)i); i++) {
         uint32_t index;
         MG_TRY(array_find(t->arena, outputs[i], &index));
         const array *a = array_at(t->arena, index);
@@ -967,7 +967,7 @@ static int outputs_keep(tape *t, int64_t count, const mg_node *outputs)
  * would leave others. */
 static void late_find(tape *t)
 {
-    for (size_t i = 0; i < t->entries.count; i++) {
+    for (size_t i = 0; i < t->entries.count && tape_goes_on(t, i); i++) {
         const tape_entry *e = tape_entry_at(t, i);
         if (e->what == SETS && e->leaf->first == e) e->leaf->drops = true;
         for (int k = 0; k < e->array_count; k++) {
@@ -990,7 +990,7 @@ static int shown_find(tape *t)
         l->last->places->in->leaf = l;
     }
     late_find(t);
-    for (size_t i = 0; i < t->storages.count; i++) {
+    for (size_t i = 0; i < t->storages.count && tape_goes_on(t, i); i++) {
         storage *m = tape_storage(t, i);
         if (m->role == FOUND) tape_list_add(t, &t->found, m);
         if (m->role != OWNED) continue;

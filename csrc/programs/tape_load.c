@@ -241,9 +241,14 @@ static int arrays_load(tape_loader *l)
     l->own->arrays = own_memory(l, f->arrays, sizeof(mg_node));
     MG_RETURN_IF(!f->array || !l->own->arrays, MG_ERR_NOMEM);
     l->own->array_count = f->arrays;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
+        MG_RETURN_IF(!work_steps(i, TAPE_ASKS), MG_ERR_INTERRUPTED);
         MG_TRY(array_take(&l->r, &f->array[i], i < f->arrays ? 3 : 0));
-    for (uint32_t i = 0; i < f->arrays; i++) MG_TRY(array_load(l, i));
+    }
+    for (uint32_t i = 0; i < f->arrays; i++) {
+        MG_RETURN_IF(!work_steps(i, TAPE_ASKS), MG_ERR_INTERRUPTED);
+        MG_TRY(array_load(l, i));
+    }
     return MG_OK;
 }
 
@@ -604,7 +609,8 @@ static int words_read(tape_loader *l)
     l->last = own_memory(l, f->words, sizeof *l->last);
     MG_RETURN_IF(!words || !l->last, MG_ERR_NOMEM);
     for (uint32_t i = 0; i < f->words; i++) words[i] = u32_at(f->word + 4 * (size_t)i);
-    for (uint32_t at = 0; at < f->words;) {
+    for (uint32_t at = 0, number = 0; at < f->words; number++) {
+        MG_RETURN_IF(!work_steps(number, TAPE_ASKS), MG_ERR_INTERRUPTED);
         MG_RETURN_IF(words[at] >= f->ops, MG_ERR_FILE);
         words[at] = l->ops[words[at]];
         const size_t length = story_length(words[at], words + at, f->words - at);
@@ -643,7 +649,7 @@ static int events_make(tape_loader *l)
     uint32_t count, number = 0;
     MG_TRY(words_read(l));
     for (uint32_t at = 0; at < l->file.words; number++) {
-        if (!work_steps(number, 1 << 10)) return MG_ERR_INTERRUPTED;
+        MG_RETURN_IF(!work_steps(number, TAPE_ASKS), MG_ERR_INTERRUPTED);
         const uint32_t *words = l->words + at, *used = values_used(words, &count);
         const size_t made = l->value_count;
         MG_TRY(event_make(l, words));
@@ -722,6 +728,7 @@ static int state_restore(tape_loader *l, const update_part *saved)
     const arrays_file *f = &l->file;
     for (uint32_t i = 0; i < f->arrays; i++) {
         const array_part *of = &f->array[i];
+        MG_RETURN_IF(!work_steps(i, TAPE_ASKS), MG_ERR_INTERRUPTED);
         MG_TRY(mg_array_describe(l->arena, l->own->arrays[i], &info));
         MG_RETURN_IF(!info.contiguous || info.dtype != of->dtype, MG_ERR_FILE);
         if (of->bytes) memcpy(info.data, of->data, of->bytes);

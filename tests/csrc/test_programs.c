@@ -2,6 +2,7 @@
  * bit: with other data and other arrays, in batches, with errors, and with allocations that
  * fail at each point of recording and of running. */
 #include "expect.h"
+#include "programs/programs.h"
 #include "updates.h"
 
 enum { ROWS = 4, INPUTS = 3, CLASSES = 2, STEPS = 5, ALL = 12 };
@@ -710,6 +711,79 @@ static void test_giving_up(void)
     model_close(&m);
 }
 
+/* Open a recording of a sum of so many terms. */
+static void sum_record(mg_arena *arena, mg_node x, int terms, mg_node *sum)
+{
+    EXPECT(mg_record_open(arena) == MG_OK);
+    *sum = x;
+    for (int i = 1; i < terms; i++) {
+        const mg_node terms_of[] = {*sum, x};
+        const mg_node next = mg_apply(arena, MG_ADD, 2, terms_of, 0, NULL, 0, NULL, 0, 0);
+        if (i > 1) mg_release(arena, *sum);
+        *sum = next;
+    }
+}
+
+/* Close it, with a work open that question number `give_up_at` ends; *asked: how many there
+ * were. */
+static int sum_close(mg_arena *arena, mg_node x, mg_node sum, int give_up_at, int *asked,
+                     mg_program **program)
+{
+    int left = give_up_at;
+    EXPECT(mg_work_begin(gives_up, &left) == MG_OK);
+    const int status = mg_record_close(arena, 1, &x, 1, &sum, program);
+    EXPECT((mg_work_end() == MG_ERR_INTERRUPTED) == (status == MG_ERR_INTERRUPTED));
+    EXPECT(!mg_recording(arena));
+    mg_release(arena, sum);
+    *asked = give_up_at - left;
+    return status;
+}
+
+/* The end of a long recording, and a load, ask all along, and leave nothing when they are
+ * given up at any question. */
+static void test_long_programs_ask(void)
+{
+    enum { PIECES = 3, TERMS = PIECES * TAPE_ASKS, PASSES = 20, LOADS = 24 };
+    ledger book;
+    mg_arena *arena = ledger_arena(&book);
+    const mg_node x = mg_array(arena, MG_FLOAT64, 0, NULL, NULL);
+    mg_program *program = NULL, *loaded = NULL;
+    mg_usage before, after;
+    mg_node sum;
+    int asked = 0, status = MG_ERR_INTERRUPTED;
+    sum_record(arena, x, TERMS, &sum); /* the arena has its first memory */
+    mg_record_cancel(arena);
+    mg_release(arena, sum);
+    mg_arena_usage(arena, &before);
+    for (int k = 0; status == MG_ERR_INTERRUPTED; k++) {
+        sum_record(arena, x, TERMS, &sum);
+        status = sum_close(arena, x, sum, k, &asked, &program);
+        mg_arena_usage(arena, &after);
+        EXPECT(status == MG_OK || after.bytes == before.bytes);
+    }
+    EXPECT(status == MG_OK && asked >= PASSES * PIECES);
+    const int64_t size = mg_program_save(program, NULL, 0, NULL);
+    uint64_t *file = malloc((size_t)size);
+    EXPECT(file && mg_program_save(program, NULL, (size_t)size, file) == size);
+    mg_arena_usage(arena, &before);
+    status = MG_ERR_INTERRUPTED;
+    for (int k = 0; status == MG_ERR_INTERRUPTED; k++) {
+        int left = k;
+        EXPECT(mg_work_begin(gives_up, &left) == MG_OK);
+        status = mg_program_load(arena, file, (size_t)size, &loaded);
+        EXPECT((mg_work_end() == MG_ERR_INTERRUPTED) == (status == MG_ERR_INTERRUPTED));
+        mg_arena_usage(arena, &after);
+        EXPECT(status == MG_OK || (!loaded && after.bytes == before.bytes));
+        asked = k - left;
+    }
+    EXPECT(status == MG_OK && asked >= LOADS * PIECES);
+    mg_program_free(loaded);
+    mg_program_free(program);
+    mg_release(arena, x);
+    ledger_arena_free(arena, &book);
+    free(file);
+}
+
 /* Expect an array of an entry within memory that a program has. */
 static void expect_placed(mg_program *program, int64_t entry, int which)
 {
@@ -911,6 +985,7 @@ int main(void)
     test_function_faults();
     test_untold_sweeps();
     test_giving_up();
+    test_long_programs_ask();
     test_what_is_shown();
     test_entries_one_by_one();
     test_left();
