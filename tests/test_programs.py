@@ -19,6 +19,7 @@ from tensor_cases import ENGINES, OPS, Case, Operand, distinct, good, seed_for
 
 import pymicrograd as mg
 from pymicrograd import nn, optim
+from pymicrograd._core import programs as recorded
 from pymicrograd.errors import GradientError, OutOfMemoryError, RecordingError, TensorIndexError
 from pymicrograd.nn import functional as F
 from pymicrograd.optim import lr_scheduler
@@ -1245,6 +1246,30 @@ def test_a_loop_is_left_by_a_signal() -> None:
     assert len(set(steps)) == 1 and steps[0] > 1
     program(x, y)
     assert training.optimizer.steps[0] == steps[0] + 1
+
+
+@pytest.mark.parametrize("where", ["ArrayProgram", "handles_of"])
+def test_a_signal_at_the_end_of_recording_leaves_nothing(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It raises when the core has made the program, or when it is about to."""
+    x = mg.ones(3)
+
+    def leave(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    assert mg.compile(lambda x: x * 2.0)(x).tolist() == [2.0] * 3
+    gc.collect()
+    before = mg.memory_usage()["bytes"]
+    with monkeypatch.context() as patch:
+        patch.setattr(recorded, where, leave)
+        with pytest.raises(KeyboardInterrupt):
+            mg.compile(lambda x: x * 2.0)(x)
+    gc.collect()
+    assert mg.memory_usage()["bytes"] == before
+    step = mg.compile(lambda x: x * 3.0)
+    assert step(x).tolist() == [3.0] * 3 and "1 signature" in step.explain()
+    assert "entries" in step.explain()  # it was recorded
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")

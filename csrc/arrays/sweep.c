@@ -485,9 +485,11 @@ static int gradients_part(mg_sweep *s)
 
 static int sweep_continue(mg_sweep *s, int64_t budget)
 {
+    enum { ASKS = (1 << 12) / MG_ASK_OFTEN }; /* visits: some ms, also of small arrays */
     int64_t work = 0;
     while (s->remaining) {
         MG_RETURN_IF(budget > 0 && work >= budget, MG_MORE);
+        MG_RETURN_IF(!work_steps((int64_t)s->remaining, ASKS), MG_ERR_INTERRUPTED);
         int status = visit_next(s, &work);
         if (status != MG_OK) return status;
     }

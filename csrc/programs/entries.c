@@ -157,7 +157,7 @@ static void array_show_like(const array *a, mg_placed *placed)
 static void parameter_show(const storage *m, mg_placed *placed)
 {
     *placed = (mg_placed){.storage = storage_number(m)};
-    if (m) array_show_like(&m->like, placed);
+    if (m) array_show_like(m->like, placed);
 }
 
 static int placed_show(const tape_entry *e, int k, mg_placed *placed)
@@ -204,8 +204,8 @@ static void storage_show(const tape *t, const storage *m, mg_storage *found)
     else if (m->role != OWNED || m->constant) found->data = m->start;
     if (m->role == OWNED) return;
     found->is_shared = m->shared;
-    found->is_contiguous = m->like.contiguous;
-    found->size = m->like.count * dtype_sizes[m->like.dtype];
+    found->is_contiguous = m->like->contiguous;
+    found->size = m->like->count * dtype_sizes[m->like->dtype];
 }
 
 int mg_program_storage(mg_program *program, int64_t which, mg_storage *found)

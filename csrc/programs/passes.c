@@ -53,6 +53,11 @@ static void results_find(tape *t)
     }
 }
 
+typedef struct value_list {
+    tape_room room;
+    tape_list list; /* of storage */
+} value_list;
+
 static bool is_used_again(const storage *m)
 {
     return m && m->role == OWNED && !m->is_result && !m->restored && !m->constant;
@@ -68,11 +73,10 @@ static bool begins_value(const tape_entry *e, int k)
     return true;
 }
 
-static storage *value_new(tape *t, tape_list *values, storage *m)
+static storage *value_new(tape *t, value_list *values, storage *m)
 {
-    storage *value = arena_allocate(t->arena, NULL, 0, sizeof *value);
-    if (!value || !tape_list_add(t, values, value)) {
-        if (value) arena_allocate(t->arena, value, sizeof *value, 0);
+    storage *value = room_take(t->arena, &values->room, sizeof *value);
+    if (!value || !tape_list_add(t, &values->list, value)) {
         t->status = MG_ERR_NOMEM;
         return m;
     }
@@ -82,7 +86,7 @@ static storage *value_new(tape *t, tape_list *values, storage *m)
 }
 
 /* Let places be in values. */
-static void values_split(tape *t, tape_list *values)
+static void values_split(tape *t, value_list *values)
 {
     for (size_t i = 0; i < t->entries.count && tape_goes_on(t, i); i++) {
         tape_entry *e = tape_entry_at(t, i);
@@ -124,7 +128,7 @@ static void places_link(tape *t)
         const tape_entry *e = tape_entry_at(t, i);
         for (int k = 0; k < e->array_count; k++) {
             storage *m = e->places[k].in;
-            if (m && m->part_of && !m->lasts) m = e->places[k].in = m->part_of;
+            if (m && m->part_of) m = e->places[k].in = m->lasts ? m->value : m->part_of;
             if (!m) continue;
             e->places[k].next = m->places;
             m->places = &e->places[k];
@@ -132,21 +136,31 @@ static void places_link(tape *t)
     }
 }
 
-/* Let values that last have memory of their own, and others be where they were; of a tape
- * that has failed none is left. */
-static void values_join(tape *t, tape_list *values)
+/* Let a value that lasts have memory of its own. */
+static void value_own(tape *t, storage *value)
 {
-    for (size_t i = 0; i < values->count; i++) {
-        storage *value = values->items[i];
-        value->lasts = value->lasts && tape_goes_on(t, i) && block_new(t, value);
+    storage *kept = tape_take_room(t, sizeof *kept);
+    if (!kept) return;
+    *kept = *value;
+    kept->part_of = kept->value = NULL;
+    value->value = kept;
+    block_new(t, kept);
+}
+
+/* Let values that last have memory of their own, and others be where they were. */
+static void values_join(tape *t, value_list *values)
+{
+    for (size_t i = 0; i < values->list.count && tape_goes_on(t, i); i++) {
+        storage *value = values->list.items[i];
+        if (value->lasts) value_own(t, value);
     }
     places_link(t);
-    for (size_t i = 0; i < values->count; i++) {
-        storage *value = values->items[i];
-        if (!value->lasts) arena_allocate(t->arena, value, sizeof *value, 0);
-        else if (tape_goes_on(t, i)) storage_move(value, value->buffer, value->start);
+    for (size_t i = 0; i < values->list.count && tape_goes_on(t, i); i++) {
+        const storage *value = values->list.items[i];
+        if (value->lasts) storage_move(value->value, value->value->buffer, value->value->start);
     }
-    tape_list_free(t->arena, values);
+    tape_list_free(t->arena, &values->list);
+    room_free(t->arena, &values->room);
 }
 
 /* ---- what nobody reads ------------------------------------------------------------- */
@@ -318,15 +332,10 @@ static tape_entry *paired_gradient(tape *t, size_t i)
 /* Make room for what a program keeps from one of its entries to another one. */
 static char *room_new(tape *t, size_t size)
 {
-    storage *m = arena_allocate(t->arena, NULL, 0, sizeof *m);
-    if (!m) {
-        t->status = MG_ERR_NOMEM;
-        return NULL;
-    }
+    storage *m = tape_take_room(t, sizeof *m);
+    if (!m) return NULL;
     *m = (storage){.role = OWNED, .size = size};
-    if (block_new(t, m)) return m->start;
-    arena_allocate(t->arena, m, sizeof *m, 0);
-    return NULL;
+    return block_new(t, m) ? m->start : NULL;
 }
 
 /* Let gradients of cross-entropies have the exponentials and sums of these. */
@@ -349,7 +358,7 @@ static void softmax_pair(tape *t)
 
 int passes_make(tape *t)
 {
-    tape_list values = {0};
+    value_list values = {0};
     results_find(t);
     values_split(t, &values);
     unread_find(t);

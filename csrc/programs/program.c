@@ -79,7 +79,7 @@ static int storage_replace(tape *t, storage *m)
 /* Tell whether an array is like the one that was recorded. */
 static bool is_alike(const storage *m, const array *a)
 {
-    const array *like = &m->like;
+    const array *like = m->like;
     if (a->dtype != like->dtype || !shape_equal(a, like)) return false;
     if (!a->operand_count != !like->operand_count) return false;
     for (int d = 0; d < a->rank; d++)

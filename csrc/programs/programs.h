@@ -8,6 +8,19 @@
 
 #include "arrays/arrays.h"
 
+/* Memory for many things that are freed at once. */
+typedef struct room_block {
+    struct room_block *next;
+    size_t size; /* of this and what lies behind it, bytes */
+    double data[];
+} room_block;
+
+typedef struct tape_room {
+    room_block *blocks; /* the last first */
+    char *left;         /* of the last one, so many bytes that nobody has */
+    size_t left_size;
+} tape_room;
+
 /* Where an array of a tape lies in its memory. */
 typedef struct tape_place {
     array *at;
@@ -31,7 +44,7 @@ struct storage {
     storage *next_unused;    /* while recording, of what is owned */
     const array *array;     /* found, while recording: the node's */
     uint32_t node;          /* found; of this is a reference */
-    array like;             /* found: what an array has to be like */
+    array *like;            /* found: what an array has to be like */
     char *restored;         /* what is owned holds this when a run begins; or NULL */
     struct tape_leaf *leaf; /* of GRADIENT, or the one that shows what is owned last */
     uint32_t given; /* how often eager had no use for what is owned */
@@ -46,7 +59,8 @@ struct storage {
     bool late;     /* it is written to before the gradient that it shows is dropped */
     bool is_result; /* outputs or leaves have it after a run */
     /* of passes: it is read later; it is not the same in each run; it is, and is kept; the
-     * last entry that writes to it; of a value, where it lies, else the value there */
+     * last entry that writes to it; of a value, where it lies, else the value there; of a
+     * value that is kept, as what */
     bool live, changes, lasts;
     unsigned written_with; /* marks of the entries that write to it */
     size_t last_write;
@@ -83,7 +97,6 @@ typedef struct tape_entry {
     array *arrays;
     const array **given; /* where they are */
     tape_place *places;       /* one for each */
-    size_t size;         /* of this and what lies behind it */
     unsigned marks;      /* what passes found: entry_mark */
     struct tape_group *group; /* that makes this, or NULL */
     union {
@@ -145,7 +158,6 @@ typedef struct tape_list {
 
 /* A copy of the elements of an array, contiguous. */
 typedef struct story_array {
-    size_t size; /* of this and the elements behind it */
     int64_t shape[MG_MAX_RANK];
     int dtype, rank;
     size_t bytes;
@@ -193,6 +205,7 @@ struct mg_program {
     tape *next, **link; /* of those of the arena */
     recorder recorder;
     int status;       /* of recording: the first failure */
+    tape_room room;   /* of storages, entries, leaves and constants */
     tape_list storages, entries, leaves;
     tape_list groups;
     tape_list updates;  /* entries */
@@ -242,15 +255,9 @@ void storage_move(storage *m, buffer *to, char *start);
 int random_run(mg_arena *arena, const deed *a);
 int require_run(mg_arena *arena, const deed *a);
 
-/* Memory of a program from a file. */
-typedef struct own_block {
-    struct own_block *next;
-    size_t size; /* of this and what lies behind it */
-    double data[];
-} own_block;
-
+/* What a program from a file owns. */
 typedef struct tape_own {
-    own_block *blocks;
+    tape_room room;
     mg_node *arrays; /* (array_count), held */
     size_t array_count;
     const char *names; /* each with a zero behind it */
@@ -277,6 +284,11 @@ enum {
 };
 enum { STORY_RECORDS = 1, STORY_OVER = 2, STORY_REQUIRES = 4 }; /* of a call */
 
+/* Return zeros, which live until room_free(); or NULL. */
+void *room_take(mg_arena *arena, tape_room *room, size_t size);
+void room_free(mg_arena *arena, tape_room *room);
+/* The same of a tape's own; NULL, and the tape has failed. */
+void *tape_take_room(tape *t, size_t size);
 bool tape_list_add(tape *t, tape_list *list, void *item);
 void tape_list_free(mg_arena *arena, tape_list *list);
 void story_refuse(tape *t, const char *why);

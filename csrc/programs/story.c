@@ -6,6 +6,48 @@
  * file cannot tell, such as hooks, is refused when the program is saved, not before. */
 #include "programs/programs.h"
 
+/* ---- memory ------------------------------------------------------------------------ */
+
+void *room_take(mg_arena *arena, tape_room *room, size_t size)
+{
+    const size_t few = 1 << 14, many = 1 << 16, most = room->blocks ? many : few;
+    size = size ? (size + 7) & ~(size_t)7 : 8;
+    if (size <= room->left_size) {
+        void *made = room->left;
+        room->left += size;
+        room->left_size -= size;
+        return made;
+    }
+    const bool is_alone = size > most / 4;
+    const size_t all = sizeof(room_block) + (is_alone ? size : most);
+    room_block *block = arena_allocate(arena, NULL, 0, all);
+    if (!block) return NULL;
+    memset(block, 0, all);
+    block->size = all;
+    block->next = room->blocks;
+    room->blocks = block;
+    if (is_alone) return block->data;
+    room->left = (char *)block->data + size;
+    room->left_size = most - size;
+    return block->data;
+}
+
+void room_free(mg_arena *arena, tape_room *room)
+{
+    for (room_block *block = room->blocks, *next; block; block = next) {
+        next = block->next;
+        arena_allocate(arena, block, block->size, 0);
+    }
+    *room = (tape_room){0};
+}
+
+void *tape_take_room(tape *t, size_t size)
+{
+    void *made = room_take(t->arena, &t->room, size);
+    if (!made && t->status == MG_OK) t->status = MG_ERR_NOMEM;
+    return made;
+}
+
 /* ---- lists ------------------------------------------------------------------------- */
 
 bool tape_list_add(tape *t, tape_list *list, void *item)
@@ -212,14 +254,9 @@ void story_call(tape *t, const call *c, uint32_t made, const uint32_t *values)
 void story_constant(tape *t, const array *a)
 {
     const size_t bytes = (size_t)a->count * dtype_sizes[a->dtype];
-    const size_t size = sizeof(story_array) + bytes;
-    story_array *copy = arena_allocate(t->arena, NULL, 0, size);
-    if (!copy || !tape_list_add(t, &t->story.constants, copy)) {
-        if (copy) arena_allocate(t->arena, copy, size, 0);
-        no_memory(t);
-        return;
-    }
-    *copy = (story_array){.size = size, .dtype = a->dtype, .rank = a->rank};
+    story_array *copy = tape_take_room(t, sizeof(story_array) + bytes);
+    if (!copy || !tape_list_add(t, &t->story.constants, copy)) return;
+    *copy = (story_array){.dtype = a->dtype, .rank = a->rank};
     copy->bytes = bytes;
     for (int d = 0; d < a->rank; d++) copy->shape[d] = a->shape[d];
     constant_fill(a, copy);
@@ -388,10 +425,6 @@ void story_free(tape *t)
     story *s = &t->story;
     mg_arena *arena = t->arena;
     story_end(t);
-    for (size_t i = 0; i < s->constants.count; i++) {
-        story_array *a = s->constants.items[i];
-        arena_allocate(arena, a, a->size, 0);
-    }
     if (s->words) arena_allocate(arena, s->words, s->word_capacity * sizeof *s->words, 0);
     if (s->outputs)
         arena_allocate(arena, s->outputs,

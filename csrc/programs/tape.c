@@ -34,10 +34,8 @@ static void *tape_allocate(tape *t, size_t size)
 /* Make an item of a list. */
 static void *item_new(tape *t, tape_list *list, size_t size)
 {
-    void *made = tape_allocate(t, size);
-    if (made && tape_list_add(t, list, made)) return made;
-    if (made) arena_allocate(t->arena, made, size, 0);
-    return NULL;
+    void *made = tape_take_room(t, size);
+    return made && tape_list_add(t, list, made) ? made : NULL;
 }
 
 /* Make what is owned of a block. */
@@ -137,14 +135,16 @@ static void inside_set(tape *t, uint32_t index)
 
 static storage *storage_found(tape *t, const array *a, uint32_t index)
 {
-    storage *m = item_new(t, &t->storages, sizeof *m);
+    array *like = tape_take_room(t, sizeof *like);
+    storage *m = like ? item_new(t, &t->storages, sizeof *m) : NULL;
     if (!m) return NULL;
     m->number = (int64_t)t->storages.count - 1;
     m->role = FOUND;
     m->buffer = a->buffer;
     m->start = a->data;
     m->array = a;
-    m->like = *a;
+    m->like = like;
+    *like = *a;
     m->node = index;
     m->requires = node_at(t->arena, index)->bits & REQUIRES;
     node_retain(t->arena, index);
@@ -245,7 +245,6 @@ static tape_entry *entry_new(tape *t, enum entry_kind what, int array_count, siz
     tape_entry *e = item_new(t, &t->entries, size);
     if (!e) return NULL;
     e->what = what;
-    e->size = size;
     e->array_count = array_count;
     e->arrays = (array *)(e + 1);
     e->places = (tape_place *)(e->arrays + count);
@@ -856,13 +855,6 @@ static void storage_free(mg_arena *arena, storage *m)
     if (m->restored) arena_allocate(arena, m->restored, m->size, 0);
     if (m->role == OWNED) buffer_release(arena, m->buffer);
     if (m->role != OWNED && m->node) node_let_go(arena, m->node);
-    arena_allocate(arena, m, sizeof *m, 0);
-}
-
-static void entry_free(mg_arena *arena, tape_entry *e)
-{
-    if (e->what == UPDATES) groups_free(arena, &e->update);
-    arena_allocate(arena, e, e->size, 0);
 }
 
 /* Free what a program from a file owns. */
@@ -874,10 +866,7 @@ void tape_own_free(mg_arena *arena, tape_own *own)
             slot_at(arena, index_of(own->arrays[i]))->handles--;
             node_let_go(arena, index_of(own->arrays[i]));
         }
-    for (own_block *block = own->blocks, *next; block; block = next) {
-        next = block->next;
-        arena_allocate(arena, block, block->size, 0);
-    }
+    room_free(arena, &own->room);
     arena_allocate(arena, own, sizeof *own, 0);
 }
 
@@ -885,11 +874,10 @@ void tape_own_free(mg_arena *arena, tape_own *own)
 void tape_free(tape *t)
 {
     mg_arena *arena = t->arena;
-    for (size_t i = 0; i < t->entries.count; i++) entry_free(arena, tape_entry_at(t, i));
+    for (size_t i = 0; i < t->updates.count; i++)
+        groups_free(arena, &((tape_entry *)t->updates.items[i])->update);
     for (size_t i = 0; i < t->storages.count; i++)
         storage_free(arena, tape_storage(t, i));
-    for (size_t i = 0; i < t->leaves.count; i++)
-        arena_allocate(arena, t->leaves.items[i], sizeof(tape_leaf), 0);
     for (size_t i = 0; i < t->groups.count; i++)
         arena_allocate(arena, t->groups.items[i],
                        ((tape_group *)t->groups.items[i])->size, 0);
@@ -902,6 +890,7 @@ void tape_free(tape *t)
     tape_list_free(arena, &t->shown);
     tape_list_free(arena, &t->restored);
     story_free(t);
+    room_free(arena, &t->room);
     tape_own_free(arena, t->own);
     arena_allocate(arena, t->inside, t->inside_size, 0);
     arena_allocate(arena, t->inputs, (size_t)t->input_count * sizeof *t->inputs, 0);

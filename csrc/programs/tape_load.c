@@ -56,17 +56,11 @@ typedef struct tape_loader {
 /* Allocate zeros that live as long as the program. */
 static void *own_memory(tape_loader *l, uint64_t count, size_t size)
 {
-    const uint64_t bytes = count * size + sizeof(own_block);
     if (count > SIZE_MAX / 2 / size) return NULL;
     arena_lock(l->arena);
-    own_block *block = arena_allocate(l->arena, NULL, 0, (size_t)bytes);
+    void *made = room_take(l->arena, &l->own->room, (size_t)count * size);
     arena_unlock(l->arena);
-    if (!block) return NULL;
-    memset(block, 0, (size_t)bytes);
-    block->size = (size_t)bytes;
-    block->next = l->own->blocks;
-    l->own->blocks = block;
-    return block->data;
+    return made;
 }
 
 /* ---- parts ------------------------------------------------------------------------- */

@@ -68,8 +68,28 @@ PyObject *tensor_program_run(PyObject *Py_UNUSED(none), PyObject *args)
     return PyErr_Occurred() ? NULL : Py_BuildValue("iL", status, (long long)done);
 }
 
-/* _record_close(inputs, count, outputs, count, made): end a recording; a status. A signal may
- * end it without a program, also where its handler raises nothing. */
+static const char PROGRAM[] = "pymicrograd.program";
+
+static void drop_program(PyObject *owner)
+{
+    mg_program *program = PyCapsule_GetPointer(owner, PROGRAM);
+    PyThreadState *state = release_gil(1);
+    mg_program_free(program);
+    acquire_gil(state, 1);
+}
+
+/* Return a status, or of a program what frees it when it is dropped: the interpreter may
+ * raise for a signal as soon as a call returns. */
+PyObject *program_result(mg_node status, mg_program *program)
+{
+    if (status != MG_OK) return PyLong_FromLongLong(status);
+    PyObject *owner = PyCapsule_New(program, PROGRAM, drop_program);
+    if (!owner) mg_program_free(program);
+    return owner;
+}
+
+/* _record_close(inputs, count, outputs, count, made): end a recording; a status, or what owns
+ * the program. A signal may end it without a program, also where its handler raises nothing. */
 PyObject *tensor_record_close(PyObject *Py_UNUSED(none), PyObject *args)
 {
     long long input_count, output_count;
@@ -85,7 +105,7 @@ PyObject *tensor_record_close(PyObject *Py_UNUSED(none), PyObject *args)
     status = mg_record_close(arena, input_count, inputs, output_count, outputs, made);
     long_end(&call, &status, NULL, 0);
     if (PyErr_Occurred()) return NULL;
-    return PyLong_FromLongLong(status);
+    return program_result(status, status == MG_OK ? *made : NULL);
 }
 
 /* _program_fit(program, plan, long): (status, steps done). */

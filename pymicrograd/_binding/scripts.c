@@ -42,7 +42,7 @@ PyObject *value_script_close(PyObject *Py_UNUSED(none), PyObject *args)
     return PyLong_FromLongLong(status);
 }
 
-/* Make a program of a file, of arrays or of numbers; a status. */
+/* Make a program of a file, of arrays or of numbers; a status, or what owns that of arrays. */
 static PyObject *file_load(PyObject *args, int is_of_arrays)
 {
     const char *content;
@@ -58,6 +58,7 @@ static PyObject *file_load(PyObject *args, int is_of_arrays)
                               : mg_script_load(arena, content, (size_t)size, made);
     } while (long_end(&call, &status, NULL, 0));
     if (PyErr_Occurred()) return NULL;
+    if (is_of_arrays && status == MG_OK) return program_result(status, *(mg_program **)made);
     return PyLong_FromLongLong(status);
 }
 

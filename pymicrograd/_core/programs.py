@@ -214,19 +214,22 @@ class ArrayProgram:
 
     Attributes:
         address: as the methods of TensorBase take it.
+        owner: frees it.
         notes: what Python has noted of it.
     """
 
-    def __init__(self, pointer: Any, found: Notes) -> None:
-        self.pointer, self.notes = ffi.gc(pointer, lib.mg_program_free), found
+    def __init__(self, pointer: Any, owner: Any, found: Notes) -> None:
+        self.pointer, self.owner, self.notes = pointer, owner, found
         self.address = address_of(pointer)
 
     @classmethod
     def of_file(cls, content: bytes, what: str) -> ArrayProgram:
         """Make a program of a whole file; what names it in an error."""
         made = ffi.new("mg_program **")
-        check(TensorBase._program_load(content, address_of(made)), what)
-        return cls(made[0], Notes())
+        owner: Any = TensorBase._program_load(content, address_of(made))
+        if isinstance(owner, int):
+            fail(owner, what)
+        return cls(made[0], owner, Notes())
 
     def to_file(self, names: dict[int, str]) -> bytes:
         """Return a whole file, with the names of arrays by their nodes."""
@@ -545,13 +548,13 @@ class ArrayRecording:
         """
         global notes
         made = ffi.new("mg_program **")
-        found, self.notes, notes = self.notes, None, None
         given, shown = handles_of(inputs), handles_of(outputs)
-        status = TensorBase._record_close(
+        owner: Any = TensorBase._record_close(
             address_of(given), len(inputs), address_of(shown), len(outputs), address_of(made)
         )
-        self.is_refused = status == lib.MG_ERR_RECORDED
-        return ArrayProgram(made[0], found) if status == lib.MG_OK else None
+        found, self.notes, notes = self.notes, None, None
+        self.is_refused = owner == lib.MG_ERR_RECORDED
+        return None if isinstance(owner, int) else ArrayProgram(made[0], owner, found)
 
     def __exit__(self, *error: Any) -> None:
         global notes
