@@ -134,6 +134,8 @@ void map_apply(int op, int dtype, const array *a, const array *b, double number,
 void map_gradient(int op, int which, int dtype, const array *a, const array *b,
                   const array *y, const array *g, double number, array *out);
 void map_copy(const array *from, array *to); /* casts, broadcasts */
+void copy_elements(int from, int to, int64_t n, const void *source, void *target);
+choose_kernel choose_of(int dtype);
 void map_add(const array *from, array *to);
 void map_choose(const array *test, const array *a, const array *b, array *out);
 bool map_has_zero(const array *a);

@@ -698,6 +698,22 @@ static bool copy_turned(map_job *job)
     return true;
 }
 
+/* Copy n elements, as another type perhaps. */
+void copy_elements(int from, int to, int64_t n, const void *source, void *target)
+{
+    if (from == to && to != MG_BOOL) /* whose copy is 0 or 1 */
+        memmove(target, source, (size_t)n * dtype_sizes[to]);
+    else
+        cast_elements(from, to, n, source, target);
+}
+
+/* Return the kernel of map_choose() for a type. */
+choose_kernel choose_of(int dtype)
+{
+    const size_t size = dtype_sizes[dtype];
+    return kernels()->choose[size == 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3];
+}
+
 /* Two contiguous arrays of one shape. */
 typedef struct contiguous_copy {
     const array *from, *to;
@@ -709,10 +725,7 @@ static void contiguous_range(void *context, int64_t first, int64_t end)
     const array *to = ((contiguous_copy *)context)->to;
     const char *source = from->data + first * dtype_sizes[from->dtype];
     char *target = to->data + first * dtype_sizes[to->dtype];
-    if (from->dtype == to->dtype && to->dtype != MG_BOOL) /* whose copy is 0 or 1 */
-        memmove(target, source, (size_t)(end - first) * dtype_sizes[to->dtype]);
-    else
-        cast_elements(from->dtype, to->dtype, end - first, source, target);
+    copy_elements(from->dtype, to->dtype, end - first, source, target);
 }
 
 /* to = from, broadcast and cast. */
@@ -743,8 +756,7 @@ void map_choose(const array *test, const array *a, const array *b, array *out)
     job_input(&job, test, MG_BOOL, false);
     job_input(&job, a, out->dtype, true);
     job_input(&job, b, out->dtype, true);
-    size_t size = dtype_sizes[out->dtype];
-    job.choose = kernels()->choose[size == 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3];
+    job.choose = choose_of(out->dtype);
     job_run(&job);
 }
 

@@ -1,7 +1,8 @@
 /* blocks.c: entries on elements that a run makes block by block.
  *
- * Ops of elements and their gradients that follow each other, on whole arrays of as many
- * elements, are a group: all of them are made of some elements, then of the next. What one
+ * Ops of elements, their gradients, where, casts, copies and fills that follow each other,
+ * on whole arrays of as many elements, are a group: all of them are made of some elements,
+ * then of the next. What one
  * makes the others find in the first cache; what nobody reads later does not leave it: it
  * lies in the first block of its memory, one block after the other. 4 KB a block, some
  * arrays of which fit that cache, took least time of 2 to 16 KB.
@@ -21,9 +22,10 @@ enum {
 
 /* What an entry does with elements; side k is its array at[k]. */
 typedef struct element_op {
+    enum element_kind kind;
     int op;
-    int which; /* the gradient of this operand; -1: the value */
-    int dtype; /* of all inputs */
+    int which; /* of a gradient: of this operand */
+    int dtype; /* of the first input */
     int input_count;
     int at[GROUP_SIDES];
     double number;
@@ -34,11 +36,14 @@ static const array *side_array(const tape_entry *e, const element_op *of, int k)
     return &e->arrays[of->at[k]];
 }
 
-static bool is_value(const tape_entry *e, element_op *of)
+static bool is_call(const tape_entry *e, element_op *of)
 {
     const call *c = &e->call;
-    if (!is_element_op(c->op) || c->takes_memory) return false;
-    *of = (element_op){.op = c->op, .which = -1, .input_count = c->operand_count};
+    *of = (element_op){.op = c->op, .input_count = c->operand_count};
+    if (c->op == MG_CAST || c->op == MG_CLONE || c->op == MG_CONTIGUOUS) of->kind = OF_COPY;
+    else if (c->op == MG_WHERE) of->kind = OF_CHOICE;
+    else if (!is_element_op(c->op)) return false;
+    if (c->takes_memory) return false;
     for (int k = 0; k < c->operand_count; k++) of->at[k] = k;
     of->at[GROUP_OUTPUT] = c->operand_count;
     of->number = c->number_count ? c->numbers[0] : 0.0;
@@ -49,7 +54,8 @@ static bool is_gradient(const tape_entry *e, element_op *of)
 {
     const deed *a = &e->act;
     if (a->run != gradient_run) return false;
-    *of = (element_op){.op = (int)a->integers[0], .which = (int)a->integers[1]};
+    *of = (element_op){.kind = OF_GRADIENT, .op = (int)a->integers[0]};
+    of->which = (int)a->integers[1];
     of->input_count = GROUP_OUTPUT;
     for (int k = 0; k < GROUP_SIDES; k++) of->at[k] = k;
     of->number = a->numbers[0];
@@ -59,17 +65,20 @@ static bool is_gradient(const tape_entry *e, element_op *of)
 static bool is_in_place(const tape_entry *e, element_op *of)
 {
     const deed *a = &e->act;
-    *of = (element_op){.op = MG_ADD, .which = -1, .input_count = a->arrays[1] ? 2 : 1};
-    of->at[1] = 1;
-    if (a->run == over_run) of->op = (int)a->integers[0];
-    return a->run == add_run || (a->run == over_run && is_element_op(of->op));
+    *of = (element_op){.op = MG_ADD, .input_count = a->arrays[1] ? 2 : 1, .at = {0, 1}};
+    if (a->run != over_run) return a->run == add_run;
+    of->op = (int)a->integers[0];
+    if (is_element_op(of->op)) return true;
+    of->kind = OF_COPY;
+    of->input_count = of->at[0] = 1;
+    return true;
 }
 
 /* Tell whether an entry is an op of elements, and which. */
 static bool is_of_elements(const tape_entry *e, element_op *of)
 {
     bool is = false;
-    if (e->what == CALLS) is = is_value(e, of);
+    if (e->what == CALLS) is = is_call(e, of);
     else if (e->what == ACTS) is = is_gradient(e, of) || is_in_place(e, of);
     if (is) of->dtype = side_array(e, of, 0)->dtype;
     return is;
@@ -83,21 +92,51 @@ static bool is_one_element(const array *a)
     return true;
 }
 
-/* Tell whether the kernel of an op sees the elements as they lie, and cannot fail. */
+/* Tell whether inputs number `first` and so on have a type. */
+static bool have_type(const tape_entry *e, const element_op *of, int first, int dtype)
+{
+    for (int k = first; k < of->input_count; k++)
+        if (side_array(e, of, k)->dtype != dtype) return false;
+    return true;
+}
+
+/* Tell whether an op, or its gradient, has a kernel for its type, and cannot fail. */
+static bool has_kernel(const element_op *of, int to)
+{
+    const bool is_value = of->kind == OF_VALUE;
+    const bool is_truth = is_value && op_types[of->op] >= COMPARES;
+    if (to != (is_truth ? MG_BOOL : of->dtype)) return false;
+    if (compute_dtype(of->dtype) != of->dtype) return false;
+    if (is_float(of->dtype)) return !is_value || kernels()->value[of->op][of->dtype];
+    if (!is_value || op_traits[of->op] & MG_CHECKS_ZERO) return false;
+    return kernels()->value[of->op][of->dtype];
+}
+
+/* Tell whether an op sees the elements as they lie, one of an input for all perhaps, and
+ * cannot fail. */
 static bool is_direct(const tape_entry *e, const element_op *of)
 {
     const array *out = side_array(e, of, GROUP_OUTPUT);
-    const bool is_truth = of->which < 0 && op_types[of->op] >= COMPARES;
-    if (out->dtype != (is_truth ? MG_BOOL : of->dtype)) return false;
-    if (compute_dtype(of->dtype) != of->dtype) return false;
-    if (of->which >= 0 && !is_float(of->dtype)) return false;
-    if (op_traits[of->op] & MG_CHECKS_ZERO && !is_float(of->dtype)) return false;
     for (int k = 0; k < of->input_count; k++) {
         const array *a = side_array(e, of, k);
-        if (a->dtype != of->dtype) return false;
         if (!is_one_element(a) && !(a->contiguous && a->count == out->count)) return false;
     }
-    return of->which >= 0 || kernels()->value[of->op][of->dtype];
+    if (of->kind == OF_COPY) return true;
+    if (of->kind == OF_CHOICE) return have_type(e, of, 1, out->dtype);
+    return have_type(e, of, 0, of->dtype) && has_kernel(of, out->dtype);
+}
+
+/* Tell whether input number k is one element, which the kernel takes for all. */
+static bool is_repeated(const tape_entry *e, const element_op *of, int k)
+{
+    const bool may = of->kind == OF_VALUE || (of->kind == OF_CHOICE && k > 0);
+    return may && is_one_element(side_array(e, of, k));
+}
+
+/* Tell whether it is one element, which has to be spread over a block. */
+static bool is_spread(const tape_entry *e, const element_op *of, int k)
+{
+    return is_one_element(side_array(e, of, k)) && !is_repeated(e, of, k);
 }
 
 /* ---- which entries are a group ----------------------------------------------------- */
@@ -136,7 +175,7 @@ static void join(tape_entry *e, const element_op *of, tape_group *g)
     e->places[of->at[GROUP_OUTPUT]].in->made_in = g->mark;
     for (int k = 0; k < of->input_count; k++) {
         if (!is_all_owned(e, of->at[k])) e->places[of->at[k]].in->read_in_part = g->mark;
-        if (of->which >= 0 && is_one_element(side_array(e, of, k))) g->spread_count++;
+        g->spread_count += is_spread(e, of, k);
     }
 }
 
@@ -214,12 +253,11 @@ static void side_set(tape_group *g, group_op *o, const tape_entry *e, const elem
 {
     const array *a = side_array(e, of, k);
     const storage *m = e->places[of->at[k]].in;
-    const bool single = is_one_element(a);
     o->sides[k] = a;
-    o->size[k] = single ? 0 : dtype_sizes[a->dtype];
+    o->size[k] = is_one_element(a) ? 0 : dtype_sizes[a->dtype];
     o->moves[k] = !is_passing(g, m);
-    if (single && of->which < 0) o->repeats |= 1u << k;
-    if (single && of->which >= 0) o->room[k] = group_room(g, g->spread_count++);
+    if (is_repeated(e, of, k)) o->repeats |= 1u << (of->kind == OF_CHOICE ? k - 1 : k);
+    if (is_spread(e, of, k)) o->room[k] = group_room(g, g->spread_count++);
 }
 
 /* Prepare an op of a group, while storages tell what is read behind that. What the group
@@ -228,7 +266,8 @@ static void side_set(tape_group *g, group_op *o, const tape_entry *e, const elem
 static void op_set(tape_group *g, group_op *o, const tape_entry *e, const element_op *of)
 {
     storage *made = e->places[of->at[GROUP_OUTPUT]].in;
-    *o = (group_op){.of = of->op, .which = of->which, .dtype = of->dtype};
+    *o = (group_op){.kind = of->kind, .of = of->op, .which = of->which, .dtype = of->dtype};
+    o->to = side_array(e, of, GROUP_OUTPUT)->dtype;
     o->marks = e->marks;
     o->number = of->number;
     o->input_count = of->input_count;
@@ -277,8 +316,11 @@ static void op_begin(const tape_group *g, group_op *o)
         if (o->room[k])
             copy_row(g->block, dtype_sizes[a->dtype], a->data, 0, o->room[k], 1);
     }
-    if (o->which < 0) o->value = kernels()->value[o->of][o->dtype];
-    else o->gradient = kernels()->gradient[o->of][o->which][wide_index(o->dtype)];
+    const kernel_set *all = kernels();
+    if (o->kind == OF_VALUE) o->value = all->value[o->of][o->dtype];
+    if (o->kind == OF_GRADIENT)
+        o->gradient = all->gradient[o->of][o->which][wide_index(o->dtype)];
+    if (o->kind == OF_CHOICE) o->choose = choose_of(o->to);
 }
 
 /* Make n elements of an op, `behind` elements behind the first of a range. */
@@ -287,8 +329,23 @@ MG_INLINE void op_run(const group_op *o, int64_t first, int64_t behind, int64_t 
     char *at[GROUP_SIDES];
     for (int k = 0; k < GROUP_SIDES; k++)
         at[k] = o->data[k] + (first + behind * o->moves[k]) * o->size[k];
-    if (o->value) o->value(n, at[0], at[1], at[GROUP_OUTPUT], o->number, o->repeats);
-    else o->gradient(n, at[0], at[1], at[2], at[3], at[GROUP_OUTPUT], o->number);
+    char *out = at[GROUP_OUTPUT];
+    switch (o->kind) {
+    case OF_VALUE: o->value(n, at[0], at[1], out, o->number, o->repeats); return;
+    case OF_GRADIENT: o->gradient(n, at[0], at[1], at[2], at[3], out, o->number); return;
+    case OF_CHOICE:
+        o->choose(n, (uint8_t *)at[0], at[1], at[2], out, o->repeats);
+        return;
+    default: copy_elements(o->dtype, o->to, n, at[0], out);
+    }
+}
+
+/* Return what an op costs, as of parallel_ranges(): a cheap one takes a quarter of the time
+ * that it has for elements from memory. */
+static double group_op_cost(const group_op *o)
+{
+    const int cost = o->kind == OF_VALUE || o->kind == OF_GRADIENT ? op_cost(o->of) : 1;
+    return (cost > 1 ? cost : 0.25) * (o->kind == OF_GRADIENT ? 2.0 : 1.0);
 }
 
 static void group_range(void *context, int64_t first, int64_t end)
@@ -309,7 +366,7 @@ void group_run(tape_group *g, unsigned but)
         o->passed = o->marks & but;
         if (o->passed) continue;
         op_begin(g, o);
-        cost += op_cost(o->of) * (o->which < 0 ? 1 : 2);
+        cost += group_op_cost(o);
     }
-    if (cost > 0.0) parallel_ranges(g->count, cost, group_range, g);
+    if (cost > 0.0) parallel_ranges(g->count, 1.0 + cost, group_range, g); /* 1: memory */
 }

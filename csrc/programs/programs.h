@@ -121,11 +121,13 @@ enum entry_mark {
 };
 
 /* An op of elements as a group makes it. Sides 0 to 3 are inputs, as many as there are, the
- * last is the result. */
+ * last is the result. OF_CHOICE: where; OF_COPY: of one input, cast to the result's type. */
 enum { GROUP_SIDES = 5, GROUP_OUTPUT = GROUP_SIDES - 1 };
+enum element_kind { OF_VALUE, OF_GRADIENT, OF_CHOICE, OF_COPY };
 typedef struct group_op {
-    int of, which; /* op; the gradient to this operand, -1: the value */
-    int dtype;     /* of the inputs */
+    enum element_kind kind;
+    int of, which; /* op; the operand whose gradient it is */
+    int dtype, to; /* of the first input, and of the result */
     int input_count;
     unsigned marks, repeats;
     double number;
@@ -135,8 +137,9 @@ typedef struct group_op {
     bool moves[GROUP_SIDES];   /* from block to block; else there is one for a range */
     /* of a run: */
     bool passed; /* over */
-    map_kernel value; /* one of these */
+    map_kernel value; /* of OF_VALUE, and so on */
     gradient_kernel gradient;
+    choose_kernel choose;
     char *data[GROUP_SIDES];
 } group_op;
 
