@@ -22,7 +22,7 @@ from ..errors import GradientError, RecordingError
 from ..files import Path
 from ..modules import Module
 from ..tensors.ops import TensorBase
-from .fitting import Fitting
+from .fitting import Fitting, Pace
 from .refusals import explained, no_program, several_programs
 from .signatures import Surroundings, Unrecorded, key_of, tensors_in
 from .source_of_tensors import c_of_tensors
@@ -59,6 +59,7 @@ class Variant:
         given: of each Tensor, where it comes from if it is no new one, else None.
         gives_number: whether the result is a Tensor of one element.
         is_long: whether a run takes so long that signals are to be heard in between.
+        pace: how many runs are made in a call of the core.
         changes: attributes of modules that the function leaves other than they were, and how.
     """
 
@@ -77,7 +78,7 @@ class Variant:
         self.template = filled(result, is_place, itertools.repeat(Blank))
         self.is_single = self.template is Blank and self.given == [None]
         self.count = len(outputs)
-        self.is_long = False
+        self.is_long, self.pace = False, Pace()
         self.gives_number = isinstance(result, TensorBase) and math.prod(result.shape) == 1
 
     @staticmethod
@@ -198,29 +199,40 @@ class Compiled(Fitting):
         if not _core.may_record():  # inside of another recording, or beside one
             return self.function(*args, **named)
         with self.lock:
-            if self.last is not None and not named and len(args) == self.last_count:
-                variant = self.last
-                again: Any = TensorBase._program_again
-                if again(*self.last_held, args) and variant.refresh():
-                    made = TensorBase._program_go(
-                        variant.program.address, variant.count, variant.is_long
-                    )
-                    if type(made) is not int:
-                        variant.act()
-                        if variant.is_single:
-                            return made
-                        return variant.results(args, made if variant.count != 1 else (made,))
-                    if made not in _core.OTHER or variant.program.fact("FAULT") >= 0:
-                        variant.program.fail(made)
-            return self.call(args, named)
+            return self.once(args, named)
+
+    def like_last(self, args: tuple[Any, ...], named: dict[str, Any]) -> Variant | None:
+        """Return the program of the last call, with these arguments, if this is one like it."""
+        variant = self.last
+        if variant is None or named or len(args) != self.last_count:
+            return None
+        again: Any = TensorBase._program_again
+        return variant if again(*self.last_held, args) and variant.refresh() else None
+
+    def once(self, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """Call, with the lock."""
+        variant = self.like_last(args, named)
+        if variant is not None:
+            made = TensorBase._program_go(variant.program.address, variant.count, variant.is_long)
+            if type(made) is not int:
+                variant.act()
+                if variant.is_single:
+                    return made
+                return variant.results(args, made if variant.count != 1 else (made,))
+            if made not in _core.OTHER or variant.program.fact("FAULT") >= 0:
+                variant.program.fail(made)
+        return self.call(args, named)
 
     def remember(self, variant: Variant, args: tuple[Any, ...], named: dict[str, Any]) -> None:
-        """Note a call that the next one may be like: of Tensors that the program uses."""
+        """Note a call that the next one may be like: of Tensors that the program uses.
+
+        Not one after which modes are others: the next call is then another program's.
+        """
         numbers = {x for x in variant.used if type(x) is Argument}
         self.last = None
         if named or numbers != set(range(len(args))) or self.surroundings is None:
             return
-        if any(id(x) in self.surroundings.tensors for x in args):
+        if variant.changes or any(id(x) in self.surroundings.tensors for x in args):
             return
         used = tuple([-1 - x if type(x) is Argument else x for x in variant.used])
         held = self.surroundings.held()
@@ -319,7 +331,7 @@ class Compiled(Fitting):
             warnings.warn(
                 f"{self.function.__qualname__}: there are {len(variants) or PROGRAMS} programs of "
                 f"it already, of other {others}; this call and those like it run eagerly",
-                stacklevel=4,
+                stacklevel=5,
             )
             return self.function(*args, **named)
         begin = time.perf_counter()
@@ -345,7 +357,7 @@ class Compiled(Fitting):
             if refusals:
                 around.changes(before)  # what counts calls is no part of a signature
                 self.variants[key] = refusals[0]
-                warnings.warn(f"runs eagerly: {refusals[0]}", stacklevel=4)
+                warnings.warn(f"runs eagerly: {refusals[0]}", stacklevel=5)
         changes = around.changes(before)
         if has_values(result):
             self.variants[key] = "it is of Values: compile(values=True) makes programs of these"
@@ -363,7 +375,7 @@ class Compiled(Fitting):
         if name := around.replaced(before, program.found()):
             self.variants[key] = REPLACED.format(self.function.__qualname__, name)
             if self.fullgraph is False:
-                warnings.warn(f"runs eagerly: {self.variants[key]}", stacklevel=4)
+                warnings.warn(f"runs eagerly: {self.variants[key]}", stacklevel=5)
                 return result
             raise RecordingError(self.variants.pop(key))
         variant = Variant(program, tensors, result, changes)

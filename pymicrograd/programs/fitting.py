@@ -14,7 +14,7 @@ from ..tensors.creation import empty, randperm
 from ..tensors.ops import TensorBase
 from .signatures import Unrecorded
 
-__all__ = ["Fitting"]
+__all__ = ["Fitting", "Pace"]
 
 SLICE = 0.02  # seconds between two looks at signals
 
@@ -47,6 +47,8 @@ class Fitting:
 
     lock: Any
     call: Callable[[tuple[Any, ...], dict[str, Any]], Any]
+    once: Callable[[tuple[Any, ...], dict[str, Any]], Any]
+    like_last: Callable[[tuple[Any, ...], dict[str, Any]], Any]
     signature: Callable[[tuple[Any, ...], dict[str, Any]], Any]
     ready: Callable[[Sequence[Any], Any], Any]
 
@@ -58,12 +60,11 @@ class Fitting:
         left = as_count("count", count)
         result = None
         with self.lock:
-            pace = Pace()
             while left:
-                result, left = self.call(args, named), left - 1
-                variant = self.found(args, named) if left else None
+                result, left = self.once(args, named), left - 1
+                variant = self.found(args, named) if left > 1 else None
                 while variant is not None and left > 1:
-                    done = self.advance(variant, min(left - 1, pace.steps), pace)
+                    done = self.advance(variant, min(left - 1, variant.pace.steps))
                     left -= done
                     if not done or variant.changes:
                         break
@@ -71,6 +72,9 @@ class Fitting:
 
     def found(self, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Return a program that has these arguments, or None."""
+        variant = self.like_last(args, named)
+        if variant is not None:
+            return variant
         try:
             key, tensors = self.signature(args, named)
         except Unrecorded:
@@ -78,13 +82,13 @@ class Fitting:
         return self.ready(tensors, key)
 
     @staticmethod
-    def advance(variant: Any, steps: int, pace: Pace) -> int:
+    def advance(variant: Any, steps: int) -> int:
         """Run a program; returns how often it ran."""
         if variant.acts:
             steps = 1
         begin = time.perf_counter()
         status, done = TensorBase._program_run(variant.program.address, steps, variant.is_long)
-        pace.took(done, time.perf_counter() - begin)
+        variant.pace.took(done, time.perf_counter() - begin)
         if done and variant.acts:
             variant.act()
             variant.refresh()
@@ -181,7 +185,6 @@ class Fit:
         self.losses: list[float] = []
         self.made = 0
         self.batches: dict[int, tuple[Any, ...]] = {}
-        self.pace = Pace()
 
     def epoch(self, rows: int, order: Any) -> None:
         """Go through all rows."""
@@ -205,7 +208,7 @@ class Fit:
             done = 0
             variant = self.step.found(batch, {})  # anew: a callback may change anything
             if variant is not None:
-                wanted = min(count, self.pace.steps, self.until_callback())
+                wanted = min(count, variant.pace.steps, self.until_callback())
                 done = self.advance(variant, size, first, wanted, order)
             if not done:
                 self.call(batch, size, first, order)
@@ -235,7 +238,7 @@ class Fit:
         status, done, losses = program.fit(
             self.data, size, first, count, order, variant.gives_number, variant.is_long
         )
-        self.pace.took(done, time.perf_counter() - begin)
+        variant.pace.took(done, time.perf_counter() - begin)
         self.losses += losses
         if done:
             variant.act()
