@@ -28,6 +28,7 @@ SUBJECTS = {
     "networks": "training steps of networks of tensors",
     "layers": "layers and losses of tensors, forward and backward",
     "programs": "training steps of tensors, eager and as programs",
+    "blocks": "chains of ops of elements, eager and as programs",
     "distributed": "a training step on one rank and on two",
 }
 
