@@ -14,12 +14,13 @@ import signal
 import struct
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import pymicrograd
-from pymicrograd import RNG, Value, at, compile, largest, nn, optim
+from pymicrograd import RNG, Value, _core, at, compile, largest, nn, optim, programs
 from pymicrograd.errors import GradientError, OutOfMemoryError, RecordingError
 from pymicrograd.nn import functional as F
 
@@ -979,6 +980,32 @@ def test_a_signal_while_a_backward_is_recorded_changes_no_digit() -> None:
         return losses, state([w])
 
     assert trained(True) == trained(False)
+
+
+@pytest.mark.parametrize("way", ["graph", "function", "file"])
+def test_a_signal_as_soon_as_a_program_is_made_leaves_nothing(
+    way: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    w, path = Value(0.5), tmp_path / "step.mgp"
+    loss = large_sum(w, 300)
+    compile(loss, optim.SGD([w], lr=0.1)).save(path)
+    make = {
+        "graph": lambda: compile(loss, optim.SGD([w], lr=0.1)),
+        "function": lambda: compile(lambda x: large_sum(w, 60) * x, values=True)(2.0),
+        "file": lambda: programs.load(path),
+    }[way]
+
+    def leave(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    def interrupted() -> int:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(_core.Script, "__init__", leave)
+            make()
+        gc.collect()
+        return int(pymicrograd.memory_usage()["bytes"])
+
+    assert interrupted() == interrupted()
 
 
 def test_no_memory_at_any_point_of_compiling() -> None:

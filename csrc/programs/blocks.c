@@ -266,7 +266,8 @@ static void side_set(tape_group *g, group_op *o, const tape_entry *e, const elem
 static void op_set(tape_group *g, group_op *o, const tape_entry *e, const element_op *of)
 {
     storage *made = e->places[of->at[GROUP_OUTPUT]].in;
-    *o = (group_op){.kind = of->kind, .of = of->op, .which = of->which, .dtype = of->dtype};
+    *o = (group_op){.kind = of->kind, .of = of->op, .which = of->which};
+    o->dtype = of->dtype;
     o->to = side_array(e, of, GROUP_OUTPUT)->dtype;
     o->marks = e->marks;
     o->number = of->number;

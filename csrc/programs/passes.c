@@ -157,7 +157,8 @@ static void values_join(tape *t, value_list *values)
     places_link(t);
     for (size_t i = 0; i < values->list.count && tape_goes_on(t, i); i++) {
         const storage *value = values->list.items[i];
-        if (value->lasts) storage_move(value->value, value->value->buffer, value->value->start);
+        storage *kept = value->value;
+        if (value->lasts) storage_move(kept, kept->buffer, kept->start);
     }
     tape_list_free(t->arena, &values->list);
     room_free(t->arena, &values->room);

@@ -493,7 +493,7 @@ PyObject *tensor_attached(PyObject *self, PyObject *none);
 
 PyObject *tensor_cross_entropy(PyObject *none, PyObject *const *args, Py_ssize_t count);
 PyObject *tensor_update(PyObject *none, PyObject *const *args, Py_ssize_t count);
-PyObject *program_result(mg_node status, mg_program *program);
+PyObject *program_result(mg_node status, mg_program *const *made);
 PyObject *tensor_program_load(PyObject *none, PyObject *args);
 PyObject *tensor_record_close(PyObject *none, PyObject *args);
 PyObject *tensor_program_update(PyObject *none, PyObject *const *args, Py_ssize_t count);

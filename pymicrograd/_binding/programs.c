@@ -80,11 +80,11 @@ static void drop_program(PyObject *owner)
 
 /* Return a status, or of a program what frees it when it is dropped: the interpreter may
  * raise for a signal as soon as a call returns. */
-PyObject *program_result(mg_node status, mg_program *program)
+PyObject *program_result(mg_node status, mg_program *const *made)
 {
     if (status != MG_OK) return PyLong_FromLongLong(status);
-    PyObject *owner = PyCapsule_New(program, PROGRAM, drop_program);
-    if (!owner) mg_program_free(program);
+    PyObject *owner = PyCapsule_New(*made, PROGRAM, drop_program);
+    if (!owner) mg_program_free(*made);
     return owner;
 }
 
@@ -105,7 +105,7 @@ PyObject *tensor_record_close(PyObject *Py_UNUSED(none), PyObject *args)
     status = mg_record_close(arena, input_count, inputs, output_count, outputs, made);
     long_end(&call, &status, NULL, 0);
     if (PyErr_Occurred()) return NULL;
-    return program_result(status, status == MG_OK ? *made : NULL);
+    return program_result(status, made);
 }
 
 /* _program_fit(program, plan, long): (status, steps done). */

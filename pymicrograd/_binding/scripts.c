@@ -2,7 +2,26 @@
  * takes so long that signals are heard meanwhile. */
 #include "binding.h"
 
-/* _script_compile(loss, updates, count, flags, made): a status. */
+static const char SCRIPT[] = "pymicrograd.script";
+
+static void drop_script(PyObject *owner)
+{
+    mg_script *script = PyCapsule_GetPointer(owner, SCRIPT);
+    PyThreadState *state = release_gil(1);
+    mg_script_free(script);
+    acquire_gil(state, 1);
+}
+
+/* As program_result(). */
+static PyObject *script_result(mg_node status, mg_script *const *made)
+{
+    if (status != MG_OK) return PyLong_FromLongLong(status);
+    PyObject *owner = PyCapsule_New(*made, SCRIPT, drop_script);
+    if (!owner) mg_script_free(*made);
+    return owner;
+}
+
+/* _script_compile(loss, updates, count, flags, made): a status, or what owns the program. */
 PyObject *value_script_compile(PyObject *Py_UNUSED(none), PyObject *args)
 {
     long long loss, count;
@@ -20,10 +39,10 @@ PyObject *value_script_compile(PyObject *Py_UNUSED(none), PyObject *args)
         status = mg_script_compile(arena, root, count, updates, flags, made);
     } while (long_end(&call, &status, &root, 1));
     if (PyErr_Occurred()) return NULL;
-    return PyLong_FromLongLong(status);
+    return script_result(status, made);
 }
 
-/* _script_close(outputs, count, made): end a recording; a status. */
+/* _script_close(outputs, count, made): end a recording; the same. */
 PyObject *value_script_close(PyObject *Py_UNUSED(none), PyObject *args)
 {
     long long count;
@@ -39,10 +58,10 @@ PyObject *value_script_close(PyObject *Py_UNUSED(none), PyObject *args)
         status = mg_script_close(arena, count, outputs, 0, made);
     } while (long_end(&call, &status, NULL, 0));
     if (PyErr_Occurred()) return NULL;
-    return PyLong_FromLongLong(status);
+    return script_result(status, made);
 }
 
-/* Make a program of a file, of arrays or of numbers; a status, or what owns that of arrays. */
+/* Make a program of a file, of arrays or of numbers; a status, or what owns it. */
 static PyObject *file_load(PyObject *args, int is_of_arrays)
 {
     const char *content;
@@ -58,8 +77,8 @@ static PyObject *file_load(PyObject *args, int is_of_arrays)
                               : mg_script_load(arena, content, (size_t)size, made);
     } while (long_end(&call, &status, NULL, 0));
     if (PyErr_Occurred()) return NULL;
-    if (is_of_arrays && status == MG_OK) return program_result(status, *(mg_program **)made);
-    return PyLong_FromLongLong(status);
+    if (!is_of_arrays) return script_result(status, made);
+    return program_result(status, made);
 }
 
 /* _script_load(content, made) */

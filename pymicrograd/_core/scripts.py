@@ -64,9 +64,9 @@ class Script:
         updates: whose steps it makes.
     """
 
-    def __init__(self, script: Any, updates: Updates) -> None:
+    def __init__(self, script: Any, owner: Any, updates: Updates) -> None:
         self.updates = updates
-        self._script = ffi.gc(script, lib.mg_script_free)
+        self._script, self._owner = script, owner  # which frees it
         self._operations = 1 + self._info().operations
         self.begin()
 
@@ -84,20 +84,20 @@ class Script:
         made = ffi.new("mg_script **")
         addresses = nodes.address_of(structs), nodes.address_of(made)
         with nodes.backward_turn:
-            status = ValueBase._script_compile(
-                loss, addresses[0], len(structs), flags, addresses[1]
-            )
-        check(status, "compile")
-        return cls(made[0], updates)
+            owner = ValueBase._script_compile(loss, addresses[0], len(structs), flags, addresses[1])
+        if isinstance(owner, int):
+            fail(owner, "compile")
+        return cls(made[0], owner, updates)
 
     @classmethod
     def of_file(cls, content: bytes, what: str) -> Script:
         """Make a program of a whole file; what names it in an error."""
         made = ffi.new("mg_script **")
         with nodes.backward_turn:
-            status = ValueBase._script_load(content, nodes.address_of(made))
-        check(status, what)
-        return cls(made[0], Updates())
+            owner = ValueBase._script_load(content, nodes.address_of(made))
+        if isinstance(owner, int):
+            fail(owner, what)
+        return cls(made[0], owner, Updates())
 
     def to_file(self, names: dict[int, str] | None) -> bytes:
         """Return a whole file, with the names of nodes by their handles; None: those it has."""
@@ -423,15 +423,16 @@ class Recording:
         """Make the program; None: there is none for all that `choose` may choose."""
         global under_way
         made, given = ffi.new("mg_script **"), ffi.new("mg_node[]", outputs)
-        status = ValueBase._script_close(
+        owner = ValueBase._script_close(
             nodes.address_of(given), len(outputs), nodes.address_of(made)
         )
         under_way = nodes.recorded_by = None  # after an interrupt `cancel` ends it
-        self.was_left = status == lib.MG_MORE
-        if status == lib.MG_ERR_RULE or self.was_left:
+        self.was_left = owner == lib.MG_MORE
+        if owner == lib.MG_ERR_RULE or self.was_left:
             return None
-        check(status, "compile")
-        return Script(made[0], self.updates)
+        if isinstance(owner, int):
+            fail(owner, "compile")
+        return Script(made[0], owner, self.updates)
 
     def cancel(self) -> None:
         """Give it up, if it is not over."""
