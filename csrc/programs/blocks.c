@@ -101,7 +101,7 @@ static bool have_type(const tape_entry *e, const element_op *of, int first, int 
 }
 
 /* Tell whether an op, or its gradient, has a kernel for its type, and cannot fail. */
-static bool has_kernel(const element_op *of, int to)
+static bool has_own_kernel(const element_op *of, int to)
 {
     const bool is_value = of->kind == OF_VALUE;
     const bool is_truth = is_value && op_types[of->op] >= COMPARES;
@@ -123,7 +123,7 @@ static bool is_direct(const tape_entry *e, const element_op *of)
     }
     if (of->kind == OF_COPY) return true;
     if (of->kind == OF_CHOICE) return have_type(e, of, 1, out->dtype);
-    return have_type(e, of, 0, of->dtype) && has_kernel(of, out->dtype);
+    return have_type(e, of, 0, of->dtype) && has_own_kernel(of, out->dtype);
 }
 
 /* Tell whether input number k is one element, which the kernel takes for all. */
