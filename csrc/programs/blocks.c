@@ -2,10 +2,9 @@
  *
  * Ops of elements, their gradients, where, casts, copies and fills that follow each other,
  * on whole arrays of as many elements, are a group: all of them are made of some elements,
- * then of the next. What one
- * makes the others find in the first cache; what nobody reads later does not leave it: it
- * lies in the first block of its memory, one block after the other. 4 KB a block, some
- * arrays of which fit that cache, took least time of 2 to 16 KB.
+ * then of the next. What one makes the others find in the first cache; what nobody reads
+ * later does not leave it: it lies in the first block of its memory, one block after the
+ * other. 4 KB a block, some arrays of which fit that cache, took least time of 2 to 16 KB.
  *
  * Kernels and their order are those of entries one by one, and the result of an element
  * does not depend on the piece it is in; so the bits are the same. No entry of a group
