@@ -146,8 +146,6 @@ void mg_arena_after_fork(mg_arena *arena, int child);
 
 /* Tell whether a call that lasts is under way, which others wait for. */
 int mg_arena_lasts(mg_arena *arena);
-/* Wait until none is. Returns MG_ERR_INTERRUPTED if this thread's work is given up. */
-int mg_arena_await(mg_arena *arena);
 
 /* Add one reference to a node. */
 int mg_retain(mg_arena *arena, mg_node node);

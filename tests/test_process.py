@@ -309,7 +309,8 @@ WAITING: dict[str, Callable[[mg.Tensor], object]] = {
     "number": lambda x: x + 1.0, "operator": lambda x: x * x, "op": lambda x: x.sum(),
     "in place": lambda x: x.add_(0.0), "element": lambda x: x[0, 0].item(), "new": mg.zeros_like,
     "backward": lambda x: (x * x).mean().backward(), "value": lambda x: Value(1.0) * 2.0,
-    "large": lambda x: mg.zeros(300, 300).exp(),
+    "large": lambda x: mg.zeros(300, 300).exp(), "data": lambda x: Value(1.0).data,
+    "gradient": lambda x: x.grad, "list": lambda x: x.tolist(),
 }  # fmt: skip
 
 

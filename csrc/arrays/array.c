@@ -97,7 +97,7 @@ static mg_node array_share(mg_arena *arena, int dtype, int rank, const int64_t *
 mg_node mg_array_share(mg_arena *arena, int dtype, int rank, const int64_t *shape,
                        const int64_t *strides, void *data, int read_only, void *owner)
 {
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     mg_node made =
         array_share(arena, dtype, rank, shape, strides, data, read_only, owner);
     arena_unlock(arena);

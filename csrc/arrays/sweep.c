@@ -882,7 +882,7 @@ static int require_gradient(mg_arena *arena, mg_node handle, bool on)
 
 int mg_require_gradient(mg_arena *arena, mg_node handle, int on)
 {
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     int status = require_gradient(arena, handle, on != 0);
     arena_unlock(arena);
     return status;
@@ -913,7 +913,7 @@ int mg_watch_gradient(mg_arena *arena, mg_node handle, int on)
 mg_node mg_gradient(mg_arena *arena, mg_node handle)
 {
     uint32_t index;
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     mg_node given = array_find(arena, handle, &index);
     if (given == MG_OK) {
         recorder *r = recorder_of(arena);
@@ -944,7 +944,7 @@ static int set_gradient(mg_arena *arena, mg_node handle, mg_node gradient)
 
 int mg_set_gradient(mg_arena *arena, mg_node handle, mg_node gradient)
 {
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     int status = set_gradient(arena, handle, gradient);
     arena_unlock(arena);
     return status;

@@ -422,7 +422,7 @@ int update_all(mg_arena *arena, int update, int64_t group_count,
 int mg_array_update(mg_arena *arena, int update, int64_t group_count,
                     const mg_update_group *groups)
 {
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     const uint64_t mode = mode_enter();
     int status = update_all(arena, update, group_count, groups, NULL);
     mode_leave(mode);

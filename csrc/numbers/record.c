@@ -12,7 +12,7 @@ static bool is_scalar_op(int op)
 mg_node mg_leaf(mg_arena *arena, double data)
 {
     uint32_t made;
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     int status = node_make(arena, MG_LEAF, 0, 0, data, &made);
     mg_node handle = status < 0 ? status : handle_retain(arena, made);
     arena_unlock(arena);
@@ -170,7 +170,7 @@ int mg_node_exponent(mg_arena *arena, mg_node handle, double *exponent)
 
 int mg_data(mg_arena *arena, int64_t count, const mg_node *nodes, double *out)
 {
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     int status = nodes_find(arena, count, nodes);
     if (arena->log && status == MG_OK) status = arena->log->read(arena, count, nodes);
     for (int64_t i = 0; status == MG_OK && i < count; i++)
@@ -181,7 +181,7 @@ int mg_data(mg_arena *arena, int64_t count, const mg_node *nodes, double *out)
 
 int mg_gradients(mg_arena *arena, int64_t count, const mg_node *nodes, double *out)
 {
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     int status = nodes_find(arena, count, nodes);
     if (arena->log && status == MG_OK) status = MG_ERR_RECORDED;
     for (int64_t i = 0; status == MG_OK && i < count; i++)
@@ -192,7 +192,7 @@ int mg_gradients(mg_arena *arena, int64_t count, const mg_node *nodes, double *o
 
 int mg_set_data(mg_arena *arena, int64_t count, const mg_node *nodes, const double *data)
 {
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     int status = nodes_find_idle(arena, count, nodes);
     if (arena->log && status == MG_OK)
         status = arena->log->set(arena, count, nodes, data, false);
@@ -208,7 +208,7 @@ int mg_set_data(mg_arena *arena, int64_t count, const mg_node *nodes, const doub
 int mg_set_gradients(mg_arena *arena, int64_t count, const mg_node *nodes,
                      const double *to)
 {
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     int status = nodes_find_idle(arena, count, nodes);
     if (arena->log && status == MG_OK)
         status = arena->log->set(arena, count, nodes, to, true);

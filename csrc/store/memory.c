@@ -270,13 +270,6 @@ int mg_arena_lasts(mg_arena *arena)
     return is_lasting(arena);
 }
 
-int mg_arena_await(mg_arena *arena)
-{
-    MG_TRY(arena_enter(arena));
-    arena_unlock(arena);
-    return MG_OK;
-}
-
 /* ---- memory ------------------------------------------------------------------------ */
 
 /* Tell whether a test asked this allocation to fail. */

@@ -308,7 +308,7 @@ int nodes_find_idle(mg_arena *arena, int64_t count, const mg_node *nodes)
 int mg_retain(mg_arena *arena, mg_node handle)
 {
     uint32_t index;
-    arena_lock(arena);
+    MG_TRY(arena_enter(arena));
     mg_node shared = node_find_any(arena, handle, &index);
     if (shared == MG_OK) shared = handle_share(arena, index);
     arena_unlock(arena);

@@ -106,15 +106,21 @@ void long_begin(long_call *call);
  * set. */
 int long_end(long_call *call, mg_node *made, const mg_node *operands, int count);
 
-/* wait_for_others(), where it may have to. */
-int wait_heard(void);
-
-/* Wait until a large call of another thread has ended, without the GIL, and signals are
- * heard: what is short then keeps it. 0, or -1 with a handler's exception. */
-static inline int wait_for_others(void)
-{
-    return may_wait() ? wait_heard() : 0;
-}
+/* Let status, an mg_node, be what a short call of the core returns: one that may have to
+ * wait is made without the GIL, and signals are heard. */
+#define CALL_HEARD(status, made) \
+    do { \
+        long_call heard; \
+        if (!may_wait()) { \
+            (status) = (made); \
+            break; \
+        } \
+        long_open(&heard, 0, 0); \
+        do { \
+            long_begin(&heard); \
+            (status) = (made); \
+        } while (long_end(&heard, &(status), NULL, 0)); \
+    } while (0)
 
 /* ---- recording.c ------------------------------------------------------------------- */
 

@@ -144,11 +144,9 @@ static PyObject *list_of(const mg_array_info *info, int axis, const char *at,
 static mg_node hold_node(PyObject *self, mg_array_info *info)
 {
     if (tensor_describe(self, info) < 0) return -1;
-    mg_node node = tensor_handle(self);
-    PyThreadState *state = release_gil(0);
-    int status = mg_retain(arena, node);
-    acquire_gil(state, 0);
-    if (status == MG_OK && (status = describe(node, info)) < 0) release_node(node);
+    mg_node status, node = tensor_handle(self);
+    CALL_HEARD(status, mg_retain(arena, node));
+    if (status == MG_OK && (status = describe_heard(node, info)) < 0) release_node(node);
     if (status == MG_OK) return node;
     fail_call(status, "tensor", self);
     return -1;
@@ -362,11 +360,9 @@ PyObject *tensor_share(PyObject *Py_UNUSED(none), PyObject *args)
         PyErr_SetString(PyExc_ValueError, "there is a stride for each axis");
         return NULL;
     }
-    if (wait_for_others() < 0) return NULL;
-    PyThreadState *state = release_gil(0);
-    mg_node made =
-        mg_array_share(arena, dtype, rank, sizes, steps, data, read_only, owner);
-    acquire_gil(state, 0);
+    mg_node made;
+    CALL_HEARD(made, mg_array_share(arena, dtype, rank, sizes, steps, data, read_only,
+                                    owner));
     if (made > 0) lend(owner);
     return tensor_result(made, "from_numpy");
 }

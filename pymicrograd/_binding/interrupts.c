@@ -197,15 +197,3 @@ int long_end(long_call *call, mg_node *made, const mg_node *operands, int count)
     nodes_release(call, operands, count);
     return 0;
 }
-
-int wait_heard(void)
-{
-    long_call call;
-    mg_node status;
-    long_open(&call, 0, 0);
-    do {
-        long_begin(&call);
-        status = mg_arena_await(arena);
-    } while (long_end(&call, &status, NULL, 0));
-    return PyErr_Occurred() ? -1 : 0;
-}

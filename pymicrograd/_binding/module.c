@@ -32,7 +32,7 @@ struct tensor_callbacks tensor_callbacks;
  * is used, in the core. Counts of references may be changed by the call: while one is
  * under way `calls_outside` lets the collector see no attachments (tensor.c).
  *
- *   release_gil(), or a long_call, and acquire_gil():
+ *   release_gil(), a long_call, or CALL_HEARD(), and acquire_gil():
  *     apply.c     ops by number, operators, in place, over an operand; make_array(), whose
  *                 data belong to an object that the caller holds
  *     elements.c  hold_node() (takes a reference of its own), shared memory (its owner is
@@ -47,7 +47,8 @@ struct tensor_callbacks tensor_callbacks;
  *                 object has only after it has the GIL again
  *     training.c  small steps and losses, of handles in a tuple
  *     value.c     ops that may have to wait (done again if another thread had begin_ieee()
- *                 in force), grad() with its inputs in a list of its own
+ *                 in force), leaves, data and gradients of objects that the caller holds,
+ *                 grad() with its inputs in a list of its own
  *   PyEval_SaveThread() itself:
  *     turns.c     nap(), which touches nothing
  *   Python's code, which may let go of it anywhere:

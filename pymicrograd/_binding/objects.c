@@ -107,14 +107,8 @@ int describe(mg_node handle, mg_array_info *info)
 
 int describe_heard(mg_node handle, mg_array_info *info)
 {
-    long_call call;
     mg_node status;
-    if (!may_wait()) return describe(handle, info);
-    long_open(&call, 0, 0);
-    do {
-        long_begin(&call);
-        status = mg_array_describe(arena, handle, info);
-    } while (long_end(&call, &status, NULL, 0));
+    CALL_HEARD(status, mg_array_describe(arena, handle, info));
     return (int)status;
 }
 

@@ -73,7 +73,8 @@ static int set_given(value *self, mg_node handle, PyObject *operands)
 
 int init_leaf(value *self, double data)
 {
-    mg_node handle = mg_leaf(arena, data);
+    mg_node handle;
+    CALL_HEARD(handle, mg_leaf(arena, data));
     if (handle < 0) {
         fail_status(handle, "Value", NULL, NULL);
         return -1;

@@ -40,11 +40,9 @@ static int set_requires_grad(PyObject *self, PyObject *on, void *Py_UNUSED(closu
     else if (!PyBool_Check(on))
         PyErr_Format(PyExc_TypeError, "requires_grad is True or False, not %R", on);
     if (!on || !PyBool_Check(on)) return -1;
-    int truth = on == Py_True;
-    if (wait_for_others() < 0) return -1;
-    PyThreadState *state = release_gil(0);
-    int status = mg_require_gradient(arena, tensor_handle(self), truth);
-    acquire_gil(state, 0);
+    const int truth = on == Py_True;
+    mg_node status;
+    CALL_HEARD(status, mg_require_gradient(arena, tensor_handle(self), truth));
     if (status < 0) fail_call(status, "requires_grad", self);
     else ((tensor *)self)->flags |= LEAF;
     return status < 0 ? -1 : 0;
@@ -79,10 +77,8 @@ static PyObject *warn_of_interior(PyObject *self)
 static PyObject *get_grad(PyObject *object, void *Py_UNUSED(closure))
 {
     tensor *self = (tensor *)object;
-    if (wait_for_others() < 0) return NULL;
-    PyThreadState *state = release_gil(0);
-    mg_node found = mg_gradient(arena, self->handle);
-    acquire_gil(state, 0);
+    mg_node found;
+    CALL_HEARD(found, mg_gradient(arena, self->handle));
     if (found < 0) return fail_call(found, "grad", object);
     PyObject *known = self->gradient;
     if (known && ((tensor *)known)->handle == found) {
@@ -106,10 +102,8 @@ static int set_grad(PyObject *object, PyObject *to, void *Py_UNUSED(closure))
         PyErr_Format(PyExc_TypeError, "a gradient is another tensor or None, not %R", to);
         return -1;
     }
-    if (wait_for_others() < 0) return -1;
-    PyThreadState *state = release_gil(0);
-    int status = mg_set_gradient(arena, self->handle, to ? tensor_handle(to) : 0);
-    acquire_gil(state, 0);
+    mg_node status;
+    CALL_HEARD(status, mg_set_gradient(arena, self->handle, to ? tensor_handle(to) : 0));
     if (status < 0) {
         fail_named(status, PyUnicode_FromString("grad"), object, to);
         return -1;

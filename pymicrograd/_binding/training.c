@@ -205,6 +205,22 @@ static int open_step(PyObject *const *args, Py_ssize_t groups, const update_plan
     return 1;
 }
 
+/* Make a step that was read. It may have to wait for another thread, and then hears
+ * signals; once begun it is done whole. */
+static mg_node step_make(mg_program *program, int64_t which, const update_plan *plan,
+                         Py_ssize_t groups, const step *s)
+{
+    mg_node status;
+    long_call call;
+    long_open(&call, s->elements > LARGE, 0);
+    do {
+        long_begin(&call);
+        status = program ? mg_program_update(program, which, groups, s->groups)
+                         : mg_array_update(arena, (int)plan->update, groups, s->groups);
+    } while (long_end(&call, &status, NULL, 0));
+    return status;
+}
+
 /* Make a step, or give one to update number `which` of a program, of what stands in args:
  * plan, group, options, group, options, ... Returns its status, or None. */
 static PyObject *update_by(mg_program *program, int64_t which, PyObject *const *args,
@@ -213,22 +229,16 @@ static PyObject *update_by(mg_program *program, int64_t which, PyObject *const *
     update_plan plan;
     step s;
     Py_ssize_t groups = (count - 1) / 2;
-    if (wait_for_others() < 0) return NULL;
     int is_read = count > 0 ? read_plan(args[0], &plan) : 0;
     if (is_read > 0) is_read = open_step(args + 1, groups, &plan, &s);
     if (is_read <= 0) return is_read < 0 ? NULL : Py_NewRef(Py_None);
     for (Py_ssize_t g = 0; is_read > 0 && g < groups; g++)
         is_read = read_group(args[1 + 2 * g], args[2 + 2 * g], &plan, &s, &s.groups[g]);
-    int status = MG_OK;
-    if (is_read > 0) {
-        PyThreadState *state = release_gil(s.elements > LARGE);
-        status = program ? mg_program_update(program, which, groups, s.groups)
-                         : mg_array_update(arena, (int)plan.update, groups, s.groups);
-        acquire_gil(state, s.elements > LARGE);
-    }
+    const mg_node status =
+        is_read > 0 ? step_make(program, which, &plan, groups, &s) : MG_OK;
     PyMem_Free(s.groups);
     if (is_read <= 0) return is_read < 0 ? NULL : Py_NewRef(Py_None);
-    return PyLong_FromLong(status);
+    return PyErr_Occurred() ? NULL : PyLong_FromLongLong(status);
 }
 
 /* _update(plan, group, options, group, options, ...): make a step and count it. Returns

@@ -31,11 +31,10 @@ int get_number(PyObject *x, double *number)
 static PyObject *wrap_leaf(mg_node handle)
 {
     double data = 0.0;
-    int waited = wait_for_others();
-    int status = mg_data(arena, 1, &handle, &data);
+    mg_node leaf;
+    CALL_HEARD(leaf, mg_data(arena, 1, &handle, &data));
     mg_release(arena, handle);
-    if (waited < 0) return NULL;
-    mg_node leaf = status < 0 ? status : mg_leaf(arena, data);
+    if (leaf >= 0) CALL_HEARD(leaf, mg_leaf(arena, data));
     if (leaf < 0) return fail_status(leaf, "Value", NULL, NULL);
     return adopt_node(leaf, NULL, NULL);
 }
@@ -221,8 +220,8 @@ static PyObject *power_number(PyObject *a, PyObject *exponent, double number)
 /* number ** b, which has a leaf for the number. */
 static PyObject *power_of_number(PyObject *a, double number, PyObject *b)
 {
-    if (wait_for_others() < 0) return NULL;
-    mg_node leaf = mg_leaf(arena, number);
+    mg_node leaf;
+    CALL_HEARD(leaf, mg_leaf(arena, number));
     if (leaf < 0) return fail_status(leaf, "pow", a, b);
     mg_node made = record(MG_POW, leaf, handle_of(b));
     mg_release(arena, leaf);
@@ -346,9 +345,8 @@ static PyObject *value_minimum(PyObject *self, PyObject *other)
 static PyObject *get_data(PyObject *self, void *Py_UNUSED(closure))
 {
     double number = 0.0;
-    if (wait_for_others() < 0) return NULL;
-    mg_node handle = handle_of(self);
-    int status = mg_data(arena, 1, &handle, &number);
+    mg_node status, handle = handle_of(self);
+    CALL_HEARD(status, mg_data(arena, 1, &handle, &number));
     return status < 0 ? fail_status(status, "data", self, NULL)
                       : PyFloat_FromDouble(number);
 }
@@ -356,9 +354,8 @@ static PyObject *get_data(PyObject *self, void *Py_UNUSED(closure))
 static PyObject *get_grad(PyObject *self, void *Py_UNUSED(closure))
 {
     double number = 0.0;
-    if (wait_for_others() < 0) return NULL;
-    mg_node handle = handle_of(self);
-    int status = mg_gradients(arena, 1, &handle, &number);
+    mg_node status, handle = handle_of(self);
+    CALL_HEARD(status, mg_gradients(arena, 1, &handle, &number));
     return status < 0 ? fail_status(status, "grad", self, NULL)
                       : PyFloat_FromDouble(number);
 }
@@ -385,19 +382,19 @@ static int set_status(PyObject *self, const char *name, int status)
 static int set_data(PyObject *self, PyObject *number, void *Py_UNUSED(closure))
 {
     if (!number || !PyFloat_CheckExact(number)) return fallback_set(self, "data", number);
-    if (wait_for_others() < 0) return -1;
-    mg_node handle = handle_of(self);
+    mg_node status, handle = handle_of(self);
     double data = PyFloat_AsDouble(number);
-    return set_status(self, "data", mg_set_data(arena, 1, &handle, &data));
+    CALL_HEARD(status, mg_set_data(arena, 1, &handle, &data));
+    return set_status(self, "data", (int)status);
 }
 
 static int set_grad(PyObject *self, PyObject *number, void *Py_UNUSED(closure))
 {
     if (!number || !PyFloat_CheckExact(number)) return fallback_set(self, "grad", number);
-    if (wait_for_others() < 0) return -1;
-    mg_node handle = handle_of(self);
+    mg_node status, handle = handle_of(self);
     double gradient = PyFloat_AsDouble(number);
-    return set_status(self, "grad", mg_set_gradients(arena, 1, &handle, &gradient));
+    CALL_HEARD(status, mg_set_gradients(arena, 1, &handle, &gradient));
+    return set_status(self, "grad", (int)status);
 }
 
 /* ---- life -------------------------------------------------------------------------- */
@@ -418,7 +415,6 @@ static int init_plainly(value *self, PyObject *args)
     double data;
     Py_ssize_t count = PyTuple_Size(args);
     if (count < 1 || count > 3 || !get_number(PyTuple_GetItem(args, 0), &data)) return 0;
-    if (wait_for_others() < 0) return -1;
     if (count == 1) return init_leaf(self, data) < 0 ? -1 : 1;
     PyObject *operands = PyTuple_GetItem(args, 1);
     PyObject *third = count > 2 ? PyTuple_GetItem(args, 2) : NULL;

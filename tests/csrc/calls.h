@@ -171,7 +171,6 @@ static inline int64_t usage_here(fixture *f)
 
 CALL(usage, usage_here(f))
 CALL(lasts, mg_arena_lasts(f->arena))
-CALL(await, mg_arena_await(f->arena))
 CALL(fork, fork_here(f))
 CALL(retain, made(f, mg_retain(f->arena, f->out[0] = f->h[0]), 1))
 CALL(release, release_and_retain(f, f->h[2]))
@@ -312,7 +311,6 @@ typedef struct number_call {
 static const number_call calls[] = {
     {"usage", call_usage, 0, 0, 0},
     {"lasts", call_lasts, 0, 0, 0},
-    {"await", call_await, 0, 0, 0},
     {"fork", call_fork, 0, 0, 0},
     {"retain", call_retain, 0, 1, 0},
     {"release", call_release, 2, 1, 0},

@@ -333,11 +333,21 @@ static void *meet_lasting(void *argument)
 {
     scene *s = argument;
     questions q = {0, 0};
+    double number = 0.0;
     const int64_t shape[] = {1};
     EXPECT(mg_arena_lasts(s->arena) == 1);
     EXPECT(mg_work_begin(gives_up, &q) == MG_OK);
     EXPECT(mg_record(s->arena, MG_ADD, s->x, s->x) == MG_ERR_INTERRUPTED && q.asked == 1);
-    EXPECT(mg_arena_await(s->arena) == MG_ERR_INTERRUPTED);
+    EXPECT(mg_leaf(s->arena, 1.0) == MG_ERR_INTERRUPTED);
+    EXPECT(mg_retain(s->arena, s->square) == MG_ERR_INTERRUPTED);
+    EXPECT(mg_data(s->arena, 1, &s->square, &number) == MG_ERR_INTERRUPTED);
+    EXPECT(mg_set_data(s->arena, 1, &s->square, &number) == MG_ERR_INTERRUPTED);
+    EXPECT(mg_gradients(s->arena, 1, &s->square, &number) == MG_ERR_INTERRUPTED);
+    EXPECT(mg_set_gradients(s->arena, 1, &s->square, &number) == MG_ERR_INTERRUPTED);
+    EXPECT(mg_gradient(s->arena, s->x) == MG_ERR_INTERRUPTED);
+    EXPECT(mg_set_gradient(s->arena, s->x, 0) == MG_ERR_INTERRUPTED);
+    EXPECT(mg_require_gradient(s->arena, s->x, 1) == MG_ERR_INTERRUPTED);
+    EXPECT(mg_array_update(s->arena, 0, 0, NULL) == MG_ERR_INTERRUPTED);
     EXPECT(mg_work_end() == MG_ERR_INTERRUPTED);
     EXPECT(mg_work_hurry(1) == MG_OK);
     EXPECT(call_exp(s) == MG_ERR_INTERRUPTED);
@@ -370,7 +380,6 @@ static void waiting_check(const scene *of)
     mg_node made = call_exp(&s);
     EXPECT(mg_work_end() == MG_OK && s.counts == 1 && made > 0);
     EXPECT(mg_arena_lasts(s.arena) == 0 && mg_release(s.arena, made) == MG_OK);
-    EXPECT(mg_arena_await(s.arena) == MG_OK);
     EXPECT(mg_release(s.arena, s.whole) == MG_ERR_STALE);
     EXPECT(mg_release(s.arena, s.square) == MG_ERR_STALE && nodes_of(s.arena) == nodes);
 }
