@@ -190,6 +190,7 @@ def default_generator() -> RNG:
     global default, own
     if default is None:
         default = own = RNG(42)
+        default._born = 0  # the package's, whichever function is the first to draw from it
     return default
 
 
