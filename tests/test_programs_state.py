@@ -236,6 +236,75 @@ def test_modes_and_numbers_of_modules_are_as_eager(name: str, place: str) -> Non
     assert outcomes(OfTensors, True, place, change) == outcomes(OfTensors, False, place, change)
 
 
+class Choosing(nn.Module):
+    """What others set may hide what its class has, be no number at first, or be another part."""
+
+    flipped = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale: float | None = None
+        self.shift: float | None = None
+        self.inner: Any = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5))
+
+    def forward(self, x: Any) -> Any:
+        y = self.inner(x)
+        if self.scale is not None:
+            y = y * self.scale
+        if self.shift is not None:
+            y = y + self.shift
+        y = y.neg() if self.flipped else y
+        return y.exp() if getattr(self, "is_log", False) else y
+
+
+def other_weight(model: Any) -> None:
+    model.inner[0].weight = nn.Parameter(mg.ones(2, 2))
+
+
+SETTINGS: list[Change] = [
+    lambda model: model.eval(),
+    lambda model: model.inner.eval(),
+    lambda model: setattr(model, "scale", 2.0),
+    lambda model: vars(model).update(scale=None, shift=2.0),
+    lambda model: setattr(model, "flipped", True),
+    lambda model: setattr(model, "is_log", True),
+    lambda model: delattr(model, "flipped"),
+    other_weight,
+    lambda model: setattr(model, "inner", nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.25))),
+    lambda model: model.inner.eval(),
+    lambda model: setattr(model.inner[1], "p", 0.75),
+    lambda model: model.train(),
+]
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3])
+def test_what_is_set_between_calls_that_are_alike_is_noticed(calls: int) -> None:
+    made = []
+    for compiled in (False, True):
+        mg.manual_seed(1)
+        model, x = Choosing(), mg.ones(3, 2)
+        step = lambda x: model(x).detach()  # noqa: B023, E731
+        step = mg.compile(step) if compiled else step
+        results = []
+        for change in [lambda model: None, *SETTINGS]:
+            change(model)
+            results += [step(x).tolist() for _ in range(calls)]
+        made.append(results)
+    assert made[0] == made[1]
+
+
+def test_the_first_to_draw_from_the_default_generator_has_not_made_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = []
+    for of in (lambda f: f, mg.compile):
+        for name in ("default", "own"):
+            monkeypatch.setattr(mg.random, name, None)
+        step = of(lambda: mg.rand(3))
+        made.append([step().tolist() for _ in range(3)])
+    assert made[0] == made[1]
+
+
 def seed_all(s: Any) -> None:
     mg.manual_seed(9)
 

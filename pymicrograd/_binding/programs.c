@@ -184,17 +184,26 @@ PyObject *tensor_program_key(PyObject *self, PyObject *Py_UNUSED(none))
     return PyBytes_FromStringAndSize((const char *)key, count * (Py_ssize_t)sizeof *key);
 }
 
-/* Tell whether variables hold what they held: names is (dict, name, dict, name, ...), last
- * their values, None where there was none; then come cells and theirs. -1: an exception. */
+/* Tell whether a variable holds what it held, None: there was none; of no name, whether there
+ * are as many as there were. -1: an exception. */
+static int is_same(PyObject *variables, PyObject *name, PyObject *last)
+{
+    if (name == Py_None) return PyDict_Size(variables) == PyLong_AsSsize_t(last);
+    PyObject *now = PyDict_GetItemWithError(variables, name);
+    if (!now && PyErr_Occurred()) return -1;
+    return (now ? now : Py_None) == last;
+}
+
+/* The same of many: names is (dict, name, dict, name, ...), last what they held; then come
+ * cells and theirs. */
 static int are_same(PyObject *names, PyObject *cells, PyObject *last)
 {
     Py_ssize_t count = PyTuple_Size(names) / 2, cell_count = PyTuple_Size(cells);
     if (PyTuple_Size(last) != count + cell_count) return 0;
     for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *now = PyDict_GetItemWithError(PyTuple_GetItem(names, 2 * i),
-                                                PyTuple_GetItem(names, 2 * i + 1));
-        if (!now && PyErr_Occurred()) return -1;
-        if ((now ? now : Py_None) != PyTuple_GetItem(last, i)) return 0;
+        int same = is_same(PyTuple_GetItem(names, 2 * i), PyTuple_GetItem(names, 2 * i + 1),
+                           PyTuple_GetItem(last, i));
+        if (same <= 0) return same;
     }
     for (Py_ssize_t i = 0; i < cell_count; i++) {
         PyObject *now =

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import types
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from .. import _core
@@ -50,6 +51,13 @@ def key_of(x: Any, tensors: list[Any], kept: list[Any]) -> Any:
 def same(a: Any, b: Any) -> bool:
     """Tell whether two numbers are one, in type and value, NaN included."""
     return type(a) is type(b) and repr(a) == repr(b)
+
+
+def is_part(x: Any) -> bool:
+    """Tell whether an attribute of a module is a module or a parameter in it."""
+    if isinstance(x, TensorBase):
+        return hasattr(x, "is_parameter") or bool(x.is_leaf and x.requires_grad)
+    return isinstance(x, Module)
 
 
 def tensors_in(x: Any) -> Iterator[Any]:
@@ -146,14 +154,15 @@ class Surroundings:
                 self.look_for_modules(item, depth - 1)
 
     def attributes(self) -> list[tuple[dict[str, Any], str]]:
-        """Return the attributes of modules that count: numbers, but whole ones of layers, which
-        are their shapes.
+        """Return the attributes of modules that count: modules and parameters in them, which
+        others may replace; numbers, but whole ones of layers, which are their shapes.
         """
         found = []
         for module in self.watched:
             kinds = NUMBERS if type(module).__module__.startswith(PACKAGE) else (*NUMBERS, int)
             for name, x in vars(module).items():
-                if type(x) in kinds and (id(module), name) not in self.counters:
+                counts = type(x) in kinds or is_part(x)
+                if counts and (id(module), name) not in self.counters:
                     found.append((vars(module), name))
         return found
 
@@ -185,28 +194,43 @@ class Surroundings:
         return None
 
     def held(self) -> tuple[Any, ...]:
-        """Return what tells that nothing is another: names, cells, and what they hold."""
-        names = self.attributes() + self.names
-        try:
-            values = [cell.cell_contents for cell in self.cells]
-        except ValueError:  # one is empty
-            values = []
-        last = *[variables.get(name) for variables, name in names], *values
-        return tuple([x for pair in names for x in pair]), tuple(self.cells), last
+        """Return what tells that nothing is another: names, cells, and what they hold.
 
-    def number(self) -> int:
-        """Return the number of what there is now: modes, values, or which objects there are.
-
-        Numbers and strings count by value, other things by who they are.
+        Of a module these are also the attributes that are None now, and, by the name None, how many
+        attributes it has: `training`, say, is its class's until somebody sets it.
         """
-        now: list[Any] = [variables[name] for variables, name in self.attributes()]
-        now.append(_core.is_grad_enabled())
+        names: list[tuple[dict[str, Any], str | None]] = [*self.attributes(), *self.names]
+        of_modules = [vars(module) for module in self.watched]
+        for variables in of_modules:
+            names += [(variables, name) for name, x in variables.items() if x is None]
+        values = [None if name is None else variables.get(name) for variables, name in names]
+        names += [(variables, None) for variables in of_modules]
+        values += [len(variables) for variables in of_modules]
+        with suppress(ValueError):  # one is empty
+            values += [cell.cell_contents for cell in self.cells]
+        return tuple([x for pair in names for x in pair]), tuple(self.cells), tuple(values)
+
+    def now(self) -> list[Any]:
+        """Return what there is now: modes, values, objects."""
+        now: list[Any] = [_core.is_grad_enabled()]
+        for variables, name in self.attributes():
+            now += [variables, name, variables[name]]
         try:
             now += [cell.cell_contents for cell in self.cells]
         except ValueError:  # one is empty
             now += list(self.things())[: len(self.cells)]
-        now += [variables.get(name) for variables, name in self.names]
-        if not all(map(operator.is_, now, self.last)):
+        return now + [variables.get(name) for variables, name in self.names]
+
+    def number(self) -> int:
+        """Return the number of what there is now.
+
+        Numbers and strings count by value, other things by who they are.
+        """
+        now = self.now()
+        if len(now) != len(self.last) or not all(map(operator.is_, now, self.last)):
+            for module in self.watched:  # others may be in them now
+                self.look_for_modules(module, 0)
+            now = self.now()
             key = tuple([(type(x), x) if type(x) in SIMPLE else id(x) for x in now])
             if key not in self.numbers:
                 self.kept.append(now)
