@@ -85,7 +85,8 @@ static void part_run(const product_job *job, int64_t i)
         p.c += first * size;
         if (p.bias) p.bias += first * size;
     }
-    char *workspace = job->workspace + (size_t)i * job->workspace_size;
+    char *workspace = job->workspace; /* NULL where no part needs any */
+    if (workspace) workspace += (size_t)i * job->workspace_size;
     for (; span < end; span++) span_run(job, p, span, workspace);
 }
 
