@@ -164,10 +164,11 @@ struct mg_arena {
     atomic_bool lasting; /* whoever has the lock works for long: sleep until it is free */
 #if MG_HAS_THREADS
     pthread_mutex_t guard; /* of `lasting`, where that changes to or from true */
-    pthread_cond_t ended;  /* the lasting work has; of the guard, too, are the next: */
-    int sleepers;          /* until it has */
-    bool is_handed_over;   /* the lock, to one of them */
-    mg_node late[64];      /* handles to be released when it has */
+    pthread_cond_t ended;  /* the lasting work has */
+    /* Of the guard, too: */
+    int sleepers;        /* threads that wait for the end of lasting work */
+    bool is_handed_over; /* the lock stays taken, for whichever sleeper wakes first */
+    mg_node late[64];    /* handles to be released at that end */
     int late_count;
     int (*late_release)(mg_arena *arena, mg_node handle); /* node.c's */
 #endif

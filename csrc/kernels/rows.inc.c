@@ -926,7 +926,7 @@ static void OF(norm_block_back)(const OF(long_row) *row, int64_t first, int64_t 
                       row->scale, row->of_h, row->of_p, row->y + first);
 }
 
-enum { OF(NORM_ROWS) = 32 }; /* of a group at most: four pieces are much for a stack */
+enum { OF(NORM_ROWS) = 32 }; /* of a group at most, whose numbers lie on the stack */
 
 /* What norms know of the rows of a group; the means of h, or 0, and of p. */
 typedef struct OF(norm_rows) {
